@@ -1,0 +1,1 @@
+"""The wire: envelope, message types, endpoints, request-reply and the event hub."""

@@ -1,0 +1,110 @@
+"""One msgpack map a frame: encode, decode, and refuse what is malformed."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+
+WIRE_VERSION = 1
+MAX_FRAME_BYTES = 1024 * 1024
+MAX_DEPTH = 16
+"""Deepest nesting of maps and lists in a frame; our deepest body has 7."""
+
+
+class WireError(ValueError):
+    """A frame or a body that cannot be a message of ours; the text says why."""
+
+
+def new_id() -> str:
+    """A request or message id, unique across hosts."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What travels in a frame: `type` names the body, `reply_to` the request that it answers.
+
+    `seq` is the scheduler's change number of a durable event, 0 for everything else. `ts` (seconds since the epoch)
+    is for people only: no decision compares clocks of two hosts.
+    """
+
+    type: str
+    body: dict[str, Any]
+    source: str
+    id: str = field(default_factory=new_id)
+    reply_to: str | None = None
+    seq: int = 0
+    ts: float = field(default_factory=time.time)
+
+
+def encode(envelope: Envelope) -> bytes:
+    """Pack an envelope into one frame. Raises WireError where it would be over the size limit."""
+    frame: bytes = msgpack.packb(
+        {
+            "v": WIRE_VERSION,
+            "type": envelope.type,
+            "id": envelope.id,
+            "reply_to": envelope.reply_to,
+            "source": envelope.source,
+            "ts": envelope.ts,
+            "seq": envelope.seq,
+            "body": envelope.body,
+        }
+    )
+    if len(frame) > MAX_FRAME_BYTES:
+        raise WireError(f"{envelope.type} is {len(frame)} bytes, over the limit of {MAX_FRAME_BYTES}")
+    return frame
+
+
+def decode(frame: bytes) -> Envelope:
+    """Unpack one frame. Raises WireError for anything that is not a well-formed envelope, never anything else."""
+    if len(frame) > MAX_FRAME_BYTES:
+        raise WireError(f"frame of {len(frame)} bytes is over the limit of {MAX_FRAME_BYTES}")
+    try:
+        raw = msgpack.unpackb(frame, strict_map_key=True)
+    except (ValueError, msgpack.UnpackException, msgpack.StackError, RecursionError, TypeError) as error:
+        raise WireError(f"not msgpack: {error}") from None
+    if not isinstance(raw, dict):
+        raise WireError(f"not a map but {type(raw).__name__}")
+    if raw.get("v") != WIRE_VERSION:
+        raise WireError(f"wire version {raw.get('v')!r}, this is version {WIRE_VERSION}")
+    for name, kinds in _FIELDS.items():
+        value = raw.get(name)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise WireError(f"field {name!r} is missing or not of its type")
+    if not _shallow(raw["body"], MAX_DEPTH):
+        raise WireError(f"body is nested deeper than {MAX_DEPTH}")
+    return Envelope(
+        type=raw["type"],
+        body=raw["body"],
+        source=raw["source"],
+        id=raw["id"],
+        reply_to=raw["reply_to"],
+        seq=raw["seq"],
+        ts=float(raw["ts"]),
+    )
+
+
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "type": (str,),
+    "id": (str,),
+    "source": (str,),
+    "ts": (float, int),
+    "seq": (int,),
+    "reply_to": (str, type(None)),
+    "body": (dict,),
+}
+
+
+def _shallow(value: Any, depth: int) -> bool:
+    if isinstance(value, dict):
+        children = value.values()
+    elif isinstance(value, list):
+        children = value  # type: ignore[assignment]
+    else:
+        return True
+    return depth > 0 and all(_shallow(child, depth - 1) for child in children)

@@ -1,0 +1,1 @@
+"""The `warpcore` command: parses, calls, prints."""

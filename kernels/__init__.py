@@ -1,0 +1,1 @@
+"""JAX kernels on arrays: no files, no sockets, no settings objects; units stand in the names."""

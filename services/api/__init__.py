@@ -1,0 +1,1 @@
+"""REST on Falcon, served by gunicorn."""

@@ -1,0 +1,1 @@
+"""Finds each movie as it is recorded and registers it once it is whole."""

@@ -1,0 +1,1 @@
+"""What a movie is: settings, identities and paths, raw readers, writers."""
