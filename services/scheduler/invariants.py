@@ -76,7 +76,7 @@ def _leases(state: State) -> None:
         _require(state.movies[task.movie].lease == task.lease, f"lease {task.lease} is not that of its movie")
         _require(task.worker in state.workers, f"lease {task.lease} is held by nobody")
     held = Counter(lease for worker in state.workers.values() for lease in worker.leases)
-    _require(held == Counter(state.tasks), f"workers hold {dict(held)}, tasks are {list(state.tasks)}")
+    _require(held == Counter(list(state.tasks)), f"workers hold {dict(held)}, tasks are {list(state.tasks)}")
     for worker in state.workers.values():
         _require(all(state.tasks[lease].worker == worker.name for lease in worker.leases), f"{worker.name}: leases")
         _require(len(worker.leases) <= MOST_CREDIT, f"{worker.name} holds {len(worker.leases)} leases")
