@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, encode
-from warpcore.bus.events import Subscriber
+from warpcore.bus.events import EventHub, Subscriber
+from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
 from warpcore.bus.sockets import BindError
 from warpcore.services.movies.settings import SettingsError, parse_settings
-from warpcore.services.scheduler.service import run_scheduler
-from warpcore.services.scheduler.session import SessionError
+from warpcore.services.scheduler.service import Service, run_scheduler
+from warpcore.services.scheduler.session import Session, SessionError
 from warpcore.services.scheduler.store import StateError
 
 WaitUntil = Callable[..., None]
@@ -281,6 +283,60 @@ def test_a_request_of_the_wrong_kind_is_refused(site: Site) -> None:
             assert refused.value.error.code == "unknown_type"
 
 
+@contextmanager
+def opened(site: Site) -> Iterator[tuple[Session, RequestClient]]:
+    """A running service whose state the test can reach."""
+    ports = site.endpoints
+    stop = threading.Event()
+    with (
+        Router(ports.workers, "workers") as workers,
+        Router(ports.control, "control") as control,
+        EventHub(ports.events_in, ports.events_out) as hub,
+    ):
+        sessions: list[Session] = []
+
+        def run() -> None:
+            # SQLite wants its database used by the thread that opened it.
+            with closing(Session(site.data, site.processing)) as session:
+                sessions.append(session)
+                Service(session, workers, control, hub).run(stop)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        client = RequestClient(ports.control, "test", timeout_s=3.0)
+        try:
+            ask(client, wire.GetHealth())
+            yield sessions[0], client
+        finally:
+            stop.set()
+            thread.join(10)
+            client.close()
+
+
+def test_a_decision_at_fault_is_answered_and_undone(site: Site) -> None:
+    with opened(site) as (session, client):
+        ask(client, files("a.tif"))
+        session.state.by_name["a"].status = "processed"
+        session.state.by_name["a"].results = {"ctf": {"defocus_um": "deep"}}
+        with pytest.raises(RefusedError) as refused:
+            client.request(wire.SelectItem("a", "include"))
+        assert refused.value.error.code == "internal"
+        assert ask(client, wire.GetItem("a")).movie.status == "unprocessed"
+        assert ask(client, wire.SelectItem("a", "include")).movie.selection == "include"
+
+
+def test_what_cannot_be_stored_is_not_acknowledged_and_not_done(site: Site) -> None:
+    with opened(site) as (session, client):
+        ask(client, files("a.tif"))
+        with closing(sqlite3.connect(session.store.path, isolation_level=None)) as other:
+            other.execute("ALTER TABLE changes RENAME TO gone")
+            with pytest.raises(RefusedError, match=r"state\.db cannot be written: no such table"):
+                client.request(files("b.tif"))
+            assert ask(client, wire.GetSummary()).total == 1
+            other.execute("ALTER TABLE gone RENAME TO changes")
+        assert ask(client, files("b.tif")).added == 1
+
+
 def test_one_scheduler_a_processing_directory(site: Site, free_ports: Callable[[int], list[int]]) -> None:
     with site.running() as client:
         ask(client, wire.GetHealth())
@@ -322,7 +378,7 @@ RUN = """
 import sys, threading
 from pathlib import Path
 from warpcore.bus.endpoints import Endpoints
-from warpcore.services.scheduler.service import run_scheduler
+from warpcore.services.scheduler.service import Service, run_scheduler
 run_scheduler(Endpoints("127.0.0.1", *map(int, sys.argv[3:])), Path(sys.argv[1]), Path(sys.argv[2]), stop=threading.Event())
 """
 
