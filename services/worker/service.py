@@ -132,7 +132,7 @@ class _Shell:
     def _do(self, effects: list[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, ToScheduler):
-                self._dealer.send(effect.message, message_id=effect.id)
+                self._dealer.send(effect.message, id=effect.id)
             elif isinstance(effect, ToCompute):
                 self._to_compute(effect.item)
             elif isinstance(effect, StartCompute):

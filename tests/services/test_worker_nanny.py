@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from warpcore.bus import messages as m
 from warpcore.bus.schema import Message
 from warpcore.services.worker.nanny import (
