@@ -50,7 +50,7 @@ def load(task: AssignTask, report: Report) -> Loaded:
     _check_identity(path, task)
     loaded = Loaded(task, settings, paths, list(task.run), 0.0, settings.import_.dose_per_frame)
     _read_back(loaded, processing)
-    if not _needs_frames(loaded):
+    if settings.export.average and not _needs_frames(loaded):
         average = stored.read_average(inside(processing, paths.average))
         if average is not None:
             loaded.average, loaded.average_pixel_size = average
