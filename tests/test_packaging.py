@@ -50,8 +50,18 @@ def test_installed_elsewhere_it_runs(wheel: Path, tmp_path: Path) -> None:
     python = home / "bin" / "python"
     site = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    # --ignore-installed: pip would otherwise remove the editable install that it sees through the path file.
     pip = (sys.executable, "-m", "pip", "--python", str(python))
-    run(*pip, "install", "--quiet", "--no-deps", "--disable-pip-version-check", str(wheel), cwd=tmp_path)
+    run(
+        *pip,
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--ignore-installed",
+        "--disable-pip-version-check",
+        str(wheel),
+        cwd=tmp_path,
+    )
     place = run(python, "-c", "import warpcore.cli as cli; print(cli.__file__)", cwd=tmp_path)
     assert str(home) in place
     assert "warpcore" in run(home / "bin" / "warpcore", "--help", cwd=tmp_path)

@@ -108,6 +108,8 @@ class Compute:
                 self._commit(job, products)
 
     def _commit(self, job: Job, products: Any) -> None:
+        from warpcore.services.worker.pipeline import commit
+
         staging = job.payload
         lease = job.task.lease
         self._line.send({"is": "staged", "lease": lease})
@@ -116,7 +118,7 @@ class Compute:
             self._drop(job)
             return
         try:
-            outputs = staging.commit()
+            outputs, kept = commit(products, staging)
         except OSError as error:
             self._fail(job, classify(error, "write"))
             return
@@ -128,6 +130,7 @@ class Compute:
                 "ran": products.ran,
                 "results": products.results,
                 "outputs": outputs,
+                "kept": kept,
                 "seconds": {name: round(value, 4) for name, value in {**job.seconds, **products.seconds}.items()},
             }
         )

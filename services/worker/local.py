@@ -62,7 +62,7 @@ def _process(
     processing_directory: Path,
     on_progress: Callable[[str, str, float, str], None],
 ) -> FileOutcome:
-    from warpcore.services.worker.pipeline import compute, load, stage_outputs
+    from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
 
     step = "load"
 
@@ -73,7 +73,7 @@ def _process(
 
     try:
         products = compute(load(_task(path, name, settings, processing_directory), report), report)
-        outputs = stage_outputs(products, report).commit()
+        outputs, _ = commit(products, stage_outputs(products, report))
     except Exception as error:  # noqa: BLE001 - a bad file must not stop the others; its kind and step are reported
         fault: TaskError = classify(error, step)
         return FileOutcome(path, name, "failed", Failure(fault.kind, fault.step, fault.message, ""))

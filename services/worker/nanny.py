@@ -236,6 +236,7 @@ class Nanny:
                 results=item["results"],
                 outputs=item["outputs"],
                 seconds=item["seconds"],
+                kept=item["kept"],
             )
             return self._request(done, now, lease)
         if kind == "failed":

@@ -24,6 +24,7 @@ from warpcore.kernels.picking import pick_blobs
 from warpcore.services.movies.defects import read_defects
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.gain import read_gain
+from warpcore.services.movies.generations import Generation
 from warpcore.services.movies.paths import OutputPaths, inside
 from warpcore.services.movies.readers import pixel_size_angstrom, read_movie
 from warpcore.services.movies.results import STEPS
@@ -96,6 +97,17 @@ def stage_outputs(products: Products, report: Report) -> Staging:
         raise
     report("write", 1.0)
     return staging
+
+
+def commit(products: Products, staging: Staging) -> tuple[dict[str, list[str]], list[str]]:
+    """Put the staged outputs in place: the outputs by step, and the keys of the earlier generations that are kept.
+
+    An export job adds files and replaces nothing that belongs to a step.
+    """
+    task = products.loaded.task
+    if task.purpose != "process":
+        return staging.commit(task.name, Generation({}, {}, {}), [])
+    return staging.commit(task.name, Generation(task.stored, task.results, task.outputs), products.ran)
 
 
 # --- loading -----------------------------------------------------------------------------------------------------

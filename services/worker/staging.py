@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from warpcore.services.movies.generations import Generation, keep, same_content
 from warpcore.services.movies.paths import file_mode, flush, inside
 
 
@@ -33,12 +34,24 @@ class Staging:
             flush(temporary)
             temporary.chmod(file_mode())
 
-    def commit(self) -> dict[str, list[str]]:
-        """Rename all into place; the outputs by step, relative to the processing directory."""
+    def commit(self, root: str, before: Generation, ran: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+        """Rename all into place, after keeping what was there before; outputs of the steps in `ran` that are no longer made go.
+
+        Returns the outputs by step, relative to the processing directory, and the keys of the generations kept.
+        """
+        kept = keep(self._processing, root, before) if before.fingerprints else []
         for relative, temporary in self._staged.items():
-            temporary.replace(inside(self._processing, relative))
+            final = inside(self._processing, relative)
+            if same_content(temporary, final):
+                # The same bytes stay the same file: kept generations then share its disk space.
+                temporary.unlink()
+            else:
+                temporary.replace(final)
+        stale = {path for step in ran for path in before.outputs.get(step, [])} - set(self._staged)
+        for relative in stale:
+            inside(self._processing, relative).unlink(missing_ok=True)
         self._staged = {}
-        return self._by_step
+        return self._by_step, kept
 
     def discard(self) -> None:
         """Delete what was staged."""

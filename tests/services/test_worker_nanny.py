@@ -101,7 +101,7 @@ def test_a_task_goes_in_and_its_outputs_are_committed_only_when_granted(nanny: N
     granted = answer(nanny, staged, m.CommitTask, m.CommitAnswer(7, True), 3.0)
     assert commands(granted) == [{"do": "commit", "lease": 7, "granted": True}]
     finished = nanny.from_compute(
-        {"is": "finished", "lease": 7, "ran": ["motion"], "results": {}, "outputs": {}, "seconds": {}}, 4.0
+        {"is": "finished", "lease": 7, "ran": ["motion"], "results": {}, "outputs": {}, "seconds": {}, "kept": []}, 4.0
     )
     answer(nanny, finished, m.TaskFinished, m.Ok(), 4.0)
     assert nanny.held == {}
@@ -130,7 +130,7 @@ def test_a_death_is_reported_at_once_with_the_movie_that_was_computing(nanny: Na
 def test_what_was_finished_before_a_death_is_not_lost(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7), None, 2.0)
     nanny.from_compute(
-        {"is": "finished", "lease": 7, "ran": ["motion"], "results": {}, "outputs": {}, "seconds": {}}, 3.0
+        {"is": "finished", "lease": 7, "ran": ["motion"], "results": {}, "outputs": {}, "seconds": {}, "kept": []}, 3.0
     )
     (died, _) = sent(nanny.compute_exited("lost_worker", "x", 4.0))
     assert isinstance(died, m.ComputeDied)
