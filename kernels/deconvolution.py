@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +44,7 @@ def deconvolve(
     return _filtered(jnp.asarray(image, jnp.float32), transfer, jnp.asarray(snr, jnp.float32))
 
 
-@partial(jax.jit)
+@jax.jit
 def _filtered(image: jax.Array, transfer: jax.Array, snr: jax.Array) -> jax.Array:
     height, width = image.shape
     finite = jnp.isfinite(image)
@@ -55,4 +53,5 @@ def _filtered(image: jax.Array, transfer: jax.Array, snr: jax.Array) -> jax.Arra
     mirrored = jnp.concatenate([clean, clean[::-1]])
     mirrored = jnp.concatenate([mirrored, mirrored[:, ::-1]], axis=1)
     wiener = transfer * snr / (transfer**2 * snr + 1)
-    return jnp.fft.irfft2(jnp.fft.rfft2(mirrored) * wiener, s=mirrored.shape)[:height, :width]
+    restored: jax.Array = jnp.fft.irfft2(jnp.fft.rfft2(mirrored) * wiener, s=mirrored.shape)
+    return restored[:height, :width]

@@ -42,7 +42,7 @@ def _clipped(image: np.ndarray) -> np.ndarray:
         return np.zeros_like(image)
     low, middle, high = np.percentile(sample, [2.5, 50.0, 97.5])
     # Three times the central 95 %: six sigma of a Gaussian, so only outliers are touched.
-    return np.clip(np.nan_to_num(image, nan=float(middle)), 3 * low - 2 * middle, 3 * high - 2 * middle)
+    return np.asarray(np.clip(np.nan_to_num(image, nan=float(middle)), 3 * low - 2 * middle, 3 * high - 2 * middle))
 
 
 @partial(jax.jit, static_argnames="small")
