@@ -82,7 +82,7 @@ def test_skipped_frames_are_left_out_and_the_first_kept_is_told(tmp_path: Path) 
     np.testing.assert_array_equal(raw.frames, frames[2:6, ::-1])
     assert (raw.first_frame, raw.frames_in_file) == (2, 9)
     assert read_header(tmp_path / "a.tif", settings).frames == 4
-    with pytest.raises(InputError, match="9 frames, none left after import.skip_first = 9"):
+    with pytest.raises(InputError, match=r"9 frames, none left after import\.skip_first = 9"):
         read_movie(tmp_path / "a.tif", ImportSettings(skip_first=9))
 
 
