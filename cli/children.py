@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Protocol
@@ -83,15 +84,13 @@ class Child:
         assert self._process.stdout is not None
         log_file.parent.mkdir(parents=True, exist_ok=True)
         writer = RotatingFileHandler(log_file, maxBytes=LOG_BYTES, backupCount=LOG_GENERATIONS, encoding="utf-8")
-        try:
-            for raw in self._process.stdout:
+        with closing(writer), self._process.stdout as output:
+            for raw in output:
                 line = raw.decode("utf-8", "replace").rstrip()
                 if line:
                     self.last_line = line
                     writer.emit(logging.makeLogRecord({"msg": "%s", "args": (line,)}))
                     tell(line)
-        finally:
-            writer.close()
 
 
 def _inherited() -> dict[str, str]:

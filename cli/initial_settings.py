@@ -30,11 +30,14 @@ def settings_from(file: Path | None, assignments: Iterable[str], stored: Setting
     """
     patch, faults = _merged(assignments)
     settings = stored or Settings()
-    for attempt in (lambda: load_settings_file(file) if file else settings, lambda: patch_settings(settings, patch)):
-        try:
-            settings = attempt()
-        except SettingsError as error:
-            faults += error.errors
+    try:
+        settings = load_settings_file(file) if file is not None else settings
+    except SettingsError as error:
+        faults += error.errors
+    try:
+        settings = patch_settings(settings, patch)
+    except SettingsError as error:
+        faults += error.errors
     if faults:
         raise SettingsError(faults)
     return settings
