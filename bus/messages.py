@@ -401,9 +401,10 @@ class StartExport(Message):
 @message("export.get")
 @dataclass(frozen=True, slots=True)
 class GetExport(Message):
-    """Answer: export.job, or error not_found."""
+    """Answer: export.job with its files beyond the first `after`, or error not_found."""
 
     job: str
+    after: int = 0
 
 
 @message("export.cancel")
@@ -419,7 +420,8 @@ class CancelExport(Message):
 class ExportJob(Message):
     """`state` is running, collecting (all movies done, the tracker writes the summary STAR), done, cancelled or failed.
 
-    `files` are paths relative to the processing directory; `failures` are `{name, message}`.
+    `files` are paths relative to the processing directory, as many as fit a frame, and where `next_after` is not null there
+    are more (`export.get` with `after`); events carry none. `failures` are `{name, message}`, as many as fit.
     """
 
     job: str
@@ -431,6 +433,7 @@ class ExportJob(Message):
     options: dict[str, Any]
     files: list[str] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
+    next_after: int | None = None
 
 
 @message("export.collected")
