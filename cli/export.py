@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,7 +48,7 @@ def export(
     with remote.client(scheduler, control_port) as asking:
         job = remote.ask(asking, StartExport(kind, chosen, names or None), ExportJob)
         if wait:
-            job = _waited(asking, job)
+            job = _with_all_files(asking, _waited(asking, job))
     if as_json:
         output.as_json(job.to_body())
     elif wait:
@@ -71,6 +72,17 @@ def _waited(asking: RequestClient, job: ExportJob) -> ExportJob:
             time.sleep(INTERVAL_S)
             job = remote.ask(asking, GetExport(job.job), ExportJob)
     return job
+
+
+def _with_all_files(asking: RequestClient, job: ExportJob) -> ExportJob:
+    """The job with its files of all pages."""
+    from warpcore.bus.messages import ExportJob, GetExport
+
+    files, page = list(job.files), job
+    while page.next_after is not None:
+        page = remote.ask(asking, GetExport(job.job, page.next_after), ExportJob)
+        files += page.files
+    return replace(job, files=files, next_after=None)
 
 
 def _judge(job: ExportJob, waited: bool) -> None:

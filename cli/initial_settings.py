@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,14 @@ def settings_from(file: Path | None, assignments: Iterable[str], stored: Setting
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def settings_change(file: Path | None, assignments: Iterable[str]) -> Callable[[Settings], Settings] | None:
+    """What makes the settings in force of the stored ones; None where nothing is given, so that they stay."""
+    texts = list(assignments)
+    if file is None and not texts:
+        return None
+    return lambda stored: settings_from(file, texts, stored)
 
 
 def _merged(assignments: Iterable[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:

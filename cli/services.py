@@ -44,7 +44,7 @@ def scheduler(
     task_timeout: o.TaskTimeout = 1800.0,
 ) -> None:
     """Own all state, hand movies to workers. The one that binds; all others connect to it."""
-    from warpcore.cli.initial_settings import settings_from
+    from warpcore.cli.initial_settings import settings_change
 
     endpoints = Endpoints("127.0.0.1", controller_port, control_port, events_in_port, events_out_port, bind)
     with _service() as stop:
@@ -55,7 +55,7 @@ def scheduler(
             data,
             processing,
             state_path=state,
-            settings=settings_from(settings, assignments or []) if settings or assignments else None,
+            settings=settings_change(settings, assignments or []),
             paused=paused,
             heartbeat_timeout_s=heartbeat_timeout,
             task_timeout_s=task_timeout,
@@ -151,7 +151,14 @@ def _service() -> Iterator[Event]:
 
 def is_configuration_error(error: Exception) -> bool:
     """Whether a service said that it cannot run as it is configured: a port in use, a missing directory, bad settings."""
-    names = {"BindError", "ApiPortError", "DataDirectoryError", "ProcessingDirectoryError", "StateError"}
+    names = {
+        "BindError",
+        "ApiPortError",
+        "DataDirectoryError",
+        "ProcessingDirectoryError",
+        "SessionError",
+        "StateError",
+    }
     names |= {"SettingsError", "DeviceError"}
     return any(kind.__name__ in names for kind in type(error).__mro__)
 
