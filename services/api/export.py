@@ -11,6 +11,7 @@ from warpcore.bus.messages import CancelExport, ExportJob, GetExport, StartExpor
 from warpcore.services.api.bodies import only_fields, read_object
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import Problem
+from warpcore.services.api.parameters import integer, only_parameters
 from warpcore.services.api.views import job_view
 
 
@@ -39,8 +40,10 @@ class ExportJobResource:
         self._scheduler = scheduler
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job: str) -> None:
-        """State, progress, files and failures."""
-        resp.media = job_view(await ask(self._scheduler, GetExport(job), ExportJob))
+        """State, progress, failures, and the files beyond the first `after`."""
+        only_parameters(req, "after")
+        after = integer(req, "after", 0, 0, 10**9)
+        resp.media = job_view(await ask(self._scheduler, GetExport(job, after), ExportJob))
 
     async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job: str) -> None:
         """Give up what has not begun."""

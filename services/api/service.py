@@ -35,7 +35,7 @@ def run_api(
         command = [sys.executable, "-m", "warpcore.services.api.server"]
         command += [str(listener.fileno()), endpoints.control, str(workers)]
         environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
-        server = subprocess.Popen(command, pass_fds=[listener.fileno()], env=environment, start_new_session=True)
+        server = subprocess.Popen(command, pass_fds=[listener.fileno()], env=environment)
         try:
             log.info("REST at %s", url(bind, listener.getsockname()[1]))
             while server.poll() is None and not stop.wait(POLL_S):

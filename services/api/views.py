@@ -139,8 +139,11 @@ def timestamp_view(summary: Summary) -> dict[str, Any]:
 
 
 def job_view(job: ExportJob) -> dict[str, Any]:
-    """An export job; `options` are names of the `export` settings, `files` are relative to the processing directory."""
-    return job.to_body()
+    """An export job. `options` are names of the `export` settings, `files` are relative to the processing directory.
+
+    Where `nextAfter` is not null there are more files: `GET /api/export/{job}?after=…`.
+    """
+    return {camel(name): value for name, value in job.to_body().items()}
 
 
 def health_view(health: Health, versions: dict[str, str]) -> dict[str, Any]:
