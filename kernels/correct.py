@@ -60,19 +60,19 @@ def correct_movie(
 ) -> Corrected:
     """Aligned sums of a movie of raw counts [F, H, W], in the orientation of its arrays.
 
-    `binning`: pixels per output pixel (1: none, 2 to the power of the setting), by Fourier cropping to an even size; doses in e⁻/Å². Frames are
+    `binning` x: 2^x pixels a side become one, by Fourier cropping to an even size (0: the size as it is); doses in e⁻/Å². Frames are
     summed, not averaged; dose weights are scaled to keep the sum's mean and its noise power. A frame's part beyond its edge is mirrored.
     Raises ValueError where model, gain or defects do not fit the movie.
     """
     count, height, width = frames.shape
     if model.frames != count:
         raise ValueError(f"the motion model has {model.frames} frames, the movie {count}")
-    if binning < 1:
-        raise ValueError(f"binning must be at least 1 pixel per pixel, not {binning}")
+    if binning < 0:
+        raise ValueError(f"binning is a power of 2, at least 0, not {binning}")
     report = on_progress or (lambda fraction, message: None)
     source = _source(frames, gain, defects, height, width)
     field = _field(model, height, width, pixel_size_angstrom)
-    out_height, out_width = even_size(height, binning), even_size(width, binning)
+    out_height, out_width = even_size(height, 2.0**binning), even_size(width, 2.0**binning)
     plan = _Plan(dose_weighting and dose_per_frame > 0 and count > 1, halves, count, height, width, pixel_size_angstrom)
     of_frame, of_frequency = plan.weights(dose_per_frame, voltage_kv, pre_exposure)
     rows, columns = tile_counts(height, width)
@@ -105,7 +105,7 @@ def correct_movie(
         odd=outputs[2] if halves else None,
         even=outputs[3] if halves else None,
         stack=aligned,
-        pixel_size_angstrom=pixel_size_angstrom * width / out_width if binning > 1 else pixel_size_angstrom,
+        pixel_size_angstrom=pixel_size_angstrom * width / out_width,
     )
 
 
