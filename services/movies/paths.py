@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-
 _UMASK = os.umask(0)
 os.umask(_UMASK)
 
