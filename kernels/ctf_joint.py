@@ -201,7 +201,7 @@ def _refine(
 
 def _bin_amplitude(geometry: Geometry, state: State) -> np.ndarray:
     k = np.sqrt(np.asarray(geometry.bin_k2))
-    return np.interp(k, state.profile.k, state.amplitude / state.middle).astype(np.float32)
+    return np.asarray(np.interp(k, state.profile.k, state.amplitude / state.middle), dtype=np.float32)
 
 
 def whiten(pixels: Band, flat: np.ndarray, state: State) -> np.ndarray:

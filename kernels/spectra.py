@@ -15,6 +15,10 @@ import numpy as np
 from scipy.fft import next_fast_len
 
 
+# Transforms on the CPU are bit-equal from run to run only where each thread gets whole vectors of lines, so line counts are multiples of this.
+LINES = 64
+
+
 @dataclass(frozen=True, eq=False)
 class Band:
     """Frequencies of an n×n patch between two limits, half a plane without the two axes (fixed-pattern noise sits there).
@@ -88,13 +92,10 @@ def band(
 
 
 def patch_size(length_angstrom: float, pixel_size_angstrom: float, shape: tuple[int, int]) -> int:
-    """Pixels of a patch that covers `length_angstrom`: even, quick to transform, never beyond the image's short side."""
-    wanted = max(16, round(length_angstrom / pixel_size_angstrom))
-    short = min(shape)
-    size = next_fast_len(wanted // 2, real=True) * 2
-    while size > short:
-        size -= 2
-    return int(size)
+    """Pixels of a patch that covers about `length_angstrom`: a multiple of 64 (see `patch_power`), quick to transform, within the image."""
+    wanted = max(1, round(length_angstrom / pixel_size_angstrom / LINES))
+    most = max(1, min(shape) // LINES)
+    return LINES * min((m for m in range(1, most + 1) if next_fast_len(m) == m), key=lambda m: abs(m - wanted))
 
 
 def patch_origins(shape: tuple[int, int], size: int, overlap: float = 0.5) -> np.ndarray:
@@ -123,6 +124,7 @@ def patch_power(image: jax.Array, origins: jax.Array, window: jax.Array, *, size
 
     `image` [H, W] float32 and finite, `origins` [P, 2], `window` [size]; frequencies -limit..limit (rows) and 0..limit (columns).
     """
+    columns = -(-(limit + 1) // LINES) * LINES
     along = jnp.linspace(-1.0, 1.0, size)
     spread = jnp.mean(along**2)
 
@@ -132,7 +134,9 @@ def patch_power(image: jax.Array, origins: jax.Array, window: jax.Array, *, size
         slope_x = jnp.mean(jnp.mean(patch, axis=0) * along) / spread
         slope_y = jnp.mean(jnp.mean(patch, axis=1) * along) / spread
         patch = patch - slope_x * along[None, :] - slope_y * along[:, None]
-        transform = jnp.fft.rfft2(patch * window[:, None] * window[None, :])[:, : limit + 1]
+        half = jnp.fft.rfft(patch * window[:, None] * window[None, :], axis=1)[:, :columns]
+        half = jnp.pad(half, ((0, 0), (0, columns - half.shape[1])))
+        transform = jnp.fft.fft(half, axis=0)[:, : limit + 1]
         transform = jnp.concatenate([transform[-limit:], transform[: limit + 1]])
         return (jnp.square(transform.real) + jnp.square(transform.imag)) / (size * size)
 
