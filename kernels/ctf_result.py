@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+from warpcore.kernels.motion_spline import spline_basis
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,14 @@ class DefocusSurface:
     values_um: tuple[float, ...]
     tilt_degrees: float | None = None
     tilt_axis_degrees: float | None = None
+
+    def um_at(self, x_fraction: npt.ArrayLike, y_fraction: npt.ArrayLike) -> np.ndarray:
+        """Defocus in µm at fractional positions [N] of the field (0 to 1, edge to edge): natural cubic splines through the nodes."""
+        columns, rows = self.dims
+        nodes = np.reshape(self.values_um, (rows, columns))
+        along_y = spline_basis(rows, np.asarray(y_fraction, np.float64))
+        along_x = spline_basis(columns, np.asarray(x_fraction, np.float64))
+        return np.asarray(np.einsum("ny,yx,nx->n", along_y, nodes, along_x))
 
 
 @dataclass(frozen=True)

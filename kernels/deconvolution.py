@@ -41,7 +41,8 @@ def deconvolve(
     snr = assumed_snr(np.hypot(kx, ky), pixel_size_angstrom, strength, falloff)
     # Minus: the CTF is negative where an object is seen dark, and dark is to stay dark.
     transfer = -ctf.image((2 * height, 2 * width), pixel_size_angstrom)
-    return _filtered(jnp.asarray(image, jnp.float32), transfer, jnp.asarray(snr, jnp.float32))
+    restored: jax.Array = _filtered(jnp.asarray(image, jnp.float32), transfer, jnp.asarray(snr, jnp.float32))
+    return restored
 
 
 @jax.jit

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.fft import next_fast_len
 
-
 # Transforms on the CPU are bit-equal from run to run only where each thread gets whole vectors of lines, so line counts are multiples of this.
 LINES = 64
 

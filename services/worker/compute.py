@@ -89,7 +89,7 @@ class Compute:
 
         while True:
             job = self._to_load.get()
-            if self._stage(job, "load", lambda job=job: load(job.task, self._progress(job, "load"))):  # type: ignore[misc]
+            if self._stage(job, "load", lambda job=job: load(job.task, self._progress(job, "load"))):
                 self._to_compute.put(job)
 
     def _compute_one(self, job: Job) -> None:
@@ -104,7 +104,7 @@ class Compute:
         while True:
             job = self._to_write.get()
             products = job.payload
-            if self._stage(job, "write", lambda job=job: stage_outputs(job.payload, self._progress(job, "write"))):  # type: ignore[misc]
+            if self._stage(job, "write", lambda job=job: stage_outputs(job.payload, self._progress(job, "write"))):
                 self._commit(job, products)
 
     def _commit(self, job: Job, products: Any) -> None:

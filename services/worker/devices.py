@@ -41,8 +41,9 @@ def open_device(device: str, cache: Path) -> dict[str, Any]:
     import jax
 
     cache.mkdir(parents=True, exist_ok=True)
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    set_option: Any = jax.config.update
+    set_option("jax_compilation_cache_dir", str(cache))
+    set_option("jax_persistent_cache_min_compile_time_secs", 0.2)
     found = jax.devices()[0]
     if device.startswith("cuda") and found.platform not in ("gpu", "cuda"):
         raise DeviceError(

@@ -64,18 +64,18 @@ def _process(
 ) -> FileOutcome:
     from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
 
-    step = "load"
+    now_in = "load"
 
-    def report(now_in: str, fraction: float, message: str = "") -> None:
-        nonlocal step
-        step = now_in
-        on_progress(name, now_in, fraction, message)
+    def report(step: str, fraction: float, message: str = "") -> None:
+        nonlocal now_in
+        now_in = step
+        on_progress(name, step, fraction, message)
 
     try:
         products = compute(load(_task(path, name, settings, processing_directory), report), report)
         outputs, _ = commit(products, stage_outputs(products, report))
     except Exception as error:  # noqa: BLE001 - a bad file must not stop the others; its kind and step are reported
-        fault: TaskError = classify(error, step)
+        fault: TaskError = classify(error, now_in)
         return FileOutcome(path, name, "failed", Failure(fault.kind, fault.step, fault.message, ""))
     return FileOutcome(path, name, "processed", None, products.results, outputs)
 

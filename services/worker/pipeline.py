@@ -253,7 +253,7 @@ def _run_ctf(loaded: Loaded, products: Products, report: Report) -> None:
         fit_phase=options.fit_phase,
         grid=None if options.grid is None else (options.grid[0], options.grid[1]),
         dose=loaded.dose_per_frame * len(loaded.movie.frames),
-        on_progress=lambda fraction, message: report("ctf", fraction, message),
+        on_progress=lambda fraction: report("ctf", fraction),
     )
     report("ctf", 1.0, products.ctf.failure or "")
     products.results["ctf"] = summaries.of_ctf(products.ctf)

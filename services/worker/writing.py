@@ -218,7 +218,7 @@ def _local_ctf(products: Products, x_px: np.ndarray, y_px: np.ndarray) -> Partic
     assert products.average is not None
     height, width = products.average.shape
     mean = (fit.defocus_u_angstrom + fit.defocus_v_angstrom) / 2
-    delta = 1e4 * fit.defocus_um_at(x_px / max(1, width - 1), y_px / max(1, height - 1)) - mean
+    delta = 1e4 * fit.grid.um_at(x_px / max(1, width - 1), y_px / max(1, height - 1)) - mean
     return ParticleCtf(
         defocus_u_angstrom=fit.defocus_u_angstrom + delta,
         defocus_v_angstrom=fit.defocus_v_angstrom + delta,

@@ -23,8 +23,8 @@ def movie_xml(products: Products) -> MovieXml:
             grids[name] = Grid.of(-np.reshape(values, (t, y, x)))
     fitted = fit is not None and fit.failure is None and settings.ctf.enabled
     if fit is not None and fitted:
-        (columns, rows), values = fit.grid
-        grids["GridCTF"] = Grid.of(np.reshape(values, (1, rows, columns)))
+        columns, rows = fit.grid.dims
+        grids["GridCTF"] = Grid.of(np.reshape(fit.grid.values_um, (1, rows, columns)))
     curves = _curves(products) if fitted else {}
     return MovieXml(
         data_directory=loaded.task.data_directory,
