@@ -48,19 +48,22 @@ def scheduler(
 
     endpoints = Endpoints("127.0.0.1", controller_port, control_port, events_in_port, events_out_port, bind)
     with _service() as stop:
-        from warpcore.services.scheduler.service import run_scheduler
+        from warpcore.bus.sockets import BindError
+        from warpcore.services.movies.settings import SettingsError
+        from warpcore.services.scheduler.service import SessionError, StateError, run_scheduler
 
-        run_scheduler(
-            endpoints,
-            data,
-            processing,
-            state_path=state,
-            settings=settings_change(settings, assignments or []),
-            paused=paused,
-            heartbeat_timeout_s=heartbeat_timeout,
-            task_timeout_s=task_timeout,
-            stop=stop,
-        )
+        with _incurable(BindError, SessionError, StateError, SettingsError):
+            run_scheduler(
+                endpoints,
+                data,
+                processing,
+                state_path=state,
+                settings=settings_change(settings, assignments or []),
+                paused=paused,
+                heartbeat_timeout_s=heartbeat_timeout,
+                task_timeout_s=task_timeout,
+                stop=stop,
+            )
 
 
 def discoverer(
@@ -78,9 +81,12 @@ def discoverer(
         scheduler, control_port=control_port, events_in_port=events_in_port, events_out_port=events_out_port
     )
     with _service() as stop:
-        from warpcore.services.discoverer.service import run_discoverer
+        from warpcore.services.discoverer.service import DataDirectoryError, run_discoverer
 
-        run_discoverer(endpoints, data, watch=watch, scan_interval_s=scan_interval, incubation_s=incubation, stop=stop)
+        with _incurable(DataDirectoryError):
+            run_discoverer(
+                endpoints, data, watch=watch, scan_interval_s=scan_interval, incubation_s=incubation, stop=stop
+            )
 
 
 def tracker(
@@ -109,10 +115,11 @@ def api(
 ) -> None:
     """Serve REST."""
     with _service() as stop:
-        from warpcore.services.api.service import run_api
+        from warpcore.services.api.service import ApiPortError, run_api
 
         endpoints = Endpoints(scheduler, control_port=control_port)
-        _exit_with(run_api(endpoints, port=port, bind=bind, workers=processes, stop=stop))
+        with _incurable(ApiPortError):
+            _exit_with(run_api(endpoints, port=port, bind=bind, workers=processes, stop=stop))
 
 
 def worker(
@@ -123,17 +130,16 @@ def worker(
 ) -> None:
     """Process movies on one device. It connects out to one port of the scheduler and needs none of its own."""
     with _service() as stop:
+        from warpcore.services.worker.devices import DeviceError
         from warpcore.services.worker.service import run_worker
 
-        _exit_with(run_worker(Endpoints(scheduler, controller_port), name=name, device=device, stop=stop))
+        with _incurable(DeviceError):
+            _exit_with(run_worker(Endpoints(scheduler, controller_port), name=name, device=device, stop=stop))
 
 
 @contextmanager
 def _service() -> Iterator[Event]:
-    """What all services share: end with the parent where there is one, log to stderr, end on INT and TERM.
-
-    Errors that starting again cannot cure become exit code 78.
-    """
+    """What all services share: end with the parent where there is one, log to stderr, end on INT and TERM."""
     from warpcore.bus.parent import end_with_parent
     from warpcore.cli.logs import log_to_stderr
     from warpcore.cli.signals import stop_event
@@ -141,26 +147,16 @@ def _service() -> Iterator[Event]:
     stop = stop_event()
     end_with_parent(insist=True)
     log_to_stderr()
+    yield stop
+
+
+@contextmanager
+def _incurable(*kinds: type[Exception]) -> Iterator[None]:
+    """Errors of these kinds say that the service cannot run as it is configured: exit code 78."""
     try:
-        yield stop
-    except Exception as error:
-        if is_configuration_error(error):
-            raise CliError(str(error), CONFIGURATION) from None
-        raise
-
-
-def is_configuration_error(error: Exception) -> bool:
-    """Whether a service said that it cannot run as it is configured: a port in use, a missing directory, bad settings."""
-    names = {
-        "BindError",
-        "ApiPortError",
-        "DataDirectoryError",
-        "ProcessingDirectoryError",
-        "SessionError",
-        "StateError",
-    }
-    names |= {"SettingsError", "DeviceError"}
-    return any(kind.__name__ in names for kind in type(error).__mro__)
+        yield
+    except kinds as error:
+        raise CliError(str(error), CONFIGURATION) from None
 
 
 def _exit_with(code: int) -> None:

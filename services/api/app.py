@@ -63,7 +63,7 @@ def create_app(dependencies: Dependencies) -> Application:
         "/api/processing/pause": ProcessingPauseResource(scheduler),
         "/api/processing/status": ProcessingStatusResource(scheduler),
         "/api/workers": WorkersResource(scheduler),
-        "/api/workers/{worker}/logs": WorkerLogsResource(scheduler),
+        "/api/workers/{path:path}": WorkerLogsResource(scheduler),
         "/api/items": ItemsResource(scheduler),
         "/api/items/summary": SummaryResource(scheduler),
         "/api/items/timestamp": TimestampResource(scheduler),

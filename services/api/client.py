@@ -33,7 +33,7 @@ class SchedulerClient:
     takes effect later.
     """
 
-    def __init__(self, endpoint: str, source: str = "api", timeout_s: float = 2.0, attempts: int = 2) -> None:
+    def __init__(self, endpoint: str, source: str = "api", timeout_s: float = 1.5, attempts: int = 2) -> None:
         self.endpoint = endpoint
         self._source = source
         self._timeout_s = timeout_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import falcon
 import falcon.asgi
 
 from warpcore.bus.messages import GetWorkerLogs, GetWorkers, WorkerLogs, Workers
@@ -23,13 +24,16 @@ class WorkersResource:
 
 
 class WorkerLogsResource:
-    """`GET /api/workers/{id}/logs`, parameters `after` (line number) and `limit`."""
+    """`GET /api/workers/{id}/logs`, parameters `after` (line number) and `limit`. Ids hold slashes (`host/cuda:0`)."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, worker: str) -> None:
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, path: str) -> None:
         """The last lines, oldest first."""
+        worker = path.removesuffix("/logs")
+        if worker == path:
+            raise falcon.HTTPRouteNotFound()
         only_parameters(req, "after", "limit")
         after = integer(req, "after", 0, 0, 2**53)
         limit = integer(req, "limit", 500, 1, 2000)
