@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _QUEUED_EVENTS = 10_000
 _LONGEST_TOPIC = 256
+_LAST_EVENT_MS = 200
 
 
 class EventHub:
@@ -102,8 +103,8 @@ class Publisher:
             log.error("event %s not published: %s", topic, error)
 
     def close(self) -> None:
-        """Disconnect."""
-        self._socket.close(linger=0)
+        """Disconnect; what was published just before still gets a moment to leave."""
+        self._socket.close(linger=_LAST_EVENT_MS)
 
     def __enter__(self) -> Publisher:
         return self

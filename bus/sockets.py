@@ -15,6 +15,7 @@ MAX_DRAINED = 1000
 
 _LARGEST_TRANSPORT_BYTES = 16 * 1024 * 1024
 _LOG_INTERVAL_S = 10.0
+_BIND_PATIENCE_S = 0.5
 
 
 class BindError(OSError):
@@ -41,12 +42,21 @@ def open_socket(kind: int, high_water_mark: int = 1000) -> zmq.Socket[bytes]:
 
 
 def bind(socket: zmq.Socket[bytes], address: str, name: str) -> None:
-    """Bind, or close the socket and raise BindError saying what to do."""
-    try:
-        socket.bind(address)
-    except zmq.ZMQError as error:
-        socket.close()
-        raise BindError(f"{name}: cannot bind {address}: {_advice(error)}") from None
+    """Bind, or close the socket and raise BindError saying what to do.
+
+    Tries for half a second, since a socket that was just closed lets go of its port in the background.
+    """
+    deadline = time.monotonic() + _BIND_PATIENCE_S
+    while True:
+        try:
+            socket.bind(address)
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EADDRINUSE and time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            socket.close()
+            raise BindError(f"{name}: cannot bind {address}: {_advice(error)}") from None
+        return
 
 
 def _advice(error: zmq.ZMQError) -> str:

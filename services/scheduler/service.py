@@ -53,7 +53,7 @@ def run_scheduler(
     processing_directory: Path,
     *,
     state_path: Path | None = None,
-    settings: Settings | None = None,
+    settings: Settings | Callable[[Settings], Settings] | None = None,
     paused: bool | None = None,
     heartbeat_timeout_s: float = 30.0,
     task_timeout_s: float = 1800.0,
@@ -61,7 +61,7 @@ def run_scheduler(
 ) -> None:
     """Run the scheduler until `stop` is set.
 
-    `settings` and `paused` replace what is stored, where they are given. Raises SessionError, StateError, SettingsError or
+    `settings` (or what it makes of the stored ones) and `paused` replace what is stored, where they are given. Raises SessionError, StateError, SettingsError or
     BindError, each one clear line, where it cannot begin; nothing that arrives later ends it.
     """
     with locked(processing_directory):

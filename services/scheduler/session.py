@@ -7,7 +7,7 @@ import gc
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,7 +80,7 @@ class Session:
         processing_directory: Path,
         *,
         state_path: Path | None = None,
-        settings: Settings | None = None,
+        settings: Settings | Callable[[Settings], Settings] | None = None,
         paused: bool | None = None,
         heartbeat_timeout_s: float = 30.0,
         task_timeout_s: float = 1800.0,
@@ -135,11 +135,13 @@ class Session:
         """Close the database."""
         self.store.close()
 
-    def _begin(self, settings: Settings | None, paused: bool | None) -> list[str]:
+    def _begin(self, settings: Settings | Callable[[Settings], Settings] | None, paused: bool | None) -> list[str]:
         """Look at the reference files, apply what was given; returns what a person should know."""
         known = self.state.settings.import_
         references, faults = check_references(known)
         self._do(Started(None if faults else references, paused))
+        if callable(settings):
+            settings = settings(self.state.settings)
         if settings is not None or not known.data:
             self._do(self.checked(settings or self.state.settings))
             faults = []
