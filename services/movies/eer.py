@@ -163,14 +163,16 @@ def _header_pixel_size_angstrom(page: Any) -> float | None:
 
 
 def _add_events(descriptor: int, path: Path, raw: _RawFrames, number: int, super_resolution: int, out: Any) -> None:
-    pieces = raw.segments[number]
-    size = sum(count for _, count in pieces)
-    data = bytearray(size + size % 2)  # the decoder takes whole 16-bit words; bits behind the last code are not read
-    view, start = memoryview(data), 0
-    for offset, count in pieces:
-        read_at(descriptor, view[start : start + count], offset, path)
-        start += count
     with damage_named(path, f"raw frame {number} is "):
+        pieces = raw.segments[number]
+        size = sum(count for _, count in pieces)
+        data = bytearray(
+            size + size % 2
+        )  # the decoder takes whole 16-bit words; bits behind the last code are not read
+        view, start = memoryview(data), 0
+        for offset, count in pieces:
+            read_at(descriptor, view[start : start + count], offset, path)
+            start += count
         imagecodecs.eer_decode(
             data,
             out.shape,
