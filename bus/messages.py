@@ -407,6 +407,22 @@ class GetExport(Message):
     after: int = 0
 
 
+@message("exports.get")
+@dataclass(frozen=True, slots=True)
+class GetExports(Message):
+    """The jobs in one state (null: all), so that a restarted tracker finds those that wait for it. Answer: exports."""
+
+    state: str | None = None
+
+
+@message("exports")
+@dataclass(frozen=True, slots=True)
+class Exports(Message):
+    """Names of export jobs, oldest first."""
+
+    jobs: list[str]
+
+
 @message("export.cancel")
 @dataclass(frozen=True, slots=True)
 class CancelExport(Message):

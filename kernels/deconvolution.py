@@ -41,8 +41,7 @@ def deconvolve(
     snr = assumed_snr(np.hypot(kx, ky), pixel_size_angstrom, strength, falloff)
     # Minus: the CTF is negative where an object is seen dark, and dark is to stay dark.
     transfer = -ctf.image((2 * height, 2 * width), pixel_size_angstrom)
-    restored: jax.Array = _filtered(jnp.asarray(image, jnp.float32), transfer, jnp.asarray(snr, jnp.float32))
-    return restored
+    return jnp.asarray(_filtered(jnp.asarray(image, jnp.float32), transfer, jnp.asarray(snr, jnp.float32)))
 
 
 @jax.jit
@@ -54,5 +53,4 @@ def _filtered(image: jax.Array, transfer: jax.Array, snr: jax.Array) -> jax.Arra
     mirrored = jnp.concatenate([clean, clean[::-1]])
     mirrored = jnp.concatenate([mirrored, mirrored[:, ::-1]], axis=1)
     wiener = transfer * snr / (transfer**2 * snr + 1)
-    restored: jax.Array = jnp.fft.irfft2(jnp.fft.rfft2(mirrored) * wiener, s=mirrored.shape)
-    return restored[:height, :width]
+    return jnp.fft.irfft2(jnp.fft.rfft2(mirrored) * wiener, s=mirrored.shape)[:height, :width]

@@ -43,7 +43,8 @@ def write_outputs(products: Products, staging: Staging) -> None:
         write_coordinates(place, products.picks.x_px, products.picks.y_px, products.picks.scores)
     if "export" in products.ran:
         products.results["export"] = _export(products, staging, average=True)
-    write_movie_xml(staging.place("xml", loaded.paths.xml), movie_xml(products))
+    # With the export, whose outputs always hold the XML; a run of earlier steps alone renews the same file.
+    write_movie_xml(staging.place("export", loaded.paths.xml), movie_xml(products))
 
 
 def _motion(products: Products, staging: Staging) -> None:

@@ -1,0 +1,57 @@
+"""From a score map to positions: local maxima between the pixels, best first, none too close to a better one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.ndimage
+import scipy.spatial
+
+
+class Peaks(NamedTuple):
+    """Positions in px of the map, values, and the pixel of each; best first."""
+
+    y: np.ndarray
+    x: np.ndarray
+    value: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+
+
+def find_peaks(values: np.ndarray, least: float, distance_px: float) -> Peaks:
+    """Local maxima (8 neighbours) of a map [h, w] not below `least`, thinned greedily to `distance_px` from better ones.
+
+    Sub-pixel by a parabola through the three values along each axis. A plateau counts once.
+    """
+    rows, columns = np.nonzero((values == scipy.ndimage.maximum_filter(values, size=3)) & (values >= least))
+    order = np.lexsort((columns, rows, -values[rows, columns]))
+    rows, columns = rows[order], columns[order]
+    y = rows + _parabola(values, rows, columns, 0)
+    x = columns + _parabola(values, rows, columns, 1)
+    kept = thinned(y, x, distance_px)
+    return Peaks(y[kept], x[kept], values[rows, columns][kept], rows[kept], columns[kept])
+
+
+def thinned(y: np.ndarray, x: np.ndarray, distance: float) -> np.ndarray:
+    """Which of the positions, given best first, have no better kept one nearer than `distance` (bool)."""
+    kept = np.ones(len(y), bool)
+    if len(y) < 2 or distance <= 0:
+        return kept
+    tree = scipy.spatial.cKDTree(np.stack([y, x], axis=1))
+    for index, near in enumerate(tree.query_ball_point(tree.data, distance * (1 - 1e-9))):
+        if kept[index]:
+            kept[[other for other in near if other > index]] = False
+    return kept
+
+
+def _parabola(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, axis: int) -> np.ndarray:
+    step_y, step_x = (1, 0) if axis == 0 else (0, 1)
+    height, width = values.shape
+    before = values[np.maximum(rows - step_y, 0), np.maximum(columns - step_x, 0)]
+    here = values[rows, columns]
+    after = values[np.minimum(rows + step_y, height - 1), np.minimum(columns + step_x, width - 1)]
+    place, last = (rows, height - 1) if axis == 0 else (columns, width - 1)
+    curvature = before - 2 * here + after
+    inner = (place > 0) & (place < last) & (curvature < 0)
+    return np.where(inner, 0.5 * (before - after) / np.where(inner, curvature, 1.0), 0.0)
