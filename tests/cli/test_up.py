@@ -65,11 +65,6 @@ class Up:
         """What it has printed."""
         return self.log.read_text(errors="replace")
 
-    def warpcore(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a control command against it."""
-        command = [*WARPCORE, *arguments, "--control-port", self.control_port]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
     def close(self) -> None:
         """End whatever is left."""
         self.http.close()
@@ -197,39 +192,43 @@ def test_a_port_in_use_ends_it_before_anything_starts(shared: Up, tmp_path: Path
     assert not (tmp_path / "results" / "logs").exists()
 
 
-def test_commands_and_rest_agree(shared: Up, tmp_path: Path) -> None:
+def test_commands_and_rest_agree(shared: Up, tmp_path: Path, command: Callable[..., Any]) -> None:
     up = shared
-    assert up.warpcore("pause").returncode == 0
-    shown = json.loads(up.warpcore("status", "--json").stdout)
+
+    def warpcore(*arguments: str) -> Any:
+        return command(*arguments, "--control-port", up.control_port)
+
+    assert warpcore("pause").returncode == 0
+    shown = json.loads(warpcore("status", "--json").stdout)
     assert shown["is_processing"] is False
     assert shown["processing_directory"] == str(up.folder / "results")
-    assert "paused: 0 of" in up.warpcore("status").stdout
+    assert "paused: 0 of" in warpcore("status").stdout
 
-    assert up.warpcore("settings", "set", "ctf.voltage=200", "picking.diameter=150").returncode == 0
+    assert warpcore("settings", "set", "ctf.voltage=200", "picking.diameter=150").returncode == 0
     assert up.get("/api/settings")["ctf"]["voltage"] == 200
-    assert up.warpcore("settings", "get", "ctf.voltage").stdout == "ctf.voltage=200.0\n"
+    assert warpcore("settings", "get", "ctf.voltage").stdout == "ctf.voltage=200.0\n"
     file = tmp_path / "settings.json"
-    file.write_text(up.warpcore("settings", "get", "--json").stdout)
-    assert up.warpcore("settings", "set", "ctf.voltage=120").returncode == 0
-    assert up.warpcore("settings", "import", str(file)).returncode == 0
+    file.write_text(warpcore("settings", "get", "--json").stdout)
+    assert warpcore("settings", "set", "ctf.voltage=120").returncode == 0
+    assert warpcore("settings", "import", str(file)).returncode == 0
     assert up.get("/api/settings")["ctf"]["voltage"] == 200
-    refused = up.warpcore("settings", "set", "ctf.voltage=1", "ctf.volts=2")
+    refused = warpcore("settings", "set", "ctf.voltage=1", "ctf.volts=2")
     assert refused.returncode == 1
     assert "ctf.voltage = 1" in refused.stderr
     assert "ctf.volts" in refused.stderr
 
-    assert up.warpcore("start").returncode == 0
+    assert warpcore("start").returncode == 0
     assert up.get("/api/processing/status")["isProcessing"] is True
-    assert up.warpcore("pause").returncode == 0
+    assert warpcore("pause").returncode == 0
     assert up.get("/api/processing/status")["isProcessing"] is False
 
-    unknown = up.warpcore("select", "exclude", "nope")
+    unknown = warpcore("select", "exclude", "nope")
     assert unknown.returncode == 1
     assert "nope" in unknown.stderr
-    nothing = up.warpcore("export", "micrographs")
+    nothing = warpcore("export", "micrographs")
     assert nothing.returncode == 1
     assert "nothing to export" in nothing.stderr
-    assert up.warpcore("items", "--json").stdout.startswith("[")
+    assert warpcore("items", "--json").stdout.startswith("[")
 
 
 def test_tap_prints_events_by_topic_as_text_and_as_json(
