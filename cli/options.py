@@ -70,6 +70,16 @@ Incubation = Annotated[
         help="Size and time must stand still this long before a file counts as whole.",
     ),
 ]
+GiveUp = Annotated[
+    float,
+    typer.Option(
+        "--give-up",
+        metavar="SECONDS",
+        min=0.1,
+        envvar="WARPCORE_GIVE_UP",
+        help="A stable file that is still not whole is registered after this time, to fail with its reason.",
+    ),
+]
 ScanInterval = Annotated[
     float,
     typer.Option(

@@ -43,6 +43,7 @@ class SessionOptions:
     cores: int = 1
     watch: bool = True
     incubation_s: float = 1.0
+    give_up_s: float = 30.0
     scan_interval_s: float = 2.0
     state: Path | None = None
     settings_file: Path | None = None
@@ -76,6 +77,7 @@ def session_services(options: SessionOptions) -> list[ServiceSpec]:
     rest = ("--port", str(ports.rest), "--bind", options.bind)
     discoverer = ["--data", str(options.data), "--watch" if options.watch else "--no-watch"]
     discoverer += ["--incubation", str(options.incubation_s), "--scan-interval", str(options.scan_interval_s)]
+    discoverer += ["--give-up", str(options.give_up_s)]
     return [
         _scheduler(options),
         ServiceSpec("tracker", ("tracker", "--processing", str(options.processing), *control, *events)),

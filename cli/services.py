@@ -75,6 +75,7 @@ def discoverer(
     watch: o.Watch = True,
     scan_interval: o.ScanInterval = 2.0,
     incubation: o.Incubation = 1.0,
+    give_up: o.GiveUp = 30.0,
 ) -> None:
     """Find movies in the data directory and register each once it is whole."""
     endpoints = Endpoints(
@@ -85,7 +86,13 @@ def discoverer(
 
         with _incurable(DataDirectoryError):
             run_discoverer(
-                endpoints, data, watch=watch, scan_interval_s=scan_interval, incubation_s=incubation, stop=stop
+                endpoints,
+                data,
+                watch=watch,
+                scan_interval_s=scan_interval,
+                incubation_s=incubation,
+                give_up_s=give_up,
+                stop=stop,
             )
 
 

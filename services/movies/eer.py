@@ -13,7 +13,7 @@ import numpy as np
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.raw import MovieHeader, RawMovie, check_size, kept_frames, read_at
 from warpcore.services.movies.settings import ImportSettings
-from warpcore.services.movies.tiff import open_tiff
+from warpcore.services.movies.tiff import damage_named, open_tiff, tiff_pages
 
 COMPRESSIONS = (65000, 65001, 65002)
 SUPER_RESOLUTION = {1: 0, 2: 1, 4: 2}
@@ -125,8 +125,9 @@ def _rendered_pixel_size(raw: _RawFrames, upsampling: int) -> float | None:
 
 def _raw_frames(path: Path) -> _RawFrames:
     with open_tiff(path) as tiff:
-        try:
-            pages = [page for page in tiff.pages if page.compression in COMPRESSIONS]  # others: an integrated image
+        all_pages = tiff_pages(path, tiff)
+        with damage_named(path):
+            pages = [page for page in all_pages if page.compression in COMPRESSIONS]  # others: an integrated image
             if not pages:
                 raise InputError(f"{path}: a TIFF without EER frames; is it a movie of another format, named .eer?")
             first = pages[0]
@@ -141,11 +142,7 @@ def _raw_frames(path: Path) -> _RawFrames:
                     raise InputError(f"{path}: truncated EER, frame {index} lies beyond the end; copy it again")
                 segments.append(pieces)
             pixel_size = _header_pixel_size_angstrom(first)
-        except (ValueError, IndexError, KeyError, TypeError, RuntimeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{path}: damaged EER ({error})") from None
-    height, width = first.shape
+            height, width = first.shape
     check_size(path, len(segments), height, width)
     return _RawFrames(segments, height, width, skip, horizontal, vertical, pixel_size)
 
@@ -166,14 +163,16 @@ def _header_pixel_size_angstrom(page: Any) -> float | None:
 
 
 def _add_events(descriptor: int, path: Path, raw: _RawFrames, number: int, super_resolution: int, out: Any) -> None:
-    pieces = raw.segments[number]
-    size = sum(count for _, count in pieces)
-    data = bytearray(size + size % 2)  # the decoder takes whole 16-bit words; bits behind the last code are not read
-    view, start = memoryview(data), 0
-    for offset, count in pieces:
-        read_at(descriptor, view[start : start + count], offset, path)
-        start += count
-    try:
+    with damage_named(path, f"raw frame {number} is "):
+        pieces = raw.segments[number]
+        size = sum(count for _, count in pieces)
+        data = bytearray(
+            size + size % 2
+        )  # the decoder takes whole 16-bit words; bits behind the last code are not read
+        view, start = memoryview(data), 0
+        for offset, count in pieces:
+            read_at(descriptor, view[start : start + count], offset, path)
+            start += count
         imagecodecs.eer_decode(
             data,
             out.shape,
@@ -183,5 +182,3 @@ def _add_events(descriptor: int, path: Path, raw: _RawFrames, number: int, super
             superres=super_resolution,
             out=out,
         )
-    except (ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: raw frame {number} cannot be decoded ({error})") from None

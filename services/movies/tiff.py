@@ -43,7 +43,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 def read_tiff_movie(path: Path, settings: ImportSettings, threads: int) -> RawMovie:
     """Read a TIFF movie, flipped in Y. Raises InputError for what is no whole TIFF of equal 2D pages."""
     with open_tiff(path) as tiff:
-        pages = list(tiff.pages)
+        pages = tiff_pages(path, tiff)
         header = _header(path, pages)
         kept = kept_frames(path, header.frames, settings)
         frames = np.empty((len(kept), header.height, header.width), header.dtype)
@@ -70,7 +70,7 @@ def read_tiff_movie(path: Path, settings: ImportSettings, threads: int) -> RawMo
 def read_tiff_header(path: Path, settings: ImportSettings) -> MovieHeader:
     """What `read_tiff_movie` would return, from the page headers alone."""
     with open_tiff(path) as tiff:
-        header = _header(path, list(tiff.pages))
+        header = _header(path, tiff_pages(path, tiff))
     kept = kept_frames(path, header.frames, settings)
     return MovieHeader(len(kept), header.height, header.width, header.dtype, header.pixel_size_angstrom)
 
@@ -78,7 +78,7 @@ def read_tiff_header(path: Path, settings: ImportSettings) -> MovieHeader:
 def read_tiff_image(path: Path, *, flip: bool = True) -> npt.NDArray[np.generic]:
     """The first page [H, W] of a TIFF (a gain, a defect map), flipped in Y unless told otherwise. Raises InputError."""
     with open_tiff(path) as tiff:
-        page = tiff.pages[0]
+        page = tiff_pages(path, tiff)[0]
         header = _header(path, [page])
         image = np.empty((header.height, header.width), header.dtype)
         _decode(path, page, 0, image)
@@ -106,12 +106,28 @@ def unpack_4bit(packed: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
 def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
     """An open TIFF whose chain of pages is whole. Raises InputError otherwise."""
     check_page_chain(path)
-    try:
+    with damage_named(path):
         tiff = tifffile.TiffFile(path)
-    except (tifffile.TiffFileError, ValueError, struct.error, IndexError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a readable TIFF ({error})") from None
     with tiff:
         yield tiff
+
+
+def tiff_pages(path: Path, tiff: tifffile.TiffFile) -> list[Any]:
+    """All pages with their tags. Raises InputError."""
+    with damage_named(path):
+        return list(tiff.pages)
+
+
+@contextmanager
+def damage_named(path: Path, where: str = "") -> Iterator[None]:
+    """Turns whatever a library makes of damaged data into an InputError that names the file; lack of memory and of a disk stay what they are."""
+    try:
+        yield
+    except (InputError, MemoryError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001  tags and codecs fail in ways that nobody documents
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{path}: {where}damaged, it cannot be decoded ({reason})") from None
 
 
 def check_page_chain(path: Path) -> int:
@@ -135,7 +151,7 @@ def check_page_chain(path: Path) -> int:
             if offset in seen:
                 raise InputError(f"{path}: corrupt, its list of pages runs in a circle")
             seen.add(offset)
-            entries = os.pread(file.fileno(), count_bytes, offset)
+            entries = os.pread(file.fileno(), count_bytes, offset) if offset < size else b""
             if len(entries) < count_bytes:
                 raise InputError(_truncated(path, len(seen) - 1))
             count = struct.unpack(f"{order}{count_format}", entries)[0]
@@ -156,8 +172,8 @@ def _truncated(path: Path, page: int) -> str:
 
 def _header(path: Path, pages: list[Any]) -> MovieHeader:
     """Size, type and pixel size; all pages must be 2D and equal, and lie inside the file."""
-    try:
-        first = pages[0]
+    first = pages[0]
+    with damage_named(path):
         size = path.stat().st_size
         for index, page in enumerate(pages):
             if page.shape != first.shape or page.dtype != first.dtype:
@@ -168,10 +184,6 @@ def _header(path: Path, pages: list[Any]) -> MovieHeader:
             ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False))
             if max(ends, default=size + 1) > size:
                 raise InputError(_truncated(path, index))
-    except (ValueError, struct.error, IndexError, KeyError, TypeError, tifffile.TiffFileError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: damaged TIFF ({error})") from None
     if len(first.shape) != 2:
         raise InputError(f"{path}: pages of shape {first.shape}; a frame is a grey image of rows and columns")
     if first.dtype is None or first.dtype.name not in KEPT_TYPES + WIDENED_TYPES:
@@ -190,23 +202,19 @@ def _is_packed(page: Any) -> bool:
 
 def _decode(path: Path, page: Any, index: int, out: npt.NDArray[np.generic]) -> None:
     """One page into `out` [H, W]."""
-    try:
+    with damage_named(path, f"frame {index} is "):
         if _is_packed(page):
             unpack_4bit(page.asarray(maxworkers=1), out)
         elif page.dtype == out.dtype:
             page.asarray(out=out, maxworkers=1)
         else:
             out[...] = page.asarray(maxworkers=1)
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001  codecs raise types of their own, none documented
-        raise InputError(f"{path}: frame {index} cannot be decoded ({type(error).__name__}: {error})") from None
 
 
 def _pixel_size_angstrom(page: Any) -> float | None:
     """From the resolution tags, where they are per centimetre and give a size that a cryo-EM has (0.05 to 50 Å)."""
     unit, resolution = page.tags.valueof(296), page.tags.valueof(282)
-    if unit != 3 or not resolution or not resolution[0]:
+    if unit != 3 or not isinstance(resolution, tuple) or len(resolution) != 2 or not resolution[0]:
         return None
     angstrom = 1e8 * float(resolution[1]) / float(resolution[0])
     return angstrom if 0.05 <= angstrom <= 50 else None

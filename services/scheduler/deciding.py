@@ -11,7 +11,7 @@ from warpcore.services.movies.settings import Settings, changed_names
 from warpcore.services.scheduler import exporting, requests, retries, tasks
 from warpcore.services.scheduler.effects import OutputsMissing, SaveSettings, Started
 from warpcore.services.scheduler.records import DONE, FAILED, OUTDATED, MovieRecord
-from warpcore.services.scheduler.state import BULK_CHANGES, State
+from warpcore.services.scheduler.state import State
 
 
 def change_settings(state: State, settings: Settings, references: str) -> None:
@@ -27,6 +27,10 @@ def change_settings(state: State, settings: Settings, references: str) -> None:
 
 def start(state: State, stimulus: Started) -> None:
     """Begin a run: gain or defects may have been replaced, and the steps' methods may be newer than the results."""
+    if state.derived:
+        # What is in force differs from the rows, and perhaps from what the log told: a snapshot makes sure.
+        state.cut_log()
+        state.derived = 0
     if stimulus.references is not None and stimulus.references != state.references:
         _adopt(state, state.settings, stimulus.references)
     if stimulus.paused is not None:
@@ -55,25 +59,29 @@ def _adopt(state: State, settings: Settings, references: str) -> None:
 
 def _reconsider_all(state: State, why: str) -> None:
     changes = list(_changes(state))
-    state.quiet = len(changes) >= BULK_CHANGES
+    state.quiet = len(changes) >= state.bulk_changes
     if state.quiet:
-        # Before the first change: each answer and event from here on has a number that a replay cannot reach without a snapshot.
         state.cut_log()
     try:
         for movie, status, needed, reasons in changes:
             if status == FAILED:
                 movie.forget_failures()
                 tasks.wait_again(state, movie, f"{why} touch the step that failed")
-                continue
-            movie.outdated_steps = needed
-            if status in DONE:
-                movie.filter_reasons = reasons
-            text = f"to run: {', '.join(needed)}" if needed else "; ".join(reasons) or "nothing to run"
-            state.move(movie, status, f"{why}: {text}")
-            if status in DONE:
-                exporting.release_held(state, movie)
+            else:
+                _revise(state, movie, status, needed, reasons, why)
     finally:
         state.quiet = False
+
+
+def _revise(state: State, movie: MovieRecord, status: str, needed: list[str], reasons: list[str], why: str) -> None:
+    """Give a movie what its results deserve. In a bulk change no row is written: `derive` finds the same again at a restart."""
+    movie.outdated_steps = needed
+    if status in DONE:
+        movie.filter_reasons = reasons
+    text = f"to run: {', '.join(needed)}" if needed else "; ".join(reasons) or "nothing to run"
+    state.move(movie, status, f"{why}: {text}")
+    if status in DONE:
+        exporting.release_held(state, movie)
 
 
 def _changes(state: State) -> Iterable[tuple[MovieRecord, str, list[str], list[str]]]:

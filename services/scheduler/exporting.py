@@ -61,6 +61,12 @@ def get(state: State, message: wire.GetExport) -> None:
     state.reply(views.export_view(job, names, max(0, message.after)))
 
 
+def names(state: State, message: wire.GetExports) -> None:
+    """The jobs in one state, or all."""
+    jobs = state.exports.values()
+    state.reply(wire.Exports([job.job for job in jobs if message.state in (None, job.state)]))
+
+
 def cancel(state: State, message: wire.CancelExport) -> None:
     """Give up what has not begun."""
     job = state.exports.get(message.job)

@@ -103,6 +103,7 @@ _CONTROL: dict[type[Message], ControlHandler] = {
     wire.GetSummary: lambda state, message: requests.summary(state),
     wire.StartExport: exporting.start,
     wire.GetExport: exporting.get,
+    wire.GetExports: exporting.names,
     wire.CancelExport: exporting.cancel,
     wire.ExportCollected: exporting.collected,
 }
@@ -120,6 +121,7 @@ READS = frozenset(
         wire.GetItem,
         wire.GetSummary,
         wire.GetExport,
+        wire.GetExports,
         wire.GetHealth,
     }
 )

@@ -20,6 +20,8 @@ STATUSES = (UNPROCESSED, OUTDATED, QUEUED, PROCESSING, PROCESSED, FILTERED_OUT, 
 WAITING = frozenset({UNPROCESSED, OUTDATED})
 LEASED = frozenset({QUEUED, PROCESSING})
 DONE = frozenset({PROCESSED, FILTERED_OUT})
+DERIVED = DONE | {OUTDATED}
+"""What results and settings decide, so that it can always be found again from them."""
 
 SELECTIONS = ("auto", "include", "exclude")
 PROCESS = "process"

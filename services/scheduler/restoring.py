@@ -31,6 +31,7 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     leases = {task.movie: task.lease for task in stored.tasks}
     for movie in stored.movies:
         movie.lease = leases.get(movie.id)
+        state.derived += state.derive(movie)
         state.index(movie)
     for task in stored.tasks:
         task.active_at = now

@@ -15,6 +15,7 @@ from warpcore.services.scheduler.export_records import ExportRecord
 from warpcore.services.scheduler.queue import OrderedQueue, Parked
 from warpcore.services.scheduler.rates import Rate
 from warpcore.services.scheduler.records import (
+    DERIVED,
     DONE,
     FAILED,
     FILTERED_OUT,
@@ -32,7 +33,8 @@ from warpcore.services.scheduler.records import (
 )
 
 BULK_CHANGES = 5000
-"""From so many movies changed by one stimulus on, subscribers are sent to a snapshot instead of each change: sooner there, and the log stays small."""
+"""From so many movies changed by one stimulus on, neither log nor rows tell of each: subscribers take a snapshot, and what
+results and settings decide (`derive`) is decided again at a restart. So 100 000 movies wait a second for new settings."""
 
 
 class State:
@@ -70,8 +72,9 @@ class State:
         self.seq = 0
         self.last_lease = 0
         self.last_modified = 0.0
+        self.bulk_changes = BULK_CHANGES
         self.quiet = False
-        self.load_began = False
+        self.derived = 0
 
     # --- what goes out -------------------------------------------------------------------------------------------
 
@@ -130,7 +133,8 @@ class State:
         """Store, place and publish a movie after any change; `previous` "" stands for its present status."""
         self.place(movie)
         self.last_modified = self.wall
-        self.effects.append(SaveMovie(movie))
+        if not (self.quiet and movie.status in DERIVED and previous in DERIVED):
+            self.effects.append(SaveMovie(movie))
         if not self.quiet:
             self.publish(topic, MovieEvent(self.movie_view(movie), movie.status if previous == "" else previous))
 
@@ -172,6 +176,18 @@ class State:
         """The status (processed or filtered_out) and the filter's reasons of a movie whose results are all there."""
         reasons = filter_reasons(views.valid_results(movie, self.plan.off), self.settings.filter)
         return (PROCESSED if not reasons or movie.selection == "include" else FILTERED_OUT), reasons
+
+    def derive(self, movie: MovieRecord) -> bool:
+        """Decide again, silently, what results and settings in force decide; whether it was something else."""
+        if movie.status not in DERIVED:
+            return False
+        before = (movie.status, movie.outdated_steps, movie.filter_reasons)
+        movie.outdated_steps = self.needed_steps(movie)
+        if movie.outdated_steps:
+            movie.status = OUTDATED
+        else:
+            movie.status, movie.filter_reasons = self.judge(movie)
+        return before != (movie.status, movie.outdated_steps, movie.filter_reasons)
 
     # --- leases --------------------------------------------------------------------------------------------------
 

@@ -87,6 +87,17 @@ class _Pending:
     settings: tuple[str, int, str] | None = None
     changes: list[tuple[int, str, bytes]] = field(default_factory=list)
 
+    def take(self, newer: _Pending) -> None:
+        """Add what is newer."""
+        self.meta.update(newer.meta)
+        self.movies.update(newer.movies)
+        self.tasks.update(newer.tasks)
+        self.bans.update(newer.bans)
+        self.exports.update(newer.exports)
+        self.export_items.update(newer.export_items)
+        self.settings = newer.settings or self.settings
+        self.changes += newer.changes
+
 
 class Store:
     """The open database. `stage` takes effects in, `commit` makes them durable together or (raising StateError) not at all.
@@ -121,8 +132,8 @@ class Store:
     # --- writing -------------------------------------------------------------------------------------------------
 
     def stage(self, effects: Iterable[Effect]) -> None:
-        """Take in what is to be stored, as it is now; effects that store nothing are passed over."""
-        pending = self._pending
+        """Take in what is to be stored, as it is now: all of it, or (whatever it raises) nothing. Others are passed over."""
+        pending = _Pending()
         for effect in effects:
             match effect:
                 case Publish(topic, body, seq):
@@ -152,6 +163,7 @@ class Store:
                     pending.meta["seq"] = pending.meta["floor"] = seq
                 case _:
                     pass
+        self._pending.take(pending)
 
     def commit(self, wall: float = 0.0) -> None:
         """Make durable what was staged: all of it, or (raising StateError) nothing. `wall` is the time shown for the last change."""

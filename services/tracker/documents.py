@@ -142,7 +142,7 @@ def selection_flags(movie: Movie) -> tuple[bool, bool | None] | None:
 
 
 def movie_file(data_directory: str, processing_directory: str, path: str) -> str:
-    """A movie's path as seen from the processing directory (RELION's project); absolute where the two share no root."""
+    """A movie's path as seen from the processing directory (RELION's project)."""
     return os.path.relpath(os.path.join(data_directory, path), processing_directory)
 
 

@@ -166,8 +166,11 @@ def _load_frames(loaded: Loaded, path: Path) -> None:
     loaded.raw_pixel_size = pixel_size_angstrom(movie, imported)
     loaded.dose_per_frame = imported.dose_per_frame * movie.dose_factor
     loaded.pre_exposure = loaded.dose_per_frame * movie.first_frame
-    loaded.gain = read_gain(imported, (height, width), movie.is_eer)
-    loaded.defects = read_defects(imported, (height, width))
+    try:
+        loaded.gain = read_gain(imported, (height, width), movie.is_eer)
+        loaded.defects = read_defects(imported, (height, width))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     if loaded.gain is not None:
         without_gain = loaded.gain.defects
         loaded.defects = without_gain if loaded.defects is None else loaded.defects | without_gain

@@ -17,6 +17,7 @@ from movies_for_tests import write_movie
 
 from warpcore.cli.simulation import SimulationOptions, simulate_movies
 
+WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
 GOOD = 3
 SETTINGS = ("picking.diameter=130", "import.pixel_size=2.2", "import.dose_per_frame=3")
 
@@ -81,9 +82,8 @@ def test_a_session_with_bad_movies_and_changed_settings(
     )  # fmt: skip
 
     log = tmp_path / "tap.jsonl"
-    tap = subprocess.Popen(
-        [sys.executable, "-m", "warpcore.cli.main", "tap", "--json", *session.ports], stdout=log.open("wb")
-    )
+    with log.open("wb") as out:
+        tap = subprocess.Popen([*WARPCORE, "tap", "--json", *session.ports[-2:]], stdout=out)
     try:
         wait_until(lambda: len(tapped(log, "service.heartbeat")) > 0, 30, "an event on the tap")
         wait_until(lambda: len(session.statuses()) == count, 30, f"{count} movies found")

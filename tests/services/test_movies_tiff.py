@@ -137,7 +137,7 @@ def test_damaged_compressed_data_names_the_frame(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[offset : offset + count] = b"\xff" * count
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"a\.tif: frame 1 cannot be decoded"):
+    with pytest.raises(InputError, match=r"a\.tif: frame 1 is damaged"):
         read_movie(path, PLAIN)
 
 

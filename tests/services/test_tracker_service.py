@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ import pytest
 import starfile
 import zmq
 
-from tests.services.tracker_movies import named
+from tests.services.tracker_movies import RESULTS, named
+from warpcore.bus.client import RequestClient
+from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope
 from warpcore.bus.events import EventHub
 from warpcore.bus.messages import (
+    AssignTask,
     Change,
     Changes,
     Error,
@@ -27,6 +31,7 @@ from warpcore.bus.messages import (
     ExportJob,
     Exports,
     Failure,
+    FoundFile,
     GetChanges,
     GetExport,
     GetExports,
@@ -35,14 +40,23 @@ from warpcore.bus.messages import (
     Movie,
     MovieEvent,
     Ok,
+    PatchSettings,
     ProcessingStatus,
+    PullTasks,
+    RegisterFiles,
+    RegisterWorker,
+    SelectItem,
     Snapshot,
+    StartExport,
+    TaskFailed,
+    TaskFinished,
 )
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
 from warpcore.services.movies.settings import Settings, patch_settings
 from warpcore.services.movies.star_files import OpticsGroup, ParticleCtf, write_particles
 from warpcore.services.movies.warp_xml import MovieXml, read_movie_xml, write_movie_xml
+from warpcore.services.scheduler.service import run_scheduler
 from warpcore.services.tracker.particles import collect_particles
 from warpcore.services.tracker.service import run_tracker
 
@@ -326,3 +340,84 @@ def test_particle_files_of_other_optics_are_another_group_and_bad_ones_are_left_
     assert caplog.text.count("left out of the particles") == 3
     assert collect_particles(tmp_path, [], "particles.star") == 0
     assert len(starfile.read(tmp_path / "particles.star")) == 0
+
+
+def test_with_the_real_scheduler_files_agree_and_a_job_outlives_both(
+    free_ports: Callable[[int], list[int]], tmp_path: Path, wait_until: Wait
+) -> None:
+    """File to rows over the real control port, worker port and hub; the tracker starts when the job waits already."""
+    ports = Endpoints("127.0.0.1", *free_ports(4))
+    data, processing = tmp_path / "data", tmp_path / "processing"
+    data.mkdir()
+    processing.mkdir()
+    fragment = particles(processing, 7, 4)
+    with ExitStack() as running:
+        running.callback(ended(run_scheduler, ports, data, processing))
+        client = running.enter_context(RequestClient(ports.control, "test", timeout_s=3.0))
+        client.request(PatchSettings({"picking": {"diameter": 100.0}}))
+        client.request(RegisterFiles([FoundFile("grid/m7.tif", 1000, 1), FoundFile("grid/m8.tif", 1000, 1)]))
+        worker = running.enter_context(closing(Dealer(ports.workers, b"w", "w")))
+        worker.send(RegisterWorker("w", "1", "host", 1, "cpu", 0, {}))
+        worker.send(PullTasks("w", 2))
+
+        def assigned() -> Iterator[AssignTask]:
+            for envelope in worker.receive():
+                message = read_message(envelope.type, envelope.body)
+                if isinstance(message, AssignTask):
+                    yield message
+
+        def all_processed() -> bool:
+            for task in assigned():
+                if task.name == "grid/m7":
+                    worker.send(TaskFinished("w", task.lease, task.run, RESULTS, {"export": ["average/grid/m7.mrc"]}))
+                else:
+                    worker.send(TaskFailed("w", task.lease, "input", "load", "grid/m8.tif: is empty"))
+                worker.send(PullTasks("w", 2))
+            status = client.request(GetProcessing())
+            assert isinstance(status, ProcessingStatus)
+            return status.counts.get("processed") == 1 and status.counts.get("failed") == 1
+
+        wait_until(all_processed, what="one movie done, one failed")
+        client.request(StartExport("particles"))
+
+        def exported() -> bool:
+            for task in assigned():
+                worker.send(TaskFinished("w", task.lease, task.run, {}, {"export": [fragment]}))
+            job = client.request(GetExport("particles-1"))
+            assert isinstance(job, ExportJob)
+            return job.state == "collecting"
+
+        wait_until(exported, what="job waits for its summary")
+        running.callback(ended(run_tracker, ports, processing, debounce_s=0.02))
+
+        def job_state() -> str:
+            job = client.request(GetExport("particles-1"))
+            assert isinstance(job, ExportJob)
+            return job.state
+
+        wait_until(lambda: job_state() == "done", what="job done")
+        assert len(starfile.read(processing / "particles.star", always_dict=True)["particles"]) == 4
+        wait_until(lambda: micrographs(processing) == ["average/grid/m7.mrc"], what="row")
+        wait_until(lambda: (processing / "movies.star").is_file(), what="movies.star")
+        movies = starfile.read(processing / "movies.star", always_dict=True)["movies"]
+        assert movies["rlnMicrographMovieName"].tolist() == ["../data/grid/m7.tif"]
+        assert [one["Path"] for one in items(processing) or []] == ["grid/m7.tif"]
+        (failed,) = items(processing, "failed_items.json") or []
+        assert (failed["Path"], failed["Step"]) == ("grid/m8.tif", "load")
+        client.request(SelectItem("grid/m7", "exclude"))
+        wait_until(lambda: micrographs(processing) == [], what="choice of the user")
+        assert [one["ProcessingStatus"] for one in items(processing) or []] == [5]
+
+
+def ended(run: Callable[..., object], *arguments: object, **options: object) -> Callable[[], None]:
+    """Runs a service in a thread; what is returned ends it."""
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=arguments, kwargs={**options, "stop": stop})
+    thread.start()
+
+    def end() -> None:
+        stop.set()
+        thread.join(15)
+        assert not thread.is_alive()
+
+    return end
