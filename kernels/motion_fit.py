@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.kernels.motion_prior import LocalPrior
+
 Array = jax.Array
 Float64Array = npt.NDArray[np.floating]
 FloatArray = npt.NDArray[np.float32]
@@ -144,29 +146,6 @@ def build_system(
 
 
 @dataclass(frozen=True, eq=False)
-class Prior:
-    """Covariance of the local nodes at unit amplitude, as the factor C of C Cᵀ [n, n]."""
-
-    factor: Float64Array
-
-
-def local_prior(
-    positions_x: Float64Array, positions_y: Float64Array, times: Float64Array, reach: float, settling: float
-) -> Prior:
-    """Prior over local nodes [lt, ls]: smooth in space (squared exponential of length `reach` in the positions' units) and in time a smooth
-    movement (`settling` is its correlation length in the times' units) whose speed falls along the exposure."""
-    distance2 = (positions_x[:, None] - positions_x) ** 2 + (positions_y[:, None] - positions_y) ** 2
-    space = np.exp(-0.5 * distance2 / reach**2)
-    dt = times[:, None] - times
-    warped = np.sqrt(times)
-    dw = warped[:, None] - warped
-    time = np.exp(-0.5 * (dw / settling) ** 2) + 0.05 * np.exp(-0.5 * (dt / 0.05) ** 2)
-    covariance = np.kron(time, space)
-    covariance += 1e-4 * np.eye(len(covariance))
-    return Prior(np.linalg.cholesky(covariance))
-
-
-@dataclass(frozen=True, eq=False)
 class Solution:
     """Nodes of highest posterior, the prior's amplitude (Å) that the evidence chose, and the log evidence against no local part."""
 
@@ -177,29 +156,35 @@ class Solution:
 
 
 _AMPLITUDES = np.concatenate([[0.0], np.geomspace(0.05, 40.0, 28)])
-_RIDGE = 1e-7
 
 
-def solve(system: System, prior: Prior | None) -> Solution:
-    """Nodes that maximise the quadratic form under the prior; without a prior the local nodes are zero."""
-    n = len(system.track_track)
-    # The mean of all frames' displacements is free (no frame is the origin yet): a ridge keeps it, and unused nodes, at rest.
-    ridge = _RIDGE * max(float(np.trace(system.track_track)) / n, 1e-12)
-    track_track = system.track_track + ridge * np.eye(n)
-    if prior is None:
-        track = np.linalg.solve(track_track, system.track_right)
-        return Solution(track, np.zeros_like(system.local_right), 0.0, 0.0)
-    gain = np.linalg.solve(track_track, np.concatenate([system.local_track.T, system.track_right], axis=1))
+def solve(system: System, track_covariance: Float64Array, priors: tuple[LocalPrior, ...]) -> Solution:
+    """Nodes that maximise the quadratic form under the track's prior and that local prior, and its amplitude, of highest evidence;
+    without local priors the local nodes are zero."""
+    n = len(track_covariance)
+    damped = np.eye(n) + track_covariance @ system.track_track
+
+    def track_given(right: Float64Array) -> Float64Array:
+        return np.asarray(np.linalg.solve(damped, track_covariance @ right))
+
+    best = Solution(track_given(system.track_right), np.zeros_like(system.local_right), 0.0, 0.0)
+    if not priors:
+        return best
+    gain = track_given(np.concatenate([system.local_track.T, system.track_right], axis=1))
     own = system.local_local - system.local_track @ gain[:, :-2]
+    own = (own + own.T) / 2
     right = system.local_right - system.local_track @ gain[:, -2:]
-    c = prior.factor
-    values, vectors = np.linalg.eigh(c.T @ ((own + own.T) / 2) @ c)
-    values = np.maximum(values, 0)
-    projected = vectors.T @ (c.T @ right)
     variance = _AMPLITUDES[:, None] ** 2
-    shrink = variance / (1 + variance * values)
-    evidence = 0.5 * (shrink @ (projected**2)).sum(1) - np.log1p(variance * values).sum(1)
-    best = int(np.argmax(evidence))
-    local = c @ (vectors @ (shrink[best][:, None] * projected))
-    track = np.linalg.solve(track_track, system.track_right - system.local_track.T @ local)
-    return Solution(track, local, float(_AMPLITUDES[best]), float(evidence[best]))
+    for prior in priors:
+        c = prior.factor
+        values, vectors = np.linalg.eigh(c.T @ own @ c)
+        values = np.maximum(values, 0)
+        projected = vectors.T @ (c.T @ right)
+        shrink = variance / (1 + variance * values)
+        evidence = 0.5 * (shrink @ (projected**2)).sum(1) - np.log1p(variance * values).sum(1)
+        index = int(np.argmax(evidence))
+        if evidence[index] > best.evidence:
+            local = c @ (vectors @ (shrink[index][:, None] * projected))
+            track = track_given(system.track_right - system.local_track.T @ local)
+            best = Solution(track, local, float(_AMPLITUDES[index]), float(evidence[index]))
+    return best
