@@ -184,12 +184,12 @@ def _stage(
     kx, ky = layout.kx, layout.ky
     radius = np.hypot(kx, ky)
     ring = np.round(radius * layout.size * problem.pixel).astype(np.intp)
-    scale = layout.once * layout.share * np.exp(problem.b_factor / 4 * radius**2) * (radius <= 1 / finest_angstrom)
+    scale = layout.once * layout.share * (radius <= 1 / finest_angstrom)
     scale = scale.astype(np.float32)
     unit = jnp.ones((layout.patches, len(kx)), jnp.float32)
     _, _, coherent = _evaluate(problem, unit, basis, solution)
     total = np.asarray(frame_power(problem.real, problem.imaginary), np.float64)
-    spectrum = estimate_spectrum(coherent, total, count, ring, kx, ky, scale)
+    spectrum = estimate_spectrum(coherent, total, count, ring, kx, ky, scale, problem.b_factor)
     weight = jnp.asarray(spectrum.weight)
     value, gradient, _ = _evaluate(problem, weight, basis, solution)
     for _ in range(steps):

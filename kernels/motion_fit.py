@@ -71,9 +71,10 @@ def estimate_spectrum(
     kx: FloatArray,
     ky: FloatArray,
     scale: FloatArray,
+    b_factor: float,
 ) -> Spectrum:
     """Signal and noise by ring from |Σ_f|² and Σ_f|.|² ([P, K]) of the present alignment; `scale` [K] is a factor on the weight
-    (band, B-factor, share of independent coefficients). Patches keep their own signal strength, so that empty ones count little."""
+    (band, share of independent coefficients), `b_factor` (Å²) the fall-off expected of the signal where the data do not tell. Patches keep their own signal strength, so that empty ones count little."""
     pairs = frames * (frames - 1)
     rings = int(ring.max()) + 1
     number = np.maximum(np.bincount(ring, minlength=rings), 1)
@@ -84,9 +85,7 @@ def estimate_spectrum(
     pair_power = (coherent - total) / pairs
     power = ring_mean(total.mean(0)) / frames
     signal = ring_mean(pair_power.mean(0))
-    # Three rings together: a ring that by chance shows no signal must not be lost, nor one count too much.
-    smooth = np.convolve(np.pad(signal, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
-    signal = np.clip(smooth, 1e-4 * power, 0.9 * power)
+    signal = _believed_signal(signal, power, frames, number * len(coherent), ring_frequency(ring, kx, ky), b_factor)
     noise = np.maximum(power - signal, 1e-30)
     informative = scale * (signal / noise)[ring]
     strength = (pair_power * informative / signal[ring]).sum(1) / np.maximum(informative.sum(), 1e-30)
@@ -96,6 +95,25 @@ def estimate_spectrum(
     weight = scale * of_patch / (floor * (floor + frames * of_patch))
     curvature = 4 * np.pi**2 * (weight * of_patch * (kx.astype(np.float64) ** 2 + ky.astype(np.float64) ** 2)).sum(1)
     return Spectrum(weight.astype(np.float32), curvature)
+
+
+def ring_frequency(ring: npt.NDArray[np.intp], kx: FloatArray, ky: FloatArray) -> Float64Array:
+    """Mean |k| of each ring, 1/Å."""
+    number = np.maximum(np.bincount(ring), 1)
+    return np.asarray(np.bincount(ring, np.hypot(kx, ky).astype(np.float64)) / number)
+
+
+def _believed_signal(
+    measured: Float64Array, power: Float64Array, frames: int, number: Float64Array, frequency: Float64Array, b_factor: float
+) -> Float64Array:
+    """Signal power by ring: the measured one, drawn towards A exp(b/2 k²) where its own error (from `number` coefficients) is larger."""
+    variance = np.where(power > 0, power**2 / (frames * (frames - 1) * np.maximum(number, 1)), np.inf)
+    shape = np.exp(b_factor / 2 * frequency**2)
+    expected = shape * max(float((measured * shape / variance).sum() / (shape**2 / variance).sum()), 0.0)
+    spread = expected**2 + 1e-12 * power**2
+    share = np.where(power > 0, spread / (spread + np.where(power > 0, variance, 1.0)), 0.0)
+    believed = expected + share * (measured - expected)
+    return np.asarray(np.clip(believed, 1e-4 * power, 0.9 * power))
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,7 +71,7 @@ def track_evidence(covariances: Float64Array, matrix: Float64Array, right: Float
 
 @dataclass(frozen=True, eq=False)
 class LocalPrior:
-    """Covariance of the local nodes at unit amplitude, as the factor C of C Cᵀ [n, n]."""
+    """Covariance of the local nodes at unit amplitude, as the factor C of C Cᵀ: [nodes, modes]."""
 
     factor: Float64Array
 
@@ -85,5 +85,10 @@ def local_prior(
     space = np.exp(-0.5 * distance2 / reach**2)
     root = np.sqrt(times)
     time = np.exp(-0.5 * ((root[:, None] - root) / settling) ** 2)
-    covariance = np.kron(time, space)
-    return LocalPrior(np.linalg.cholesky(covariance + 1e-5 * np.eye(len(covariance))))
+    # Smooth kernels have few modes that matter: those below a thousandth of the largest (in Å) are left out.
+    space_values, space_vectors = np.linalg.eigh(space)
+    time_values, time_vectors = np.linalg.eigh(time)
+    values = np.outer(time_values, space_values)
+    kept_time, kept_space = np.nonzero(values > 1e-6 * values.max())
+    factor = np.einsum("tm,sm->tsm", time_vectors[:, kept_time], space_vectors[:, kept_space])
+    return LocalPrior(factor.reshape(len(times) * len(positions_x), -1) * np.sqrt(values[kept_time, kept_space]))
