@@ -42,19 +42,21 @@ class Envelope:
 
 
 def encode(envelope: Envelope) -> bytes:
-    """Pack an envelope into one frame. Raises WireError where it would be over the size limit."""
-    frame: bytes = msgpack.packb(
-        {
-            "v": WIRE_VERSION,
-            "type": envelope.type,
-            "id": envelope.id,
-            "reply_to": envelope.reply_to,
-            "source": envelope.source,
-            "ts": envelope.ts,
-            "seq": envelope.seq,
-            "body": envelope.body,
-        }
-    )
+    """Pack an envelope into one frame. Raises WireError where it is over the size limit or holds what msgpack cannot."""
+    fields = {
+        "v": WIRE_VERSION,
+        "type": envelope.type,
+        "id": envelope.id,
+        "reply_to": envelope.reply_to,
+        "source": envelope.source,
+        "ts": envelope.ts,
+        "seq": envelope.seq,
+        "body": envelope.body,
+    }
+    try:
+        frame: bytes = msgpack.packb(fields)
+    except (TypeError, ValueError, OverflowError) as error:  # also text with lone surrogates, integers over 64 bit
+        raise WireError(f"{envelope.type} cannot be packed: {error}") from None
     if len(frame) > MAX_FRAME_BYTES:
         raise WireError(f"{envelope.type} is {len(frame)} bytes, over the limit of {MAX_FRAME_BYTES}")
     return frame

@@ -401,9 +401,26 @@ class StartExport(Message):
 @message("export.get")
 @dataclass(frozen=True, slots=True)
 class GetExport(Message):
-    """Answer: export.job, or error not_found."""
+    """Answer: export.job with its files beyond the first `after`, or error not_found."""
 
     job: str
+    after: int = 0
+
+
+@message("exports.get")
+@dataclass(frozen=True, slots=True)
+class GetExports(Message):
+    """The jobs in one state (null: all), so that a restarted tracker finds those that wait for it. Answer: exports."""
+
+    state: str | None = None
+
+
+@message("exports")
+@dataclass(frozen=True, slots=True)
+class Exports(Message):
+    """Names of export jobs, oldest first."""
+
+    jobs: list[str]
 
 
 @message("export.cancel")
@@ -419,7 +436,8 @@ class CancelExport(Message):
 class ExportJob(Message):
     """`state` is running, collecting (all movies done, the tracker writes the summary STAR), done, cancelled or failed.
 
-    `files` are paths relative to the processing directory; `failures` are `{name, message}`.
+    `files` are paths relative to the processing directory, as many as fit a frame, and where `next_after` is not null there
+    are more (`export.get` with `after`); events carry none. `failures` are `{name, message}`, as many as fit.
     """
 
     job: str
@@ -431,6 +449,7 @@ class ExportJob(Message):
     options: dict[str, Any]
     files: list[str] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
+    next_after: int | None = None
 
 
 @message("export.collected")
@@ -556,8 +575,9 @@ class Goodbye(Message):
 class AssignTask(Message):
     """One way, to a worker: one movie, the steps to run, all settings. `lease` fences it.
 
-    `purpose` is "process" or an export job's id. `wanted` holds the fingerprint of each step, `results` the stored summaries
-    of steps that are not run again. `settings` are whole (already with the job's options for exports).
+    `purpose` is "process" or an export job's id. `wanted` holds the fingerprint of each step; `stored`, `results` and
+    `outputs` are the fingerprints, summaries and files by step of what is on disk now. `settings` are whole (already with
+    the job's options for exports).
     """
 
     lease: int
@@ -573,6 +593,8 @@ class AssignTask(Message):
     data_directory: str
     processing_directory: str
     selection: str = "auto"
+    stored: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, list[str]] = field(default_factory=dict)
 
 
 @message("task.cancel")
@@ -618,7 +640,11 @@ class CommitAnswer(Message):
 @message("task.finished")
 @dataclass(frozen=True, slots=True)
 class TaskFinished(Message):
-    """Outputs are in place. `ran` names the steps that ran, `results` their summaries, `outputs` files by step relative to the processing directory. Answer: ok, also for an old lease."""
+    """Outputs are in place. `ran` names the steps that ran, `results` their summaries, `outputs` files by step relative to the processing directory.
+
+    `kept` are the keys of the generations of earlier outputs that can be restored (`movies/generations.py`). Answer: ok,
+    also for an old lease.
+    """
 
     worker: str
     lease: int
@@ -626,6 +652,7 @@ class TaskFinished(Message):
     results: dict[str, Any]
     outputs: dict[str, list[str]]
     seconds: dict[str, float] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
 
 
 @message("task.failed")

@@ -22,13 +22,49 @@ def wanted_fingerprints(settings: Settings, size: int, mtime_ns: int, references
     motion → ctf → picking, and export after motion and ctf, after picking too only where particles are exported: so
     switching picking on leaves averages alone. Requested options count, not what "automatic" resolved to.
     """
-    imported = settings.import_.model_dump(exclude={"data", "patterns", "recursive"})
-    motion = _hash("motion", {"import": imported, "motion": settings.motion.model_dump()}, size, mtime_ns, references)
-    ctf = _hash("ctf", settings.ctf.model_dump(), motion) if settings.ctf.enabled else OFF
-    picking = _hash("picking", settings.picking.model_dump(), motion, ctf) if settings.picks else OFF
-    parents = [motion, ctf, picking] if settings.export.particles else [motion, ctf]
-    export = _hash("export", settings.export.model_dump(), *parents)
-    return {"motion": motion, "ctf": ctf, "picking": picking, "export": export}
+    return FingerprintPlan(settings, references).wanted(size, mtime_ns)
+
+
+class FingerprintPlan:
+    """The share of the fingerprints that all movies have in common, hashed once, so that 100 000 movies take a second.
+
+    Two plans are equal where every movie's fingerprints are equal under both.
+    """
+
+    def __init__(self, settings: Settings, references: str = "") -> None:
+        imported = settings.import_.model_dump(exclude={"data", "patterns", "recursive"})
+        options = {
+            "motion": {"import": imported, "motion": settings.motion.model_dump()},
+            "ctf": settings.ctf.model_dump() if settings.ctf.enabled else None,
+            "picking": settings.picking.model_dump() if settings.picks else None,
+            "export": settings.export.model_dump(),
+        }
+        self._openings = {step: _opening(step, chosen) for step, chosen in options.items() if chosen is not None}
+        self._references = json.dumps(references)
+        self._hashers = {step: hashlib.sha256(text.encode()) for step, text in self._openings.items()}
+        self._export_needs_picking = settings.export.particles
+        self.off = frozenset(step for step, chosen in options.items() if chosen is None)
+        """Steps that are switched off."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FingerprintPlan):
+            return NotImplemented
+        return self._openings == other._openings and self._references == other._references
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def wanted(self, size: int, mtime_ns: int) -> dict[str, str]:
+        """The fingerprint of each step for a movie file of this identity."""
+        motion = self._finish("motion", f'"{size}", "{mtime_ns}", {self._references}')
+        ctf = OFF if "ctf" in self.off else self._finish("ctf", f'"{motion}"')
+        picking = OFF if "picking" in self.off else self._finish("picking", f'"{motion}", "{ctf}"')
+        parents = f'"{motion}", "{ctf}", "{picking}"' if self._export_needs_picking else f'"{motion}", "{ctf}"'
+        return {"motion": motion, "ctf": ctf, "picking": picking, "export": self._finish("export", parents)}
+
+    def _finish(self, step: str, parents: str) -> str:
+        hasher = self._hashers[step].copy()
+        hasher.update(f"{parents}]]".encode())
+        return hasher.hexdigest()[:24]
 
 
 def steps_to_run(wanted: dict[str, str], stored: dict[str, str]) -> list[str]:
@@ -36,6 +72,6 @@ def steps_to_run(wanted: dict[str, str], stored: dict[str, str]) -> list[str]:
     return [step for step, want in wanted.items() if stored.get(step, OFF) != want]
 
 
-def _hash(step: str, options: dict[str, Any], *parents: object) -> str:
-    text = json.dumps([step, STEP_VERSIONS[step], options, [str(parent) for parent in parents]], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+def _opening(step: str, options: dict[str, Any]) -> str:
+    """What is hashed, up to the parents: one JSON list `[step, version, options, [parent, …]]`."""
+    return json.dumps([step, STEP_VERSIONS[step], options], sort_keys=True)[:-1] + ", ["

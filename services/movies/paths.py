@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-
 _UMASK = os.umask(0)
 os.umask(_UMASK)
 
@@ -40,10 +39,15 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         flush(temporary)
-        temporary.chmod(0o666 & ~_UMASK)
+        temporary.chmod(file_mode())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def file_mode() -> int:
+    """The mode that a newly created file would have: temporary files are private until they are renamed."""
+    return 0o666 & ~_UMASK
 
 
 def flush(path: Path) -> None:

@@ -17,7 +17,7 @@ class SettingsError(ValueError):
 
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         self.errors = errors
-        super().__init__("; ".join(f"{e['name']} = {e['value']!r}: {e['problem']}" for e in errors))
+        super().__init__("; ".join(_told(error) for error in errors))
 
 
 class Section(BaseModel):
@@ -215,6 +215,11 @@ def load_settings_file(path: Path) -> Settings:
         return parse_settings(raw)
     except SettingsError as error:
         raise SettingsError([{**fault, "name": f"{path}: {fault['name']}"} for fault in error.errors]) from None
+
+
+def _told(error: dict[str, Any]) -> str:
+    value = "" if error["value"] is None else f" = {error['value']!r}"
+    return f"{error['name']}{value}: {error['problem']}"
 
 
 def _fault(detail: Any) -> dict[str, Any]:

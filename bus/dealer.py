@@ -1,0 +1,72 @@
+"""The DEALER end of a long-lived peer (a worker's nanny, a follower): asynchronous, for a poller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import zmq
+
+from warpcore.bus.envelope import Envelope, WireError, decode, encode, new_id
+from warpcore.bus.schema import Message
+from warpcore.bus.sockets import MAX_DRAINED, Malformed, open_socket
+
+
+class Dealer:
+    """Connects to a ROUTER under a fixed identity and reconnects by itself.
+
+    What is sent while the other side is away waits, up to 1 000 messages; beyond that it is dropped and counted in
+    `dropped`: what must arrive is a request, repeated under its id until answered.
+    """
+
+    def __init__(self, endpoint: str, identity: bytes, source: str) -> None:
+        self.endpoint = endpoint
+        self.source = source
+        self.dropped = 0
+        self._unreadable = Malformed(f"answers of {endpoint}")
+        self.socket = open_socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.IDENTITY, identity)
+        self.socket.connect(endpoint)
+
+    @property
+    def malformed(self) -> int:
+        """Messages dropped since they could not be read."""
+        return self._unreadable.count
+
+    def send(self, message: Message, reply_to: str | None = None, *, id: str | None = None) -> str:
+        """Send without blocking and return the message's id; pass `id` to repeat a request. Raises WireError over the limit."""
+        envelope = Envelope(message.TYPE, message.to_body(), self.source, id=id or new_id(), reply_to=reply_to)
+        frame = encode(envelope)
+        try:
+            self.socket.send(frame, zmq.NOBLOCK)
+        except zmq.Again:
+            self.dropped += 1
+        return envelope.id
+
+    def receive(self) -> Iterator[Envelope]:
+        """What has arrived, until there is no more or the round's share is taken."""
+        for _ in range(MAX_DRAINED):
+            try:
+                frames = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            try:
+                yield read_single(frames)
+            except WireError as error:
+                self._unreadable.note(error)
+
+    def close(self) -> None:
+        """Disconnect and drop what was not sent."""
+        self.socket.close(linger=0)
+
+    def __enter__(self) -> Dealer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_single(frames: list[bytes]) -> Envelope:
+    """The envelope of a one-frame message. Raises WireError."""
+    if len(frames) != 1:
+        raise WireError(f"{len(frames)} frames instead of 1")
+    return decode(frames[0])

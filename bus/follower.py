@@ -1,0 +1,238 @@
+"""Follows the scheduler's state (the Clone pattern): a snapshot, then every change once and in order, gaps refilled.
+
+`FollowerState` decides (no sockets, no clock), `Follower` moves frames.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import zmq
+
+from warpcore.bus.dealer import Dealer
+from warpcore.bus.endpoints import Endpoints
+from warpcore.bus.envelope import Envelope, WireError, new_id
+from warpcore.bus.events import Subscriber, check_event
+from warpcore.bus.messages import Changes, Error, GetChanges, GetSnapshot, Movie, ServiceEvent, Snapshot
+from warpcore.bus.schema import Message, read_message
+
+log = logging.getLogger(__name__)
+
+ANSWER_TIMEOUT_S = 3.0
+REFUSED_PAUSE_S = 1.0
+QUIET_S = 7.0
+"""Silence after which the follower asks by itself; the scheduler's beat comes each 2 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Forget everything: this is the state as of change `seq`. Changes since then follow as events.
+
+    Movies of later pages may be newer than `seq`; the events that made them so come (again) afterwards, each with the whole
+    state of its movie, and end at the newest.
+    """
+
+    seq: int
+    epoch: str
+    movies: list[Movie]
+    settings: dict[str, Any]
+    settings_revision: int
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change (`envelope.seq` > 0: each once, in order, none missing) or a passing notice (`seq` 0: may be missed)."""
+
+    envelope: Envelope
+
+
+FollowerItem = Reset | Event
+
+
+class FollowerState:
+    """What is known and what must be asked. Feed it events and answers; send what `asking` returns."""
+
+    def __init__(self) -> None:
+        self.epoch: str | None = None
+        self.seq = 0
+        self.malformed = 0
+        self._head = 0
+        self._must_ask = True
+        self._pages: list[Snapshot] = []
+
+    def asking(self) -> Message | None:
+        """The request whose answer is needed next, None while there is nothing to ask."""
+        if self.epoch is None:
+            return GetSnapshot(after=self._pages[-1].next_after or 0) if self._pages else GetSnapshot()
+        if self._must_ask or self._head > self.seq:
+            return GetChanges(since=self.seq)
+        return None
+
+    def ask(self) -> None:
+        """Ask for changes even though none is known to be missing (silence, a reconnect)."""
+        self._must_ask = True
+
+    def event(self, envelope: Envelope) -> list[FollowerItem]:
+        """An event from the hub, already checked."""
+        if envelope.seq > 0:
+            self._head = max(self._head, envelope.seq)
+            if self.epoch is None or envelope.seq != self.seq + 1:
+                return []  # known already, or it comes with the answer to what is asked now
+            self.seq = envelope.seq
+            return [Event(envelope)]
+        self._beat(envelope)
+        return [Event(envelope)]
+
+    def answer(self, message: Message) -> list[FollowerItem]:
+        """The answer to what was asked."""
+        if isinstance(message, Snapshot) and self.epoch is None:
+            return self._page(message)
+        if isinstance(message, Changes) and self.epoch is not None:
+            return self._changes(message)
+        return []
+
+    def _beat(self, envelope: Envelope) -> None:
+        """Events keep their order, so a beat whose head is ahead of us means that some were lost."""
+        if envelope.type != "service.heartbeat":
+            return
+        beat = ServiceEvent.from_body(envelope.body)
+        if beat.service != "scheduler" or beat.head is None:
+            return
+        if beat.head != self.seq or beat.epoch != self.epoch:
+            self._must_ask = True
+
+    def _page(self, page: Snapshot) -> list[FollowerItem]:
+        if self._pages and self._pages[0].epoch != page.epoch:
+            self._pages = []
+            return []
+        self._pages.append(page)
+        if page.next_after is not None:
+            return []
+        first, movies = self._pages[0], [movie for one in self._pages for movie in one.movies]
+        self._pages = []
+        self.epoch, self.seq, self._head = first.epoch, first.seq, first.seq
+        self._must_ask = True
+        return [
+            Reset(first.seq, first.epoch, movies, first.settings, first.settings_revision, first.paused),
+        ]
+
+    def _changes(self, answer: Changes) -> list[FollowerItem]:
+        # Rows that are due but cannot be had (a hole at the log's end, one too large for a frame) count as trimmed.
+        missing = answer.head > self.seq and not any(change.seq > self.seq for change in answer.changes)
+        if answer.trimmed or answer.epoch != self.epoch or answer.head < self.seq or missing:
+            log.info("the change log does not reach back to %d: taking a snapshot", self.seq)
+            self.epoch = None
+            return []
+        items: list[FollowerItem] = []
+        for change in answer.changes:
+            if change.seq <= self.seq:
+                continue
+            self.seq = change.seq
+            try:
+                check_event(change.topic, change.body)
+            except WireError as error:
+                self.malformed += 1
+                log.warning("change %d cannot be read and is passed over: %s", change.seq, error)
+                continue
+            items.append(Event(Envelope(change.topic, change.body, "scheduler", seq=change.seq)))
+        self._head = answer.head
+        self._must_ask = False
+        return items
+
+
+class Follower:
+    """Follows the scheduler from any host, through its restarts and through lost connections. For use by one thread.
+
+    `topics` are prefixes of the events wanted; resets come always.
+    """
+
+    def __init__(self, endpoints: Endpoints, source: str, topics: Sequence[str] = ("",)) -> None:
+        self.connected = False
+        """Whether the scheduler answered the last time that it was asked."""
+        self._state = FollowerState()
+        self._topics = tuple(topics)
+        self._events = Subscriber(endpoints.events_out)
+        self._dealer = Dealer(endpoints.control, f"{source}-{new_id()}".encode()[-64:], source)
+        self._poller = zmq.Poller()
+        self._poller.register(self._events.socket, zmq.POLLIN)
+        self._poller.register(self._dealer.socket, zmq.POLLIN)
+        self._asked: tuple[str, Message, float] | None = None
+        self._heard = time.monotonic()
+        self._ask_again_at = self._heard
+
+    @property
+    def seq(self) -> int:
+        """The newest change that `poll` has returned."""
+        return self._state.seq
+
+    @property
+    def malformed(self) -> int:
+        """Messages dropped since they could not be read."""
+        return self._events.malformed + self._dealer.malformed + self._state.malformed
+
+    def poll(self, timeout_s: float) -> list[FollowerItem]:
+        """What has happened, waiting up to `timeout_s` for the first of it; empty where nothing has."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            items = self._take()
+            self._ask(time.monotonic())
+            wanted = [item for item in items if self._is_wanted(item)]
+            left_s = deadline - time.monotonic()
+            if wanted or left_s < 0:
+                return wanted
+            self._poller.poll(max(1, round(min(left_s, 0.5) * 1000)))
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._events.close()
+        self._dealer.close()
+
+    def __enter__(self) -> Follower:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _is_wanted(self, item: FollowerItem) -> bool:
+        return isinstance(item, Reset) or item.envelope.type.startswith(self._topics)
+
+    def _take(self) -> list[FollowerItem]:
+        items: list[FollowerItem] = []
+        for envelope in self._dealer.receive():
+            if self._asked is None or envelope.reply_to != self._asked[0]:
+                continue
+            self._asked = None
+            self.connected = True
+            self._heard = time.monotonic()
+            try:
+                message = read_message(envelope.type, envelope.body)
+            except WireError as error:
+                message = Error("bad_message", f"its answer cannot be read: {error}")
+            if isinstance(message, Error):
+                log.warning("the scheduler does not tell its state: %s", message.detail)
+                self._ask_again_at = self._heard + REFUSED_PAUSE_S
+            items += self._state.answer(message)
+        for envelope in self._events.drain():
+            self._heard = time.monotonic()
+            items += self._state.event(envelope)
+        return items
+
+    def _ask(self, now: float) -> None:
+        if self._asked is not None:
+            request_id, message, asked_at = self._asked
+            if now - asked_at > ANSWER_TIMEOUT_S:
+                self.connected = False
+                self._dealer.send(message, id=request_id)
+                self._asked = (request_id, message, now)
+            return
+        if now - self._heard > QUIET_S:
+            self._state.ask()
+            self._heard = now
+        message_due = self._state.asking()
+        if message_due is not None and now >= self._ask_again_at:
+            self._asked = (self._dealer.send(message_due), message_due, now)

@@ -1,0 +1,86 @@
+"""Options that all our sockets share, and a count of what was malformed."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+
+import zmq
+
+log = logging.getLogger(__name__)
+
+MAX_DRAINED = 1000
+"""Messages taken from one socket in one round, so that no peer can starve the others."""
+
+_LARGEST_TRANSPORT_BYTES = 16 * 1024 * 1024
+_LOG_INTERVAL_S = 10.0
+_BIND_PATIENCE_S = 0.5
+
+
+class BindError(OSError):
+    """An address that cannot be bound; the text names it and says what to do."""
+
+
+def open_socket(kind: int, high_water_mark: int = 1000) -> zmq.Socket[bytes]:
+    """A socket that never lingers, notices dead peers within 15 s and reconnects within 2 s.
+
+    Frames over our own limit still arrive, so that they are counted; far larger ones cost the peer its connection.
+    """
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.SNDHWM, high_water_mark)
+    socket.setsockopt(zmq.RCVHWM, high_water_mark)
+    socket.setsockopt(zmq.MAXMSGSIZE, _LARGEST_TRANSPORT_BYTES)
+    socket.setsockopt(zmq.RECONNECT_IVL, 100)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, 5000)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 60)
+    return socket
+
+
+def bind(socket: zmq.Socket[bytes], address: str, name: str) -> None:
+    """Bind, or close the socket and raise BindError saying what to do.
+
+    Tries for half a second, since a socket that was just closed lets go of its port in the background.
+    """
+    deadline = time.monotonic() + _BIND_PATIENCE_S
+    while True:
+        try:
+            socket.bind(address)
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EADDRINUSE and time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            socket.close()
+            raise BindError(f"{name}: cannot bind {address}: {_advice(error)}") from None
+        return
+
+
+def _advice(error: zmq.ZMQError) -> str:
+    if error.errno == zmq.EADDRINUSE:
+        return "the port is in use; end the program that holds it (another scheduler?) or choose another port"
+    if error.errno in (zmq.EADDRNOTAVAIL, errno.ENODEV):
+        return "this host has no such address; give --bind one of its own"
+    return f"{error.strerror}; choose another address or port"
+
+
+class Malformed:
+    """Counts what was dropped at one socket and logs it, at most one line each 10 s."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.count = 0
+        self._logged_at: float | None = None
+        self._logged_count = 0
+
+    def note(self, reason: object) -> None:
+        """One more frame was dropped for this reason."""
+        self.count += 1
+        now = time.monotonic()
+        if self._logged_at is None or now - self._logged_at >= _LOG_INTERVAL_S:
+            dropped = self.count - self._logged_count
+            log.warning("%s: dropped %d malformed message(s), the last: %s", self.where, dropped, str(reason)[:300])
+            self._logged_at, self._logged_count = now, self.count

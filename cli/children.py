@@ -1,0 +1,103 @@
+"""Child processes: each in a session of its own, its output in a log file, ended together with all that it started."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Protocol
+
+from warpcore.bus.parent import PARENT_VARIABLE
+
+LOG_BYTES = 10 * 1024 * 1024
+LOG_GENERATIONS = 3
+LAST_LINES_S = 1.0
+"""How long after a child's end its last lines are waited for."""
+
+
+class Process(Protocol):
+    """What a session needs of a child process."""
+
+    last_line: str
+
+    def poll(self) -> int | None:
+        """Exit status, negative for a signal; None while it runs."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it and all that it started."""
+
+
+class Child:
+    """A running service. Start it from the main thread: its life is tied to the thread that started it."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], log_file: Path, tell: Callable[[str], None]
+    ) -> None:
+        self.last_line = ""
+        self._status: int | None = None
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**_inherited(), **environment, PARENT_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"},
+        )
+        self._reader = threading.Thread(target=self._read, args=(log_file, tell), daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is that of its session and group too."""
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Exit status, negative for a signal; None while it runs. What it left behind is killed."""
+        if self._status is None and _has_ended(self.pid):
+            # Not yet reaped, so that its id, which its group still bears, cannot have been given to another.
+            self.kill()
+            self._status = self._process.wait()
+            self._reader.join(LAST_LINES_S)
+        return self._status
+
+    def terminate(self) -> None:
+        """Send TERM to it alone; it ends its own children."""
+        if self._status is None:
+            # Not Popen.send_signal: that would reap a child that has just ended, before its group is dealt with.
+            os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send KILL to its whole group."""
+        if self._status is None:
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def _read(self, log_file: Path, tell: Callable[[str], None]) -> None:
+        assert self._process.stdout is not None
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        writer = RotatingFileHandler(log_file, maxBytes=LOG_BYTES, backupCount=LOG_GENERATIONS, encoding="utf-8")
+        with closing(writer), self._process.stdout as output:
+            for raw in output:
+                line = raw.decode("utf-8", "replace").rstrip()
+                if line:
+                    self.last_line = line
+                    writer.emit(logging.makeLogRecord({"msg": "%s", "args": (line,)}))
+                    tell(line)
+
+
+def _inherited() -> dict[str, str]:
+    """Our environment without our options: those are on the child's command line, some for its first start only."""
+    kept = ("WARPCORE_CACHE",)
+    return {name: value for name, value in os.environ.items() if not name.startswith("WARPCORE_") or name in kept}
+
+
+def _has_ended(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

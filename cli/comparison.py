@@ -1,0 +1,107 @@
+"""What was found in simulated movies against what was simulated."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warpcore.services.movies.paths import OutputPaths, inside
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from warpcore.bus.messages import Movie
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One movie: found and simulated defocus (mean of U and V, µm), drift (length of the track at the centre, Å), particles.
+
+    `drift_rmse_angstrom` is the difference of the two tracks, both about their mean. None: not measured.
+    """
+
+    name: str
+    status: str
+    defocus_um: float | None
+    true_defocus_um: float
+    drift_angstrom: float | None
+    true_drift_angstrom: float
+    drift_rmse_angstrom: float | None
+    particles: int | None
+    true_particles: int
+
+
+def compare(movie: Movie, truth: dict[str, Any], processing: Path) -> Compared:
+    """Set a movie's results, and the track in its motion file, beside its truth."""
+    ctf, picking = movie.results.get("ctf") or {}, movie.results.get("picking") or {}
+    track = _found_track(inside(processing, OutputPaths(movie.name).motion_json))
+    true_track = truth["track_xy_angstrom"]
+    return Compared(
+        name=movie.name,
+        status=movie.status,
+        defocus_um=ctf.get("defocus_um"),
+        true_defocus_um=(truth["defocus_u_angstrom"] + truth["defocus_v_angstrom"]) / 2e4,
+        drift_angstrom=None if track is None else path_length(track),
+        true_drift_angstrom=path_length(true_track),
+        drift_rmse_angstrom=None if track is None else track_rmse(track, true_track),
+        particles=picking.get("count"),
+        true_particles=len(truth["particles_xy_px"]),
+    )
+
+
+def path_length(track: Sequence[Sequence[float]]) -> float:
+    """Length of the way from point to point."""
+    return sum(math.dist(a, b) for a, b in itertools.pairwise(track))
+
+
+def track_rmse(found: Sequence[Sequence[float]], true: Sequence[Sequence[float]]) -> float | None:
+    """Root mean square distance of two tracks, frame by frame, each about its own mean; None where their lengths differ."""
+    if len(found) != len(true) or not found:
+        return None
+    differences = [(a[0] - b[0], a[1] - b[1]) for a, b in zip(found, true, strict=True)]
+    count = len(differences)
+    mean_x, mean_y = (sum(difference[axis] for difference in differences) / count for axis in (0, 1))
+    return math.sqrt(sum((x - mean_x) ** 2 + (y - mean_y) ** 2 for x, y in differences) / count)
+
+
+def comparison_table(rows: Sequence[Compared]) -> Table:
+    """One row a movie."""
+    from rich.table import Table
+
+    table = Table(title="found and simulated", title_justify="left")
+    table.add_column("movie")
+    table.add_column("status")
+    for title in ("defocus µm", "simulated", "drift Å", "simulated", "drift RMSE Å", "particles", "simulated"):
+        table.add_column(title, justify="right")
+    for row in rows:
+        table.add_row(
+            row.name,
+            row.status,
+            _number(row.defocus_um, 4),
+            _number(row.true_defocus_um, 4),
+            _number(row.drift_angstrom, 1),
+            _number(row.true_drift_angstrom, 1),
+            _number(row.drift_rmse_angstrom, 2),
+            _number(row.particles, 0),
+            str(row.true_particles),
+        )
+    return table
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _found_track(path: Path) -> list[list[float]] | None:
+    """The track at the centre, (x, y) in Å a frame; None where the motion was not measured."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    track: list[list[float]] = stored["track_angstrom"]
+    return track

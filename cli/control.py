@@ -1,0 +1,73 @@
+"""Commands that ask the scheduler to do something: start, pause, retry, select."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from warpcore.cli import options as o
+from warpcore.cli import output, remote
+
+Names = Annotated[list[str], typer.Argument(help="Movies, as `warpcore items` names them.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (start, pause, retry, select):
+        app.command(rich_help_panel="Control")(command)
+
+
+def start(scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
+    """Hand movies to workers again after a pause."""
+    from warpcore.bus.messages import ProcessingStatus, StartProcessing
+
+    status = remote.ask_once(scheduler, control_port, StartProcessing(), ProcessingStatus)
+    output.note(f"processing: {_waiting(status.counts)} movie(s) to do, {status.workers} worker(s)")
+
+
+def pause(scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
+    """Hand out no more movies; those that run are finished."""
+    from warpcore.bus.messages import PauseProcessing, ProcessingStatus
+
+    status = remote.ask_once(scheduler, control_port, PauseProcessing(), ProcessingStatus)
+    running = f", {len(status.running)} still running" if status.running else ""
+    output.note(f"paused: {_waiting(status.counts)} movie(s) wait{running}")
+
+
+def retry(
+    names: Annotated[list[str] | None, typer.Argument(help="Movies, as `warpcore items` names them.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="All failed movies.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run all steps of processed movies again too.")] = False,
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    control_port: o.ControlPort = 8081,
+) -> None:
+    """Queue failed movies again."""
+    from warpcore.bus.messages import Item, RetryItem
+
+    if not names and not failed:
+        raise typer.BadParameter("give names of movies, or --failed for all that failed")
+    with remote.client(scheduler, control_port) as asking:
+        wanted = list(names or [])
+        if failed:
+            wanted += [movie.name for movie in remote.all_movies(asking, status="failed") if movie.name not in wanted]
+        remote.each(wanted, lambda name: remote.ask(asking, RetryItem(name, force), Item), "queued again")
+
+
+def select(
+    selection: Annotated[str, typer.Argument(help="auto, include or exclude.")],
+    names: Names,
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    control_port: o.ControlPort = 8081,
+) -> None:
+    """Say yourself whether movies count, whatever the filter says; auto leaves it to the filter."""
+    from warpcore.bus.messages import Item, SelectItem
+
+    if selection not in ("auto", "include", "exclude"):
+        raise typer.BadParameter(f"selection {selection}: one of auto, include, exclude is needed")
+    with remote.client(scheduler, control_port) as asking:
+        remote.each(names, lambda name: remote.ask(asking, SelectItem(name, selection), Item), selection)
+
+
+def _waiting(counts: dict[str, int]) -> int:
+    return sum(counts.get(status, 0) for status in ("unprocessed", "outdated", "queued"))

@@ -1,0 +1,153 @@
+"""`warpcore demo`: simulate movies, process them with all services, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from warpcore.cli import options as o
+from warpcore.cli import output
+from warpcore.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from warpcore.bus.messages import Movie
+    from warpcore.cli.overview import Overview
+    from warpcore.cli.plan import SessionOptions
+    from warpcore.cli.simulation import SimulatedMovie
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel="Start here")(demo)
+
+
+def demo(
+    movies: Annotated[int, typer.Option("--movies", "-n", min=1, max=10_000, help="How many.")] = 8,
+    folder: Annotated[Path, typer.Option("--folder", help="For movies and results; made where missing.")] = Path(
+        "warpcore-demo"
+    ),
+    workers: Annotated[int, typer.Option("--workers", min=1, max=256)] = 2,
+    port: o.Port = 5000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same movies.")] = 0,
+) -> None:
+    """Simulate movies, process them with all services, and show what was found beside what was simulated."""
+    from rich.console import Console
+
+    from warpcore.cli.comparison import compare, comparison_table
+
+    made = _simulated(folder / "movies", movies, seed)
+    session = _session(folder, workers, port, made)
+    processed = _processed(session, made)
+    failed = [movie for movie in processed if movie.status == "failed"]
+    truths = {movie.path.name: movie.truth for movie in made}
+    Console().print(comparison_table([compare(movie, truths[movie.path], session.processing) for movie in processed]))
+    output.data(f"movies in {session.data}, results in {session.processing}")
+    output.data(f"REST was at {_rest(session)}; to have it all again: {_again(session)}")
+    if len(processed) < len(made):
+        raise CliError(f"interrupted: {len(processed)} of {len(made)} movies were done")
+    if failed:
+        reasons = (f"{movie.name}: {movie.failure.message if movie.failure else ''}" for movie in failed)
+        raise CliError("\n".join([*reasons, f"{len(failed)} of {len(made)} movies failed"]))
+
+
+def _simulated(folder: Path, count: int, seed: int) -> list[SimulatedMovie]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from warpcore.cli.simulation import SimulationOptions, simulate_movies
+
+    output.note(f"simulating {count} movies in {folder}")
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("simulating", total=count)
+        return simulate_movies(
+            folder,
+            count,
+            options=SimulationOptions(),
+            seed=seed,
+            on_movie=lambda index, path: progress.update(bar, advance=1),
+        )
+
+
+def _session(folder: Path, workers: int, port: int, made: list[SimulatedMovie]) -> SessionOptions:
+    """The same session that `warpcore up` would run, at the usual ports where they are free."""
+    import json
+
+    from warpcore.cli import preflight
+    from warpcore.cli.errors import CONFIGURATION
+    from warpcore.cli.plan import Ports, SessionOptions
+    from warpcore.cli.up import session_faults, with_devices
+
+    truth = made[0].truth
+    simulated = truth["options"]
+    settings = {
+        "import.patterns": ["*.tif", "*.tiff"],
+        "import.gain_path": str((folder / "movies" / truth["gain"]).absolute()) if truth["gain"] else None,
+        "import.dose_per_frame": simulated["dose_per_frame"],
+        "ctf.voltage": simulated["voltage_kv"],
+        "ctf.cs": simulated["cs_mm"],
+        "ctf.amplitude_contrast": simulated["amplitude_contrast"],
+        "picking.diameter": round(truth["diameter_angstrom"]),
+    }
+    ports = Ports(rest=port)
+    if preflight.port_faults("127.0.0.1", ports.by_option()):
+        ports = Ports(*preflight.free_ports("127.0.0.1", 5))
+    options = SessionOptions(
+        data=(folder / "movies").absolute(),
+        processing=(folder / "results").absolute(),
+        ports=ports,
+        assignments=tuple(f"{name}={json.dumps(value)}" for name, value in settings.items()),
+        paused=False,
+        incubation_s=0.5,
+        scan_interval_s=1.0,
+    )
+    options = with_devices(options, workers)
+    faults = session_faults(options)
+    if faults:
+        raise CliError("\n".join(faults), CONFIGURATION)
+    return options
+
+
+def _processed(session: SessionOptions, made: list[SimulatedMovie]) -> list[Movie]:
+    """Run the session until all movies are done, or the user ends it; the movies that are done, in order."""
+    from rich.console import Console
+
+    from warpcore.bus.endpoints import Endpoints
+    from warpcore.cli import remote
+    from warpcore.cli.overview import DONE
+    from warpcore.cli.plan import session_services
+    from warpcore.cli.running import run_session
+    from warpcore.cli.screens import screen_for
+    from warpcore.cli.up import logs_of
+
+    ports = session.ports
+    endpoints = Endpoints("127.0.0.1", ports.controller, ports.control, ports.events_in, ports.events_out)
+    # Results of an earlier run in the same folder do not count: the files must be those just made.
+    wanted = {movie.path.name: (movie.path.stat().st_size, movie.path.stat().st_mtime_ns) for movie in made}
+    done: list[Movie] = []
+
+    def all_done(overview: Overview) -> bool:
+        if overview.done < len(wanted):
+            return False
+        with remote.client(endpoints.host, endpoints.control_port) as asking:
+            movies = remote.all_movies(asking, sort="name")
+        done[:] = [
+            movie for movie in movies if movie.status in DONE and wanted.get(movie.path) == (movie.size, movie.mtime_ns)
+        ]
+        return len(done) == len(wanted)
+
+    ready = f"REST at {_rest(session)}, results in {session.processing}; Ctrl-C ends"
+    services, logs = session_services(session), logs_of(session.processing)
+    run_session(services, logs, endpoints, screen_for(Console(stderr=True)), ready, all_done)
+    return done
+
+
+def _rest(session: SessionOptions) -> str:
+    return f"http://127.0.0.1:{session.ports.rest}"
+
+
+def _again(session: SessionOptions) -> str:
+    import shlex
+
+    return shlex.join(["warpcore", "up", "--data", str(session.data), "--processing", str(session.processing)])

@@ -1,0 +1,45 @@
+"""Errors that reach the user as one line, and the exit codes they end in."""
+
+from __future__ import annotations
+
+OK = 0
+ERROR = 1
+USAGE = 2
+NO_ANSWER = 3
+CONFIGURATION = 78
+"""EX_CONFIG: a service cannot run as it is configured; starting it again does not help."""
+
+EPILOG = (
+    "Exit codes: 0 done; 1 refused or failed (one line on stderr says what); 2 wrong usage; "
+    "3 the scheduler does not answer; 78 a service cannot run as configured (port in use, missing directory)."
+)
+
+
+class CliError(Exception):
+    """What went wrong, in one line (or one line a fault), and the exit code."""
+
+    def __init__(self, text: str, code: int = ERROR) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def explained(error: Exception) -> CliError | None:
+    """A known error as what the user sees; None for a fault of ours, whose traceback is wanted."""
+    if isinstance(error, CliError):
+        return error
+    # Imported here: `warpcore --help` needs none of it.
+    from warpcore.bus.client import NoAnswerError, RefusedError
+    from warpcore.bus.envelope import WireError
+    from warpcore.services.movies.paths import PathOutsideError
+    from warpcore.services.movies.settings import SettingsError
+
+    if isinstance(error, NoAnswerError):
+        return CliError(str(error), NO_ANSWER)
+    if isinstance(error, RefusedError):
+        return CliError(str(error))
+    if isinstance(error, SettingsError | PathOutsideError | WireError):
+        return CliError(str(error))
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return CliError(f"{where}{error.strerror or error}")
+    return None

@@ -1,0 +1,97 @@
+"""`warpcore export micrographs|particles`: a job over what is processed, with progress."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from warpcore.cli import options as o
+from warpcore.cli import output, remote
+from warpcore.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from warpcore.bus.client import RequestClient
+    from warpcore.bus.messages import ExportJob
+
+INTERVAL_S = 0.5
+ENDED = ("done", "cancelled", "failed")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel="Control")(export)
+
+
+def export(
+    kind: Annotated[str, typer.Argument(help="micrographs or particles.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Movies; without any, all that pass the filter.")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="An `export` setting for this job only: box_size=256."),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the job has ended.")] = True,
+    as_json: o.AsJson = False,
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    control_port: o.ControlPort = 8081,
+) -> None:
+    """Export micrographs or particles; prints the files, relative to the processing directory."""
+    from warpcore.bus.messages import ExportJob, StartExport
+    from warpcore.cli.initial_settings import merged_assignments
+
+    if kind not in ("micrographs", "particles"):
+        raise typer.BadParameter(f"{kind}: micrographs or particles is needed")
+    texts = [text if text.startswith("export.") else f"export.{text}" for text in assignments or []]
+    chosen = merged_assignments(texts).get("export", {})
+    with remote.client(scheduler, control_port) as asking:
+        job = remote.ask(asking, StartExport(kind, chosen, names or None), ExportJob)
+        if wait:
+            job = _with_all_files(asking, _waited(asking, job))
+    if as_json:
+        output.as_json(job.to_body())
+    elif wait:
+        for file in job.files:
+            output.data(file)
+    else:
+        output.data(job.job)
+    _judge(job, wait)
+
+
+def _waited(asking: RequestClient, job: ExportJob) -> ExportJob:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from warpcore.bus.messages import ExportJob, GetExport
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(f"export {job.kind}", total=max(job.total, 1))
+        while job.state not in ENDED:
+            progress.update(bar, completed=job.done + job.failed, total=max(job.total, 1))
+            time.sleep(INTERVAL_S)
+            job = remote.ask(asking, GetExport(job.job), ExportJob)
+    return job
+
+
+def _with_all_files(asking: RequestClient, job: ExportJob) -> ExportJob:
+    """The job with its files of all pages."""
+    from warpcore.bus.messages import ExportJob, GetExport
+
+    files, page = list(job.files), job
+    while page.next_after is not None:
+        page = remote.ask(asking, GetExport(job.job, page.next_after), ExportJob)
+        files += page.files
+    return replace(job, files=files, next_after=None)
+
+
+def _judge(job: ExportJob, waited: bool) -> None:
+    for failure in job.failures:
+        output.fail(f"{failure.get('name')}: {failure.get('message')}")
+    if not waited:
+        return
+    if job.state != "done":
+        raise CliError(f"export {job.job} {job.state} after {job.done} of {job.total}")
+    if job.failed:
+        raise CliError(f"{job.failed} of {job.total} movies could not be exported")
+    output.note(f"{job.done} movie(s) exported")

@@ -1,0 +1,109 @@
+"""Where a session stands: what `status` prints and the live display shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from warpcore.bus.messages import GetItems, GetProcessing, GetWorkers, Items, Movie, ProcessingStatus, Worker, Workers
+from warpcore.cli import remote
+
+if TYPE_CHECKING:
+    from warpcore.bus.client import RequestClient
+
+FAILURES_SHOWN = 5
+DONE = ("processed", "filtered_out", "failed")
+"""Statuses of movies that need nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One look at the scheduler. `failures` are the first few failed movies, `status.counts` says how many there are."""
+
+    status: ProcessingStatus
+    workers: list[Worker]
+    failures: list[Movie]
+
+    @property
+    def done(self) -> int:
+        """Movies that need nothing more."""
+        return sum(self.status.counts.get(status, 0) for status in DONE)
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until all known movies are done at the measured rate; None before there is one."""
+        rate = self.status.rate_per_hour
+        return (self.status.total - self.done) / rate * 3600 if rate else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON, under the wire's own names."""
+        return {
+            **self.status.to_body(),
+            "workers": [worker.to_body() for worker in self.workers],
+            "failures": [movie.to_body() for movie in self.failures],
+        }
+
+
+def look(asking: RequestClient) -> Overview:
+    """Ask the scheduler where it stands. Raises NoAnswerError."""
+    status = remote.ask(asking, GetProcessing(), ProcessingStatus)
+    workers = remote.ask(asking, GetWorkers(), Workers).workers
+    failures: list[Movie] = []
+    if status.counts.get("failed"):
+        failures = remote.ask(asking, GetItems(status="failed", sort="-added", page_size=FAILURES_SHOWN), Items).movies
+    return Overview(status, workers, failures)
+
+
+def lines(overview: Overview) -> list[str]:
+    """The overview as plain lines."""
+    status = overview.status
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status.counts.items() if count)
+    told = [
+        f"{'processing' if status.is_processing else 'paused'}: {overview.done} of {status.total} movies done"
+        + (f" ({counts})" if counts else "")
+    ]
+    if status.rate_per_hour is not None:
+        told.append(f"rate: {rate_text(overview)}")
+    told += [f"worker {worker.id}: {worker_text(worker, status)}" for worker in overview.workers]
+    told += [f"failed: {movie.name}: {failure_text(movie)}" for movie in overview.failures]
+    told += [f"data {status.data_directory}, results {status.processing_directory}"]
+    return told
+
+
+def rate_text(overview: Overview) -> str:
+    """`420 movies/h, 3 min left`."""
+    rate, left_s = overview.status.rate_per_hour, overview.left_s
+    if rate is None:
+        return "no movie done yet"
+    left = f", {duration(left_s)} left" if left_s else ""
+    return f"{rate:.0f} movies/h{left}"
+
+
+def worker_text(worker: Worker, status: ProcessingStatus) -> str:
+    """What a worker does now, and what is wrong with it."""
+    running = [task for task in status.running if task.get("worker") == worker.id]
+    now = "; ".join(task_text(task) for task in running)
+    because = f" ({worker.reason})" if worker.reason else ""
+    failed = f", {worker.failed} failed" if worker.failed else ""
+    return f"{worker.state}{because}, {worker.device}, {worker.done} done{failed}" + (f": {now}" if now else "")
+
+
+def task_text(task: dict[str, Any]) -> str:
+    """`grid1/a motion 40%`."""
+    step, fraction = task.get("step") or "", task.get("fraction")
+    done = f" {fraction:.0%}" if step and isinstance(fraction, int | float) else ""
+    return f"{task.get('movie', '')} {step}{done}".strip()
+
+
+def failure_text(movie: Movie) -> str:
+    """Where and why a movie failed."""
+    failure = movie.failure
+    return f"{failure.kind} in {failure.step}: {failure.message}" if failure else movie.status
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,130 @@
+"""What `warpcore up` runs: one command line a service, as a pure function of its options."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from warpcore.cli.devices import thread_environment
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The five ports of a session."""
+
+    rest: int = 5000
+    controller: int = 8080
+    control: int = 8081
+    events_in: int = 8082
+    events_out: int = 8083
+
+    def by_option(self) -> dict[str, int]:
+        """Port by the option that sets it."""
+        return {
+            "--port": self.rest,
+            "--controller-port": self.controller,
+            "--control-port": self.control,
+            "--events-in-port": self.events_in,
+            "--events-out-port": self.events_out,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """All that a session is made of. `devices` has one entry a worker; `first_settings` and `paused` hold at the start only."""
+
+    data: Path
+    processing: Path
+    ports: Ports = field(default_factory=Ports)
+    bind: str = "127.0.0.1"
+    devices: tuple[str, ...] = ("cpu",)
+    cores: int = 1
+    watch: bool = True
+    incubation_s: float = 1.0
+    give_up_s: float = 30.0
+    scan_interval_s: float = 2.0
+    state: Path | None = None
+    settings_file: Path | None = None
+    assignments: tuple[str, ...] = ()
+    paused: bool | None = None
+    heartbeat_timeout_s: float = 30.0
+    task_timeout_s: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """How to start one service. `first_arguments` come on top until it has once run well."""
+
+    name: str
+    arguments: tuple[str, ...]
+    first_arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *, first: bool) -> list[str]:
+        """The command line."""
+        extra = self.first_arguments if first else ()
+        return [sys.executable, "-m", "warpcore.cli.main", *self.arguments, *extra]
+
+
+def session_services(options: SessionOptions) -> list[ServiceSpec]:
+    """The scheduler, everything that connects to it, and the workers."""
+    ports = options.ports
+    here = own_host(options.bind)
+    control = ("--scheduler", here, "--control-port", str(ports.control))
+    events = ("--events-in-port", str(ports.events_in), "--events-out-port", str(ports.events_out))
+    rest = ("--port", str(ports.rest), "--bind", options.bind)
+    discoverer = ["--data", str(options.data), "--watch" if options.watch else "--no-watch"]
+    discoverer += ["--incubation", str(options.incubation_s), "--scan-interval", str(options.scan_interval_s)]
+    discoverer += ["--give-up", str(options.give_up_s)]
+    return [
+        _scheduler(options),
+        ServiceSpec("tracker", ("tracker", "--processing", str(options.processing), *control, *events)),
+        ServiceSpec("api", ("api", *control, *rest)),
+        ServiceSpec("discoverer", ("discoverer", *discoverer, *control, *events)),
+        *_workers(options, here),
+    ]
+
+
+def own_host(bind: str) -> str:
+    """Where a process of the same host finds what is bound at `bind`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}.get(bind, bind)
+
+
+def _scheduler(options: SessionOptions) -> ServiceSpec:
+    ports = options.ports
+    arguments = ["scheduler", "--data", str(options.data), "--processing", str(options.processing)]
+    arguments += ["--bind", options.bind]
+    for option, port in ports.by_option().items():
+        if option != "--port":
+            arguments += [option, str(port)]
+    arguments += [
+        "--heartbeat-timeout",
+        str(options.heartbeat_timeout_s),
+        "--task-timeout",
+        str(options.task_timeout_s),
+    ]
+    if options.state is not None:
+        arguments += ["--state", str(options.state)]
+    first: list[str] = []
+    if options.settings_file is not None:
+        first += ["--settings", str(options.settings_file)]
+    for assignment in options.assignments:
+        first += ["--set", assignment]
+    if options.paused is not None:
+        first.append("--paused" if options.paused else "--processing-on")
+    return ServiceSpec("scheduler", tuple(arguments), tuple(first))
+
+
+def _workers(options: SessionOptions, here: str) -> list[ServiceSpec]:
+    specs = []
+    for number, device in enumerate(options.devices, 1):
+        # A name of its own that stays the same: a worker that is started again takes over from its dead self at once.
+        name = f"{socket.gethostname()}/{number}"
+        arguments = ("worker", "--scheduler", here, "--controller-port", str(options.ports.controller))
+        environment = thread_environment(device, len(options.devices), options.cores)
+        specs.append(
+            ServiceSpec(f"worker-{number}", (*arguments, "--device", device, "--name", name), environment=environment)
+        )
+    return specs

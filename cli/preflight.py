@@ -1,0 +1,82 @@
+"""What `up` checks before it starts anything, so that all that is wrong is told at once."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def data_directory_fault(directory: Path) -> str | None:
+    """Why movies cannot be read from there, None where they can."""
+    if not directory.exists():
+        return f"data directory {directory} does not exist; create it, or give another with --data"
+    if not directory.is_dir():
+        return f"data directory {directory} is not a directory; give the folder that holds the movies"
+    if not os.access(directory, os.R_OK | os.X_OK):
+        return f"data directory {directory} cannot be read by this user; change its permissions"
+    return None
+
+
+def processing_directory_fault(directory: Path) -> str | None:
+    """Why results cannot be written there (made where missing), None where they can. Tried, not asked: modes can lie."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            return None
+    except OSError as error:
+        return (
+            f"processing directory {directory} cannot be written ({error.strerror}); "
+            "change its permissions, or give another with --processing"
+        )
+
+
+def nested_fault(data: Path, processing: Path) -> str | None:
+    """Results among the movies would be found as movies: why these two do not go together, None where they do."""
+    if data.resolve() == processing.resolve():
+        return f"data and processing directory are the same ({data}); give results a folder of their own"
+    return None
+
+
+def port_faults(bind: str, ports: Mapping[str, int]) -> list[str]:
+    """Ports (option → number) that cannot be listened at, or that were given twice."""
+    faults = []
+    taken: dict[int, str] = {}
+    for option, port in ports.items():
+        if port in taken:
+            faults.append(f"port {port} is given for both {taken[port]} and {option}; each needs its own")
+            continue
+        taken[port] = option
+        fault = _port_fault(bind, option, port)
+        if fault:
+            faults.append(fault)
+    return faults
+
+
+def free_ports(bind: str, count: int) -> list[int]:
+    """Ports that nobody uses now."""
+    sockets = [_unbound(bind) for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind((bind, 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _port_fault(bind: str, option: str, port: int) -> str | None:
+    with _unbound(bind) as probe:
+        # As the services themselves do, else a port whose last user has just gone would count as used.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind, port))
+        except OSError as error:
+            return f"port {port} ({option}) cannot be used at {bind}: {error.strerror}; choose another with {option}"
+    return None
+
+
+def _unbound(bind: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET, socket.SOCK_STREAM)

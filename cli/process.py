@@ -1,0 +1,89 @@
+"""`warpcore process`: the same steps on named files in this process, without services."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from warpcore.cli import options as o
+from warpcore.cli import output
+from warpcore.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from warpcore.services.worker.local import FileOutcome
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel="Without services")(process)
+
+
+def process(
+    files: Annotated[list[Path], typer.Argument(help="Movies.")],
+    processing: o.Processing,
+    settings: o.SettingsFile = None,
+    assignments: o.Assignments = None,
+    device: o.Device = "auto",
+    as_json: o.AsJson = False,
+) -> None:
+    """Process movies here and now; ends in 1 when one of them failed."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from warpcore.cli.initial_settings import settings_from
+    from warpcore.cli.logs import log_to_stderr
+    from warpcore.cli.preflight import processing_directory_fault
+
+    chosen = settings_from(settings, assignments or [])
+    fault = processing_directory_fault(processing)
+    if fault:
+        raise CliError(fault)
+    log_to_stderr("WARNING")
+    from warpcore.services.worker.devices import DeviceError
+    from warpcore.services.worker.local import process_files
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=1.0)
+
+        def show(name: str, step: str, fraction: float, message: str) -> None:
+            progress.update(bar, description=f"{name} {step}", completed=fraction)
+
+        try:
+            outcomes = process_files(files, chosen, processing, show, device=device)
+        except DeviceError as error:
+            raise CliError(str(error)) from None
+    _report(outcomes, as_json)
+
+
+def _report(outcomes: list[FileOutcome], as_json: bool) -> None:
+    from warpcore.cli.items import measured
+
+    if as_json:
+        output.as_json([outcome_document(outcome) for outcome in outcomes])
+    else:
+        for outcome in outcomes:
+            if outcome.failure is None:
+                defocus, astigmatism, resolution, motion, particles = measured(outcome.results)
+                output.data(
+                    f"{outcome.name}: defocus {defocus} µm, astigmatism {astigmatism} µm, resolution {resolution} Å, "
+                    f"motion {motion} Å, particles {particles}"
+                )
+    for outcome in outcomes:
+        if outcome.failure is not None:
+            output.fail(f"{outcome.path}: {outcome.failure.kind} in {outcome.failure.step}: {outcome.failure.message}")
+    failed = sum(outcome.failure is not None for outcome in outcomes)
+    if failed:
+        raise CliError(f"{failed} of {len(outcomes)} movies failed")
+
+
+def outcome_document(outcome: FileOutcome) -> dict[str, object]:
+    """One file's outcome as JSON."""
+    return {
+        "path": str(outcome.path),
+        "name": outcome.name,
+        "status": outcome.status,
+        "failure": outcome.failure.to_body() if outcome.failure else None,
+        "results": outcome.results,
+    }

@@ -1,0 +1,74 @@
+"""One request to the scheduler from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from warpcore.bus.endpoints import Endpoints
+from warpcore.cli import output
+from warpcore.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from warpcore.bus.client import RequestClient
+    from warpcore.bus.messages import Movie
+    from warpcore.bus.schema import Message
+
+    M = TypeVar("M", bound=Message)
+
+PATIENCE_S = 2.0
+ATTEMPTS = 2
+PAGE_SIZE = 200
+
+
+def client(host: str, control_port: int, *, timeout_s: float = PATIENCE_S, attempts: int = ATTEMPTS) -> RequestClient:
+    """A client of the scheduler there."""
+    from warpcore.bus.client import RequestClient
+
+    endpoint = Endpoints(host=host, control_port=control_port).control
+    return RequestClient(endpoint, "cli", timeout_s=timeout_s, attempts=attempts)
+
+
+def ask(asking: RequestClient, message: Message, answer: type[M]) -> M:
+    """The answer, which must be of this type. Raises NoAnswerError, RefusedError."""
+    reply = asking.request(message)
+    if not isinstance(reply, answer):
+        raise CliError(f"{asking.endpoint} answered {message.TYPE} with {reply.TYPE}; same version there?")
+    return reply
+
+
+def ask_once(host: str, control_port: int, message: Message, answer: type[M]) -> M:
+    """Connect, ask, disconnect."""
+    with client(host, control_port) as asking:
+        return ask(asking, message, answer)
+
+
+def all_movies(asking: RequestClient, status: str | None = None, sort: str = "added") -> list[Movie]:
+    """All movies with this status, page by page."""
+    from warpcore.bus.messages import GetItems, Items
+
+    movies: list[Movie] = []
+    page = 1
+    while True:
+        reply = ask(asking, GetItems(status=status, sort=sort, page=page, page_size=PAGE_SIZE), Items)
+        movies += reply.movies
+        if not reply.movies or len(movies) >= reply.total:
+            return movies
+        page += 1
+
+
+def each(names: list[str], do: Callable[[str], object], done: str) -> None:
+    """Do it for each name; what is refused does not stop the others, but the command fails in the end."""
+    from warpcore.bus.client import RefusedError
+
+    refused = 0
+    for name in names:
+        try:
+            do(name)
+        except RefusedError as error:
+            refused += 1
+            output.fail(str(error))
+        else:
+            output.note(f"{name}: {done}")
+    if refused:
+        raise CliError(f"{refused} of {len(names)} refused")

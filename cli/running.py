@@ -1,0 +1,74 @@
+"""The loop around a session: signals, display, the end."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from warpcore.bus.endpoints import Endpoints
+from warpcore.cli.errors import CONFIGURATION, CliError
+from warpcore.cli.overview import Overview
+from warpcore.cli.plan import ServiceSpec
+from warpcore.cli.screens import Screen
+from warpcore.cli.session import Session
+from warpcore.cli.watching import Watcher
+
+STEP_S = 0.1
+
+
+class Interrupts:
+    """Counts Ctrl-C and TERM: the first ends in good order, another one by force. Use in the main thread."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._add)
+
+    def _add(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+
+
+def run_session(
+    services: Sequence[ServiceSpec],
+    logs: Path,
+    endpoints: Endpoints,
+    screen: Screen,
+    ready: str,
+    until: Callable[[Overview], bool] = lambda overview: False,
+) -> Interrupts:
+    """Run the services until a signal, or until `until` says so. `ready` is told once the scheduler answers.
+
+    Raises CliError where a service cannot run as it is configured. Whatever happens, no process is left behind.
+    """
+    interrupts = Interrupts()
+    session = Session(services, logs, screen.line)
+    with screen, Watcher(endpoints) as watcher:
+        try:
+            session.begin()
+            heeded = 0
+            while not session.finished:
+                session.step()
+                while heeded < interrupts.count:
+                    heeded += 1
+                    session.end()
+                overview = watcher.latest
+                screen.show(overview, _note(session, watcher, ready))
+                if overview is not None and not session.ending and until(overview):
+                    session.end()
+                time.sleep(STEP_S)
+        finally:
+            session.kill()
+    if session.fault is not None:
+        raise CliError(session.fault, CONFIGURATION)
+    return interrupts
+
+
+def _note(session: Session, watcher: Watcher, ready: str) -> str:
+    if session.ending:
+        return "ending"
+    if watcher.answers:
+        return ready
+    return "waiting for the scheduler" if watcher.latest is None else "the scheduler does not answer; waiting for it"

@@ -1,0 +1,91 @@
+"""What a running session shows: a live display on a terminal, plain log lines elsewhere. All on stderr."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rich.console import Console
+from rich.text import Text
+
+from warpcore.cli.display import live, rendered
+from warpcore.cli.logs import is_urgent
+from warpcore.cli.overview import Overview, rate_text
+
+
+class Screen(Protocol):
+    """Where a session's output goes."""
+
+    def __enter__(self) -> Screen: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def line(self, service: str, text: str, error: bool) -> None:
+        """A line of a service's output, or a decision about it."""
+
+    def show(self, overview: Overview | None, note: str) -> None:
+        """Where the session stands now."""
+
+
+class PlainScreen:
+    """Every line of every service under its name, and a line whenever more movies are done."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown: tuple[int, int, bool] | None = None
+        self._note = ""
+
+    def __enter__(self) -> PlainScreen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to put back."""
+
+    def line(self, service: str, text: str, error: bool) -> None:
+        """`service | text`."""
+        self._console.print(Text(f"{service:<11}| {text}"), soft_wrap=True)
+
+    def show(self, overview: Overview | None, note: str) -> None:
+        """A line when counts or the note have changed."""
+        if note and note != self._note:
+            self.line("up", note, False)
+        self._note = note
+        if overview is None:
+            return
+        status = overview.status
+        now = (overview.done, status.total, status.is_processing)
+        if now != self._shown and status.total:
+            failed = status.counts.get("failed", 0)
+            also = f", {failed} failed" if failed else ""
+            paused = "" if status.is_processing else ", paused"
+            text = f"{overview.done} of {status.total} movies done{also}{paused}; {rate_text(overview)}"
+            self.line("up", text, False)
+        self._shown = now
+
+
+class LiveScreen:
+    """The display, and above it only what matters: warnings, errors, decisions. The rest is in the log files."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = live(console)
+
+    def __enter__(self) -> LiveScreen:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def line(self, service: str, text: str, error: bool) -> None:
+        """`service | text`, if it matters."""
+        if error or service == "up" or is_urgent(text):
+            self._console.print(Text(f"{service} | {text}", style="red" if error else ""), soft_wrap=True)
+
+    def show(self, overview: Overview | None, note: str) -> None:
+        """Refresh the display."""
+        self._live.update(rendered(overview, note))
+
+
+def screen_for(console: Console) -> Screen:
+    """The one that fits: live on a terminal."""
+    return LiveScreen(console) if console.is_terminal else PlainScreen(console)

@@ -1,0 +1,171 @@
+"""The five services one by one, on any host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import Annotated
+
+import typer
+
+from warpcore.bus.endpoints import Endpoints
+from warpcore.cli import options as o
+from warpcore.cli.errors import CONFIGURATION, CliError
+
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", envvar="WARPCORE_NAME", help="Under which the scheduler knows it; the same after a restart."
+    ),
+]
+Processes = Annotated[int, typer.Option("--processes", min=1, max=64, envvar="WARPCORE_API_PROCESSES")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (scheduler, discoverer, tracker, api, worker):
+        app.command(rich_help_panel="Services")(command)
+
+
+def scheduler(
+    data: o.Data,
+    processing: o.Processing,
+    bind: o.Bind = "127.0.0.1",
+    controller_port: o.ControllerPort = 8080,
+    control_port: o.ControlPort = 8081,
+    events_in_port: o.EventsInPort = 8082,
+    events_out_port: o.EventsOutPort = 8083,
+    state: o.State = None,
+    settings: o.SettingsFile = None,
+    assignments: o.Assignments = None,
+    paused: o.Paused = None,
+    heartbeat_timeout: o.HeartbeatTimeout = 30.0,
+    task_timeout: o.TaskTimeout = 1800.0,
+) -> None:
+    """Own all state, hand movies to workers. The one that binds; all others connect to it."""
+    from warpcore.cli.initial_settings import settings_change
+
+    endpoints = Endpoints("127.0.0.1", controller_port, control_port, events_in_port, events_out_port, bind)
+    with _service() as stop:
+        from warpcore.bus.sockets import BindError
+        from warpcore.services.movies.settings import SettingsError
+        from warpcore.services.scheduler.service import SessionError, StateError, run_scheduler
+
+        with _incurable(BindError, SessionError, StateError, SettingsError):
+            run_scheduler(
+                endpoints,
+                data,
+                processing,
+                state_path=state,
+                settings=settings_change(settings, assignments or []),
+                paused=paused,
+                heartbeat_timeout_s=heartbeat_timeout,
+                task_timeout_s=task_timeout,
+                stop=stop,
+            )
+
+
+def discoverer(
+    data: o.Data,
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    control_port: o.ControlPort = 8081,
+    events_in_port: o.EventsInPort = 8082,
+    events_out_port: o.EventsOutPort = 8083,
+    watch: o.Watch = True,
+    scan_interval: o.ScanInterval = 2.0,
+    incubation: o.Incubation = 1.0,
+    give_up: o.GiveUp = 30.0,
+) -> None:
+    """Find movies in the data directory and register each once it is whole."""
+    endpoints = Endpoints(
+        scheduler, control_port=control_port, events_in_port=events_in_port, events_out_port=events_out_port
+    )
+    with _service() as stop:
+        from warpcore.services.discoverer.service import DataDirectoryError, run_discoverer
+
+        with _incurable(DataDirectoryError):
+            run_discoverer(
+                endpoints,
+                data,
+                watch=watch,
+                scan_interval_s=scan_interval,
+                incubation_s=incubation,
+                give_up_s=give_up,
+                stop=stop,
+            )
+
+
+def tracker(
+    processing: o.Processing,
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    control_port: o.ControlPort = 8081,
+    events_in_port: o.EventsInPort = 8082,
+    events_out_port: o.EventsOutPort = 8083,
+) -> None:
+    """Write processed_items.json, failed_items.json, XML and STAR files as movies change."""
+    endpoints = Endpoints(
+        scheduler, control_port=control_port, events_in_port=events_in_port, events_out_port=events_out_port
+    )
+    with _service() as stop:
+        from warpcore.services.tracker.service import run_tracker
+
+        run_tracker(endpoints, processing, stop=stop)
+
+
+def api(
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    control_port: o.ControlPort = 8081,
+    port: o.Port = 5000,
+    bind: o.Bind = "127.0.0.1",
+    processes: Processes = 1,
+) -> None:
+    """Serve REST."""
+    with _service() as stop:
+        from warpcore.services.api.service import ApiPortError, run_api
+
+        endpoints = Endpoints(scheduler, control_port=control_port)
+        with _incurable(ApiPortError):
+            _exit_with(run_api(endpoints, port=port, bind=bind, workers=processes, stop=stop))
+
+
+def worker(
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    controller_port: o.ControllerPort = 8080,
+    device: o.Device = "auto",
+    name: Name = None,
+) -> None:
+    """Process movies on one device. It connects out to one port of the scheduler and needs none of its own."""
+    with _service() as stop:
+        from warpcore.services.worker.devices import DeviceError
+        from warpcore.services.worker.service import run_worker
+
+        with _incurable(DeviceError):
+            _exit_with(run_worker(Endpoints(scheduler, controller_port), name=name, device=device, stop=stop))
+
+
+@contextmanager
+def _service() -> Iterator[Event]:
+    """What all services share: end with the parent where there is one, log to stderr, end on INT and TERM."""
+    from warpcore.bus.parent import end_with_parent
+    from warpcore.cli.logs import log_to_stderr
+    from warpcore.cli.signals import stop_event
+
+    stop = stop_event()
+    end_with_parent(insist=True)
+    log_to_stderr()
+    yield stop
+
+
+@contextmanager
+def _incurable(*kinds: type[Exception]) -> Iterator[None]:
+    """Errors of these kinds say that the service cannot run as it is configured: exit code 78."""
+    try:
+        yield
+    except kinds as error:
+        raise CliError(str(error), CONFIGURATION) from None
+
+
+def _exit_with(code: int) -> None:
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,179 @@
+"""What `warpcore up` decides about its child processes, without processes and clocks: stimuli in, actions out.
+
+A service that ends is started again after a pause that grows while it keeps ending. Only one that says, before it has
+ever run well, that it is configured wrongly ends the session: that cannot get better by itself. At the end every service
+but those marked `last` is told first, so that the scheduler still hears the goodbyes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+SETTLED_S = 10.0
+"""A service that has run this long works; its earlier deaths are forgotten and its configuration is known to be good."""
+FIRST_WAVE_S = 5.0
+"""At the end: this long after TERM what still runs is killed, and the `last` services are told."""
+SECOND_WAVE_S = 3.0
+CONFIGURATION_EXITS = frozenset({2, 78})
+"""Exit statuses that mean: configured wrongly (usage, EX_CONFIG)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start this service. `first` until it has once run well: what holds for the beginning only (initial settings) is given."""
+
+    service: str
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """Ask this service to end."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End this service and all that it started."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Tell the user; `error` where something went wrong."""
+
+    text: str
+    error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Nothing runs any more; `failed` names the service for whose fault the session ended."""
+
+    failed: str | None
+
+
+Action = Start | Terminate | Kill | Say | Finished
+
+
+@dataclass
+class _Service:
+    name: str
+    last: bool
+    running: bool = False
+    settled: bool = False
+    started_at: float = 0.0
+    start_at: float | None = None
+    deaths: int = 0
+
+
+@dataclass
+class Supervisor:
+    """State of one session. Every method returns the actions to carry out, in order; `now` is monotonic seconds."""
+
+    names: Iterable[str]
+    last: frozenset[str] = frozenset()
+    failed: str | None = None
+    _services: dict[str, _Service] = field(init=False)
+    _ending_since: float | None = None
+    _second_wave_at: float | None = None
+    _killing: bool = False
+    _finished: bool = False
+
+    def __post_init__(self) -> None:
+        self._services = {name: _Service(name, name in self.last) for name in self.names}
+
+    @property
+    def ending(self) -> bool:
+        """Whether the session is being ended."""
+        return self._ending_since is not None
+
+    @property
+    def running(self) -> list[str]:
+        """The services that run."""
+        return [service.name for service in self._services.values() if service.running]
+
+    def begin(self, now: float) -> list[Action]:
+        """Start everything."""
+        return [self._start(service, now) for service in self._services.values()]
+
+    def exited(self, name: str, status: int, now: float) -> list[Action]:
+        """A service has ended with this exit status (negative: by that signal)."""
+        service = self._services[name]
+        service.running = False
+        if self.ending:
+            return self._advance(now)
+        if status in CONFIGURATION_EXITS and not service.settled and not self._ran_well(service, now):
+            self.failed = name
+            return [Say(f"{name} cannot run as it is configured; ending the session", error=True), *self.end(now)]
+        if self._ran_well(service, now):
+            service.settled = True
+            service.deaths = 0
+        pause_s = min(FIRST_PAUSE_S * 2**service.deaths, LONGEST_PAUSE_S)
+        service.deaths += 1
+        service.start_at = now + pause_s
+        return [Say(f"{name} ended ({describe(status)}); it is started again in {pause_s:g} s", error=True)]
+
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed: start what is due, or go on ending."""
+        if self.ending:
+            return self._advance(now)
+        actions: list[Action] = []
+        for service in self._services.values():
+            if service.running and self._ran_well(service, now):
+                service.settled = True
+                service.deaths = 0
+            if service.start_at is not None and now >= service.start_at:
+                actions.append(self._start(service, now))
+        return actions
+
+    def end(self, now: float) -> list[Action]:
+        """End everything; called a second time, at once and by force."""
+        if self._ending_since is None:
+            self._ending_since = now
+            first = [service for service in self._services.values() if service.running and not service.last]
+            return [*(Terminate(service.name) for service in first), *self._advance(now)]
+        self._killing = True
+        return [*(Kill(name) for name in self.running), *self._advance(now)]
+
+    def _start(self, service: _Service, now: float) -> Start:
+        service.running, service.started_at, service.start_at = True, now, None
+        return Start(service.name, first=not service.settled)
+
+    def _ran_well(self, service: _Service, now: float) -> bool:
+        return now - service.started_at >= SETTLED_S
+
+    def _advance(self, now: float) -> list[Action]:
+        """The next actions of the end: first wave, its stragglers, the last services, their stragglers."""
+        assert self._ending_since is not None
+        if not self.running:
+            if self._finished:
+                return []
+            self._finished = True
+            return [Finished(self.failed)]
+        if self._killing:
+            return []
+        actions: list[Action] = []
+        if self._second_wave_at is None:
+            stragglers = [service.name for service in self._services.values() if service.running and not service.last]
+            if stragglers and now - self._ending_since < FIRST_WAVE_S:
+                return []
+            self._second_wave_at = now
+            actions += [Kill(name) for name in stragglers]
+            actions += [
+                Terminate(service.name) for service in self._services.values() if service.running and service.last
+            ]
+        elif now - self._second_wave_at >= SECOND_WAVE_S:
+            self._killing = True
+            actions += [Kill(name) for name in self.running]
+        return actions
+
+
+def describe(status: int) -> str:
+    """An exit status in words."""
+    return f"killed by signal {-status}" if status < 0 else f"exit status {status}"

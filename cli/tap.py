@@ -1,0 +1,126 @@
+"""`warpcore tap`: live events, as text or as JSON lines."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from warpcore.bus.endpoints import Endpoints
+from warpcore.cli import options as o
+from warpcore.cli import output
+
+if TYPE_CHECKING:
+    from warpcore.bus.envelope import Envelope
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel="Control")(tap)
+
+
+def tap(
+    topics: Annotated[
+        list[str] | None, typer.Argument(metavar="[TOPIC…]", help="file, movie.done, task … ; all without any.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    events_out_port: o.EventsOutPort = 8083,
+) -> None:
+    """Print events as they happen, until Ctrl-C."""
+    from warpcore.bus.events import Subscriber
+    from warpcore.cli.signals import stop_event
+
+    stop = stop_event()
+    endpoint = Endpoints(host=scheduler, events_out_port=events_out_port).events_out
+    prefixes = [topic.rstrip("*") for topic in topics or [""]]
+    with Subscriber(endpoint, prefixes) as subscriber:
+        output.note(f"listening at {endpoint}; Ctrl-C ends")
+        while not stop.is_set():
+            envelope = subscriber.receive(0.2)
+            if envelope is None:
+                continue
+            if as_json:
+                output.json_line(event_document(envelope))
+            else:
+                output.data_line(event_line(envelope))
+
+
+def event_document(envelope: Envelope) -> dict[str, Any]:
+    """An event as JSON: its topic, change number (0: not durable), origin, time and body."""
+    return {
+        "topic": envelope.type,
+        "seq": envelope.seq,
+        "source": envelope.source,
+        "ts": envelope.ts,
+        "body": envelope.body,
+    }
+
+
+def event_line(envelope: Envelope) -> str:
+    """An event as one line for people."""
+    clock = time.strftime("%H:%M:%S", time.localtime(envelope.ts))
+    seq = f"#{envelope.seq}" if envelope.seq else ""
+    return f"{clock} {envelope.type:<20} {seq:>7} {_told(envelope.type, envelope.body)}".rstrip()
+
+
+def _told(topic: str, body: dict[str, Any]) -> str:
+    kind = topic.partition(".")[0]
+    teller = _TELLERS.get(kind)
+    return teller(body) if teller is not None else ""
+
+
+def _movie(body: dict[str, Any]) -> str:
+    movie = body["movie"]
+    change = f"{body['previous']} → {movie['status']}" if body.get("previous") else movie["status"]
+    failure = movie.get("failure")
+    because = f": {failure['message']}" if failure else ""
+    return f"{movie['name']}: {change}{because}"
+
+
+def _task(body: dict[str, Any]) -> str:
+    steps = ", ".join(body.get("steps") or [])
+    at = f"{body['step']} {body.get('fraction', 0.0):.0%}" if body.get("step") else steps
+    return " ".join(part for part in (body["movie"], at, f"on {body['worker']}", body.get("message", "")) if part)
+
+
+def _worker(body: dict[str, Any]) -> str:
+    if "lines" in body:
+        return f"{body['worker']}: " + " | ".join(str(line.get("text", "")) for line in body["lines"])
+    worker = body["worker"]
+    because = f" ({worker['reason']})" if worker.get("reason") else ""
+    return f"{worker['id']} on {worker['device']}: {worker['state']}{because}"
+
+
+def _settings(body: dict[str, Any]) -> str:
+    return ", ".join(body["changed"])
+
+
+def _processing(body: dict[str, Any]) -> str:
+    return "paused" if body["paused"] else "processing"
+
+
+def _export(body: dict[str, Any]) -> str:
+    job = body["job"]
+    return f"{job['kind']} {job['job']}: {job['state']}, {job['done']} of {job['total']}, {job['failed']} failed"
+
+
+def _file(body: dict[str, Any]) -> str:
+    return f"{body['path']} {body.get('detail', '')}".rstrip()
+
+
+def _service(body: dict[str, Any]) -> str:
+    return f"{body['service']} on {body['host']}, process {body['pid']} {body.get('detail', '')}".rstrip()
+
+
+_TELLERS = {
+    "movie": _movie,
+    "task": _task,
+    "worker": _worker,
+    "settings": _settings,
+    "processing": _processing,
+    "export": _export,
+    "file": _file,
+    "service": _service,
+}

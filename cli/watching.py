@@ -1,0 +1,43 @@
+"""Looks at the scheduler again and again in a thread, so that a slow answer never holds up who shows it."""
+
+from __future__ import annotations
+
+import threading
+
+from warpcore.bus.client import NoAnswerError, RefusedError
+from warpcore.bus.endpoints import Endpoints
+from warpcore.cli import remote
+from warpcore.cli.overview import Overview, look
+
+INTERVAL_S = 0.5
+PATIENCE_S = 2.0
+
+
+class Watcher:
+    """`latest` is the newest overview, None before the first; `answers` whether the last question was answered."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self.latest: Overview | None = None
+        self.answers = False
+
+    def __enter__(self) -> Watcher:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE_S + INTERVAL_S)
+
+    def _run(self) -> None:
+        endpoints = self._endpoints
+        with remote.client(endpoints.host, endpoints.control_port, timeout_s=PATIENCE_S, attempts=1) as asking:
+            while not self._stop.is_set():
+                try:
+                    self.latest = look(asking)
+                    self.answers = True
+                except (NoAnswerError, RefusedError):
+                    self.answers = False
+                self._stop.wait(INTERVAL_S)

@@ -1,0 +1,154 @@
+"""CTF estimation from an image or an amplitude spectrum. `docs/ctf.md` describes the method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+
+from warpcore.kernels.ctf_joint import Range, fit_power
+from warpcore.kernels.ctf_model import electron_wavelength_angstrom
+from warpcore.kernels.ctf_quality import Lens
+from warpcore.kernels.ctf_result import CtfFit, DefocusSurface
+from warpcore.kernels.spectra import half_plane, patch_origins, patch_power, patch_size, tame, taper
+
+__all__ = ["CtfFit", "DefocusSurface", "automatic_grid", "fit_image", "fit_spectrum"]
+
+# Pixels finer than this are taken together: 512 of them then cover 700 Å, enough for rings at 5 µm.
+FINEST_PIXEL_ANGSTROM = 1.4
+
+
+def automatic_grid(shape: tuple[int, int], pixel_size_angstrom: float, dose: float | None) -> tuple[int, int]:
+    """Nodes (x, y) of the defocus surface: 5 along 4000 Å at 30 e⁻/Å² and more, fewer below, at least 2 along the short side."""
+    height, width = shape
+    share = 1.0 if dose is None else min(1.0, dose / 30)
+    short = max(2, round(5 * share * min(shape) * pixel_size_angstrom / 4000))
+    long = max(2, round(short * max(shape) / min(shape)))
+    return (short, long) if width < height else (long, short)
+
+
+def fit_image(
+    image: np.ndarray,
+    *,
+    pixel_size_angstrom: float,
+    voltage_kv: float,
+    cs_mm: float,
+    amplitude_contrast: float,
+    window_px: int = 512,
+    range_min_angstrom: float = 30.0,
+    range_max_angstrom: float = 4.0,
+    defocus_min_um: float = 0.5,
+    defocus_max_um: float = 5.0,
+    fit_phase: bool = False,
+    grid: tuple[int, int] | None = None,
+    dose: float | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> CtfFit:
+    """Fit the CTF of a motion-corrected, not dose-weighted image [H, W] (or of frames [F, H, W], whose spectra are averaged).
+
+    `window_px` counts pixels of at least 1.4 Å: smaller ones are taken together, so that the window holds enough specimen for the rings.
+    `grid` (x, y) nodes of the defocus surface, None: automatic from the dose in e⁻/Å². `on_progress` is told fractions.
+    Raises ValueError where the image is no 2D or 3D array of at least 64 px, or the limits cannot be.
+    """
+    tell = on_progress or (lambda fraction: None)
+    frames = np.asarray(image)
+    frames = frames[None] if frames.ndim == 2 else frames
+    if frames.ndim != 3 or min(frames.shape[1:]) < 64:
+        raise ValueError(f"CTF fit: the image has shape {np.shape(image)}; it must be [H, W] of at least 64 x 64 px")
+    lens = _lens(voltage_kv, cs_mm, amplitude_contrast)
+    what = _range(
+        range_min_angstrom, range_max_angstrom, defocus_min_um, defocus_max_um, fit_phase, pixel_size_angstrom
+    )
+    shape = (int(frames.shape[1]), int(frames.shape[2]))
+    size = patch_size(_window_length(window_px, pixel_size_angstrom, what), pixel_size_angstrom, shape)
+    origins = patch_origins(shape, size)
+    limit = _limit(size, pixel_size_angstrom, what)
+    window = jnp.asarray(taper(size))
+    power = sum(
+        patch_power(tame(jnp.asarray(frame, jnp.float32)), jnp.asarray(origins), window, size=size, limit=limit)
+        for frame in frames
+    )
+    tell(0.4)
+    fit = fit_power(
+        np.asarray(power),
+        (origins + 0.5 * size) / np.array(shape),
+        size=size,
+        pixel_size_angstrom=pixel_size_angstrom,
+        field_angstrom=(shape[0] * pixel_size_angstrom, shape[1] * pixel_size_angstrom),
+        lens=lens,
+        wanted=what,
+        dims=grid or automatic_grid(shape, pixel_size_angstrom, dose),
+    )
+    tell(1.0)
+    return fit
+
+
+def fit_spectrum(
+    amplitude_spectrum: np.ndarray,
+    pixel_size: float,
+    voltage: float,
+    cs: float,
+    amplitude_contrast: float,
+    range_min: float,
+    range_max: float,
+    defocus_min: float,
+    defocus_max: float,
+    fit_phase: bool = False,
+) -> CtfFit:
+    """Fit the CTF of a centred 2D amplitude spectrum [N, N] (zero frequency at [N//2, N//2]).
+
+    Pixel size and range in Å, voltage in kV, Cs in mm, defocus in µm. Raises ValueError where the spectrum is not square and of at
+    least 64 px, or the limits cannot be.
+    """
+    spectrum = np.asarray(amplitude_spectrum, dtype=np.float32)
+    if spectrum.ndim != 2 or spectrum.shape[0] != spectrum.shape[1] or spectrum.shape[0] < 64:
+        raise ValueError(f"CTF fit: the spectrum has shape {spectrum.shape}; it must be square, of at least 64 x 64")
+    lens = _lens(voltage, cs, amplitude_contrast)
+    what = _range(range_min, range_max, defocus_min, defocus_max, fit_phase, pixel_size)
+    size = int(spectrum.shape[0])
+    limit = _limit(size, pixel_size, what)
+    half = half_plane(np.nan_to_num(spectrum, nan=0.0, posinf=0.0, neginf=0.0), limit)
+    return fit_power(
+        np.square(half)[None],
+        np.array([[0.5, 0.5]]),
+        size=size,
+        pixel_size_angstrom=pixel_size,
+        field_angstrom=(size * pixel_size, size * pixel_size),
+        lens=lens,
+        wanted=what,
+        dims=(1, 1),
+    )
+
+
+def _lens(voltage_kv: float, cs_mm: float, amplitude_contrast: float) -> Lens:
+    if not (voltage_kv > 0 and cs_mm >= 0 and 0 <= amplitude_contrast <= 1):
+        raise ValueError(
+            f"CTF fit: voltage {voltage_kv} kV, Cs {cs_mm} mm, amplitude contrast {amplitude_contrast}: "
+            "voltage must be above 0, Cs at least 0, amplitude contrast within 0 to 1"
+        )
+    return Lens(electron_wavelength_angstrom(voltage_kv), float(cs_mm), math.asin(amplitude_contrast))
+
+
+def _range(
+    range_min: float, range_max: float, defocus_min: float, defocus_max: float, fit_phase: bool, pixel: float
+) -> Range:
+    if not (pixel > 0 and range_min > range_max > 0 and range_min > 2 * pixel):
+        raise ValueError(
+            f"CTF fit: range {range_min} to {range_max} Å at {pixel} Å/px: it must go from coarse to fine and begin above "
+            f"{2 * pixel:g} Å"
+        )
+    if defocus_max <= defocus_min:
+        raise ValueError(f"CTF fit: defocus {defocus_min} to {defocus_max} µm: the second must be larger")
+    # The corner of the spectrum's last 2 % is left out: filters and interpolation of detectors end there.
+    return Range(1 / range_min, min(1 / range_max, 0.49 / pixel), 1e4 * defocus_min, 1e4 * defocus_max, fit_phase)
+
+
+def _limit(size: int, pixel: float, what: Range) -> int:
+    """Half-width in frequency steps that is kept: up to Nyquist, or 1.4 times the finest frequency fitted."""
+    return int(min(size // 2 - 1, math.ceil(size * pixel * 1.4 * what.k_max)))
+
+
+def _window_length(window_px: int, pixel: float, what: Range) -> float:
+    return window_px * max(pixel, min(FINEST_PIXEL_ANGSTROM, 0.35 / what.k_max))

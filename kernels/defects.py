@@ -1,0 +1,144 @@
+"""Defective pixels: found by counts that stay in place over frames, replaced by counts of good neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from warpcore.kernels.gain import apply_gain, gain_defects, multiplicative_gain
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.intp]
+
+_SIGMA = 7.0
+_SOURCES = 16
+_CHUNK_BYTES = 64 << 20
+
+
+def find_defects(frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating] | None) -> BoolArray:
+    """Hot and dead pixels of a movie [F, H, W]: [H, W], True where defect; what the gain marks (zero) is included.
+
+    A pixel is hot or dead where its count, summed over either half of the frames, leaves what its 24 neighbours say by more than 7 standard
+    deviations (of the larger of the counting statistics and the spread seen) to the same side in both halves: specimen and cosmic hits do
+    not stay isolated in one pixel over a drifting movie. One frame: nothing can be told, only the gain's defects are returned.
+    """
+    count, height, width = frames.shape
+    marked = gain_defects(gain)
+    mask = np.zeros((height, width), np.bool_) if marked is None else marked
+    if count < 2 or min(height, width) < 16:
+        return mask
+    factor = jnp.asarray(multiplicative_gain(gain, height, width))
+    good = jnp.asarray(~mask)
+    middle = count // 2
+    first = _summed(frames[:middle], factor)
+    second = _summed(frames[middle:], factor)
+    return np.asarray(np.asarray(_outliers(first, second, good)) | mask)
+
+
+def _summed(frames: npt.NDArray[np.generic], factor: jax.Array) -> jax.Array:
+    total = jnp.zeros(frames.shape[1:], jnp.float32)
+    step = max(1, _CHUNK_BYTES // max(1, frames[0].nbytes))
+    for start in range(0, len(frames), step):
+        total = total + _sum_of(jnp.asarray(frames[start : start + step]), factor)
+    return total
+
+
+@jax.jit
+def _sum_of(frames: jax.Array, factor: jax.Array) -> jax.Array:
+    return apply_gain(frames, factor).sum(0)
+
+
+def _neighbourhood(image: jax.Array) -> jax.Array:
+    """Sum over the 5 x 5 window without its centre, mirrored at the edges."""
+    padded = jnp.pad(image, 2, mode="symmetric")
+    rows = jnp.stack([padded[i : i + image.shape[0]] for i in range(5)]).sum(0)
+    return jnp.stack([rows[:, i : i + image.shape[1]] for i in range(5)]).sum(0) - image
+
+
+def _deviation(image: jax.Array, good: jax.Array) -> jax.Array:
+    """(pixel - mean of good neighbours) in standard deviations; 0 where fewer than 4 neighbours are good."""
+    weight = good.astype(jnp.float32)
+    around = _neighbourhood(weight)
+    known = image * weight
+    mean = _neighbourhood(known) / jnp.maximum(around, 1)
+    variance = _neighbourhood(known * known) / jnp.maximum(around, 1) - mean * mean
+    spread = jnp.sqrt(jnp.maximum(jnp.maximum(variance, jnp.abs(mean)), 1e-12))
+    return jnp.where(around >= 4, (image - mean) / spread, 0)
+
+
+def _flagged(first: jax.Array, second: jax.Array, good: jax.Array) -> jax.Array:
+    one, two = _deviation(first, good), _deviation(second, good)
+    hot = (one > _SIGMA) & (two > _SIGMA)
+    # Dead: far below in both halves together, where counts suffice to tell.
+    dead = (one + two < -_SIGMA * np.float32(np.sqrt(2))) & (one < -1) & (two < -1)
+    return hot | dead
+
+
+@jax.jit
+def _outliers(first: jax.Array, second: jax.Array, good: jax.Array) -> jax.Array:
+    # A hot pixel inflates its neighbours' mean and spread, and hides others beside it: second and third look without those known.
+    found = _flagged(first, second, good)
+    for _ in range(2):
+        found = found | _flagged(first, second, good & ~found)
+    return found & good
+
+
+@dataclass(frozen=True, eq=False)
+class Repair:
+    """Which pixels are replaced, and from where: `targets` [n, 2] (y, x), `sources` [n, 16, 2], candidates near each target."""
+
+    targets: IntArray
+    sources: IntArray
+
+    def apply(self, frames: npt.NDArray[np.generic], first_frame: int = 0) -> None:
+        """Replaces the defects of frames [F, H, W] in place: each frame takes another candidate, by a fixed rule, so noise stays
+        independent from frame to frame and equal input gives equal output."""
+        if not len(self.targets):
+            return
+        ty, tx = self.targets.T
+        pixel = np.arange(len(ty))
+        for i in range(len(frames)):
+            pick = (pixel * 7 + (first_frame + i) * 5) % self.sources.shape[1]
+            source = self.sources[pixel, pick]
+            frames[i, ty, tx] = frames[i, source[:, 0], source[:, 1]]
+
+    def fill_gain(self, gain: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The gain with each defect's factor set to that of its first candidate."""
+        if not len(self.targets):
+            return gain
+        filled = gain.copy()
+        filled[self.targets[:, 0], self.targets[:, 1]] = gain[self.sources[:, 0, 0], self.sources[:, 0, 1]]
+        return filled
+
+
+def plan_repair(mask: BoolArray | None, height: int, width: int) -> Repair:
+    """Good pixels near each defect of mask [height, width], drawn at random with a fixed seed, nearest ring first.
+
+    Raises ValueError where the mask does not fit the movie or leaves no good pixel.
+    """
+    if mask is None:
+        return Repair(np.zeros((0, 2), np.intp), np.zeros((0, _SOURCES, 2), np.intp))
+    if mask.shape != (height, width):
+        raise ValueError(f"the defect map is {mask.shape[1]} x {mask.shape[0]} px (x, y), the movie {width} x {height}")
+    targets = np.argwhere(mask)
+    if len(targets) == mask.size:
+        raise ValueError("the defect map marks every pixel of the movie")
+    sources = np.full((len(targets), _SOURCES, 2), -1, np.intp)
+    random = np.random.default_rng(20240501)
+    missing = np.ones((len(targets), _SOURCES), np.bool_)
+    radius = 2
+    while missing.any():
+        for _ in range(4):
+            which, slot = np.nonzero(missing)
+            candidate = targets[which] + random.integers(-radius, radius + 1, (len(which), 2))
+            inside = ((candidate >= 0) & (candidate < (height, width))).all(1)
+            candidate = np.clip(candidate, 0, (height - 1, width - 1))
+            good = inside & ~mask[candidate[:, 0], candidate[:, 1]]
+            sources[which[good], slot[good]] = candidate[good]
+            missing[which[good], slot[good]] = False
+        radius = min(radius * 2, max(height, width))
+    return Repair(targets.astype(np.intp), sources)

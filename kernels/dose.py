@@ -1,0 +1,61 @@
+"""Dose weighting after Grant & Grigorieff, eLife 2015 (equations 3 to 5)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Float64Array = npt.NDArray[np.float64]
+
+_VOLTAGES_KV = (100.0, 200.0, 300.0)
+_VOLTAGE_FACTORS = (0.64, 0.8, 1.0)
+
+
+def critical_dose(frequency: npt.ArrayLike, voltage_kv: float = 300.0) -> Float64Array:
+    """Dose (e⁻/Å²) after which the signal at `frequency` (1/Å) has fallen to 1/e of its power; infinite at 0.
+
+    0.245 k^-1.665 + 2.81 at 300 kV, times 0.8 at 200 kV and 0.64 at 100 kV, linear between these.
+    """
+    k = np.asarray(frequency, dtype=np.float64)
+    factor = float(np.interp(voltage_kv, _VOLTAGES_KV, _VOLTAGE_FACTORS))
+    with np.errstate(divide="ignore"):
+        return factor * (0.245 * k**-1.665 + 2.81)
+
+
+def dose_weights(
+    frequency: npt.ArrayLike, frames: int, dose_per_frame: float, voltage_kv: float, pre_exposure: float = 0.0
+) -> Float64Array:
+    """Weight of each frame at each frequency (1/Å): [frames, *frequency.shape].
+
+    exp(-dose / (2 critical dose)) with the dose (e⁻/Å²) at the end of the frame, divided by the root of the mean square over
+    frames: white noise in the weighted sum then has the power it has in the plain sum, at every frequency.
+    """
+    k = np.asarray(frequency, dtype=np.float64)
+    dose = pre_exposure + dose_per_frame * (1.0 + np.arange(frames, dtype=np.float64))
+    # Relative to the first frame: the exponent of a large pre-exposure must not underflow before the normalisation.
+    exponent = (dose - dose[0])[(...,) + (None,) * k.ndim] / (2.0 * critical_dose(k, voltage_kv))
+    weights = np.exp(-exponent)
+    return np.asarray(weights / np.sqrt(np.mean(weights**2, axis=0)))
+
+
+def low_rank_weights(
+    frequency: Float64Array,
+    frames: int,
+    dose_per_frame: float,
+    voltage_kv: float,
+    pre_exposure: float,
+    tolerance: float,
+) -> tuple[Float64Array, Float64Array]:
+    """The weights as a short sum of products: (of_frame [rank, frames], of_frequency [rank, n]).
+
+    The weights are smooth in dose and frequency, so a few terms (4 to 7) hold them all: the weighted sum of F frames then needs `rank`
+    transforms in place of F. The rank is the least whose largest error over all frames and frequencies is below `tolerance`.
+    """
+    weights = dose_weights(frequency, frames, dose_per_frame, voltage_kv, pre_exposure)
+    u, s, vt = np.linalg.svd(weights, full_matrices=False)
+    rank = 1
+    while rank < len(s) and np.max(np.abs(weights - (u[:, :rank] * s[:rank]) @ vt[:rank])) > tolerance:
+        rank += 1
+    # Signs of singular vectors are arbitrary: fixed here, so that equal input gives equal output on any library.
+    sign = np.where(u[:, :rank].sum(axis=0) < 0, -1.0, 1.0)
+    return (u[:, :rank] * sign).T.copy(), (s[:rank, None] * vt[:rank] * sign[:, None]).copy()

@@ -1,0 +1,53 @@
+"""The one place that knows the FFT convention.
+
+Images are `[..., y, x]`; transforms are unnormalised `rfft2` (half plane, kx ≥ 0, DC at [0, 0]); frequencies are in 1/Å.
+An image whose content is displaced by (dx, dy) has its transform multiplied by exp(-2πi (kx dx + ky dy)).
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+Array = jax.Array
+FloatArray = npt.NDArray[np.float32]
+
+
+def frequencies(height: int, width: int, pixel_size_angstrom: float) -> tuple[FloatArray, FloatArray]:
+    """(ky [height, 1], kx [1, width//2 + 1]) of `rfft2`, 1/Å."""
+    ky = np.fft.fftfreq(height, pixel_size_angstrom)[:, None].astype(np.float32)
+    kx = np.fft.rfftfreq(width, pixel_size_angstrom)[None, :].astype(np.float32)
+    return ky, kx
+
+
+def radial_frequency(height: int, width: int, pixel_size_angstrom: float) -> FloatArray:
+    """|k| [height, width//2 + 1] of `rfft2`, 1/Å."""
+    ky, kx = frequencies(height, width, pixel_size_angstrom)
+    return np.sqrt(ky * ky + kx * kx)
+
+
+def even_size(size: int, binning: float) -> int:
+    """Size after binning by that factor (pixels per pixel): even, never larger than `size / binning`, at least 2."""
+    return max(2, int(size / binning / 2 + 1e-6) * 2) if binning > 1 else size
+
+
+def crop_transform(transform: Array, height: int, width: int, new_height: int, new_width: int) -> Array:
+    """Central part of an `rfft2` [..., height, width//2 + 1] that is the `rfft2` of the image at [new_height, new_width].
+
+    Scaled so that the image's mean stays; the unpaired Nyquist row and column of an even new size are set to zero,
+    since their sign is lost. Sizes equal: returned as it is.
+    """
+    if (height, width) == (new_height, new_width):
+        return transform
+    positive, negative = (new_height + 1) // 2, new_height // 2
+    columns = new_width // 2 + 1
+    rows = jnp.concatenate(
+        [transform[..., :positive, :columns], transform[..., height - negative :, :columns]], axis=-2
+    )
+    if new_height % 2 == 0 and new_height < height:
+        rows = rows.at[..., negative, :].set(0)
+    if new_width % 2 == 0 and new_width < width:
+        rows = rows.at[..., :, columns - 1].set(0)
+    return rows * np.float32(new_height * new_width / (height * width))

@@ -1,0 +1,237 @@
+"""Motion of a movie: a robust start, then all patches, frames and spline nodes fitted together in Fourier space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from warpcore.kernels.defects import plan_repair
+from warpcore.kernels.gain import all_defects, multiplicative_gain
+from warpcore.kernels.motion_fit import (
+    Basis,
+    Prior,
+    Solution,
+    build_system,
+    estimate_spectrum,
+    frame_power,
+    likelihood,
+    local_prior,
+    solve,
+)
+from warpcore.kernels.motion_model import MotionModel
+from warpcore.kernels.motion_patches import Layout, bin_again, bin_frames, patch_coefficients, plan_layout
+from warpcore.kernels.motion_spline import spline_basis
+from warpcore.kernels.motion_start import coarse_factor, start_track
+
+Float64Array = npt.NDArray[np.floating]
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+Progress = Callable[[float, str], None]
+
+_CHUNK_BYTES = 96 << 20
+_FRAME_BUCKET = 8
+_MAX_TRACK_NODES = 256
+_LOCAL_NODES_SHORT = 5
+_LOCAL_NODES_TIME = 8
+
+
+def automatic_grid(
+    frames: int, height: int, width: int, pixel_size_angstrom: float, dose_per_frame: float
+) -> tuple[int, int, int]:
+    """Grid (x, y, t): Warp's rule for the field, but at least 5 nodes along the short side, since the prior and not the number of nodes
+    decides how local the movement may be; along time a node a frame (up to 256), so that jumps between frames fit."""
+    dose = frames * dose_per_frame
+    short = min(height, width)
+    rule = round(5 * min(1.0, dose / 30) * short * pixel_size_angstrom / 4000)
+    nodes = min(max(_LOCAL_NODES_SHORT, rule), 12)
+    time = frames if frames <= _MAX_TRACK_NODES else min(frames, max(_MAX_TRACK_NODES, math.ceil(dose)))
+    return max(1, round(nodes * width / short)), max(1, round(nodes * height / short)), time
+
+
+def estimate_motion(
+    frames: npt.NDArray[np.generic],
+    *,
+    gain: npt.NDArray[np.floating] | None,
+    defects: BoolArray | None,
+    pixel_size_angstrom: float,
+    dose_per_frame: float,
+    range_min_angstrom: float = 500.0,
+    range_max_angstrom: float = 10.0,
+    b_factor: float = -500.0,
+    grid: tuple[int, int, int] | None = None,
+    on_progress: Progress | None = None,
+) -> MotionModel:
+    """Movement of the specimen in a movie of raw counts [F, H, W] (integers or floats), in the orientation of its arrays.
+
+    Pixel size in Å, dose in e⁻/Å² a frame, band in Å, B-factor in Å²; `gain` [H, W] multiplies, `defects` [H, W] marks pixels to replace.
+    `grid`: nodes (x, y) of the local field and t of the track; None: automatic. One frame, or frames too small to hold patches: no movement.
+    Raises ValueError where gain or defects do not fit. Method: docs/motion.md.
+    """
+    if frames.ndim != 3 or not frames.size:
+        raise ValueError(f"a movie is frames x height x width, not {frames.shape}")
+    count, height, width = frames.shape
+    report = on_progress or (lambda fraction, message: None)
+    factor = max(1, int(0.35 * range_max_angstrom / pixel_size_angstrom))
+    if count == 1 or min(height, width) // factor < 32:
+        return MotionModel.zero(count)
+    nodes = grid or automatic_grid(count, height, width, pixel_size_angstrom, dose_per_frame)
+    report(0.0, "binning frames")
+    binned = _binned(frames, gain, defects, factor)
+    pixel = pixel_size_angstrom * factor
+    report(0.4, "aligning whole frames")
+    coarse = coarse_factor(pixel)
+    start = start_track(
+        bin_again(binned, coarse), count, pixel * coarse, range_min_angstrom, range_max_angstrom, b_factor
+    )[:count]
+    start = start - start.mean(0)
+    report(0.6, "cutting patches")
+    layout = plan_layout(binned.shape[1], binned.shape[2], pixel, range_min_angstrom, range_max_angstrom)
+    offsets = np.zeros((binned.shape[0], 2), np.int32)
+    offsets[:count] = np.round(start / pixel)
+    real, imaginary = patch_coefficients(binned, offsets, layout)
+    problem = _Problem(count, real, imaginary, layout, offsets[:count] * pixel, pixel, range_max_angstrom, b_factor)
+    x, y = layout.centres()
+    # A patch lies at its place in the average, which is frame 0: where its content was in that frame.
+    x_fraction = ((x + 0.5) * factor + start[0, 0] / pixel_size_angstrom) / width
+    y_fraction = ((y + 0.5) * factor + start[0, 1] / pixel_size_angstrom) / height
+    report(0.8, "fitting the track and the local field")
+    model = _fit(problem, start, x_fraction, y_fraction, height / width, nodes)
+    report(1.0, "motion done")
+    return model
+
+
+def _binned(
+    frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating] | None, defects: BoolArray | None, factor: int
+) -> jnp.ndarray:
+    """[F bucketed, y, x] float32: gain-corrected, repaired, binned; frames beyond the last are zero."""
+    count, height, width = frames.shape
+    factors = multiplicative_gain(gain, height, width)
+    repair = plan_repair(all_defects(gain, defects), height, width)
+    multiplier = jnp.asarray(repair.fill_gain(factors))
+    step = max(1, _CHUNK_BYTES // (height * width * 4))
+    parts = []
+    for begin in range(0, count, step):
+        chunk = frames[begin : begin + step]
+        if len(repair.targets):
+            chunk = chunk.copy()
+            repair.apply(chunk, begin)
+        short = min(step, count) - len(chunk)
+        if short:
+            chunk = np.concatenate([chunk, np.zeros((short, height, width), chunk.dtype)])
+        parts.append(bin_frames(jnp.asarray(chunk), multiplier, factor))
+    bucket = -(-count // _FRAME_BUCKET) * _FRAME_BUCKET
+    together = jnp.concatenate(parts)[:count]
+    return jnp.pad(together, ((0, bucket - count), (0, 0), (0, 0)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    count: int
+    real: jnp.ndarray
+    imaginary: jnp.ndarray
+    layout: Layout
+    cut_at: Float64Array
+    pixel: float
+    range_max: float
+    b_factor: float
+
+
+def _fit(
+    problem: _Problem,
+    start: Float64Array,
+    x_fraction: Float64Array,
+    y_fraction: Float64Array,
+    aspect: float,
+    nodes: tuple[int, int, int],
+) -> MotionModel:
+    count = problem.count
+    nx, ny, nt = nodes[0], nodes[1], min(nodes[2], count)
+    lt = min(count, nt, _LOCAL_NODES_TIME)
+    time = np.arange(count) / (count - 1)
+    space = spline_basis(ny, y_fraction)[:, :, None] * spline_basis(nx, x_fraction)[:, None, :]
+    basis = Basis(spline_basis(nt, time), spline_basis(lt, time), space.reshape(len(x_fraction), -1))
+    local = nx * ny > 1 and count > 2
+    prior = _prior(nx, ny, lt, aspect) if local else None
+    track = np.linalg.lstsq(basis.track, start, rcond=None)[0]
+    solution = Solution(track, np.zeros((lt * nx * ny, 2)), 0.0, 0.0)
+    for cutoff, with_local, steps in ((3.0, False, 2), (1.6, True, 2), (1.0, True, 4)):
+        solution = _stage(problem, basis, solution, prior if with_local else None, cutoff * problem.range_max, steps)
+    local_nodes = solution.local_nodes.reshape(lt, ny, nx, 2)
+    return MotionModel(
+        count,
+        (solution.track_nodes - solution.track_nodes[:1]).astype(np.float32),
+        (local_nodes - local_nodes[:1]).astype(np.float32),
+    )
+
+
+def _prior(nx: int, ny: int, lt: int, aspect: float) -> Prior:
+    y, x = np.meshgrid(np.linspace(0, max(aspect, 1), ny), np.linspace(0, max(1 / aspect, 1), nx), indexing="ij")
+    return local_prior(x.ravel(), y.ravel(), np.linspace(0, 1, lt), reach=0.6, settling=0.5)
+
+
+def _stage(
+    problem: _Problem, basis: Basis, solution: Solution, prior: Prior | None, finest_angstrom: float, steps: int
+) -> Solution:
+    """A few scoring steps with the band up to `finest_angstrom`, spectrum re-estimated once; a step that lowers the likelihood is halved."""
+    layout, count = problem.layout, problem.count
+    kx, ky = layout.kx, layout.ky
+    radius = np.hypot(kx, ky)
+    ring = np.round(radius * layout.size * problem.pixel).astype(np.intp)
+    scale = layout.once * layout.share * np.exp(problem.b_factor / 4 * radius**2) * (radius <= 1 / finest_angstrom)
+    scale = scale.astype(np.float32)
+    unit = jnp.ones((layout.patches, len(kx)), jnp.float32)
+    _, _, coherent = _evaluate(problem, unit, basis, solution)
+    total = np.asarray(frame_power(problem.real, problem.imaginary), np.float64)
+    spectrum = estimate_spectrum(coherent, total, count, ring, kx, ky, scale)
+    weight = jnp.asarray(spectrum.weight)
+    value, gradient, _ = _evaluate(problem, weight, basis, solution)
+    for _ in range(steps):
+        system = build_system(basis, spectrum.curvature, gradient, solution.track_nodes, solution.local_nodes)
+        target = solve(system, prior)
+        fraction = 1.0
+        while True:
+            trial = _between(solution, target, fraction)
+            new_value, new_gradient, _ = _evaluate(problem, weight, basis, trial)
+            # The prior may rightly lower the likelihood a little; a step is too long only where it loses clearly.
+            if new_value >= value - 0.5 * basis.track.shape[1] or fraction < 0.2:
+                break
+            fraction /= 2
+        solution, value, gradient = trial, new_value, new_gradient
+    return solution
+
+
+def _between(old: Solution, new: Solution, fraction: float) -> Solution:
+    return Solution(
+        old.track_nodes + fraction * (new.track_nodes - old.track_nodes),
+        old.local_nodes + fraction * (new.local_nodes - old.local_nodes),
+        new.amplitude,
+        new.evidence,
+    )
+
+
+def _evaluate(
+    problem: _Problem, weight: jnp.ndarray, basis: Basis, solution: Solution
+) -> tuple[float, Float64Array, Float64Array]:
+    lt, ls = basis.time.shape[1], basis.space.shape[1]
+    shift = basis.displacement(solution.track_nodes, solution.local_nodes.reshape(lt, ls, 2)) - problem.cut_at[None]
+    bucket = problem.real.shape[1]
+    padded = np.zeros((shift.shape[0], bucket, 2), np.float32)
+    padded[:, : problem.count] = shift
+    value, gradient, coherent = likelihood(
+        problem.real,
+        problem.imaginary,
+        jnp.asarray(problem.layout.kx),
+        jnp.asarray(problem.layout.ky),
+        weight,
+        jnp.asarray(padded),
+    )
+    return (
+        float(np.asarray(value, np.float64).sum()),
+        np.asarray(gradient, np.float64)[:, : problem.count],
+        np.asarray(coherent, np.float64),
+    )

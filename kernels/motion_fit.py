@@ -1,0 +1,205 @@
+"""The likelihood of a movement, its gradient, and the step that maximises it under a prior for the local part.
+
+Each patch's coefficients in frame f are a common signal moved by the displacement r of that frame plus white noise. With the signal's power S
+and the noise's N by ring, the log-likelihood of all frames together is, up to a constant,
+L = Σ_patches Σ_k S / (N (N + F S)) |Σ_f X_f exp(2πi k·r_f)|²
+(all pairs of frames at once; no reference image and no peak). It is maximised by Fisher scoring: the expected curvature couples frames only by
+F I - 1 1ᵀ, so one small linear system gives the step for all spline nodes. The local nodes have a Gaussian-process prior whose strength and
+reach are those of highest evidence: where patches carry no signal the local part goes to zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+Array = jax.Array
+Float64Array = npt.NDArray[np.floating]
+FloatArray = npt.NDArray[np.float32]
+
+
+@jax.jit
+def likelihood(
+    real: Array, imaginary: Array, kx: Array, ky: Array, weight: Array, shift: Array
+) -> tuple[Array, Array, Array]:
+    """Log-likelihood, gradient and coherent power at displacements `shift` [P, F, 2] (x, y; Å) of coefficients [P, F, K].
+
+    `weight` [P, K]; kx, ky [K] in 1/Å. Returns (L [P], dL/dshift [P, F, 2], |Σ_f|² [P, K]).
+    """
+
+    def one(patch: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array]:
+        re, im, w, r = patch
+        angle = (2 * np.float32(np.pi)) * (r[:, 0:1] * kx + r[:, 1:2] * ky)
+        cos, sin = jnp.cos(angle), jnp.sin(angle)
+        aligned_re, aligned_im = re * cos - im * sin, re * sin + im * cos
+        sum_re, sum_im = aligned_re.sum(0), aligned_im.sum(0)
+        power = sum_re * sum_re + sum_im * sum_im
+        # d|R|²/dr_f = 2 Re(conj(R) 2πi k D_f) = -4π k Im(conj(R) D_f)
+        cross = w * (sum_re * aligned_im - sum_im * aligned_re)
+        slope = (-4 * np.float32(np.pi)) * jnp.stack([cross @ kx, cross @ ky], axis=-1)
+        return (w * power).sum(), slope, power
+
+    value, slope, power = jax.lax.map(one, (real, imaginary, weight, shift))
+    return value, slope, power
+
+
+@jax.jit
+def frame_power(real: Array, imaginary: Array) -> Array:
+    """Σ_f |X_f|² of coefficients [P, F, K]: [P, K]."""
+    return (real * real + imaginary * imaginary).sum(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """`weight` [P, K] of the likelihood and `curvature` [P]: expected second derivative per axis of one pair of frames, 1/Å²."""
+
+    weight: FloatArray
+    curvature: Float64Array
+
+
+def estimate_spectrum(
+    coherent: Float64Array,
+    total: Float64Array,
+    frames: int,
+    ring: npt.NDArray[np.intp],
+    kx: FloatArray,
+    ky: FloatArray,
+    scale: FloatArray,
+) -> Spectrum:
+    """Signal and noise by ring from |Σ_f|² and Σ_f|.|² ([P, K]) of the present alignment; `scale` [K] is a factor on the weight
+    (band, B-factor, share of independent coefficients). Patches keep their own signal strength, so that empty ones count little."""
+    pairs = frames * (frames - 1)
+    rings = int(ring.max()) + 1
+    number = np.maximum(np.bincount(ring, minlength=rings), 1)
+
+    def ring_mean(values: Float64Array) -> Float64Array:
+        return np.asarray(np.bincount(ring, values, minlength=rings) / number)
+
+    pair_power = (coherent - total) / pairs
+    power = ring_mean(total.mean(0)) / frames
+    signal = ring_mean(pair_power.mean(0))
+    # Three rings together: a ring that by chance shows no signal must not be lost, nor one count too much.
+    smooth = np.convolve(np.pad(signal, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
+    signal = np.clip(smooth, 1e-4 * power, 0.9 * power)
+    noise = np.maximum(power - signal, 1e-30)
+    informative = scale * (signal / noise)[ring]
+    strength = (pair_power * informative / signal[ring]).sum(1) / np.maximum(informative.sum(), 1e-30)
+    strength = np.clip(strength, 0.02, 20.0)
+    of_patch = strength[:, None] * signal[ring][None, :]
+    floor = noise[ring][None, :]
+    weight = scale * of_patch / (floor * (floor + frames * of_patch))
+    curvature = 4 * np.pi**2 * (weight * of_patch * (kx.astype(np.float64) ** 2 + ky.astype(np.float64) ** 2)).sum(1)
+    return Spectrum(weight.astype(np.float32), curvature)
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """Node values to displacements: `track` [F, nt]; `time` [F, lt]; `space` [P, ls]. Local nodes are ordered [lt, ls]."""
+
+    track: Float64Array
+    time: Float64Array
+    space: Float64Array
+
+    def displacement(self, track_nodes: Float64Array, local_nodes: Float64Array) -> Float64Array:
+        """[P, F, 2] from track nodes [nt, 2] and local nodes [lt, ls, 2]."""
+        local = np.einsum("ft,ps,tsa->pfa", self.time, self.space, local_nodes, optimize=True)
+        return np.asarray((self.track @ track_nodes)[None] + local)
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """Quadratic form of the likelihood around the present nodes, the same matrix for both axes: curvature blocks and, per axis,
+    right-hand sides, so that its maximum solves `matrix @ nodes = right`."""
+
+    track_track: Float64Array
+    local_track: Float64Array
+    local_local: Float64Array
+    track_right: Float64Array
+    local_right: Float64Array
+
+
+def build_system(
+    basis: Basis, curvature: Float64Array, gradient: Float64Array, track_nodes: Float64Array, local_nodes: Float64Array
+) -> System:
+    """The system at the present nodes from the gradient [P, F, 2] and the curvature of each patch [P]."""
+    frames = basis.track.shape[0]
+
+    def coupled(left: Float64Array, right: Float64Array) -> Float64Array:
+        return np.asarray(frames * left.T @ right - np.outer(left.sum(0), right.sum(0)))
+
+    in_space = (basis.space * curvature[:, None]).T @ basis.space
+    mean_space = basis.space.T @ curvature
+    track_track = curvature.sum() * coupled(basis.track, basis.track)
+    local_track = np.kron(coupled(basis.time, basis.track), mean_space[:, None])
+    local_local = np.kron(coupled(basis.time, basis.time), in_space)
+    local = local_nodes.reshape(-1, 2)
+    track_right = basis.track.T @ gradient.sum(0) + track_track @ track_nodes + local_track.T @ local
+    local_gradient = np.einsum("ft,ps,pfa->tsa", basis.time, basis.space, gradient, optimize=True).reshape(-1, 2)
+    local_right = local_gradient + local_track @ track_nodes + local_local @ local
+    return System(track_track, local_track, local_local, track_right, local_right)
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Covariance of the local nodes at unit amplitude, as the factor C of C Cᵀ [n, n]."""
+
+    factor: Float64Array
+
+
+def local_prior(
+    positions_x: Float64Array, positions_y: Float64Array, times: Float64Array, reach: float, settling: float
+) -> Prior:
+    """Prior over local nodes [lt, ls]: smooth in space (squared exponential of length `reach` in the positions' units) and in time a smooth
+    movement (`settling` is its correlation length in the times' units) whose speed falls along the exposure."""
+    distance2 = (positions_x[:, None] - positions_x) ** 2 + (positions_y[:, None] - positions_y) ** 2
+    space = np.exp(-0.5 * distance2 / reach**2)
+    dt = times[:, None] - times
+    warped = np.sqrt(times)
+    dw = warped[:, None] - warped
+    time = np.exp(-0.5 * (dw / settling) ** 2) + 0.05 * np.exp(-0.5 * (dt / 0.05) ** 2)
+    covariance = np.kron(time, space)
+    covariance += 1e-4 * np.eye(len(covariance))
+    return Prior(np.linalg.cholesky(covariance))
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Nodes of highest posterior, the prior's amplitude (Å) that the evidence chose, and the log evidence against no local part."""
+
+    track_nodes: Float64Array
+    local_nodes: Float64Array
+    amplitude: float
+    evidence: float
+
+
+_AMPLITUDES = np.concatenate([[0.0], np.geomspace(0.05, 40.0, 28)])
+_RIDGE = 1e-7
+
+
+def solve(system: System, prior: Prior | None) -> Solution:
+    """Nodes that maximise the quadratic form under the prior; without a prior the local nodes are zero."""
+    n = len(system.track_track)
+    # The mean of all frames' displacements is free (no frame is the origin yet): a ridge keeps it, and unused nodes, at rest.
+    ridge = _RIDGE * max(float(np.trace(system.track_track)) / n, 1e-12)
+    track_track = system.track_track + ridge * np.eye(n)
+    if prior is None:
+        track = np.linalg.solve(track_track, system.track_right)
+        return Solution(track, np.zeros_like(system.local_right), 0.0, 0.0)
+    gain = np.linalg.solve(track_track, np.concatenate([system.local_track.T, system.track_right], axis=1))
+    own = system.local_local - system.local_track @ gain[:, :-2]
+    right = system.local_right - system.local_track @ gain[:, -2:]
+    c = prior.factor
+    values, vectors = np.linalg.eigh(c.T @ ((own + own.T) / 2) @ c)
+    values = np.maximum(values, 0)
+    projected = vectors.T @ (c.T @ right)
+    variance = _AMPLITUDES[:, None] ** 2
+    shrink = variance / (1 + variance * values)
+    evidence = 0.5 * (shrink @ (projected**2)).sum(1) - np.log1p(variance * values).sum(1)
+    best = int(np.argmax(evidence))
+    local = c @ (vectors @ (shrink[best][:, None] * projected))
+    track = np.linalg.solve(track_track, system.track_right - system.local_track.T @ local)
+    return Solution(track, local, float(_AMPLITUDES[best]), float(evidence[best]))

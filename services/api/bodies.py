@@ -1,0 +1,70 @@
+"""Request bodies: JSON objects of a bounded size that can travel on the wire."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+import falcon
+import falcon.asgi
+
+from warpcore.bus.envelope import MAX_FRAME_BYTES, Envelope, WireError, decode, encode
+from warpcore.services.api.errors import Problem
+
+MAX_BODY_BYTES = MAX_FRAME_BYTES // 2
+"""Half a frame: JSON text never grows to twice its size as msgpack."""
+
+
+async def read_object(req: falcon.asgi.Request, *, optional: bool = False) -> dict[str, Any]:
+    """The request's JSON object, `{}` for an absent optional one. Raises Problem 400, 413 or 415."""
+    # A connection whose body was not read to its end cannot carry another request, so oversized ones are closed.
+    if req.content_length is not None and req.content_length > MAX_BODY_BYTES:
+        raise _too_large()
+    text = await req.stream.read(MAX_BODY_BYTES + 1)
+    if len(text) > MAX_BODY_BYTES:
+        raise _too_large()
+    if not text and optional:
+        return {}
+    media_type = (req.content_type or "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise Problem(falcon.HTTP_415, f"the body must be application/json, not {media_type or 'untyped'}")
+    return parse_object(text)
+
+
+def parse_object(text: bytes) -> dict[str, Any]:
+    """A JSON object from UTF-8 bytes. Raises Problem 400 for anything else, for NaN, and for what cannot travel on the wire."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise Problem(falcon.HTTP_400, f"the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise Problem(falcon.HTTP_400, f"the body must be a JSON object, not {type(value).__name__}")
+    try:
+        decode(encode(Envelope("check", {"body": value}, "api")))
+    except (WireError, OverflowError, ValueError) as error:
+        raise Problem(falcon.HTTP_400, f"the body cannot be used: {error}") from None
+    return value
+
+
+def only_fields(body: dict[str, Any], known: dict[str, type | tuple[type, ...]]) -> dict[str, Any]:
+    """The body, whose fields must be known and of their type. Raises Problem 422 naming each fault."""
+    errors = []
+    for name, value in body.items():
+        if name not in known:
+            errors.append({"name": name, "value": value, "problem": f"unknown; known here: {', '.join(known)}"})
+        elif not isinstance(value, known[name]):
+            errors.append({"name": name, "value": value, "problem": "is not of the type that is needed here"})
+    if errors:
+        detail = "; ".join(f"{error['name']}: {error['problem']}" for error in errors)
+        raise Problem(falcon.HTTP_422, detail, errors=errors)
+    return body
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _too_large() -> Problem:
+    return Problem(
+        falcon.HTTP_413, f"the body is larger than the limit of {MAX_BODY_BYTES} bytes", headers={"Connection": "close"}
+    )

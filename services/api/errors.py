@@ -1,0 +1,108 @@
+"""What goes wrong, as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import falcon
+import falcon.asgi
+
+from warpcore.bus.client import NoAnswerError, RefusedError
+from warpcore.bus.messages import Error
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_S = 5
+
+_STATUS_BY_CODE = {
+    "not_found": falcon.HTTP_404,
+    "conflict": falcon.HTTP_409,
+    "invalid": falcon.HTTP_422,
+    "bad_message": falcon.HTTP_400,
+    "unknown_type": falcon.HTTP_501,
+}
+"""HTTP status of the scheduler's refusals; any other code is the scheduler's own fault."""
+
+log = logging.getLogger(__name__)
+
+
+class Problem(falcon.HTTPError):
+    """An error with one clear line and, for bad values, the single faults as `{name, value, problem}`."""
+
+    def __init__(
+        self,
+        status: str,
+        detail: str,
+        *,
+        errors: list[dict[str, Any]] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, description=detail, headers=headers)
+        self.errors = errors or []
+
+
+def refusal(error: Error) -> Problem:
+    """The problem for a request that the scheduler refused."""
+    return Problem(_STATUS_BY_CODE.get(error.code, falcon.HTTP_502), error.detail, errors=error.errors)
+
+
+def unavailable(error: NoAnswerError) -> Problem:
+    """The problem for a scheduler that does not answer."""
+    return Problem(falcon.HTTP_503, str(error), headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def bad_parameter(name: str, value: object, allowed: str) -> Problem:
+    """The problem for a query parameter that cannot be."""
+    return Problem(
+        falcon.HTTP_400,
+        f"query parameter {name} = {value}: {allowed}",
+        errors=[{"name": name, "value": value, "problem": allowed}],
+    )
+
+
+def write_problem(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: falcon.HTTPError) -> None:
+    """Error serializer: the document that every 4xx and 5xx answer carries."""
+    title = (
+        error.status.partition(" ")[2] if isinstance(error.status, str) else falcon.code_to_http_status(error.status)
+    )
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": error.status_code,
+        "detail": error.description or _plain_detail(req, error),
+    }
+    if isinstance(error, Problem) and error.errors:
+        document["errors"] = error.errors
+    resp.data = json.dumps(document, ensure_ascii=False).encode()
+    resp.content_type = PROBLEM_JSON
+
+
+def _plain_detail(req: falcon.asgi.Request, error: falcon.HTTPError) -> str:
+    if error.status_code == 404:
+        return f"there is nothing at {req.path}"
+    if error.status_code == 405:
+        return f"{req.method} is not possible at {req.path}"
+    return error.title or str(error.status)
+
+
+async def report_unexpected(
+    req: falcon.asgi.Request, resp: falcon.asgi.Response | None, error: Exception, params: dict[str, Any]
+) -> None:
+    """Handler of last resort: the fault is logged whole, the client is told that it is ours."""
+    log.exception("%s %s failed", req.method, req.path, exc_info=error)
+    raise Problem(falcon.HTTP_500, f"{req.method} {req.path} failed inside warpcore; its log says why")
+
+
+async def report_refused(
+    req: falcon.asgi.Request, resp: falcon.asgi.Response | None, error: RefusedError, params: dict[str, Any]
+) -> None:
+    """Handler of the scheduler's refusals."""
+    raise refusal(error.error)
+
+
+async def report_unavailable(
+    req: falcon.asgi.Request, resp: falcon.asgi.Response | None, error: NoAnswerError, params: dict[str, Any]
+) -> None:
+    """Handler of a scheduler that does not answer."""
+    raise unavailable(error)

@@ -1,0 +1,162 @@
+"""Wire messages as REST shows them: camelCase names, times as ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from warpcore.bus.messages import (
+    ExportJob,
+    Health,
+    Item,
+    Items,
+    Movie,
+    ProcessingStatus,
+    Summary,
+    Worker,
+    WorkerLogs,
+)
+
+
+def camel(name: str) -> str:
+    """`last_modified` → `lastModified`."""
+    head, *rest = name.split("_")
+    return head + "".join(part[:1].upper() + part[1:] for part in rest)
+
+
+def snake(name: str) -> str:
+    """`defocusUm` → `defocus_um`; names already in snake case stay."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: f"_{match.group(1).lower()}", name)
+
+
+def camel_keys(value: Any) -> Any:
+    """JSON data with the names in all its maps in camelCase; what is not finite, which JSON cannot say, is null."""
+    if isinstance(value, dict):
+        return {camel(str(name)): camel_keys(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [camel_keys(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def iso_time(seconds: float) -> str | None:
+    """Seconds since the epoch as ISO 8601 in UTC; null for 0, which stands for never."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z") if seconds > 0 else None
+
+
+def movie_view(movie: Movie) -> dict[str, Any]:
+    """One movie. `fileModified` is the raw file's own time."""
+    return {
+        "id": movie.id,
+        "name": movie.name,
+        "path": movie.path,
+        "size": movie.size,
+        "fileModified": iso_time(movie.mtime_ns / 1e9),
+        "status": movie.status,
+        "selection": movie.selection,
+        "priority": movie.priority,
+        "failure": movie.failure.to_body() if movie.failure else None,
+        "filterReasons": movie.filter_reasons,
+        "results": camel_keys(movie.results),
+        "fingerprints": movie.fingerprints,
+        "worker": movie.worker,
+        "outdatedSteps": movie.outdated_steps,
+    }
+
+
+def item_view(item: Item) -> dict[str, Any]:
+    """One movie with the story of its transitions."""
+    return {**movie_view(item.movie), "story": camel_keys(item.story)}
+
+
+def items_view(items: Items) -> dict[str, Any]:
+    """A page of movies."""
+    return {
+        "items": [movie_view(movie) for movie in items.movies],
+        "totalItems": items.total,
+        "page": items.page,
+        "pageSize": items.page_size,
+    }
+
+
+def status_view(status: ProcessingStatus) -> dict[str, Any]:
+    """Whether it processes, how much is done, how fast. `counts` is by movie status."""
+    return {
+        "isProcessing": status.is_processing,
+        "totalItems": status.total,
+        "counts": status.counts,
+        "ratePerHour": status.rate_per_hour,
+        "rateWindowSeconds": status.rate_window_s,
+        "workers": status.workers,
+        "running": camel_keys(status.running),
+        "dataDirectory": status.data_directory,
+        "processingDirectory": status.processing_directory,
+        "seq": status.seq,
+    }
+
+
+def worker_view(worker: Worker) -> dict[str, Any]:
+    """One worker. `versions` keeps the packages' own names."""
+    return {
+        "id": worker.id,
+        "host": worker.host,
+        "pid": worker.pid,
+        "device": worker.device,
+        "deviceMemoryMb": worker.device_memory_mb,
+        "versions": worker.versions,
+        "state": worker.state,
+        "movies": worker.movies,
+        "silentSeconds": worker.silent_s,
+        "done": worker.done,
+        "failed": worker.failed,
+        "load": camel_keys(worker.load),
+        "reason": worker.reason,
+    }
+
+
+def logs_view(logs: WorkerLogs) -> dict[str, Any]:
+    """A worker's last log lines, oldest first."""
+    return {"worker": logs.worker, "lines": camel_keys(logs.lines)}
+
+
+def summary_view(summary: Summary) -> dict[str, Any]:
+    """Counts by status, and when any movie changed last."""
+    return {
+        "totalItems": summary.total,
+        "failedItems": summary.failed,
+        "counts": summary.counts,
+        "lastModified": iso_time(summary.last_modified),
+        "seq": summary.seq,
+    }
+
+
+def timestamp_view(summary: Summary) -> dict[str, Any]:
+    """The cheap question whether anything is new."""
+    return {"lastModified": iso_time(summary.last_modified), "seq": summary.seq}
+
+
+def job_view(job: ExportJob) -> dict[str, Any]:
+    """An export job. `options` are names of the `export` settings, `files` are relative to the processing directory.
+
+    Where `nextAfter` is not null there are more files: `GET /api/export/{job}?after=…`.
+    """
+    return {camel(name): value for name, value in job.to_body().items()}
+
+
+def health_view(health: Health, versions: dict[str, str]) -> dict[str, Any]:
+    """The API's and the scheduler's own state."""
+    return {
+        "status": "ok",
+        "api": {"versions": versions},
+        "scheduler": {
+            "uptimeSeconds": health.uptime_s,
+            "seq": health.seq,
+            "movies": health.movies,
+            "workers": health.workers,
+            "malformed": health.malformed,
+            "versions": health.versions,
+        },
+    }

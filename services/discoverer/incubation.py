@@ -1,0 +1,253 @@
+"""Decides when a file is whole and must be registered: no files, sockets or clocks, `now` is monotonic seconds.
+
+A path is known (registered with this identity), incubating, or ready and waiting for the scheduler's acknowledgement.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from warpcore.bus.messages import FoundFile
+from warpcore.services.discoverer.listing import Identity, Listing
+
+BATCH_FILES = 2000
+LONGEST_RECHECK_S = 5.0
+_BATCH_BYTES = 700_000
+_BYTES_BESIDE_PATH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An event to publish: `file.seen`, `file.incubating`, `file.ready`, `file.vanished` or `file.unreadable`."""
+
+    topic: str
+    path: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a look into a file found: its identity (None: gone), what is wrong with its container, why it is unreadable."""
+
+    identity: Identity | None
+    fault: str = ""
+    unreadable: str = ""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    identity: Identity
+    since: float
+    recheck_s: float
+    due: float
+    examining: bool = False
+    changed: bool = False
+    """Whether it changed while it was being examined."""
+    fault: str = ""
+
+
+class Incubation:
+    """The state machine. Stimuli: `learn`, `listed`, `looked`, `examined`, `acknowledged`; each returns events to publish.
+
+    `due` says what to look into now, `batch` what to register.
+    """
+
+    def __init__(self, incubation_s: float = 1.0, give_up_s: float = 30.0) -> None:
+        self.incubation_s = incubation_s
+        self.give_up_s = max(give_up_s, 10 * incubation_s)
+        self._known: dict[str, Identity] = {}
+        self._candidates: dict[str, _Candidate] = {}
+        self._ready: dict[str, Identity] = {}
+        self._refused: dict[str, Identity] = {}
+        self._present: dict[str, Identity] = {}
+        self._unreadable: dict[str, str] = {}
+        self._queue: list[tuple[float, str]] = []
+
+    @property
+    def incubating(self) -> int:
+        """How many files are not whole yet."""
+        return len(self._candidates)
+
+    @property
+    def waiting(self) -> int:
+        """How many whole files the scheduler has not acknowledged."""
+        return len(self._ready)
+
+    def learn(self, files: Iterable[FoundFile]) -> None:
+        """These are registered already: they are neither incubated nor registered again."""
+        for file in files:
+            self._known[file.path] = (file.size, file.mtime_ns)
+
+    def forget(self) -> None:
+        """The scheduler's memory is another one: nothing counts as registered until learnt again."""
+        self._known.clear()
+        self._refused.clear()
+
+    def narrow(self, counts: Callable[[str], bool]) -> None:
+        """Other names count from now on: what is not listed any more has not vanished, it does not count."""
+        self._present = {}
+        for paths in (self._candidates, self._ready):
+            for path in [path for path in paths if not counts(path)]:
+                del paths[path]
+
+    def listed(self, listing: Listing, now: float) -> list[Notice]:
+        """A whole scan of the data directory."""
+        notices = self._report_unreadable(listing.unreadable)
+        for path in self._present.keys() - listing.files.keys():
+            if not _beneath(path, listing.unreadable):
+                notices += self._gone(path)
+        for path in self._candidates.keys() - listing.files.keys():
+            if not _beneath(path, listing.unreadable):
+                notices += self._gone(path)
+        known = self._known
+        for path in [path for path in self._candidates if known.get(path, ()) == listing.files.get(path)]:
+            del self._candidates[path]  # what had changed is again as it was registered
+        fresh = [(identity[1], path) for path, identity in listing.files.items() if known.get(path) != identity]
+        for _, path in sorted(fresh):  # the order of recording, as far as times tell
+            notices += self._observed(path, listing.files[path], now)
+        self._present = listing.files
+        return notices
+
+    def looked(self, found: Mapping[str, Identity | None], now: float) -> list[Notice]:
+        """A look at single paths, after a hint of the watcher."""
+        notices: list[Notice] = []
+        for path, identity in found.items():
+            if identity is not None:
+                notices += self._observed(path, identity, now)
+            elif path in self._present or path in self._candidates or path in self._ready:
+                notices += self._gone(path)
+        return notices
+
+    def due(self, now: float, limit: int) -> list[str]:
+        """Paths that have been stable long enough to be looked into, at most `limit`; each is given out once."""
+        paths: list[str] = []
+        while self._queue and self._queue[0][0] <= now and len(paths) < limit:
+            due, path = heapq.heappop(self._queue)
+            candidate = self._candidates.get(path)
+            if candidate is not None and candidate.due == due and not candidate.examining:
+                candidate.examining = True
+                paths.append(path)
+        return paths
+
+    def examined(self, path: str, found: Examined, now: float) -> list[Notice]:
+        """What the look into a file that was due has found."""
+        candidate = self._candidates.get(path)
+        if candidate is None:
+            return []
+        changed, candidate.examining, candidate.changed = candidate.changed, False, False
+        if found.unreadable:
+            self._recheck(path, candidate, now)
+            return self._report_unreadable({**self._unreadable, path: found.unreadable})
+        self._unreadable.pop(path, None)
+        if found.identity is None:
+            return self._gone(path)
+        if found.identity != candidate.identity:
+            return self._observed(path, found.identity, now)
+        if changed:
+            self._schedule(path, candidate, max(now, candidate.since + self.incubation_s))
+            return []
+        if not found.fault:
+            return self._whole(path, candidate)
+        if now - candidate.since >= self.give_up_s:
+            return self._whole(path, candidate, found.fault)
+        self._recheck(path, candidate, now)
+        if found.fault == candidate.fault:
+            return []
+        candidate.fault = found.fault
+        return [Notice("file.incubating", path, found.fault)]
+
+    def batch(self, limit: int = BATCH_FILES) -> list[FoundFile]:
+        """The next whole files to register, up to `limit` and what one message holds; they stay until acknowledged."""
+        files: list[FoundFile] = []
+        length = 0
+        for path, (size, mtime_ns) in self._ready.items():
+            length += len(path.encode()) + _BYTES_BESIDE_PATH
+            if len(files) == limit or (files and length > _BATCH_BYTES):
+                break
+            files.append(FoundFile(path, size, mtime_ns))
+        return files
+
+    def acknowledged(self, files: Iterable[FoundFile]) -> None:
+        """The scheduler has these, durably."""
+        self._settle(files, self._known)
+
+    def refused(self, file: FoundFile, reason: str) -> list[Notice]:
+        """The scheduler will never take this file as it is; it is not offered again until it changes."""
+        self._settle([file], self._refused)
+        return [Notice("file.unreadable", file.path, f"refused by the scheduler: {reason}")]
+
+    def _settle(self, files: Iterable[FoundFile], place: dict[str, Identity]) -> None:
+        for file in files:
+            identity = (file.size, file.mtime_ns)
+            place[file.path] = identity
+            if self._ready.get(file.path) == identity:
+                del self._ready[file.path]
+
+    def _observed(self, path: str, identity: Identity, now: float) -> list[Notice]:
+        self._present[path] = identity
+        if identity in (self._known.get(path), self._ready.get(path), self._refused.get(path)):
+            # As it was when it was registered: a candidate of another identity has been undone.
+            self._candidates.pop(path, None)
+            return []
+        candidate = self._candidates.get(path)
+        if candidate is None:
+            self._ready.pop(path, None)
+            candidate = self._candidates[path] = _Candidate(identity, now, self.incubation_s, now + self.incubation_s)
+            heapq.heappush(self._queue, (candidate.due, path))
+            again = "replaced in place" if path in self._known else ""
+            return [Notice("file.seen", path, again), Notice("file.incubating", path, again)]
+        if candidate.identity != identity:
+            candidate.identity, candidate.since, candidate.fault = identity, now, ""
+            candidate.recheck_s = self.incubation_s
+            if candidate.examining:
+                candidate.changed = True
+            else:
+                self._schedule(path, candidate, now + self.incubation_s)
+        return []
+
+    def _recheck(self, path: str, candidate: _Candidate, now: float) -> None:
+        """Look again after a time that doubles, but not later than giving up."""
+        candidate.recheck_s = min(2 * candidate.recheck_s, max(LONGEST_RECHECK_S, self.incubation_s))
+        give_up = candidate.since + self.give_up_s
+        due = now + candidate.recheck_s
+        self._schedule(path, candidate, min(due, give_up) if give_up > now else due)
+
+    def _schedule(self, path: str, candidate: _Candidate, due: float) -> None:
+        candidate.due = due
+        heapq.heappush(self._queue, (due, path))
+
+    def _whole(self, path: str, candidate: _Candidate, fault: str = "") -> list[Notice]:
+        del self._candidates[path]
+        self._ready[path] = candidate.identity
+        return [Notice("file.ready", path, fault)]
+
+    def _gone(self, path: str) -> list[Notice]:
+        self._present.pop(path, None)
+        self._candidates.pop(path, None)
+        self._ready.pop(path, None)
+        self._refused.pop(path, None)
+        self._unreadable.pop(path, None)
+        return [Notice("file.vanished", path)]
+
+    def _report_unreadable(self, unreadable: Mapping[str, str]) -> list[Notice]:
+        """Each path once for as long as it cannot be read; files that could be listed but not opened stay reported."""
+        notices = [
+            Notice("file.unreadable", path, reason)
+            for path, reason in unreadable.items()
+            if self._unreadable.get(path) != reason
+        ]
+        kept = {path: reason for path, reason in self._unreadable.items() if path in self._candidates}
+        self._unreadable = {**kept, **unreadable}
+        return notices
+
+
+def _beneath(path: str, folders: Mapping[str, str]) -> bool:
+    """Whether a path is, or lies in, one of these."""
+    if not folders:
+        return False
+    if "." in folders or path in folders:
+        return True
+    parts = path.split("/")
+    return any("/".join(parts[:depth]) in folders for depth in range(1, len(parts)))

@@ -1,0 +1,184 @@
+"""EER movies (Thermo Fisher): electron events rendered into frames by summing groups of raw frames."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+
+from warpcore.services.movies.errors import InputError
+from warpcore.services.movies.raw import MovieHeader, RawMovie, check_size, kept_frames, read_at
+from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.movies.tiff import damage_named, open_tiff, tiff_pages
+
+COMPRESSIONS = (65000, 65001, 65002)
+SUPER_RESOLUTION = {1: 0, 2: 1, 4: 2}
+
+
+@dataclass(frozen=True)
+class Fractionation:
+    """How raw frames become frames: `groups` of `size` raw frames each; `unused` at the end are too few for a group."""
+
+    groups: int
+    size: int
+    unused: int
+
+
+@dataclass(frozen=True)
+class _RawFrames:
+    """Where the events of each raw frame lie, and how they are coded."""
+
+    segments: list[list[tuple[int, int]]]
+    height: int
+    width: int
+    skip_bits: int
+    horizontal_bits: int
+    vertical_bits: int
+    pixel_size_angstrom: float | None
+
+
+def fractionation(raw_frames: int, settings: ImportSettings) -> Fractionation:
+    """Group raw frames as the settings say: by dose per group, else frames per group, else number of groups, else none.
+
+    For `eer_dose_per_group` (e⁻/Å²), `dose_per_frame` is the dose of one raw frame; in the other cases it is that of a group.
+    Groups are equal, so that each carries the same dose; what remains at the end is left out, as in RELION.
+    """
+    if settings.eer_dose_per_group is not None:
+        if settings.dose_per_frame <= 0:
+            raise InputError("import.eer_dose_per_group needs import.dose_per_frame, the dose of one raw EER frame")
+        size = round(settings.eer_dose_per_group / settings.dose_per_frame)
+    elif settings.eer_frames_per_group is not None:
+        size = settings.eer_frames_per_group
+    elif settings.eer_groups is not None:
+        size = raw_frames // settings.eer_groups
+    else:
+        size = 1
+    size = max(1, min(size, raw_frames))
+    groups = raw_frames // size
+    if (
+        settings.eer_groups is not None
+        and settings.eer_dose_per_group is None
+        and settings.eer_frames_per_group is None
+    ):
+        groups = min(groups, settings.eer_groups)
+    return Fractionation(groups, size, raw_frames - groups * size)
+
+
+def read_eer_movie(path: Path, settings: ImportSettings, threads: int) -> RawMovie:
+    """Render an EER movie, rows as they are in the file. Raises InputError for what is no whole EER."""
+    raw = _raw_frames(path)
+    plan = fractionation(len(raw.segments), settings)
+    kept = kept_frames(path, plan.groups, settings)
+    upsampling = settings.eer_upsampling
+    height, width = raw.height * upsampling, raw.width * upsampling
+    frames = np.zeros((len(kept), height, width), _sum_type(plan.size))
+    with path.open("rb", buffering=0) as file:
+
+        def render(index: int) -> None:
+            first = kept[index] * plan.size
+            for number in range(first, first + plan.size):
+                _add_events(file.fileno(), path, raw, number, SUPER_RESOLUTION[upsampling], frames[index])
+
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            list(pool.map(render, range(len(kept))))
+    notes = (f"{plan.unused} of {len(raw.segments)} raw frames at the end left out",) if plan.unused else ()
+    return RawMovie(
+        frames=frames,
+        pixel_size_angstrom=_rendered_pixel_size(raw, upsampling),
+        path=path,
+        first_frame=kept.start,
+        frames_in_file=plan.groups,
+        raw_frames_per_frame=plan.size,
+        upsampling=upsampling,
+        dose_factor=float(plan.size) if settings.eer_dose_per_group is not None else 1.0,
+        notes=notes,
+    )
+
+
+def read_eer_header(path: Path, settings: ImportSettings) -> MovieHeader:
+    """What `read_eer_movie` would return, from the page headers alone."""
+    raw = _raw_frames(path)
+    plan = fractionation(len(raw.segments), settings)
+    kept = kept_frames(path, plan.groups, settings)
+    upsampling = settings.eer_upsampling
+    return MovieHeader(
+        frames=len(kept),
+        height=raw.height * upsampling,
+        width=raw.width * upsampling,
+        dtype=np.dtype(_sum_type(plan.size)),
+        pixel_size_angstrom=_rendered_pixel_size(raw, upsampling),
+    )
+
+
+def _sum_type(group_size: int) -> type[np.unsignedinteger[Any]]:
+    """A pixel has at most one event a raw frame, so a group's sum is at most its size."""
+    return np.uint8 if group_size <= 255 else np.uint16
+
+
+def _rendered_pixel_size(raw: _RawFrames, upsampling: int) -> float | None:
+    return None if raw.pixel_size_angstrom is None else raw.pixel_size_angstrom / upsampling
+
+
+def _raw_frames(path: Path) -> _RawFrames:
+    with open_tiff(path) as tiff:
+        all_pages = tiff_pages(path, tiff)
+        with damage_named(path):
+            pages = [page for page in all_pages if page.compression in COMPRESSIONS]  # others: an integrated image
+            if not pages:
+                raise InputError(f"{path}: a TIFF without EER frames; is it a movie of another format, named .eer?")
+            first = pages[0]
+            skip, horizontal, vertical = _code_bits(first)
+            size = path.stat().st_size
+            segments = []
+            for index, page in enumerate(pages):
+                if page.shape != first.shape or page.compression != first.compression:
+                    raise InputError(f"{path}: frame {index} is {page.shape}, frame 0 is {first.shape}")
+                pieces = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+                if max((offset + count for offset, count in pieces), default=size + 1) > size:
+                    raise InputError(f"{path}: truncated EER, frame {index} lies beyond the end; copy it again")
+                segments.append(pieces)
+            pixel_size = _header_pixel_size_angstrom(first)
+            height, width = first.shape
+    check_size(path, len(segments), height, width)
+    return _RawFrames(segments, height, width, skip, horizontal, vertical, pixel_size)
+
+
+def _code_bits(page: Any) -> tuple[int, int, int]:
+    """Bits of the run length and of the sub-pixel position in x and y: fixed by the compression, or in tags 65007 to 65009."""
+    if page.compression == 65002:
+        tags = page.tags
+        return int(tags.valueof(65007, 7)), int(tags.valueof(65008, 2)), int(tags.valueof(65009, 2))
+    return (7, 2, 2) if page.compression == 65001 else (8, 2, 2)
+
+
+def _header_pixel_size_angstrom(page: Any) -> float | None:
+    """From the acquisition metadata (metres), where it is there."""
+    metadata = page.eer_tags or {}
+    metres = metadata.get("sensorPixelSize.width")
+    return float(metres) * 1e10 if isinstance(metres, (int, float)) and metres > 0 else None
+
+
+def _add_events(descriptor: int, path: Path, raw: _RawFrames, number: int, super_resolution: int, out: Any) -> None:
+    with damage_named(path, f"raw frame {number} is "):
+        pieces = raw.segments[number]
+        size = sum(count for _, count in pieces)
+        data = bytearray(
+            size + size % 2
+        )  # the decoder takes whole 16-bit words; bits behind the last code are not read
+        view, start = memoryview(data), 0
+        for offset, count in pieces:
+            read_at(descriptor, view[start : start + count], offset, path)
+            start += count
+        imagecodecs.eer_decode(
+            data,
+            out.shape,
+            raw.skip_bits,
+            raw.horizontal_bits,
+            raw.vertical_bits,
+            superres=super_resolution,
+            out=out,
+        )

@@ -1,0 +1,7 @@
+"""Errors of input files that reach the user as one clear line."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """A movie, gain or defect file that cannot be used; the text names the file, what is wrong and what to do."""

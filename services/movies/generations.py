@@ -1,0 +1,134 @@
+"""Outputs of earlier settings, kept so that going back to those settings runs nothing.
+
+Before a task replaces a movie's outputs, the old ones are hard-linked into `.warpcore/kept/<root>/<key>/` with a manifest
+of what they are; unchanged files share their disk space. The newest few generations of each movie stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warpcore.services.movies.paths import inside, write_text_whole
+
+KEPT_GENERATIONS = 3
+_FOLDER = ".warpcore/kept"
+_MANIFEST = "generation.json"
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One complete set of a movie's results: fingerprints and summaries by step, output files by step (relative paths)."""
+
+    fingerprints: dict[str, str]
+    results: dict[str, Any]
+    outputs: dict[str, list[str]]
+
+    @property
+    def key(self) -> str:
+        """Names the settings that the generation was made with."""
+        return generation_key(self.fingerprints)
+
+    @property
+    def files(self) -> list[str]:
+        """All files, each once."""
+        return sorted({path for paths in self.outputs.values() for path in paths})
+
+
+def generation_key(fingerprints: dict[str, str]) -> str:
+    """A name for a set of fingerprints."""
+    return hashlib.sha256(json.dumps(fingerprints, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def keep(processing: Path, root: str, generation: Generation) -> list[str]:
+    """Keep a movie's present outputs; the keys of all generations that are kept now, newest last.
+
+    A generation whose files are not all there is not kept: it could not be restored.
+    """
+    home = _home(processing, root)
+    folder = home / generation.key
+    sources = [inside(processing, relative) for relative in generation.files]
+    if sources and all(source.is_file() for source in sources):
+        shutil.rmtree(folder, ignore_errors=True)
+        for number, source in enumerate(sources):
+            folder.mkdir(parents=True, exist_ok=True)
+            _link(source, folder / str(number))
+        manifest = {"fingerprints": generation.fingerprints, "results": generation.results}
+        write_text_whole(folder / _MANIFEST, json.dumps({**manifest, "outputs": generation.outputs}))
+    return _prune(home)
+
+
+def kept(processing: Path, root: str, key: str) -> Generation | None:
+    """A kept generation, None where it is not there or not whole."""
+    folder = _home(processing, root) / key
+    try:
+        raw = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        generation = Generation(raw["fingerprints"], raw["results"], raw["outputs"])
+    except (OSError, ValueError, KeyError):
+        return None
+    whole = all((folder / str(number)).is_file() for number in range(len(generation.files)))
+    return generation if whole and generation.key == key else None
+
+
+def restore(processing: Path, root: str, key: str, present: Generation) -> tuple[Generation | None, list[str]]:
+    """Put a kept generation's files back in place of the present ones, which are kept in turn.
+
+    Returns the generation, None where it cannot be restored (then nothing has changed), and the keys that are kept now.
+    """
+    generation = kept(processing, root, key)
+    keys = keep(processing, root, present)
+    if generation is None or key not in keys:
+        return None, keys
+    folder = _home(processing, root) / key
+    for number, relative in enumerate(generation.files):
+        final = inside(processing, relative)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = final.with_name(f".{final.name}.restored")
+        temporary.unlink(missing_ok=True)
+        _link(folder / str(number), temporary)
+        temporary.replace(final)
+    for stale in set(present.files) - set(generation.files):
+        inside(processing, stale).unlink(missing_ok=True)
+    os.utime(folder)
+    return generation, keys
+
+
+def same_content(one: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes; False where one is missing."""
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
+
+
+def _home(processing: Path, root: str) -> Path:
+    return inside(processing, f"{_FOLDER}/{root}.kept")
+
+
+def _link(source: Path, target: Path) -> None:
+    """Hard-link, or copy where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _prune(home: Path) -> list[str]:
+    """Remove the oldest generations beyond the number kept."""
+    if not home.is_dir():
+        return []
+    found = []
+    for folder in home.iterdir():
+        with contextlib.suppress(OSError):
+            found.append((folder.stat().st_mtime_ns, folder.name))
+    found.sort()
+    for _, name in found[:-KEPT_GENERATIONS]:
+        shutil.rmtree(home / name, ignore_errors=True)
+    return [name for _, name in found[-KEPT_GENERATIONS:]]

@@ -1,0 +1,100 @@
+"""What a raw movie is once read: its frames and its header."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from warpcore.services.movies.errors import InputError
+from warpcore.services.movies.settings import ImportSettings
+
+MAX_SIDE_PX = 65_536
+MAX_FRAMES = 1_000_000
+"""A header beyond these is corrupt: memory is not asked for on its word."""
+
+MAX_NONFINITE_FRACTION = 0.01
+"""More NaN or infinite pixels than this and the movie is refused; fewer are replaced."""
+
+
+@dataclass(frozen=True)
+class MovieHeader:
+    """What `read_movie` would return, without its pixels: number of frames kept, their size in px, type, Å per px (None: unknown)."""
+
+    frames: int
+    height: int
+    width: int
+    dtype: np.dtype[np.generic]
+    pixel_size_angstrom: float | None
+
+
+@dataclass(frozen=True)
+class RawMovie:
+    """A decoded movie: `frames` is [F, H, W], row 0 first as in an MRC, in the file's own small integer type or float32.
+
+    `pixel_size_angstrom` is the header's, of the frames as they are here (upsampled EER: of the finer pixel), None where
+    it has none. `first_frame` is the index in the file (EER: fractions) of frames[0], `frames_in_file` counts before
+    skipping. `raw_frames_per_frame` is more than 1 only for EER; `dose_factor` times `import.dose_per_frame` is the dose
+    of one frame here. `notes` are one-line remarks for the movie's story.
+    """
+
+    frames: npt.NDArray[np.generic]
+    pixel_size_angstrom: float | None
+    path: Path
+    first_frame: int = 0
+    frames_in_file: int = 0
+    raw_frames_per_frame: int = 1
+    upsampling: int = 1
+    dose_factor: float = 1.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_eer(self) -> bool:
+        """Whether the file is an EER."""
+        return self.path.suffix.lower() == ".eer"
+
+
+def kept_frames(path: Path, count: int, settings: ImportSettings) -> range:
+    """Indices of the frames that stay after `skip_first` and `skip_last`. Raises InputError where none does."""
+    kept = range(settings.skip_first, count - settings.skip_last)
+    if not kept:
+        raise InputError(
+            f"{path}: {count} frames, none left after import.skip_first = {settings.skip_first} "
+            f"and import.skip_last = {settings.skip_last}"
+        )
+    return kept
+
+
+def check_size(path: Path, frames: int, height: int, width: int) -> None:
+    """Refuse sizes that no camera makes (InputError), before memory is asked for."""
+    if not (0 < frames <= MAX_FRAMES and 0 < height <= MAX_SIDE_PX and 0 < width <= MAX_SIDE_PX):
+        raise InputError(f"{path}: impossible size of {frames} frames of {width} × {height} px; the file is corrupt")
+
+
+def read_at(descriptor: int, buffer: memoryview, offset: int, path: Path) -> None:
+    """Fill `buffer` from `offset` of a file without moving its position (safe from many threads). Raises InputError at the end of the file."""
+    done = 0
+    while done < len(buffer):
+        count = os.preadv(descriptor, [buffer[done:]], offset + done)
+        if count == 0:
+            raise InputError(f"{path}: truncated, it ends at byte {offset + done}; copy it again")
+        done += count
+
+
+def replace_nonfinite(frame: npt.NDArray[np.generic]) -> int:
+    """Replace NaN and infinite pixels of one frame [H, W] in place by its finite median; returns how many there were."""
+    finite = np.isfinite(frame)
+    bad = int(frame.size - np.count_nonzero(finite))
+    if bad:
+        frame[~finite] = np.median(frame[finite]) if bad < frame.size else 0
+    return bad
+
+
+def nonfinite_notes(path: Path, bad: int, pixels: int) -> tuple[str, ...]:
+    """The note on `bad` replaced pixels out of `pixels`; InputError where they are more than 1 %."""
+    if bad > MAX_NONFINITE_FRACTION * pixels:
+        raise InputError(f"{path}: {bad} of {pixels} pixels are NaN or infinite, more than 1 %; the file is corrupt")
+    return (f"{bad} NaN or infinite pixels replaced by their frame's median",) if bad else ()

@@ -1,0 +1,69 @@
+"""Raw movies of every format by their extension."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from warpcore.services.movies.eer import read_eer_header, read_eer_movie
+from warpcore.services.movies.errors import InputError
+from warpcore.services.movies.mrc import read_mrc_header, read_mrc_movie
+from warpcore.services.movies.raw import MovieHeader, RawMovie
+from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.movies.tiff import read_tiff_header, read_tiff_movie
+
+__all__ = [
+    "DEFAULT_PIXEL_SIZE_ANGSTROM",
+    "InputError",
+    "MovieHeader",
+    "RawMovie",
+    "pixel_size_angstrom",
+    "read_header",
+    "read_movie",
+]
+
+DEFAULT_PIXEL_SIZE_ANGSTROM = 1.35
+
+T = TypeVar("T")
+
+_MOVIES: dict[str, Callable[[Path, ImportSettings, int], RawMovie]] = {
+    ".tif": read_tiff_movie,
+    ".tiff": read_tiff_movie,
+    ".mrc": read_mrc_movie,
+    ".mrcs": read_mrc_movie,
+    ".eer": read_eer_movie,
+}
+_HEADERS: dict[str, Callable[[Path, ImportSettings], MovieHeader]] = {
+    ".tif": read_tiff_header,
+    ".tiff": read_tiff_header,
+    ".mrc": read_mrc_header,
+    ".mrcs": read_mrc_header,
+    ".eer": read_eer_header,
+}
+
+
+def read_movie(path: Path, settings: ImportSettings, *, threads: int = 2) -> RawMovie:
+    """Decode a movie: frames [F, H, W] after `skip_first` and `skip_last`, TIFFs flipped in Y, EERs grouped and upsampled.
+
+    No gain is applied. Peak memory is the decoded stack and about one frame a thread. Raises InputError for a file that
+    is no whole movie, OSError where it cannot be opened.
+    """
+    return _by_extension(_MOVIES, path)(path, settings, threads)
+
+
+def read_header(path: Path, settings: ImportSettings) -> MovieHeader:
+    """What `read_movie` would return, without reading pixels. Raises InputError and OSError as it does."""
+    return _by_extension(_HEADERS, path)(path, settings)
+
+
+def pixel_size_angstrom(raw: RawMovie | MovieHeader, settings: ImportSettings) -> float:
+    """Å per pixel of the frames as read: the setting where given, else the header's, else 1.35 (FORMATS, Defaults)."""
+    return settings.pixel_size or raw.pixel_size_angstrom or DEFAULT_PIXEL_SIZE_ANGSTROM
+
+
+def _by_extension(table: dict[str, T], path: Path) -> T:
+    try:
+        return table[path.suffix.lower()]
+    except KeyError:
+        raise InputError(f"{path}: not a known movie format; known are {', '.join(sorted(table))}") from None

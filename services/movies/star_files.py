@@ -1,0 +1,296 @@
+"""RELION's STAR files (3.1 and later): one movie's own, and the rows and files of a whole session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from warpcore.services.movies.star_text import Value, loop_block, pairs_block, star_row
+
+COORDINATE_COLUMNS = ("rlnCoordinateX", "rlnCoordinateY", "rlnClassNumber", "rlnAutopickFigureOfMerit")
+MOVIE_COLUMNS = ("rlnMicrographMovieName", "rlnOpticsGroup")
+CORRECTED_COLUMNS = (
+    "rlnMicrographName",
+    "rlnMicrographMetadata",
+    "rlnOpticsGroup",
+    "rlnAccumMotionTotal",
+    "rlnAccumMotionEarly",
+    "rlnAccumMotionLate",
+)
+HALVES_COLUMNS = ("rlnMicrographNameEven", "rlnMicrographNameOdd")
+CTF_COLUMNS = (
+    "rlnMicrographName",
+    "rlnOpticsGroup",
+    "rlnCtfImage",
+    "rlnDefocusU",
+    "rlnDefocusV",
+    "rlnCtfAstigmatism",
+    "rlnDefocusAngle",
+    "rlnCtfFigureOfMerit",
+    "rlnCtfMaxResolution",
+    "rlnPhaseShift",
+)
+AUTOPICK_COLUMNS = ("rlnMicrographName", "rlnMicrographCoordinates")
+PARTICLE_COLUMNS = (
+    "rlnOpticsGroup",
+    "rlnCoordinateX",
+    "rlnCoordinateY",
+    "rlnAutopickFigureOfMerit",
+    "rlnImageName",
+    "rlnMicrographName",
+    "rlnCtfMaxResolution",
+    "rlnCtfFigureOfMerit",
+    "rlnDefocusU",
+    "rlnDefocusV",
+    "rlnDefocusAngle",
+    "rlnCtfBfactor",
+    "rlnCtfScalefactor",
+    "rlnPhaseShift",
+)
+"""The optics group stands first, so that a session's particles.star can number groups anew without parsing whole rows."""
+
+MOTION_GENERAL_NAMES = (
+    "rlnImageSizeX",
+    "rlnImageSizeY",
+    "rlnImageSizeZ",
+    "rlnMicrographMovieName",
+    "rlnMicrographGainName",
+    "rlnMicrographDefectFile",
+    "rlnMicrographBinning",
+    "rlnMicrographOriginalPixelSize",
+    "rlnMicrographDoseRate",
+    "rlnMicrographPreExposure",
+    "rlnVoltage",
+    "rlnMicrographStartFrame",
+    "rlnEERUpsampling",
+    "rlnEERGrouping",
+    "rlnMotionModelVersion",
+)
+_INTEGER_GENERAL = ("rlnMicrographStartFrame", "rlnEERUpsampling", "rlnEERGrouping", "rlnMotionModelVersion")
+
+
+@dataclass(frozen=True)
+class OpticsGroup:
+    """A row of `data_optics`: Å, kV, mm. `image_*` belong to particles only."""
+
+    original_pixel_size_angstrom: float
+    pixel_size_angstrom: float
+    voltage_kv: float
+    cs_mm: float
+    amplitude_contrast: float
+    number: int = 1
+    mtf_file: str | None = None
+    image_pixel_size_angstrom: float | None = None
+    image_size_px: int | None = None
+
+    @property
+    def name(self) -> str:
+        """`opticsGroup1` and so on."""
+        return f"opticsGroup{self.number}"
+
+
+@dataclass(frozen=True)
+class ParticleCtf:
+    """CTF at the particles' own places: defocus [N] or one value in Å, angles in degrees, Å; None for what was not found."""
+
+    defocus_u_angstrom: npt.ArrayLike
+    defocus_v_angstrom: npt.ArrayLike
+    defocus_angle_degrees: npt.ArrayLike
+    phase_shift_degrees: npt.ArrayLike = 0.0
+    figure_of_merit: float | None = None
+    max_resolution_angstrom: float | None = None
+
+
+def optics_block(groups: Sequence[OpticsGroup]) -> str:
+    """`data_optics`; the MTF column is there where any group names one, the image columns where all groups are of particles.
+
+    Without groups it is empty, since readers take an empty loop at the end of a file only.
+    """
+    if not groups:
+        return ""
+    has_mtf = any(group.mtf_file for group in groups)
+    particles = all(group.image_size_px is not None for group in groups)
+    columns = ["rlnOpticsGroupName", "rlnOpticsGroup"]
+    columns += ["rlnMtfFileName"] if has_mtf else []
+    columns += ["rlnMicrographOriginalPixelSize", "rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast"]
+    columns += ["rlnMicrographPixelSize"]
+    if particles:
+        columns += ["rlnImagePixelSize", "rlnImageSize", "rlnImageDimensionality", "rlnCtfDataAreCtfPremultiplied"]
+    rows = []
+    for group in groups:
+        values: list[Value] = [group.name, group.number]
+        values += [group.mtf_file or "None"] if has_mtf else []
+        values += [float(group.original_pixel_size_angstrom), float(group.voltage_kv), float(group.cs_mm)]
+        values += [float(group.amplitude_contrast), float(group.pixel_size_angstrom)]
+        if particles:
+            values += [
+                float(group.image_pixel_size_angstrom or group.pixel_size_angstrom),
+                group.image_size_px or 0,
+                2,
+                0,
+            ]
+        rows.append(star_row(values))
+    return loop_block("optics", columns, rows)
+
+
+def write_coordinates(path: Path, x_px: npt.ArrayLike, y_px: npt.ArrayLike, scores: npt.ArrayLike) -> None:
+    """Picked positions [N] in px of the average (centre of pixel 0 at 0) and their scores; without picks a valid, empty loop."""
+    columns = (_column(x_px), _column(y_px), _column(scores))
+    rows = (star_row((x, y, 0, score)) for x, y, score in zip(*columns, strict=True))
+    path.write_text(loop_block("", COORDINATE_COLUMNS, rows), encoding="utf-8")
+
+
+def write_motion_star(
+    path: Path,
+    general: Mapping[str, Value],
+    global_shifts_px: npt.ArrayLike,
+    local_coefficients: npt.ArrayLike | None,
+    hot_pixels: npt.ArrayLike = (),
+    first_frame: int = 1,
+) -> None:
+    """One movie's motion as RELION's Bayesian polishing reads it.
+
+    `general` maps names of MOTION_GENERAL_NAMES to values (absent ones are left out; the model version is set here).
+    `global_shifts_px` [F, 2] are x, y in unbinned px, minus the specimen's displacement, 0 in the first frame, whose number
+    (1-based, in the file) is `first_frame`. `local_coefficients` [36]: 18 for x, 18 for y (FORMATS, Conventions), None
+    without a local model. `hot_pixels` [N, 2] are x, y. Raises ValueError for other names and shapes.
+    """
+    unknown = set(general) - set(MOTION_GENERAL_NAMES)
+    if unknown:
+        raise ValueError(f"not in RELION's data_general: {', '.join(sorted(unknown))}")
+    shifts = np.asarray(global_shifts_px, np.float64)
+    hot = np.asarray(hot_pixels, np.float64).reshape(-1, 2)
+    if shifts.ndim != 2 or shifts.shape[1] != 2:
+        raise ValueError(f"global shifts are [F, 2], not {shifts.shape}")
+    values = {**general, "rlnMotionModelVersion": 0 if local_coefficients is None else 1}
+    text = pairs_block("general", {name: _typed(name, values[name]) for name in MOTION_GENERAL_NAMES if name in values})
+    text += loop_block(
+        "global_shift",
+        ("rlnMicrographFrameNumber", "rlnMicrographShiftX", "rlnMicrographShiftY"),
+        (star_row((first_frame + i, float(x), float(y))) for i, (x, y) in enumerate(shifts)),
+    )
+    if local_coefficients is not None:
+        coefficients = np.asarray(local_coefficients, np.float64)
+        if coefficients.shape != (36,):
+            raise ValueError(f"the local model has 36 coefficients, not {coefficients.shape}")
+        text += loop_block(
+            "local_motion_model",
+            ("rlnMotionModelCoeffsIdx", "rlnMotionModelCoeff"),
+            (f"{index} {value:.9f}" for index, value in enumerate(coefficients)),
+        )
+    if len(hot):
+        rows = (star_row((float(x), float(y))) for x, y in hot)
+        text += loop_block("hot_pixels", ("rlnCoordinateX", "rlnCoordinateY"), rows)
+    path.write_text(text, encoding="utf-8")
+
+
+def write_particles(
+    path: Path,
+    optics: OpticsGroup,
+    micrograph: str,
+    stack: str,
+    x_px: npt.ArrayLike,
+    y_px: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    ctf: ParticleCtf,
+) -> None:
+    """One movie's particles as a whole particles.star: `stack` (relative to the processing directory) holds them in this order."""
+    x, y, score = _column(x_px), _column(y_px), _column(scores)
+    fits = [
+        np.broadcast_to(np.asarray(value, np.float64), (len(x),)).tolist()
+        for value in (
+            ctf.defocus_u_angstrom,
+            ctf.defocus_v_angstrom,
+            ctf.defocus_angle_degrees,
+            ctf.phase_shift_degrees,
+        )
+    ]
+    merit, resolution = float(ctf.figure_of_merit or 0), _resolution(ctf.max_resolution_angstrom)
+    rows = (
+        star_row((optics.number, xi, yi, si, f"{i:06d}@{stack}", micrograph, resolution, merit, u, v, a, 0.0, 1.0, p))
+        for i, (xi, yi, si, u, v, a, p) in enumerate(zip(x, y, score, *fits, strict=True), 1)
+    )
+    path.write_text(particles_star([optics], rows), encoding="utf-8")
+
+
+def movie_row(movie: str, group: int) -> str:
+    """A row of movies.star."""
+    return star_row((movie, group))
+
+
+def corrected_row(
+    average: str, motion_star: str, group: int, total: float | None, early: float | None, late: float | None
+) -> str:
+    """A row of corrected_micrographs.star; accumulated motion in Å, 0 where none was corrected."""
+    return star_row((average, motion_star, group, float(total or 0), float(early or 0), float(late or 0)))
+
+
+def ctf_row(average: str, group: int, power_spectrum: str, ctf: Mapping[str, Any]) -> str:
+    """A row of micrographs_ctf.star from the summary of a CTF step (`results.py`) that has a defocus."""
+    u, v = float(ctf["defocus_u_angstrom"]), float(ctf["defocus_v_angstrom"])
+    return star_row(
+        (
+            average,
+            group,
+            f"{power_spectrum}:mrc",
+            u,
+            v,
+            u - v,
+            float(ctf["defocus_angle_degrees"]),
+            float(ctf.get("figure_of_merit") or 0),
+            _resolution(ctf.get("resolution_angstrom")),
+            180.0 * float(ctf.get("phase_shift_pi") or 0),
+        )
+    )
+
+
+def autopick_row(average: str, coordinates: str) -> str:
+    """A row of autopick.star."""
+    return star_row((average, coordinates))
+
+
+def movies_star(groups: Sequence[OpticsGroup], rows: Iterable[str]) -> str:
+    """Text of movies.star."""
+    return optics_block(groups) + loop_block("movies", MOVIE_COLUMNS, rows)
+
+
+def corrected_micrographs_star(groups: Sequence[OpticsGroup], rows: Iterable[str], *, halves: bool = False) -> str:
+    """Text of corrected_micrographs.star; with `halves`, each row ends with its even and odd average."""
+    columns = CORRECTED_COLUMNS + (HALVES_COLUMNS if halves else ())
+    return optics_block(groups) + loop_block("micrographs", columns, rows)
+
+
+def micrographs_ctf_star(groups: Sequence[OpticsGroup], rows: Iterable[str]) -> str:
+    """Text of micrographs_ctf.star."""
+    return optics_block(groups) + loop_block("micrographs", CTF_COLUMNS, rows)
+
+
+def autopick_star(rows: Iterable[str]) -> str:
+    """Text of autopick.star."""
+    return loop_block("coordinate_files", AUTOPICK_COLUMNS, rows)
+
+
+def particles_star(groups: Sequence[OpticsGroup], rows: Iterable[str]) -> str:
+    """Text of particles.star."""
+    return optics_block(groups) + loop_block("particles", PARTICLE_COLUMNS, rows)
+
+
+def _column(values: npt.ArrayLike) -> list[float]:
+    column: list[float] = np.asarray(values, np.float64).reshape(-1).tolist()
+    return column
+
+
+def _resolution(angstrom: float | None) -> float:
+    """No resolution reached is infinite, so that selecting by a limit leaves it out and it never looks measured."""
+    return float("inf") if angstrom is None else float(angstrom)
+
+
+def _typed(name: str, value: Value) -> Value:
+    if isinstance(value, str):
+        return value
+    return int(value) if name in _INTEGER_GENERAL or name.startswith("rlnImageSize") else float(value)

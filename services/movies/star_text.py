@@ -1,0 +1,90 @@
+"""STAR text: blocks of pairs and loops, laid out as RELION does.
+
+Written here, read elsewhere with `starfile`: its writer stamps the time into each file, so equal results would not be equal
+bytes, and it has no rows to keep, so that each change would format 10 000 movies anew.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+Value = str | int | float
+
+_PLAIN = re.compile(r"[^\s\"'#_][^\s]*")
+"""What readers take as one word without quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop as read: names of the columns, and the rows as their text."""
+
+    columns: tuple[str, ...]
+    rows: list[str]
+
+
+def star_row(values: Iterable[Value]) -> str:
+    """One row of a loop: integers as they are, floats with six decimals, texts quoted where a reader would split them."""
+    return " ".join(_formatted(value) for value in values)
+
+
+def loop_block(name: str, columns: Sequence[str], rows: Iterable[str]) -> str:
+    """A `data_<name>` block that is a loop; `rows` come from `star_row`. Without rows it is still a valid, empty loop."""
+    header = [f"_{column} #{number}" for number, column in enumerate(columns, 1)]
+    return "\n".join(["", "# version 30001", "", f"data_{name}", "", "loop_", *header, *rows, "", ""])
+
+
+def pairs_block(name: str, values: Mapping[str, Value]) -> str:
+    """A `data_<name>` block of one value a name."""
+    lines = [f"_{key:<45} {_formatted(value)}" for key, value in values.items()]
+    return "\n".join(["", "# version 30001", "", f"data_{name}", "", *lines, "", ""])
+
+
+def read_loops(text: str) -> dict[str, Loop]:
+    """The loops of a STAR file that this module wrote, by block. Raises ValueError for anything else."""
+    loops: dict[str, Loop] = {}
+    lines = iter(text.splitlines())
+    name: str | None = None
+    for line in lines:
+        if line.startswith("data_"):
+            name = line[5:]
+        elif line.strip() == "loop_":
+            if name is None or name in loops:
+                raise ValueError("a loop outside of a block of its own")
+            columns, rows = _read_loop(lines)
+            loops[name] = Loop(columns, rows)
+    return loops
+
+
+def _read_loop(lines: Iterator[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Column names and rows up to the empty line that ends the loop."""
+    columns: list[str] = []
+    rows: list[str] = []
+    for line in lines:
+        if not line.strip():
+            break
+        if line.startswith("_") and not rows:
+            columns.append(line.split()[0][1:])
+        else:
+            rows.append(line)
+    return tuple(columns), rows
+
+
+def _formatted(value: Value) -> str:
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, float):
+        if math.isnan(value):
+            raise ValueError("NaN has no place in a STAR file")
+        return f"{value:.6f}"
+    return str(int(value))
+
+
+def _quoted(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
+    if "\n" in text or ('"' in text and "'" in text):
+        raise ValueError(f"{text!r} cannot be written to a STAR file")
+    return f"'{text}'" if '"' in text else f'"{text}"'

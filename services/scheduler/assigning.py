@@ -1,0 +1,117 @@
+"""Who gets which movie next."""
+
+from __future__ import annotations
+
+from warpcore.bus import messages as wire
+from warpcore.services.movies.fingerprints import FingerprintPlan
+from warpcore.services.scheduler import exporting, tasks, views
+from warpcore.services.scheduler.export_records import ExportRecord
+from warpcore.services.scheduler.queue import Verdict
+from warpcore.services.scheduler.records import PROCESS, QUEUED, MovieRecord, TaskRecord, WorkerRecord
+from warpcore.services.scheduler.state import State
+
+
+def dispatch(state: State) -> None:
+    """Assign all that can be assigned now, one to each worker before a second to any."""
+    if state.paused:
+        return
+    running = [job for job in state.exports.values() if job.state == "running" and len(job.pending)]
+    if not len(state.queue) and not running:
+        return
+    while True:
+        hungry = sorted(
+            (worker for worker in state.workers.values() if worker.room > 0),
+            key=lambda worker: (len(worker.leases), worker.name),
+        )
+        if not [worker.name for worker in hungry if _assign_one(state, worker, running)]:
+            return
+
+
+def _assign_one(state: State, worker: WorkerRecord, exports: list[ExportRecord]) -> bool:
+    if worker.room <= 0 or _holds_suspect(state, worker):
+        return False
+    stopped = False
+
+    def judge(id: int) -> Verdict:
+        nonlocal stopped
+        movie = state.movies[id]
+        if _elsewhere_first(state, worker, movie.avoid):
+            return Verdict.SKIP
+        if movie.suspect and worker.leases:
+            # It must run alone, to show whether it was the one: the worker ends what it holds, then takes it.
+            stopped = True
+            return Verdict.STOP
+        return Verdict.TAKE
+
+    chosen = state.queue.choose(judge)
+    if chosen is not None:
+        _assign_processing(state, worker, state.movies[chosen])
+        return True
+    return not stopped and any(_assign_export(state, worker, job) for job in exports)
+
+
+def _assign_processing(state: State, worker: WorkerRecord, movie: MovieRecord) -> None:
+    run = state.needed_steps(movie)
+    if not run:
+        tasks.settle(state, movie, "nothing left to run")
+        return
+    task = state.lease(movie, worker, PROCESS, run, state.wanted(movie))
+    state.move(movie, QUEUED, f"assigned to {worker.name}")
+    _send(state, worker, movie, task, state.settings.to_dict())
+
+
+def _assign_export(state: State, worker: WorkerRecord, job: ExportRecord) -> bool:
+    def judge(id: int) -> Verdict:
+        item = job.items[id]
+        if item.avoid and _elsewhere_first(state, worker, [item.avoid]):
+            return Verdict.SKIP
+        return Verdict.TAKE if exporting.ready(state, job, state.movies[id]) else Verdict.SKIP
+
+    chosen = job.pending.choose(judge)
+    if chosen is None:
+        return False
+    movie = state.movies[chosen]
+    settings = exporting.job_settings(state, job)
+    wanted = FingerprintPlan(settings, state.references).wanted(movie.size, movie.mtime_ns)
+    task = state.lease(movie, worker, job.job, ["export"], wanted)
+    exporting.begun(state, job, movie)
+    state.place(movie)
+    _send(state, worker, movie, task, settings.to_dict())
+    return True
+
+
+def _send(
+    state: State, worker: WorkerRecord, movie: MovieRecord, task: TaskRecord, settings: dict[str, object]
+) -> None:
+    kept = {
+        step: summary for step, summary in views.valid_results(movie, state.plan.off).items() if step not in task.run
+    }
+    message = wire.AssignTask(
+        lease=task.lease,
+        purpose=task.purpose,
+        name=movie.name,
+        path=movie.path,
+        size=movie.size,
+        mtime_ns=movie.mtime_ns,
+        run=task.run,
+        wanted=task.wanted,
+        settings=settings,
+        results=kept,
+        data_directory=state.data_directory,
+        processing_directory=state.processing_directory,
+        selection=movie.selection,
+    )
+    state.send(worker, message, lease=task.lease)
+    state.publish("task.assigned", tasks.event(movie, task))
+
+
+def _holds_suspect(state: State, worker: WorkerRecord) -> bool:
+    held = (state.tasks[lease] for lease in worker.leases)
+    return any(task.purpose == PROCESS and state.movies[task.movie].suspect for task in held)
+
+
+def _elsewhere_first(state: State, worker: WorkerRecord, avoid: list[str]) -> bool:
+    """Whether a movie that went wrong on this worker should wait for another one that could take it."""
+    if worker.name not in avoid:
+        return False
+    return any(other.usable and other.credit > 0 and other.name not in avoid for other in state.workers.values())

@@ -1,0 +1,110 @@
+"""What a change of settings, of reference files or of outputs on disk makes of all movies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from warpcore.bus import messages as wire
+from warpcore.services.movies.fingerprints import FingerprintPlan
+from warpcore.services.movies.results import STEPS
+from warpcore.services.movies.settings import Settings, changed_names
+from warpcore.services.scheduler import exporting, requests, retries, tasks
+from warpcore.services.scheduler.effects import OutputsMissing, SaveSettings, Started
+from warpcore.services.scheduler.records import DONE, FAILED, OUTDATED, MovieRecord
+from warpcore.services.scheduler.state import State
+
+
+def change_settings(state: State, settings: Settings, references: str) -> None:
+    """Put settings in force: exactly the movies and steps that they touch become outdated, or are done again."""
+    names = changed_names(state.settings, settings)
+    if names or references != state.references:
+        state.revision += 1
+        _adopt(state, settings, references)
+        state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names))
+        _reconsider_all(state, f"settings {state.revision}")
+    state.reply(wire.SettingsReply(settings.to_dict(), state.revision, state.counts[OUTDATED]))
+
+
+def start(state: State, stimulus: Started) -> None:
+    """Begin a run: gain or defects may have been replaced, and the steps' methods may be newer than the results."""
+    if state.derived:
+        # What is in force differs from the rows, and perhaps from what the log told: a snapshot makes sure.
+        state.cut_log()
+        state.derived = 0
+    if stimulus.references is not None and stimulus.references != state.references:
+        _adopt(state, state.settings, stimulus.references)
+    if stimulus.paused is not None:
+        requests.pause(state, stimulus.paused)
+    _reconsider_all(state, "start")
+
+
+def outputs_missing(state: State, stimulus: OutputsMissing) -> None:
+    """Files are gone: their step and those after it run again. Results made anew since the look are left alone."""
+    movie = state.movies.get(stimulus.movie)
+    if movie is None or movie.status not in DONE:
+        return
+    gone = [step for step, made_with in stimulus.steps.items() if movie.fingerprints.get(step) == made_with]
+    if not gone:
+        return
+    first = min(STEPS.index(step) for step in STEPS if step in gone) if any(step in STEPS for step in gone) else 0
+    movie.fingerprints = {step: made for step, made in movie.fingerprints.items() if step in STEPS[:first]}
+    tasks.reconsider(state, movie, f"outputs of {', '.join(gone)} are gone")
+
+
+def _adopt(state: State, settings: Settings, references: str) -> None:
+    state.settings, state.references = settings, references
+    state.plan = FingerprintPlan(settings, references)
+    state.effects.append(SaveSettings(settings, state.revision, references))
+
+
+def _reconsider_all(state: State, why: str) -> None:
+    changes = list(_changes(state))
+    state.quiet = len(changes) >= state.bulk_changes
+    if state.quiet:
+        state.cut_log()
+    try:
+        for movie, status, needed, reasons in changes:
+            if status == FAILED:
+                movie.forget_failures()
+                tasks.wait_again(state, movie, f"{why} touch the step that failed")
+            else:
+                _revise(state, movie, status, needed, reasons, why)
+    finally:
+        state.quiet = False
+
+
+def _revise(state: State, movie: MovieRecord, status: str, needed: list[str], reasons: list[str], why: str) -> None:
+    """Give a movie what its results deserve. In a bulk change no row is written: `derive` finds the same again at a restart."""
+    movie.outdated_steps = needed
+    if status in DONE:
+        movie.filter_reasons = reasons
+    text = f"to run: {', '.join(needed)}" if needed else "; ".join(reasons) or "nothing to run"
+    state.move(movie, status, f"{why}: {text}")
+    if status in DONE:
+        exporting.release_held(state, movie)
+
+
+def _changes(state: State) -> Iterable[tuple[MovieRecord, str, list[str], list[str]]]:
+    """Movies that get another status, other steps to run or other filter reasons; `failed` stands for a failure made void."""
+    for movie in state.movies.values():
+        if movie.status == FAILED:
+            if _void(state, movie):
+                yield movie, FAILED, [], []
+        elif movie.status in DONE or movie.status == OUTDATED:
+            needed = state.needed_steps(movie)
+            if needed:
+                if movie.status != OUTDATED or movie.outdated_steps != needed:
+                    yield movie, OUTDATED, needed, []
+                continue
+            status, reasons = state.judge(movie)
+            if movie.status != status or movie.filter_reasons != reasons:
+                yield movie, status, [], reasons
+
+
+def _void(state: State, movie: MovieRecord) -> bool:
+    """Whether the step that failed would now run with other settings."""
+    failure = movie.failure
+    if failure is None or failure.kind not in retries.FORGIVABLE or not movie.failed_wanted:
+        return False
+    step = failure.step if failure.step in STEPS else "motion"
+    return state.wanted(movie)[step] != movie.failed_wanted

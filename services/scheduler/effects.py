@@ -1,0 +1,176 @@
+"""What goes into the machine and what comes out: stimuli and effects, all plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from warpcore.bus.schema import Message
+from warpcore.services.movies.settings import Settings
+from warpcore.services.scheduler.export_records import ExportItem, ExportRecord
+from warpcore.services.scheduler.records import Ban, MovieRecord, TaskRecord
+
+# --- stimuli -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FromControl:
+    """A request on the control port."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class FromWorker:
+    """A message on the worker port; `sender` is the connection that it came by."""
+
+    sender: bytes
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSettings:
+    """Checked settings to put in force; `references` is the identity of gain and defects files."""
+
+    settings: Settings
+    references: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first stimulus of a run: `references` as they are on disk now, None where they could not be read."""
+
+    references: str | None
+    paused: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentUndelivered:
+    """The assignment with this lease could not be sent: the worker's connection is gone."""
+
+    lease: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsMissing:
+    """Files of these steps, made with these fingerprints, are no longer on disk."""
+
+    movie: int
+    steps: dict[str, str]
+
+
+Stimulus = FromControl | FromWorker | ChangeSettings | Started | Tick | AssignmentUndelivered | OutputsMissing
+
+# --- effects -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SaveMovie:
+    """Store a movie as it is now."""
+
+    movie: MovieRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTask:
+    """Store a task as it is now."""
+
+    task: TaskRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DropTask:
+    """The lease no longer holds."""
+
+    lease: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSettings:
+    """Store the settings in force."""
+
+    settings: Settings
+    revision: int
+    references: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavePaused:
+    """Store whether processing is paused."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SaveBan:
+    """Store that a worker is set aside."""
+
+    ban: Ban
+
+
+@dataclass(frozen=True, slots=True)
+class LiftBan:
+    """The worker is no longer set aside."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveExport:
+    """Store an export job's head, and those of its movies that changed."""
+
+    export: ExportRecord
+    items: list[tuple[int, ExportItem]]
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Publish an event; `seq` > 0 is a durable one, also a row of the change log."""
+
+    topic: str
+    body: dict[str, Any]
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CutLog:
+    """So much changed at once that the change log does not tell it: it no longer reaches back beyond `seq`."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A one-way message to a worker's connection; `lease` is set for an assignment."""
+
+    sender: bytes
+    message: Message
+    lease: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to the stimulus."""
+
+    message: Message
+
+
+Effect = (
+    SaveMovie
+    | SaveTask
+    | DropTask
+    | SaveSettings
+    | SavePaused
+    | SaveBan
+    | LiftBan
+    | SaveExport
+    | Publish
+    | CutLog
+    | Send
+    | Reply
+)

@@ -1,0 +1,107 @@
+"""Files found by the discoverer: new movies, known ones, ones replaced in place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from warpcore.bus import messages as wire
+from warpcore.services.movies.paths import PathOutsideError, inside, movie_root
+from warpcore.services.scheduler import exporting, tasks, views
+from warpcore.services.scheduler.records import FAILED, LEASED, WAITING, MovieRecord
+from warpcore.services.scheduler.state import State
+
+MOST_FILES = 2000
+LONGEST_PATH = 4096
+
+
+def register(state: State, message: wire.RegisterFiles) -> None:
+    """Register whole files. All or none: one impossible entry refuses the message."""
+    fault = _fault(message)
+    if fault:
+        state.reply(wire.Error("invalid", fault))
+        return
+    added = known = replaced = 0
+    for file in message.files:
+        movie = state.by_path.get(file.path)
+        if movie is None:
+            _add(state, file)
+            added += 1
+        elif (movie.size, movie.mtime_ns) == (file.size, file.mtime_ns):
+            known += 1
+        else:
+            _replace(state, movie, file)
+            replaced += 1
+    state.reply(wire.FilesRegistered(added, known, replaced))
+
+
+def known(state: State, message: wire.GetKnownFiles) -> None:
+    """A page of the registered files."""
+    files = []
+    limit = min(max(1, message.limit), MOST_FILES)
+    after = max(0, message.after)
+    for id in range(after + 1, min(after + limit, len(state.movies)) + 1):
+        movie = state.movies[id]
+        files.append(wire.FoundFile(movie.path, movie.size, movie.mtime_ns))
+    shown = views.fitting(files)
+    last = after + len(shown)
+    state.reply(
+        wire.KnownFiles(
+            files=shown,
+            next_after=last if last < len(state.movies) else None,
+            settings=state.settings.to_dict()["import"],
+            settings_revision=state.revision,
+        )
+    )
+
+
+def _fault(message: wire.RegisterFiles) -> str:
+    if len(message.files) > MOST_FILES:
+        return f"{len(message.files)} files in one message; send at most {MOST_FILES}"
+    for file in message.files:
+        try:
+            inside(Path("/"), file.path)
+        except PathOutsideError:
+            return f"{file.path!r} is not a path inside the data directory"
+        if len(file.path) > LONGEST_PATH or file.path != str(Path(file.path)):
+            return f"{file.path[:200]!r} is not a plain relative path"
+        if not (0 <= file.size < 2**63 and abs(file.mtime_ns) < 2**63):
+            return f"{file.path}: size {file.size} or mtime {file.mtime_ns} is impossible"
+    return ""
+
+
+def _add(state: State, file: wire.FoundFile) -> None:
+    root = movie_root(file.path)
+    first = state.by_name.get(root)
+    movie = MovieRecord(len(state.movies) + 1, root, file.path, file.size, file.mtime_ns)
+    movie.tell(state.seq, state.wall, "found")
+    if first is not None:
+        movie.name = file.path if file.path not in state.by_name else f"{file.path}#{movie.id}"
+        movie.status = FAILED
+        movie.failure = wire.Failure(
+            "conflict",
+            "load",
+            f"its outputs would have the names of those of {first.path}; rename one of the two movies",
+            "",
+        )
+        movie.tell(state.seq, state.wall, f"failed: conflicts with {first.path}")
+    state.add(movie)
+
+
+def _replace(state: State, movie: MovieRecord, file: wire.FoundFile) -> None:
+    movie.size, movie.mtime_ns = file.size, file.mtime_ns
+    if movie.failure is not None and movie.failure.kind == "conflict":
+        state.changed(movie)
+        return
+    movie.forget_failures()
+    task = state.tasks.get(movie.lease) if movie.lease is not None else None
+    if task is not None:
+        tasks.revoke(state, task, "the file was replaced", cancel=True)
+        exporting.hold(state, task)
+    movie.outdated_steps = state.needed_steps(movie) if movie.results else []
+    if movie.outdated_steps or not movie.results:
+        # An unprocessed movie that waits stays as it is, but for its place if it was parked.
+        state.move(movie, movie.waiting_status, "the file was replaced")
+    elif movie.status in WAITING | LEASED | {FAILED}:
+        tasks.settle(state, movie, "the file is as it was")
+    else:
+        state.changed(movie)

@@ -1,0 +1,104 @@
+"""Waiting lines: who is next in order, and who waits for a time to pass. All O(log n)."""
+
+from __future__ import annotations
+
+import enum
+import heapq
+from collections.abc import Callable, Iterator
+
+Key = tuple[int, ...]
+
+LONGEST_LOOK = 256
+"""How many entries a choice passes over at most; those passed over are for other workers, who take them."""
+
+
+class Verdict(enum.Enum):
+    """What a chooser thinks of the next in line."""
+
+    TAKE = enum.auto()
+    SKIP = enum.auto()
+    STOP = enum.auto()
+
+
+class OrderedQueue:
+    """Ids in the order of their keys, smallest first. Removal is lazy: a stale heap entry is dropped when it comes up."""
+
+    def __init__(self) -> None:
+        self._keys: dict[int, Key] = {}
+        self._heap: list[tuple[Key, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, id: int) -> bool:
+        return id in self._keys
+
+    def __iter__(self) -> Iterator[int]:
+        """All ids, in order."""
+        return iter(sorted(self._keys, key=lambda id: (self._keys[id], id)))
+
+    def put(self, id: int, key: Key) -> None:
+        """Add an id, or move it to another place."""
+        if self._keys.get(id) == key:
+            return
+        self._keys[id] = key
+        heapq.heappush(self._heap, (key, id))
+        if len(self._heap) > 2 * len(self._keys) + 1000:
+            self._heap = [(key, id) for id, key in self._keys.items()]
+            heapq.heapify(self._heap)
+
+    def remove(self, id: int) -> None:
+        """Take an id out; one that is not in is no error."""
+        self._keys.pop(id, None)
+
+    def choose(self, judge: Callable[[int], Verdict]) -> int | None:
+        """The first id that `judge` takes, None where it takes none or stops. The id stays in the queue."""
+        passed: dict[int, tuple[Key, int]] = {}
+        chosen = None
+        while self._heap and len(passed) < LONGEST_LOOK:
+            key, id = self._heap[0]
+            if self._keys.get(id) != key or id in passed:
+                heapq.heappop(self._heap)
+                continue
+            verdict = judge(id)
+            if verdict is Verdict.TAKE:
+                chosen = id
+            if verdict is not Verdict.SKIP:
+                break
+            passed[id] = heapq.heappop(self._heap)
+        for entry in passed.values():
+            heapq.heappush(self._heap, entry)
+        return chosen
+
+
+class Parked:
+    """Ids that wait for a time to come."""
+
+    def __init__(self) -> None:
+        self._until: dict[int, float] = {}
+        self._heap: list[tuple[float, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def __contains__(self, id: int) -> bool:
+        return id in self._until
+
+    def put(self, id: int, until: float) -> None:
+        """Park an id until that time."""
+        self._until[id] = until
+        heapq.heappush(self._heap, (until, id))
+
+    def remove(self, id: int) -> None:
+        """Take an id out before its time; one that is not in is no error."""
+        self._until.pop(id, None)
+
+    def due(self, now: float) -> list[int]:
+        """Take out the ids whose time has come, in the order of their times."""
+        ids = []
+        while self._heap and self._heap[0][0] <= now:
+            until, id = heapq.heappop(self._heap)
+            if self._until.get(id) == until:
+                del self._until[id]
+                ids.append(id)
+        return ids

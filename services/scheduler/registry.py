@@ -1,0 +1,211 @@
+"""Workers coming, going, dying, silent: the registry and what becomes of their leases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from warpcore.bus import messages as wire
+from warpcore.services.scheduler import tasks, views
+from warpcore.services.scheduler.effects import LiftBan, Reply, SaveBan, Send
+from warpcore.services.scheduler.records import Ban, TaskRecord, WorkerRecord
+from warpcore.services.scheduler.state import State
+
+HEARTBEAT_S = 2.0
+MOST_CREDIT = 2
+FORGOTTEN_AFTER_S = 3600.0
+UNLISTED_GRACE_S = 10.0
+"""How long a worker may not name a lease that it was given: the assignment or its end can still be on the way."""
+MOST_LOG_LINES = 500
+
+
+def register(state: State, sender: bytes, message: wire.RegisterWorker) -> None:
+    """A nanny has started, reconnected, or come back after a restart of the scheduler."""
+    if not 0 < len(message.name) <= 128 or not message.name.isprintable() or not message.instance:
+        state.effects.append(Reply(wire.Error("invalid", f"{message.name[:128]!r} is not a worker's name")))
+        return
+    worker = state.workers.get(message.name)
+    if worker is not None and worker.instance != message.instance:
+        if worker.alive:
+            lose(state, worker, f"{message.name} was started anew")
+        worker = None
+    ban = state.bans.get(message.name)
+    if ban is not None and ban.instance != message.instance:
+        del state.bans[message.name]
+        state.effects.append(LiftBan(message.name))
+        ban = None
+    if worker is None:
+        worker = WorkerRecord(message.name, message.instance)
+        state.workers[message.name] = worker
+    worker.sender = sender
+    worker.host, worker.pid = message.host, message.pid
+    worker.device, worker.device_memory_mb = message.device, message.device_memory_mb
+    worker.versions = dict(message.versions)
+    worker.alive, worker.reason, worker.credit, worker.heard_at = True, "", 0, state.now
+    worker.set_aside = ban.reason if ban is not None else ""
+    kept = []
+    for lease in list(worker.leases):
+        task = state.tasks[lease]
+        if lease in message.leases:
+            kept.append(lease)
+            task.unlisted_since = None
+        else:
+            tasks.requeue(state, task, f"{worker.name} no longer holds it", cancel=False)
+    state.effects.append(Reply(wire.WorkerRegistered(worker.name, HEARTBEAT_S, kept)))
+    _tell(state, "worker.registered", worker)
+
+
+def known(state: State, sender: bytes, name: str) -> WorkerRecord | None:
+    """The living worker of this name and connection, its silence ended; None (and it is told to register) otherwise."""
+    worker = state.workers.get(name)
+    if worker is None or not worker.alive or worker.sender != sender:
+        state.effects.append(Send(sender, wire.UnknownWorker()))
+        return None
+    worker.heard_at = state.now
+    return worker
+
+
+def heartbeat(state: State, worker: WorkerRecord, message: wire.Heartbeat) -> None:
+    """A beat: load, and which leases it believes to hold."""
+    load = tasks.finite(message.load)
+    worker.load = load if views.packed_size(load) < 4096 else {}
+    for lease in message.leases[:16]:
+        if tasks.held(state, worker.name, lease) is None:
+            state.send(worker, wire.CancelTask(lease, "this lease no longer holds"))
+    for lease in list(worker.leases):
+        task = state.tasks[lease]
+        if lease in message.leases:
+            task.unlisted_since = None
+        elif task.unlisted_since is None:
+            task.unlisted_since = state.now
+        elif state.now - max(task.unlisted_since, task.active_at) > UNLISTED_GRACE_S:
+            tasks.requeue(state, task, f"{worker.name} does not hold it", cancel=True)
+    _tell(state, "worker.heartbeat", worker, durable=False)
+
+
+def pull(state: State, worker: WorkerRecord, message: wire.PullTasks) -> None:
+    """The worker can take `credit` tasks in all."""
+    worker.credit = min(MOST_CREDIT, max(0, message.credit))
+
+
+def compute_died(state: State, worker: WorkerRecord, message: wire.ComputeDied) -> None:
+    """The compute process is gone: the culprit pays, the others wait again, a worker with a bad GPU is set aside."""
+    cause = f"the compute process on {worker.name} died: {message.cause[: tasks.LONGEST_TEXT]}"
+    gone = [
+        task for lease in dict.fromkeys(message.leases) if (task := tasks.held(state, worker.name, lease)) is not None
+    ]
+    if message.culprit is None:
+        tasks.lose(state, gone, cause)
+        gone = []
+    for task in gone:
+        if task.lease != message.culprit:
+            tasks.requeue(state, task, cause, cancel=False)
+        elif message.kind in ("resource", "bad_gpu"):
+            tasks.fail(state, task, message.kind, task.step, cause)
+        else:
+            worker.failed += 1
+            tasks.requeue(state, task, cause, cancel=False, strike=True)
+    if message.kind == "bad_gpu":
+        set_aside(state, worker, message.cause)
+
+
+def set_aside(state: State, worker: WorkerRecord, cause: str) -> None:
+    """No more tasks for this worker until another instance of it registers; what it holds goes elsewhere."""
+    worker.set_aside = f"bad GPU: {cause[: tasks.LONGEST_TEXT]}"
+    ban = Ban(worker.name, worker.instance, worker.set_aside)
+    state.bans[worker.name] = ban
+    state.effects.append(SaveBan(ban))
+    for lease in list(worker.leases):
+        tasks.requeue(state, state.tasks[lease], f"{worker.name} was set aside", cancel=True)
+    _tell(state, "worker.idle", worker, durable=False)
+
+
+def goodbye(state: State, worker: WorkerRecord) -> None:
+    """An orderly end: nobody is to blame."""
+    for lease in list(worker.leases):
+        tasks.requeue(state, state.tasks[lease], f"{worker.name} ended", cancel=False)
+    worker.alive, worker.credit, worker.reason = False, 0, "ended"
+    _tell(state, "worker.lost", worker)
+
+
+def lose(state: State, worker: WorkerRecord, why: str) -> None:
+    """A worker is gone without a word."""
+    worker.alive, worker.credit, worker.reason = False, 0, why
+    tasks.lose(state, [state.tasks[lease] for lease in worker.leases], why)
+    if worker.registered:
+        _tell(state, "worker.lost", worker)
+
+
+def log(state: State, worker: WorkerRecord, message: wire.WorkerLog) -> None:
+    """Keep a worker's last log lines and pass them on."""
+    lines = []
+    for raw in message.lines[:MOST_LOG_LINES]:
+        worker.log_number += 1
+        line = {
+            "number": worker.log_number,
+            "level": str(raw.get("level", ""))[:20],
+            "text": str(raw.get("text", ""))[: tasks.LONGEST_TEXT],
+            "ts": _number(raw.get("ts")),
+        }
+        worker.log.append(line)
+        lines.append(line)
+    shown = views.fitting(lines)
+    if shown:
+        state.publish("worker.log", wire.WorkerLogEvent(worker.name, shown), durable=False)
+
+
+def logs(state: State, message: wire.GetWorkerLogs) -> None:
+    """A page of a worker's log."""
+    worker = state.workers.get(message.worker)
+    if worker is None or not worker.registered:
+        state.reply(wire.Error("not_found", f"no worker is called {message.worker!r}"))
+        return
+    newer = [line for line in worker.log if line["number"] > message.after]
+    wanted = min(max(1, message.limit), 1000)
+    # From the beginning the last lines are meant; after a number, those that follow it.
+    page = newer[:wanted] if message.after > 0 else newer[-wanted:]
+    state.reply(wire.WorkerLogs(worker.name, views.fitting(page)))
+
+
+def expire(state: State) -> None:
+    """Lose the silent, forget the long lost, take back what makes no progress."""
+    for worker in list(state.workers.values()):
+        silent_s = state.now - worker.heard_at
+        if worker.alive and silent_s > state.heartbeat_timeout_s:
+            lose(state, worker, f"{worker.name} was silent for {silent_s:.0f} s")
+        elif not worker.alive and silent_s > FORGOTTEN_AFTER_S:
+            del state.workers[worker.name]
+    for task in list(state.tasks.values()):
+        if task.lease in state.tasks and state.now - _active_at(state, task) > state.task_timeout_s:
+            why = f"no progress on {task.worker} for {state.task_timeout_s / 60:g} min"
+            tasks.requeue(state, task, why, cancel=True, strike=task.begun)
+
+
+def tell_load(state: State, before: dict[str, bool]) -> None:
+    """Publish which workers became idle or busy; `before` is who was busy."""
+    for name, was_busy in before.items():
+        worker = state.workers.get(name)
+        if worker is not None and worker.alive and bool(worker.leases) != was_busy:
+            _tell(state, "worker.busy" if worker.leases else "worker.idle", worker, durable=False)
+
+
+def view(state: State, worker: WorkerRecord) -> wire.Worker:
+    """A worker as others see it."""
+    movies = [state.movies[state.tasks[lease].movie].name for lease in worker.leases]
+    return views.worker_view(worker, movies, state.now)
+
+
+def _active_at(state: State, task: TaskRecord) -> float:
+    """When a task last showed life; one that has not begun may be waiting for another on its worker."""
+    if task.begun:
+        return task.active_at
+    worker = state.workers.get(task.worker)
+    leases = worker.leases if worker is not None else [task.lease]
+    return max(state.tasks[lease].active_at for lease in leases)
+
+
+def _tell(state: State, topic: str, worker: WorkerRecord, *, durable: bool = True) -> None:
+    state.publish(topic, wire.WorkerEvent(view(state, worker)), durable=durable)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0

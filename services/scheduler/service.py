@@ -1,0 +1,316 @@
+"""The scheduler's shell: sockets, clock and files around the pure machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import os
+import platform
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import zmq
+
+from warpcore.bus import messages as wire
+from warpcore.bus.endpoints import Endpoints
+from warpcore.bus.envelope import Envelope, WireError
+from warpcore.bus.events import EventHub
+from warpcore.bus.replies import ReplyCache
+from warpcore.bus.router import Router
+from warpcore.bus.schema import REGISTRY, Message, read_message
+from warpcore.services.movies.settings import Settings, SettingsError, parse_settings, patch_settings
+from warpcore.services.scheduler.disk import OutputCheck, recorded_outputs
+from warpcore.services.scheduler.effects import (
+    AssignmentUndelivered,
+    ChangeSettings,
+    FromControl,
+    FromWorker,
+    Publish,
+    Reply,
+    Send,
+    Stimulus,
+    Tick,
+)
+from warpcore.services.scheduler.machine import READS, handle
+from warpcore.services.scheduler.session import Session, SessionError, locked
+from warpcore.services.scheduler.store import StateError
+
+log = logging.getLogger(__name__)
+
+SOURCE = "scheduler"
+POLL_MS = 100
+TICK_S = 0.5
+HEARTBEAT_S = 2.0
+
+
+def run_scheduler(
+    endpoints: Endpoints,
+    data_directory: Path,
+    processing_directory: Path,
+    *,
+    state_path: Path | None = None,
+    settings: Settings | Callable[[Settings], Settings] | None = None,
+    paused: bool | None = None,
+    heartbeat_timeout_s: float = 30.0,
+    task_timeout_s: float = 1800.0,
+    stop: threading.Event,
+) -> None:
+    """Run the scheduler until `stop` is set.
+
+    `settings` (or what it makes of the stored ones) and `paused` replace what is stored, where they are given. Raises SessionError, StateError, SettingsError or
+    BindError, each one clear line, where it cannot begin; nothing that arrives later ends it.
+    """
+    with locked(processing_directory):
+        session = Session(
+            data_directory,
+            processing_directory,
+            state_path=state_path,
+            settings=settings,
+            paused=paused,
+            heartbeat_timeout_s=heartbeat_timeout_s,
+            task_timeout_s=task_timeout_s,
+        )
+        try:
+            with (
+                Router(endpoints.bound(endpoints.controller_port), "workers") as workers,
+                Router(endpoints.bound(endpoints.control_port), "control") as control,
+                EventHub(endpoints.bound(endpoints.events_in_port), endpoints.bound(endpoints.events_out_port)) as hub,
+            ):
+                Service(session, workers, control, hub).run(stop)
+        finally:
+            session.close()
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A request, where it came from, and (once decided) its answer, or what makes it when all is stored."""
+
+    router: Router
+    identity: bytes
+    envelope: Envelope
+    cached: bool = False
+    answer: Message | Callable[[], Message] | None = None
+
+
+@dataclass(slots=True)
+class _Round:
+    """What waits for the commit."""
+
+    asked: list[_Asked] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+    out: list[Send | Publish] = field(default_factory=list)
+
+
+class Service:
+    """One poll round after another: take in, decide, store, and only then answer, send and publish."""
+
+    def __init__(self, session: Session, workers: Router, control: Router, hub: EventHub) -> None:
+        self._session = session
+        self._workers = workers
+        self._control = control
+        self._hub = hub
+        self._replies = ReplyCache()
+        self._round = _Round()
+        self._undelivered: list[int] = []
+        self._began = time.monotonic()
+        self._tick_at = self._beat_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set."""
+        for warning in self._session.warnings:
+            log.warning("%s; results made with the former file are kept", warning)
+        poller = zmq.Poller()
+        for one in (self._workers.socket, self._control.socket, *self._hub.sockets):
+            poller.register(one, zmq.POLLIN)
+        where = Path(self._session.state.processing_directory)
+        check = OutputCheck(recorded_outputs(self._session.state), where)
+        self._publish_service("service.started")
+        try:
+            while not stop.is_set():
+                poller.poll(0 if self._undelivered else POLL_MS)
+                self._take_in()
+                for missing in check.found():
+                    self._handle(missing)
+                self._keep_time()
+                self._flush()
+            self._publish_service("service.stopping")
+        finally:
+            check.close()
+
+    # --- in ------------------------------------------------------------------------------------------------------
+
+    def _take_in(self) -> None:
+        undelivered, self._undelivered = self._undelivered, []
+        for lease in undelivered:
+            self._handle(AssignmentUndelivered(lease))
+        for identity, envelope in self._control.receive():
+            self._receive(self._control, identity, envelope)
+        for identity, envelope in self._workers.receive():
+            self._receive(self._workers, identity, envelope)
+        self._hub.forward()
+
+    def _keep_time(self) -> None:
+        """Only after all that had arrived was heard: a scheduler that was busy must not take workers for silent."""
+        now = time.monotonic()
+        if now >= self._tick_at:
+            self._tick_at = now + TICK_S
+            self._handle(Tick())
+        if now >= self._beat_at:
+            self._beat_at = now + HEARTBEAT_S
+            self._publish_service("service.heartbeat")
+
+    def _receive(self, router: Router, identity: bytes, envelope: Envelope) -> None:
+        asked = _Asked(router, identity, envelope)
+        first = self._replies.get(envelope.id)
+        if first is not None:
+            router.send(identity, first)
+            return
+        if envelope.id in self._round.ids:
+            return
+        try:
+            message = read_message(envelope.type, envelope.body)
+        except WireError as error:
+            router.note_malformed(error)
+            code = "bad_message" if envelope.type in REGISTRY else "unknown_type"
+            self._answer(asked, wire.Error(code, str(error)[:1000]))
+            return
+        asked.cached = type(message) not in READS
+        if router is self._workers:
+            self._handle(FromWorker(identity, message), asked)
+        else:
+            self._ask(asked, message)
+
+    def _ask(self, asked: _Asked, message: Message) -> None:
+        """Requests that need more than the machine are prepared or answered here."""
+        match message:
+            case wire.GetChanges():
+                self._answer(asked, lambda: self._changes(message))
+            case wire.GetHealth():
+                self._answer(asked, self._health)
+            case wire.PutSettings() | wire.PatchSettings():
+                try:
+                    change = self._settings_change(message)
+                except SettingsError as error:
+                    self._answer(asked, wire.Error("invalid", str(error)[:4000], error.errors[:50]))
+                    return
+                self._handle(change, asked)
+            case _:
+                self._handle(FromControl(message), asked)
+
+    def _settings_change(self, message: wire.PutSettings | wire.PatchSettings) -> ChangeSettings:
+        if isinstance(message, wire.PatchSettings):
+            new = patch_settings(self._session.state.settings, message.settings)
+        else:
+            new = parse_settings(message.settings)
+        return self._session.checked(new)
+
+    # --- deciding ------------------------------------------------------------------------------------------------
+
+    def _handle(self, stimulus: Stimulus, asked: _Asked | None = None) -> None:
+        try:
+            effects = handle(self._session.state, stimulus, time.monotonic(), time.time())
+            self._session.store.stage(effects)
+        except Exception as error:
+            what = asked.envelope.type if asked is not None else type(stimulus).__name__
+            log.exception("%s could not be handled; the state is restored from %s", what, self._session.store.path)
+            self._recover()
+            if asked is not None:
+                self._answer(asked, wire.Error("internal", f"{what} could not be handled: {error}"[:1000]))
+            return
+        for effect in effects:
+            if isinstance(effect, Reply):
+                if asked is not None:
+                    self._answer(asked, effect.message)
+            elif isinstance(effect, (Send, Publish)):
+                self._round.out.append(effect)
+
+    def _recover(self) -> None:
+        """Go back to what is stored: what was decided before in this round stands, workers register anew."""
+        self._flush()
+        self._restore()
+
+    def _restore(self) -> None:
+        self._session.store.discard()
+        rate = self._session.state.rate
+        self._session.state = self._session.restored()
+        self._session.state.rate = rate
+
+    def _answer(self, asked: _Asked, answer: Message | Callable[[], Message]) -> None:
+        asked.answer = answer
+        self._round.asked.append(asked)
+        self._round.ids.add(asked.envelope.id)
+
+    # --- out -----------------------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        """Store the round, then send what it decided. What cannot be stored was not decided."""
+        done, self._round = self._round, _Round()
+        try:
+            self._session.store.commit(time.time())
+        except StateError as error:
+            log.error("%s; nothing of this round counts", error)
+            self._restore()
+            for asked in done.asked:
+                self._send_answer(asked, wire.Error("internal", str(error)[:1000]), keep=False)
+            return
+        for asked in done.asked:
+            try:
+                message = asked.answer() if callable(asked.answer) else asked.answer
+            except StateError as error:
+                log.error("%s", error)
+                message = wire.Error("internal", str(error)[:1000])
+            if message is not None:
+                self._send_answer(asked, message, keep=asked.cached)
+        for effect in done.out:
+            if isinstance(effect, Publish):
+                self._hub.publish(Envelope(effect.topic, effect.body, SOURCE, seq=effect.seq))
+            else:
+                envelope = Envelope(effect.message.TYPE, effect.message.to_body(), SOURCE)
+                sent = self._workers.send(effect.sender, envelope)
+                if not sent and effect.lease is not None:
+                    self._undelivered.append(effect.lease)
+
+    def _send_answer(self, asked: _Asked, message: Message, *, keep: bool) -> None:
+        reply = Envelope(message.TYPE, message.to_body(), SOURCE, reply_to=asked.envelope.id)
+        if keep:
+            self._replies.put(asked.envelope.id, reply)
+        asked.router.send(asked.identity, reply)
+
+    def _publish_service(self, topic: str) -> None:
+        body = wire.ServiceEvent(
+            SOURCE, socket.gethostname(), os.getpid(), head=self._session.store.head, epoch=self._session.store.epoch
+        )
+        self._hub.publish(Envelope(topic, body.to_body(), SOURCE))
+
+    # --- answers from the store and the shell --------------------------------------------------------------------
+
+    def _changes(self, message: wire.GetChanges) -> Message:
+        store = self._session.store
+        changes, trimmed = store.changes(message.since, message.limit)
+        return wire.Changes(changes, store.head, store.epoch, trimmed)
+
+    def _health(self) -> Message:
+        state = self._session.state
+        return wire.Health(
+            uptime_s=time.monotonic() - self._began,
+            seq=self._session.store.head,
+            movies=len(state.movies),
+            workers=sum(worker.usable for worker in state.workers.values()),
+            malformed={
+                "workers": self._workers.malformed,
+                "control": self._control.malformed,
+                "events": self._hub.malformed,
+            },
+            versions={
+                "warpcore": importlib.metadata.version("warpcore"),
+                "python": platform.python_version(),
+                "pyzmq": zmq.__version__,
+            },
+        )
+
+
+__all__ = ["Service", "SessionError", "StateError", "run_scheduler"]

@@ -1,0 +1,152 @@
+"""Beginning a run: directories checked, one scheduler a processing directory, state opened and restored."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from warpcore.services.movies.settings import Settings, SettingsError
+from warpcore.services.scheduler.effects import ChangeSettings, Started, Stimulus
+from warpcore.services.scheduler.machine import handle
+from warpcore.services.scheduler.references import check_references
+from warpcore.services.scheduler.restoring import restore
+from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.store import StateError, Store
+
+STATE_FOLDER = ".warpcore"
+
+
+class SessionError(Exception):
+    """A run that cannot begin; the text is one line that says why and what to do."""
+
+
+@contextmanager
+def locked(processing_directory: Path) -> Iterator[None]:
+    """Hold the processing directory for this scheduler alone, until the block or the process ends. Raises SessionError."""
+    path = processing_directory / STATE_FOLDER / "lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise SessionError(
+            f"processing directory {processing_directory} cannot be written: {error.strerror}; "
+            "give another --processing directory, or the right to write there"
+        ) from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+            raise SessionError(
+                f"processing directory {processing_directory} is in use by the scheduler of {holder}; "
+                "end that one, or give another --processing directory"
+            ) from None
+        except OSError as error:
+            raise SessionError(
+                f"{path} cannot be locked: {error.strerror}; give a --processing directory on a file system with locks"
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def garbage_left_alone() -> Iterator[None]:
+    """No search for garbage within; what is there at the end is never searched again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class Session:
+    """The open state of a run: `state` decides, `store` keeps. Raises SessionError, StateError, SettingsError."""
+
+    def __init__(
+        self,
+        data_directory: Path,
+        processing_directory: Path,
+        *,
+        state_path: Path | None = None,
+        settings: Settings | Callable[[Settings], Settings] | None = None,
+        paused: bool | None = None,
+        heartbeat_timeout_s: float = 30.0,
+        task_timeout_s: float = 1800.0,
+    ) -> None:
+        if not data_directory.is_dir():
+            raise SessionError(
+                f"data directory {data_directory} does not exist; give the folder that movies are written to"
+            )
+        self._where = {
+            "data_directory": str(data_directory.resolve()),
+            "processing_directory": str(processing_directory.resolve()),
+        }
+        self._timeouts = (heartbeat_timeout_s, task_timeout_s)
+        path = state_path or processing_directory.resolve() / STATE_FOLDER / "state.db"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SessionError(f"{path.parent} cannot be made: {error.strerror}; give another --state file") from None
+        self.store = Store(path.absolute(), **self._where)
+        try:
+            self.state = self.restored()
+            self.warnings = self._begin(settings, paused)
+        except BaseException:
+            self.store.close()
+            raise
+
+    def restored(self) -> State:
+        """The state as it is stored."""
+        try:
+            # Millions of objects are made and none is garbage: looking for some meanwhile takes several times as long.
+            with garbage_left_alone():
+                state = restore(self.store.load(), now=time.monotonic(), **self._where)
+        except SettingsError as error:
+            raise StateError(f"{self.store.path} holds settings that this version does not know: {error}") from error
+        state.heartbeat_timeout_s, state.task_timeout_s = self._timeouts
+        return state
+
+    def checked(self, settings: Settings) -> ChangeSettings:
+        """The stimulus that puts these settings in force. Raises SettingsError where a file that they name is not there."""
+        data = self._where["data_directory"]
+        given = settings.import_.data
+        if given and os.path.abspath(given) != data and os.path.realpath(given) != data:
+            problem = f"this session's data directory is {data}; leave it, or start another session"
+            raise SettingsError([{"name": "import.data", "value": given, "problem": problem}])
+        settings = settings.model_copy(update={"import_": settings.import_.model_copy(update={"data": data})})
+        references, faults = check_references(settings.import_)
+        if faults and settings.import_ != self.state.settings.import_:
+            raise SettingsError(faults)
+        return ChangeSettings(settings, self.state.references if faults else references)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.store.close()
+
+    def _begin(self, settings: Settings | Callable[[Settings], Settings] | None, paused: bool | None) -> list[str]:
+        """Look at the reference files, apply what was given; returns what a person should know."""
+        known = self.state.settings.import_
+        references, faults = check_references(known)
+        self._do(Started(None if faults else references, paused))
+        if callable(settings):
+            settings = settings(self.state.settings)
+        if settings is not None or not known.data:
+            self._do(self.checked(settings or self.state.settings))
+            faults = []
+        self.store.commit(time.time())
+        return [f"{fault['name']} = {fault['value']} {fault['problem']}" for fault in faults]
+
+    def _do(self, stimulus: Stimulus) -> None:
+        self.store.stage(handle(self.state, stimulus, time.monotonic(), time.time()))

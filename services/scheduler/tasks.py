@@ -1,0 +1,249 @@
+"""The life of a lease: progress, commit, and its end in success, failure or loss."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from warpcore.bus import messages as wire
+from warpcore.services.movies.paths import PathOutsideError, inside
+from warpcore.services.movies.results import STEPS, filter_reasons
+from warpcore.services.scheduler import exporting, retries, views
+from warpcore.services.scheduler.effects import SaveTask
+from warpcore.services.scheduler.records import (
+    FAILED,
+    PROCESS,
+    PROCESSING,
+    MovieRecord,
+    TaskRecord,
+)
+from warpcore.services.scheduler.state import State
+
+LARGEST_RESULTS_BYTES = 32_768
+LARGEST_OUTPUTS_BYTES = 65_536
+LONGEST_TEXT = 2000
+
+
+def held(state: State, worker: str, lease: int) -> TaskRecord | None:
+    """The task of a lease that this worker holds, None where it holds no longer (or never did)."""
+    task = state.tasks.get(lease)
+    return task if task is not None and task.worker == worker else None
+
+
+def progress(state: State, task: TaskRecord, message: wire.TaskProgress) -> None:
+    """Note how far a task is; the first progress of a processing task makes its movie `processing`."""
+    task.active_at = state.now
+    task.step = message.step[:100]
+    task.fraction = min(1.0, max(0.0, message.fraction)) if math.isfinite(message.fraction) else 0.0
+    task.message = message.message[:LONGEST_TEXT]
+    movie = state.movies[task.movie]
+    if not task.begun:
+        task.begun = True
+        state.effects.append(SaveTask(task))
+        if task.purpose == PROCESS:
+            state.move(movie, PROCESSING, f"begun by {task.worker}")
+    state.publish("task.progress", event(movie, task), durable=False)
+
+
+def event(
+    movie: MovieRecord, task: TaskRecord, *, text: str = "", seconds: dict[str, float] | None = None
+) -> wire.TaskEvent:
+    """The body of a `task.*` event."""
+    return wire.TaskEvent(
+        movie=movie.name,
+        lease=task.lease,
+        worker=task.worker,
+        purpose=task.purpose,
+        steps=task.run,
+        step=task.step,
+        fraction=task.fraction,
+        message=text or task.message,
+        seconds=seconds or {},
+    )
+
+
+def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
+    """Take in what a task has done. A report that cannot be right counts as the worker's internal failure."""
+    fault = _report_fault(state, task, message)
+    if fault:
+        fail(state, task, "internal", "write", f"the worker's report cannot be right: {fault}")
+        return
+    worker = state.workers.get(task.worker)
+    if worker is not None:
+        worker.done += 1
+    movie = state.release(task)
+    seconds = {step: value for step, value in message.seconds.items() if math.isfinite(value)}
+    task.fraction, task.step, task.message = 1.0, "", ""
+    state.publish("task.finished", event(movie, task, seconds=seconds))
+    if task.purpose != PROCESS:
+        exporting.finished(state, task, message.outputs)
+        state.place(movie)
+        return
+    for step in task.run:
+        # What it was assigned with, not what is wanted now: only what really is missing runs again.
+        movie.fingerprints = {**movie.fingerprints, step: task.wanted[step]}
+        movie.outputs = {**movie.outputs, step: message.outputs.get(step, [])}
+    reported = {step: summary for step, summary in message.results.items() if step in ("input", *task.run)}
+    movie.results = {**movie.results, **finite(reported)}
+    movie.forget_failures()
+    state.rate.count(state.now)
+    reconsider(state, movie, f"done by {task.worker}")
+
+
+def reconsider(state: State, movie: MovieRecord, why: str) -> None:
+    """Give a movie with results the status that they deserve under the settings in force."""
+    needed = state.needed_steps(movie)
+    if needed:
+        movie.outdated_steps = needed
+        state.move(movie, movie.waiting_status, f"{why}; to run: {', '.join(needed)}")
+    else:
+        settle(state, movie, why)
+
+
+def settle(state: State, movie: MovieRecord, why: str) -> None:
+    """A movie with nothing left to run is processed or filtered out."""
+    status, reasons = state.judge(movie)
+    movie.outdated_steps = []
+    movie.filter_reasons = reasons
+    state.move(movie, status, f"{why}{': ' if reasons else ''}{'; '.join(reasons)}")
+    exporting.release_held(state, movie)
+
+
+def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> None:
+    """A task failed on a living worker: its movie is tried again, elsewhere first, or is failed."""
+    worker = state.workers.get(task.worker)
+    if worker is not None:
+        worker.failed += 1
+    kind = kind if kind in retries.MOST_RETRIES else "internal"
+    text = text[:LONGEST_TEXT]
+    movie = state.release(task)
+    if task.purpose != PROCESS:
+        lost(state, movie, task, text)
+        exporting.failed(state, task, text, again=retries.MOST_RETRIES[kind] > 0)
+        state.place(movie)
+        return
+    earlier = movie.retries.get(kind, 0)
+    movie.retries = {**movie.retries, kind: earlier + 1}
+    if task.worker not in movie.avoid:
+        movie.avoid = [*movie.avoid, task.worker]
+    outcome = retries.after_failure(kind, earlier)
+    if outcome is retries.Outcome.FAIL:
+        give_up(state, movie, task, kind, step, text)
+        return
+    if outcome is retries.Outcome.AFTER_A_PAUSE:
+        movie.parked_until = state.now + retries.RESOURCE_PAUSE_S
+    lost(state, movie, task, text)
+    wait_again(state, movie, f"{kind} failure on {task.worker}, tried again: {text}")
+
+
+def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step: str, text: str) -> None:
+    """A movie is failed for good, until the user, another file or other settings say otherwise."""
+    worker = state.workers.get(task.worker)
+    step = step if step in ("load", "write", *STEPS) else "load"
+    movie.failure = wire.Failure(kind, step, text, worker.host if worker is not None else "")
+    movie.failed_wanted = task.wanted.get(step if step in STEPS else "motion", "")
+    movie.parked_until = None
+    lost(state, movie, task, text)
+    state.move(movie, FAILED, f"{kind} in {step} on {task.worker}: {text}")
+    exporting.release_held(state, movie)
+
+
+def revoke(state: State, task: TaskRecord, why: str, *, cancel: bool) -> MovieRecord:
+    """End a lease from our side and tell the worker, where it may still be at it; the caller moves the movie on."""
+    worker = state.workers.get(task.worker)
+    if cancel and worker is not None and worker.alive:
+        state.send(worker, wire.CancelTask(task.lease, why))
+    movie = state.release(task)
+    lost(state, movie, task, why)
+    return movie
+
+
+def requeue(
+    state: State, task: TaskRecord, why: str, *, cancel: bool, strike: bool = False, suspect: bool = False
+) -> None:
+    """Take a lease back and let its movie wait again. `strike`: the movie has cost a worker; `suspect`: it or another has."""
+    movie = revoke(state, task, why, cancel=cancel)
+    if task.purpose != PROCESS:
+        exporting.failed(state, task, why, again=True, counted=strike or suspect)
+        state.place(movie)
+        return
+    movie.suspect = movie.suspect or suspect
+    if strike:
+        movie.lost += 1
+        if task.worker not in movie.avoid:
+            movie.avoid = [*movie.avoid, task.worker]
+        if retries.after_loss(movie.lost) is retries.Outcome.FAIL:
+            movie.failure = None
+            give_up_poisoned(state, movie, task, why)
+            return
+    wait_again(state, movie, why)
+
+
+def give_up_poisoned(state: State, movie: MovieRecord, task: TaskRecord, why: str) -> None:
+    """A movie that has cost as many workers as one may."""
+    text = f"it has cost {movie.lost} workers, the last: {why}; look at the file, then retry it"
+    worker = state.workers.get(task.worker)
+    step = task.step if task.step in ("load", "write", *STEPS) else "load"
+    movie.failure = wire.Failure("poisoned", step, text[:LONGEST_TEXT], worker.host if worker is not None else "")
+    movie.failed_wanted = task.wanted.get(step if step in STEPS else "motion", "")
+    state.move(movie, FAILED, f"poisoned on {task.worker}: {why}")
+    exporting.release_held(state, movie)
+
+
+def wait_again(state: State, movie: MovieRecord, why: str) -> None:
+    """Back to the queue, or to the end where other settings by now leave nothing to run."""
+    if movie.results:
+        reconsider(state, movie, why)
+    else:
+        state.move(movie, movie.waiting_status, why)
+
+
+def lost(state: State, movie: MovieRecord, task: TaskRecord, why: str) -> None:
+    """Say that a lease ended without a result."""
+    state.publish("task.lost", event(movie, task, text=why))
+
+
+def lose(state: State, leased: list[TaskRecord], why: str) -> None:
+    """Leases lost with their process. Which movie cost it is known only where there was one; of several each is suspect."""
+    for task in leased:
+        strike = task.begun and len(leased) == 1
+        requeue(state, task, why, cancel=False, strike=strike, suspect=task.begun and not strike)
+
+
+def finite(value: Any) -> Any:
+    """Plain values with null for what is not finite: JSON has no NaN, and what was not measured is null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: finite(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [finite(one) for one in value]
+    return value
+
+
+def _report_fault(state: State, task: TaskRecord, message: wire.TaskFinished) -> str:
+    missing = [step for step in task.run if step not in message.ran]
+    if missing:
+        return f"{', '.join(missing)} was to run and did not"
+    for step in ("input", *STEPS):
+        if not isinstance(message.results.get(step, {}), dict):
+            return f"results of {step} are not a map"
+    if task.purpose == PROCESS:
+        absent = [step for step in task.run if step not in message.results]
+        if absent:
+            return f"no results of {', '.join(absent)}"
+    if views.packed_size(message.results) > LARGEST_RESULTS_BYTES:
+        return f"results of {views.packed_size(message.results)} bytes"
+    if views.packed_size(message.outputs) > LARGEST_OUTPUTS_BYTES:
+        return f"outputs of {views.packed_size(message.outputs)} bytes"
+    try:
+        filter_reasons(finite(message.results), state.settings.filter)
+        for files in message.outputs.values():
+            for file in files:
+                inside(Path("/"), file)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    except PathOutsideError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,225 @@
+"""The compute process: three stages (load, compute, write) that overlap over consecutive movies, one device.
+
+Started by the nanny with one end of a socket pair as file descriptor `--line`. It ends when the line does: a nanny that is
+killed takes its computation with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from warpcore.bus.messages import AssignTask
+from warpcore.services.worker.channel import Channel, ChannelClosedError
+from warpcore.services.worker.exits import DEVICE_EXIT
+from warpcore.services.worker.failures import CancelledError, TaskError, classify
+
+log = logging.getLogger("warpcore.worker.compute")
+
+PROGRESS_EVERY_S = 0.25
+
+
+@dataclass
+class Job:
+    """One task on its way through the stages. `seconds` measures each."""
+
+    task: AssignTask
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    granted: queue.SimpleQueue[bool] = field(default_factory=queue.SimpleQueue)
+    seconds: dict[str, float] = field(default_factory=dict)
+    payload: Any = None
+    step: str = "load"
+
+
+class Compute:
+    """Owns the stages. Loading and writing have a thread each, the computation has the main thread."""
+
+    def __init__(self, line: Channel) -> None:
+        self._line = line
+        self._jobs: dict[int, Job] = {}
+        self._to_load: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._to_compute: queue.Queue[Job] = queue.Queue(maxsize=1)
+        self._to_write: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._reported: dict[tuple[int, str], float] = {}
+
+    def run(self, ready: dict[str, Any]) -> None:
+        """Serve until the line ends; that ends the process, whatever the stages are doing."""
+        for stage in (self._listen, self._load_all, self._write_all):
+            threading.Thread(target=stage, name=stage.__name__, daemon=True).start()
+        self._line.send({"is": "ready", **ready})
+        while True:
+            self._compute_one(self._to_compute.get())
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._command(self._line.receive())
+        except ChannelClosedError:
+            os._exit(0)
+
+    def _command(self, item: dict[str, Any]) -> None:
+        if item["do"] == "task":
+            job = Job(AssignTask.from_body(item["task"]))
+            self._jobs[job.task.lease] = job
+            self._to_load.put(job)
+            return
+        job_of_lease = self._jobs.get(item["lease"])
+        if job_of_lease is None:
+            return
+        if item["do"] == "cancel":
+            job_of_lease.cancelled.set()
+            job_of_lease.granted.put(False)
+        elif item["do"] == "commit":
+            job_of_lease.granted.put(item["granted"])
+
+    # --- stages ----------------------------------------------------------------------------------------------------
+
+    def _load_all(self) -> None:
+        from warpcore.services.worker.pipeline import load
+
+        while True:
+            job = self._to_load.get()
+            if self._stage(job, "load", lambda job=job: load(job.task, self._progress(job, "load"))):
+                self._to_compute.put(job)
+
+    def _compute_one(self, job: Job) -> None:
+        from warpcore.services.worker.pipeline import compute
+
+        if self._stage(job, "compute", lambda: compute(job.payload, self._progress(job, "compute"))):
+            self._to_write.put(job)
+
+    def _write_all(self) -> None:
+        from warpcore.services.worker.pipeline import stage_outputs
+
+        while True:
+            job = self._to_write.get()
+            products = job.payload
+            if self._stage(job, "write", lambda job=job: stage_outputs(job.payload, self._progress(job, "write"))):
+                self._commit(job, products)
+
+    def _commit(self, job: Job, products: Any) -> None:
+        from warpcore.services.worker.pipeline import commit
+
+        staging = job.payload
+        lease = job.task.lease
+        self._line.send({"is": "staged", "lease": lease})
+        if not job.granted.get():
+            staging.discard()
+            self._drop(job)
+            return
+        try:
+            outputs, kept = commit(products, staging)
+        except OSError as error:
+            self._fail(job, classify(error, "write"))
+            return
+        del self._jobs[lease]
+        self._line.send(
+            {
+                "is": "finished",
+                "lease": lease,
+                "ran": products.ran,
+                "results": products.results,
+                "outputs": outputs,
+                "kept": kept,
+                "seconds": {name: round(value, 4) for name, value in {**job.seconds, **products.seconds}.items()},
+            }
+        )
+
+    def _stage(self, job: Job, stage: str, work: Any) -> bool:
+        """Run one stage of a job; False where it ended there. Nothing that a movie does may end the process."""
+        if job.cancelled.is_set():
+            self._drop(job)
+            return False
+        begun = time.monotonic()
+        try:
+            job.payload = work()
+        except CancelledError:
+            self._drop(job)
+            return False
+        except Exception as error:  # noqa: BLE001 - every failure of a movie is classified and reported
+            self._fail(job, classify(error, job.step))
+            return False
+        job.seconds[stage] = time.monotonic() - begun
+        return True
+
+    def _fail(self, job: Job, error: TaskError) -> None:
+        from warpcore.services.worker.devices import probe
+
+        if error.kind in ("internal", "bad_gpu") and (fault := probe()) is not None:
+            error = TaskError("bad_gpu", error.step, f"{error.message} (device check: {fault})")
+        job.payload = None
+        self._jobs.pop(job.task.lease, None)
+        self._line.send(
+            {
+                "is": "failed",
+                "lease": job.task.lease,
+                "kind": error.kind,
+                "step": error.step,
+                "message": error.message,
+            }
+        )
+
+    def _drop(self, job: Job) -> None:
+        job.payload = None
+        self._jobs.pop(job.task.lease, None)
+        self._line.send({"is": "dropped", "lease": job.task.lease})
+
+    def _progress(self, job: Job, stage: str) -> Any:
+        """The callback of a stage: raises CancelledError once the task is cancelled, reports at most four times a second a step."""
+
+        def report(step: str, fraction: float, message: str = "") -> None:
+            if job.cancelled.is_set():
+                raise CancelledError
+            begins = step != job.step
+            job.step = step
+            key, now = (job.task.lease, step), time.monotonic()
+            if not begins and fraction < 1 and now - self._reported.get(key, 0.0) < PROGRESS_EVERY_S:
+                return
+            self._reported = {k: t for k, t in self._reported.items() if k[0] in self._jobs} | {key: now}
+            self._line.send(
+                {
+                    "is": "progress",
+                    "lease": job.task.lease,
+                    "stage": stage,
+                    "step": step,
+                    "fraction": float(fraction),
+                    "message": message,
+                }
+            )
+
+        return report
+
+
+def main() -> None:
+    """Entry of the compute process: `python -m warpcore.services.worker.compute --line FD --device DEVICE --cache FOLDER`."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--line", type=int, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--cache", type=Path, required=True)
+    options = parser.parse_args()
+    faulthandler.enable()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("jax").setLevel(logging.WARNING)
+    from warpcore.services.worker.devices import DeviceError, open_device
+
+    line = Channel(socket.socket(fileno=options.line))
+    try:
+        ready = open_device(options.device, options.cache)
+    except DeviceError as error:
+        log.error("%s", error)
+        sys.exit(DEVICE_EXIT)
+    Compute(line).run(ready)
+
+
+if __name__ == "__main__":
+    main()

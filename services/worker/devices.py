@@ -1,0 +1,89 @@
+"""The one device that a compute process works on: opening it, naming it, checking that it still computes right."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+log = logging.getLogger(__name__)
+
+
+class DeviceError(RuntimeError):
+    """The device that was asked for cannot be used."""
+
+
+def environment_for(device: str) -> dict[str, str]:
+    """Environment variables that a compute process must start with for `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises DeviceError for any other name. JAX reads them when it is imported, so they cannot be set later.
+    """
+    if device == "auto":
+        return {}
+    if device == "cpu":
+        return {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+    kind, _, index = device.partition(":")
+    if kind != "cuda" or not (index == "" or index.isdigit()):
+        raise DeviceError(f"unknown device {device!r}: use auto, cpu, cuda or cuda:N")
+    return {"JAX_PLATFORMS": "cuda,cpu", **({"CUDA_VISIBLE_DEVICES": index} if index else {})}
+
+
+def open_device(device: str, cache: Path) -> dict[str, Any]:
+    """Open the device, check it, turn on the persistent compilation cache; what registration tells of it.
+
+    Raises DeviceError where a GPU was asked for and none answers, or where the check fails.
+    """
+    import jax
+
+    cache.mkdir(parents=True, exist_ok=True)
+    set_option: Any = jax.config.update
+    set_option("jax_compilation_cache_dir", str(cache))
+    set_option("jax_persistent_cache_min_compile_time_secs", 0.2)
+    found = jax.devices()[0]
+    if device.startswith("cuda") and found.platform not in ("gpu", "cuda"):
+        raise DeviceError(
+            f"device {device} was asked for, but JAX finds only {found.platform}: is warpcore[cuda] installed?"
+        )
+    fault = probe()
+    if fault is not None:
+        raise DeviceError(f"{found.device_kind}: {fault}")
+    if found.platform == "cpu":
+        log.info("no GPU in use: this worker computes on the CPU (%s cores)", len(os.sched_getaffinity(0)))
+    return {
+        "device": _name(found),
+        "device_memory_mb": _memory_mb(found),
+        "versions": {"warpcore": version("warpcore"), "jax": jax.__version__, "python": platform.python_version()},
+    }
+
+
+def probe() -> str | None:
+    """A small computation with a known result; what is wrong with the device, or None."""
+    import jax
+    import jax.numpy as jnp
+
+    try:
+        ramp = np.arange(64 * 64, dtype=np.float32).reshape(64, 64) / 4096
+        back = np.asarray(jax.jit(lambda image: jnp.fft.irfft2(jnp.fft.rfft2(image)))(ramp))
+    except Exception as error:  # noqa: BLE001 - whatever a broken device raises is the finding
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    worst = float(np.max(np.abs(back - ramp)))
+    return None if worst < 1e-4 else f"a Fourier transform and back is off by {worst:.2g}"
+
+
+def _name(device: Any) -> str:
+    if device.platform == "cpu":
+        return f"cpu ({len(os.sched_getaffinity(0))} cores)"
+    index = os.environ.get("CUDA_VISIBLE_DEVICES", str(device.id))
+    return f"{device.device_kind} (cuda:{index})"
+
+
+def _memory_mb(device: Any) -> int:
+    if device.platform == "cpu":
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    stats = device.memory_stats() or {}
+    return int(stats.get("bytes_limit", 0)) // 2**20

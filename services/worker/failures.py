@@ -1,0 +1,46 @@
+"""What an exception in a task means: the movie's fault, the machine's, the GPU's, or ours."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import traceback
+
+from warpcore.services.movies.errors import InputError
+
+log = logging.getLogger(__name__)
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO, errno.ESTALE, errno.ETIMEDOUT}
+_GPU_SIGNS = ("CUDA_ERROR", "cudaError", "CUDNN_STATUS", "ECC error", "device-side assert", "XID")
+
+
+class CancelledError(Exception):
+    """The task was cancelled while it ran."""
+
+
+class TaskError(Exception):
+    """A task that failed: `kind` as in messages.Failure, the `step` it was in, one line for people."""
+
+    def __init__(self, kind: str, step: str, message: str) -> None:
+        self.kind, self.step, self.message = kind, step, message
+        super().__init__(message)
+
+
+def classify(error: BaseException, step: str) -> TaskError:
+    """The kind of failure that an exception stands for; unexpected ones are logged with their traceback."""
+    text = str(error).strip() or type(error).__name__
+    first_line = text.splitlines()[0]
+    if isinstance(error, TaskError):
+        return error
+    if isinstance(error, InputError):
+        return TaskError("input", step, first_line)
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "Out of memory" in text:
+        return TaskError("resource", step, f"out of memory: {first_line}")
+    if any(sign in text for sign in _GPU_SIGNS):
+        return TaskError("bad_gpu", step, first_line)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return TaskError("resource", step, f"{error.strerror}: {error.filename or ''}".rstrip(": "))
+    if isinstance(error, OSError):
+        return TaskError("resource", step, text)
+    log.error("unexpected error in step %s:\n%s", step, "".join(traceback.format_exception(error)))
+    return TaskError("internal", step, f"{type(error).__name__}: {first_line}")

@@ -1,0 +1,103 @@
+"""The same steps on named files in this process, without services: `warpcore process`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from warpcore.bus.messages import AssignTask, Failure
+from warpcore.services.movies.fingerprints import wanted_fingerprints
+from warpcore.services.movies.paths import movie_root
+from warpcore.services.movies.settings import Settings
+from warpcore.services.worker.devices import open_device
+from warpcore.services.worker.failures import TaskError, classify
+
+
+@dataclass(frozen=True)
+class FileOutcome:
+    """What became of one file: `status` is processed or failed; `results` as in `movies/results.py`."""
+
+    path: Path
+    name: str
+    status: str
+    failure: Failure | None = None
+    results: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, list[str]] = field(default_factory=dict)
+
+
+def process_files(
+    files: Sequence[Path],
+    settings: Settings,
+    processing_directory: Path,
+    on_progress: Callable[[str, str, float, str], None],
+    *,
+    device: str = "auto",
+) -> list[FileOutcome]:
+    """Process each file; a bad one fails by itself. `on_progress(name, step, fraction, message)`.
+
+    Two files of the same name from different folders would meet in the output: the second one fails and says so.
+    """
+    from warpcore.services.worker.service import cache_directory
+
+    open_device(device, cache_directory())
+    outcomes: list[FileOutcome] = []
+    taken: dict[str, Path] = {}
+    for path in files:
+        name = movie_root(path.name)
+        if name in taken:
+            conflict = f"{path}: same name as {taken[name]}, whose outputs it would overwrite"
+            outcomes.append(FileOutcome(path, name, "failed", Failure("conflict", "load", conflict, "")))
+            continue
+        taken[name] = path
+        outcomes.append(_process(path.absolute(), name, settings, processing_directory, on_progress))
+    return outcomes
+
+
+def _process(
+    path: Path,
+    name: str,
+    settings: Settings,
+    processing_directory: Path,
+    on_progress: Callable[[str, str, float, str], None],
+) -> FileOutcome:
+    from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
+
+    now_in = "load"
+
+    def report(step: str, fraction: float, message: str = "") -> None:
+        nonlocal now_in
+        now_in = step
+        on_progress(name, step, fraction, message)
+
+    try:
+        products = compute(load(_task(path, name, settings, processing_directory), report), report)
+        outputs, _ = commit(products, stage_outputs(products, report))
+    except Exception as error:  # noqa: BLE001 - a bad file must not stop the others; its kind and step are reported
+        fault: TaskError = classify(error, now_in)
+        return FileOutcome(path, name, "failed", Failure(fault.kind, fault.step, fault.message, ""))
+    return FileOutcome(path, name, "processed", None, products.results, outputs)
+
+
+def _task(path: Path, name: str, settings: Settings, processing_directory: Path) -> AssignTask:
+    try:
+        identity = path.stat()
+        size, mtime_ns = identity.st_size, identity.st_mtime_ns
+    except OSError:
+        size, mtime_ns = 0, 0
+    wanted = wanted_fingerprints(settings, size, mtime_ns)
+    return AssignTask(
+        lease=0,
+        purpose="process",
+        name=name,
+        path=path.name,
+        size=size,
+        mtime_ns=mtime_ns,
+        run=[step for step, fingerprint in wanted.items() if fingerprint != "off"],
+        wanted=wanted,
+        settings=settings.to_dict(),
+        results={},
+        data_directory=str(path.parent),
+        processing_directory=str(processing_directory.absolute()),
+    )

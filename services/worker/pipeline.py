@@ -1,0 +1,300 @@
+"""One movie from file to staged outputs, in the three stages that the compute process overlaps: load, compute, write.
+
+Steps that need not run again are read back from what they wrote; where that is gone, they run too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from warpcore.bus.messages import AssignTask
+from warpcore.kernels.correct import correct_movie
+from warpcore.kernels.ctf import fit_image
+from warpcore.kernels.defects import find_defects
+from warpcore.kernels.motion import estimate_motion
+from warpcore.kernels.motion_model import MotionModel
+from warpcore.kernels.picking import pick_blobs
+from warpcore.services.movies.defects import read_defects
+from warpcore.services.movies.errors import InputError
+from warpcore.services.movies.gain import read_gain
+from warpcore.services.movies.generations import Generation
+from warpcore.services.movies.paths import OutputPaths, inside
+from warpcore.services.movies.readers import pixel_size_angstrom, read_movie
+from warpcore.services.movies.results import STEPS
+from warpcore.services.movies.settings import Settings, parse_settings
+from warpcore.services.worker import stored, summaries
+from warpcore.services.worker.products import Loaded, Products
+from warpcore.services.worker.staging import Staging
+from warpcore.services.worker.writing import write_outputs
+
+
+class Report(Protocol):
+    """`report(step, fraction, message)`: how far a step is; may raise to cancel the task."""
+
+    def __call__(self, step: str, fraction: float, message: str = "") -> None: ...
+
+
+def load(task: AssignTask, report: Report) -> Loaded:
+    """Read what the task's steps need. Raises InputError for a movie that cannot be read."""
+    report("load", 0.0)
+    settings = parse_settings(task.settings)
+    paths = OutputPaths(task.name, settings.picking.suffix)
+    path = inside(Path(task.data_directory), task.path)
+    processing = Path(task.processing_directory)
+    _check_identity(path, task)
+    loaded = Loaded(task, settings, paths, list(task.run), 0.0, settings.import_.dose_per_frame)
+    _read_back(loaded, processing)
+    if settings.export.average and not _needs_frames(loaded):
+        average = stored.read_average(inside(processing, paths.average))
+        if average is not None:
+            loaded.average, loaded.average_pixel_size = average
+            loaded.raw_pixel_size = average[1] / 2**settings.import_.binning
+            report("load", 1.0, "average of the earlier run")
+            return loaded
+    _load_frames(loaded, path)
+    report("load", 1.0)
+    return loaded
+
+
+def compute(loaded: Loaded, report: Report) -> Products:
+    """Run the steps on the device, in order; a step that is switched off leaves no result behind."""
+    settings = loaded.settings
+    results = {step: summary for step, summary in loaded.task.results.items() if step not in loaded.run}
+    products = Products(loaded, loaded.run, results, model=loaded.model, ctf=loaded.ctf, picks=loaded.picks)
+    if "motion" in loaded.run:
+        with _timed(products, "motion"):
+            _run_motion(loaded, products, report)
+    _correct(loaded, products)
+    if "ctf" in loaded.run and settings.ctf.enabled:
+        with _timed(products, "ctf"):
+            _run_ctf(loaded, products, report)
+    elif not settings.ctf.enabled:
+        results.pop("ctf", None)
+    if "picking" in loaded.run and settings.picks:
+        with _timed(products, "picking"):
+            _run_picking(loaded, products, report)
+    elif not settings.picks:
+        results.pop("picking", None)
+    return products
+
+
+def stage_outputs(products: Products, report: Report) -> Staging:
+    """Write all outputs under temporary names; on any error nothing of them stays behind."""
+    report("write", 0.0)
+    staging = Staging(Path(products.loaded.task.processing_directory))
+    try:
+        write_outputs(products, staging)
+        staging.settle()
+    except BaseException:
+        staging.discard()
+        raise
+    report("write", 1.0)
+    return staging
+
+
+def commit(products: Products, staging: Staging) -> tuple[dict[str, list[str]], list[str]]:
+    """Put the staged outputs in place: the outputs by step, and the keys of the earlier generations that are kept.
+
+    An export job adds files and replaces nothing that belongs to a step.
+    """
+    task = products.loaded.task
+    if task.purpose != "process":
+        return staging.commit(task.name, Generation({}, {}, {}), [])
+    return staging.commit(task.name, Generation(task.stored, task.results, task.outputs), products.ran)
+
+
+# --- loading -----------------------------------------------------------------------------------------------------
+
+
+def _check_identity(path: Path, task: AssignTask) -> None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file is gone") from None
+    if task.purpose == "process" and (found.st_size, found.st_mtime_ns) != (task.size, task.mtime_ns):
+        raise InputError(
+            f"{path}: the file has changed since it was registered; it is taken up again once it is stable"
+        )
+
+
+def _read_back(loaded: Loaded, processing: Path) -> None:
+    """Fill in the results of steps that do not run; where one is gone, it and those after it are added to the run."""
+    paths, settings = loaded.paths, loaded.settings
+    if "motion" not in loaded.run:
+        loaded.model = stored.read_motion(inside(processing, paths.motion_json))
+        if loaded.model is None:
+            loaded.run = _from("motion", settings)
+    if "ctf" not in loaded.run and settings.ctf.enabled:
+        loaded.ctf = stored.read_ctf(inside(processing, paths.ctf_json))
+        if loaded.ctf is None:
+            loaded.run = _from("ctf", settings)
+    if "picking" not in loaded.run and settings.picks:
+        loaded.picks = stored.read_picks(inside(processing, paths.coordinates))
+        if loaded.picks is None:
+            loaded.run = [step for step in STEPS if step in loaded.run or step == "picking"]
+
+
+def _from(first: str, settings: Settings) -> list[str]:
+    """`first` and all steps after it that are switched on."""
+    on = {"motion": True, "ctf": settings.ctf.enabled, "picking": settings.picks, "export": True}
+    names = [str(step) for step in STEPS]
+    return [step for step in names[names.index(first) :] if on[step]]
+
+
+def _needs_frames(loaded: Loaded) -> bool:
+    """Picking and particle export start from the average on disk; everything else from the frames."""
+    if "motion" in loaded.run or "ctf" in loaded.run:
+        return True
+    if "export" not in loaded.run:
+        return False
+    export = loaded.settings.export
+    return loaded.task.purpose == "process" or export.halves or export.stack
+
+
+def _load_frames(loaded: Loaded, path: Path) -> None:
+    imported = loaded.settings.import_
+    movie = read_movie(path, imported)
+    _, height, width = movie.frames.shape
+    loaded.movie = movie
+    loaded.raw_pixel_size = pixel_size_angstrom(movie, imported)
+    loaded.dose_per_frame = imported.dose_per_frame * movie.dose_factor
+    loaded.pre_exposure = loaded.dose_per_frame * movie.first_frame
+    try:
+        loaded.gain = read_gain(imported, (height, width), movie.is_eer)
+        loaded.defects = read_defects(imported, (height, width))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if loaded.gain is not None:
+        without_gain = loaded.gain.defects
+        loaded.defects = without_gain if loaded.defects is None else loaded.defects | without_gain
+
+
+# --- steps -------------------------------------------------------------------------------------------------------
+
+
+def _run_motion(loaded: Loaded, products: Products, report: Report) -> None:
+    options, movie = loaded.settings.motion, loaded.movie
+    assert movie is not None
+    frames = len(movie.frames)
+    report("motion", 0.0)
+    if frames < 2 or not options.enabled:
+        products.model = MotionModel.zero(frames)
+        report("motion", 1.0, "skipped: one frame" if frames < 2 else "switched off")
+    else:
+        products.model = estimate_motion(
+            movie.frames,
+            gain=_gain(loaded),
+            defects=_all_defects(loaded, products),
+            pixel_size_angstrom=loaded.raw_pixel_size,
+            dose_per_frame=loaded.dose_per_frame,
+            range_min_angstrom=options.range_min,
+            range_max_angstrom=options.range_max,
+            b_factor=options.b_factor,
+            grid=None if options.grid is None else (options.grid[0], options.grid[1], options.grid[2]),
+            on_progress=lambda fraction, message: report("motion", fraction, message),
+        )
+        report("motion", 1.0)
+    products.results["motion"] = summaries.of_motion(products.model, options.enabled, loaded.dose_per_frame)
+
+
+def _correct(loaded: Loaded, products: Products) -> None:
+    """The aligned average, from the frames or from the earlier run; as it stands on disk, so that later runs see the same."""
+    movie, model, settings = loaded.movie, products.model, loaded.settings
+    if movie is None:
+        products.average, products.average_pixel_size = loaded.average, loaded.average_pixel_size
+        return
+    assert model is not None
+    if model.frames != len(movie.frames):
+        raise InputError(f"{movie.path}: {len(movie.frames)} frames, but the stored motion has {model.frames}")
+    with _timed(products, "correct"):
+        products.corrected = correct_movie(
+            movie.frames,
+            model,
+            gain=_gain(loaded),
+            defects=_all_defects(loaded, products),
+            pixel_size_angstrom=loaded.raw_pixel_size,
+            binning=settings.import_.binning,
+            dose_per_frame=loaded.dose_per_frame,
+            voltage_kv=settings.ctf.voltage,
+            dose_weighting=settings.export.dose_weighting,
+            pre_exposure=loaded.pre_exposure,
+            halves=settings.export.halves,
+            stack=settings.export.stack,
+        )
+    average = products.corrected.average
+    if settings.export.float16:
+        average = average.astype(np.float16).astype(np.float32)
+    products.average, products.average_pixel_size = average, products.corrected.pixel_size_angstrom
+    products.results["input"] = summaries.of_input(
+        movie, average, loaded.raw_pixel_size, products.average_pixel_size, loaded.dose_per_frame
+    )
+
+
+def _run_ctf(loaded: Loaded, products: Products, report: Report) -> None:
+    options = loaded.settings.ctf
+    assert products.corrected is not None
+    assert loaded.movie is not None
+    report("ctf", 0.0)
+    products.ctf = fit_image(
+        products.corrected.unweighted,
+        pixel_size_angstrom=products.average_pixel_size,
+        voltage_kv=options.voltage,
+        cs_mm=options.cs,
+        amplitude_contrast=options.amplitude_contrast,
+        window_px=options.window,
+        range_min_angstrom=options.range_min,
+        range_max_angstrom=options.range_max,
+        defocus_min_um=options.defocus_min,
+        defocus_max_um=options.defocus_max,
+        fit_phase=options.fit_phase,
+        grid=None if options.grid is None else (options.grid[0], options.grid[1]),
+        dose=loaded.dose_per_frame * len(loaded.movie.frames),
+        on_progress=lambda fraction: report("ctf", fraction),
+    )
+    report("ctf", 1.0, products.ctf.failure or "")
+    products.results["ctf"] = summaries.of_ctf(products.ctf)
+
+
+def _run_picking(loaded: Loaded, products: Products, report: Report) -> None:
+    options = loaded.settings.picking
+    assert products.average is not None
+    report("picking", 0.0)
+    if options.diameter is None:
+        raise InputError("setting picking.diameter: give the particle's diameter in Å")
+    products.picks = pick_blobs(
+        products.average,
+        pixel_size_angstrom=products.average_pixel_size,
+        diameter_angstrom=options.diameter,
+        threshold=options.threshold,
+        minimum_distance_angstrom=options.minimum_distance,
+        contrast=options.contrast,
+        ctf=summaries.ctf_parameters(products.ctf, loaded.settings),
+    )
+    report("picking", 1.0, f"{len(products.picks.scores)} particles")
+    products.results["picking"] = summaries.of_picking(products.picks, loaded.settings, loaded.paths)
+
+
+def _gain(loaded: Loaded) -> npt.NDArray[np.float32] | None:
+    return None if loaded.gain is None else loaded.gain.multiplier
+
+
+def _all_defects(loaded: Loaded, products: Products) -> npt.NDArray[np.bool_] | None:
+    """Known defects and those that the frames show; the frames are searched once."""
+    if products.hot_pixels is None and loaded.movie is not None:
+        found = find_defects(loaded.movie.frames, _gain(loaded))
+        products.hot_pixels = found if loaded.defects is None else found | loaded.defects
+    return products.hot_pixels
+
+
+@contextmanager
+def _timed(products: Products, name: str) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    products.seconds[name] = time.monotonic() - begun

@@ -1,0 +1,214 @@
+"""The nanny's shell: its socket to the scheduler, its compute process, its logs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import zmq
+
+from warpcore.bus import messages as m
+from warpcore.bus.dealer import Dealer
+from warpcore.bus.endpoints import Endpoints
+from warpcore.bus.envelope import WireError, new_id
+from warpcore.bus.schema import read_message
+from warpcore.services.worker.channel import Channel, ChannelClosedError
+from warpcore.services.worker.devices import environment_for
+from warpcore.services.worker.exits import exit_cause, oom_kills
+from warpcore.services.worker.load import measure_load
+from warpcore.services.worker.nanny import Effect, Identity, KillCompute, Nanny, StartCompute, ToCompute, ToScheduler
+
+log = logging.getLogger("warpcore.worker")
+
+POLL_MS = 200
+GOODBYE_S = 2.0
+LOAD_EVERY_S = 2.0
+LOG_LINES_AT_ONCE = 100
+
+
+def default_name(device: str) -> str:
+    """`host/cuda:0` on a GPU; on a CPU, where several may share a host, the process id tells them apart."""
+    kind = device if device.startswith("cuda:") else f"{device}-{os.getpid()}"
+    return f"{socket.gethostname()}/{kind}"
+
+
+def cache_directory() -> Path:
+    """Where compiled kernels are kept between runs; `WARPCORE_CACHE` moves it."""
+    return Path(os.environ.get("WARPCORE_CACHE") or platformdirs.user_cache_dir("warpcore")) / "jax"
+
+
+def run_worker(endpoints: Endpoints, *, name: str | None = None, device: str = "auto", stop: threading.Event) -> int:
+    """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for a device name that cannot be."""
+    environment_for(device)
+    identity = Identity(
+        name=name or default_name(device), instance=new_id(), host=socket.gethostname(), pid=os.getpid()
+    )
+    shell = _Shell(endpoints, Nanny(identity), device)
+    try:
+        shell.run(stop)
+    finally:
+        shell.close()
+    return 0
+
+
+class _Shell:
+    """Carries out the nanny's effects."""
+
+    def __init__(self, endpoints: Endpoints, nanny: Nanny, device: str) -> None:
+        self._nanny = nanny
+        self._device = device
+        self._dealer = Dealer(endpoints.workers, nanny.identity.name.encode(), nanny.identity.name)
+        self._poller = zmq.Poller()
+        self._poller.register(self._dealer.socket, zmq.POLLIN)
+        self._compute: _ComputeProcess | None = None
+        self._lines = _LogLines()
+        self._load: dict[str, Any] = {}
+        self._load_at = float("-inf")
+
+    def run(self, stop: threading.Event) -> None:
+        """The loop: hear both sides, tick, end in good order."""
+        log.info("worker %s serves the scheduler", self._nanny.identity.name)
+        self._do(self._nanny.start(time.monotonic()))
+        while not stop.is_set():
+            self._round()
+        self._do(self._nanny.stop(time.monotonic()))
+        deadline = time.monotonic() + GOODBYE_S
+        while self._nanny.waits_for_answers and time.monotonic() < deadline:
+            self._round()
+
+    def close(self) -> None:
+        """End the compute process and the socket, whatever happened."""
+        if self._compute is not None:
+            self._compute.kill()
+            self._compute.process.wait()
+        self._dealer.close()
+
+    def _round(self) -> None:
+        self._poller.poll(POLL_MS)
+        now = time.monotonic()
+        for envelope in self._dealer.receive():
+            try:
+                message = read_message(envelope.type, envelope.body)
+            except WireError as error:
+                log.warning("dropped a message of the scheduler: %s", error)
+                continue
+            self._do(self._nanny.from_scheduler(message, envelope.reply_to, now))
+        self._hear_compute(now)
+        if now - self._load_at >= LOAD_EVERY_S:
+            self._load, self._load_at = measure_load(self._compute.process.pid if self._compute else None), now
+        self._do(self._nanny.tick(now, self._load))
+        lines = self._lines.take(LOG_LINES_AT_ONCE)
+        if lines and self._nanny.registered:
+            self._dealer.send(m.WorkerLog(worker=self._nanny.identity.name, lines=lines))
+
+    def _hear_compute(self, now: float) -> None:
+        compute = self._compute
+        if compute is None:
+            return
+        try:
+            for item in compute.line.drain():
+                self._do(self._nanny.from_compute(item, now))
+        except ChannelClosedError:
+            compute.kill()
+            compute.process.wait()
+            self._poller.unregister(compute.line.fileno)
+            compute.line.close()
+            self._compute = None
+            kind, cause = exit_cause(compute.process.returncode, oom_kills() - compute.oom_kills, self._lines.last)
+            if not self._nanny.stopping:
+                log.error("compute process %s ended: %s", compute.process.pid, cause)
+                self._lines.add("error", f"compute process ended: {cause}")
+            self._do(self._nanny.compute_exited(kind, cause, now))
+
+    def _do(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, ToScheduler):
+                self._dealer.send(effect.message, id=effect.id)
+            elif isinstance(effect, ToCompute):
+                self._to_compute(effect.item)
+            elif isinstance(effect, StartCompute):
+                self._compute = _ComputeProcess(self._device, self._lines)
+                self._poller.register(self._compute.line.fileno, zmq.POLLIN)
+            elif isinstance(effect, KillCompute) and self._compute is not None:
+                log.info("ending the compute process: %s", effect.why)
+                self._compute.kill()
+
+    def _to_compute(self, item: dict[str, Any]) -> None:
+        if self._compute is None:
+            return
+        try:
+            self._compute.line.send(item)
+        except ChannelClosedError as error:
+            log.info("compute process does not listen any more (%s); its end is reported next", error)
+
+
+class _ComputeProcess:
+    """A running compute process, the line to it, and a thread that reads its log."""
+
+    def __init__(self, device: str, lines: _LogLines) -> None:
+        ours, theirs = socket.socketpair()
+        command = [
+            *(sys.executable, "-m", "warpcore.services.worker.compute"),
+            *("--line", str(theirs.fileno()), "--device", device, "--cache", str(cache_directory())),
+        ]
+        self.oom_kills = oom_kills()
+        self.process = subprocess.Popen(
+            command,
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, **environment_for(device)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        theirs.close()
+        self.line = Channel(ours)
+        threading.Thread(target=lines.read_from, args=(self.process,), daemon=True).start()
+
+    def kill(self) -> None:
+        """SIGKILL: a computation cannot be asked."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+
+
+class _LogLines:
+    """Log lines of the compute process, on their way to the scheduler. Bounded: the oldest go first."""
+
+    LIMIT = 2000
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[dict[str, Any]] = []
+        self.last = ""
+
+    def read_from(self, process: subprocess.Popen[bytes]) -> None:
+        """Read a process's output to its end."""
+        assert process.stdout is not None
+        for raw in process.stdout:
+            text = raw.decode(errors="replace").rstrip()
+            if text:
+                level, _, rest = text.partition(" ")
+                known = level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+                self.add(level.lower() if known else "info", rest if known else text)
+
+    def add(self, level: str, text: str) -> None:
+        """Add one line; it goes to the nanny's own log too."""
+        log.log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
+        with self._lock:
+            self.last = text
+            self._waiting.append({"level": level, "text": text[:4000], "ts": time.time()})
+            del self._waiting[: -self.LIMIT]
+
+    def take(self, count: int) -> list[dict[str, Any]]:
+        """Up to `count` lines, oldest first."""
+        with self._lock:
+            lines, self._waiting = self._waiting[:count], self._waiting[count:]
+        return lines

@@ -1,0 +1,234 @@
+"""What a task's products become on disk, by FORMATS' names; every file is written to a place that `Staging` gives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warpcore.kernels.deconvolution import deconvolve
+from warpcore.kernels.particles import extract_particles
+from warpcore.kernels.thumbnail import thumbnail
+from warpcore.services.movies.errors import InputError
+from warpcore.services.movies.mrc_writer import write_mrc
+from warpcore.services.movies.png import write_png
+from warpcore.services.movies.star_files import (
+    OpticsGroup,
+    ParticleCtf,
+    write_coordinates,
+    write_motion_star,
+    write_particles,
+)
+from warpcore.services.movies.warp_xml import write_movie_xml
+from warpcore.services.worker import summaries
+from warpcore.services.worker.products import Products
+from warpcore.services.worker.staging import Staging
+from warpcore.services.worker.xml import movie_xml
+
+
+def write_outputs(products: Products, staging: Staging) -> None:
+    """Write the outputs of the steps that ran and complete the results with what the export made."""
+    loaded = products.loaded
+    if loaded.task.purpose != "process":
+        products.results["export"] = _export(products, staging, average=False)
+        return
+    if "motion" in products.ran:
+        _motion(products, staging)
+    if "ctf" in products.ran and products.ctf is not None:
+        _ctf(products, staging)
+    if "picking" in products.ran and products.picks is not None:
+        place = staging.place("picking", loaded.paths.coordinates)
+        write_coordinates(place, products.picks.x_px, products.picks.y_px, products.picks.scores)
+    if "export" in products.ran:
+        products.results["export"] = _export(products, staging, average=True)
+    # With the export, whose outputs always hold the XML; a run of earlier steps alone renews the same file.
+    write_movie_xml(staging.place("export", loaded.paths.xml), movie_xml(products))
+
+
+def _motion(products: Products, staging: Staging) -> None:
+    loaded, model = products.loaded, products.model
+    assert model is not None
+    assert loaded.movie is not None
+    _json(staging.place("motion", loaded.paths.motion_json), {**model.to_dict(), **_tracks(products)})
+    imported, movie = loaded.settings.import_, loaded.movie
+    frames, height, width = movie.frames.shape
+    shifts, coefficients, residual = model.relion_polynomial(height, width, loaded.raw_pixel_size)
+    products.results["motion"]["relion_worst_residual_px"] = round(float(residual), 4)
+    general: dict[str, Any] = {
+        "rlnImageSizeX": width,
+        "rlnImageSizeY": height,
+        "rlnImageSizeZ": frames,
+        "rlnMicrographMovieName": str(movie.path),
+        "rlnMicrographBinning": float(2**imported.binning),
+        "rlnMicrographOriginalPixelSize": loaded.raw_pixel_size,
+        "rlnMicrographDoseRate": loaded.dose_per_frame,
+        "rlnMicrographPreExposure": loaded.pre_exposure,
+        "rlnVoltage": loaded.settings.ctf.voltage,
+        "rlnMicrographStartFrame": movie.first_frame + 1,
+    }
+    if imported.gain_path:
+        general["rlnMicrographGainName"] = imported.gain_path
+    if imported.defects_path:
+        general["rlnMicrographDefectFile"] = imported.defects_path
+    if movie.is_eer:
+        general |= {"rlnEERUpsampling": imported.eer_upsampling, "rlnEERGrouping": movie.raw_frames_per_frame}
+    hot = np.argwhere(products.hot_pixels)[:, ::-1] if products.hot_pixels is not None else np.zeros((0, 2))
+    write_motion_star(
+        staging.place("motion", loaded.paths.motion_star),
+        general,
+        shifts,
+        None if products.results["motion"]["skipped"] else coefficients,
+        hot,
+        movie.first_frame + 1,
+    )
+
+
+def _tracks(products: Products) -> dict[str, Any]:
+    """The tracks for people and plots: frame by frame at the centre and on 5 × 5 positions, Å."""
+    model = products.model
+    assert model is not None
+    fractions = (np.arange(5) + 0.5) / 5
+    x, y = np.meshgrid(fractions, fractions)
+    return {
+        "pixel_size_angstrom": products.loaded.raw_pixel_size,
+        "dose_per_frame": products.loaded.dose_per_frame,
+        "track_angstrom": np.round(model.global_track_angstrom(), 4).tolist(),
+        "tracks_5x5_angstrom": np.round(model.displacements_angstrom(x, y), 4).tolist(),
+    }
+
+
+def _ctf(products: Products, staging: Staging) -> None:
+    paths, fit = products.loaded.paths, products.ctf
+    assert fit is not None
+    _json(staging.place("ctf", paths.ctf_json), fit.to_dict())
+    write_mrc(staging.place("ctf", paths.power_spectrum), fit.diagnostic, products.average_pixel_size)
+
+
+def _export(products: Products, staging: Staging, *, average: bool) -> dict[str, Any]:
+    """The files that the export options ask for; `average`: the average and its thumbnail too (a job leaves them alone)."""
+    loaded, paths, options = products.loaded, products.loaded.paths, products.loaded.settings.export
+    pixel = products.average_pixel_size
+    image = products.average
+    assert image is not None
+    names = ("average", "thumbnail", "odd", "even", "stack", "deconvolved", "particles", "particle_count")
+    made: dict[str, Any] = {**dict.fromkeys(names), "junk_percent": None}
+    if average and options.average:
+        write_mrc(staging.place("export", paths.average), image, pixel, options.float16)
+        made["average"] = paths.average
+    if average:
+        write_png(staging.place("export", paths.thumbnail), thumbnail(image))
+        made["thumbnail"] = paths.thumbnail
+    corrected = products.corrected
+    if corrected is not None:
+        extra = (("odd", paths.odd, corrected.odd), ("even", paths.even, corrected.even))
+        for name, path, pixels in (*extra, ("stack", paths.stack, corrected.stack)):
+            if pixels is not None:
+                write_mrc(staging.place("export", path), pixels, pixel, options.float16)
+                made[name] = path
+    if options.deconvolution:
+        made["deconvolved"] = _deconvolved(products, staging)
+    if options.particles and products.picks is not None:
+        made["particles"], made["particle_count"] = _particles(products, staging)
+    if loaded.task.purpose != "process" and options.particles and products.picks is None:
+        raise InputError(f"{loaded.task.name}: no picks to extract; switch picking on first (picking.diameter)")
+    return made
+
+
+def _deconvolved(products: Products, staging: Staging) -> str | None:
+    parameters = summaries.ctf_parameters(products.ctf, products.loaded.settings)
+    if parameters is None:
+        return None
+    options, path = products.loaded.settings.export, products.loaded.paths.deconvolved
+    assert products.average is not None
+    image = deconvolve(
+        products.average,
+        pixel_size_angstrom=products.average_pixel_size,
+        ctf=parameters,
+        strength=options.deconvolution_strength,
+        falloff=options.deconvolution_falloff,
+    )
+    write_mrc(staging.place("export", path), np.asarray(image), products.average_pixel_size, options.float16)
+    return path
+
+
+def _particles(products: Products, staging: Staging) -> tuple[str | None, int]:
+    """Boxes and their STAR rows; a movie whose picks all lie at the edge gets neither."""
+    loaded, options, picks = products.loaded, products.loaded.settings.export, products.picks
+    assert products.average is not None
+    assert picks is not None
+    pixel = products.average_pixel_size
+    target = options.particle_pixel_size or pixel
+    diameter = loaded.settings.picking.diameter
+    box = options.box_size or _automatic_box(diameter, target)
+    stack, kept = extract_particles(
+        products.average,
+        picks.x_px,
+        picks.y_px,
+        box_px=box,
+        pixel_size_angstrom=pixel,
+        particle_pixel_size_angstrom=target,
+        invert=options.invert,
+        normalize=options.normalize,
+        diameter_angstrom=diameter,
+    )
+    if len(stack) == 0:
+        return None, 0
+    paths = loaded.paths
+    write_mrc(staging.place("export", paths.particles), stack, target, options.float16)
+    x, y, scores = (np.asarray(column)[kept] for column in (picks.x_px, picks.y_px, picks.scores))
+    write_particles(
+        staging.place("export", paths.particles_star),
+        _optics(products, target, box),
+        paths.average,
+        paths.particles,
+        x,
+        y,
+        scores,
+        _local_ctf(products, x, y),
+    )
+    return paths.particles, len(stack)
+
+
+def _automatic_box(diameter: float | None, pixel: float) -> int:
+    """Half as much again as the diameter, even, at least 32 px."""
+    if diameter is None:
+        raise InputError("setting export.box_size: give a box in px, since no picking.diameter says how large")
+    return max(32, 2 * round(0.75 * diameter / pixel))
+
+
+def _optics(products: Products, particle_pixel: float, box: int) -> OpticsGroup:
+    settings = products.loaded.settings
+    return OpticsGroup(
+        original_pixel_size_angstrom=products.loaded.raw_pixel_size,
+        pixel_size_angstrom=products.average_pixel_size,
+        voltage_kv=settings.ctf.voltage,
+        cs_mm=settings.ctf.cs,
+        amplitude_contrast=settings.ctf.amplitude_contrast,
+        image_pixel_size_angstrom=particle_pixel,
+        image_size_px=box,
+    )
+
+
+def _local_ctf(products: Products, x_px: np.ndarray, y_px: np.ndarray) -> ParticleCtf:
+    """The defocus at each particle's own place, from the fit's defocus surface."""
+    fit = products.ctf
+    if fit is None or fit.failure is not None:
+        return ParticleCtf(0.0, 0.0, 0.0)
+    assert products.average is not None
+    height, width = products.average.shape
+    mean = (fit.defocus_u_angstrom + fit.defocus_v_angstrom) / 2
+    delta = 1e4 * fit.grid.um_at(x_px / max(1, width - 1), y_px / max(1, height - 1)) - mean
+    return ParticleCtf(
+        defocus_u_angstrom=fit.defocus_u_angstrom + delta,
+        defocus_v_angstrom=fit.defocus_v_angstrom + delta,
+        defocus_angle_degrees=fit.angle_degrees,
+        phase_shift_degrees=fit.phase_shift_degrees,
+        figure_of_merit=fit.figure_of_merit,
+        max_resolution_angstrom=fit.resolution_angstrom,
+    )
+
+
+def _json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False), encoding="utf-8")

@@ -1,0 +1,340 @@
+"""ROUTER, DEALER, the waiting client and remembered answers, on real sockets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgpack
+import pytest
+import zmq
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warpcore.bus.client import NoAnswerError, RefusedError, RequestClient
+from warpcore.bus.dealer import Dealer
+from warpcore.bus.envelope import Envelope, encode
+from warpcore.bus.messages import Error, GetHealth, GetItem, Goodbye, Ok, RetryItem
+from warpcore.bus.replies import ReplyCache
+from warpcore.bus.router import BindError, Router
+from warpcore.bus.schema import Message
+
+Answer = Callable[[Envelope, int], Message | bytes | None]
+"""(request, how many requests came before it) → the answer, raw bytes, or silence."""
+
+
+class Server:
+    """A peer on a real ROUTER in a thread: answers as told and keeps what it received."""
+
+    def __init__(self, address: str, answer: Answer, replies: ReplyCache | None = None) -> None:
+        self.received: list[Envelope] = []
+        self.carried_out: list[str] = []
+        self._answer = answer
+        self._replies = replies
+        self._stop = threading.Event()
+        self.router = Router(address, "test")
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            self.router.socket.poll(20)
+            for identity, envelope in self.router.receive():
+                self._respond(identity, envelope)
+
+    def _respond(self, identity: bytes, envelope: Envelope) -> None:
+        self.received.append(envelope)
+        reply = self._replies.get(envelope.id) if self._replies else None
+        if reply is None:
+            self.carried_out.append(envelope.id)
+            answer = self._answer(envelope, len(self.received) - 1)
+            if isinstance(answer, bytes):
+                self.router.socket.send_multipart([identity, answer])
+                return
+            if answer is None:
+                return
+            reply = Envelope(answer.TYPE, answer.to_body(), "test", reply_to=envelope.id)
+            if self._replies is not None:
+                self._replies.put(envelope.id, reply)
+        self.router.send(identity, reply)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.router.close()
+
+
+@contextmanager
+def serving(address: str, answer: Answer, replies: ReplyCache | None = None) -> Iterator[Server]:
+    server = Server(address, answer, replies)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def address(free_ports: Callable[[int], list[int]]) -> str:
+    return f"tcp://127.0.0.1:{free_ports(1)[0]}"
+
+
+def always_ok(envelope: Envelope, before: int) -> Message:
+    return Ok()
+
+
+MALFORMED: dict[str, list[bytes]] = {
+    "random bytes": [b"\x93\x01\xff\x00rubbish"],
+    "empty": [b""],
+    "wrong version": [msgpack.packb({"v": 99, "type": "ok"})],
+    "missing field": [msgpack.packb({"v": 1, "type": "ok", "id": "1"})],
+    "two MiB": [b"\x00" * (2 * 1024 * 1024)],
+    "deep nesting": [b"\x81\xa1a" * 100_000 + b"\xc0"],
+    "two frames": [b"", encode(Envelope("ok", {}, "test"))],
+}
+
+
+@pytest.mark.parametrize("frames", MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_router_counts_what_is_malformed_and_goes_on(
+    address: str, frames: list[bytes], wait_until: Callable[..., None]
+) -> None:
+    with serving(address, always_ok) as server, zmq.Context.instance().socket(zmq.DEALER) as raw:
+        raw.linger = 0
+        raw.connect(address)
+        raw.send_multipart(frames)
+        wait_until(lambda: server.router.malformed == 1, what="malformed count")
+        with RequestClient(address, "test") as client:
+            assert client.request(GetHealth()) == Ok()
+        assert server.router.malformed == 1
+
+
+@pytest.mark.parametrize("frames", MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_dealer_counts_what_is_malformed_and_goes_on(
+    address: str, frames: list[bytes], wait_until: Callable[..., None]
+) -> None:
+    with Router(address, "test") as router, Dealer(address, b"worker", "worker") as dealer:
+        dealer.send(Goodbye("worker"))
+        arrived: list[Envelope] = []
+        wait_until(lambda: [*router.receive()] or not arrived, what="hello")
+        wait_until(lambda: router.send(b"worker", Envelope("ok", {}, "test")), what="connection")
+        router.socket.send_multipart([b"worker", *frames])
+        router.send(b"worker", Envelope("ok", {}, "test", reply_to="after"))
+        wait_until(lambda: arrived.extend(dealer.receive()) or len(arrived) == 2, what="both good ones")
+        assert [envelope.reply_to for envelope in arrived] == [None, "after"]
+        assert dealer.malformed == 1
+
+
+def test_peers_that_do_not_speak_the_protocol_do_no_harm(address: str) -> None:
+    port = int(address.rsplit(":", 1)[1])
+    with (
+        serving(address, always_ok),
+        RequestClient(address, "test") as client,
+        socket.create_connection(("127.0.0.1", port)) as stranger,
+    ):
+        stranger.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" + bytes(range(256)) * 100)
+        assert client.request(GetHealth()) == Ok()
+
+
+def test_a_malformed_answer_is_dropped_and_the_request_repeated_under_its_id(address: str) -> None:
+    def answer(envelope: Envelope, before: int) -> Message | bytes:
+        return b"rubbish" if before == 0 else Ok()
+
+    with serving(address, answer) as server, RequestClient(address, "test", timeout_s=0.1) as client:
+        assert client.request(GetHealth()) == Ok()
+        assert client.malformed == 1
+        assert len({envelope.id for envelope in server.received}) == 1
+        assert len(server.received) == 2
+
+
+def test_an_answer_of_an_unknown_type_says_so(address: str) -> None:
+    def answer(envelope: Envelope, before: int) -> bytes:
+        return encode(Envelope("later.kind", {}, "test", reply_to=envelope.id))
+
+    said = r"cannot be read.*later\.kind.*same version"
+    with (
+        serving(address, answer),
+        RequestClient(address, "test") as client,
+        pytest.raises(RefusedError, match=said),
+    ):
+        client.request(GetHealth())
+
+
+def test_an_error_answer_raises_with_its_code_and_text(address: str) -> None:
+    with serving(address, lambda *_: Error("not_found", "no movie named a")), RequestClient(address, "test") as client:
+        with pytest.raises(RefusedError, match="no movie named a") as raised:
+            client.request(GetItem("a"))
+        assert raised.value.error.code == "not_found"
+
+
+def test_a_repeated_request_is_carried_out_once_and_gets_the_first_answer(address: str) -> None:
+    """The first answer comes too late for the first attempt: the second attempt gets the same one."""
+
+    def answer(envelope: Envelope, before: int) -> Message:
+        if before == 0:
+            late.wait(10)
+        return Error("conflict", f"answer {before}")
+
+    late = threading.Event()
+    with serving(address, answer, ReplyCache()) as server, RequestClient(address, "test", timeout_s=0.1) as client:
+        threading.Timer(0.4, late.set).start()
+        with pytest.raises(RefusedError, match="answer 0"):
+            client.request(RetryItem("a"))
+        with pytest.raises(RefusedError, match="answer"):
+            client.request(RetryItem("b"))
+        assert len(server.received) > len(server.carried_out) == 2
+
+
+def test_a_late_answer_of_an_earlier_request_is_not_taken_for_the_next(address: str) -> None:
+    """Without remembered answers each repeat is answered: the surplus ones arrive while the next request waits."""
+
+    def answer(envelope: Envelope, before: int) -> Message:
+        if before == 0:
+            late.wait(10)
+        return Ok() if envelope.type == "health.get" else Error("not_found", "mine")
+
+    late = threading.Event()
+    with serving(address, answer) as server, RequestClient(address, "test", timeout_s=0.15, attempts=9) as client:
+        threading.Timer(0.5, late.set).start()
+        assert client.request(GetHealth()) == Ok()
+        with pytest.raises(RefusedError, match="mine"):
+            client.request(GetItem("a"), timeout_s=5)
+        assert [envelope.type for envelope in server.received].count("health.get") > 1
+
+
+def test_no_answer_names_the_endpoint_and_what_to_check(address: str) -> None:
+    said = f"{address}.*2 attempt.*is the scheduler running"
+    with (
+        RequestClient(address, "test", timeout_s=0.05, attempts=2) as client,
+        pytest.raises(NoAnswerError, match=said),
+    ):
+        client.request(GetHealth())
+
+
+def test_a_request_that_was_given_up_is_not_delivered_when_the_server_comes(address: str) -> None:
+    with RequestClient(address, "test", timeout_s=0.05, attempts=2) as client:
+        with pytest.raises(NoAnswerError):
+            client.request(RetryItem("given up"))
+        with serving(address, always_ok) as server:
+            assert client.request(GetItem("next"), timeout_s=5) == Ok()
+            assert {envelope.type for envelope in server.received} == {"item.get"}
+
+
+def test_a_request_waits_for_a_server_that_comes_late(address: str) -> None:
+    results: list[Any] = []
+    with RequestClient(address, "test", timeout_s=5) as client:
+        thread = threading.Thread(target=lambda: results.append(client.request(GetHealth())))
+        thread.start()
+        with serving(address, always_ok):
+            thread.join(10)
+        assert results == [Ok()]
+
+
+def test_ctrl_c_passes_through_a_waiting_request(address: str) -> None:
+    with RequestClient(address, "test", timeout_s=30) as client:
+        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            client.request(GetHealth())
+        assert time.monotonic() - started < 10
+        timer.join()
+
+
+def test_a_port_in_use_is_named_with_what_to_do(address: str) -> None:
+    with (
+        Router(address, "control port"),
+        pytest.raises(BindError, match=f"control port: cannot bind {address}.*in use"),
+    ):
+        Router(address, "control port")
+
+
+def test_an_address_of_another_host_is_refused_by_name() -> None:
+    with pytest.raises(BindError, match=r"203\.0\.113\.9.*no such address"):
+        Router("tcp://203.0.113.9:5555", "control port")
+
+
+def test_sending_to_nobody_returns_false_and_to_one_who_does_not_read_never_blocks(
+    address: str, wait_until: Callable[..., None]
+) -> None:
+    with Router(address, "test") as router:
+        assert not router.send(b"nobody", Envelope("ok", {}, "test"))
+        with Dealer(address, b"deaf", "deaf") as dealer:
+            dealer.send(Goodbye("deaf"))
+            wait_until(lambda: router.send(b"deaf", Envelope("ok", {}, "test")), what="connection")
+            large = Envelope("error", {"code": "x", "detail": "y" * 5_000}, "test")
+            assert not all(router.send(b"deaf", large) for _ in range(6_000))
+
+
+def test_what_is_too_large_is_not_sent_and_does_not_raise(address: str) -> None:
+    with Router(address, "test") as router:
+        assert not router.send(b"anyone", Envelope("ok", {"a": "x" * 2_000_000}, "test"))
+
+
+def test_a_peer_that_reconnects_under_its_identity_is_heard_and_reached(
+    address: str, wait_until: Callable[..., None]
+) -> None:
+    """Without ROUTER_HANDOVER the second connection would be ignored while the first lives."""
+    with Router(address, "test") as router, Dealer(address, b"w1", "old") as old:
+        heard: list[tuple[bytes, Envelope]] = []
+        old.send(Goodbye("old"))
+        wait_until(lambda: heard.extend(router.receive()) or len(heard) == 1, what="old connection")
+        with Dealer(address, b"w1", "new") as new:
+            new.send(Goodbye("new"))
+            wait_until(lambda: heard.extend(router.receive()) or len(heard) == 2, what="new connection")
+            assert [envelope.source for _, envelope in heard] == ["old", "new"]
+            assert router.send(b"w1", Envelope("ok", {}, "test"))
+            arrived: list[Envelope] = []
+            wait_until(lambda: arrived.extend(new.receive()) or arrived, what="answer at the new one")
+            assert not [*old.receive()]
+
+
+def test_a_dealer_reconnects_to_a_restarted_router(address: str, wait_until: Callable[..., None]) -> None:
+    with Dealer(address, b"w1", "worker") as dealer:
+        for _ in range(2):
+            with Router(address, "test") as router:
+                heard: list[tuple[bytes, Envelope]] = []
+                request = dealer.send(Goodbye("w1"))
+                wait_until(lambda r=router, h=heard: h.extend(r.receive()) or h, what="message after restart")
+                assert heard[-1][1].id == request
+
+
+def test_a_dealer_whose_queue_is_full_drops_and_counts_but_never_blocks(address: str) -> None:
+    with Dealer(address, b"w1", "worker") as dealer:
+        for _ in range(1200):
+            dealer.send(Goodbye("w1"))
+        assert dealer.dropped == 200
+
+
+def test_a_dealer_repeats_a_request_under_its_id(address: str, wait_until: Callable[..., None]) -> None:
+    with serving(address, always_ok, ReplyCache()) as server, Dealer(address, b"w1", "worker") as dealer:
+        first = dealer.send(Goodbye("w1"))
+        assert dealer.send(Goodbye("w1"), id=first) == first
+        answers: list[Envelope] = []
+        wait_until(lambda: answers.extend(dealer.receive()) or len(answers) == 2, what="two answers")
+        assert [answer.reply_to for answer in answers] == [first, first]
+        assert server.carried_out == [first]
+
+
+@given(st.lists(st.tuples(st.sampled_from("pg"), st.integers(0, 9)), max_size=60), st.integers(1, 5))
+def test_remembered_answers_are_bounded_and_the_first_one_stays(steps: list[tuple[str, int]], capacity: int) -> None:
+    cache = ReplyCache(capacity)
+    recent: dict[str, str] = {}
+    for number, (step, key) in enumerate(steps):
+        request = str(key)
+        if step == "p":
+            cache.put(request, Envelope("ok", {}, str(number)))
+            if request not in recent:
+                recent[request] = str(number)
+                if len(recent) > capacity:
+                    del recent[next(iter(recent))]
+        else:
+            reply = cache.get(request)
+            assert (reply.source if reply else None) == recent.get(request)
+            if request in recent:
+                recent[request] = recent.pop(request)
+        assert len(cache) == len(recent) <= capacity

@@ -1,0 +1,143 @@
+"""The envelope and the schema: what is sent is what is read, and nothing that arrives raises anything but WireError."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from contextlib import suppress
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from warpcore.bus import messages
+from warpcore.bus.envelope import MAX_DEPTH, MAX_FRAME_BYTES, WIRE_VERSION, Envelope, WireError, decode, encode
+from warpcore.bus.events import check_event, read_event
+from warpcore.bus.messages import EVENT_BODIES
+from warpcore.bus.schema import REGISTRY, Message, read_message
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
+INTEGERS = st.integers(-(2**63), 2**64 - 1)
+SCALARS = st.none() | st.booleans() | INTEGERS | st.floats(allow_nan=False) | TEXT
+PLAIN = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=8
+)
+ALL_MESSAGES = sorted(REGISTRY.items())
+ALL_BODIES = {**REGISTRY, **EVENT_BODIES}
+
+
+def values(hint: Any) -> st.SearchStrategy[Any]:
+    """Any value that a type hint of a message allows."""
+    if hint is Any:
+        return PLAIN
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return st.one_of([st.none() if one is type(None) else values(one) for one in arguments])
+    if origin is list:
+        return st.lists(values(arguments[0]), max_size=2)
+    if origin is dict:
+        return st.dictionaries(TEXT, values(arguments[1]), max_size=2)
+    if isinstance(hint, type) and issubclass(hint, Message):
+        return bodies(hint)
+    return {int: INTEGERS, float: st.floats(allow_nan=False), str: TEXT, bool: st.booleans()}[hint]
+
+
+def bodies(cls: type[Message]) -> st.SearchStrategy[Message]:
+    """Any message of this type."""
+    hints = get_type_hints(cls)
+    return st.builds(cls, **{field.name: values(hints[field.name]) for field in dataclasses.fields(cls)})  # type: ignore[arg-type]
+
+
+def envelope_map(**changed: Any) -> dict[str, Any]:
+    whole = {"v": 1, "type": "ok", "id": "1", "reply_to": None, "source": "test", "ts": 0.5, "seq": 0, "body": {}}
+    return {**whole, **changed}
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_every_message_survives_the_wire(data: st.DataObject) -> None:
+    name, cls = data.draw(st.sampled_from(sorted(ALL_BODIES.items())))
+    message = data.draw(bodies(cls))
+    sent = Envelope(name, message.to_body(), "test", reply_to=data.draw(st.none() | TEXT), seq=data.draw(INTEGERS))
+    received = decode(encode(sent))
+    assert received == sent
+    assert cls.from_body(received.body) == message
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_raise_only_wire_errors(frame: bytes) -> None:
+    with pytest.raises(WireError):
+        decode(frame)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_frame_is_read_or_refused(data: st.DataObject) -> None:
+    name, cls = data.draw(st.sampled_from(ALL_MESSAGES))
+    frame = bytearray(encode(Envelope(name, data.draw(bodies(cls)).to_body(), "test")))
+    for _ in range(data.draw(st.integers(1, 4))):
+        frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))
+    damaged = bytes(frame[: data.draw(st.integers(0, len(frame)))])
+    with suppress(WireError):
+        envelope = decode(damaged)
+        read_message(envelope.type, envelope.body)
+    with suppress(WireError):
+        read_event([name.encode(), damaged])
+
+
+@given(st.sampled_from(sorted(ALL_BODIES)), st.dictionaries(TEXT, PLAIN, max_size=4), st.data())
+@settings(max_examples=300)
+def test_a_body_of_wrong_values_is_read_or_refused(name: str, body: dict[str, Any], data: st.DataObject) -> None:
+    fields = [field.name for field in dataclasses.fields(ALL_BODIES[name])]  # type: ignore[arg-type]
+    body |= {field: data.draw(PLAIN) for field in fields if data.draw(st.booleans())}
+    for read in (read_message, check_event):
+        with suppress(WireError):
+            read(name, body)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (b"", "not msgpack"),
+        (b"\xc1", "not msgpack"),
+        (msgpack.packb([1, 2]), "not a map"),
+        (msgpack.packb({1: 2}), "not msgpack"),
+        (msgpack.packb(envelope_map()) + b"\x00", "not msgpack"),
+        (msgpack.packb(envelope_map(v=2)), f"this is version {WIRE_VERSION}"),
+        (msgpack.packb(envelope_map(v=None)), "wire version"),
+        (msgpack.packb({name: value for name, value in envelope_map().items() if name != "id"}), "'id'"),
+        (msgpack.packb(envelope_map(seq=True)), "'seq'"),
+        (msgpack.packb(envelope_map(body=[])), "'body'"),
+        (msgpack.packb(envelope_map(body={"a": b"\x00" * 2 * MAX_FRAME_BYTES})), "over the limit"),
+        (b"\x81\xa1a" * 5000 + b"\xc0", "not msgpack"),
+    ],
+)
+def test_what_is_no_envelope_is_refused_with_its_reason(frame: bytes, said: str) -> None:
+    with pytest.raises(WireError, match=said):
+        decode(frame)
+
+
+def test_nesting_is_limited_by_depth() -> None:
+    def nested(depth: int) -> dict[str, Any]:
+        body: dict[str, Any] = {}
+        for _ in range(depth - 1):
+            body = {"a": body}
+        return body
+
+    assert decode(msgpack.packb(envelope_map(body=nested(MAX_DEPTH)))).body == nested(MAX_DEPTH)
+    with pytest.raises(WireError, match="nested deeper"):
+        decode(msgpack.packb(envelope_map(body=nested(MAX_DEPTH + 2))))
+
+
+def test_fields_that_are_not_known_are_ignored() -> None:
+    envelope = decode(msgpack.packb(envelope_map(type="item.get", body={"name": "a", "later": 1}, later=2)))
+    assert read_message(envelope.type, envelope.body) == messages.GetItem("a")
+
+
+@pytest.mark.parametrize("body", [{"a": "\udcff"}, {"a": 2**64}, {"a": object()}, {"a": "x" * 2 * MAX_FRAME_BYTES}])
+def test_what_cannot_travel_is_refused_on_departure(body: dict[str, Any]) -> None:
+    with pytest.raises(WireError):
+        encode(Envelope("ok", body, "test"))

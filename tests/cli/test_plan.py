@@ -1,0 +1,92 @@
+"""What a session runs: command lines, devices, threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from warpcore.cli.devices import CPU_WORKER_THREADS, thread_environment, visible_gpus, worker_devices
+from warpcore.cli.plan import Ports, ServiceSpec, SessionOptions, own_host, session_services
+
+
+def specs(**changes: object) -> dict[str, ServiceSpec]:
+    options = SessionOptions(Path("/data"), Path("/results"), **changes)  # type: ignore[arg-type]
+    return {spec.name: spec for spec in session_services(options)}
+
+
+def value(spec: ServiceSpec, option: str) -> str:
+    command = spec.command(first=True)
+    return command[command.index(option) + 1]
+
+
+def test_each_service_is_there_and_one_worker_a_device() -> None:
+    assert list(specs(devices=("cuda:0", "cuda:1"))) == [
+        *("scheduler", "tracker", "api", "discoverer"),
+        *("worker-1", "worker-2"),
+    ]
+
+
+def test_a_session_without_workers_waits_for_those_of_other_hosts() -> None:
+    assert not [name for name in specs(devices=()) if name.startswith("worker")]
+
+
+def test_all_services_agree_on_the_ports() -> None:
+    found = specs(ports=Ports(1, 2, 3, 4, 5))
+    for name in ("scheduler", "tracker", "api", "discoverer"):
+        assert value(found[name], "--control-port") == "3"
+    for name in ("scheduler", "tracker", "discoverer"):
+        assert (value(found[name], "--events-in-port"), value(found[name], "--events-out-port")) == ("4", "5")
+    for name in ("scheduler", "worker-1"):
+        assert value(found[name], "--controller-port") == "2"
+    assert value(found["api"], "--port") == "1"
+
+
+def test_initial_settings_and_pause_are_given_only_at_the_start() -> None:
+    """Given again after a crash, they would undo what the user has changed since."""
+    scheduler = specs(settings_file=Path("/s.json"), assignments=("ctf.cs=2",), paused=True)["scheduler"]
+    first, later = scheduler.command(first=True), scheduler.command(first=False)
+    assert first == [*later, "--settings", "/s.json", "--set", "ctf.cs=2", "--paused"]
+
+
+def test_workers_keep_their_names_over_restarts() -> None:
+    first, second = specs(devices=("cpu", "cpu")), specs(devices=("cpu", "cpu"))
+    assert value(first["worker-1"], "--name") == value(second["worker-1"], "--name")
+    assert value(first["worker-1"], "--name") != value(first["worker-2"], "--name")
+
+
+@pytest.mark.parametrize(
+    ("bind", "host"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("10.0.0.5", "10.0.0.5")]
+)
+def test_services_of_the_same_host_find_what_is_bound(bind: str, host: str) -> None:
+    assert own_host(bind) == host
+    assert value(specs(bind=bind)["worker-1"], "--scheduler") == host
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gpus", "devices"),
+    [
+        (None, ["0", "1"], ["cuda:0", "cuda:1"]),
+        (None, [], ["cpu"]),
+        (3, [], ["cpu", "cpu", "cpu"]),
+        (4, ["0", "1"], ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]),
+        (1, ["2", "3"], ["cuda:2"]),
+        (0, ["0"], []),
+    ],
+)
+def test_workers_are_spread_over_the_devices(wanted: int | None, gpus: list[str], devices: list[str]) -> None:
+    assert worker_devices(wanted, gpus) == devices
+
+
+def test_only_the_gpus_that_the_user_names_are_used(tmp_path: Path) -> None:
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "2, 3"}, tmp_path) == ["2", "3"]
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": ""}, tmp_path) == []
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4, 64])
+def test_the_threads_that_results_depend_on_are_the_same_for_any_number_of_workers(cores: int) -> None:
+    environments = [thread_environment("cpu", workers, cores) for workers in (1, 2, 7)]
+    assert {environment["NPROC"] for environment in environments} == {str(min(cores, CPU_WORKER_THREADS))}
+    assert {environment["OPENBLAS_NUM_THREADS"] for environment in environments} == {"1"}
+    shares = [int(environment["OMP_NUM_THREADS"]) for environment in environments]
+    assert shares == [max(1, cores // workers) for workers in (1, 2, 7)]

@@ -1,0 +1,127 @@
+"""`warpcore up` as a user runs it: real processes, real files, watched over REST and by what it wrote."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
+
+
+class Up:
+    """A running `warpcore up`, its REST address and its processes."""
+
+    def __init__(self, data: Path, processing: Path, ports: list[int], *arguments: str) -> None:
+        self.data, self.processing = data, processing
+        rest, controller, control, events_in, events_out = (str(port) for port in ports)
+        self.ports = ["--controller-port", controller, "--control-port", control]
+        self.ports += ["--events-in-port", events_in, "--events-out-port", events_out]
+        self.log = processing.parent / f"{processing.name}.up.log"
+        command = [*WARPCORE, "up", "--data", str(data), "--processing", str(processing), "--port", rest]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, *self.ports, *arguments], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{rest}", timeout=30)
+
+    def get(self, path: str) -> Any:
+        """The JSON of a REST resource."""
+        return self.http.get(path).raise_for_status().json()
+
+    def answers(self) -> bool:
+        """Whether the whole way to the scheduler and back works."""
+        assert self.process.poll() is None, f"warpcore up ended:\n{self.tail()}"
+        try:
+            return self.http.get("/api/health").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        """All movies by name."""
+        return {item["name"]: item for item in self.get("/api/items?pageSize=500")["items"]}
+
+    def statuses(self) -> dict[str, str]:
+        """Each movie's status by name; empty while nothing answers."""
+        try:
+            return {name: item["status"] for name, item in self.items().items()}
+        except httpx.HTTPError:
+            return {}
+
+    def settled(self, count: int) -> bool:
+        """Whether `count` movies are there and none has anything left to do."""
+        assert self.process.poll() is None, f"warpcore up ended:\n{self.tail()}"
+        statuses = list(self.statuses().values())
+        return len(statuses) >= count and all(one in ("processed", "filtered_out", "failed") for one in statuses)
+
+    def pids(self, *words: str) -> list[int]:
+        """Processes below `up` whose command line has all these words."""
+        found = []
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                line = child.cmdline()
+            except psutil.Error:
+                continue
+            if all(any(word in part for part in line) for word in words):
+                found.append(child.pid)
+        return found
+
+    def tail(self, lines: int = 60) -> str:
+        """The end of what `up` printed."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self) -> int:
+        """TERM; the exit status. Fails when it takes longer than 10 s or leaves a process behind."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        status = self.process.wait(timeout=20)
+        took = time.monotonic() - begun
+        assert took < 10, f"took {took:.1f} s to end"
+        gone, alive = psutil.wait_procs(children, timeout=1)
+        assert not alive, f"left behind: {alive}"
+        assert len(gone) == len(children)
+        return status
+
+    def close(self) -> None:
+        """End whatever is left, by id."""
+        self.http.close()
+        if self.process.poll() is None:
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                child.kill()
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def up(free_ports: Callable[[int], list[int]], wait_until: Callable[..., None]) -> Iterator[Callable[..., Up]]:
+    """`up(data, processing, *arguments)` starts a session and returns it once it answers."""
+    started: list[Up] = []
+
+    def start(data: Path, processing: Path, *arguments: str) -> Up:
+        session = Up(data, processing, free_ports(5), *arguments)
+        started.append(session)
+        wait_until(session.answers, 60, "the REST interface")
+        return session
+
+    yield start
+    for session in started:
+        session.close()
+
+
+@pytest.fixture
+def warpcore() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`warpcore(*arguments)` runs the command to its end."""
+
+    def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*WARPCORE, *arguments], capture_output=True, text=True, timeout=timeout, check=False)
+
+    return run

@@ -1,0 +1,204 @@
+"""One small session as a user has it: good and bad movies, settings changed and changed back, everything seen from outside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import starfile
+import tifffile
+from movies_for_tests import write_movie
+
+from warpcore.cli.simulation import SimulationOptions, simulate_movies
+
+WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
+GOOD = 3
+SETTINGS = (
+    "picking.diameter=130",
+    "filter.resolution_max=null",
+    "filter.motion_max=null",
+    "import.pixel_size=2.2",
+    "import.dose_per_frame=3",
+)
+
+
+def simulate(folder: Path) -> Path:
+    """Three small movies of real particles with their gain; its path."""
+    options = SimulationOptions(
+        frames=8,
+        height=512,
+        width=512,
+        pixel_size_angstrom=2.2,
+        dose_per_frame=3.0,
+        particles=15,
+        defocus_um=(1.2, 2.0),
+    )
+    simulate_movies(folder, GOOD, options=options, seed=3)
+    return folder / "gain.mrc"
+
+
+def add_bad_movies(folder: Path) -> dict[str, str]:
+    """Every kind of bad input; name and a word that its error must hold."""
+    rng = np.random.default_rng(1)
+    good = rng.poisson(3, (6, 512, 512)).astype(np.uint8)
+    write_movie(folder / "wrong_size.tif", good[:, :256, :384])
+    write_movie(folder / "whole.tif", good)
+    (folder / "truncated.tif").write_bytes((folder / "whole.tif").read_bytes()[:-20_000])
+    (folder / "whole.tif").unlink()
+    (folder / "empty.tif").write_bytes(b"")
+    (folder / "text.tif").write_text("this is no movie\n" * 100)
+    nan = good.astype(np.float32)
+    nan[:, :100] = np.nan
+    tifffile.imwrite(folder / "nan.tif", nan)
+    return {"wrong_size": "gain", "truncated": "truncated", "empty": "empty", "text": "TIFF", "nan": "NaN"}
+
+
+def tapped(log: Path, topic: str) -> list[dict[str, Any]]:
+    """The events of a topic that `warpcore tap --json` has printed so far."""
+    events = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return [event for event in events if event["topic"] == topic]
+
+
+def runs(log: Path) -> list[tuple[str, tuple[str, ...]]]:
+    """Movie and steps of each finished task."""
+    return [(event["body"]["movie"], tuple(event["body"]["steps"])) for event in tapped(log, "task.finished")]
+
+
+@pytest.mark.timeout(280)
+def test_a_session_with_bad_movies_and_changed_settings(
+    up: Callable[..., Any], tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    data, processing = tmp_path / "data", tmp_path / "processing"
+    data.mkdir()
+    gain = simulate(data)
+    expected_words = add_bad_movies(data)
+    one_frame = np.random.default_rng(2).poisson(20, (1, 512, 512)).astype(np.uint8)
+    write_movie(data / "one_frame.tif", one_frame)
+    count = GOOD + len(expected_words) + 1
+    assignments = [part for one in (*SETTINGS, f"import.gain_path={gain}") for part in ("--set", one)]
+    session = up(
+        *(data, processing, "--workers", "1", "--paused", "--incubation", "0.2", "--give-up", "1"), *assignments,
+        "--set", 'import.patterns=["*.tif"]',
+    )  # fmt: skip
+
+    log = tmp_path / "tap.jsonl"
+    with log.open("wb") as out:
+        tap = subprocess.Popen([*WARPCORE, "tap", "--json", *session.ports[-2:]], stdout=out)
+    try:
+        wait_until(lambda: len(tapped(log, "service.heartbeat")) > 0, 30, "an event on the tap")
+        wait_until(lambda: len(session.statuses()) == count, 30, f"{count} movies found")
+        assert set(session.statuses().values()) == {"unprocessed"}
+        session.http.post("/api/processing/start").raise_for_status()
+        wait_until(lambda: session.settled(count), 200, "all movies done")
+
+        bad_ones_have_failed_and_say_why(session.items(), expected_words)
+        all_outputs_agree(session)
+        settings_rerun_what_they_touch_and_no_more(session, log, wait_until)
+        picking_alone_runs_when_it_is_toggled_on(session, log, wait_until)
+        an_export_job_makes_what_it_was_asked_for(session, wait_until)
+    finally:
+        tap.terminate()
+        tap.wait(timeout=10)
+    assert session.stop() == 0
+
+
+def bad_ones_have_failed_and_say_why(items: dict[str, Any], expected_words: dict[str, str]) -> None:
+    for name, word in expected_words.items():
+        failure = items[name]["failure"]
+        assert items[name]["status"] == "failed", name
+        assert failure["kind"] == "input", failure
+        assert failure["step"] == "load", failure
+        assert word.lower() in failure["message"].lower(), failure
+        assert f"{name}.tif" in failure["message"], failure
+    assert items["one_frame"]["status"] in ("processed", "filtered_out")
+    assert items["one_frame"]["results"]["motion"]["skipped"] is True
+
+
+def all_outputs_agree(session: Any) -> None:
+    processing, items = session.processing, session.items()
+    good = sorted(name for name, item in items.items() if item["status"] in ("processed", "filtered_out"))
+    deadline_files = [processing / "processed_items.json", processing / "micrographs_ctf.star"]
+    assert all(path.exists() for path in deadline_files)
+    for name in good:
+        for path in (f"{name}.xml", f"average/{name}.mrc", f"thumbnails/{name}.png", f"motion/{name}.star"):
+            assert (processing / path).stat().st_size > 0, path
+        assert (processing / f"matching/{name}_picks.star").exists()
+
+
+def agreed(session: Any) -> bool:
+    """Whether JSON, STAR and status say the same of every movie."""
+    items = session.items()
+    listed = json.loads((session.processing / "processed_items.json").read_text())
+    failed = json.loads((session.processing / "failed_items.json").read_text())
+    if {row["Path"] for row in failed} != {item["path"] for item in items.values() if item["status"] == "failed"}:
+        return False
+    passing = {f"average/{name}.mrc": item for name, item in items.items() if item["status"] == "processed"}
+    passing = {name: item for name, item in passing.items() if item["results"]["ctf"]["failure"] is None}
+    assert len(passing) == GOOD
+    rows = starfile.read(session.processing / "micrographs_ctf.star", always_dict=True)["micrographs"]
+    if {*rows["rlnMicrographName"]} != {*passing}:
+        return False
+    by_path = {row["Path"]: row for row in listed}
+    for _, row in rows.iterrows():
+        item = passing[row["rlnMicrographName"]]
+        fitted = item["results"]["ctf"]
+        if abs(row["rlnDefocusU"] - fitted["defocusUAngstrom"]) > 0.01:
+            return False
+        if abs(by_path[item["path"]]["Defocus"] - fitted["defocusUm"]) > 1e-4:
+            return False
+    return True
+
+
+def settings_rerun_what_they_touch_and_no_more(session: Any, log: Path, wait_until: Callable[..., None]) -> None:
+    wait_until(lambda: agreed(session), 20, "JSON, STAR and status in agreement")
+    good = {name for name, item in session.items().items() if item["status"] in ("processed", "filtered_out")}
+    before, first = len(runs(log)), session.items()
+    settings = session.get("/api/settings")
+    old = settings["ctf"]["range_max"]
+    session.http.patch("/api/settings", json={"ctf": {"range_max": 6.0}}).raise_for_status()
+    wait_until(lambda: len(runs(log)) - before == len(good) and session.settled(1), 120, "the CTF done again")
+    again = runs(log)[before:]
+    assert {movie for movie, _ in again} == good
+    assert {steps for _, steps in again} == {("ctf", "picking", "export")}
+    assert session.items() != first
+
+    session.http.patch("/api/settings", json={"ctf": {"range_max": old}}).raise_for_status()
+    wait_until(lambda: session.settled(1), 30, "the old results back")
+    assert len(runs(log)) == before + len(good)
+    restored = session.items()
+    assert {name: item["results"] for name, item in restored.items()} == {
+        name: item["results"] for name, item in first.items()
+    }
+    wait_until(lambda: agreed(session), 20, "JSON, STAR and status in agreement")
+
+
+def picking_alone_runs_when_it_is_toggled_on(session: Any, log: Path, wait_until: Callable[..., None]) -> None:
+    good = {name for name, item in session.items().items() if item["status"] in ("processed", "filtered_out")}
+    before = len(runs(log))
+    session.http.patch("/api/settings", json={"picking": {"enabled": False}}).raise_for_status()
+    patch = {"picking": {"enabled": True, "diameter": 140.0}}
+    session.http.patch("/api/settings", json=patch).raise_for_status()
+    wait_until(lambda: len(runs(log)) - before >= len(good) and session.settled(1), 60, "picking done again")
+    assert {(movie, steps) for movie, steps in runs(log)[before:]} == {(name, ("picking",)) for name in good}
+
+
+def an_export_job_makes_what_it_was_asked_for(session: Any, wait_until: Callable[..., None]) -> None:
+    for kind, options in (("micrographs", {"halves": True, "deconvolution": True}), ("particles", {"box_size": 64})):
+        answer = session.http.post(f"/api/export/{kind}", json=options)
+        assert answer.status_code == 202, answer.text
+        job = answer.json()["job"]
+        wait_until(lambda job=job: session.get(f"/api/export/{job}")["state"] == "done", 90, f"the export of {kind}")
+        files = session.get(f"/api/export/{job}")["files"]
+        assert files
+        assert all((session.processing / file).is_file() for file in files)
+    stars = list(session.processing.glob("particles*.star"))
+    assert stars
+    particles = starfile.read(stars[0])["particles"]
+    stacks = {name.split("@")[1] for name in particles["rlnImageName"]}
+    assert all((session.processing / stack).is_file() for stack in stacks)

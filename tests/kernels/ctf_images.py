@@ -1,0 +1,67 @@
+"""Images with a known CTF for tests and the benchmark: white specimen with a B-factor under a local CTF, plus white noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+
+from warpcore.kernels.ctf_model import electron_wavelength_angstrom
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What an image was made with. Å, degrees, kV, mm; `gradient` (x, y) is the defocus change in Å from edge to edge."""
+
+    defocus_u: float = 15000.0
+    defocus_v: float = 14500.0
+    angle: float = 35.0
+    phase_shift: float = 0.0
+    pixel_size: float = 1.1
+    voltage: float = 300.0
+    cs: float = 2.7
+    amplitude_contrast: float = 0.07
+    gradient: tuple[float, float] = (0.0, 0.0)
+    signal_to_noise: float = 0.5  # power of the specimen over that of the noise at low frequency, per frequency
+    b_factor: float = 60.0  # Å², of the specimen's power: exp(-B k² / 2)
+
+    @property
+    def optics(self) -> dict[str, float]:
+        """The keyword arguments of `fit_image` that say what the microscope was."""
+        return {
+            "pixel_size_angstrom": self.pixel_size,
+            "voltage_kv": self.voltage,
+            "cs_mm": self.cs,
+            "amplitude_contrast": self.amplitude_contrast,
+        }
+
+
+def simulate_image(truth: Truth, shape: tuple[int, int] = (1024, 1024), seed: int = 0) -> np.ndarray:
+    """A float32 image [H, W] under `truth`, unit noise. A defocus gradient is made of images at levels 60 Å apart, blended."""
+    draw = np.random.default_rng(seed)
+    ky = np.fft.fftfreq(shape[0], truth.pixel_size)[:, None].astype(np.float32)
+    kx = np.fft.rfftfreq(shape[1], truth.pixel_size)[None, :].astype(np.float32)
+    k2 = kx * kx + ky * ky
+    specimen = fft.rfft2(draw.standard_normal(shape, dtype=np.float32), workers=2)
+    specimen *= np.sqrt(truth.signal_to_noise) * np.exp(-truth.b_factor / 4 * k2)
+    astigmatism = 0.5 * (truth.defocus_u - truth.defocus_v) * np.cos(2 * (np.arctan2(ky, kx) - np.deg2rad(truth.angle)))
+    wavelength = electron_wavelength_angstrom(truth.voltage)
+    rest = np.arcsin(truth.amplitude_contrast) + np.deg2rad(truth.phase_shift)
+
+    def at(offset: float) -> np.ndarray:
+        defocus = 0.5 * (truth.defocus_u + truth.defocus_v) + astigmatism + offset
+        chi = np.pi * wavelength * k2 * (defocus - 0.5e7 * truth.cs * wavelength**2 * k2)
+        return np.asarray(fft.irfft2(specimen * -np.sin(chi + rest), s=shape, workers=2))
+
+    noise = draw.standard_normal(shape, dtype=np.float32)
+    if truth.gradient == (0.0, 0.0):
+        return (at(0.0) + noise).astype(np.float32)
+    y, x = np.meshgrid(np.linspace(-0.5, 0.5, shape[0]), np.linspace(-0.5, 0.5, shape[1]), indexing="ij")
+    local = truth.gradient[0] * x + truth.gradient[1] * y
+    levels = np.arange(np.floor(local.min() / 60), np.ceil(local.max() / 60) + 1) * 60
+    image = noise
+    for level in levels:
+        share = np.clip(1 - np.abs(local - level) / 60, 0, 1).astype(np.float32)
+        image = image + share * at(float(level))
+    return np.asarray(image, dtype=np.float32)

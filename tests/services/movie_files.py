@@ -1,0 +1,98 @@
+"""Small raw files of every kind, made byte by byte, for the tests of readers."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+
+def eer_bits(events: list[tuple[int, int, int]], pixels: int, skip_bits: int, sub_bits: int = 2) -> bytes:
+    """Encode events (pixel index, sub x, sub y), each pixel at most once, as runs of `skip_bits` and sub-pixel positions."""
+    bits: list[int] = []
+
+    def put(value: int, width: int) -> None:
+        bits.extend(value >> i & 1 for i in range(width))
+
+    longest, position = (1 << skip_bits) - 1, 0
+    for pixel, sub_x, sub_y in [*sorted(events), (pixels, 0, 0)]:  # the last run ends behind the last pixel
+        gap = pixel - position
+        while gap >= longest:
+            put(longest, skip_bits)
+            gap -= longest
+        put(gap, skip_bits)
+        put(sub_x, sub_bits)
+        put(sub_y, sub_bits)
+        position = pixel + 1
+    return np.packbits(np.array(bits, np.uint8), bitorder="little").tobytes()
+
+
+def write_eer(
+    path: Path,
+    frames: list[list[tuple[int, int, int]]],
+    shape: tuple[int, int],
+    compression: int = 65001,
+    skip_bits: int = 7,
+    metadata: bytes = b"",
+) -> None:
+    """A BigTIFF with one page of events a frame; compression 65000 (8 bits), 65001 (7 bits) or 65002 (bits in tags)."""
+    height, width = shape
+    blob = bytearray(struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0))
+    link = 8
+    for number, events in enumerate(frames):
+        data = eer_bits(events, height * width, skip_bits)
+        place = len(blob)
+        blob += data
+        tags = [(256, 3, width), (257, 3, height), (258, 3, 1), (259, 3, compression), (262, 3, 1), (273, 16, place)]
+        tags += [(277, 3, 1), (278, 3, height), (279, 16, len(data))]
+        if metadata and number == 0:
+            tags.append((65001, 7, len(blob)))
+            blob += metadata
+        if compression == 65002:
+            tags += [(65007, 3, skip_bits), (65008, 3, 2), (65009, 3, 2)]
+        blob[link : link + 8] = struct.pack("<Q", len(blob))
+        blob += struct.pack("<Q", len(tags))
+        for tag, kind, value in tags:
+            count = len(metadata) if tag == 65001 else 1
+            blob += struct.pack("<HHQ", tag, kind, count) + struct.pack("<H6x" if kind == 3 else "<Q", value)
+        link = len(blob)
+        blob += bytes(8)
+    path.write_bytes(bytes(blob))
+
+
+def rendered(frames: list[list[tuple[int, int, int]]], shape: tuple[int, int], upsampling: int) -> np.ndarray:
+    """What the events are as an image: Thermo Fisher's sub-pixel positions count from the middle, hence the flipped high bit."""
+    height, width = shape
+    image = np.zeros((height * upsampling, width * upsampling), np.int64)
+    shift = {1: 2, 2: 1, 4: 0}[upsampling]
+    for events in frames:
+        for pixel, sub_x, sub_y in events:
+            y, x = divmod(pixel, width)
+            image[y * upsampling + ((sub_y ^ 2) >> shift), x * upsampling + ((sub_x ^ 2) >> shift)] += 1
+    return image
+
+
+def write_raw_mrc(
+    path: Path,
+    data: bytes,
+    size: tuple[int, int, int],
+    mode: int,
+    *,
+    order: str = "<",
+    extended: int = 0,
+    imod_flags: int | None = None,
+    pixel: float = 1.5,
+    extrema: tuple[float, float] = (0.0, -1.0),
+) -> None:
+    """An MRC of `size` (width, height, sections) around bytes given as they are."""
+    header = bytearray(1024)
+    struct.pack_into(f"{order}4i", header, 0, *size, mode)
+    struct.pack_into(f"{order}3i", header, 28, *size)
+    struct.pack_into(f"{order}3f", header, 40, *(n * pixel for n in size))
+    struct.pack_into(f"{order}2f", header, 76, *extrema)
+    struct.pack_into(f"{order}i", header, 92, extended)
+    if imod_flags is not None:
+        struct.pack_into(f"{order}2i", header, 152, 1146047817, imod_flags)
+    header[208:212] = b"MAP "
+    path.write_bytes(bytes(header) + bytes(extended) + data)

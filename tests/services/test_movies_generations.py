@@ -1,0 +1,70 @@
+"""Outputs of earlier settings come back as they were, and cost no disk space twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from warpcore.services.movies.generations import KEPT_GENERATIONS, Generation, keep, kept, restore
+
+
+def write(processing: Path, version: str, *, picks: bool = True) -> Generation:
+    """A movie's outputs, made with settings `version`; written as the worker does, by renaming."""
+    outputs = {"ctf": ["powerspectrum/g/a.json"], "export": ["average/g/a.mrc", "g/a.xml"]}
+    if picks:
+        outputs["picking"] = ["matching/g/a_picks.star"]
+    for path in (path for paths in outputs.values() for path in paths):
+        target = processing / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = target.with_name("fresh")
+        fresh.write_text("the same average" if path.endswith(".mrc") else f"{path} {version}")
+        fresh.replace(target)
+    return Generation({"ctf": version, "export": version}, {"ctf": {"defocus_um": version}}, outputs)
+
+
+def content(processing: Path, generation: Generation) -> dict[str, str]:
+    return {path: (processing / path).read_text() for path in generation.files}
+
+
+def test_going_back_and_forth_restores_each_generation_and_removes_what_it_did_not_have(tmp_path: Path) -> None:
+    old = write(tmp_path, "old", picks=False)
+    before = content(tmp_path, old)
+    keep(tmp_path, "g/a", old)
+    new = write(tmp_path, "new")
+    after = content(tmp_path, new)
+
+    back, keys = restore(tmp_path, "g/a", old.key, new)
+    assert back == old
+    assert content(tmp_path, old) == before
+    assert not (tmp_path / "matching/g/a_picks.star").exists()
+    assert set(keys) == {old.key, new.key}
+
+    forth, _ = restore(tmp_path, "g/a", new.key, old)
+    assert forth == new
+    assert content(tmp_path, new) == after
+
+
+def test_only_whole_generations_are_kept_or_restored(tmp_path: Path) -> None:
+    old = write(tmp_path, "old")
+    (tmp_path / "average/g/a.mrc").unlink()
+    assert keep(tmp_path, "g/a", old) == []
+    old = write(tmp_path, "old")
+    assert keep(tmp_path, "g/a", old) == [old.key]
+    (tmp_path / ".warpcore/kept/g/a.kept" / old.key / "0").unlink()
+    new = write(tmp_path, "new")
+    there = content(tmp_path, new)
+    assert kept(tmp_path, "g/a", old.key) is None
+    assert restore(tmp_path, "g/a", old.key, new)[0] is None
+    assert content(tmp_path, new) == there
+
+
+def test_kept_files_are_links_and_the_oldest_generations_go(tmp_path: Path) -> None:
+    keys: list[str] = []
+    for number in range(KEPT_GENERATIONS + 2):
+        generation = write(tmp_path, str(number))
+        inode = (tmp_path / "average/g/a.mrc").stat().st_ino
+        keys = keep(tmp_path, "g/a", generation)
+        assert keys[-1] == generation.key
+    folder = tmp_path / ".warpcore/kept/g/a.kept"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(keys)
+    assert len(keys) == KEPT_GENERATIONS
+    assert any(path.stat().st_ino == inode for path in (folder / keys[-1]).iterdir())

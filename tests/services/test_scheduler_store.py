@@ -1,0 +1,232 @@
+"""What is stored survives, and what cannot be read is refused with its path."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from warpcore.bus import messages as wire
+from warpcore.services.movies.settings import Settings
+from warpcore.services.scheduler import store as store_module
+from warpcore.services.scheduler.effects import CutLog, DropTask, Publish, SaveMovie, SaveSettings, SaveTask
+from warpcore.services.scheduler.records import MovieRecord, TaskRecord
+from warpcore.services.scheduler.store import StateError, Store
+
+
+def opened(path: Path, data: str = "/data") -> Store:
+    return Store(path, data_directory=data, processing_directory=str(path.parent))
+
+
+def movie(id: int) -> MovieRecord:
+    return MovieRecord(id, f"m{id}", f"m{id}.tif", 100, 5, results={"ctf": {"defocus_um": 2.7, "failure": None}})
+
+
+def test_what_was_committed_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = opened(path)
+    first = movie(1)
+    first.failure = wire.Failure("input", "load", "truncated", "host")
+    first.tell(3, 12.5, "found")
+    task = TaskRecord(7, 1, "w", "i", "process", ["ctf"], {"ctf": "abc"}, begun=True)
+    store.stage([SaveMovie(first), SaveTask(task), Publish("movie.added", {"x": 1}, 1), Publish("worker.log", {}, 0)])
+    store.stage([SaveSettings(Settings(), 4, "gain:1")])
+    store.commit(99.0)
+    store.stage([SaveMovie(movie(2))])
+    store.close()
+    again = opened(path)
+    stored = again.load()
+    assert stored.movies == [first]
+    assert stored.tasks == [task]
+    assert (stored.seq, stored.last_lease, stored.last_modified) == (1, 7, 99.0)
+    assert (stored.settings, stored.revision, stored.references) == (Settings().to_dict(), 4, "gain:1")
+    assert again.changes(0, 10) == ([wire.Change(1, "movie.added", {"x": 1})], False)
+    assert again.epoch == stored.epoch == store.epoch
+    again.close()
+
+
+def test_two_leases_of_one_movie_cannot_be_stored(tmp_path: Path) -> None:
+    store = opened(tmp_path / "state.db")
+    store.stage([SaveMovie(movie(1)), SaveTask(TaskRecord(1, 1, "w", "i", "process", [], {}))])
+    store.commit()
+    store.stage([SaveTask(TaskRecord(2, 1, "w", "i", "process", [], {}))])
+    with pytest.raises(StateError, match=r"cannot be written: UNIQUE"):
+        store.commit()
+    assert [task.lease for task in store.load().tasks] == [1]
+    store.stage([DropTask(1), SaveTask(TaskRecord(2, 1, "w", "i", "process", [], {}))])
+    store.commit()
+    assert [task.lease for task in store.load().tasks] == [2]
+    store.close()
+
+
+def test_effects_that_cannot_become_rows_leave_nothing_behind(tmp_path: Path) -> None:
+    store = opened(tmp_path / "state.db")
+    with pytest.raises(TypeError):
+        store.stage([SaveMovie(movie(1)), Publish("movie.added", {"x": object()}, 1)])
+    store.commit()
+    assert store.load().movies == []
+    store.close()
+
+
+def test_the_change_log_is_cut_and_trimmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "LOG_LENGTH", 100)
+    monkeypatch.setattr(store_module, "_TRIMMED_AT_ONCE", 50)
+    store = opened(tmp_path / "state.db")
+    for seq in range(1, 401):
+        store.stage([Publish("movie.status", {"n": seq}, seq)])
+        store.commit()
+    assert store.changes(0, 10) == ([], True)
+    changes, trimmed = store.changes(390, 100)
+    assert [change.seq for change in changes] == list(range(391, 401))
+    assert not trimmed
+    (kept,) = sqlite3.connect(tmp_path / "state.db").execute("SELECT count(*) FROM changes").fetchone()
+    assert 100 <= kept <= 150
+    store.stage([CutLog(401), Publish("movie.status", {"n": 402}, 402)])
+    store.commit()
+    assert store.changes(400, 10) == ([], True)
+    assert [change.seq for change in store.changes(401, 10)[0]] == [402]
+    assert store.changes(500, 10) == ([], True), "a client from a later life of the log needs a snapshot"
+    store.close()
+
+
+def test_changes_come_in_pages_that_fit_a_frame(tmp_path: Path) -> None:
+    store = opened(tmp_path / "state.db")
+    store.stage([Publish("movie.status", {"text": "x" * 100_000}, seq) for seq in range(1, 31)])
+    store.commit()
+    since, pages = 0, 0
+    while since < 30:
+        changes, trimmed = store.changes(since, 500)
+        assert not trimmed
+        assert sum(len(change.body["text"]) for change in changes) < 1024 * 1024
+        assert changes[0].seq == since + 1
+        since, pages = changes[-1].seq, pages + 1
+    assert pages == 4
+    store.close()
+
+
+def test_what_is_no_state_of_ours_is_refused_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    opened(path).close()
+    whole = path.read_bytes()
+    for content, problem in (
+        (b"", "is empty"),
+        (b"not a database at all" * 100, "not a database"),
+        (whole[:4096], "malformed"),
+        (whole[:2000] + b"\xff" * (len(whole) - 2000), "malformed|cannot be opened"),
+    ):
+        for leftover in tmp_path.glob("state.db-*"):
+            leftover.unlink()
+        path.write_bytes(content)
+        with pytest.raises(StateError, match=problem) as refused:
+            opened(path)
+        assert str(path) in str(refused.value)
+        assert path.read_bytes() == content, "it was left as it is"
+
+
+def test_a_database_of_another_program_or_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE something (x)")
+    other.commit()
+    other.close()
+    with pytest.raises(StateError, match="another program"):
+        opened(path)
+    path.unlink()
+    opened(path).close()
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(StateError, match=r"newer warpcore \(format 99\)"):
+        opened(path)
+
+
+def test_a_database_with_an_unreadable_row_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = opened(path)
+    store.stage([SaveMovie(movie(1))])
+    store.commit()
+    store.close()
+    direct = sqlite3.connect(path)
+    direct.execute("UPDATE movies SET body = x'c1'")
+    direct.commit()
+    direct.close()
+    store = opened(path)
+    with pytest.raises(StateError, match=r"state\.db cannot be read, it is damaged"):
+        store.load()
+    store.close()
+
+
+def test_a_database_belongs_to_its_data_directory_but_may_be_moved_with_its_processing_directory(
+    tmp_path: Path,
+) -> None:
+    first = tmp_path / "p1"
+    first.mkdir()
+    opened(first / "state.db").close()
+    with pytest.raises(StateError, match="belongs to data directory /data, not /other"):
+        opened(first / "state.db", data="/other")
+    first.rename(tmp_path / "p2")
+    opened(tmp_path / "p2" / "state.db").close()
+    elsewhere = tmp_path / "elsewhere.db"
+    Store(elsewhere, data_directory="/data", processing_directory=str(tmp_path / "p2")).close()
+    with pytest.raises(StateError, match="belongs to processing directory"):
+        Store(elsewhere, data_directory="/data", processing_directory=str(tmp_path / "p3"))
+
+
+def test_a_lost_database_beside_its_log_is_not_silently_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    (tmp_path / "state.db-wal").write_bytes(b"something")
+    with pytest.raises(StateError, match="-wal file is not"):
+        opened(path)
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from warpcore.services.scheduler.effects import Publish, SaveMovie
+from warpcore.services.scheduler.records import MovieRecord
+from warpcore.services.scheduler.store import Store
+path = Path(sys.argv[1])
+store = Store(path, data_directory="/data", processing_directory=str(path.parent))
+seq = store.head
+while True:
+    effects = []
+    for _ in range(20):
+        seq += 1
+        effects += [SaveMovie(MovieRecord(seq, f"m{seq}", f"m{seq}.tif", 1, 1)), Publish("movie.added", {"n": seq}, seq)]
+    store.stage(effects)
+    store.commit()
+    print(seq, flush=True)
+"""
+
+
+def test_killed_while_writing_it_has_whole_commits_and_all_that_were_said(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    said = 0
+    for commits in (0, 3, 7, 12):
+        process = subprocess.Popen([sys.executable, "-c", WRITE, str(path)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        for _ in range(commits):
+            said = int(process.stdout.readline())
+        process.send_signal(signal.SIGKILL)
+        rest = process.stdout.read().split()
+        said = int(rest[-1]) if rest else said
+        process.stdout.close()
+        process.wait(10)
+        copy = tmp_path / f"copy{commits}"
+        copy.mkdir()
+        for file in tmp_path.glob("state.db*"):
+            shutil.copy(file, copy / file.name)
+        if not (copy / "state.db").exists():
+            assert commits == 0
+            continue
+        store = opened(copy / "state.db")
+        stored = store.load()
+        assert len(stored.movies) == stored.seq >= said
+        assert stored.seq % 20 == 0
+        assert [change.seq for change in store.changes(0, 5000)[0]] == list(range(1, stored.seq + 1))
+        store.close()

@@ -1,0 +1,71 @@
+"""A wheel built from a clean clone, installed elsewhere, is whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("bus", "cli", "kernels", "services")
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the last commit, built in a clean clone."""
+    folder = tmp_path_factory.mktemp("wheel")
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: nothing to clone")
+    run("git", "clone", "--quiet", str(ROOT), "clone", cwd=folder)
+    build = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
+    run(sys.executable, "-c", build, str(folder), cwd=folder / "clone")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_it_holds_every_module_of_the_four_packages_and_nothing_else(wheel: Path) -> None:
+    committed = run("git", "ls-tree", "-r", "--name-only", "HEAD", *PACKAGES, cwd=ROOT).split()
+    held = {
+        name.removeprefix("warpcore/") for name in zipfile.ZipFile(wheel).namelist() if name.startswith("warpcore/")
+    }
+    assert {name for name in committed if name.endswith((".py", "py.typed"))} <= held
+    assert {name.split("/")[0] for name in held} == set(PACKAGES)
+
+
+def test_installed_elsewhere_it_runs(wheel: Path, tmp_path: Path) -> None:
+    """The new environment sees this one's dependencies through a path file, but not its editable warpcore."""
+    home = tmp_path / "elsewhere"
+    venv.create(home, with_pip=False)
+    python = home / "bin" / "python"
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    # --ignore-installed: pip would otherwise remove the editable install that it sees through the path file.
+    pip = (sys.executable, "-m", "pip", "--python", str(python))
+    run(
+        *pip,
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--ignore-installed",
+        "--disable-pip-version-check",
+        str(wheel),
+        cwd=tmp_path,
+    )
+    place = run(python, "-c", "import warpcore.cli as cli; print(cli.__file__)", cwd=tmp_path)
+    assert str(home) in place
+    assert "warpcore" in run(home / "bin" / "warpcore", "--help", cwd=tmp_path)
+    modules = "import importlib, pkgutil, warpcore.bus, warpcore.kernels, warpcore.services\n"
+    modules += "for p in (warpcore.bus, warpcore.kernels, warpcore.services):\n"
+    modules += "    [importlib.import_module(m.name) for m in pkgutil.walk_packages(p.__path__, p.__name__ + '.')]"
+    run(python, "-c", modules, cwd=tmp_path)
