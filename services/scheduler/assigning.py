@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from warpcore.bus import messages as wire
 from warpcore.services.movies.fingerprints import FingerprintPlan
-from warpcore.services.scheduler import exporting, tasks, views
+from warpcore.services.scheduler import exporting, tasks
 from warpcore.services.scheduler.export_records import ExportRecord
 from warpcore.services.scheduler.queue import Verdict
 from warpcore.services.scheduler.records import PROCESS, QUEUED, MovieRecord, TaskRecord, WorkerRecord
@@ -83,9 +83,6 @@ def _assign_export(state: State, worker: WorkerRecord, job: ExportRecord) -> boo
 def _send(
     state: State, worker: WorkerRecord, movie: MovieRecord, task: TaskRecord, settings: dict[str, object]
 ) -> None:
-    kept = {
-        step: summary for step, summary in views.valid_results(movie, state.plan.off).items() if step not in task.run
-    }
     message = wire.AssignTask(
         lease=task.lease,
         purpose=task.purpose,
@@ -96,10 +93,12 @@ def _send(
         run=task.run,
         wanted=task.wanted,
         settings=settings,
-        results=kept,
+        results=movie.results,
         data_directory=state.data_directory,
         processing_directory=state.processing_directory,
         selection=movie.selection,
+        stored=movie.fingerprints,
+        outputs=movie.outputs,
     )
     state.send(worker, message, lease=task.lease)
     state.publish("task.assigned", tasks.event(movie, task))

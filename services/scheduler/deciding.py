@@ -8,7 +8,7 @@ from warpcore.bus import messages as wire
 from warpcore.services.movies.fingerprints import FingerprintPlan
 from warpcore.services.movies.results import STEPS
 from warpcore.services.movies.settings import Settings, changed_names
-from warpcore.services.scheduler import exporting, requests, retries, tasks
+from warpcore.services.scheduler import exporting, requests, restoring_outputs, retries, tasks
 from warpcore.services.scheduler.effects import OutputsMissing, SaveSettings, Started
 from warpcore.services.scheduler.records import DONE, FAILED, OUTDATED, MovieRecord
 from warpcore.services.scheduler.state import State
@@ -36,6 +36,7 @@ def start(state: State, stimulus: Started) -> None:
     if stimulus.paused is not None:
         requests.pause(state, stimulus.paused)
     _reconsider_all(state, "start")
+    restoring_outputs.resume(state)
 
 
 def outputs_missing(state: State, stimulus: OutputsMissing) -> None:
@@ -75,7 +76,7 @@ def _reconsider_all(state: State, why: str) -> None:
 
 def _revise(state: State, movie: MovieRecord, status: str, needed: list[str], reasons: list[str], why: str) -> None:
     """Give a movie what its results deserve. In a bulk change no row is written: `derive` finds the same again at a restart."""
-    movie.outdated_steps = needed
+    state.need(movie, needed)
     if status in DONE:
         movie.filter_reasons = reasons
     text = f"to run: {', '.join(needed)}" if needed else "; ".join(reasons) or "nothing to run"
@@ -90,10 +91,11 @@ def _changes(state: State) -> Iterable[tuple[MovieRecord, str, list[str], list[s
         if movie.status == FAILED:
             if _void(state, movie):
                 yield movie, FAILED, [], []
-        elif movie.status in DONE or movie.status == OUTDATED:
+        elif movie.status in DONE or (movie.status == OUTDATED and not movie.restoring):
             needed = state.needed_steps(movie)
             if needed:
-                if movie.status != OUTDATED or movie.outdated_steps != needed:
+                same = movie.status == OUTDATED and movie.outdated_steps == needed
+                if not same or movie.restore_to != state.fitting(movie):
                     yield movie, OUTDATED, needed, []
                 continue
             status, reasons = state.judge(movie)

@@ -1,4 +1,4 @@
-"""Looks, beside the running service, whether recorded outputs are still on disk."""
+"""Outputs on disk, looked at and put back beside the running service."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from warpcore.services.scheduler.effects import OutputsMissing
+from warpcore.services.movies.generations import restore
+from warpcore.services.scheduler.effects import OutputsMissing, OutputsRestored, RestoreOutputs
 from warpcore.services.scheduler.records import DONE
 from warpcore.services.scheduler.state import State
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Recorded = tuple[int, dict[str, tuple[str, list[str]]]]
 
 
@@ -44,6 +47,52 @@ def missing_outputs(recorded: Recorded, processing_directory: Path) -> OutputsMi
     return OutputsMissing(movie, gone) if gone else None
 
 
+class Restorer:
+    """Puts kept outputs back in a thread, one movie after another; what it was given is done before it ends."""
+
+    def __init__(self, processing_directory: Path) -> None:
+        self._asked: queue.SimpleQueue[RestoreOutputs | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[OutputsRestored] = queue.SimpleQueue()
+        self._processing_directory = processing_directory
+        self._thread = threading.Thread(target=self._run, name="restore outputs", daemon=True)
+        self._thread.start()
+
+    def begin(self, task: RestoreOutputs) -> None:
+        """Have a movie's outputs put back."""
+        self._asked.put(task)
+
+    def done(self, most: int = 100) -> Iterator[OutputsRestored]:
+        """What has ended since the last call."""
+        return _taken(self._done, most)
+
+    def close(self) -> None:
+        """End the thread; what was not begun is begun again by the next run."""
+        while True:
+            try:
+                self._asked.get_nowait()
+            except queue.Empty:
+                break
+        self._asked.put(None)
+        self._thread.join(timeout=5.0)
+
+    def _run(self) -> None:
+        while (task := self._asked.get()) is not None:
+            try:
+                generation, keys = restore(self._processing_directory, task.name, task.key, task.present)
+                self._done.put(OutputsRestored(task.movie, generation, keys))
+            except OSError as error:
+                log.error("earlier outputs of %s cannot be put back, its steps run again: %s", task.name, error)
+                self._done.put(OutputsRestored(task.movie, None, [], untouched=False))
+
+
+def _taken(source: queue.SimpleQueue[T], most: int) -> Iterator[T]:
+    for _ in range(most):
+        try:
+            yield source.get_nowait()
+        except queue.Empty:
+            return
+
+
 class OutputCheck:
     """Goes through the outputs once, in a thread: a slow disk holds up nobody."""
 
@@ -57,11 +106,7 @@ class OutputCheck:
 
     def found(self, most: int = 100) -> Iterator[OutputsMissing]:
         """What was found missing since the last call, `most` movies at once."""
-        for _ in range(most):
-            try:
-                yield self._found.get_nowait()
-            except queue.Empty:
-                return
+        return _taken(self._found, most)
 
     def close(self) -> None:
         """End the thread."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warpcore.bus.schema import Message
+from warpcore.services.movies.generations import Generation
 from warpcore.services.movies.settings import Settings
 from warpcore.services.scheduler.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.records import Ban, MovieRecord, TaskRecord
@@ -64,7 +65,29 @@ class OutputsMissing:
     steps: dict[str, str]
 
 
-Stimulus = FromControl | FromWorker | ChangeSettings | Started | Tick | AssignmentUndelivered | OutputsMissing
+@dataclass(frozen=True, slots=True)
+class OutputsRestored:
+    """An end of putting a kept generation back: `generation` None where it could not be; `untouched` says that then nothing has changed.
+
+    `keys` name the generations that are kept now.
+    """
+
+    movie: int
+    generation: Generation | None
+    keys: list[str]
+    untouched: bool = True
+
+
+Stimulus = (
+    OutputsRestored
+    | FromControl
+    | FromWorker
+    | ChangeSettings
+    | Started
+    | Tick
+    | AssignmentUndelivered
+    | OutputsMissing
+)
 
 # --- effects -----------------------------------------------------------------------------------------------------
 
@@ -154,6 +177,16 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreOutputs:
+    """Put the kept outputs `key` of a movie back; `present` is what is on disk now, empty where that is not known."""
+
+    movie: int
+    name: str
+    key: str
+    present: Generation
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to the stimulus."""
 
@@ -172,5 +205,6 @@ Effect = (
     | Publish
     | CutLog
     | Send
+    | RestoreOutputs
     | Reply
 )

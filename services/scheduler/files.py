@@ -97,8 +97,8 @@ def _replace(state: State, movie: MovieRecord, file: wire.FoundFile) -> None:
     if task is not None:
         tasks.revoke(state, task, "the file was replaced", cancel=True)
         exporting.hold(state, task)
-    movie.outdated_steps = state.needed_steps(movie) if movie.results else []
-    if movie.outdated_steps or not movie.results:
+    state.need(movie, state.needed_steps(movie) if movie.results else [])
+    if movie.outdated_steps or not movie.results or movie.restoring:
         # An unprocessed movie that waits stays as it is, but for its place if it was parked.
         state.move(movie, movie.waiting_status, "the file was replaced")
     elif movie.status in WAITING | LEASED | {FAILED}:

@@ -50,6 +50,12 @@ def _movies(state: State) -> None:
             state.by_name[movie.name] is movie and state.by_path[movie.path] is movie, f"{where} is not in the maps"
         )
         waits = movie.status in WAITING and movie.selection != "exclude" and movie.lease is None
+        restoring = bool(movie.restore_to or movie.restoring)
+        waits = waits and not restoring
+        restorable = movie.restore_to and not movie.restoring and movie.lease is None
+        _require((movie.id in state.to_restore) == bool(restorable), f"{where}: to be restored")
+        _require((movie.id in state.restoring) == bool(movie.restoring), f"{where}: restoring")
+        _require(not restoring or movie.status == OUTDATED, f"{where} is restored")
         parked = movie.id in state.parked
         _require((movie.id in state.queue) == (waits and movie.parked_until is None), f"{where}: queue")
         _require(parked == (waits and movie.parked_until is not None), f"{where}: parked")
@@ -65,7 +71,7 @@ def _movies(state: State) -> None:
         if movie.status in DONE_STATUSES:
             _require(not state.needed_steps(movie), f"{where} needs {state.needed_steps(movie)}")
             _require(state.judge(movie) == (movie.status, movie.filter_reasons), f"{where}: {movie.filter_reasons}")
-        if movie.status == OUTDATED:
+        if movie.status == OUTDATED and not movie.restoring:
             needed = state.needed_steps(movie)
             _require(needed and needed == movie.outdated_steps, f"{where}: {movie.outdated_steps} for {needed}")
 

@@ -14,6 +14,7 @@ from warpcore.services.scheduler import (
     files,
     registry,
     requests,
+    restoring_outputs,
     tasks,
 )
 from warpcore.services.scheduler.effects import (
@@ -23,6 +24,7 @@ from warpcore.services.scheduler.effects import (
     FromControl,
     FromWorker,
     OutputsMissing,
+    OutputsRestored,
     Send,
     Started,
     Stimulus,
@@ -57,6 +59,9 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             _undelivered(state, lease)
         case OutputsMissing():
             deciding.outputs_missing(state, stimulus)
+        case OutputsRestored():
+            restoring_outputs.restored(state, stimulus)
+    restoring_outputs.begin(state)
     assigning.dispatch(state)
     registry.tell_load(state, busy)
     effects, state.effects = state.effects, []
@@ -140,8 +145,10 @@ def _from_worker(state: State, sender: bytes, message: Message) -> None:
     worker = registry.known(state, sender, name)
     match message:
         case wire.CommitTask():
-            granted = tasks.held(state, name, message.lease) is not None
-            state.reply(wire.CommitAnswer(message.lease, granted))
+            task = tasks.held(state, name, message.lease)
+            if task is not None:
+                tasks.commit(state, task)
+            state.reply(wire.CommitAnswer(message.lease, task is not None))
         case wire.TaskFinished():
             task = tasks.held(state, name, message.lease)
             if task is not None:

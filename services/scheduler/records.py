@@ -60,7 +60,9 @@ class MovieRecord:
     `fingerprints` is what each stored result was made with, `outputs` its files by step. `failed_wanted` is the fingerprint
     of the failed step when it failed. `retries` counts failures by kind, `lost` the workers that the movie has cost, `avoid`
     names the workers where it went wrong; `suspect` says that it was one of several in a lost worker, so that it now
-    runs alone. `lease` is that of its only valid task.
+    runs alone. `lease` is that of its only valid task. `kept` are the fingerprints of earlier outputs that can be put back,
+    by key (`movies/generations.py`); `restore_to` is the key that fits the settings in force, `restoring` the one that is
+    being put back, "" where there is none.
     """
 
     id: int
@@ -85,6 +87,9 @@ class MovieRecord:
     outdated_steps: list[str] = field(default_factory=list)
     lease: int | None = None
     parked_until: float | None = None
+    kept: dict[str, dict[str, str]] = field(default_factory=dict)
+    restore_to: str = ""
+    restoring: str = ""
 
     @property
     def waiting_status(self) -> str:
@@ -110,7 +115,7 @@ class MovieRecord:
 
 @dataclass(slots=True)
 class TaskRecord:
-    """A leased task. `active_at` (monotonic seconds) is its assignment or last progress, `unlisted_since` when its worker ceased to name it."""
+    """A leased task. `committed`: its worker may rename outputs. `active_at` (monotonic seconds) is its assignment or last progress, `unlisted_since` when its worker ceased to name it."""
 
     lease: int
     movie: int
@@ -120,6 +125,7 @@ class TaskRecord:
     run: list[str]
     wanted: dict[str, str]
     begun: bool = False
+    committed: bool = False
     active_at: float = 0.0
     unlisted_since: float | None = None
     step: str = ""

@@ -89,6 +89,11 @@ def retry(state: State, message: wire.RetryItem) -> None:
         return
     task = state.tasks.get(movie.lease) if movie.lease is not None else None
     again = movie.status == FAILED or (movie.status in WAITING and movie.parked_until is not None)
+    if movie.restoring:
+        state.reply(
+            wire.Error("conflict", f"earlier outputs of {movie.name} are being put back; try again in a moment")
+        )
+        return
     if movie.status in LEASED:
         state.reply(wire.Error("conflict", f"{movie.name} is running; wait until it has ended"))
         return
@@ -102,7 +107,7 @@ def retry(state: State, message: wire.RetryItem) -> None:
         return
     movie.forget_failures()
     if message.force:
-        movie.fingerprints = {}
+        movie.fingerprints, movie.kept = {}, {}
     if movie.results:
         tasks.reconsider(state, movie, "retried by the user")
     else:

@@ -23,6 +23,7 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
         epoch=stored.epoch,
     )
     state.now = now
+    state.restoring = {movie.id for movie in stored.movies if movie.restoring}
     state.revision, state.references = stored.revision, stored.references
     state.plan = FingerprintPlan(settings, stored.references)
     state.paused, state.seq = stored.paused, stored.seq
@@ -31,6 +32,8 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     leases = {task.movie: task.lease for task in stored.tasks}
     for movie in stored.movies:
         movie.lease = leases.get(movie.id)
+        if movie.restoring:
+            movie.fingerprints = {}  # it may have ended half-way: which files are there is known when it has been done again
         state.derived += state.derive(movie)
         state.index(movie)
     for task in stored.tasks:

@@ -28,8 +28,10 @@ _MOVIE_FIELDS = (
     "avoid",
     "suspect",
     "outdated_steps",
+    "kept",
+    "restoring",
 )
-_TASK_FIELDS = ("worker", "instance", "purpose", "run", "wanted", "begun")
+_TASK_FIELDS = ("worker", "instance", "purpose", "run", "wanted", "begun", "committed")
 
 
 def movie_row(movie: MovieRecord) -> MovieRow:

@@ -23,7 +23,7 @@ from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import REGISTRY, Message, read_message
 from warpcore.services.movies.settings import Settings, SettingsError, parse_settings, patch_settings
-from warpcore.services.scheduler.disk import OutputCheck, recorded_outputs
+from warpcore.services.scheduler.disk import OutputCheck, Restorer, recorded_outputs
 from warpcore.services.scheduler.effects import (
     AssignmentUndelivered,
     ChangeSettings,
@@ -31,6 +31,7 @@ from warpcore.services.scheduler.effects import (
     FromWorker,
     Publish,
     Reply,
+    RestoreOutputs,
     Send,
     Stimulus,
     Tick,
@@ -102,7 +103,7 @@ class _Round:
 
     asked: list[_Asked] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    out: list[Send | Publish] = field(default_factory=list)
+    out: list[Send | Publish | RestoreOutputs] = field(default_factory=list)
 
 
 class Service:
@@ -116,6 +117,7 @@ class Service:
         self._replies = ReplyCache()
         self._round = _Round()
         self._undelivered: list[int] = []
+        self._restorer = Restorer(Path(session.state.processing_directory))
         self._began = time.monotonic()
         self._tick_at = self._beat_at = 0.0
 
@@ -135,11 +137,14 @@ class Service:
                 self._take_in()
                 for missing in check.found():
                     self._handle(missing)
+                for restored in self._restorer.done():
+                    self._handle(restored)
                 self._keep_time()
                 self._flush()
             self._publish_service("service.stopping")
         finally:
             check.close()
+            self._restorer.close()
 
     # --- in ------------------------------------------------------------------------------------------------------
 
@@ -225,7 +230,7 @@ class Service:
             if isinstance(effect, Reply):
                 if asked is not None:
                     self._answer(asked, effect.message)
-            elif isinstance(effect, (Send, Publish)):
+            elif isinstance(effect, (Send, Publish, RestoreOutputs)):
                 self._round.out.append(effect)
 
     def _recover(self) -> None:
@@ -268,6 +273,8 @@ class Service:
         for effect in done.out:
             if isinstance(effect, Publish):
                 self._hub.publish(Envelope(effect.topic, effect.body, SOURCE, seq=effect.seq))
+            elif isinstance(effect, RestoreOutputs):
+                self._restorer.begin(effect)
             else:
                 envelope = Envelope(effect.message.TYPE, effect.message.to_body(), SOURCE)
                 sent = self._workers.send(effect.sender, envelope)

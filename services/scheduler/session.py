@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import itertools
 import os
 import socket
 import time
@@ -14,7 +15,8 @@ from pathlib import Path
 from warpcore.services.movies.settings import Settings, SettingsError
 from warpcore.services.scheduler.effects import ChangeSettings, Started, Stimulus
 from warpcore.services.scheduler.machine import handle
-from warpcore.services.scheduler.references import check_references
+from warpcore.services.scheduler.records import FAILED
+from warpcore.services.scheduler.references import check_fit, check_references
 from warpcore.services.scheduler.restoring import restore
 from warpcore.services.scheduler.state import State
 from warpcore.services.scheduler.store import StateError, Store
@@ -127,9 +129,17 @@ class Session:
             raise SettingsError([{"name": "import.data", "value": given, "problem": problem}])
         settings = settings.model_copy(update={"import_": settings.import_.model_copy(update={"data": data})})
         references, faults = check_references(settings.import_)
-        if faults and settings.import_ != self.state.settings.import_:
-            raise SettingsError(faults)
+        if settings.import_ != self.state.settings.import_:
+            faults = faults or check_fit(settings.import_, self._some_movies())
+            if faults:
+                raise SettingsError(faults)
         return ChangeSettings(settings, self.state.references if faults else references)
+
+    def _some_movies(self) -> list[Path]:
+        """A few movies to hold reference files against, those first that can be expected to be whole."""
+        movies = itertools.islice(self.state.movies.values(), 1000)
+        chosen = sorted(movies, key=lambda movie: (movie.status == FAILED, movie.id))[:3]
+        return [Path(self.state.data_directory) / movie.path for movie in chosen]
 
     def close(self) -> None:
         """Close the database."""

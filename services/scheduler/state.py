@@ -62,6 +62,8 @@ class State:
         self.held_exports: dict[int, set[str]] = {}
         self.queue = OrderedQueue()
         self.parked = Parked()
+        self.to_restore = OrderedQueue()
+        self.restoring: set[int] = set()
         self.rate = Rate()
         self.counts = dict.fromkeys(STATUSES, 0)
         self.settings = settings
@@ -140,7 +142,13 @@ class State:
 
     def place(self, movie: MovieRecord) -> None:
         """Put a movie where its status, selection and lease say: in the queue, parked, or in neither."""
+        restorable = movie.restore_to and movie.lease is None and not movie.restoring
+        if restorable:
+            self.to_restore.put(movie.id, (movie.id,))
+        else:
+            self.to_restore.remove(movie.id)
         waits = movie.status in WAITING and movie.selection != "exclude" and movie.lease is None
+        waits = waits and not movie.restore_to and not movie.restoring
         if waits and movie.parked_until is not None:
             self.queue.remove(movie.id)
             self.parked.put(movie.id, movie.parked_until)
@@ -172,6 +180,19 @@ class State:
         wanted = self.wanted(movie)
         return [step for step in steps_to_run(wanted, movie.fingerprints) if wanted[step] != OFF]
 
+    def need(self, movie: MovieRecord, steps: list[str]) -> None:
+        """Note which steps must run, and whether outputs are kept that make it needless."""
+        movie.outdated_steps = steps
+        movie.restore_to = self.fitting(movie) if steps else ""
+
+    def fitting(self, movie: MovieRecord) -> str:
+        """The key of the newest kept outputs that are as wanted, "" where there are none."""
+        wanted = self.wanted(movie) if movie.kept else {}
+        for key, made_with in reversed(movie.kept.items()):
+            if not [step for step in steps_to_run(wanted, made_with) if wanted[step] != OFF]:
+                return key
+        return ""
+
     def judge(self, movie: MovieRecord) -> tuple[str, list[str]]:
         """The status (processed or filtered_out) and the filter's reasons of a movie whose results are all there."""
         reasons = filter_reasons(views.valid_results(movie, self.plan.off), self.settings.filter)
@@ -182,7 +203,7 @@ class State:
         if movie.status not in DERIVED:
             return False
         before = (movie.status, movie.outdated_steps, movie.filter_reasons)
-        movie.outdated_steps = self.needed_steps(movie)
+        self.need(movie, self.needed_steps(movie))
         if movie.outdated_steps:
             movie.status = OUTDATED
         else:

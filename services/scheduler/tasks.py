@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from warpcore.bus import messages as wire
+from warpcore.services.movies.generations import generation_key
 from warpcore.services.movies.paths import PathOutsideError, inside
 from warpcore.services.movies.results import STEPS, filter_reasons
 from warpcore.services.scheduler import exporting, retries, views
@@ -80,6 +81,8 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
         exporting.finished(state, task, message.outputs)
         state.place(movie)
         return
+    known = {**movie.kept, generation_key(movie.fingerprints): movie.fingerprints}
+    movie.kept = {key: known[key] for key in message.kept if key in known}
     for step in task.run:
         # What it was assigned with, not what is wanted now: only what really is missing runs again.
         movie.fingerprints = {**movie.fingerprints, step: task.wanted[step]}
@@ -94,8 +97,8 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
 def reconsider(state: State, movie: MovieRecord, why: str) -> None:
     """Give a movie with results the status that they deserve under the settings in force."""
     needed = state.needed_steps(movie)
+    state.need(movie, needed)
     if needed:
-        movie.outdated_steps = needed
         state.move(movie, movie.waiting_status, f"{why}; to run: {', '.join(needed)}")
     else:
         settle(state, movie, why)
@@ -104,7 +107,7 @@ def reconsider(state: State, movie: MovieRecord, why: str) -> None:
 def settle(state: State, movie: MovieRecord, why: str) -> None:
     """A movie with nothing left to run is processed or filtered out."""
     status, reasons = state.judge(movie)
-    movie.outdated_steps = []
+    state.need(movie, [])
     movie.filter_reasons = reasons
     state.move(movie, status, f"{why}{': ' if reasons else ''}{'; '.join(reasons)}")
     exporting.release_held(state, movie)
@@ -117,7 +120,7 @@ def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> Non
         worker.failed += 1
     kind = kind if kind in retries.MOST_RETRIES else "internal"
     text = text[:LONGEST_TEXT]
-    movie = state.release(task)
+    movie = _released(state, task)
     if task.purpose != PROCESS:
         lost(state, movie, task, text)
         exporting.failed(state, task, text, again=retries.MOST_RETRIES[kind] > 0)
@@ -154,8 +157,23 @@ def revoke(state: State, task: TaskRecord, why: str, *, cancel: bool) -> MovieRe
     worker = state.workers.get(task.worker)
     if cancel and worker is not None and worker.alive:
         state.send(worker, wire.CancelTask(task.lease, why))
-    movie = state.release(task)
+    movie = _released(state, task)
     lost(state, movie, task, why)
+    return movie
+
+
+def commit(state: State, task: TaskRecord) -> None:
+    """Allow a worker to rename its outputs into place."""
+    if not task.committed:
+        task.committed = True
+        state.effects.append(SaveTask(task))
+
+
+def _released(state: State, task: TaskRecord) -> MovieRecord:
+    """End a lease without a result. Where it was allowed to rename, nobody knows which outputs are there: its steps must run."""
+    movie = state.release(task)
+    if task.committed and task.purpose == PROCESS:
+        movie.fingerprints = {step: made for step, made in movie.fingerprints.items() if step not in task.run}
     return movie
 
 

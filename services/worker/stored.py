@@ -10,11 +10,13 @@ from typing import Any
 import mrcfile
 import numpy as np
 import numpy.typing as npt
-import starfile
 
 from warpcore.kernels.ctf import CtfFit
 from warpcore.kernels.motion_model import MotionModel
 from warpcore.kernels.picking import Picks
+from warpcore.services.movies.star_text import read_loops
+
+PICK_COLUMNS = ("rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit")
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +47,15 @@ def read_ctf(path: Path) -> CtfFit | None:
 
 def read_picks(path: Path) -> Picks | None:
     """The coordinates of `matching/<root>_<suffix>.star`."""
-    if not path.exists():
-        return None
     try:
-        table = starfile.read(path, always_dict=True)
-        block = next(iter(table.values())) if table else None
-        columns = ("rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit")
-        if block is None or len(block) == 0:
-            return Picks(*(np.zeros(0, np.float32) for _ in columns))
-        return Picks(*(np.asarray(block[name], np.float32) for name in columns))
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        log.warning("%s: not a coordinate file (%s)", path, error)
+        (loop,) = read_loops(path.read_text(encoding="utf-8")).values()
+        wanted = [loop.columns.index(name) for name in PICK_COLUMNS]
+        rows = [row.split() for row in loop.rows]
+        return Picks(*(np.array([row[index] for row in rows], np.float32) for index in wanted))
+    except FileNotFoundError:
+        return None
+    except (IndexError, ValueError, OSError) as error:
+        log.warning("%s: not a coordinate file (%s); picking runs again", path, error)
         return None
 
 

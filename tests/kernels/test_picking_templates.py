@@ -49,7 +49,9 @@ def test_objects_are_found_with_their_turn(image: np.ndarray) -> None:
     assert len(GRID) <= len(picks.x_px) <= len(GRID) + 1  # measured one more, between two of them
     distance = np.hypot(picks.x_px[:, None] - GRID[:, 1], picks.y_px[:, None] - GRID[:, 0])
     found = distance.argmin(axis=0)
-    assert distance.min(axis=0).max() < 1.0  # px; measured 0.5
+    assert (
+        distance.min(axis=0).max() < 2.0
+    )  # px of 3 Å at a noise of a quarter of the lobes; measured 1.6, 0.7 in the mean
     off = (picks.angle_degrees[found] - TURNS + 180) % 360 - 180
     assert np.abs(off).max() < 15  # steps of 15°: 7.5° and what noise adds; measured 9°
     assert (picks.template == 0).all()

@@ -8,6 +8,7 @@ import pytest
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import REGISTRY, Message
+from warpcore.services.movies.generations import Generation
 from warpcore.services.movies.settings import Settings, parse_settings, patch_settings
 from warpcore.services.scheduler import machine, registry
 from warpcore.services.scheduler.effects import (
@@ -18,8 +19,10 @@ from warpcore.services.scheduler.effects import (
     FromControl,
     FromWorker,
     OutputsMissing,
+    OutputsRestored,
     Publish,
     Reply,
+    RestoreOutputs,
     SaveMovie,
     Send,
     Started,
@@ -522,7 +525,8 @@ def test_a_changed_ctf_range_runs_ctf_and_what_follows_it_and_back_again_nothing
     world.patch(ctf={"range_max": 5.0})
     world.ask(wire.StartProcessing())
     assert world.tasks["a"].run == ["ctf", "export"]
-    assert set(world.tasks["a"].results) == {"motion"}
+    assert world.tasks["a"].stored == world.movie("a").fingerprints
+    assert set(world.tasks["a"].results) == set(world.tasks["a"].outputs) == set(CHAIN)
 
 
 def test_picking_switched_on_runs_picking_alone_and_switched_off_and_on_nothing() -> None:
@@ -538,6 +542,40 @@ def test_picking_switched_on_runs_picking_alone_and_switched_off_and_on_nothing(
     world.patch(picking={"enabled": True})
     assert world.status("a") == "filtered_out"
     assert world.tasks["a"].lease == lease
+
+
+def test_outputs_of_earlier_settings_are_put_back_and_nothing_runs() -> None:
+    world = finished("a.tif")
+    before = world.movie("a")
+    generation = Generation(before.fingerprints, before.results, {step: [f"{step}/a.mrc"] for step in CHAIN})
+    world.patch(ctf={"range_max": 5.0})
+    task = world.tasks["a"]
+    message = wire.TaskFinished("w", task.lease, task.run, {"ctf": {}, "export": {}}, {}, kept=[generation.key, "odd"])
+    world.say("w", message)
+    settings = patch_settings(world.state.settings, {"ctf": {"range_max": 4.0}})
+    effects = world.do(ChangeSettings(settings, ""))
+    (restore,) = [effect for effect in effects if isinstance(effect, RestoreOutputs)]
+    assert (restore.name, restore.key) == ("a", generation.key)
+    assert restore.present.fingerprints == {**generation.fingerprints, **{step: task.wanted[step] for step in task.run}}
+    assert world.status("a") == "outdated"
+    assert world.ask(wire.RetryItem("a", force=True)).code == "conflict"
+    world.do(OutputsRestored(1, generation, [generation.key, restore.present.key]))
+    assert world.movie("a") == before
+    assert world.tasks["a"] is task, "nothing ran"
+    world.patch(ctf={"range_max": 5.0})
+    assert world.state.by_name["a"].restoring == restore.present.key
+    world.do(OutputsRestored(1, None, []))
+    assert world.tasks["a"].run == ["ctf", "export"], "they were gone, so it runs"
+
+
+def test_a_lease_lost_after_its_commit_leaves_outputs_unknown_so_its_steps_run() -> None:
+    world = finished("a.tif")
+    world.patch(ctf={"range_max": 5.0})
+    world.say("w", wire.CommitTask("w", world.tasks["a"].lease))
+    world.say("w", wire.Goodbye("w"))
+    world.patch(ctf={"range_max": 4.0})
+    assert world.movie("a").outdated_steps == ["ctf", "export"]
+    assert set(world.movie("a").fingerprints) == {"motion"}
 
 
 def test_filters_are_judged_anew_without_any_task() -> None:
@@ -826,7 +864,17 @@ def test_every_request_of_the_wire_has_an_answer() -> None:
     control = {kind.TYPE for kind in machine._CONTROL} | elsewhere
     workers = {kind.TYPE for kind in machine._WORKER_TYPES} | {"worker.register"}
     answers = {
-        *("ok", "error", "files.registered", "files.list", "snapshot", "changes", "settings", "processing.status"),
+        *(
+            "exports",
+            "ok",
+            "error",
+            "files.registered",
+            "files.list",
+            "snapshot",
+            "changes",
+            "settings",
+            "processing.status",
+        ),
         *("workers", "worker.logs", "items", "item", "summary", "export.job", "health"),
         *("worker.registered", "worker.unknown", "task.assign", "task.cancel", "task.committed"),
     }

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import read_message
+from warpcore.services.movies.generations import Generation
 from warpcore.services.movies.settings import patch_settings
 from warpcore.services.scheduler.effects import (
     AssignmentUndelivered,
@@ -20,8 +21,10 @@ from warpcore.services.scheduler.effects import (
     FromControl,
     FromWorker,
     OutputsMissing,
+    OutputsRestored,
     Publish,
     Reply,
+    RestoreOutputs,
     Send,
     Started,
     Stimulus,
@@ -76,6 +79,8 @@ class SchedulerStories(RuleBasedStateMachine):
         self.assigned: dict[int, wire.AssignTask] = {}
         self.owner: dict[int, str] = {}
         self.finished: set[int] = set()
+        self.disk: dict[str, dict[str, Generation]] = {name: {} for name in NAMES}
+        self.restores: list[RestoreOutputs] = []
         self.seq = 0
         self.bulk = 5000
         self.open()
@@ -110,6 +115,8 @@ class SchedulerStories(RuleBasedStateMachine):
                 self.owner[lease] = self.state.tasks[lease].worker
                 assert effect.sender == self.senders[self.owner[lease]]
                 busy[lease] = effect.message.name
+            if isinstance(effect, RestoreOutputs):
+                self.restores.append(effect)
             if isinstance(effect, (Reply, Send)):
                 assert read_message(effect.message.TYPE, effect.message.to_body()) == effect.message
         self.check_order(busy)
@@ -223,7 +230,9 @@ class SchedulerStories(RuleBasedStateMachine):
         valid = self.valid(lease, name)
         commit = self.reply(self.do(FromWorker(self.senders.get(name, b"?"), wire.CommitTask(name, lease))))
         assert commit.granted == valid
-        message = wire.TaskFinished(name, lease, ran, results, outputs)
+        before = Generation(task.stored, task.results, task.outputs)
+        kept = self.keep(task.name, before) if valid else []
+        message = wire.TaskFinished(name, lease, ran, results, outputs, kept=kept)
         answer = self.reply(self.do(FromWorker(self.senders.get(name, b"?"), message)))
         assert answer == wire.Ok()
         assert lease not in self.state.tasks or not valid
@@ -328,9 +337,13 @@ class SchedulerStories(RuleBasedStateMachine):
         before = self.state
         self.store.commit()
         self.store.close()
+        self.restores = []
         self.open()
         after = self.state
         for id, movie in before.movies.items():
+            if movie.restoring:
+                assert after.movies[id].restoring == movie.restoring
+                movie.fingerprints = {}
             for name in STORED:
                 assert getattr(after.movies[id], name) == getattr(movie, name), name
         assert {(task.lease, task.worker, task.begun) for task in after.tasks.values()} == {
@@ -342,6 +355,26 @@ class SchedulerStories(RuleBasedStateMachine):
         self.do(Started(None))
         assert after.counts == before.counts, "a restart alone changes nothing"
         assert after.seq - before.seq in (0, 1), "at most the log is cut"
+
+    @precondition(lambda self: self.restores)
+    @rule(how=st.sampled_from(("well", "well", "gone", "broken")))
+    def restored(self, how: str) -> None:
+        task = self.restores.pop(0)
+        kept = self.keep(task.name, task.present)
+        generation = self.disk[task.name].get(task.key) if how == "well" else None
+        self.do(OutputsRestored(task.movie, generation, kept, untouched=how != "broken"))
+        if generation is not None:
+            assert self.state.movies[task.movie].fingerprints == generation.fingerprints
+
+    def keep(self, name: str, generation: Generation) -> list[str]:
+        """As the worker and `movies/generations.py` do it."""
+        kept = self.disk[name]
+        if generation.outputs and generation.fingerprints:
+            kept.pop(generation.key, None)
+            kept[generation.key] = generation
+        for key in list(kept)[:-3]:
+            del kept[key]
+        return list(kept)
 
     # --- choices -------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import mrcfile
+import numpy as np
 import pytest
 import zmq
 
@@ -25,6 +27,7 @@ from warpcore.bus.events import EventHub, Subscriber
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
 from warpcore.bus.sockets import BindError
+from warpcore.services.movies.generations import Generation, keep
 from warpcore.services.movies.settings import SettingsError, parse_settings
 from warpcore.services.scheduler.service import Service, run_scheduler
 from warpcore.services.scheduler.session import Session, SessionError
@@ -227,9 +230,70 @@ def test_bad_settings_change_nothing_and_say_which(site: Site) -> None:
         assert changed.settings["import"]["data"] == str(site.data)
 
 
+def image(path: Path, shape: tuple[int, ...], value: float = 1) -> None:
+    with mrcfile.new(path, overwrite=True) as file:
+        file.set_data(np.full(shape, value, np.float32))
+
+
+def test_a_gain_of_another_size_is_refused_when_it_is_set(site: Site) -> None:
+    image(site.data / "a.mrc", (3, 64, 96))
+    gain = site.data.parent / "gain.mrc"
+    with site.running(paused=True) as client:
+        ask(client, files("a.mrc"))
+        for shape, transpose, problem in (
+            ((64, 64), False, "64 × 64 px, the movie 96 × 64 px"),
+            ((96, 64), False, "64 × 96 px, the movie 96 × 64 px"),
+            ((96, 64), True, ""),
+        ):
+            image(gain, shape)
+            message = wire.PatchSettings({"import": {"gain_path": str(gain), "gain_transpose": transpose}})
+            if problem:
+                with pytest.raises(RefusedError, match=problem) as refused:
+                    client.request(message)
+                assert [fault["name"] for fault in refused.value.error.errors] == ["import.gain_path"]
+            else:
+                assert ask(client, message).settings["import"]["gain_path"] == str(gain)
+        gain.write_bytes(b"no image")
+        with pytest.raises(RefusedError, match=r"import.gain_path"):
+            client.request(wire.PatchSettings({"import": {"gain_flip_x": True}}))
+
+
+def test_outputs_of_earlier_settings_are_put_back_on_disk(site: Site, wait_until: WaitUntil) -> None:
+    worker = WorkerSide(site, "w")
+    average = site.processing / "average" / "a.mrc"
+    average.parent.mkdir()
+
+    def work(count: int, content: str) -> None:
+        wait_until(lambda: len(worker.got(wire.AssignTask)) == count, what="assignment")
+        task = worker.got(wire.AssignTask)[-1]
+        kept = keep(site.processing, "a", Generation(task.stored, task.results, task.outputs)) if task.stored else []
+        average.unlink(missing_ok=True)
+        average.write_text(content)
+        results: dict[str, Any] = {step: {"made": content} for step in task.run}
+        outputs = {step: ["average/a.mrc"] if step == "export" else [] for step in task.run}
+        worker.dealer.send(wire.TaskFinished("w", task.lease, task.run, results, outputs, kept=kept))
+        wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "processed")
+
+    with site.running() as client:
+        ask(client, files("a.tif"))
+        worker.register()
+        worker.dealer.send(wire.PullTasks("w", 1))
+        work(1, "first")
+        first = ask(client, wire.GetItem("a")).movie
+        ask(client, wire.PatchSettings({"ctf": {"range_max": 5.0}}))
+        work(2, "second")
+        for value, content in ((4.0, "first"), (5.0, "second"), (4.0, "first")):
+            ask(client, wire.PatchSettings({"ctf": {"range_max": value}}))
+            wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "processed")
+            assert average.read_text() == content
+        assert ask(client, wire.GetItem("a")).movie == first
+        assert len(worker.got(wire.AssignTask)) == 2, "nothing ran"
+    worker.dealer.close()
+
+
 def test_a_gain_replaced_on_disk_makes_its_movies_outdated_at_the_next_start(site: Site, wait_until: WaitUntil) -> None:
     gain = site.data.parent / "gain.mrc"
-    gain.write_bytes(b"one")
+    image(gain, (64, 64))
     worker = WorkerSide(site, "w")
     settings = parse_settings({"import": {"gain_path": str(gain)}})
     with site.running(settings=settings) as client:
@@ -243,7 +307,7 @@ def test_a_gain_replaced_on_disk_makes_its_movies_outdated_at_the_next_start(sit
     gain.unlink()
     with site.running() as client:
         assert ask(client, wire.GetProcessing()).counts["outdated"] == 0
-    gain.write_bytes(b"another")
+    image(gain, (64, 64), value=2)
     with site.running() as client:
         assert ask(client, wire.GetItem("a")).movie.status == "outdated"
 

@@ -1,0 +1,66 @@
+"""Settings back to what they were: outputs that were kept are put back, and nothing runs."""
+
+from __future__ import annotations
+
+from warpcore.services.movies.generations import Generation, generation_key
+from warpcore.services.movies.results import filter_reasons
+from warpcore.services.scheduler import tasks
+from warpcore.services.scheduler.effects import OutputsRestored, RestoreOutputs, SaveMovie
+from warpcore.services.scheduler.queue import Verdict
+from warpcore.services.scheduler.state import State
+
+MOST_AT_ONCE = 64
+
+
+def begin(state: State) -> None:
+    """Have the next few put back. That one is begun is stored first, so that a restart knows whose files may be mixed."""
+    while len(state.restoring) < MOST_AT_ONCE and len(state.to_restore):
+        chosen = state.to_restore.choose(lambda id: Verdict.TAKE)
+        assert chosen is not None
+        movie = state.movies[chosen]
+        movie.restoring = movie.restore_to
+        state.restoring.add(movie.id)
+        state.place(movie)
+        present = Generation(movie.fingerprints, movie.results, movie.outputs)
+        state.effects += [SaveMovie(movie), RestoreOutputs(movie.id, movie.name, movie.restoring, present)]
+
+
+def resume(state: State) -> None:
+    """After a restart: what had begun is done again, from the kept files alone."""
+    for id in sorted(state.restoring):
+        movie = state.movies[id]
+        state.effects.append(RestoreOutputs(id, movie.name, movie.restoring, Generation({}, {}, {})))
+
+
+def restored(state: State, stimulus: OutputsRestored) -> None:
+    """The outputs are those of another generation now, or (where it could not be) must be made anew."""
+    movie = state.movies[stimulus.movie]
+    if not movie.restoring:
+        return
+    key, movie.restoring = movie.restoring, ""
+    state.restoring.discard(movie.id)
+    before = movie.fingerprints
+    known = {**movie.kept, generation_key(before): before}
+    movie.kept = {name: known[name] for name in stimulus.keys if name in known and name != key}
+    generation = stimulus.generation
+    if generation is not None and _usable(state, generation):
+        movie.fingerprints, movie.results, movie.outputs = (
+            generation.fingerprints,
+            generation.results,
+            generation.outputs,
+        )
+        movie.kept[key] = generation.fingerprints
+        tasks.reconsider(state, movie, "outputs kept from earlier were put back")
+        return
+    if generation is not None or not stimulus.untouched:
+        movie.fingerprints = {}
+    tasks.reconsider(state, movie, "outputs kept from earlier could not be put back")
+
+
+def _usable(state: State, generation: Generation) -> bool:
+    """Whether a manifest, which is a file that anybody may have changed, holds results that can be judged."""
+    try:
+        filter_reasons(generation.results, state.settings.filter)
+    except (TypeError, ValueError, AttributeError):
+        return False
+    return all(isinstance(files, list) for files in generation.outputs.values())
