@@ -30,6 +30,7 @@ def process(
 ) -> None:
     """Process movies here and now; ends in 1 when one of them failed."""
 
+    from warpcore.cli.devices import bound_own_threads
     from warpcore.cli.initial_settings import settings_from
     from warpcore.cli.logs import log_to_stderr
     from warpcore.cli.preflight import processing_directory_fault
@@ -39,6 +40,7 @@ def process(
     if fault:
         raise CliError(fault)
     log_to_stderr("WARNING")
+    bound_own_threads(device)
     from warpcore.services.worker.devices import DeviceError
     from warpcore.services.worker.local import process_files
 

@@ -46,6 +46,7 @@ def test_the_version_is_told(command: Command) -> None:
         ["retry"],
         ["select", "maybe", "a"],
         ["export", "movies"],
+        ["tap", "movies.done"],
         ["status", "--control-port", "99999"],
     ],
 )
