@@ -1,0 +1,96 @@
+"""What 100 000 movies cost the scheduler: `make bench` prints the table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from warpcore.bus import messages as wire
+from warpcore.services.movies.settings import patch_settings
+from warpcore.services.scheduler.effects import ChangeSettings, Effect, FromControl, FromWorker, Send, Started, Stimulus
+from warpcore.services.scheduler.invariants import validate
+from warpcore.services.scheduler.machine import handle
+from warpcore.services.scheduler.restoring import restore
+from warpcore.services.scheduler.session import garbage_left_alone
+from warpcore.services.scheduler.store import Store
+
+MOVIES = 100_000
+BATCH = 2000
+RESULTS: dict[str, Any] = {
+    "motion": {"skipped": False, "mean_frame_movement_angstrom": 1.2, "grid": [5, 5, 40], "local_grid": [5, 5, 4]},
+    "ctf": {"defocus_um": 2.7, "defocus_delta_um": 0.1, "resolution_angstrom": 4.0, "failure": None},
+    "export": {"average": "average/x.mrc", "thumbnail": "thumbnails/x.png", "odd": None, "even": None},
+}
+
+
+@pytest.mark.bench
+def test_a_hundred_thousand_movies(tmp_path: Path) -> None:
+    where = {"data_directory": "/data", "processing_directory": str(tmp_path)}
+    store = Store(tmp_path / "state.db", **where)
+    state = restore(store.load(), now=0.0, **where)
+    table: list[tuple[str, float, float]] = []
+
+    @contextmanager
+    def timed(what: str) -> Iterator[None]:
+        wall, cpu = time.monotonic(), time.process_time()
+        yield
+        table.append((what, time.monotonic() - wall, time.process_time() - cpu))
+
+    def do(stimulus: Stimulus) -> list[Effect]:
+        effects = handle(state, stimulus, time.monotonic(), time.time())
+        store.stage(effects)
+        return effects
+
+    with timed("register in batches of 2 000, a commit each"):
+        for first in range(0, MOVIES, BATCH):
+            found = [wire.FoundFile(f"grid/m{n:06d}.tif", 10**8 + n, n) for n in range(first, first + BATCH)]
+            do(FromControl(wire.RegisterFiles(found)))
+            store.commit()
+    with garbage_left_alone():
+        pass
+    do(FromWorker(b"w", wire.RegisterWorker("w", "i", "host", 1, "gpu", 0, {})))
+    with timed("assign and finish all, a commit each 100"):
+        waiting = do(FromWorker(b"w", wire.PullTasks("w", 2)))
+        done = 0
+        while waiting:
+            sent = [effect.message for effect in waiting if isinstance(effect, Send)]
+            waiting = []
+            for task in sent:
+                assert isinstance(task, wire.AssignTask)
+                outputs = {step: [f"{step}/{task.name}.mrc"] for step in task.run}
+                waiting += do(FromWorker(b"w", wire.TaskFinished("w", task.lease, task.run, RESULTS, outputs)))
+                done += 1
+                if done % 100 == 0:
+                    store.commit()
+        store.commit()
+    assert state.counts["processed"] == MOVIES
+    do(FromControl(wire.PauseProcessing()))
+    for section, values in (
+        ("filter", {"resolution_max": 3.0}),
+        ("ctf", {"range_max": 5.0}),
+        ("ctf", {"range_max": 4.0}),
+    ):
+        with timed(f"settings change: {section} {values}"):
+            do(ChangeSettings(patch_settings(state.settings, {section: values}), ""))
+            store.commit()
+    with timed("snapshot of all, in pages"):
+        after: int | None = 0
+        while after is not None:
+            (reply,) = do(FromControl(wire.GetSnapshot(after, 500)))
+            after = reply.message.next_after  # type: ignore[union-attr]
+    with timed("a page of items sorted by a result"):
+        do(FromControl(wire.GetItems(sort="-ctf.defocus_um", page=3)))
+    with timed("restart: load, restore, look at all"), garbage_left_alone():
+        again = restore(store.load(), now=0.0, **where)
+        handle(again, Started(""), 0.0)
+    validate(again)
+    assert again.counts == state.counts
+    store.close()
+    print(f"\n{MOVIES} movies: wall s, CPU s")
+    for what, wall, cpu in table:
+        print(f"{wall:8.2f} {cpu:8.2f}  {what}")
