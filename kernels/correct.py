@@ -14,7 +14,7 @@ import numpy.typing as npt
 from warpcore.kernels.correct_tiles import HALF_TAPS, TILE, add_group, interpolate_one, tile_centres, tile_counts
 from warpcore.kernels.defects import Repair, plan_repair
 from warpcore.kernels.dose import low_rank_weights
-from warpcore.kernels.fourier import crop_transform, even_size, radial_frequency
+from warpcore.kernels.fourier import crop_transform, even_size, irfft2, radial_frequency, rfft2
 from warpcore.kernels.gain import all_defects, multiplicative_gain
 from warpcore.kernels.motion_model import MotionModel
 
@@ -230,11 +230,11 @@ def _finish(
     """Sum over terms of transform times factor, cropped: [out_height, out_width]; a sum over the pixels that one replaces."""
     if factor is None and (out_height, out_width) == (height, width):
         return sums.sum(0)
-    transform = jnp.fft.rfft2(sums)
+    transform = rfft2(sums)
     together = (transform * factor).sum(0) if factor is not None else transform.sum(0)
     cropped = crop_transform(together, height, width, out_height, out_width)
     area = np.float32(height * width / (out_height * out_width))
-    return jnp.fft.irfft2(cropped, s=(out_height, out_width)) * area
+    return irfft2(cropped, (out_height, out_width)) * area
 
 
 def _aligned(

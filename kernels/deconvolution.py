@@ -8,6 +8,7 @@ import numpy as np
 
 from warpcore.kernels.ctf_model import frequency_grid
 from warpcore.kernels.ctf_parameters import CtfParameters
+from warpcore.kernels.fourier import irfft2, rfft2
 
 _HIGHPASS_NYQUIST = 0.02
 
@@ -53,4 +54,4 @@ def _filtered(image: jax.Array, transfer: jax.Array, snr: jax.Array) -> jax.Arra
     mirrored = jnp.concatenate([clean, clean[::-1]])
     mirrored = jnp.concatenate([mirrored, mirrored[:, ::-1]], axis=1)
     wiener = transfer * snr / (transfer**2 * snr + 1)
-    return jnp.fft.irfft2(jnp.fft.rfft2(mirrored) * wiener, s=mirrored.shape)[:height, :width]
+    return irfft2(rfft2(mirrored) * wiener, (2 * height, 2 * width))[:height, :width]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.kernels.fourier import rfft2
 from warpcore.kernels.gain import apply_gain
 
 Array = jax.Array
@@ -142,7 +143,7 @@ def _coefficients(
             centred[y][:, x].reshape(len(rows), size, len(columns), size).transpose(0, 2, 1, 3).reshape(-1, size, size)
         )
         level = (block * taper).sum((1, 2), keepdims=True) / taper.sum()
-        transform = jnp.fft.rfft2((block - level) * taper).reshape(len(rows) * len(columns), -1)[:, index]
+        transform = rfft2((block - level) * taper).reshape(len(rows) * len(columns), -1)[:, index]
         return transform.real, transform.imag
 
     real, imaginary = jax.lax.map(one, (frames, offsets))

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.fourier import frequencies
+from warpcore.kernels.fourier import frequencies, irfft2, rfft2
 
 Array = jax.Array
 
@@ -85,7 +85,7 @@ def _track(frames: Array, weight: Array, rings: Array, count: Array, size: tuple
     real = (jnp.arange(total) < count).astype(jnp.float32)
     taper = _taper(height)[:, None] * _taper(width)[None, :]
     mean = (frames * taper).sum((1, 2), keepdims=True) / taper.sum()
-    transforms = jnp.fft.rfft2((frames - mean) * taper * real[:, None, None], s=size)
+    transforms = rfft2((frames - mean) * taper * real[:, None, None], size)
     number = jnp.maximum(count, 1).astype(jnp.float32)
     power = _ring_means((jnp.abs(transforms) ** 2).sum(0) / number, rings)
     # White over all rings: low frequencies, however strong, count as much as their number of coefficients.
@@ -100,7 +100,7 @@ def _track(frames: Array, weight: Array, rings: Array, count: Array, size: tuple
         return transform * y[:, None] * x[None, :]
 
     def peak(product: Array, near: Array) -> Array:
-        return _peak(jnp.fft.irfft2(product, s=size), near, reach)
+        return _peak(irfft2(product, size), near, reach)
 
     def step(carry: tuple[Array, Array], index: Array) -> tuple[tuple[Array, Array], Array]:
         reference, near = carry

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.fft
 
+from warpcore.kernels.fourier import irfft2, rfft2
+
 FINEST = 6.5
 """Finest detail that is compared: diameter / FINEST."""
 COARSEST = 2.3
@@ -118,10 +120,10 @@ def _correlate(
     clean = (image - level) * seen
     spread = jnp.sqrt(jnp.sum(clean**2) / jnp.maximum(jnp.sum(seen), 1)) + 1e-30
     clean = clean / spread
-    ones, first, second = (jnp.fft.rfft2(a, s=padded) for a in (seen, clean, clean**2))
+    ones, first, second = (rfft2(a, padded) for a in (seen, clean, clean**2))
 
     def correlated(spectrum: jax.Array, kernel: jax.Array) -> jax.Array:
-        there = jnp.fft.irfft2(spectrum * jnp.conj(jnp.fft.rfft2(kernel, s=padded)), s=padded)
+        there = irfft2(spectrum * jnp.conj(rfft2(kernel, padded)), padded)
         return jnp.roll(there, (centre, centre), (0, 1))[:height, :width]
 
     def one(
@@ -167,15 +169,15 @@ def _shrunk(
     clean = clean[: height * binning, : width * binning].reshape(height, binning, width, binning).mean(axis=(1, 3))
     if small == binned:
         return clean
-    spectrum = jnp.fft.rfft2(clean)
+    spectrum = rfft2(clean)
     half = small[0] // 2
     cropped = jnp.concatenate([spectrum[:half], spectrum[-half:]])[:, : small[1] // 2 + 1]
-    return jnp.fft.irfft2(cropped, s=small) * (small[0] * small[1] / (height * width))
+    return irfft2(cropped, small) * (small[0] * small[1] / (height * width))
 
 
 @jax.jit
 def _filtered(pixels: jax.Array, band: jax.Array) -> jax.Array:
-    filtered: jax.Array = jnp.fft.irfft2(jnp.fft.rfft2(pixels) * band, s=pixels.shape)
+    filtered: jax.Array = irfft2(rfft2(pixels) * band, (pixels.shape[0], pixels.shape[1]))
     return filtered
 
 

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from warpcore.kernels.fourier import irfft2, rfft2
+
 _SAMPLES = 1 << 18  # pixels looked at for a percentile: enough for 0.1 %, and no sort of 16 million
 
 
@@ -52,7 +54,7 @@ def _downsampled(image: jax.Array, small: tuple[int, int]) -> jax.Array:
     mirrored = jnp.concatenate([image, image[::-1]])
     mirrored = jnp.concatenate([mirrored, mirrored[:, ::-1]], axis=1)
     rows, columns = 2 * small[0], 2 * small[1]
-    spectrum = jnp.fft.rfft2(mirrored)
+    spectrum = rfft2(mirrored)
     half = small[0]
     cropped = jnp.concatenate([spectrum[:half], spectrum[2 * height - half :]])[:, : small[1] + 1]
     fy, fx = np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None]
@@ -66,4 +68,4 @@ def _downsampled(image: jax.Array, small: tuple[int, int]) -> jax.Array:
     )
     scale = small[0] * small[1] / (height * width)
     weight = jnp.asarray(edge * turn * scale, jnp.complex64)
-    return jnp.fft.irfft2(cropped * weight, s=(rows, columns))[:half, : small[1]]
+    return irfft2(cropped * weight, (rows, columns))[:half, : small[1]]
