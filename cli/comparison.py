@@ -70,25 +70,22 @@ def track_rmse(found: Sequence[Sequence[float]], true: Sequence[Sequence[float]]
 
 
 def comparison_table(rows: Sequence[Compared]) -> Table:
-    """One row a movie."""
+    """One row a movie, `found / simulated`."""
     from rich.table import Table
 
-    table = Table(title="found and simulated", title_justify="left")
-    table.add_column("movie")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("movie", overflow="fold")
     table.add_column("status")
-    for title in ("defocus µm", "simulated", "drift Å", "simulated", "drift RMSE Å", "particles", "simulated"):
+    for title in ("defocus µm", "drift Å", "drift RMSE Å", "particles"):
         table.add_column(title, justify="right")
     for row in rows:
         table.add_row(
             row.name,
             row.status,
-            _number(row.defocus_um, 4),
-            _number(row.true_defocus_um, 4),
-            _number(row.drift_angstrom, 1),
-            _number(row.true_drift_angstrom, 1),
+            f"{_number(row.defocus_um, 4)} / {row.true_defocus_um:.4f}",
+            f"{_number(row.drift_angstrom, 1)} / {row.true_drift_angstrom:.1f}",
             _number(row.drift_rmse_angstrom, 2),
-            _number(row.particles, 0),
-            str(row.true_particles),
+            f"{_number(row.particles, 0)} / {row.true_particles}",
         )
     return table
 

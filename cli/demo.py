@@ -33,7 +33,6 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same movies.")] = 0,
 ) -> None:
     """Simulate movies, process them with all services, and show what was found beside what was simulated."""
-    from rich.console import Console
 
     from warpcore.cli.comparison import compare, comparison_table
 
@@ -42,7 +41,7 @@ def demo(
     processed = _processed(session, made)
     failed = [movie for movie in processed if movie.status == "failed"]
     truths = {movie.path.name: movie.truth for movie in made}
-    Console().print(comparison_table([compare(movie, truths[movie.path], session.processing) for movie in processed]))
+    output.table(comparison_table([compare(movie, truths[movie.path], session.processing) for movie in processed]))
     output.data(f"movies in {session.data}, results in {session.processing}")
     output.data(f"REST was at {_rest(session)}; to have it all again: {_again(session)}")
     if len(processed) < len(made):
@@ -53,13 +52,11 @@ def demo(
 
 
 def _simulated(folder: Path, count: int, seed: int) -> list[SimulatedMovie]:
-    from rich.console import Console
-    from rich.progress import Progress
 
     from warpcore.cli.simulation import SimulationOptions, simulate_movies
 
     output.note(f"simulating {count} movies in {folder}")
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with output.progress() as progress:
         bar = progress.add_task("simulating", total=count)
         return simulate_movies(
             folder,
@@ -90,9 +87,7 @@ def _session(folder: Path, workers: int, port: int, made: list[SimulatedMovie]) 
         "ctf.amplitude_contrast": simulated["amplitude_contrast"],
         "picking.diameter": round(truth["diameter_angstrom"]),
     }
-    ports = Ports(rest=port)
-    if preflight.port_faults("127.0.0.1", ports.by_option()):
-        ports = Ports(*preflight.free_ports("127.0.0.1", 5))
+    ports = Ports(*preflight.usable_ports("127.0.0.1", Ports(rest=port).by_option()))
     options = SessionOptions(
         data=(folder / "movies").absolute(),
         processing=(folder / "results").absolute(),

@@ -41,6 +41,16 @@ def thread_environment(device: str, workers: int, cores: int) -> dict[str, str]:
     return environment
 
 
+def bound_own_threads(device: str) -> None:
+    """Set what `thread_environment` says for this process and those it starts, where nobody has set it yet.
+
+    Call before NumPy and JAX are loaded. A worker started by hand so computes exactly what one of `up` does.
+    """
+    on_cpu = device == "cpu" or (device == "auto" and not visible_gpus())
+    for name, value in thread_environment("cpu" if on_cpu else device, 1, len(os.sched_getaffinity(0))).items():
+        os.environ.setdefault(name, value)
+
+
 def _count_gpus(driver: Path) -> int:
     """By NVIDIA's library where its Python binding is installed, else by what the driver shows in /proc."""
     try:

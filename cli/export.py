@@ -60,12 +60,10 @@ def export(
 
 
 def _waited(asking: RequestClient, job: ExportJob) -> ExportJob:
-    from rich.console import Console
-    from rich.progress import Progress
 
     from warpcore.bus.messages import ExportJob, GetExport
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with output.progress() as progress:
         bar = progress.add_task(f"export {job.kind}", total=max(job.total, 1))
         while job.state not in ENDED:
             progress.update(bar, completed=job.done + job.failed, total=max(job.total, 1))

@@ -42,9 +42,7 @@ def items(
     if as_json:
         output.as_json([movie.to_body() for movie in movies])
         return
-    from rich.console import Console
-
-    Console().print(items_table(movies))
+    output.table(items_table(movies))
 
 
 def items_table(movies: list[Movie]) -> Table:
@@ -93,10 +91,7 @@ def _show_stories(found: list[Any], as_json: bool) -> None:
     if as_json:
         output.as_json([item.to_body() for item in found])
         return
-    from rich.console import Console
-
-    console = Console()
     for item in found:
-        console.print(items_table([item.movie]))
+        output.table(items_table([item.movie]))
         for row in item.story:
-            console.print(f"  {row.get('seq', '')}  {row.get('text', '')}", markup=False, highlight=False)
+            output.data(f"  {row.get('seq', '')}  {row.get('text', '')}")

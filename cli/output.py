@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+    from rich.table import Table
+
+UNWRAPPED = 1000
+"""Columns of a table that goes to a file or a pipe: nothing is cut."""
 
 
 def data(text: str) -> None:
@@ -40,3 +47,20 @@ def data_line(text: str) -> None:
     """A line of what was asked for, at once readable by whoever reads a pipe."""
     typer.echo(text)
     sys.stdout.flush()
+
+
+def table(rows: Table) -> None:
+    """A table of what was asked for."""
+    from rich.console import Console
+
+    console = Console()
+    (console if console.is_terminal else Console(width=UNWRAPPED)).print(rows)
+
+
+def progress() -> Progress:
+    """A progress display on a terminal's stderr, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)

@@ -67,6 +67,16 @@ def free_ports(bind: str, count: int) -> list[int]:
             one.close()
 
 
+def usable_ports(bind: str, ports: Mapping[str, int]) -> list[int]:
+    """The same ports in the same order, free ones in the place of those that cannot be used."""
+    spare = iter(free_ports(bind, len(ports)))
+    usable: list[int] = []
+    for option, port in ports.items():
+        fits = port not in usable and _port_fault(bind, option, port) is None
+        usable.append(port if fits else next(spare))
+    return usable
+
+
 def _port_fault(bind: str, option: str, port: int) -> str | None:
     with _unbound(bind) as probe:
         # As the services themselves do, else a port whose last user has just gone would count as used.

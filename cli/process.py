@@ -29,9 +29,8 @@ def process(
     as_json: o.AsJson = False,
 ) -> None:
     """Process movies here and now; ends in 1 when one of them failed."""
-    from rich.console import Console
-    from rich.progress import Progress
 
+    from warpcore.cli.devices import bound_own_threads
     from warpcore.cli.initial_settings import settings_from
     from warpcore.cli.logs import log_to_stderr
     from warpcore.cli.preflight import processing_directory_fault
@@ -41,10 +40,11 @@ def process(
     if fault:
         raise CliError(fault)
     log_to_stderr("WARNING")
+    bound_own_threads(device)
     from warpcore.services.worker.devices import DeviceError
     from warpcore.services.worker.local import process_files
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with output.progress() as progress:
         bar = progress.add_task("", total=1.0)
 
         def show(name: str, step: str, fraction: float, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from rich.console import Console
@@ -86,6 +87,39 @@ class LiveScreen:
         self._live.update(rendered(overview, note))
 
 
+class LastingScreen:
+    """A screen whose terminal may go away (its window closed, its pipe broken): from then on nothing is shown.
+
+    The session must not end by that, least of all in the middle of ending in good order; the log files have it all.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._there = True
+
+    def __enter__(self) -> LastingScreen:
+        self._screen.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._while_there(self._screen.__exit__, None, None, None)
+
+    def line(self, service: str, text: str, error: bool) -> None:
+        """A line, while there is somebody to read it."""
+        self._while_there(self._screen.line, service, text, error)
+
+    def show(self, overview: Overview | None, note: str) -> None:
+        """The display, while there is somebody to look at it."""
+        self._while_there(self._screen.show, overview, note)
+
+    def _while_there(self, do: Callable[..., None], *arguments: object) -> None:
+        if self._there:
+            try:
+                do(*arguments)
+            except OSError:
+                self._there = False
+
+
 def screen_for(console: Console) -> Screen:
     """The one that fits: live on a terminal."""
-    return LiveScreen(console) if console.is_terminal else PlainScreen(console)
+    return LastingScreen(LiveScreen(console) if console.is_terminal else PlainScreen(console))

@@ -136,6 +136,9 @@ def worker(
     name: Name = None,
 ) -> None:
     """Process movies on one device. It connects out to one port of the scheduler and needs none of its own."""
+    from warpcore.cli.devices import bound_own_threads
+
+    bound_own_threads(device)
     with _service() as stop:
         from warpcore.services.worker.devices import DeviceError
         from warpcore.services.worker.service import run_worker

@@ -26,15 +26,13 @@ def simulate(
     ] = None,
 ) -> None:
     """Make movies with drift, CTF, particles of a real structure, counting noise, gain and bad pixels."""
-    from rich.console import Console
-    from rich.progress import Progress
 
     from warpcore.cli.simulation import simulate_movies
     from warpcore.cli.simulation_options import simulation_options
 
     try:
         options = simulation_options(assignments or [])
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with output.progress() as progress:
             bar = progress.add_task("simulating", total=movies)
             made = simulate_movies(
                 folder, movies, options=options, seed=seed, on_movie=lambda index, path: progress.update(bar, advance=1)

@@ -29,12 +29,12 @@ def tap(
     events_out_port: o.EventsOutPort = 8083,
 ) -> None:
     """Print events as they happen, until Ctrl-C."""
+    prefixes = _prefixes(topics or [""])
     from warpcore.bus.events import Subscriber
     from warpcore.cli.signals import stop_event
 
     stop = stop_event()
     endpoint = Endpoints(host=scheduler, events_out_port=events_out_port).events_out
-    prefixes = [topic.rstrip("*") for topic in topics or [""]]
     with Subscriber(endpoint, prefixes) as subscriber:
         output.note(f"listening at {endpoint}; Ctrl-C ends")
         while not stop.is_set():
@@ -45,6 +45,18 @@ def tap(
                 output.json_line(event_document(envelope))
             else:
                 output.data_line(event_line(envelope))
+
+
+def _prefixes(topics: list[str]) -> list[str]:
+    """What to subscribe to. One that no event can ever have is a usage error: it would print nothing for ever."""
+    from warpcore.bus.messages import EVENT_BODIES
+
+    prefixes = [topic.rstrip("*") for topic in topics]
+    for prefix in prefixes:
+        if not any(topic.startswith(prefix) for topic in EVENT_BODIES):
+            known = ", ".join(dict.fromkeys(topic.partition(".")[0] for topic in EVENT_BODIES))
+            raise typer.BadParameter(f"no event's topic begins with {prefix!r}; known: {known}, and what `tap` shows")
+    return prefixes
 
 
 def event_document(envelope: Envelope) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import jax.numpy as jnp
 import numpy as np
 
-from warpcore.kernels.ctf_joint import Range, fit_power
+from warpcore.kernels.ctf_joint import Range
 from warpcore.kernels.ctf_model import electron_wavelength_angstrom
 from warpcore.kernels.ctf_quality import Lens
+from warpcore.kernels.ctf_report import fit_power
 from warpcore.kernels.ctf_result import CtfFit, DefocusSurface
 from warpcore.kernels.spectra import half_plane, patch_origins, patch_power, patch_size, tame, taper
 
@@ -72,7 +73,7 @@ def fit_image(
     )
     tell(0.4)
     fit = fit_power(
-        np.asarray(power),
+        power,
         (origins + 0.5 * size) / np.array(shape),
         size=size,
         pixel_size_angstrom=pixel_size_angstrom,
@@ -111,7 +112,7 @@ def fit_spectrum(
     limit = _limit(size, pixel_size, what)
     half = half_plane(np.nan_to_num(spectrum, nan=0.0, posinf=0.0, neginf=0.0), limit)
     return fit_power(
-        np.square(half)[None],
+        jnp.asarray(np.square(half)[None]),
         np.array([[0.5, 0.5]]),
         size=size,
         pixel_size_angstrom=pixel_size,

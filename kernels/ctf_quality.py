@@ -117,18 +117,16 @@ def agreement(profile: Profile, whitened: np.ndarray, model: np.ndarray, phase: 
     spacing = np.abs(np.gradient(2 * phase, profile.k))
     period = 2 * np.pi / np.maximum(spacing, 1e-6)
     half = np.maximum(0.75 * period, 4.5 * step)
-    out = np.zeros(profile.k.size)
-    for i, (k, reach) in enumerate(zip(profile.k, half, strict=True)):
-        if period[i] < 2.5 * step:
-            continue
-        near = slice(*np.searchsorted(profile.k, [k - reach, k + reach]))
-        weight, x, y = profile.count[near], whitened[near], model[near]
-        if x.size < 6:
-            continue
-        x, y = x - np.average(x, weights=weight), y - np.average(y, weights=weight)
-        size = np.sqrt(np.sum(weight * x * x) * np.sum(weight * y * y))
-        out[i] = np.sum(weight * x * y) / size if size > 0 else 0.0
-    return out
+    first, last = np.searchsorted(profile.k, [profile.k - half, profile.k + half])
+    weight = profile.count
+    columns = np.stack([weight, weight * whitened, weight * model, weight * whitened**2, weight * model**2])
+    columns = np.concatenate([columns, (weight * whitened * model)[None]])
+    running = np.concatenate([np.zeros((6, 1)), np.cumsum(columns, axis=1)], axis=1)
+    n, x, y, xx, yy, xy = running[:, last] - running[:, first]
+    n = np.maximum(n, 1e-30)
+    size = np.sqrt(np.maximum(xx - x * x / n, 0) * np.maximum(yy - y * y / n, 0))
+    usable = (period >= 2.5 * step) & (last - first >= 6) & (size > 1e-12 * n)
+    return np.where(usable, (xy - x * y / n) / np.where(usable, size, 1.0), 0.0)
 
 
 def fit_resolution(k: np.ndarray, quality: np.ndarray, k_start: float, k_fit_end: float) -> float | None:

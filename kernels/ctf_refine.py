@@ -79,26 +79,56 @@ def chi(
     return jnp.pi * wavelength * geometry_k2 * (local - 0.5e7 * cs * wavelength**2 * geometry_k2)
 
 
+class Whitening(NamedTuple):
+    """What turns power into 1 + rings + noise: mean background [bins, capacity], smooth hats over frequency [bins, H], each patch's ratio on them [P, H]."""
+
+    line: jax.Array
+    hats: jax.Array
+    ratio: jax.Array
+
+
+@jax.jit
+def patch_ratios(power: jax.Array, line: jax.Array, hats: jax.Array, weight: jax.Array) -> jax.Array:
+    """Ratio of each patch's power [P, bins, capacity] to the mean background on a few hats over frequency [bins, H]: [P, H]."""
+    by_bin = jnp.einsum("pbc,bc->pb", power, weight / line)
+    return jnp.maximum((by_bin @ hats) / jnp.maximum(jnp.sum(weight, axis=-1) @ hats, 1.0), 1e-6)
+
+
 @jax.jit
 def demodulate(
-    whitened: jax.Array, geometry: Geometry, at: Parameters, surface: jax.Array, wavelength: jax.Array, cs: jax.Array
-) -> jax.Array:
-    """Σ over each bin of the whitened spectrum times e^{-2i(χ + phase)} at the estimate: complex64 [P, bins].
+    power: jax.Array,
+    whitening: Whitening,
+    amplitude: jax.Array,
+    geometry: Geometry,
+    at: Parameters,
+    surface: jax.Array,
+    wavelength: jax.Array,
+    cs: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """Σ over each bin of the whitened spectrum times e^{-2i(χ + phase)} at the estimate, complex64 [P, bins], and its mean square.
 
-    `whitened` [P, bins, capacity] has mean 0 without rings; `surface` [P, G] is the basis at the patches.
+    `power` [P, bins, capacity]; `amplitude` [bins, capacity] of the rings; `surface` [P, G] is the spline basis at the patches. Rings
+    -a cos 2χ would also leave -a/2·Σe^{-4iχ}, which is not zero over few rings and would pull the fit; that is taken off.
     """
+    weight = geometry.weight
+    total = jnp.sum(weight)
 
-    def one(item: tuple[jax.Array, jax.Array]) -> jax.Array:
-        values, defocus = item
-        turn = -2 * (
+    def one(item: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        values, ratio, defocus = item
+        whitened = values / (whitening.line * (whitening.hats @ ratio)[:, None]) - 1
+        whitened = whitened * weight
+        turn = 2 * (
             chi(geometry.k2, geometry.cos2, geometry.sin2, at.astigmatism_x, at.astigmatism_y, defocus, wavelength, cs)
             + at.phase
         )
-        weighted = values * geometry.weight
-        return jax.lax.complex(jnp.sum(weighted * jnp.cos(turn), axis=-1), jnp.sum(weighted * jnp.sin(turn), axis=-1))
+        cos, sin = jnp.cos(turn), jnp.sin(turn)
+        ripple = 0.5 * amplitude * weight
+        real = jnp.sum(whitened * cos + ripple * (cos * cos - sin * sin), axis=-1)
+        imaginary = -jnp.sum(whitened * sin + 2 * ripple * sin * cos, axis=-1)
+        return jax.lax.complex(real, imaginary), jnp.sum(whitened * whitened) / total
 
-    sums: jax.Array = jax.lax.map(one, (whitened, surface @ at.nodes))
-    return sums
+    sums: tuple[jax.Array, jax.Array] = jax.lax.map(one, (power, whitening.ratio, surface @ at.nodes))
+    return sums[0], jnp.mean(sums[1])
 
 
 def phase_error(change: Parameters, geometry: Geometry, surface: jax.Array, wavelength: jax.Array) -> jax.Array:

@@ -14,17 +14,16 @@ from warpcore.kernels.defects import plan_repair
 from warpcore.kernels.gain import all_defects, multiplicative_gain
 from warpcore.kernels.motion_fit import (
     Basis,
-    Prior,
     Solution,
     build_system,
     estimate_spectrum,
     frame_power,
     likelihood,
-    local_prior,
     solve,
 )
 from warpcore.kernels.motion_model import MotionModel
 from warpcore.kernels.motion_patches import Layout, bin_again, bin_frames, patch_coefficients, plan_layout
+from warpcore.kernels.motion_prior import LocalPrior, choose_track_prior, local_prior
 from warpcore.kernels.motion_spline import spline_basis
 from warpcore.kernels.motion_start import coarse_factor, start_track
 
@@ -156,11 +155,11 @@ def _fit(
     space = spline_basis(ny, y_fraction)[:, :, None] * spline_basis(nx, x_fraction)[:, None, :]
     basis = Basis(spline_basis(nt, time), spline_basis(lt, time), space.reshape(len(x_fraction), -1))
     local = nx * ny > 1 and count > 2
-    prior = _prior(nx, ny, lt, aspect) if local else None
+    priors = _priors(nx, ny, lt, aspect) if local else ()
     track = np.linalg.lstsq(basis.track, start, rcond=None)[0]
     solution = Solution(track, np.zeros((lt * nx * ny, 2)), 0.0, 0.0)
     for cutoff, with_local, steps in ((3.0, False, 2), (1.6, True, 2), (1.0, True, 4)):
-        solution = _stage(problem, basis, solution, prior if with_local else None, cutoff * problem.range_max, steps)
+        solution = _stage(problem, basis, solution, priors if with_local else (), cutoff * problem.range_max, steps)
     local_nodes = solution.local_nodes.reshape(lt, ny, nx, 2)
     return MotionModel(
         count,
@@ -169,30 +168,35 @@ def _fit(
     )
 
 
-def _prior(nx: int, ny: int, lt: int, aspect: float) -> Prior:
+def _priors(nx: int, ny: int, lt: int, aspect: float) -> tuple[LocalPrior, ...]:
     y, x = np.meshgrid(np.linspace(0, max(aspect, 1), ny), np.linspace(0, max(1 / aspect, 1), nx), indexing="ij")
-    return local_prior(x.ravel(), y.ravel(), np.linspace(0, 1, lt), reach=0.6, settling=0.5)
+    return tuple(
+        local_prior(x.ravel(), y.ravel(), np.linspace(0, 1, lt), reach, settling)
+        for reach, settling in ((0.6, 0.5), (1.2, 0.8))
+    )
 
 
 def _stage(
-    problem: _Problem, basis: Basis, solution: Solution, prior: Prior | None, finest_angstrom: float, steps: int
+    problem: _Problem, basis: Basis, solution: Solution, priors: tuple[LocalPrior, ...], finest_angstrom: float, steps: int
 ) -> Solution:
     """A few scoring steps with the band up to `finest_angstrom`, spectrum re-estimated once; a step that lowers the likelihood is halved."""
     layout, count = problem.layout, problem.count
     kx, ky = layout.kx, layout.ky
     radius = np.hypot(kx, ky)
     ring = np.round(radius * layout.size * problem.pixel).astype(np.intp)
-    scale = layout.once * layout.share * np.exp(problem.b_factor / 4 * radius**2) * (radius <= 1 / finest_angstrom)
+    scale = layout.once * layout.share * (radius <= 1 / finest_angstrom)
     scale = scale.astype(np.float32)
     unit = jnp.ones((layout.patches, len(kx)), jnp.float32)
     _, _, coherent = _evaluate(problem, unit, basis, solution)
     total = np.asarray(frame_power(problem.real, problem.imaginary), np.float64)
-    spectrum = estimate_spectrum(coherent, total, count, ring, kx, ky, scale)
+    spectrum = estimate_spectrum(coherent, total, count, ring, kx, ky, scale, problem.b_factor)
     weight = jnp.asarray(spectrum.weight)
     value, gradient, _ = _evaluate(problem, weight, basis, solution)
     for _ in range(steps):
         system = build_system(basis, spectrum.curvature, gradient, solution.track_nodes, solution.local_nodes)
-        target = solve(system, prior)
+        right = system.track_right - system.local_track.T @ solution.local_nodes
+        times = np.linspace(0, 1, basis.track.shape[1])
+        target = solve(system, choose_track_prior(times, system.track_track, right), priors)
         fraction = 1.0
         while True:
             trial = _between(solution, target, fraction)

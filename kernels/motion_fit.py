@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.kernels.motion_prior import LocalPrior
+
 Array = jax.Array
 Float64Array = npt.NDArray[np.floating]
 FloatArray = npt.NDArray[np.float32]
@@ -69,9 +71,10 @@ def estimate_spectrum(
     kx: FloatArray,
     ky: FloatArray,
     scale: FloatArray,
+    b_factor: float,
 ) -> Spectrum:
     """Signal and noise by ring from |Σ_f|² and Σ_f|.|² ([P, K]) of the present alignment; `scale` [K] is a factor on the weight
-    (band, B-factor, share of independent coefficients). Patches keep their own signal strength, so that empty ones count little."""
+    (band, share of independent coefficients), `b_factor` (Å²) the fall-off expected of the signal where the data do not tell. Patches keep their own signal strength, so that empty ones count little."""
     pairs = frames * (frames - 1)
     rings = int(ring.max()) + 1
     number = np.maximum(np.bincount(ring, minlength=rings), 1)
@@ -82,9 +85,7 @@ def estimate_spectrum(
     pair_power = (coherent - total) / pairs
     power = ring_mean(total.mean(0)) / frames
     signal = ring_mean(pair_power.mean(0))
-    # Three rings together: a ring that by chance shows no signal must not be lost, nor one count too much.
-    smooth = np.convolve(np.pad(signal, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
-    signal = np.clip(smooth, 1e-4 * power, 0.9 * power)
+    signal = _believed_signal(signal, power, frames, number * len(coherent), ring_frequency(ring, kx, ky), b_factor)
     noise = np.maximum(power - signal, 1e-30)
     informative = scale * (signal / noise)[ring]
     strength = (pair_power * informative / signal[ring]).sum(1) / np.maximum(informative.sum(), 1e-30)
@@ -94,6 +95,25 @@ def estimate_spectrum(
     weight = scale * of_patch / (floor * (floor + frames * of_patch))
     curvature = 4 * np.pi**2 * (weight * of_patch * (kx.astype(np.float64) ** 2 + ky.astype(np.float64) ** 2)).sum(1)
     return Spectrum(weight.astype(np.float32), curvature)
+
+
+def ring_frequency(ring: npt.NDArray[np.intp], kx: FloatArray, ky: FloatArray) -> Float64Array:
+    """Mean |k| of each ring, 1/Å."""
+    number = np.maximum(np.bincount(ring), 1)
+    return np.asarray(np.bincount(ring, np.hypot(kx, ky).astype(np.float64)) / number)
+
+
+def _believed_signal(
+    measured: Float64Array, power: Float64Array, frames: int, number: Float64Array, frequency: Float64Array, b_factor: float
+) -> Float64Array:
+    """Signal power by ring: the measured one, drawn towards A exp(b/2 k²) where its own error (from `number` coefficients) is larger."""
+    variance = np.where(power > 0, power**2 / (frames * (frames - 1) * np.maximum(number, 1)), np.inf)
+    shape = np.exp(b_factor / 2 * frequency**2)
+    expected = shape * max(float((measured * shape / variance).sum() / (shape**2 / variance).sum()), 0.0)
+    spread = expected**2 + 1e-12 * power**2
+    share = np.where(power > 0, spread / (spread + np.where(power > 0, variance, 1.0)), 0.0)
+    believed = expected + share * (measured - expected)
+    return np.asarray(np.clip(believed, 1e-4 * power, 0.9 * power))
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,29 +164,6 @@ def build_system(
 
 
 @dataclass(frozen=True, eq=False)
-class Prior:
-    """Covariance of the local nodes at unit amplitude, as the factor C of C Cᵀ [n, n]."""
-
-    factor: Float64Array
-
-
-def local_prior(
-    positions_x: Float64Array, positions_y: Float64Array, times: Float64Array, reach: float, settling: float
-) -> Prior:
-    """Prior over local nodes [lt, ls]: smooth in space (squared exponential of length `reach` in the positions' units) and in time a smooth
-    movement (`settling` is its correlation length in the times' units) whose speed falls along the exposure."""
-    distance2 = (positions_x[:, None] - positions_x) ** 2 + (positions_y[:, None] - positions_y) ** 2
-    space = np.exp(-0.5 * distance2 / reach**2)
-    dt = times[:, None] - times
-    warped = np.sqrt(times)
-    dw = warped[:, None] - warped
-    time = np.exp(-0.5 * (dw / settling) ** 2) + 0.05 * np.exp(-0.5 * (dt / 0.05) ** 2)
-    covariance = np.kron(time, space)
-    covariance += 1e-4 * np.eye(len(covariance))
-    return Prior(np.linalg.cholesky(covariance))
-
-
-@dataclass(frozen=True, eq=False)
 class Solution:
     """Nodes of highest posterior, the prior's amplitude (Å) that the evidence chose, and the log evidence against no local part."""
 
@@ -177,29 +174,35 @@ class Solution:
 
 
 _AMPLITUDES = np.concatenate([[0.0], np.geomspace(0.05, 40.0, 28)])
-_RIDGE = 1e-7
 
 
-def solve(system: System, prior: Prior | None) -> Solution:
-    """Nodes that maximise the quadratic form under the prior; without a prior the local nodes are zero."""
-    n = len(system.track_track)
-    # The mean of all frames' displacements is free (no frame is the origin yet): a ridge keeps it, and unused nodes, at rest.
-    ridge = _RIDGE * max(float(np.trace(system.track_track)) / n, 1e-12)
-    track_track = system.track_track + ridge * np.eye(n)
-    if prior is None:
-        track = np.linalg.solve(track_track, system.track_right)
-        return Solution(track, np.zeros_like(system.local_right), 0.0, 0.0)
-    gain = np.linalg.solve(track_track, np.concatenate([system.local_track.T, system.track_right], axis=1))
+def solve(system: System, track_covariance: Float64Array, priors: tuple[LocalPrior, ...]) -> Solution:
+    """Nodes that maximise the quadratic form under the track's prior and that local prior, and its amplitude, of highest evidence;
+    without local priors the local nodes are zero."""
+    n = len(track_covariance)
+    damped = np.eye(n) + track_covariance @ system.track_track
+
+    def track_given(right: Float64Array) -> Float64Array:
+        return np.asarray(np.linalg.solve(damped, track_covariance @ right))
+
+    best = Solution(track_given(system.track_right), np.zeros_like(system.local_right), 0.0, 0.0)
+    if not priors:
+        return best
+    gain = track_given(np.concatenate([system.local_track.T, system.track_right], axis=1))
     own = system.local_local - system.local_track @ gain[:, :-2]
+    own = (own + own.T) / 2
     right = system.local_right - system.local_track @ gain[:, -2:]
-    c = prior.factor
-    values, vectors = np.linalg.eigh(c.T @ ((own + own.T) / 2) @ c)
-    values = np.maximum(values, 0)
-    projected = vectors.T @ (c.T @ right)
     variance = _AMPLITUDES[:, None] ** 2
-    shrink = variance / (1 + variance * values)
-    evidence = 0.5 * (shrink @ (projected**2)).sum(1) - np.log1p(variance * values).sum(1)
-    best = int(np.argmax(evidence))
-    local = c @ (vectors @ (shrink[best][:, None] * projected))
-    track = np.linalg.solve(track_track, system.track_right - system.local_track.T @ local)
-    return Solution(track, local, float(_AMPLITUDES[best]), float(evidence[best]))
+    for prior in priors:
+        c = prior.factor
+        values, vectors = np.linalg.eigh(c.T @ own @ c)
+        values = np.maximum(values, 0)
+        projected = vectors.T @ (c.T @ right)
+        shrink = variance / (1 + variance * values)
+        evidence = 0.5 * (shrink @ (projected**2)).sum(1) - np.log1p(variance * values).sum(1)
+        index = int(np.argmax(evidence))
+        if evidence[index] > best.evidence:
+            local = c @ (vectors @ (shrink[index][:, None] * projected))
+            track = track_given(system.track_right - system.local_track.T @ local)
+            best = Solution(track, local, float(_AMPLITUDES[index]), float(evidence[index]))
+    return best

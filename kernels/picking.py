@@ -71,7 +71,7 @@ def pick_blobs(
     noise = float(
         np.mean([noise_deviation(t, m, pixel, smallest) for t, m in zip(templates, blobs.masks, strict=True)])
     )
-    small_valid = None if valid is None else _resized_mask(valid, work.pixels.shape)
+    small_valid = None if valid is None else resized_mask(valid, work.pixels.shape)
     found = correlate(work.pixels, templates, blobs.masks, small_valid)
     distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else TOUCHING * diameter_angstrom
     peaks = find_peaks(found.value, noise, distance / pixel)
@@ -110,7 +110,8 @@ def _diameters(smallest: float, largest: float | None) -> list[float]:
     return [float(d) for d in np.geomspace(smallest, largest, steps)]
 
 
-def _resized_mask(valid: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def resized_mask(valid: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask [h, w] of the micrograph at the pixels of a working image, float32."""
     rows = np.minimum(((np.arange(shape[0]) + 0.5) * valid.shape[0] / shape[0]).astype(int), valid.shape[0] - 1)
     columns = np.minimum(((np.arange(shape[1]) + 0.5) * valid.shape[1] / shape[1]).astype(int), valid.shape[1] - 1)
     return np.asarray(valid[np.ix_(rows, columns)], np.float32)

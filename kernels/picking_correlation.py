@@ -51,17 +51,21 @@ def working_image(
     image: jax.Array | np.ndarray, pixel_size_angstrom: float, diameter_angstrom: float, finest: float = FINEST
 ) -> WorkingImage:
     """The micrograph [h, w] at about diameter/SAMPLES a pixel (never finer than it is), band-passed around the diameter."""
-    wanted = diameter_angstrom / (SAMPLES * finest / FINEST)
-    binning = max(1, int(wanted / pixel_size_angstrom / 1.6))
+    small = coarser(image, pixel_size_angstrom, diameter_angstrom / (SAMPLES * finest / FINEST))
+    band = _band(small.pixels.shape, small.pixel_size_angstrom, diameter_angstrom, finest)
+    return small._replace(pixels=_filtered(small.pixels, jnp.asarray(band)))
+
+
+def coarser(image: jax.Array | np.ndarray, pixel_size_angstrom: float, wanted_pixel_angstrom: float) -> WorkingImage:
+    """The micrograph at about the wanted pixel size, or its own where that is coarser; level 0, robust spread 1, outliers clipped."""
+    binning = max(1, int(wanted_pixel_angstrom / pixel_size_angstrom / 1.6))
     height, width = (n // binning for n in image.shape)
-    shrink = min(1.0, pixel_size_angstrom * binning / wanted)
-    small = tuple(max(16, 2 * round(n * shrink / 2)) for n in (height, width))
+    shrink = min(1.0, pixel_size_angstrom * binning / wanted_pixel_angstrom)
+    small = tuple(max(16, 2 * int(n * shrink / 2)) for n in (height, width))
     level, spread = _robust_level(np.asarray(image))
     pixels = _shrunk(jnp.asarray(image), level, spread, binning, (height, width), (small[0], small[1]))
     scale = (binning * height / small[0], binning * width / small[1])
-    pixel = pixel_size_angstrom * 0.5 * (scale[0] + scale[1])
-    band = _band(small, pixel, diameter_angstrom, finest)
-    return WorkingImage(_filtered(pixels, jnp.asarray(band)), pixel, scale, (binning - 1) / 2)
+    return WorkingImage(pixels, pixel_size_angstrom * 0.5 * (scale[0] + scale[1]), scale, (binning - 1) / 2)
 
 
 def band_passed_templates(

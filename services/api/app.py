@@ -14,6 +14,7 @@ from warpcore.services.api.client import Scheduler
 from warpcore.services.api.export import ExportJobResource, StartExportResource
 from warpcore.services.api.health import HealthResource
 from warpcore.services.api.items import ItemResource, ItemsResource, SummaryResource, TimestampResource
+from warpcore.services.api.origins import SameOrigin
 from warpcore.services.api.processing import ProcessingPauseResource, ProcessingStartResource, ProcessingStatusResource
 from warpcore.services.api.settings import SettingsResource
 from warpcore.services.api.workers import WorkerLogsResource, WorkersResource
@@ -50,7 +51,7 @@ class _Lifespan:
 
 def create_app(dependencies: Dependencies) -> Application:
     """The ASGI application with all resources and error handlers."""
-    app: Application = falcon.asgi.App(middleware=[_Lifespan(dependencies)])
+    app: Application = falcon.asgi.App(middleware=[_Lifespan(dependencies), SameOrigin()])
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(errors.write_problem)
     app.add_error_handler(Exception, errors.report_unexpected)

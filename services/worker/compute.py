@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from warpcore.services.worker.failures import CancelledError, TaskError, classif
 log = logging.getLogger("warpcore.worker.compute")
 
 PROGRESS_EVERY_S = 0.25
+STAGE_FAULT_EXIT = 70
 
 
 @dataclass
@@ -55,7 +57,7 @@ class Compute:
     def run(self, ready: dict[str, Any]) -> None:
         """Serve until the line ends; that ends the process, whatever the stages are doing."""
         for stage in (self._listen, self._load_all, self._write_all):
-            threading.Thread(target=stage, name=stage.__name__, daemon=True).start()
+            threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
         self._line.send({"is": "ready", **ready})
         while True:
             self._compute_one(self._to_compute.get())
@@ -198,6 +200,15 @@ class Compute:
             )
 
         return report
+
+
+def _or_end(stage: Callable[[], None]) -> None:
+    """Run a stage; a fault in the stage itself ends the process, so that the nanny reports it and starts another."""
+    try:
+        stage()
+    except BaseException:
+        log.critical("%s has failed", stage.__name__, exc_info=True)
+        os._exit(STAGE_FAULT_EXIT)
 
 
 def main() -> None:

@@ -190,7 +190,7 @@ def picking_alone_runs_when_it_is_toggled_on(session: Any, log: Path, wait_until
 
 def an_export_job_makes_what_it_was_asked_for(session: Any, wait_until: Callable[..., None]) -> None:
     for kind, options in (("micrographs", {"halves": True, "deconvolution": True}), ("particles", {"box_size": 64})):
-        answer = session.http.post(f"/api/export/{kind}", json=options)
+        answer = session.http.post(f"/api/export/{kind}", json={"options": options})
         assert answer.status_code == 202, answer.text
         job = answer.json()["job"]
         wait_until(lambda job=job: session.get(f"/api/export/{job}")["state"] == "done", 90, f"the export of {kind}")

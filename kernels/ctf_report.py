@@ -1,0 +1,203 @@
+"""From an estimate to a result: curves, figures of merit, reasons to refuse, the surface's plane, the picture."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from warpcore.kernels import ctf_quality as quality
+from warpcore.kernels.ctf_joint import (
+    SCALE_KNOTS,
+    Estimate,
+    Range,
+    State,
+    background_knots,
+    demodulated_at,
+    estimate,
+    mean_rings,
+    spread_evenly,
+)
+from warpcore.kernels.ctf_quality import Lens, Profile
+from warpcore.kernels.ctf_refine import Parameters, surface_basis
+from warpcore.kernels.ctf_result import CtfFit, DefocusSurface
+from warpcore.kernels.spectra import Band, band, centred_plane
+
+# Evidence for rings (ring_evidence) from which a fit is believed; the benchmark of images without rings sets it.
+CONFIDENCE = 30.0
+
+
+def fit_power(
+    power: jax.Array,
+    centres: np.ndarray,
+    *,
+    size: int,
+    pixel_size_angstrom: float,
+    field_angstrom: tuple[float, float],
+    lens: Lens,
+    wanted: Range,
+    dims: tuple[int, int],
+) -> CtfFit:
+    """Fit patch power spectra [P, 2·limit+1, limit+1] with centres [P, 2] (y, x in [0, 1] of the field) and judge the fit."""
+    limit = power.shape[2] - 1
+    k_seen = min(limit / (size * pixel_size_angstrom), 0.5 / pixel_size_angstrom)
+    pixels = band(size, pixel_size_angstrom, wanted.k_min, wanted.k_max, limit)
+    seen = band(size, pixel_size_angstrom, wanted.k_min, k_seen, limit)
+    mean = np.asarray(jnp.mean(power, axis=0))
+    found = estimate(power, mean, centres, pixels, lens, wanted, dims)
+    at, dims = found.state.at, found.dims
+    columns, rows = dims
+    everywhere = tuple((y, x) for y in np.linspace(0.05, 0.95, 10) for x in np.linspace(0.05, 0.95, 10))
+    nodes = np.asarray(at.nodes, dtype=np.float64)
+    defocus = float((surface_basis(columns, rows, everywhere) @ nodes).mean())
+    here = surface_basis(columns, rows, tuple((float(y), float(x)) for y, x in centres)) @ nodes
+    ax, ay = float(at.astigmatism_x), float(at.astigmatism_y)
+    half = math.hypot(ax, ay)
+    angle = math.degrees(0.5 * math.atan2(ay, ax))
+    profile, plain = _aligned(power, mean, seen, lens, defocus, here, ax, ay)
+    phase = lens.chi(profile.k2, defocus) + float(at.phase)
+    rings = np.cos(2 * phase)
+    knots = background_knots(lens, defocus, profile.k2)
+    middle, amplitude = quality.background_and_scale(profile, rings, knots + 2, SCALE_KNOTS + 1)
+    whitened = profile.power / middle - 1
+    curve = quality.agreement(profile, whitened, -rings, phase, seen.step)
+    resolution = quality.fit_resolution(profile.k, curve, wanted.k_min, wanted.k_max)
+    smeared = mean_rings(plain.k2, lens, at, here)
+    plain_whitened = plain.power / np.interp(plain.k, profile.k, middle) - 1
+    plain_phase = np.interp(plain.k, profile.k, phase)
+    plain_curve = quality.agreement(plain, plain_whitened, -smeared, plain_phase, seen.step)
+    plain_resolution = quality.fit_resolution(plain.k, plain_curve, wanted.k_min, wanted.k_max)
+    failure, warnings = _verdict(found, resolution, defocus, wanted)
+    good = None if failure else resolution
+    return CtfFit(
+        defocus_u_angstrom=defocus + half,
+        defocus_v_angstrom=defocus - half,
+        angle_degrees=90.0 if angle <= -90 else angle,
+        phase_shift_degrees=math.degrees(float(at.phase) - lens.contrast_phase) % 180.0 if wanted.fit_phase else 0.0,
+        figure_of_merit=_merit(mean, pixels, found, lens, defocus),
+        resolution_angstrom=good,
+        failure=failure,
+        warnings=warnings,
+        grid=_surface(nodes, dims, field_angstrom),
+        curves={
+            "frequency": _floats(profile.k),
+            "spectrum": _floats(profile.power),
+            "background": _floats(middle - amplitude),
+            "scale": _floats(2 * amplitude),
+            "model": _floats(0.5 - 0.5 * rings),
+            "quality": _floats(curve),
+        },
+        ice_ring=quality.ice_ring(profile, whitened),
+        confidence=found.evidence,
+        resolution_plain_angstrom=None if failure else plain_resolution,
+        diagnostic=_picture(mean, seen, profile, middle, amplitude, lens, at, defocus, good),
+    )
+
+
+def _floats(values: np.ndarray) -> list[float]:
+    return [float(v) for v in values]
+
+
+def _aligned(
+    power: jax.Array,
+    mean: np.ndarray,
+    seen: Band,
+    lens: Lens,
+    defocus: float,
+    here: np.ndarray,
+    ax: float,
+    ay: float,
+) -> tuple[Profile, Profile]:
+    """Radial profiles of the mean spectrum: along the rings of the mean defocus, each place by its own, and plain circles.
+
+    Places whose defoci differ by less than a tenth of a ring at the end are averaged before.
+    """
+    plain = quality.radial_profile(seen, mean.ravel()[seen.index])
+    width = 0.1 / (lens.wavelength * float(plain.k2[-1]))
+    group = np.round((here - defocus) / width).astype(np.int64)
+    total, count = np.zeros_like(plain.k), np.zeros_like(plain.k)
+    spectra = mean[None] if np.ptp(group) == 0 else np.asarray(power)
+    for one in np.unique(group):
+        members = np.flatnonzero(group == one)
+        spectrum = spectra[0] if len(spectra) == 1 else spectra[members].mean(axis=0)
+        local = float(here[members].mean()) - defocus
+        radius = quality.ring_radius_squared(seen, lens, defocus, ax, ay, local)
+        profile = quality.radial_profile(seen, spectrum.ravel()[seen.index], radius)
+        total += members.size * np.interp(plain.k, profile.k, profile.power)
+        count += members.size * np.interp(plain.k, profile.k, profile.count)
+    return Profile(plain.k, plain.k2, count / len(here), total / len(here)), plain
+
+
+def _merit(mean: np.ndarray, pixels: Band, found: Estimate, lens: Lens, defocus: float) -> float:
+    """Cross-correlation of the mean whitened spectrum with the model over the band."""
+    state = found.state
+    flat_rings = State(
+        state.at._replace(nodes=jnp.array([defocus], jnp.float32)),
+        state.profile,
+        state.middle,
+        np.zeros_like(state.amplitude),
+    )
+    power = jnp.asarray(mean.ravel()[pixels.index][None], jnp.float32)
+    demodulated, variance = demodulated_at(pixels, power, flat_rings, np.ones((1, 1)), lens)
+    number = float(pixels.weight.sum())
+    return float(-np.asarray(demodulated).real.sum() / (number * math.sqrt(0.5 * max(float(variance), 1e-20))))
+
+
+def _verdict(found: Estimate, resolution: float | None, defocus: float, wanted: Range) -> tuple[str | None, list[str]]:
+    if found.evidence < CONFIDENCE or resolution is None:
+        return "no rings", []
+    low, high = wanted.defocus_min, wanted.defocus_max
+    if not low <= defocus <= high:
+        return f"out of range: rings fit {defocus / 1e4:.2f} µm, searched {low / 1e4:g} to {high / 1e4:g} µm", []
+    if min(defocus - low, high - defocus) < 0.02 * (high - low):
+        return None, [
+            f"defocus {defocus / 1e4:.2f} µm is at the edge of the search range {low / 1e4:g} to {high / 1e4:g} µm"
+        ]
+    return None, []
+
+
+def _surface(nodes: np.ndarray, dims: tuple[int, int], field_angstrom: tuple[float, float]) -> DefocusSurface:
+    values = tuple(round(float(v) * 1e-4, 6) for v in nodes)
+    if min(dims) < 2:
+        return DefocusSurface(dims, values)
+    columns, rows = dims
+    y, x = np.meshgrid(
+        spread_evenly(rows) * field_angstrom[0], spread_evenly(columns) * field_angstrom[1], indexing="ij"
+    )
+    plane = np.stack([np.ones(x.size), x.ravel(), y.ravel()], axis=1)
+    _, slope_x, slope_y = np.linalg.lstsq(plane, nodes, rcond=None)[0]
+    tilt = math.degrees(math.atan(math.hypot(slope_x, slope_y)))
+    # The axis is the direction along which defocus stays the same, at right angles to the slope.
+    axis = (math.degrees(math.atan2(slope_y, slope_x)) + 90.0) % 180.0
+    return DefocusSurface(dims, values, tilt, axis - 180.0 if axis > 90 else axis)
+
+
+def _picture(
+    mean: np.ndarray,
+    seen: Band,
+    profile: Profile,
+    middle: np.ndarray,
+    amplitude: np.ndarray,
+    lens: Lens,
+    at: Parameters,
+    defocus: float,
+    resolution: float | None,
+) -> np.ndarray:
+    """Centred picture: left half the spectrum scaled so that rings run from 0 to 1, right half CTF² up to the fit resolution, which a circle marks."""
+    whole = centred_plane(mean)
+    limit = seen.limit
+    y, x = np.meshgrid(np.arange(-limit, limit + 1), np.arange(-limit, limit + 1), indexing="ij")
+    k = np.hypot(x, y) * seen.step
+    line, size = np.interp(k, profile.k, middle), np.interp(k, profile.k, amplitude)
+    data = 0.5 + 0.5 * (whole - line) / np.maximum(size, 0.05 * line)
+    r2 = np.maximum(x**2 + y**2, 1)
+    local = defocus + (float(at.astigmatism_x) * (x**2 - y**2) + float(at.astigmatism_y) * 2 * x * y) / r2
+    model = np.sin(lens.chi(k**2, local) + float(at.phase)) ** 2
+    if resolution is not None:
+        model = np.where(k <= 1 / resolution, model, 0.5)
+        model = np.where(np.abs(k - 1 / resolution) < 0.6 * seen.step, 1.5, model)
+    else:
+        model = np.full_like(model, 0.5)
+    return np.where(x < 0, np.clip(data, -0.5, 1.5), model).astype(np.float32)
