@@ -8,7 +8,7 @@ from warpcore.bus import messages as wire
 from warpcore.services.movies.fingerprints import FingerprintPlan
 from warpcore.services.movies.results import STEPS
 from warpcore.services.movies.settings import Settings, changed_names
-from warpcore.services.scheduler import exporting, requests, restoring_outputs, retries, tasks
+from warpcore.services.scheduler import exporting, requests, restoring_outputs, tasks
 from warpcore.services.scheduler.effects import OutputsMissing, SaveSettings, Started
 from warpcore.services.scheduler.records import DONE, FAILED, OUTDATED, MovieRecord
 from warpcore.services.scheduler.state import State
@@ -89,7 +89,7 @@ def _changes(state: State) -> Iterable[tuple[MovieRecord, str, list[str], list[s
     """Movies that get another status, other steps to run or other filter reasons; `failed` stands for a failure made void."""
     for movie in state.movies.values():
         if movie.status == FAILED:
-            if _void(state, movie):
+            if tasks.void(state, movie):
                 yield movie, FAILED, [], []
         elif movie.status in DONE or (movie.status == OUTDATED and not movie.restoring):
             needed = state.needed_steps(movie)
@@ -101,12 +101,3 @@ def _changes(state: State) -> Iterable[tuple[MovieRecord, str, list[str], list[s
             status, reasons = state.judge(movie)
             if movie.status != status or movie.filter_reasons != reasons:
                 yield movie, status, [], reasons
-
-
-def _void(state: State, movie: MovieRecord) -> bool:
-    """Whether the step that failed would now run with other settings."""
-    failure = movie.failure
-    if failure is None or failure.kind not in retries.FORGIVABLE or not movie.failed_wanted:
-        return False
-    step = failure.step if failure.step in STEPS else "motion"
-    return state.wanted(movie)[step] != movie.failed_wanted

@@ -89,7 +89,11 @@ class _Pending:
 
     def take(self, newer: _Pending) -> None:
         """Add what is newer."""
+        # An older task may be saved after a newer one: the lease that was given last never goes down, or it would be given again.
+        lease = max(self.meta.get("lease", 0), newer.meta.get("lease", 0))
         self.meta.update(newer.meta)
+        if lease:
+            self.meta["lease"] = lease
         self.movies.update(newer.movies)
         self.tasks.update(newer.tasks)
         self.bans.update(newer.bans)

@@ -148,8 +148,21 @@ def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step:
     movie.failed_wanted = task.wanted.get(step if step in STEPS else "motion", "")
     movie.parked_until = None
     lost(state, movie, task, text)
+    if void(state, movie):
+        movie.forget_failures()
+        wait_again(state, movie, f"{kind} in {step} under former settings on {task.worker}: {text}")
+        return
     state.move(movie, FAILED, f"{kind} in {step} on {task.worker}: {text}")
     exporting.release_held(state, movie)
+
+
+def void(state: State, movie: MovieRecord) -> bool:
+    """Whether the step in which a movie failed would now run with other settings, so that it deserves another try."""
+    failure = movie.failure
+    if failure is None or failure.kind not in retries.FORGIVABLE or not movie.failed_wanted:
+        return False
+    step = failure.step if failure.step in STEPS else "motion"
+    return state.wanted(movie)[step] != movie.failed_wanted
 
 
 def revoke(state: State, task: TaskRecord, why: str, *, cancel: bool) -> MovieRecord:

@@ -628,6 +628,15 @@ def test_settings_that_touch_the_failed_step_are_a_new_chance_and_others_are_not
     assert world.status("a") == "queued"
 
 
+def test_a_failure_under_settings_that_were_changed_meanwhile_does_not_count() -> None:
+    world = World("a.tif", workers=("w",))
+    world.patch(ctf={"voltage": 200.0})
+    world.fail("a", "input")
+    assert world.status("a") == "queued"
+    world.fail("a", "input")
+    assert world.status("a") == "failed"
+
+
 def test_another_gain_file_outdates_everything() -> None:
     world = finished("a.tif")
     world.ask(wire.PauseProcessing())

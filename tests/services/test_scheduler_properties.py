@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -36,8 +39,10 @@ from warpcore.services.scheduler.records import PROCESS
 from warpcore.services.scheduler.restoring import restore
 from warpcore.services.scheduler.store import Store
 
+T = TypeVar("T")
 PATHS = ("a.tif", "b.tif", "a.mrc", "grid/a.tif", "c.tif", "d.tif")
 NAMES = ("a", "b", "a.mrc", "grid/a", "c", "d")
+PICK = st.integers(0, 1000)
 RARELY = st.sampled_from((False, False, False, False, True))
 WORKERS = ("w1", "w2", "w3")
 PATCHES: tuple[dict[str, Any], ...] = (
@@ -64,6 +69,11 @@ STORED = (
     "avoid",
     "lease",
 )
+
+
+def chosen(among: Sequence[T], pick: int) -> T:
+    """One of these."""
+    return among[pick % len(among)]
 
 
 class SchedulerStories(RuleBasedStateMachine):
@@ -205,9 +215,9 @@ class SchedulerStories(RuleBasedStateMachine):
         self.do(FromWorker(self.senders.get(name, b"?"), wire.Heartbeat(name, "busy", leases)))
 
     @precondition(lambda self: self.assigned)
-    @rule(data=st.data(), liar=RARELY)
-    def progress(self, data: st.DataObject, liar: bool) -> None:
-        lease, name = self.some_lease(data, liar)
+    @rule(pick=PICK, liar=RARELY)
+    def progress(self, pick: int, liar: bool) -> None:
+        lease, name = self.some_lease(pick, liar)
         message = wire.TaskProgress(name, lease, "?", "motion", 0.5)
         valid = self.valid(lease, name)
         self.do(FromWorker(self.senders.get(name, b"?"), message))
@@ -215,9 +225,9 @@ class SchedulerStories(RuleBasedStateMachine):
             assert self.state.tasks[lease].begun
 
     @precondition(lambda self: self.assigned)
-    @rule(data=st.data(), liar=RARELY, resolution=st.sampled_from((3.0, 4.5, 8.0)), partial=RARELY)
-    def finish(self, data: st.DataObject, liar: bool, resolution: float, partial: bool) -> None:
-        lease, name = self.some_lease(data, liar)
+    @rule(pick=PICK, liar=RARELY, resolution=st.sampled_from((3.0, 4.5, 8.0)), partial=RARELY)
+    def finish(self, pick: int, liar: bool, resolution: float, partial: bool) -> None:
+        lease, name = self.some_lease(pick, liar)
         self.report(lease, name, resolution, partial)
 
     def report(self, lease: int, name: str, resolution: float, partial: bool) -> None:
@@ -247,15 +257,15 @@ class SchedulerStories(RuleBasedStateMachine):
             self.report(lease, self.owner[lease], resolution, False)
 
     @precondition(lambda self: self.assigned)
-    @rule(data=st.data(), liar=RARELY, kind=st.sampled_from(("input", "resource", "bad_gpu", "internal", "odd")))
-    def fail(self, data: st.DataObject, liar: bool, kind: str) -> None:
-        lease, name = self.some_lease(data, liar)
+    @rule(pick=PICK, liar=RARELY, kind=st.sampled_from(("input", "resource", "bad_gpu", "internal", "odd")))
+    def fail(self, pick: int, liar: bool, kind: str) -> None:
+        lease, name = self.some_lease(pick, liar)
         self.do(FromWorker(self.senders.get(name, b"?"), wire.TaskFailed(name, lease, kind, "ctf", "it went wrong")))
 
     @precondition(lambda self: self.assigned)
-    @rule(data=st.data(), kind=st.sampled_from(("lost_worker", "resource", "bad_gpu")), known=st.booleans())
-    def compute_dies(self, data: st.DataObject, kind: str, known: bool) -> None:
-        lease, name = self.some_lease(data, False)
+    @rule(pick=PICK, kind=st.sampled_from(("lost_worker", "resource", "bad_gpu")), known=st.booleans())
+    def compute_dies(self, pick: int, kind: str, known: bool) -> None:
+        lease, name = self.some_lease(pick, False)
         leases = [one for one, owner in self.owner.items() if owner == name]
         message = wire.ComputeDied(name, leases, lease if known else None, kind, "signal 9")
         self.do(FromWorker(self.senders.get(name, b"?"), message))
@@ -265,9 +275,9 @@ class SchedulerStories(RuleBasedStateMachine):
         self.do(FromWorker(self.senders.get(name, b"?"), wire.Goodbye(name)))
 
     @precondition(lambda self: self.assigned)
-    @rule(data=st.data())
-    def undelivered(self, data: st.DataObject) -> None:
-        self.do(AssignmentUndelivered(self.some_lease(data, False)[0]))
+    @rule(pick=PICK)
+    def undelivered(self, pick: int) -> None:
+        self.do(AssignmentUndelivered(self.some_lease(pick, False)[0]))
 
     @rule(seconds=st.sampled_from((0.5, 11.0, 31.0, 1900.0)), silent=st.sets(st.sampled_from(WORKERS)))
     def time_passes(self, seconds: float, silent: set[str]) -> None:
@@ -305,16 +315,16 @@ class SchedulerStories(RuleBasedStateMachine):
         self.do(FromControl(wire.StartExport(kind, {}, names)))
 
     @precondition(lambda self: self.state.exports)
-    @rule(data=st.data(), cancel=st.booleans())
-    def end_export(self, data: st.DataObject, cancel: bool) -> None:
-        job = data.draw(st.sampled_from(sorted(self.state.exports)))
+    @rule(pick=PICK, cancel=st.booleans())
+    def end_export(self, pick: int, cancel: bool) -> None:
+        job = chosen(sorted(self.state.exports), pick)
         self.do(FromControl(wire.CancelExport(job) if cancel else wire.ExportCollected(job, "particles.star")))
         assert self.reply(self.do(FromControl(wire.GetExport(job)))).job == job
 
     @precondition(lambda self: self.registered)
-    @rule(data=st.data(), step=st.sampled_from(("motion", "ctf", "export")))
-    def outputs_vanish(self, data: st.DataObject, step: str) -> None:
-        movie = data.draw(st.sampled_from(sorted(self.state.movies)))
+    @rule(pick=PICK, step=st.sampled_from(("motion", "ctf", "export")))
+    def outputs_vanish(self, pick: int, step: str) -> None:
+        movie = chosen(sorted(self.state.movies), pick)
         made_with = self.state.movies[movie].fingerprints.get(step, "?")
         self.do(OutputsMissing(movie, {step: made_with}))
 
@@ -378,12 +388,12 @@ class SchedulerStories(RuleBasedStateMachine):
 
     # --- choices -------------------------------------------------------------------------------------------------
 
-    def some_lease(self, data: st.DataObject, liar: bool) -> tuple[int, str]:
+    def some_lease(self, pick: int, liar: bool) -> tuple[int, str]:
         """A lease (mostly one that holds) and who speaks of it: its worker, or another."""
         holding = sorted(self.state.tasks)
         past = sorted(self.assigned)[-5:]
-        lease = data.draw(st.sampled_from(holding * 3 + past))
-        return lease, data.draw(st.sampled_from(WORKERS)) if liar else self.owner[lease]
+        lease = chosen(holding * 3 + past, pick)
+        return lease, chosen(WORKERS, pick // 7) if liar else self.owner[lease]
 
     def valid(self, lease: int, name: str) -> bool:
         return lease in self.state.tasks and self.owner[lease] == name
@@ -396,3 +406,76 @@ TestSchedulerStories.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_long_stories_of_a_busy_session(seed: int) -> None:
+    """As above, but with the odds of a session that works most of the time, so that stories get far: exports, restored outputs, poison."""
+    dice = random.Random(seed)
+    story = SchedulerStories()
+
+    def odds(*choices: tuple[int, str]) -> str:
+        return dice.choices([name for _, name in choices], [weight for weight, _ in choices])[0]
+
+    def rarely() -> bool:
+        return dice.random() < 0.15
+
+    try:
+        story.start(None, set(PATHS), {"w1", "w2"}, dice.choice((5000, 1)))
+        for _ in range(400):
+            pick = dice.randrange(1000)
+            if story.state.paused and not rarely():
+                story.pause(False)
+            what = odds(
+                (30, "work"), (10, "finish"), (8, "progress"), (8, "settings"), (8, "restored"), (6, "register"),
+                (5, "fail"), (5, "die"), (5, "time"), (4, "export"), (4, "choose"), (3, "files"), (2, "restart"),
+                (2, "vanish"), (1, "goodbye"), (1, "pause"), (1, "undelivered"), (2, "end export"), (2, "read"),
+            )  # fmt: skip
+            name = dice.choice(WORKERS)
+            leases = bool(story.state.tasks)
+            if what == "work" and leases:
+                story.work(dice.choice((3.0, 3.0, 4.5, 8.0)))
+            elif what == "finish" and leases:
+                story.finish(pick, rarely(), 4.0, rarely())
+            elif what == "progress" and leases:
+                story.progress(pick, rarely())
+            elif what == "settings":
+                story.change_settings(dice.choice(PATCHES), "gain:1" if rarely() else "")
+            elif what == "restored" and story.restores:
+                story.restored(dice.choice(("well", "well", "well", "gone", "broken")))
+            elif what == "register":
+                story.register(name, rarely(), not rarely())
+            elif what == "fail" and leases:
+                story.fail(pick, rarely(), dice.choice(("input", "resource", "bad_gpu", "internal", "internal")))
+            elif what == "die" and leases:
+                story.compute_dies(
+                    pick, dice.choice(("lost_worker", "lost_worker", "resource", "bad_gpu")), not rarely()
+                )
+            elif what == "time":
+                story.time_passes(dice.choice((0.5, 11.0, 31.0, 31.0, 1900.0)), {name} if rarely() else set())
+            elif what == "export":
+                story.export(dice.choice(("micrographs", "particles")), dice.choice((None, None, ["a", "b"])))
+            elif what == "choose":
+                selection = dice.choice((None, "auto", "auto", "include", "exclude"))
+                story.choose(dice.choice(NAMES), selection, dice.choice((None, 0, 1)), dice.choice((None, False, True)))
+            elif what == "files":
+                story.files({dice.choice(PATHS)}, dice.choice((100, 100, 200)))
+            elif what == "restart":
+                story.restart()
+            elif what == "vanish":
+                story.outputs_vanish(pick, dice.choice(("motion", "ctf", "export")))
+            elif what == "goodbye":
+                story.goodbye(name)
+            elif what == "pause":
+                story.pause(True)
+            elif what == "undelivered" and leases:
+                story.undelivered(pick)
+            elif what == "end export" and story.state.exports:
+                story.end_export(pick, rarely())
+            elif what == "read":
+                story.read_everything()
+            story.holds()
+            story.nobody_idles_beside_work()
+        assert story.finished, "the story went somewhere"
+    finally:
+        story.teardown()

@@ -64,6 +64,18 @@ def test_two_leases_of_one_movie_cannot_be_stored(tmp_path: Path) -> None:
     store.close()
 
 
+def test_the_last_lease_never_goes_down(tmp_path: Path) -> None:
+    store = opened(tmp_path / "state.db")
+    for lease in (1, 2):
+        store.stage([SaveMovie(movie(lease)), SaveTask(TaskRecord(lease, lease, "w", "i", "process", [], {}))])
+    store.stage([SaveTask(TaskRecord(1, 1, "w", "i", "process", [], {}, begun=True))])
+    store.commit()
+    store.stage([SaveTask(TaskRecord(1, 1, "w", "i", "process", [], {}, committed=True))])
+    store.commit()
+    assert store.load().last_lease == 2
+    store.close()
+
+
 def test_effects_that_cannot_become_rows_leave_nothing_behind(tmp_path: Path) -> None:
     store = opened(tmp_path / "state.db")
     with pytest.raises(TypeError):
