@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +20,8 @@ __all__ = ["CtfFit", "DefocusSurface", "automatic_grid", "fit_image", "fit_spect
 
 # Pixels finer than this are taken together: 512 of them then cover 700 Å, enough for rings at 5 µm.
 FINEST_PIXEL_ANGSTROM = 1.4
+# Rings coarser than this decide the search.
+SEARCHED_ANGSTROM = 8.0
 
 
 def automatic_grid(shape: tuple[int, int], pixel_size_angstrom: float, dose: float | None) -> tuple[int, int]:
@@ -63,25 +66,34 @@ def fit_image(
         range_min_angstrom, range_max_angstrom, defocus_min_um, defocus_max_um, fit_phase, pixel_size_angstrom
     )
     shape = (int(frames.shape[1]), int(frames.shape[2]))
-    size = patch_size(_window_length(window_px, pixel_size_angstrom, what), pixel_size_angstrom, shape)
-    origins = patch_origins(shape, size)
-    limit = _limit(size, pixel_size_angstrom, what)
-    window = jnp.asarray(taper(size))
-    power = sum(
-        patch_power(tame(jnp.asarray(frame, jnp.float32)), jnp.asarray(origins), window, size=size, limit=limit)
-        for frame in frames
-    )
-    tell(0.4)
-    fit = fit_power(
-        power,
-        (origins + 0.5 * size) / np.array(shape),
-        size=size,
-        pixel_size_angstrom=pixel_size_angstrom,
-        field_angstrom=(shape[0] * pixel_size_angstrom, shape[1] * pixel_size_angstrom),
-        lens=lens,
-        wanted=what,
-        dims=grid or automatic_grid(shape, pixel_size_angstrom, dose),
-    )
+    images = [tame(jnp.asarray(frame, jnp.float32)) for frame in frames]
+    dims = grid or automatic_grid(shape, pixel_size_angstrom, dose)
+    asked = window_px * max(pixel_size_angstrom, min(FINEST_PIXEL_ANGSTROM, 0.35 / what.k_max))
+
+    def fit_with(length: float, wanted: Range) -> tuple[CtfFit, int]:
+        size = patch_size(length, pixel_size_angstrom, shape)
+        limit = _limit(size, pixel_size_angstrom, wanted)
+        origins, window = patch_origins(shape, size), jnp.asarray(taper(size))
+        power = sum(patch_power(one, jnp.asarray(origins), window, size=size, limit=limit) for one in images)
+        tell(0.4)
+        fit = fit_power(
+            jnp.asarray(power),
+            (origins + 0.5 * size) / np.array(shape),
+            size=size,
+            pixel_size_angstrom=pixel_size_angstrom,
+            field_angstrom=(shape[0] * pixel_size_angstrom, shape[1] * pixel_size_angstrom),
+            lens=lens,
+            wanted=wanted,
+            dims=dims,
+        )
+        return fit, size
+
+    # The search needs a window that holds rings at the largest defocus; the fit then one for the defocus there is.
+    fit, size = fit_with(max(asked, _ring_length(lens, what.defocus_max, SEARCHED_ANGSTROM)), what)
+    enough = max(asked, _ring_length(lens, fit.defocus_angstrom, fit.resolution_angstrom or what.k_max**-1))
+    if fit.failure is None and enough < 0.7 * size * pixel_size_angstrom:
+        again, _ = fit_with(enough, _around(what, fit, lens))
+        fit = again if again.failure is None else fit
     tell(1.0)
     return fit
 
@@ -151,5 +163,16 @@ def _limit(size: int, pixel: float, what: Range) -> int:
     return int(min(size // 2 - 1, math.ceil(size * pixel * 1.4 * what.k_max)))
 
 
-def _window_length(window_px: int, pixel: float, what: Range) -> float:
-    return window_px * max(pixel, min(FINEST_PIXEL_ANGSTROM, 0.35 / what.k_max))
+def _ring_length(lens: Lens, defocus: float, resolution: float) -> float:
+    """Å of specimen that a patch must hold for rings at a defocus (Å) to be resolved down to a resolution (Å): 2.5 of their delay 2λ·df·k."""
+    return 2.5 * 2 * lens.wavelength * abs(defocus) / resolution
+
+
+def _around(wanted: Range, fit: CtfFit, lens: Lens) -> Range:
+    """The same range, but only so much defocus as one ring at its end: what a first fit found is not searched again."""
+    reach = 1.0 / (lens.wavelength * wanted.k_max**2) + 0.02 * fit.defocus_angstrom
+    return replace(
+        wanted,
+        defocus_min=max(wanted.defocus_min, fit.defocus_angstrom - reach),
+        defocus_max=min(wanted.defocus_max, fit.defocus_angstrom + reach),
+    )

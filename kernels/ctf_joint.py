@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
@@ -62,10 +62,11 @@ class Estimate:
 
     state: State
     evidence: float
+    bead_evidence: float
     dims: tuple[int, int]
 
 
-@cache
+@lru_cache(maxsize=16)
 def device_geometry(pixels: Band) -> Geometry:
     """A band as device arrays, with the bins' means."""
     count = pixels.weight.sum(-1)
@@ -111,12 +112,13 @@ def estimate(
             at = _refine(pixels, mean_power, state, np.ones((1, 1)), lens, wanted.fit_phase)
         evidence = ring_evidence(polar, lens, at)
         if best is None or evidence > best.evidence:
-            best = Estimate(State(at, state.profile, state.middle, state.amplitude), evidence, (1, 1))
+            best = Estimate(State(at, state.profile, state.middle, state.amplitude), evidence, 0.0, (1, 1))
     assert best is not None
+    best = replace(best, bead_evidence=bead_evidence(polar))
     if power.shape[0] == 1 or dims == (1, 1):
         return best
     state = _local(_taken(power, jnp.asarray(pixels.index)), centres, pixels, best.state, lens, wanted, dims)
-    return Estimate(state, best.evidence, dims)
+    return replace(best, state=state, dims=dims)
 
 
 def _parameters(candidate: Candidate) -> Parameters:
@@ -129,7 +131,7 @@ def _parameters(candidate: Candidate) -> Parameters:
 
 
 def _candidates(polar: Polar, lens: Lens, wanted: Range) -> list[Candidate]:
-    shifts = np.arange(0.0, math.pi, math.pi / 12) if wanted.fit_phase else np.zeros(1)
+    shifts = np.arange(0.0, math.pi, math.pi / 6) if wanted.fit_phase else np.zeros(1)
     # A little beyond the range on both sides: what lies outside shall be called so, not forced inside.
     margin = 0.15 * (wanted.defocus_max - wanted.defocus_min)
     low = wanted.defocus_min
@@ -154,7 +156,7 @@ def background_knots(lens: Lens, defocus: float, k2: np.ndarray) -> int:
 def ring_evidence(polar: Polar, lens: Lens, at: Parameters) -> float:
     """How much better a spectrum by direction is explained by a background with rings than by one alone: ½ n ln of the ratio of residuals.
 
-    Both have as many coefficients; ring amplitudes must be positive. `polar` holds the spectrum over its rough background.
+    Ring amplitudes must be positive. `polar` holds the spectrum over its rough background.
     """
     azimuth = (np.arange(polar.mean.shape[0]) + 0.5) / polar.mean.shape[0] * np.pi
     local = float(at.astigmatism_x) * np.cos(2 * azimuth) + float(at.astigmatism_y) * np.sin(2 * azimuth)
@@ -163,12 +165,30 @@ def ring_evidence(polar: Polar, lens: Lens, at: Parameters) -> float:
     weight, data = polar.number.astype(np.float64), polar.mean.astype(np.float64)
     place = np.linspace(0, 1, polar.k2.size)
     knots = background_knots(lens, defocus, polar.k2)
+    # Alone, the background may have as many coefficients more as there are rings: with more it would draw them itself.
+    extra = int(np.clip(np.ptp(lens.chi(polar.k2, defocus)) / math.pi - 1, 1, SCALE_KNOTS))
     whole = float(np.sum(weight * data**2))
-    alone = _residual(whole, weight, data, np.ones((1, 1)), quality.spline_at(knots + SCALE_KNOTS, place), None)
+    alone = _residual(whole, weight, data, np.ones((1, 1)), quality.spline_at(knots + extra, place), None)
     joint = _residual(
         whole, weight, data, rings, quality.spline_at(knots, place), quality.spline_at(SCALE_KNOTS, place)
     )
     return 0.5 * float((weight > 0).sum()) * math.log(max(alone, 1e-30) / max(joint, 1e-30))
+
+
+def bead_evidence(polar: Polar) -> float:
+    """The same measure for the interference of bodies of one size, which oscillates evenly in k (not in k²): the best over 20 to 600 Å."""
+    weight, data = polar.number.astype(np.float64), polar.mean.astype(np.float64)
+    place, k = np.linspace(0, 1, polar.k2.size), np.sqrt(polar.k2.astype(np.float64))
+    knots = 8
+    whole = float(np.sum(weight * data**2))
+    alone = _residual(whole, weight, data, np.ones((1, 1)), quality.spline_at(knots + SCALE_KNOTS, place), None)
+    middle, scale = quality.spline_at(knots, place), quality.spline_at(SCALE_KNOTS, place)
+    best = alone
+    for length in np.geomspace(20, min(600.0, 0.5 / float(np.median(np.diff(k)))), 80):
+        turn = 2 * np.pi * length * k[:, None]
+        both = np.concatenate([middle, scale * np.cos(turn), scale * np.sin(turn)], axis=1)
+        best = min(best, _residual(whole, weight, data, np.ones((1, 1)), both, None))
+    return 0.5 * float((weight > 0).sum()) * math.log(max(alone, 1e-30) / max(best, 1e-30))
 
 
 def _residual(
@@ -215,7 +235,7 @@ def _taken(power: jax.Array, index: jax.Array) -> jax.Array:
     return power.reshape(power.shape[0], -1)[:, index]
 
 
-@cache
+@lru_cache(maxsize=16)
 def _hats(pixels: Band) -> jax.Array:
     """Six overlapping triangles over frequency at each bin, [bins, 6]."""
     k = np.sqrt(np.asarray(device_geometry(pixels).bin_k2))

@@ -7,7 +7,7 @@ likelihood, its gradient and Newton steps cost next to nothing. The estimate imp
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -37,7 +37,7 @@ class Parameters(NamedTuple):
     nodes: jax.Array
 
 
-@cache
+@lru_cache(maxsize=16)
 def surface_basis(columns: int, rows: int, places: tuple[tuple[float, float], ...]) -> np.ndarray:
     """Natural cubic splines through nodes spread from edge to edge of the field: float32 [P, rows·columns] at places (y, x) in [0, 1].
 
@@ -55,7 +55,7 @@ def surface_basis(columns: int, rows: int, places: tuple[tuple[float, float], ..
     return np.asarray(np.einsum("py,px->pyx", of_y, of_x).reshape(len(where), -1), dtype=np.float32)
 
 
-@cache
+@lru_cache(maxsize=16)
 def bending_penalty(columns: int, rows: int) -> np.ndarray:
     """Quadratic form of the nodes' deviation from their least-squares plane, float32 [G, G]."""
     y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")

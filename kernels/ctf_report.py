@@ -15,7 +15,9 @@ from warpcore.kernels.ctf_joint import (
     Range,
     State,
     background_knots,
+    bin_amplitude,
     demodulated_at,
+    device_geometry,
     estimate,
     mean_rings,
     spread_evenly,
@@ -26,7 +28,12 @@ from warpcore.kernels.ctf_result import CtfFit, DefocusSurface
 from warpcore.kernels.spectra import Band, band, centred_plane
 
 # Evidence for rings (ring_evidence) from which a fit is believed; the benchmark of images without rings sets it.
-CONFIDENCE = 30.0
+CONFIDENCE = 25.0
+# Bodies of one size (gold beads) interfere at low frequency; only a fit that reaches no finer than this can be theirs.
+BEADS_ANGSTROM = 9.0
+# Rings that are weaker than this share of their mean in one direction, even by so many deviations more, were wiped out by drift.
+WEAKEST_DIRECTION = 0.5
+WEAKEST_CERTAINTY = 1.0
 
 
 def fit_power(
@@ -69,14 +76,15 @@ def fit_power(
     plain_phase = np.interp(plain.k, profile.k, phase)
     plain_curve = quality.agreement(plain, plain_whitened, -smeared, plain_phase, seen.step)
     plain_resolution = quality.fit_resolution(plain.k, plain_curve, wanted.k_min, wanted.k_max)
-    failure, warnings = _verdict(found, resolution, defocus, wanted)
+    merit, weakest, deviation = _directions(mean, pixels, found, lens, defocus)
+    failure, warnings = _verdict(found, resolution, defocus, wanted, weakest + WEAKEST_CERTAINTY * deviation)
     good = None if failure else resolution
     return CtfFit(
         defocus_u_angstrom=defocus + half,
         defocus_v_angstrom=defocus - half,
         angle_degrees=90.0 if angle <= -90 else angle,
         phase_shift_degrees=math.degrees(float(at.phase) - lens.contrast_phase) % 180.0 if wanted.fit_phase else 0.0,
-        figure_of_merit=_merit(mean, pixels, found, lens, defocus),
+        figure_of_merit=merit,
         resolution_angstrom=good,
         failure=failure,
         warnings=warnings,
@@ -130,24 +138,38 @@ def _aligned(
     return Profile(plain.k, plain.k2, count / len(here), total / len(here)), plain
 
 
-def _merit(mean: np.ndarray, pixels: Band, found: Estimate, lens: Lens, defocus: float) -> float:
-    """Cross-correlation of the mean whitened spectrum with the model over the band."""
+def _directions(
+    mean: np.ndarray, pixels: Band, found: Estimate, lens: Lens, defocus: float
+) -> tuple[float, float, float]:
+    """Cross-correlation of the mean whitened spectrum with the model, the weakest directions' share of the rings' mean amplitude, and its deviation."""
     state = found.state
-    flat_rings = State(
-        state.at._replace(nodes=jnp.array([defocus], jnp.float32)),
-        state.profile,
-        state.middle,
-        np.zeros_like(state.amplitude),
-    )
+    at = state.at._replace(nodes=jnp.array([defocus], jnp.float32))
+    mean_state = State(at, state.profile, state.middle, state.amplitude)
     power = jnp.asarray(mean.ravel()[pixels.index][None], jnp.float32)
-    demodulated, variance = demodulated_at(pixels, power, flat_rings, np.ones((1, 1)), lens)
-    number = float(pixels.weight.sum())
-    return float(-np.asarray(demodulated).real.sum() / (number * math.sqrt(0.5 * max(float(variance), 1e-20))))
+    demodulated, variance = demodulated_at(pixels, power, mean_state, np.ones((1, 1)), lens)
+    geometry = device_geometry(pixels)
+    number = np.asarray(geometry.number, dtype=np.float64)
+    amplitude = bin_amplitude(geometry, state).astype(np.float64)
+    rings = -np.asarray(demodulated[0]).real
+    merit = float(rings.sum() / (number.sum() * math.sqrt(0.5 * max(float(variance), 1e-20))))
+    by_direction = (rings * amplitude).reshape(pixels.sectors, -1).sum(axis=1)
+    expected = (0.5 * number * amplitude**2).reshape(pixels.sectors, -1).sum(axis=1)
+    # Three neighbouring directions together: a drift leaves a wedge, not a line.
+    together = [values + np.roll(values, 1) + np.roll(values, -1) for values in (by_direction, expected)]
+    share = together[0] / np.maximum(together[1], 1e-30) * expected.sum() / max(by_direction.sum(), 1e-30)
+    weakest = int(np.argmin(share))
+    return merit, float(share[weakest]), float(math.sqrt(float(variance) / max(together[1][weakest], 1e-30)))
 
 
-def _verdict(found: Estimate, resolution: float | None, defocus: float, wanted: Range) -> tuple[str | None, list[str]]:
+def _verdict(
+    found: Estimate, resolution: float | None, defocus: float, wanted: Range, weakest: float
+) -> tuple[str | None, list[str]]:
     if found.evidence < CONFIDENCE or resolution is None:
         return "no rings", []
+    if found.bead_evidence > found.evidence and resolution > BEADS_ANGSTROM:
+        return "no rings: the spectrum is that of bodies of one size", []
+    if weakest < WEAKEST_DIRECTION:
+        return "drift: rings are missing in one direction", []
     low, high = wanted.defocus_min, wanted.defocus_max
     if not low <= defocus <= high:
         return f"out of range: rings fit {defocus / 1e4:.2f} µm, searched {low / 1e4:g} to {high / 1e4:g} µm", []

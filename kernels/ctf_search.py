@@ -8,7 +8,7 @@ strong low-frequency misfit nor a noisy end decides alone: score = Σ_bands -½ 
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -30,7 +30,7 @@ class Candidate(NamedTuple):
     score: float
 
 
-@cache
+@lru_cache(maxsize=16)
 def spline_basis(knots: int, samples: int) -> np.ndarray:
     """Cubic B-splines over [0, 1] with `knots` functions at `samples` evenly spaced places, float64 [samples, knots]."""
     from scipy.interpolate import BSpline
@@ -49,7 +49,7 @@ class Polar(NamedTuple):
     k2: np.ndarray
 
 
-@cache
+@lru_cache(maxsize=16)
 def polar_bins(pixels: Band, rings: int, sectors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bin number (sector · rings + ring, rings even in k) of each frequency, counts [sectors, rings], mean k² of each ring [rings]."""
     low, high = float(pixels.k.min()), float(pixels.k.max()) * (1 + 1e-6)
@@ -147,7 +147,7 @@ def astigmatic_scores(
     return by_phase
 
 
-@cache
+@lru_cache(maxsize=16)
 def astigmatism_shifts(step: float, largest: float, sectors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Trial astigmatisms: half differences in Å [S], angles in radians [S], and whole-step shifts of each sector [S, A]."""
     azimuth = (np.arange(sectors) + 0.5) / sectors * np.pi
@@ -177,7 +177,7 @@ def search(
 ) -> list[Candidate]:
     """The best distinct candidates over the range, best first; defoci in Å, `phases` in radians (with asin of the amplitude contrast)."""
     k2_max = float(polar.k2.max())
-    step = 0.4 / (np.pi * wavelength * k2_max)
+    step = 0.6 / (np.pi * wavelength * k2_max)
     count = max(8, int(np.ceil((defocus_max - defocus_min) / step)) + 1)
     defoci = np.linspace(defocus_min, defocus_max, count).astype(np.float32)
     step = float(defoci[1] - defoci[0])

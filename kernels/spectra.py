@@ -7,7 +7,7 @@ frequencies up to a limit are kept. That equals resampling (Fourier cropping) wi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +50,7 @@ class Band:
         return np.asarray(np.mod(0.5 * np.arctan2(self.sin2, self.cos2), np.pi), dtype=np.float32)
 
 
-@cache
+@lru_cache(maxsize=16)
 def band(
     size: int, pixel_size_angstrom: float, k_min: float, k_max: float, limit: int, sectors: int = 16, rings: int = 24
 ) -> Band:

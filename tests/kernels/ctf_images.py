@@ -40,8 +40,10 @@ class Truth:
         }
 
 
-def simulate_image(truth: Truth, shape: tuple[int, int] = (1024, 1024), seed: int = 0) -> np.ndarray:
-    """A float32 image [H, W] under `truth`, unit noise. A defocus gradient is made of images at levels 60 Å apart, blended."""
+def simulate_image(
+    truth: Truth, shape: tuple[int, int] = (1024, 1024), seed: int = 0, noise: float = 1.0
+) -> np.ndarray:
+    """A float32 image [H, W] under `truth`, white noise of deviation `noise`. A defocus gradient is made of images at levels 60 Å apart, blended."""
     draw = np.random.default_rng(seed)
     ky = np.fft.fftfreq(shape[0], truth.pixel_size)[:, None].astype(np.float32)
     kx = np.fft.rfftfreq(shape[1], truth.pixel_size)[None, :].astype(np.float32)
@@ -58,13 +60,12 @@ def simulate_image(truth: Truth, shape: tuple[int, int] = (1024, 1024), seed: in
         chi = np.pi * wavelength * k2 * (defocus - 0.5e7 * truth.cs * wavelength**2 * k2)
         return np.asarray(fft.irfft2(specimen * -np.sin(chi + rest), s=shape, workers=2))
 
-    noise = draw.standard_normal(shape, dtype=np.float32)
+    image = noise * draw.standard_normal(shape, dtype=np.float32)
     if truth.gradient == (0.0, 0.0):
-        return (at(0.0) + noise).astype(np.float32)
+        return (at(0.0) + image).astype(np.float32)
     y, x = np.meshgrid(np.linspace(-0.5, 0.5, shape[0]), np.linspace(-0.5, 0.5, shape[1]), indexing="ij")
     local = truth.gradient[0] * x + truth.gradient[1] * y
     levels = np.arange(np.floor(local.min() / 60), np.ceil(local.max() / 60) + 1) * 60
-    image = noise
     for level in levels:
         share = np.clip(1 - np.abs(local - level) / 60, 0, 1).astype(np.float32)
         image = image + share * at(float(level))
