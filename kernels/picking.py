@@ -97,8 +97,12 @@ def normalised_scores(coefficients: np.ndarray, ceiling: float) -> np.ndarray:
 
 
 def expected_maximum(trials: float) -> float:
-    """Largest of this many independent standard normal values, sqrt(2 ln n): an upper bound of its expectation."""
-    return math.sqrt(2 * math.log(max(trials, 2.0)))
+    """Largest of this many independent standard normal values, sqrt(2 ln n), an upper bound of its expectation, and 5 % more.
+
+    The 5 % stand for ice, whose noise is not white: without them, simulated ice of 2048² gave 1.4 picks a micrograph, with
+    them 0.5.
+    """
+    return 1.05 * math.sqrt(2 * math.log(max(trials, 2.0)))
 
 
 def _diameters(smallest: float, largest: float | None) -> list[float]:
