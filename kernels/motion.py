@@ -177,7 +177,12 @@ def _priors(nx: int, ny: int, lt: int, aspect: float) -> tuple[LocalPrior, ...]:
 
 
 def _stage(
-    problem: _Problem, basis: Basis, solution: Solution, priors: tuple[LocalPrior, ...], finest_angstrom: float, steps: int
+    problem: _Problem,
+    basis: Basis,
+    solution: Solution,
+    priors: tuple[LocalPrior, ...],
+    finest_angstrom: float,
+    steps: int,
 ) -> Solution:
     """A few scoring steps with the band up to `finest_angstrom`, spectrum re-estimated once; a step that lowers the likelihood is halved."""
     layout, count = problem.layout, problem.count

@@ -104,7 +104,12 @@ def ring_frequency(ring: npt.NDArray[np.intp], kx: FloatArray, ky: FloatArray) -
 
 
 def _believed_signal(
-    measured: Float64Array, power: Float64Array, frames: int, number: Float64Array, frequency: Float64Array, b_factor: float
+    measured: Float64Array,
+    power: Float64Array,
+    frames: int,
+    number: Float64Array,
+    frequency: Float64Array,
+    b_factor: float,
 ) -> Float64Array:
     """Signal power by ring: the measured one, drawn towards A exp(b/2 k²) where its own error (from `number` coefficients) is larger."""
     variance = np.where(power > 0, power**2 / (frames * (frames - 1) * np.maximum(number, 1)), np.inf)

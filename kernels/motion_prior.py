@@ -27,7 +27,9 @@ def track_covariance(times: Float64Array, smooth: float, steps: float, jitter: f
     t = np.sqrt(times) if settling else times
     low, high = np.minimum(t[:, None], t), np.maximum(t[:, None], t)
     curve = low**2 * (3 * high - low) / 2
-    covariance = _FREE**2 * (1 + times[:, None] * times) + smooth**2 * curve + steps**2 * np.minimum(times[:, None], times)
+    covariance = (
+        _FREE**2 * (1 + times[:, None] * times) + smooth**2 * curve + steps**2 * np.minimum(times[:, None], times)
+    )
     if settling:
         covariance = covariance + _FREE**2 * t[:, None] * t
     return np.asarray(covariance + (jitter**2 + 1e-8) * np.eye(len(times)))
