@@ -59,8 +59,12 @@ class Up:
     def settled(self, count: int) -> bool:
         """Whether `count` movies are there and none has anything left to do."""
         assert self.process.poll() is None, f"warpcore up ended:\n{self.tail()}"
-        statuses = list(self.statuses().values())
-        return len(statuses) >= count and all(one in ("processed", "filtered_out", "failed") for one in statuses)
+        try:
+            summary = self.get("/api/items/summary")
+        except httpx.HTTPError:
+            return False
+        ended = sum(summary["counts"].get(status, 0) for status in ("processed", "filtered_out", "failed"))
+        return bool(ended == summary["totalItems"] >= count)
 
     def pids(self, *words: str) -> list[int]:
         """Processes below `up` whose command line has all these words."""
