@@ -28,7 +28,7 @@ from warpcore.kernels.ctf_result import CtfFit, DefocusSurface
 from warpcore.kernels.spectra import Band, band, centred_plane
 
 # Evidence for rings (ring_evidence) from which a fit is believed; the benchmark of images without rings sets it.
-CONFIDENCE = 25.0
+CONFIDENCE = 40.0
 # Bodies of one size (gold beads) interfere at low frequency; only a fit that reaches no finer than this can be theirs.
 BEADS_ANGSTROM = 9.0
 # Rings that are weaker than this share of their mean in one direction, even by so many deviations more, were wiped out by drift.
