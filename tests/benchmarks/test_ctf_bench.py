@@ -130,7 +130,7 @@ def test_simulated_truth() -> None:
         assert all(fit.failure is None for fit in fits)
         # With the phase fitted as well, defocus and phase share what the spectrum says of either.
         assert rms[0] <= max(20.0, 0.002 * truth.defocus_u)
-        assert rms[1] <= max(20.0, 2.0 * limits[1])
+        assert rms[1] <= 3.0 * limits[1]
         assert largest[3] <= 2
         assert largest[4] <= 7
 
@@ -151,7 +151,7 @@ def simulated_errors(fit: CtfFit, truth: Truth) -> list[float]:
 
 
 def test_images_without_rings_are_refused() -> None:
-    print("\nImages without rings, 50 of each kind: confident fits, highest evidence (fits are believed from 25 on)")
+    print("\nImages without rings, 50 of each kind: confident fits, highest evidence (fits are believed from 40 on)")
     confident = 0
     for kind in KINDS:
         fits = [fit_image(ringless_image(kind, seed), pixel_size_angstrom=1.1, **TITAN) for seed in range(50)]
@@ -222,7 +222,7 @@ def test_no_ring_order_is_wrong_over_the_whole_range() -> None:
                 dose=40.0,
                 **{**truth.optics},
             )
-            kind = "refused" if fit.failure else "right" if ring_phase_error(fit, truth) < 1.0 else "wrong"
+            kind = "refused" if fit.failure else "right" if ring_phase_error(fit, truth) < np.pi / 2 else "wrong"
             outcome[kind] += 1
             if kind != "right":
                 print(
