@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from warpcore.kernels.defects import plan_repair
 from warpcore.kernels.gain import all_defects, multiplicative_gain
@@ -75,7 +76,7 @@ def estimate_motion(
         raise ValueError(f"a movie is frames x height x width, not {frames.shape}")
     count, height, width = frames.shape
     report = on_progress or (lambda fraction, message: None)
-    factor = max(1, int(0.35 * range_max_angstrom / pixel_size_angstrom))
+    factor = max(1, int(0.26 * range_max_angstrom / pixel_size_angstrom))
     if count == 1 or min(height, width) // factor < 32:
         return MotionModel.zero(count)
     nodes = grid or automatic_grid(count, height, width, pixel_size_angstrom, dose_per_frame)
@@ -99,7 +100,9 @@ def estimate_motion(
     x_fraction = ((x + 0.5) * factor + start[0, 0] / pixel_size_angstrom) / width
     y_fraction = ((y + 0.5) * factor + start[0, 1] / pixel_size_angstrom) / height
     report(0.8, "fitting the track and the local field")
-    model = _fit(problem, start, x_fraction, y_fraction, height / width, nodes)
+    # Matrices of a few hundred rows: threads of the linear algebra library would only wait for each other (100 times as long on a busy host).
+    with threadpool_limits(1, user_api="blas"):
+        model = _fit(problem, start, x_fraction, y_fraction, height / width, nodes)
     report(1.0, "motion done")
     return model
 
@@ -158,7 +161,7 @@ def _fit(
     priors = _priors(nx, ny, lt, aspect) if local else ()
     track = np.linalg.lstsq(basis.track, start, rcond=None)[0]
     solution = Solution(track, np.zeros((lt * nx * ny, 2)), 0.0, 0.0)
-    for cutoff, with_local, steps in ((3.0, False, 2), (1.6, True, 2), (1.0, True, 4)):
+    for cutoff, with_local, steps in ((3.0, False, 2), (1.6, True, 1), (1.0, True, 3)):
         solution = _stage(problem, basis, solution, priors if with_local else (), cutoff * problem.range_max, steps)
     local_nodes = solution.local_nodes.reshape(lt, ny, nx, 2)
     return MotionModel(
@@ -197,11 +200,13 @@ def _stage(
     spectrum = estimate_spectrum(coherent, total, count, ring, kx, ky, scale, problem.b_factor)
     weight = jnp.asarray(spectrum.weight)
     value, gradient, _ = _evaluate(problem, weight, basis, solution)
+    covariance = None
     for _ in range(steps):
         system = build_system(basis, spectrum.curvature, gradient, solution.track_nodes, solution.local_nodes)
-        right = system.track_right - system.local_track.T @ solution.local_nodes
-        times = np.linspace(0, 1, basis.track.shape[1])
-        target = solve(system, choose_track_prior(times, system.track_track, right), priors)
+        if covariance is None:
+            right = system.track_right - system.local_track.T @ solution.local_nodes
+            covariance = choose_track_prior(np.linspace(0, 1, basis.track.shape[1]), system.track_track, right)
+        target = solve(system, covariance, priors)
         fraction = 1.0
         while True:
             trial = _between(solution, target, fraction)
