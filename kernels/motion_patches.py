@@ -77,7 +77,8 @@ def plan_layout(
     """Patches of about 250 Å, 4 to 12 along the short side, overlapping by a third, on a binned frame [height, width]."""
     short = min(height, width)
     along_short = int(np.clip(round(short * pixel_size_angstrom / _SPACING_ANGSTROM), _MIN_PATCHES, _MAX_PATCHES))
-    spacing = max(8, short // along_short)
+    # Within the frame: a frame's edge in a patch would pull the content's movement along.
+    spacing = max(8, int(short / (along_short + 1 / 3)))
     edge = max(2, spacing // 3)
     size = spacing + edge
     size += size % 2
@@ -107,8 +108,8 @@ def plan_layout(
 
 
 def _starts(side: int, spacing: int, size: int) -> IntArray:
-    """Evenly spaced patches, centred on the side, reaching at most half a taper beyond its ends."""
-    number = max(1, round(side / spacing))
+    """Evenly spaced patches, centred on the side, within it."""
+    number = max(1, int((side - (size - spacing)) / spacing + 0.05))
     span = (number - 1) * spacing + size
     return (np.arange(number) * spacing + (side - span) // 2).astype(np.int32)
 
