@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from warpcore.cli.structures import load_structure
 from warpcore.kernels.ctf_parameters import CtfParameters
+from warpcore.kernels.particles import extract_particles
 from warpcore.kernels.picking import expected_maximum, normalised_scores, pick_blobs
 from warpcore.kernels.picking_peaks import find_peaks, thinned
 from warpcore.kernels.simulation import contrast_spectrum
@@ -189,3 +190,11 @@ def test_real_micrographs_are_picked_as_people_do(shared_data: Path) -> None:
     inside = (np.minimum(people[:, 1], 1239 - people[:, 1]) > 22) & (np.minimum(people[:, 0], 1199 - people[:, 0]) > 22)
     assert (of_pick[inner] < 15).mean() > 0.9
     assert (of_person[inside] < 15).mean() > 0.9
+    # Boxes around the picks, averaged, show apoferritin's shell: brightest at its 55 Å, darker in its hollow and outside.
+    boxes, _ = extract_particles(image, picks.x_px, picks.y_px, box_px=96, pixel_size_angstrom=1.5)
+    offset = np.arange(96) - 48
+    ring = np.hypot(offset[:, None], offset[None]).astype(int)
+    profile = np.bincount(ring.ravel(), boxes.mean(axis=0).ravel()) / np.bincount(ring.ravel())
+    assert 30 < np.argmax(profile[:48]) < 41  # px of 1.5 Å; measured 35
+    assert profile[35] > profile[:15].mean() + 0.3
+    assert profile[35] > profile[46] + 0.3
