@@ -30,7 +30,7 @@ def bin_frames(frames: Array, gain: Array, factor: int) -> Array:
     for i in range(factor):
         rows = rows + apply_gain(frames[:, i:height:factor, :width], gain[i:height:factor, :width])
     rows = jax.lax.optimization_barrier(rows)  # type: ignore[no-untyped-call]
-    total = rows[:, :, ::factor]
+    total: Array = rows[:, :, ::factor]
     for i in range(1, factor):
         total = total + rows[:, :, i::factor]
     return total
