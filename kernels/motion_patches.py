@@ -120,8 +120,8 @@ def patch_coefficients(frames: Array, offsets: IntArray, layout: Layout) -> tupl
 
     `frames` [F, y, x] binned; `offsets` [F, 2] whole pixels (x, y). Beyond the frame's edge there is its mean.
     """
-    reach = int(np.abs(offsets).max(initial=0)) + layout.size
-    margin = -(-reach // 32) * 32
+    # In steps, the first of which holds for all but the longest drifts: a session compiles once.
+    margin = -(-(int(np.abs(offsets).max(initial=0)) + layout.size) // 128) * 128
     real, imaginary = _coefficients(
         frames,
         jnp.asarray(offsets),

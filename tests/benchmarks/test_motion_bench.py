@@ -15,6 +15,7 @@ import mrcfile
 import numpy as np
 import pytest
 import scipy.fft
+import scipy.ndimage
 
 from warpcore.cli.simulation import SimulationOptions, simulate_movies
 from warpcore.kernels.correct import correct_movie
@@ -158,7 +159,7 @@ def test_tracks_of_real_pixels(shared_data: Path) -> None:
 @pytest.mark.parametrize("shape", [(24, 1024, 1024), (24, 2048, 2048), (40, 1536, 2048)], ids=str)
 def test_time_of_a_movie_from_file_to_average(shape: tuple[int, int, int], tmp_path: Path) -> None:
     """Prints; asserts nothing: time on a shared machine is no test."""
-    counts = np.random.default_rng(0).poisson(1.5, shape).astype(np.uint8)
+    counts = _drifting_texture(shape)
     path = tmp_path / "movie.mrc"
     with mrcfile.new(path) as file:
         file.set_data(counts.astype(np.int8))
@@ -198,6 +199,14 @@ def test_time_of_a_movie_from_file_to_average(shape: tuple[int, int, int], tmp_p
     third = rounds[-1]
     steps = "  ".join(f"{name} {value / unit:.2f}" for name, value in third.items())
     print(f"\n{shape}: Y = {unit:.3f} s; third movie in Y: {steps}  total {sum(third.values()) / unit:.2f}")
+
+
+def _drifting_texture(shape: tuple[int, int, int]) -> np.ndarray:
+    random = np.random.default_rng(0)
+    texture = scipy.ndimage.gaussian_filter(random.normal(size=shape[1:]).astype(np.float32), 4, mode="wrap")
+    expected = 1.5 * (1 + 0.15 * texture / texture.std())
+    frames = [np.roll(expected, (round(12 * (1 - np.exp(-f / 8))), -f // 2), (0, 1)) for f in range(shape[0])]
+    return np.stack([random.poisson(np.maximum(frame, 0.05)).astype(np.uint8) for frame in frames])
 
 
 def _unit(counts: np.ndarray) -> float:
