@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.correct_tiles import HALF_TAPS, TILE, add_group, interpolate_one, tile_centres, tile_counts
+from warpcore.kernels.correct_tiles import BLOCK_X, BLOCK_Y, CELL, Cells, halo
 from warpcore.kernels.defects import Repair, plan_repair
 from warpcore.kernels.dose import low_rank_weights
 from warpcore.kernels.fourier import crop_transform, even_size, irfft2, radial_frequency, rfft2
@@ -23,9 +23,9 @@ Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 Progress = Callable[[float, str], None]
 
-_GROUP = 4
-_GROUP_PIXELS = 24 << 20
-_WEIGHT_TOLERANCE = 2e-4
+_GROUP = 8
+_GROUP_PIXELS = 96 << 20
+_WEIGHT_TOLERANCE = 5e-4
 _TABLE = 2048
 
 
@@ -70,34 +70,18 @@ def correct_movie(
     if binning < 0:
         raise ValueError(f"binning is a power of 2, at least 0, not {binning}")
     report = on_progress or (lambda fraction, message: None)
-    source = _source(frames, gain, defects, height, width)
     field = _field(model, height, width, pixel_size_angstrom)
+    source = _source(frames, gain, defects, field)
     out_height, out_width = even_size(height, 2.0**binning), even_size(width, 2.0**binning)
     plan = _Plan(dose_weighting and dose_per_frame > 0 and count > 1, halves, count, height, width, pixel_size_angstrom)
     of_frame, of_frequency = plan.weights(dose_per_frame, voltage_kv, pre_exposure)
-    rows, columns = tile_counts(height, width)
-    sums = jnp.zeros((len(of_frame), rows * TILE, columns * TILE), jnp.float32)
+    cells = Cells(height, width, len(of_frame), field.reach)
     step = _group_size(height, width)
     for begin in range(0, count, step):
-        group = source.group(begin, step)
-        padding = step - (min(begin + step, count) - begin)
-        part = slice(begin, begin + step)
-        sums = add_group(
-            sums,
-            jnp.asarray(group),
-            source.gain,
-            jnp.asarray(_padded(field.whole[part], padding)),
-            jnp.asarray(_padded(field.part_x[part], padding)),
-            jnp.asarray(_padded(field.part_y[part], padding)),
-            jnp.asarray(_padded(of_frame[:, part].T, padding).T, jnp.float32),
-            field.margin,
-            field.reach,
-        )
+        _add_group(cells, source, field, begin, step, of_frame[:, begin : begin + step])
         report(0.9 * min(1.0, (begin + step) / count), "correcting frames")
-    outputs = plan.outputs(sums[:, :height, :width], of_frequency, out_height, out_width)
-    aligned = None
-    if stack:
-        aligned = np.stack(list(_aligned(source, field, count, height, width, out_height, out_width)))
+    outputs = plan.outputs(cells.result(), of_frequency, out_height, out_width)
+    aligned = np.concatenate(list(_aligned(source, field, step, out_height, out_width))) if stack else None
     report(1.0, "frames corrected")
     return Corrected(
         average=outputs[0],
@@ -113,43 +97,12 @@ def _group_size(height: int, width: int) -> int:
     return max(1, min(_GROUP, _GROUP_PIXELS // (height * width)))
 
 
-def _padded(values: npt.NDArray[np.generic], padding: int) -> npt.NDArray[np.generic]:
-    return np.concatenate([values, np.zeros((padding, *values.shape[1:]), values.dtype)]) if padding else values
-
-
-@dataclass(frozen=True, eq=False)
-class _Source:
-    frames: npt.NDArray[np.generic]
-    repair: Repair
-    gain: jax.Array
-
-    def group(self, begin: int, size: int) -> npt.NDArray[np.generic]:
-        """Repaired raw frames; a short last group is filled with its first frame (which then has no weight)."""
-        group = self.frames[begin : begin + size]
-        if len(self.repair.targets):
-            group = group.copy()
-            self.repair.apply(group, begin)
-        missing = size - len(group)
-        return np.concatenate([group, np.repeat(group[:1], missing, axis=0)]) if missing else group
-
-
-def _source(
-    frames: npt.NDArray[np.generic],
-    gain: npt.NDArray[np.floating] | None,
-    defects: BoolArray | None,
-    height: int,
-    width: int,
-) -> _Source:
-    factors = multiplicative_gain(gain, height, width)
-    repair = plan_repair(all_defects(gain, defects), height, width)
-    return _Source(frames, repair, jnp.asarray(repair.fill_gain(factors)))
-
-
 @dataclass(frozen=True, eq=False)
 class _Field:
-    """The displacement at the tiles' centres: a whole-pixel part for each frame and the rest for each tile, px."""
+    """The displacement by cell, px: `corners` [cells, F, 2] (x, y) of what a cell reads in the padded frame, and the rest of the displacement,
+    `part_x` [cells, F, blocks, 16] for the pass along x (with the blocks of the halo) and `part_y` for the pass along y."""
 
-    whole: npt.NDArray[np.int32]
+    corners: npt.NDArray[np.int32]
     part_x: FloatArray
     part_y: FloatArray
     margin: int
@@ -157,15 +110,107 @@ class _Field:
 
 
 def _field(model: MotionModel, height: int, width: int, pixel_size_angstrom: float) -> _Field:
-    rows, columns = tile_counts(height, width)
-    y, x = np.meshgrid(tile_centres(height, rows) / height, tile_centres(width, columns) / width, indexing="ij")
-    moved = model.displacements_angstrom(np.clip(x, 0, 1), np.clip(y, 0, 1)) / pixel_size_angstrom
-    whole = np.round((moved.max((1, 2)) + moved.min((1, 2))) / 2).astype(np.int32)
-    rest = moved - whole[:, None, None]
-    # Reach and margin come in steps, so that movies of one session compile once.
-    reach = HALF_TAPS + 4 * max(1, int(np.ceil((np.abs(rest).max(initial=0) + 0.01) / 4)))
-    margin = reach + 32 * max(1, int(np.ceil(np.abs(whole).max(initial=0) / 32)))
-    return _Field(whole, rest[..., 0].astype(np.float32), rest[..., 1].astype(np.float32), margin, reach)
+    rows, columns = -(-height // CELL), -(-width // CELL)
+    x = (np.arange(columns * CELL // BLOCK_X) * BLOCK_X + (BLOCK_X - 1) / 2) / width
+    reach = 1
+    while True:
+        extra = halo(reach)
+        inner = np.arange(rows * CELL // BLOCK_Y) * BLOCK_Y + (BLOCK_Y - 1) / 2
+        outer = np.arange((rows * CELL + 2 * extra) // BLOCK_Y) * BLOCK_Y + (BLOCK_Y - 1) / 2 - extra
+        along_y = _by_cell(_sampled(model, x, inner / height, 1) / pixel_size_angstrom, rows, columns, 0)
+        along_x = _by_cell(
+            _sampled(model, x, outer / height, 0) / pixel_size_angstrom, rows, columns, 2 * extra // BLOCK_Y
+        )
+        whole = [np.round((one.max((2, 3)) + one.min((2, 3))) / 2) for one in (along_x, along_y)]
+        part_x, part_y = along_x - whole[0][:, :, None, None], along_y - whole[1][:, :, None, None]
+        largest = max(float(np.abs(part_x).max()), float(np.abs(part_y).max()))
+        # Reach and margin come in steps, so that movies of one session compile once.
+        if largest <= reach:
+            break
+        reach = 2 ** int(np.ceil(np.log2(largest)))
+    furthest = max(float(np.abs(one).max()) for one in whole)
+    margin = extra + 32 * max(1, int(np.ceil(furthest / 32)))
+    cell_y, cell_x = (a.ravel() * CELL for a in np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"))
+    corner_x = cell_x[:, None] + whole[0] + (margin - extra)
+    corner_y = cell_y[:, None] + whole[1] + (margin - extra)
+    corners = np.stack([corner_x, corner_y], axis=-1).astype(np.int32)
+    return _Field(corners, part_x.astype(np.float32), part_y.astype(np.float32), margin, reach)
+
+
+def _sampled(model: MotionModel, x: Float64Array, y: Float64Array, axis: int) -> Float64Array:
+    """One axis of the displacement on the lattice y, x (fractions; beyond the field its edge's value): [F, len(y), len(x)], Å."""
+    grid_y, grid_x = np.meshgrid(np.clip(y, 0, 1), np.clip(x, 0, 1), indexing="ij")
+    return np.asarray(model.displacements_angstrom(grid_x, grid_y)[..., axis])
+
+
+def _by_cell(lattice: Float64Array, rows: int, columns: int, more: int) -> Float64Array:
+    """[F, y, x] to [cells, F, blocks, 16]; each cell has `more` blocks than its own, shared with the next."""
+    own, across = CELL // BLOCK_Y, CELL // BLOCK_X
+    parts = [
+        lattice[:, r * own : (r + 1) * own + more, c * across : (c + 1) * across]
+        for r in range(rows)
+        for c in range(columns)
+    ]
+    return np.stack(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    frames: npt.NDArray[np.generic]
+    repair: Repair
+    gain: jax.Array
+    padding: tuple[tuple[int, int], tuple[int, int]]
+
+    def group(self, begin: int, size: int) -> npt.NDArray[np.generic]:
+        """Repaired raw frames, mirrored beyond their edges; a short last group is filled with its first frame (which then has no weight)."""
+        group = self.frames[begin : begin + size]
+        floating = np.issubdtype(group.dtype, np.floating)
+        if len(self.repair.targets) or floating:
+            group = group.copy()
+            self.repair.apply(group, begin)
+            if floating:
+                _fill_non_finite(group)
+        missing = size - len(group)
+        return np.pad(
+            np.concatenate([group, np.repeat(group[:1], missing, axis=0)]) if missing else group,
+            ((0, 0), *self.padding),
+            "symmetric",
+        )
+
+
+def _fill_non_finite(group: npt.NDArray[np.generic]) -> None:
+    for frame in group:
+        bad = ~np.isfinite(frame)
+        if bad.any():
+            frame[bad] = frame[~bad].mean() if not bad.all() else 0
+
+
+def _source(
+    frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating] | None, defects: BoolArray | None, field: _Field
+) -> _Source:
+    _, height, width = frames.shape
+    factors = multiplicative_gain(gain, height, width)
+    repair = plan_repair(all_defects(gain, defects), height, width)
+    padding = (
+        (field.margin, field.margin + -height % CELL),
+        (field.margin, field.margin + -width % CELL),
+    )
+    return _Source(frames, repair, jnp.asarray(np.pad(repair.fill_gain(factors), padding, "symmetric")), padding)
+
+
+def _add_group(cells: Cells, source: _Source, field: _Field, begin: int, step: int, weights: Float64Array) -> None:
+    """Adds frames begin … begin + step - 1, `weights` [sums, at most step]."""
+    missing = step - weights.shape[1]
+    chosen = np.minimum(np.arange(begin, begin + step), begin + weights.shape[1] - 1)
+    padded = np.pad(weights, ((0, 0), (0, missing))).astype(np.float32)
+    cells.add(
+        source.group(begin, step),
+        source.gain,
+        field.corners[:, chosen],
+        field.part_x[:, chosen],
+        field.part_y[:, chosen],
+        padded,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +227,8 @@ class _Plan:
     def weights(
         self, dose_per_frame: float, voltage_kv: float, pre_exposure: float
     ) -> tuple[Float64Array, Float64Array]:
-        """([sums, frames], [rank, table]): first the plain sum, then either the dose terms or, for halves, the terms of the odd and of the
-        even frames. The table runs over |k| from 0 to the corner of the transform."""
+        """([sums, frames], [rank, table]): the dose terms, of which the first is the plain sum, for halves those of the odd and then those of
+        the even frames. The table runs over |k| from 0 to the corner of the transform."""
         ones = np.ones((1, self.count))
         if self.weighting:
             corner = np.hypot(0.5, 0.5) / self.pixel_size_angstrom
@@ -194,14 +239,14 @@ class _Plan:
             terms, table = ones, np.ones((1, _TABLE))
         if self.halves:
             odd = (np.arange(self.count) % 2 == 0).astype(np.float64)
-            return np.concatenate([ones, terms * odd, terms * (1 - odd)]), table
-        return (np.concatenate([ones, terms]), table) if self.weighting else (ones, table)
+            return np.concatenate([terms * odd, terms * (1 - odd)]), table
+        return terms, table
 
     def outputs(self, sums: jax.Array, table: Float64Array, out_height: int, out_width: int) -> list[FloatArray]:
         """[average, unweighted] or [average, unweighted, odd, even]."""
         crop = partial(_finish, height=self.height, width=self.width, out_height=out_height, out_width=out_width)
-        unweighted = np.asarray(crop(sums[:1], None))
         rank = len(table)
+        unweighted = np.asarray(crop(sums[:1] + sums[rank : rank + 1] if self.halves else sums[:1], None))
         if not self.weighting and not self.halves:
             return [unweighted, unweighted]
         factor = None
@@ -210,9 +255,9 @@ class _Plan:
             radius = radius / np.float32(np.hypot(0.5, 0.5) / self.pixel_size_angstrom)
             factor = _factors(jnp.asarray(radius), jnp.asarray(table, jnp.float32))
         if not self.halves:
-            return [np.asarray(crop(sums[1:], factor)), unweighted]
-        odd = np.asarray(crop(sums[1 : 1 + rank], factor))
-        even = np.asarray(crop(sums[1 + rank :], factor))
+            return [np.asarray(crop(sums, factor)), unweighted]
+        odd = np.asarray(crop(sums[:rank], factor))
+        even = np.asarray(crop(sums[rank:], factor))
         return [odd + even if self.weighting else unweighted, unweighted, odd, even]
 
 
@@ -237,19 +282,13 @@ def _finish(
     return irfft2(cropped, (out_height, out_width)) * area
 
 
-def _aligned(
-    source: _Source, field: _Field, count: int, height: int, width: int, out_height: int, out_width: int
-) -> Iterator[FloatArray]:
-    rows, columns = tile_counts(height, width)
-    for i in range(count):
-        moved = interpolate_one(
-            jnp.asarray(source.group(i, 1)[0]),
-            source.gain,
-            jnp.asarray(field.whole[i]),
-            jnp.asarray(field.part_x[i]),
-            jnp.asarray(field.part_y[i]),
-            (rows * TILE, columns * TILE),
-            field.margin,
-            field.reach,
+def _aligned(source: _Source, field: _Field, step: int, out_height: int, out_width: int) -> Iterator[FloatArray]:
+    count, height, width = source.frames.shape
+    for begin in range(0, count, step):
+        number = min(step, count - begin)
+        cells = Cells(height, width, step, field.reach)
+        _add_group(cells, source, field, begin, step, np.eye(step)[:, :number])
+        moved = cells.result()
+        yield np.stack(
+            [np.asarray(_finish(moved[i : i + 1], None, height, width, out_height, out_width)) for i in range(number)]
         )
-        yield np.asarray(_finish(moved[None, :height, :width], None, height, width, out_height, out_width))

@@ -1,140 +1,177 @@
-"""Interpolation of frames along a smooth displacement field, as banded matrix products over tiles.
+"""Interpolation of frames along a smooth displacement field, cell by cell, summed over frames while still in the cache.
 
-out(x, y) = frame(x + dx, y + dy) with a Kaiser-windowed sinc of 2 x 12 taps (below 1 % loss up to 0.9 of Nyquist), first along x, then along y.
-Within a tile the displacement is one number for each pass, so a pass is a product with a Toeplitz matrix.
+out(x, y) = frame(x + dx, y + dy) with a Kaiser-windowed sinc of 2 x 12 taps, along x, then along y. The displacement is one number for 16 x 32 pixels; a
+cell of 256 x 256 pixels takes its whole-pixel part by where it starts to read. Cells do not depend on each other, so results are the same
+however many threads share them.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from warpcore.kernels.gain import apply_gain
 
 Array = jax.Array
+FloatArray = npt.NDArray[np.float32]
 
-TILE = 64
+CELL = 256
+BLOCK_X, BLOCK_Y = 16, 32
 HALF_TAPS = 12
-_KAISER_BETA = 5.0
+_KAISER_BETA = 4.0
+# The Kaiser window I0(β sqrt(1 - u)) is smooth in u = (x / half)²: a polynomial in place of the Bessel function.
+_U = np.linspace(0, 1, 257)
+_WINDOW = np.polynomial.Polynomial.fit(_U, np.i0(_KAISER_BETA * np.sqrt(1 - _U)), 7, domain=[0, 1], window=[0, 1]).coef
 
 
 def taps(fraction: Array, reach: int) -> Array:
-    """Weights [..., 2 reach + 1] of the pixels -reach..reach for the value at `fraction` [...], |fraction| <= reach - HALF_TAPS.
+    """Weights [n, 2 (12 + reach) + 1, m] of the pixels around each for the value at `fraction` [n, m], |fraction| <= reach.
 
-    A Kaiser-windowed sinc whose weights are scaled to sum to 1: a constant stays a constant.
+    Scaled to sum to 1: a constant stays a constant.
     """
-    x = jnp.arange(-reach, reach + 1, dtype=jnp.float32) - fraction[..., None]
-    inside = jnp.abs(x) < HALF_TAPS
-    window = jax.scipy.special.i0(_KAISER_BETA * jnp.sqrt(jnp.clip(1 - (x / HALF_TAPS) ** 2, 0, 1)))
-    weight = jnp.where(inside, jnp.sinc(x) * window, 0)
-    return weight / weight.sum(-1, keepdims=True)
+    half = HALF_TAPS + reach
+    place = np.arange(-half, half + 1, dtype=np.float32)[None, :, None]
+    x = place - fraction[:, None, :]
+    u = (x / HALF_TAPS) ** 2
+    window = jnp.full_like(u, np.float32(_WINDOW[-1]))
+    for coefficient in _WINDOW[-2::-1]:
+        window = window * u + np.float32(coefficient)
+    sign = np.where(place % 2 == 0, 1, -1).astype(np.float32)
+    near = jnp.abs(x) < 1e-3
+    # sin(π(n - f)) = -(-1)^n sin(πf): one sine for all taps.
+    sine = -sign * jnp.sin(np.float32(np.pi) * fraction)[:, None, :]
+    sinc = jnp.where(near, 1.0, sine / jnp.where(near, 1.0, np.float32(np.pi) * x))
+    weight = jnp.where(u < 1, sinc * window, 0.0)
+    scaled: Array = weight / weight.sum(1, keepdims=True)
+    return scaled
 
 
-def toeplitz(weight: Array, tile: int) -> Array:
-    """[..., tile + 2 reach, tile]: column j holds the weights [..., 2 reach + 1] from row j on."""
-    width = weight.shape[-1]
-    rows = tile + width - 1
-    # One period longer than a column: written row after row, each repetition starts one further.
-    period = jnp.concatenate([weight, jnp.zeros((*weight.shape[:-1], rows + 1 - width), weight.dtype)], axis=-1)
-    flat = jnp.broadcast_to(period[..., None, :], (*weight.shape[:-1], tile, rows + 1)).reshape(*weight.shape[:-1], -1)
-    return jnp.swapaxes(flat[..., : tile * rows].reshape(*weight.shape[:-1], tile, rows), -1, -2)
+def halo(reach: int) -> int:
+    """Pixels that a cell reads beyond each of its sides: a multiple of half a block."""
+    return -(-(HALF_TAPS + reach) // (BLOCK_Y // 2)) * (BLOCK_Y // 2)
 
 
-@partial(jax.jit, static_argnames=("margin", "reach"), donate_argnums=(0,))
-def add_group(
+@partial(jax.jit, static_argnames=("reach", "together"), donate_argnums=(0,))
+def _add_cells(
     sums: Array,
     frames: Array,
     gain: Array,
-    whole: Array,
+    corners: Array,
     part_x: Array,
     part_y: Array,
     weights: Array,
-    margin: int,
     reach: int,
+    together: int | None,
 ) -> Array:
-    """`sums` [rank, H', W'] plus the weighted sums of interpolated frames; H', W': whole tiles that cover the frame.
+    margin = halo(reach)
+    side = CELL + 2 * margin
+    half = HALF_TAPS + reach
 
-    `frames` [G, H, W] raw, `gain` [H, W], `whole` [G, 2] pixels (x, y), `part_x`, `part_y` [G, rows of tiles, columns of tiles] the rest of the
-    displacement, px, below reach - HALF_TAPS, `weights` [rank, G]. Beyond its edge a frame is mirrored, up to `margin`.
+    def cell(one: tuple[Array, Array, Array, Array]) -> Array:
+        start, corner, along_x, along_y = one
+
+        def add(f: Array, total: Array) -> Array:
+            y, x = corner[f, 1], corner[f, 0]
+            raw = jax.lax.dynamic_slice(frames, (f, y, x), (1, side, side))
+            block = apply_gain(raw, jax.lax.dynamic_slice(gain, (y, x), (side, side)))[0]
+            weight_x, weight_y = along_x[f], along_y[f]
+            rows = block.reshape(-1, BLOCK_Y, side)
+            first = margin - half
+            shape = (-1, BLOCK_Y, CELL // BLOCK_X, BLOCK_X)
+            moved = jnp.zeros((), jnp.float32)
+            for j in range(2 * half + 1):
+                part = rows[:, :, first + j : first + j + CELL].reshape(shape)
+                moved = moved + weight_x[:, j][:, None, :, None] * part
+            columns = moved.reshape(side, CELL)
+            out = jnp.zeros((), jnp.float32)
+            for j in range(2 * half + 1):
+                part = columns[first + j : first + j + CELL].reshape(shape)
+                out = out + weight_y[:, j][:, None, :, None] * part
+            more: Array = total + weights[:, f][:, None, None] * out.reshape(CELL, CELL)
+            return more
+
+        total: Array = jax.lax.fori_loop(0, frames.shape[0], add, start)
+        return total
+
+    # The taps of all blocks beforehand: within the loop XLA would compute them again for every pixel.
+    tap: Callable[[Array], Array] = jax.vmap(jax.vmap(partial(taps, reach=reach)))
+    done: Array = jax.lax.map(cell, (sums, corners, tap(part_x), tap(part_y)), batch_size=together)
+    return done
+
+
+class Cells:
+    """Weighted sums of interpolated frames, [sums, H, W], built up from groups of frames.
+
+    Cells are shared among threads where the device is the CPU (XLA runs a loop over cells on one core), else computed side by side.
     """
-    moved = jax.lax.map(
-        lambda one: _interpolated(one[0], one[1], one[2], one[3], gain, sums.shape[1:], margin, reach),
-        (frames, whole, part_x, part_y),
-    )
-    return sums + jnp.einsum("rg,gyx->ryx", weights, moved, precision="highest")
+
+    def __init__(self, height: int, width: int, sums: int, reach: int) -> None:
+        self.height, self.width, self.reach = height, width, reach
+        self.rows, self.columns = -(-height // CELL), -(-width // CELL)
+        on_cpu = jax.default_backend() == "cpu"
+        threads = min(4, os.cpu_count() or 1, self.rows * self.columns) if on_cpu else 1
+        each = -(-self.rows * self.columns // threads)
+        self._slots = each * threads
+        self._together = None if on_cpu else 16
+        self._sums = [jnp.zeros((each, sums, CELL, CELL), jnp.float32) for _ in range(threads)]
+
+    def add(
+        self,
+        frames: npt.NDArray[np.generic],
+        gain: Array,
+        corners: npt.NDArray[np.int32],
+        part_x: FloatArray,
+        part_y: FloatArray,
+        weights: FloatArray,
+    ) -> None:
+        """Adds frames [G, …] padded like the gain. By cell [rows * columns, G, …]: `corners` (x, y) of what is read, the rest of the displacement
+        for the pass along x [9 or more, 16] and along y [8, 16]; `weights` [sums, G]."""
+        device_frames = jnp.asarray(frames)
+        shared = [self._split(values) for values in (corners, part_x, part_y)]
+        device_weights = jnp.asarray(weights)
+
+        def one(index: int) -> Array:
+            part = [values[index] for values in shared]
+            result: Array = _add_cells(
+                self._sums[index],
+                device_frames,
+                gain,
+                *map(jnp.asarray, part),
+                device_weights,
+                self.reach,
+                self._together,
+            )
+            result.block_until_ready()
+            return result
+
+        if len(self._sums) == 1:
+            self._sums = [one(0)]
+            return
+        with ThreadPoolExecutor(len(self._sums)) as pool:
+            self._sums = list(pool.map(one, range(len(self._sums))))
+
+    def result(self) -> Array:
+        """The sums so far, [sums, H, W]."""
+        whole: Array = _assembled(self._sums, self.rows, self.columns)
+        return whole[:, : self.height, : self.width]
+
+    def _split(self, values: npt.NDArray[np.generic]) -> list[npt.NDArray[np.generic]]:
+        missing = self._slots - len(values)
+        if missing:
+            values = np.concatenate([values, np.repeat(values[:1], missing, axis=0)])
+        return np.split(values, len(self._sums))
 
 
-@partial(jax.jit, static_argnames=("shape", "margin", "reach"))
-def interpolate_one(
-    frame: Array,
-    gain: Array,
-    whole: Array,
-    part_x: Array,
-    part_y: Array,
-    shape: tuple[int, int],
-    margin: int,
-    reach: int,
-) -> Array:
-    """One frame [H, W] interpolated, as in `add_group`: [H', W']."""
-    return _interpolated(frame, whole, part_x, part_y, gain, shape, margin, reach)
-
-
-def _interpolated(
-    frame: Array,
-    whole: Array,
-    part_x: Array,
-    part_y: Array,
-    gain: Array,
-    shape: tuple[int, ...],
-    margin: int,
-    reach: int,
-) -> Array:
-    height, width = shape
-    counts = apply_gain(frame[None], gain)[0]
-    below, right = margin + height - frame.shape[0], margin + width - frame.shape[1]
-    padded = jnp.pad(counts, ((margin, below), (margin, right)), mode="symmetric")
-    block = jax.lax.dynamic_slice(
-        padded, (margin + whole[1] - reach, margin + whole[0] - reach), (height + 2 * reach, width + 2 * reach)
-    )
-    along_x = _pass_x(block, part_x, reach)
-    return _pass_y(along_x, part_y, reach)
-
-
-def _windows(block: Array, count: int, reach: int, axis: int) -> Array:
-    """Overlapping windows of TILE + 2 reach along `axis`, `count` of them, on a new axis before it."""
-    pieces = [jax.lax.slice_in_dim(block, i * TILE, i * TILE + TILE + 2 * reach, axis=axis) for i in range(count)]
-    return jnp.stack(pieces, axis=0)
-
-
-def _pass_x(block: Array, part: Array, reach: int) -> Array:
-    """[H' + 2 reach, W' + 2 reach] to [H' + 2 reach, W']; the rows above and below the tiles take the displacement of the nearest tile."""
-    rows, columns = part.shape
-    matrix = toeplitz(taps(part, reach), TILE)
-    windows = _windows(block, columns, reach, axis=1)
-    top, inner, bottom = windows[:, :reach], windows[:, reach:-reach], windows[:, -reach:]
-    inner = inner.reshape(columns, rows, TILE, TILE + 2 * reach)
-    done = jnp.einsum("cryk,rckx->rycx", inner, matrix, precision="highest").reshape(rows * TILE, columns * TILE)
-    first = jnp.einsum("cyk,ckx->ycx", top, matrix[0], precision="highest").reshape(reach, columns * TILE)
-    last = jnp.einsum("cyk,ckx->ycx", bottom, matrix[-1], precision="highest").reshape(reach, columns * TILE)
-    return jnp.concatenate([first, done, last])
-
-
-def _pass_y(block: Array, part: Array, reach: int) -> Array:
-    """[H' + 2 reach, W'] to [H', W']."""
-    rows, columns = part.shape
-    matrix = toeplitz(taps(part, reach), TILE)
-    windows = _windows(block, rows, reach, axis=0).reshape(rows, TILE + 2 * reach, columns, TILE)
-    return jnp.einsum("rkcx,rcky->rycx", windows, matrix, precision="highest").reshape(rows * TILE, columns * TILE)
-
-
-def tile_counts(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of tiles that cover a frame."""
-    return -(-height // TILE), -(-width // TILE)
-
-
-def tile_centres(size: int, tiles: int) -> np.ndarray:
-    """Pixel coordinate of each tile's centre."""
-    return np.arange(tiles) * TILE + (TILE - 1) / 2
+@partial(jax.jit, static_argnames=("rows", "columns"))
+def _assembled(parts: list[Array], rows: int, columns: int) -> Array:
+    cells = jnp.concatenate(parts)[: rows * columns]
+    grid = cells.reshape(rows, columns, -1, CELL, CELL).transpose(2, 0, 3, 1, 4)
+    whole: Array = grid.reshape(grid.shape[0], rows * CELL, columns * CELL)
+    return whole

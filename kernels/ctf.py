@@ -88,12 +88,15 @@ def fit_image(
         )
         return fit, size
 
-    # The search needs a window that holds rings at the largest defocus; the fit then one for the defocus there is.
+    # The search needs a window that holds rings at the largest defocus; the fit then one for the defocus and the slope there are.
     fit, size = fit_with(max(asked, _ring_length(lens, what.defocus_max, SEARCHED_ANGSTROM)), what)
-    enough = max(asked, _ring_length(lens, fit.defocus_angstrom, fit.resolution_angstrom or what.k_max**-1))
-    if fit.failure is None and enough < 0.7 * size * pixel_size_angstrom:
-        again, _ = fit_with(enough, _around(what, fit, lens))
-        fit = again if again.failure is None else fit
+    if fit.failure is None:
+        finest = max(1 / what.k_max, fit.resolution_angstrom or 0.0)
+        level = _level_length(lens, fit.grid.tilt_degrees or 0.0, finest)
+        better = max(_ring_length(lens, fit.defocus_angstrom, finest), min(asked, level))
+        if better < 0.7 * size * pixel_size_angstrom:
+            again, _ = fit_with(better, _around(what, fit, lens))
+            fit = again if again.failure is None else fit
     tell(1.0)
     return fit
 
@@ -166,6 +169,12 @@ def _limit(size: int, pixel: float, what: Range) -> int:
 def _ring_length(lens: Lens, defocus: float, resolution: float) -> float:
     """Å of specimen that a patch must hold for rings at a defocus (Å) to be resolved down to a resolution (Å): 2.5 of their delay 2λ·df·k."""
     return 2.5 * 2 * lens.wavelength * abs(defocus) / resolution
+
+
+def _level_length(lens: Lens, tilt_degrees: float, resolution: float) -> float:
+    """Å of specimen over which a tilted field's defocus changes rings at a resolution (Å) by no more than a quarter to either side."""
+    slope = math.tan(math.radians(tilt_degrees))
+    return resolution**2 / (2 * lens.wavelength * slope) if slope > 1e-6 else math.inf
 
 
 def _around(wanted: Range, fit: CtfFit, lens: Lens) -> Range:

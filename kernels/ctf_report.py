@@ -28,12 +28,14 @@ from warpcore.kernels.ctf_result import CtfFit, DefocusSurface
 from warpcore.kernels.spectra import Band, band, centred_plane
 
 # Evidence for rings (ring_evidence) from which a fit is believed; the benchmark of images without rings sets it.
-CONFIDENCE = 25.0
+CONFIDENCE = 40.0
 # Bodies of one size (gold beads) interfere at low frequency; only a fit that reaches no finer than this can be theirs.
 BEADS_ANGSTROM = 9.0
 # Rings that are weaker than this share of their mean in one direction, even by so many deviations more, were wiped out by drift.
 WEAKEST_DIRECTION = 0.5
 WEAKEST_CERTAINTY = 1.0
+# Rings in the band that a fit of the phase shift needs: with two, background, phase and defocus make up for each other (69° seen).
+RINGS_FOR_PHASE = 2.5
 
 
 def fit_power(
@@ -77,7 +79,7 @@ def fit_power(
     plain_curve = quality.agreement(plain, plain_whitened, -smeared, plain_phase, seen.step)
     plain_resolution = quality.fit_resolution(plain.k, plain_curve, wanted.k_min, wanted.k_max)
     merit, weakest, deviation = _directions(mean, pixels, found, lens, defocus)
-    failure, warnings = _verdict(found, resolution, defocus, wanted, weakest + WEAKEST_CERTAINTY * deviation)
+    failure, warnings = _verdict(found, resolution, defocus, wanted, weakest + WEAKEST_CERTAINTY * deviation, lens)
     good = None if failure else resolution
     return CtfFit(
         defocus_u_angstrom=defocus + half,
@@ -162,7 +164,7 @@ def _directions(
 
 
 def _verdict(
-    found: Estimate, resolution: float | None, defocus: float, wanted: Range, weakest: float
+    found: Estimate, resolution: float | None, defocus: float, wanted: Range, weakest: float, lens: Lens
 ) -> tuple[str | None, list[str]]:
     if found.evidence < CONFIDENCE or resolution is None:
         return "no rings", []
@@ -170,6 +172,11 @@ def _verdict(
         return "no rings: the spectrum is that of bodies of one size", []
     if weakest < WEAKEST_DIRECTION:
         return "drift: rings are missing in one direction", []
+    if wanted.fit_phase:
+        k2 = np.linspace(wanted.k_min, wanted.k_max, 200) ** 2
+        rings = float(np.ptp(lens.chi(k2, defocus))) / math.pi
+        if rings < RINGS_FOR_PHASE:
+            return f"no rings to spare: with {rings:.1f} in the band, phase shift and defocus cannot be told apart", []
     low, high = wanted.defocus_min, wanted.defocus_max
     if not low <= defocus <= high:
         return f"out of range: rings fit {defocus / 1e4:.2f} µm, searched {low / 1e4:g} to {high / 1e4:g} µm", []
@@ -207,7 +214,7 @@ def _picture(
     defocus: float,
     resolution: float | None,
 ) -> np.ndarray:
-    """Centred picture: left half the spectrum scaled so that rings run from 0 to 1, right half CTF² up to the fit resolution, which a circle marks."""
+    """Centred picture: left half the spectrum scaled so that rings run from 0 to 1 (row above the middle: as measured, below: averaged along the rings), right half CTF² up to the fit resolution, which a circle marks."""
     whole = centred_plane(mean)
     limit = seen.limit
     y, x = np.meshgrid(np.arange(-limit, limit + 1), np.arange(-limit, limit + 1), indexing="ij")
@@ -215,8 +222,14 @@ def _picture(
     line, size = np.interp(k, profile.k, middle), np.interp(k, profile.k, amplitude)
     data = 0.5 + 0.5 * (whole - line) / np.maximum(size, 0.05 * line)
     r2 = np.maximum(x**2 + y**2, 1)
-    local = defocus + (float(at.astigmatism_x) * (x**2 - y**2) + float(at.astigmatism_y) * 2 * x * y) / r2
-    model = np.sin(lens.chi(k**2, local) + float(at.phase)) ** 2
+    offset = (float(at.astigmatism_x) * (x**2 - y**2) + float(at.astigmatism_y) * 2 * x * y) / r2
+    model = np.sin(lens.chi(k**2, defocus + offset) + float(at.phase)) ** 2
+    # Lower quadrant: the mean along the rings, each drawn where its direction has it.
+    slope = defocus - 1e7 * lens.cs_mm * lens.wavelength**2 * k**2
+    usable = np.abs(slope) > 0.3 * abs(defocus)
+    ring = k * np.sqrt(1 + np.clip(np.where(usable, offset / np.where(usable, slope, 1.0), 0.0), -0.5, 0.5))
+    relative = 0.5 + 0.5 * (profile.power - middle) / np.maximum(amplitude, 0.02 * middle)
+    data = np.where(y > 0, np.interp(ring, profile.k, relative), data)
     if resolution is not None:
         model = np.where(k <= 1 / resolution, model, 0.5)
         model = np.where(np.abs(k - 1 / resolution) < 0.6 * seen.step, 1.5, model)

@@ -16,15 +16,17 @@ IntArray = npt.NDArray[np.intp]
 
 _SIGMA = 7.0
 _SOURCES = 16
+_LOOKS = 4
+_EXPECTED = 20.0
 _CHUNK_BYTES = 64 << 20
 
 
 def find_defects(frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating] | None) -> BoolArray:
     """Hot and dead pixels of a movie [F, H, W]: [H, W], True where defect; what the gain marks (zero) is included.
 
-    A pixel is hot or dead where its count, summed over either half of the frames, leaves what its 24 neighbours say by more than 7 standard
-    deviations (of the larger of the counting statistics and the spread seen) to the same side in both halves: specimen and cosmic hits do
-    not stay isolated in one pixel over a drifting movie. One frame: nothing can be told, only the gain's defects are returned.
+    A pixel is hot or dead where its count, summed over all frames, leaves what its 24 neighbours say by more than 7 standard deviations (of the
+    larger of the counting statistics and the spread seen), to the same side in both halves of the movie: specimen and cosmic hits do not stay
+    isolated in one pixel over a drifting movie. One without counts where 20 are expected is dead. One frame: nothing can be told, only the gain's defects are returned.
     """
     count, height, width = frames.shape
     marked = gain_defects(gain)
@@ -32,59 +34,65 @@ def find_defects(frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating]
     if count < 2 or min(height, width) < 16:
         return mask
     factor = jnp.asarray(multiplicative_gain(gain, height, width))
-    good = jnp.asarray(~mask)
     middle = count // 2
     first = _summed(frames[:middle], factor)
     second = _summed(frames[middle:], factor)
-    return np.asarray(np.asarray(_outliers(first, second, good)) | mask)
+    found = mask
+    # A hot pixel inflates its neighbours' spread and hides others beside it: looked at again without those known, while that finds more.
+    for _ in range(_LOOKS):
+        more = np.asarray(_outliers(first, second, jnp.asarray(~found)))
+        if not more.any():
+            break
+        found = found | more
+    return found
 
 
 def _summed(frames: npt.NDArray[np.generic], factor: jax.Array) -> jax.Array:
     total = jnp.zeros(frames.shape[1:], jnp.float32)
     step = max(1, _CHUNK_BYTES // max(1, frames[0].nbytes))
     for start in range(0, len(frames), step):
-        total = total + _sum_of(jnp.asarray(frames[start : start + step]), factor)
-    return total
+        total = total + _sum_of(jnp.asarray(frames[start : start + step]))
+    return total * factor
 
 
 @jax.jit
-def _sum_of(frames: jax.Array, factor: jax.Array) -> jax.Array:
-    return apply_gain(frames, factor).sum(0)
+def _sum_of(frames: jax.Array) -> jax.Array:
+    if jnp.issubdtype(frames.dtype, jnp.integer):
+        return frames.sum(0, dtype=jnp.int32).astype(jnp.float32)
+    return apply_gain(frames, jnp.ones(frames.shape[1:], jnp.float32)).sum(0)
 
 
 def _neighbourhood(image: jax.Array) -> jax.Array:
     """Sum over the 5 x 5 window without its centre, mirrored at the edges."""
     padded = jnp.pad(image, 2, mode="symmetric")
-    rows = jnp.stack([padded[i : i + image.shape[0]] for i in range(5)]).sum(0)
-    return jnp.stack([rows[:, i : i + image.shape[1]] for i in range(5)]).sum(0) - image
-
-
-def _deviation(image: jax.Array, good: jax.Array) -> jax.Array:
-    """(pixel - mean of good neighbours) in standard deviations; 0 where fewer than 4 neighbours are good."""
-    weight = good.astype(jnp.float32)
-    around = _neighbourhood(weight)
-    known = image * weight
-    mean = _neighbourhood(known) / jnp.maximum(around, 1)
-    variance = _neighbourhood(known * known) / jnp.maximum(around, 1) - mean * mean
-    spread = jnp.sqrt(jnp.maximum(jnp.maximum(variance, jnp.abs(mean)), 1e-12))
-    return jnp.where(around >= 4, (image - mean) / spread, 0)
-
-
-def _flagged(first: jax.Array, second: jax.Array, good: jax.Array) -> jax.Array:
-    one, two = _deviation(first, good), _deviation(second, good)
-    hot = (one > _SIGMA) & (two > _SIGMA)
-    # Dead: far below in both halves together, where counts suffice to tell.
-    dead = (one + two < -_SIGMA * np.float32(np.sqrt(2))) & (one < -1) & (two < -1)
-    return hot | dead
+    rows = jnp.zeros((), image.dtype)
+    for i in range(5):
+        rows = rows + padded[i : i + image.shape[0]]
+    total = -image
+    for i in range(5):
+        total = total + rows[:, i : i + image.shape[1]]
+    return total
 
 
 @jax.jit
 def _outliers(first: jax.Array, second: jax.Array, good: jax.Array) -> jax.Array:
-    # A hot pixel inflates its neighbours' mean and spread, and hides others beside it: second and third look without those known.
-    found = _flagged(first, second, good)
-    for _ in range(2):
-        found = found | _flagged(first, second, good & ~found)
-    return found & good
+    weight = good.astype(jnp.float32)
+    around = _neighbourhood(weight)
+    both = first + second
+    # Clipped at four times the mean: one hot pixel must not hide another beside it.
+    known = jnp.minimum(both, 4 * jnp.sum(both * weight) / jnp.maximum(jnp.sum(weight), 1)) * weight
+    mean = _neighbourhood(known) / jnp.maximum(around, 1)
+    variance = _neighbourhood(known * known) / jnp.maximum(around, 1) - mean * mean
+    spread = jnp.sqrt(jnp.maximum(jnp.maximum(variance, jnp.abs(mean)), 1e-12))
+    # Either half by itself must lean the same way: a cosmic hit in one frame does not.
+    share = jnp.sum(first * weight) / jnp.maximum(jnp.sum(both * weight), 1e-12)
+    one = (first - mean * share) / (spread * jnp.sqrt(jnp.maximum(share, 1e-6)))
+    two = (second - mean * (1 - share)) / (spread * jnp.sqrt(jnp.maximum(1 - share, 1e-6)))
+    deviation = (both - mean) / spread
+    hot = (deviation > _SIGMA) & (one > _SIGMA / 2) & (two > _SIGMA / 2)
+    # No counts at all where 20 or more are expected: exp(-20) by chance.
+    dead = ((deviation < -_SIGMA) & (one < -1) & (two < -1)) | ((both < 0.02 * mean) & (mean > _EXPECTED))
+    return (hot | dead) & good & (around >= 4)
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,16 +46,18 @@ def low_rank_weights(
     pre_exposure: float,
     tolerance: float,
 ) -> tuple[Float64Array, Float64Array]:
-    """The weights as a short sum of products: (of_frame [rank, frames], of_frequency [rank, n]).
+    """The weights as a short sum of products: (of_frame [rank, frames], of_frequency [rank, n]); the first of_frame is all ones.
 
-    The weights are smooth in dose and frequency, so a few terms (4 to 7) hold them all: the weighted sum of F frames then needs `rank`
+    The weights are smooth in dose and frequency, so a few terms (4 to 6) hold them all: the weighted sum of F frames then needs `rank`
     transforms in place of F. The rank is the least whose largest error over all frames and frequencies is below `tolerance`.
     """
     weights = dose_weights(frequency, frames, dose_per_frame, voltage_kv, pre_exposure)
-    u, s, vt = np.linalg.svd(weights, full_matrices=False)
-    rank = 1
-    while rank < len(s) and np.max(np.abs(weights - (u[:, :rank] * s[:rank]) @ vt[:rank])) > tolerance:
+    mean = weights.mean(0)
+    u, s, vt = np.linalg.svd(weights - mean, full_matrices=False)
+    rank = 0
+    while rank < len(s) and np.max(np.abs(weights - mean - (u[:, :rank] * s[:rank]) @ vt[:rank])) > tolerance:
         rank += 1
     # Signs of singular vectors are arbitrary: fixed here, so that equal input gives equal output on any library.
-    sign = np.where(u[:, :rank].sum(axis=0) < 0, -1.0, 1.0)
-    return (u[:, :rank] * sign).T.copy(), (s[:rank, None] * vt[:rank] * sign[:, None]).copy()
+    sign = np.where(u[0, :rank] < 0, -1.0, 1.0)
+    of_frame = np.concatenate([np.ones((1, frames)), (u[:, :rank] * sign).T])
+    return of_frame, np.concatenate([mean[None], s[:rank, None] * vt[:rank] * sign[:, None]])

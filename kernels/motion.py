@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from warpcore.kernels.defects import plan_repair
 from warpcore.kernels.gain import all_defects, multiplicative_gain
@@ -37,6 +38,8 @@ _FRAME_BUCKET = 8
 _MAX_TRACK_NODES = 256
 _LOCAL_NODES_SHORT = 5
 _LOCAL_NODES_TIME = 8
+_MOST_STEPS = 8
+_SETTLED_ANGSTROM = 0.03
 
 
 def automatic_grid(
@@ -75,7 +78,7 @@ def estimate_motion(
         raise ValueError(f"a movie is frames x height x width, not {frames.shape}")
     count, height, width = frames.shape
     report = on_progress or (lambda fraction, message: None)
-    factor = max(1, int(0.35 * range_max_angstrom / pixel_size_angstrom))
+    factor = max(1, int(0.26 * range_max_angstrom / pixel_size_angstrom))
     if count == 1 or min(height, width) // factor < 32:
         return MotionModel.zero(count)
     nodes = grid or automatic_grid(count, height, width, pixel_size_angstrom, dose_per_frame)
@@ -90,16 +93,21 @@ def estimate_motion(
     start = start - start.mean(0)
     report(0.6, "cutting patches")
     layout = plan_layout(binned.shape[1], binned.shape[2], pixel, range_min_angstrom, range_max_angstrom)
-    offsets = np.zeros((binned.shape[0], 2), np.int32)
-    offsets[:count] = np.round(start / pixel)
-    real, imaginary = patch_coefficients(binned, offsets, layout)
-    problem = _Problem(count, real, imaginary, layout, offsets[:count] * pixel, pixel, range_max_angstrom, b_factor)
+    problem = _cut(binned, layout, start, pixel, range_max_angstrom, b_factor)
+    if not float(jnp.abs(problem.real).max()) > 0:
+        return MotionModel.zero(count)
     x, y = layout.centres()
     # A patch lies at its place in the average, which is frame 0: where its content was in that frame.
     x_fraction = ((x + 0.5) * factor + start[0, 0] / pixel_size_angstrom) / width
     y_fraction = ((y + 0.5) * factor + start[0, 1] / pixel_size_angstrom) / height
     report(0.8, "fitting the track and the local field")
-    model = _fit(problem, start, x_fraction, y_fraction, height / width, nodes)
+
+    def recut(track: Float64Array) -> _Problem:
+        return _cut(binned, layout, track, pixel, range_max_angstrom, b_factor)
+
+    # Matrices of a few hundred rows: threads of the linear algebra library would only wait for each other (100 times as long on a busy host).
+    with threadpool_limits(1, user_api="blas"):
+        model = _fit(problem, recut, start, x_fraction, y_fraction, height / width, nodes)
     report(1.0, "motion done")
     return model
 
@@ -140,8 +148,19 @@ class _Problem:
     b_factor: float
 
 
+def _cut(
+    binned: jnp.ndarray, layout: Layout, track: Float64Array, pixel: float, range_max: float, b_factor: float
+) -> _Problem:
+    """The patches at the whole pixels next to a track [F, 2], Å."""
+    offsets = np.zeros((binned.shape[0], 2), np.int32)
+    offsets[: len(track)] = np.round(track / pixel)
+    real, imaginary = patch_coefficients(binned, offsets, layout)
+    return _Problem(len(track), real, imaginary, layout, offsets[: len(track)] * pixel, pixel, range_max, b_factor)
+
+
 def _fit(
     problem: _Problem,
+    recut: Callable[[Float64Array], _Problem],
     start: Float64Array,
     x_fraction: Float64Array,
     y_fraction: Float64Array,
@@ -158,7 +177,11 @@ def _fit(
     priors = _priors(nx, ny, lt, aspect) if local else ()
     track = np.linalg.lstsq(basis.track, start, rcond=None)[0]
     solution = Solution(track, np.zeros((lt * nx * ny, 2)), 0.0, 0.0)
-    for cutoff, with_local, steps in ((3.0, False, 2), (1.6, True, 2), (1.0, True, 4)):
+    for cutoff, with_local, steps in ((3.0, False, 2), (1.6, True, 1), (1.0, True, _MOST_STEPS)):
+        track = basis.track @ solution.track_nodes
+        if np.abs(track - problem.cut_at).max() > 0.75 * problem.pixel:
+            # A patch's window stays where it was cut: cut anew where that was more than rounding away.
+            problem = recut(track)
         solution = _stage(problem, basis, solution, priors if with_local else (), cutoff * problem.range_max, steps)
     local_nodes = solution.local_nodes.reshape(lt, ny, nx, 2)
     return MotionModel(
@@ -197,11 +220,13 @@ def _stage(
     spectrum = estimate_spectrum(coherent, total, count, ring, kx, ky, scale, problem.b_factor)
     weight = jnp.asarray(spectrum.weight)
     value, gradient, _ = _evaluate(problem, weight, basis, solution)
+    covariance = None
     for _ in range(steps):
         system = build_system(basis, spectrum.curvature, gradient, solution.track_nodes, solution.local_nodes)
-        right = system.track_right - system.local_track.T @ solution.local_nodes
-        times = np.linspace(0, 1, basis.track.shape[1])
-        target = solve(system, choose_track_prior(times, system.track_track, right), priors)
+        if covariance is None:
+            right = system.track_right - system.local_track.T @ solution.local_nodes
+            covariance = choose_track_prior(np.linspace(0, 1, basis.track.shape[1]), system.track_track, right)
+        target = solve(system, covariance, priors)
         fraction = 1.0
         while True:
             trial = _between(solution, target, fraction)
@@ -210,8 +235,15 @@ def _stage(
             if new_value >= value - 0.5 * basis.track.shape[1] or fraction < 0.2:
                 break
             fraction /= 2
+        change = max(np.abs(new - old).max() for new, old in _node_pairs(trial, solution))
         solution, value, gradient = trial, new_value, new_gradient
+        if change < _SETTLED_ANGSTROM:
+            break
     return solution
+
+
+def _node_pairs(new: Solution, old: Solution) -> tuple[tuple[Float64Array, Float64Array], ...]:
+    return (new.track_nodes, old.track_nodes), (new.local_nodes, old.local_nodes)
 
 
 def _between(old: Solution, new: Solution, fraction: float) -> Solution:

@@ -24,9 +24,16 @@ _MIN_PATCHES, _MAX_PATCHES = 4, 12
 @partial(jax.jit, static_argnames=("factor",))
 def bin_frames(frames: Array, gain: Array, factor: int) -> Array:
     """Raw frames [F, H, W] times gain [H, W], summed over `factor` x `factor` pixels: [F, H // factor, W // factor] float32."""
-    height, width = frames.shape[1] // factor, frames.shape[2] // factor
-    counts = apply_gain(frames[:, : height * factor, : width * factor], gain[: height * factor, : width * factor])
-    return counts.reshape(-1, height, factor, width, factor).sum((2, 4))
+    height, width = frames.shape[1] // factor * factor, frames.shape[2] // factor * factor
+    rows = jnp.zeros((), jnp.float32)
+    # Strided slices and not a reshape: twenty times as fast in XLA on a CPU.
+    for i in range(factor):
+        rows = rows + apply_gain(frames[:, i:height:factor, :width], gain[i:height:factor, :width])
+    rows = jax.lax.optimization_barrier(rows)  # type: ignore[no-untyped-call]
+    total: Array = rows[:, :, ::factor]
+    for i in range(1, factor):
+        total = total + rows[:, :, i::factor]
+    return total
 
 
 @partial(jax.jit, static_argnames=("factor",))
@@ -71,7 +78,8 @@ def plan_layout(
     """Patches of about 250 Å, 4 to 12 along the short side, overlapping by a third, on a binned frame [height, width]."""
     short = min(height, width)
     along_short = int(np.clip(round(short * pixel_size_angstrom / _SPACING_ANGSTROM), _MIN_PATCHES, _MAX_PATCHES))
-    spacing = max(8, short // along_short)
+    # Within the frame: a frame's edge in a patch would pull the content's movement along.
+    spacing = max(8, int(short / (along_short + 1 / 3)))
     edge = max(2, spacing // 3)
     size = spacing + edge
     size += size % 2
@@ -101,8 +109,8 @@ def plan_layout(
 
 
 def _starts(side: int, spacing: int, size: int) -> IntArray:
-    """Evenly spaced patches, centred on the side, reaching at most half a taper beyond its ends."""
-    number = max(1, round(side / spacing))
+    """Evenly spaced patches, centred on the side, within it."""
+    number = max(1, int((side - (size - spacing)) / spacing + 0.05))
     span = (number - 1) * spacing + size
     return (np.arange(number) * spacing + (side - span) // 2).astype(np.int32)
 

@@ -44,21 +44,16 @@ def choose_track_prior(times: Float64Array, matrix: Float64Array, right: Float64
         return track_covariance(times, _SMOOTH[-1], _STEPS[-1], _JITTER[-1], False)
     choice: tuple[float, float, float, bool] = (30.0, 3.0, 0.25, False)
     best = -np.inf
-    for _ in range(2):
+    for search in (0, 1, 0, 1):
         before = choice
-        searches = (
-            [(a, choice[1], choice[2], w) for a, w in product(_SMOOTH, (False, True))],
-            [(choice[0], s, j, choice[3]) for s, j in product(_STEPS, _JITTER)],
-        )
-        for index in range(2):
-            candidates = searches[index]
-            if index == 1:
-                candidates = [(choice[0], s, j, choice[3]) for s, j in product(_STEPS, _JITTER)]
-            covariances = np.stack([track_covariance(times, *one) for one in candidates])
-            values = track_evidence(covariances, matrix, right)
-            if values.max() > best + 1e-9:
-                best, choice = float(values.max()), candidates[int(np.argmax(values))]
-        if choice == before:
+        if search == 0:
+            candidates = [(a, choice[1], choice[2], w) for a, w in product(_SMOOTH, (False, True))]
+        else:
+            candidates = [(choice[0], s, j, choice[3]) for s, j in product(_STEPS, _JITTER)]
+        values = track_evidence(np.stack([track_covariance(times, *one) for one in candidates]), matrix, right)
+        if values.max() > best + 1e-9:
+            best, choice = float(values.max()), candidates[int(np.argmax(values))]
+        if search == 1 and choice == before:
             break
     return track_covariance(times, *choice)
 
@@ -87,10 +82,10 @@ def local_prior(
     space = np.exp(-0.5 * distance2 / reach**2)
     root = np.sqrt(times)
     time = np.exp(-0.5 * ((root[:, None] - root) / settling) ** 2)
-    # Smooth kernels have few modes that matter: those below a thousandth of the largest (in Å) are left out.
+    # Smooth kernels have few modes that matter: those below a hundredth of the largest (in Å) are left out.
     space_values, space_vectors = np.linalg.eigh(space)
     time_values, time_vectors = np.linalg.eigh(time)
     values = np.outer(time_values, space_values)
-    kept_time, kept_space = np.nonzero(values > 1e-6 * values.max())
+    kept_time, kept_space = np.nonzero(values > 1e-4 * values.max())
     factor = np.einsum("tm,sm->tsm", time_vectors[:, kept_time], space_vectors[:, kept_space])
     return LocalPrior(factor.reshape(len(times) * len(positions_x), -1) * np.sqrt(values[kept_time, kept_space]))

@@ -128,6 +128,16 @@ class OutputPaths:
         return f"matching/{self.root}_{self.suffix}.star"
 
     @property
+    def overlay(self) -> str:
+        """Picture of the average with its picks."""
+        return f"matching/{self.root}_{self.suffix}.png"
+
+    @property
+    def mask(self) -> str:
+        """Junk: carbon, contamination, gold."""
+        return f"mask/{self.root}.mrc"
+
+    @property
     def particles(self) -> str:
         """Extracted boxes."""
         return f"particles/{self.root}_{self.suffix}.mrcs"

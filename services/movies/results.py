@@ -6,8 +6,8 @@
           accumulated_early_angstrom, accumulated_late_angstrom, grid [x, y, t], local_grid [x, y, t]
 `ctf`     defocus_um (mean of U and V), defocus_delta_um (U - V), defocus_angle_degrees, defocus_u_angstrom,
           defocus_v_angstrom, phase_shift_pi, resolution_angstrom, figure_of_merit, failure (null or the reason)
-`picking` count, method, diameter_angstrom, threshold, suffix, coordinates (file)
-`export`  average, thumbnail, odd, even, stack, deconvolved, particles (files or null), particle_count, junk_percent
+`picking` count, method, diameter_angstrom, threshold, suffix, coordinates (file), junk_percent (share of the area left out)
+`export`  average, thumbnail, odd, even, stack, deconvolved, particles (files or null), particle_count
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STEPS: tuple[Step, ...] = ("motion", "ctf", "picking", "export")
 def filter_reasons(results: dict[str, Any], limits: FilterSettings) -> list[str]:
     """Why a processed movie is filtered out, one line a limit; empty where it passes. What was not measured cannot fail."""
     ctf, motion = results.get("ctf") or {}, results.get("motion") or {}
-    picking, export = results.get("picking") or {}, results.get("export") or {}
+    picking = results.get("picking") or {}
     delta = ctf.get("defocus_delta_um")
     checks = [
         ("defocus", ctf.get("defocus_um"), limits.defocus_min, limits.defocus_max, "µm"),
@@ -31,7 +31,7 @@ def filter_reasons(results: dict[str, Any], limits: FilterSettings) -> list[str]
         ("resolution", ctf.get("resolution_angstrom"), None, limits.resolution_max, "Å"),
         ("motion", motion.get("mean_frame_movement_angstrom"), None, limits.motion_max, "Å"),
         ("particles", picking.get("count"), limits.particles_min, None, ""),
-        ("junk", export.get("junk_percent"), None, limits.junk_max, "%"),
+        ("junk", picking.get("junk_percent"), None, limits.junk_max, "%"),
     ]
     reasons = []
     for name, value, low, high, unit in checks:

@@ -93,7 +93,7 @@ def item(movie: Movie) -> str:
         "AstigX": _rounded(astigmatism[0], 4),
         "AstigY": _rounded(astigmatism[1], 4),
         "Motion": _rounded(motion.get("mean_frame_movement_angstrom"), 3),
-        "Junk": _rounded((results.get("export") or {}).get("junk_percent"), 2),
+        "Junk": _rounded((results.get("picking") or {}).get("junk_percent"), 2),
         "Particles": (results.get("picking") or {}).get("count"),
     }
     if movie.failure is not None and movie.status == "failed":

@@ -20,7 +20,6 @@ from warpcore.kernels.ctf import fit_image
 from warpcore.kernels.defects import find_defects
 from warpcore.kernels.motion import estimate_motion
 from warpcore.kernels.motion_model import MotionModel
-from warpcore.kernels.picking import pick_blobs
 from warpcore.services.movies.defects import read_defects
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.gain import read_gain
@@ -30,6 +29,7 @@ from warpcore.services.movies.readers import pixel_size_angstrom, read_movie
 from warpcore.services.movies.results import STEPS
 from warpcore.services.movies.settings import Settings, parse_settings
 from warpcore.services.worker import stored, summaries
+from warpcore.services.worker.picking import pick
 from warpcore.services.worker.products import Loaded, Products
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.writing import write_outputs
@@ -266,19 +266,10 @@ def _run_picking(loaded: Loaded, products: Products, report: Report) -> None:
     options = loaded.settings.picking
     assert products.average is not None
     report("picking", 0.0)
-    if options.diameter is None:
-        raise InputError("setting picking.diameter: give the particle's diameter in Å")
-    products.picks = pick_blobs(
-        products.average,
-        pixel_size_angstrom=products.average_pixel_size,
-        diameter_angstrom=options.diameter,
-        threshold=options.threshold,
-        minimum_distance_angstrom=options.minimum_distance,
-        contrast=options.contrast,
-        ctf=summaries.ctf_parameters(products.ctf, loaded.settings),
-    )
+    ctf = summaries.ctf_parameters(products.ctf, loaded.settings)
+    products.picks, products.junk = pick(products.average, products.average_pixel_size, options, ctf)
     report("picking", 1.0, f"{len(products.picks.scores)} particles")
-    products.results["picking"] = summaries.of_picking(products.picks, loaded.settings, loaded.paths)
+    products.results["picking"] = summaries.of_picking(products.picks, products.junk, loaded.settings, loaded.paths)
 
 
 def _gain(loaded: Loaded) -> npt.NDArray[np.float32] | None:

@@ -13,6 +13,7 @@ from warpcore.kernels.correct import Corrected
 from warpcore.kernels.ctf import CtfFit
 from warpcore.kernels.motion_model import MotionModel
 from warpcore.kernels.picking import Picks
+from warpcore.kernels.picking_junk import JunkMask
 from warpcore.services.movies.gain import Gain
 from warpcore.services.movies.paths import OutputPaths
 from warpcore.services.movies.raw import RawMovie
@@ -57,5 +58,6 @@ class Products:
     average_pixel_size: float = 0.0
     ctf: CtfFit | None = None
     picks: Picks | None = None
+    junk: JunkMask | None = None
     hot_pixels: npt.NDArray[np.bool_] | None = None
     seconds: dict[str, float] = field(default_factory=dict)

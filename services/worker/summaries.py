@@ -11,6 +11,7 @@ from warpcore.kernels.ctf import CtfFit
 from warpcore.kernels.ctf_parameters import CtfParameters
 from warpcore.kernels.motion_model import MotionModel
 from warpcore.kernels.picking import Picks
+from warpcore.kernels.picking_junk import JunkMask
 from warpcore.services.movies.paths import OutputPaths
 from warpcore.services.movies.raw import RawMovie
 from warpcore.services.movies.settings import Settings
@@ -70,7 +71,7 @@ def of_ctf(fit: CtfFit) -> dict[str, Any]:
     return {**dict(zip(names, rounded, strict=True)), "failure": None, "warnings": list(fit.warnings)}
 
 
-def of_picking(picks: Picks, settings: Settings, paths: OutputPaths) -> dict[str, Any]:
+def of_picking(picks: Picks, junk: JunkMask, settings: Settings, paths: OutputPaths) -> dict[str, Any]:
     """Summary of the picking step."""
     options = settings.picking
     return {
@@ -80,6 +81,7 @@ def of_picking(picks: Picks, settings: Settings, paths: OutputPaths) -> dict[str
         "threshold": options.threshold,
         "suffix": options.suffix,
         "coordinates": paths.coordinates,
+        "junk_percent": round(float(junk.percent), 2),
     }
 
 

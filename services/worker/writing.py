@@ -10,6 +10,7 @@ import numpy as np
 
 from warpcore.kernels.deconvolution import deconvolve
 from warpcore.kernels.particles import extract_particles
+from warpcore.kernels.picking_overlay import picks_overlay
 from warpcore.kernels.thumbnail import thumbnail
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.mrc_writer import write_mrc
@@ -39,8 +40,7 @@ def write_outputs(products: Products, staging: Staging) -> None:
     if "ctf" in products.ran and products.ctf is not None:
         _ctf(products, staging)
     if "picking" in products.ran and products.picks is not None:
-        place = staging.place("picking", loaded.paths.coordinates)
-        write_coordinates(place, products.picks.x_px, products.picks.y_px, products.picks.scores)
+        _picking(products, staging)
     if "export" in products.ran:
         products.results["export"] = _export(products, staging, average=True)
     # With the export, whose outputs always hold the XML; a run of earlier steps alone renews the same file.
@@ -106,6 +106,25 @@ def _ctf(products: Products, staging: Staging) -> None:
     write_mrc(staging.place("ctf", paths.power_spectrum), fit.diagnostic, products.average_pixel_size)
 
 
+def _picking(products: Products, staging: Staging) -> None:
+    """Coordinates, the junk mask (1 is junk), and a picture of both."""
+    loaded, picks, junk = products.loaded, products.picks, products.junk
+    assert products.average is not None
+    assert picks is not None
+    assert junk is not None
+    write_coordinates(staging.place("picking", loaded.paths.coordinates), picks.x_px, picks.y_px, picks.scores)
+    mask = junk.mask.astype(np.float32)
+    write_mrc(staging.place("picking", loaded.paths.mask), mask, junk.pixel_size_angstrom)
+    diameter = loaded.settings.picking.diameter
+    if diameter is not None:
+        picture = picks_overlay(
+            *(products.average, picks.x_px, picks.y_px, picks.scores),
+            diameter_px=diameter / products.average_pixel_size,
+            junk=junk.mask,
+        )
+        write_png(staging.place("picking", loaded.paths.overlay), picture)
+
+
 def _export(products: Products, staging: Staging, *, average: bool) -> dict[str, Any]:
     """The files that the export options ask for; `average`: the average and its thumbnail too (a job leaves them alone)."""
     loaded, paths, options = products.loaded, products.loaded.paths, products.loaded.settings.export
@@ -113,7 +132,7 @@ def _export(products: Products, staging: Staging, *, average: bool) -> dict[str,
     image = products.average
     assert image is not None
     names = ("average", "thumbnail", "odd", "even", "stack", "deconvolved", "particles", "particle_count")
-    made: dict[str, Any] = {**dict.fromkeys(names), "junk_percent": None}
+    made: dict[str, Any] = dict.fromkeys(names)
     if average and options.average:
         write_mrc(staging.place("export", paths.average), image, pixel, options.float16)
         made["average"] = paths.average

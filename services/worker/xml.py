@@ -31,6 +31,7 @@ def movie_xml(products: Products) -> MovieXml:
         unselect_manual={"include": False, "exclude": True}.get(loaded.task.selection),
         ctf_resolution_estimate_angstrom=fit.resolution_angstrom if fit is not None and fitted else None,
         mean_frame_movement_angstrom=motion.get("mean_frame_movement_angstrom"),
+        mask_percentage=(products.results.get("picking") or {}).get("junk_percent", -1.0),
         options_ctf=ctf_options(settings, acquisition) if settings.ctf.enabled else None,
         options_movement=movement_options(settings, acquisition) if not motion.get("skipped", True) else None,
         options_movie_export=export_options(settings, acquisition),

@@ -130,7 +130,8 @@ def test_term_ends_everything_within_10_s(start: Callable[..., Up], tmp_path: Pa
     up.process.terminate()
     assert up.process.wait(20) == 0
     assert time.monotonic() - begun < LONGEST_END_S
-    assert not [child for child in children if child.is_running()]
+    # One that has ended may still wait for init to take note of it.
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     assert "REST at" in (tmp_path / "results" / "logs" / "api.log").read_text()
 
 

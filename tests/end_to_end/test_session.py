@@ -90,6 +90,9 @@ def test_a_session_with_bad_movies_and_changed_settings(
     log = tmp_path / "tap.jsonl"
     with log.open("wb") as out:
         tap = subprocess.Popen([*WARPCORE, "tap", "--json", *session.ports[-2:]], stdout=out)
+    text_log = tmp_path / "tap.txt"
+    with text_log.open("wb") as out:
+        text_tap = subprocess.Popen([*WARPCORE, "tap", "movie.done", "settings", *session.ports[-2:]], stdout=out)
     try:
         wait_until(lambda: len(tapped(log, "service.heartbeat")) > 0, 30, "an event on the tap")
         wait_until(lambda: len(session.statuses()) == count, 30, f"{count} movies found")
@@ -101,10 +104,13 @@ def test_a_session_with_bad_movies_and_changed_settings(
         all_outputs_agree(session)
         settings_rerun_what_they_touch_and_no_more(session, log, wait_until)
         picking_alone_runs_when_it_is_toggled_on(session, log, wait_until)
+        a_movie_that_comes_late_is_done_too(session, log, wait_until)
         an_export_job_makes_what_it_was_asked_for(session, wait_until)
     finally:
-        tap.terminate()
-        tap.wait(timeout=10)
+        for one in (tap, text_tap):
+            one.terminate()
+            one.wait(timeout=10)
+    the_tap_has_shown_every_kind_of_event(log, text_log)
     assert session.stop() == 0
 
 
@@ -188,8 +194,42 @@ def picking_alone_runs_when_it_is_toggled_on(session: Any, log: Path, wait_until
     assert {(movie, steps) for movie, steps in runs(log)[before:]} == {(name, ("picking",)) for name in good}
 
 
+def a_movie_that_comes_late_is_done_too(session: Any, log: Path, wait_until: Callable[..., None]) -> None:
+    frames = np.random.default_rng(5).poisson(3, (2, 512, 512)).astype(np.uint8)
+    write_movie(session.data / "late.tif", frames)
+    write_movie(session.data / "gone.tif", frames)
+    wait_until(lambda: {"late", "gone"} <= {*session.statuses()} and session.settled(1), 60, "the late movies")
+    (session.data / "gone.tif").unlink()
+    wait_until(lambda: tapped(log, "file.vanished"), 20, "the file seen to vanish")
+
+
+def the_tap_has_shown_every_kind_of_event(log: Path, text_log: Path) -> None:
+    families = {
+        "file": ("seen", "incubating", "ready", "vanished"),
+        "movie": ("added", "status", "done", "failed"),
+        "task": ("assigned", "progress", "finished"),
+        "worker": ("registered", "heartbeat", "idle", "busy", "log"),
+        "processing": ("started",),
+        "settings": ("changed",),
+        "export": ("started", "progress", "done"),
+        "service": ("heartbeat",),
+    }
+    wanted = {f"{family}.{name}" for family, names in families.items() for name in names}
+    shown = {json.loads(line)["topic"] for line in log.read_text().splitlines()}
+    # A worker registers when it starts, before there is a tap.
+    assert wanted - shown <= {"worker.registered", "worker.log"}
+    seqs = [event["seq"] for event in map(json.loads, log.read_text().splitlines()) if event["seq"]]
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+    lines = text_log.read_text().splitlines()
+    assert lines
+    assert all("movie.done" in line or "settings.changed" in line for line in lines)
+
+
 def an_export_job_makes_what_it_was_asked_for(session: Any, wait_until: Callable[..., None]) -> None:
-    for kind, options in (("micrographs", {"halves": True, "deconvolution": True}), ("particles", {"box_size": 64})):
+    for kind, options in (
+        ("micrographs", {"halves": True, "stack": True, "deconvolution": True}),
+        ("particles", {"box_size": 64}),
+    ):
         answer = session.http.post(f"/api/export/{kind}", json={"options": options})
         assert answer.status_code == 202, answer.text
         job = answer.json()["job"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
+from warpcore.kernels.ctf import CtfFit
 from warpcore.kernels.ctf_model import electron_wavelength_angstrom
 
 
@@ -39,6 +40,31 @@ class Truth:
             "amplitude_contrast": self.amplitude_contrast,
         }
 
+    def power(self, k2: np.ndarray) -> np.ndarray:
+        """Power of the specimen over that of the noise at squared frequencies in 1/Å²."""
+        steep = np.minimum(0.04**2 / np.maximum(k2, 1e-12), 4.0)
+        return np.asarray(self.signal_to_noise * np.exp(-self.b_factor / 2 * k2) + self.strong * steep)
+
+    def rings(self, k_min: float, k_max: float) -> float:
+        """Number of rings between two frequencies in 1/Å."""
+        k2 = np.linspace(k_min, k_max, 400) ** 2
+        wavelength = electron_wavelength_angstrom(self.voltage)
+        defocus = 0.5 * (self.defocus_u + self.defocus_v)
+        return float(np.ptp(wavelength * k2 * (defocus - 0.5e7 * self.cs * wavelength**2 * k2)))
+
+
+def turned(angle: float) -> float:
+    """The same axis, in (-90, 90]."""
+    return 90 - (90 - angle) % 180
+
+
+def ring_phase_error(fit: CtfFit, truth: Truth) -> float:
+    """Largest error of χ + phase shift in radians from 30 Å to where the fit says that it holds; 1.57 is the next ring."""
+    k = np.linspace(1 / 30, 1 / (fit.resolution_angstrom or 4.0), 100)
+    defocus = fit.defocus_angstrom - 0.5 * (truth.defocus_u + truth.defocus_v)
+    phase = np.deg2rad(turned(fit.phase_shift_degrees - truth.phase_shift))
+    return float(np.abs(np.pi * electron_wavelength_angstrom(truth.voltage) * k**2 * defocus + phase).max())
+
 
 def simulate_image(
     truth: Truth, shape: tuple[int, int] = (1024, 1024), seed: int = 0, noise: float = 1.0
@@ -49,8 +75,7 @@ def simulate_image(
     kx = np.fft.rfftfreq(shape[1], truth.pixel_size)[None, :].astype(np.float32)
     k2 = kx * kx + ky * ky
     specimen = fft.rfft2(draw.standard_normal(shape, dtype=np.float32), workers=2)
-    steep = np.minimum(0.04**2 / np.maximum(k2, 1e-12), 4.0)
-    specimen *= np.sqrt(truth.signal_to_noise * np.exp(-truth.b_factor / 2 * k2) + truth.strong * steep)
+    specimen *= np.sqrt(truth.power(k2)).astype(np.float32)
     astigmatism = 0.5 * (truth.defocus_u - truth.defocus_v) * np.cos(2 * (np.arctan2(ky, kx) - np.deg2rad(truth.angle)))
     wavelength = electron_wavelength_angstrom(truth.voltage)
     rest = np.arcsin(truth.amplitude_contrast) + np.deg2rad(truth.phase_shift)

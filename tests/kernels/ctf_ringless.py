@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import fft
+
 from tests.kernels.ctf_images import Truth, simulate_image
 
 KINDS = ("noise", "carbon", "drift", "gold")

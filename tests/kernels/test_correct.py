@@ -161,6 +161,6 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_taps_hold_a_constant_and_a_pixel() -> None:
-    weights = np.asarray(taps(np.array([0.0, 0.5, -0.25], np.float32), 16))
-    np.testing.assert_allclose(weights.sum(1), 1, atol=1e-6)
-    assert weights[0, 16] == pytest.approx(1, abs=1e-6)
+    weights = np.asarray(taps(np.array([[0.0, 0.5, -0.25]], np.float32), 1))[0]
+    np.testing.assert_allclose(weights.sum(0), 1, atol=1e-6)
+    assert weights[13, 0] == pytest.approx(1, abs=1e-6)

@@ -26,13 +26,12 @@ RESULTS: dict[str, Any] = {
         "figure_of_merit": 0.2,
         "failure": None,
     },
-    "picking": {"count": 312, "suffix": "picks", "coordinates": "matching/grid/m7_picks.star"},
+    "picking": {"count": 312, "suffix": "picks", "coordinates": "matching/grid/m7_picks.star", "junk_percent": 1.5},
     "export": {
         "average": "average/grid/m7.mrc",
         "even": "average/even/grid/m7.mrc",
         "odd": "average/odd/grid/m7.mrc",
         "particles": "particles/grid/m7_picks.mrcs",
-        "junk_percent": 1.5,
     },
 }
 

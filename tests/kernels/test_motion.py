@@ -1,0 +1,157 @@
+"""Motion estimation against simulated truth, and what must hold by symmetry."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from warpcore.kernels.motion import automatic_grid, estimate_motion
+from warpcore.kernels.motion_fit import likelihood
+from warpcore.kernels.motion_model import MotionModel
+
+PIXEL = 2.0
+ARGUMENTS = {"gain": None, "defects": None, "pixel_size_angstrom": PIXEL, "dose_per_frame": 1.5}
+FRAMES, SIDE = 8, 288
+
+
+def _specimen(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Blobs of 15 to 60 Å: texture that a movie's frames show."""
+    ky, kx = np.fft.fftfreq(height, PIXEL)[:, None], np.fft.rfftfreq(width, PIXEL)[None]
+    k = np.hypot(kx, ky)
+    shape = np.exp(-(((k - 0.035) / 0.03) ** 2))
+    image = np.fft.irfft2(
+        np.fft.rfft2(np.random.default_rng(seed).normal(size=(height, width))) * shape, s=(height, width)
+    )
+    return image / image.std()
+
+
+def _window(image: np.ndarray, dx: float, dy: float, height: int, width: int, margin: int = 60) -> np.ndarray:
+    """The frame in the middle of a periodic specimen displaced by (dx, dy) px."""
+    ky, kx = np.fft.fftfreq(image.shape[0])[:, None], np.fft.rfftfreq(image.shape[1])[None]
+    moved = np.fft.irfft2(np.fft.rfft2(image) * np.exp(-2j * np.pi * (kx * dx + ky * dy)), s=image.shape)
+    return moved[margin : margin + height, margin : margin + width]
+
+
+def _movie(
+    track_px: np.ndarray, height: int = SIDE, width: int = SIDE, counts: float = 6.0, contrast: float = 0.25
+) -> np.ndarray:
+    image = _specimen(height + 120, width + 120)
+    random = np.random.default_rng(4)
+    expected = [counts * (1 + contrast * _window(image, x, y, height, width)) for x, y in track_px]
+    return random.poisson(np.maximum(expected, 0.05)).astype(np.uint8)
+
+
+def _smooth_track(frames: int = FRAMES) -> np.ndarray:
+    t = np.linspace(0, 1, frames)
+    return np.stack([6 * (1 - np.exp(-3 * t)), -4 * t**2 + 1.5 * t], axis=1)
+
+
+def _rmse(found: np.ndarray, truth: np.ndarray) -> float:
+    difference = (found - found.mean(0)) - (truth - truth.mean(0))
+    return float(np.sqrt((difference**2).sum(-1).mean()))
+
+
+@pytest.fixture(scope="module")
+def movie() -> np.ndarray:
+    return _movie(_smooth_track())
+
+
+@pytest.fixture(scope="module")
+def model(movie: np.ndarray) -> MotionModel:
+    return estimate_motion(movie, **ARGUMENTS)
+
+
+def test_track_is_found(model: MotionModel) -> None:
+    # Measured 0.05 Å; the drift is 13 Å.
+    assert _rmse(model.global_track_angstrom(), _smooth_track() * PIXEL) < 0.15
+
+
+def test_without_local_movement_none_is_made_up(model: MotionModel) -> None:
+    x, y = np.meshgrid(np.linspace(0.1, 0.9, 5), np.linspace(0.1, 0.9, 5))
+    local = model.displacements_angstrom(x, y) - model.global_track_angstrom()[:, None, None]
+    assert np.abs(local).max() < 0.3
+
+
+def test_equal_input_gives_an_equal_model(movie: np.ndarray, model: MotionModel) -> None:
+    again = estimate_motion(movie, **ARGUMENTS)
+    assert again.global_nodes.tobytes() == model.global_nodes.tobytes()
+    assert again.local_nodes.tobytes() == model.local_nodes.tobytes()
+
+
+def test_transposed_movie_gives_the_transposed_movement(movie: np.ndarray, model: MotionModel) -> None:
+    turned = estimate_motion(movie.transpose(0, 2, 1).copy(), **ARGUMENTS)
+    difference = turned.displacements_angstrom(0.3, 0.8)[:, ::-1] - model.displacements_angstrom(0.8, 0.3)
+    # Measured 0.02 Å: iterations end when no node moves by more than 0.03 Å.
+    assert np.abs(difference).max() < 0.06
+
+
+def test_reversed_movie_gives_the_reversed_track(movie: np.ndarray, model: MotionModel) -> None:
+    back = estimate_motion(movie[::-1].copy(), **ARGUMENTS)
+    # Not exact: the prior lets specimens settle forwards in time only.
+    assert _rmse(back.global_track_angstrom()[::-1], model.global_track_angstrom()) < 0.1
+
+
+def test_whole_pixels_are_recovered_to_two_hundredths_without_noise() -> None:
+    track = np.array([[0, 0], [3, -1], [5, 2], [4, 4], [7, 5], [8, 5], [8, 6], [9, 6]], float)
+    image = _specimen(SIDE + 120, SIDE + 120)
+    frames = np.stack([_window(image, x, y, SIDE, SIDE) for x, y in track]).astype(np.float32) * 10 + 100
+    found = estimate_motion(frames, **ARGUMENTS).global_track_angstrom() / PIXEL
+    assert np.abs((found - found.mean(0)) - (track - track.mean(0))).max() < 0.02
+
+
+def test_long_drift_and_jumps_are_followed() -> None:
+    steps = np.array([[0, 0], [10, 0], [9, 4], [2, 9], [10, 0], [10, -2], [9, 4], [10, 0]], float)
+    track = np.cumsum(steps, axis=0) - [30, 10]  # jumps of 20 Å, 120 Å in all
+    found = estimate_motion(_movie(track, contrast=0.4), **ARGUMENTS).global_track_angstrom()
+    assert _rmse(found, track * PIXEL) < 0.4
+
+
+@pytest.mark.parametrize(("frames", "height", "width"), [(2, 193, 260), (3, 260, 193), (17, 201, 201)])
+def test_odd_sizes_and_other_numbers_of_frames(frames: int, height: int, width: int) -> None:
+    track = _smooth_track(frames)
+    found = estimate_motion(_movie(track, height, width, contrast=0.4), **ARGUMENTS)
+    assert found.frames == frames
+    assert _rmse(found.global_track_angstrom(), track * PIXEL) < 0.4
+
+
+def test_one_frame_and_tiny_frames_do_not_move() -> None:
+    for shape in ((1, 200, 200), (5, 40, 40)):
+        still = estimate_motion(np.ones(shape, np.uint8), **ARGUMENTS)
+        assert still.frames == shape[0]
+        assert np.abs(still.global_track_angstrom()).max() < 1e-5
+
+
+def test_movie_without_any_signal_stays_finite() -> None:
+    blank = np.random.default_rng(0).poisson(2, (4, 200, 200)).astype(np.uint8)
+    for frames in (blank, np.zeros_like(blank)):
+        assert np.isfinite(estimate_motion(frames, **ARGUMENTS).global_track_angstrom()).all()
+
+
+def test_likelihood_gradient_is_that_of_finite_differences() -> None:
+    random = np.random.default_rng(2)
+    real, imaginary = (jnp.asarray(random.normal(size=(3, 4, 50)), jnp.float32) for _ in range(2))
+    kx, ky = (jnp.asarray(random.uniform(-0.1, 0.1, 50), jnp.float32) for _ in range(2))
+    weight = jnp.asarray(random.uniform(0.1, 1, (3, 50)), jnp.float32)
+    shift = random.normal(size=(3, 4, 2)).astype(np.float32)
+
+    def value(at: np.ndarray) -> float:
+        return float(np.asarray(likelihood(real, imaginary, kx, ky, weight, jnp.asarray(at))[0], np.float64).sum())
+
+    _, gradient, _ = likelihood(real, imaginary, kx, ky, weight, jnp.asarray(shift))
+    for index in [(0, 0, 0), (1, 3, 1), (2, 2, 0)]:
+        step = np.zeros_like(shift)
+        step[index] = 0.05
+        slope = (value(shift + step) - value(shift - step)) / 0.1
+        assert slope == pytest.approx(float(gradient[index]), rel=0.02, abs=0.05)
+
+
+def test_automatic_grid_follows_the_long_side_and_the_frames() -> None:
+    assert automatic_grid(24, 1024, 1024, 1.1, 1.5) == (5, 5, 24)
+    assert automatic_grid(40, 4092, 5760, 0.83, 1.0) == (7, 5, 40)
+    assert automatic_grid(2000, 4096, 4096, 2.0, 0.02)[2] == 256
+
+
+def test_what_is_no_movie_is_refused() -> None:
+    with pytest.raises(ValueError, match="frames x height x width"):
+        estimate_motion(np.ones((10, 10), np.uint8), **ARGUMENTS)
