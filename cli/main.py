@@ -15,6 +15,7 @@ from warpcore.cli import (
     export,
     items,
     output,
+    picker_commands,
     process,
     services,
     settings,
@@ -32,7 +33,7 @@ app = typer.Typer(
     epilog=errors.EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (up, demo, status, control, items, export, settings, tap, process, simulate, services):
+for module in (up, demo, status, control, items, export, settings, tap, process, simulate, picker_commands, services):
     module.register(app)
 
 

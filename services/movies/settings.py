@@ -101,7 +101,7 @@ class PickingSettings(Section):
     """Picking: nothing is picked until a diameter (Å) is given. `minimum_distance` in Å, null: one diameter."""
 
     enabled: bool = True
-    method: Literal["blob", "template"] = "blob"
+    method: Literal["blob", "template", "network"] = "blob"
     diameter: float | None = Field(default=None, gt=0, le=5000)
     threshold: float = Field(default=0.5, ge=0, le=100)
     minimum_distance: float | None = Field(default=None, ge=0, le=10000)

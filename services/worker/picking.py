@@ -1,4 +1,4 @@
-"""The picking step: junk first, then blobs or templates on what is left."""
+"""The picking step: junk first, then blobs, templates or the network on what is left."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import numpy.typing as npt
 from warpcore.kernels.ctf_parameters import CtfParameters
 from warpcore.kernels.picking import Picks, pick_blobs
 from warpcore.kernels.picking_junk import JunkMask, junk_mask
+from warpcore.kernels.picking_network import pick_network
+from warpcore.kernels.picking_projections import map_projections
 from warpcore.kernels.picking_templates import pick_templates
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.settings import PickingSettings
+
+_LEAST_MAP = 16  # as many square images of as many px are a map from this size on
 
 
 def pick(
@@ -43,6 +47,17 @@ def pick(
         return Picks(found.x_px, found.y_px, found.scores), junk
     if options.diameter is None:
         raise InputError("setting picking.diameter: give the particle's diameter in Å")
+    if options.method == "network":
+        learnt = pick_network(
+            average,
+            pixel_size_angstrom=pixel_size,
+            diameter_angstrom=options.diameter,
+            threshold=options.threshold,
+            minimum_distance_angstrom=options.minimum_distance,
+            contrast=options.contrast,
+            valid=valid,
+        )
+        return Picks(learnt.x_px, learnt.y_px, learnt.scores), junk
     picks = pick_blobs(
         average,
         pixel_size_angstrom=pixel_size,
@@ -57,7 +72,10 @@ def pick(
 
 
 def read_templates(options: PickingSettings) -> tuple[npt.NDArray[np.float32], float]:
-    """The stack [T, n, n] of `picking.templates_path` and its pixel size in Å. Raises InputError."""
+    """The stack [T, n, n] of `picking.templates_path`, or projections every 30° of a map (a cube), and the pixel size in Å.
+
+    Raises InputError.
+    """
     if not options.templates_path:
         raise InputError("setting picking.templates_path: picking.method = template needs an MRC stack of templates")
     path = Path(options.templates_path)
@@ -72,4 +90,7 @@ def read_templates(options: PickingSettings) -> tuple[npt.NDArray[np.float32], f
         raise InputError(f"setting picking.templates_path: {path} has no pixel size in its header")
     if stack.shape[1] != stack.shape[2]:
         raise InputError(f"setting picking.templates_path: {path} is not a stack of square images: {stack.shape}")
+    if len(set(stack.shape)) == 1 and len(stack) >= _LEAST_MAP:
+        projections, binning = map_projections(stack)
+        return projections, pixel * binning
     return stack, pixel

@@ -1,0 +1,255 @@
+"""Training of the picking network: on simulated scenes for the shipped weights, on a user's picks to fine-tune them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from warpcore.cli.errors import CliError
+from warpcore.cli.picker_data import Agreement, PickedMicrograph, agreement
+from warpcore.kernels.picking_correlation import coarser
+from warpcore.kernels.picking_network import (
+    BACKGROUND,
+    JUNK,
+    PARTICLE,
+    STRIDE,
+    Parameters,
+    forward,
+    initial_parameters,
+    network_input,
+    pick_network,
+    read_parameters,
+    write_parameters,
+)
+from warpcore.kernels.simulation_scenes import SAMPLES_PER_DIAMETER, random_scene
+from warpcore.services.movies.paths import written_whole
+
+_CORE = 0.22  # radius by the diameter within which a cell is a particle
+_DOUBT = 0.34  # beyond the core up to here a cell counts for nothing: no line is that sharp
+_WEIGHTS = np.array([1.0, 2.0, 1.0], np.float32)  # particles' cores are few; more than this picks noise
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How the network is trained: a pool of scenes of `scene_px`, from which crops of `crop_px`, turned and mirrored, are drawn."""
+
+    steps: int = 2500
+    batch: int = 8
+    scenes: int = 500
+    scene_px: int = 256
+    crop_px: int = 160
+    learning_rate: float = 2e-3
+    seed: int = 1
+    smallest_angstrom: float = 80.0
+    empty_share: float = 0.22
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prepared image [n, n] and its cells' classes and weights [n/2, n/2]."""
+
+    image: np.ndarray
+    classes: np.ndarray
+    weights: np.ndarray
+
+
+def example(pixels: np.ndarray, centres_yx: np.ndarray, junk: np.ndarray | None) -> Example:
+    """Targets of a working image: particles' cores, junk, background; nothing counts on the cores' rims and junk's."""
+    height, width = (n // STRIDE for n in pixels.shape)
+    y = (np.arange(height) * STRIDE + (STRIDE - 1) / 2)[:, None]
+    x = (np.arange(width) * STRIDE + (STRIDE - 1) / 2)[None]
+    classes = np.full((height, width), BACKGROUND, np.int32)
+    weights = np.ones((height, width), np.float32)
+    if junk is not None:
+        spoilt = junk[: height * STRIDE, : width * STRIDE].reshape(height, STRIDE, width, STRIDE).mean(axis=(1, 3))
+        classes[spoilt > 0.5] = JUNK
+        weights[(spoilt > 0) & (spoilt < 1)] = 0
+    for cy, cx in centres_yx:
+        distance = np.hypot(y - cy, x - cx)
+        weights[distance < _DOUBT * SAMPLES_PER_DIAMETER] = 0
+    for cy, cx in centres_yx:
+        core = np.hypot(y - cy, x - cx) < _CORE * SAMPLES_PER_DIAMETER
+        classes[core], weights[core] = PARTICLE, 1
+    return Example(network_input(pixels), classes, weights * _WEIGHTS[classes])
+
+
+def simulated_examples(options: TrainingOptions) -> list[Example]:
+    """The pool of scenes; each has its own seed, so that the pool may grow without changing."""
+    pool = []
+    for number in range(options.scenes):
+        scene = random_scene(
+            np.random.default_rng([options.seed, number]),
+            options.scene_px,
+            smallest_angstrom=options.smallest_angstrom,
+            empty_share=options.empty_share,
+        )
+        pool.append(example(scene.image, scene.centres_yx, scene.junk))
+    return pool
+
+
+def batches(pool: Sequence[Example], options: TrainingOptions) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Random crops of random examples, turned by quarters and mirrored, with a little noise and gain; without end."""
+    rng = np.random.default_rng([options.seed, 1 << 20])
+    crop, cells = options.crop_px, options.crop_px // STRIDE
+    while True:
+        images: list[np.ndarray] = []
+        classes: list[np.ndarray] = []
+        weights: list[np.ndarray] = []
+        for index in rng.integers(0, len(pool), options.batch):
+            one = pool[index]
+            top, left = (STRIDE * rng.integers(0, (n - crop) // STRIDE + 1) for n in one.image.shape)
+            a = one.image[top : top + crop, left : left + crop]
+            b, c = (
+                field[top // STRIDE : top // STRIDE + cells, left // STRIDE : left // STRIDE + cells]
+                for field in (one.classes, one.weights)
+            )
+            turns, mirror = int(rng.integers(0, 4)), bool(rng.integers(0, 2))
+            for fields, field in ((images, a), (classes, b), (weights, c)):
+                fields.append(np.rot90(field[:, ::-1] if mirror else field, turns))
+            images[-1] = images[-1] * rng.uniform(0.8, 1.25) + rng.normal(0, rng.choice([0.0, 0.0, 0.3]), (crop, crop))
+        yield np.array(images, np.float32), np.array(classes), np.array(weights)
+
+
+def train(
+    pool: Sequence[Example],
+    options: TrainingOptions,
+    *,
+    start: Parameters | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Parameters:
+    """Parameters after `options.steps` of AdamW on the weighted cross-entropy, learning rate warmed up, then falling by a cosine.
+
+    Equal pool and options, equal parameters (on one kind of machine).
+    """
+    parameters = start or initial_parameters(np.random.default_rng([options.seed, 7]))
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, options.learning_rate, min(100, options.steps // 10 + 1), options.steps
+    )
+    state = _DIRECTION.init(parameters)
+    for step, (images, classes, weights) in zip(range(options.steps), batches(pool, options), strict=False):
+        parameters, state, loss = _update(parameters, state, schedule(step), images, classes, weights)
+        if on_step is not None and (step % 50 == 0 or step == options.steps - 1):
+            on_step(step, float(loss))
+    return parameters
+
+
+# AdamW without its learning rate, which is an argument, so that one compiled step serves all schedules.
+_DIRECTION = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(), optax.add_decayed_weights(1e-4))
+
+
+@jax.jit
+def _update(
+    parameters: Parameters, state: Any, rate: jax.Array, images: jax.Array, classes: jax.Array, weights: jax.Array
+) -> tuple[Parameters, Any, jax.Array]:
+    def loss(values: Parameters) -> jax.Array:
+        each = optax.softmax_cross_entropy_with_integer_labels(forward(values, images), classes)
+        return jnp.asarray(jnp.sum(each * weights) / jnp.maximum(jnp.sum(weights), 1.0))
+
+    value, gradient = jax.value_and_grad(loss)(parameters)
+    change, state = _DIRECTION.update(gradient, state, parameters)
+    return optax.apply_updates(parameters, jax.tree.map(lambda one: -rate * one, change)), state, value
+
+
+def picked_examples(picked: Sequence[PickedMicrograph], diameter_angstrom: float) -> list[Example]:
+    """A user's micrographs at the network's pixel, their particles as targets, all else background."""
+    pool = []
+    for one in picked:
+        work = coarser(one.image, one.pixel_size_angstrom, diameter_angstrom / SAMPLES_PER_DIAMETER)
+        centres = (one.xy_px[:, ::-1] - work.offset_px) / np.array(work.scale_yx)
+        pool.append(example(np.asarray(work.pixels), centres, None))
+    return pool
+
+
+def fine_tune(
+    picked: Sequence[PickedMicrograph],
+    diameter_angstrom: float,
+    options: TrainingOptions,
+    *,
+    start: Parameters,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Parameters:
+    """Parameters trained further on a user's micrographs, half of each batch; the other half are simulated scenes.
+
+    Raises CliError where a micrograph is too small for a crop.
+    """
+    own = picked_examples(picked, diameter_angstrom)
+    for one, prepared in zip(picked, own, strict=True):
+        if min(prepared.image.shape) < options.crop_px:
+            raise CliError(
+                f"{one.path}: {min(one.image.shape)} px are too few for training at a diameter of {diameter_angstrom:g} Å"
+            )
+    simulated = simulated_examples(options)
+    repeats = -(-len(simulated) // len(own))
+    return train([*simulated, *(own * repeats)], options, start=start, on_step=on_step)
+
+
+def evaluated(
+    picked: Sequence[PickedMicrograph], diameter_angstrom: float, parameters: Parameters | None
+) -> dict[float, Agreement]:
+    """How picks at several thresholds agree with a user's particles, over all micrographs; matches within 30 % of the diameter."""
+    totals = {round(0.1 * step, 1): np.zeros(3, int) for step in range(1, 10)}
+    for one in picked:
+        found = pick_network(
+            one.image,
+            pixel_size_angstrom=one.pixel_size_angstrom,
+            diameter_angstrom=diameter_angstrom,
+            threshold=min(totals),
+            parameters=parameters,
+        )
+        xy = np.stack([found.x_px, found.y_px], axis=1)
+        diameter_px = diameter_angstrom / one.pixel_size_angstrom
+        for threshold, total in totals.items():
+            total += agreement(
+                xy[found.scores >= threshold], one.xy_px, one.image.shape, 0.3 * diameter_px, 0.5 * diameter_px
+            )
+    return {threshold: Agreement(*(int(n) for n in total)) for threshold, total in totals.items()}
+
+
+FIRST = TrainingOptions(steps=2000, scenes=600, seed=1)
+"""From nothing."""
+SECOND = TrainingOptions(steps=600, scenes=400, seed=2, learning_rate=1e-3, smallest_angstrom=55.0, empty_share=0.45)
+"""Then more empty ice and smaller particles: after the first stage alone, noise at small diameters was picked."""
+
+
+def train_shipped(
+    path: Path, options: TrainingOptions, say: Callable[[str], None], start: Parameters | None = None
+) -> None:
+    """Train on simulated scenes and write the weights file; FIRST and then SECOND make the shipped one."""
+    began = time.monotonic()
+    pool = simulated_examples(options)
+    say(f"{len(pool)} scenes in {time.monotonic() - began:.0f} s")
+    parameters = train(
+        pool,
+        options,
+        start=start,
+        on_step=lambda step, loss: say(f"step {step} loss {loss:.4f} {time.monotonic() - began:.0f} s"),
+    )
+    content = write_parameters(parameters, {"seed": options.seed, "steps": options.steps, "scenes": options.scenes})
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+if __name__ == "__main__":
+    import sys
+
+    def _say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+    if len(sys.argv) != 2:
+        sys.exit(
+            "usage: python -m warpcore.cli.picker WEIGHTS.npz (trains the shipped network from nothing, two stages)"
+        )
+    target = Path(sys.argv[1])
+    if not target.exists():
+        train_shipped(target.with_suffix(".first.npz"), FIRST, _say)
+        train_shipped(target, SECOND, _say, read_parameters(target.with_suffix(".first.npz").read_bytes()))
+    else:
+        sys.exit(f"{target}: exists; name a new file")

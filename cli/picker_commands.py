@@ -1,0 +1,102 @@
+"""`warpcore picker train` and `evaluate`: the network on a user's own picks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from warpcore.cli import output
+from warpcore.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from warpcore.kernels.picking_network import Parameters
+
+Micrographs = Annotated[Path, typer.Option(help="Folder of averages (.mrc).")]
+Coordinates = Annotated[Path, typer.Option(help="Folder of coordinate files (.star or .csv) named after them.")]
+Diameter = Annotated[float, typer.Option(min=10, max=5000, help="Particle diameter in Å.")]
+PixelSize = Annotated[float | None, typer.Option(help="Å; default: from the files' headers.")]
+Suffix = Annotated[str | None, typer.Option(help="Take <name>_<suffix> alone where several files fit.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    picker = typer.Typer(no_args_is_help=True, help="Fine-tune the picking network on your own picks, and measure it.")
+    picker.command()(train)
+    picker.command()(evaluate)
+    app.add_typer(picker, name="picker", rich_help_panel="Without services")
+
+
+def train(
+    weights: Annotated[Path, typer.Argument(help="Weights file to write (.npz).")],
+    micrographs: Micrographs,
+    coordinates: Coordinates,
+    diameter: Diameter,
+    pixel_size: PixelSize = None,
+    suffix: Suffix = None,
+    start: Annotated[Path | None, typer.Option(help="Weights to start from; default: those that ship.")] = None,
+    steps: Annotated[int, typer.Option(min=1, max=1_000_000)] = 400,
+    scenes: Annotated[int, typer.Option(min=1, max=100_000, help="Simulated scenes to mix in.")] = 80,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed and files make the same weights.")] = 1,
+) -> None:
+    """Fine-tune the network on picked micrographs, simulated scenes mixed in so that it forgets nothing."""
+    from warpcore.cli.picker import TrainingOptions, fine_tune
+    from warpcore.cli.picker_data import load_picked
+    from warpcore.kernels.picking_network import shipped_parameters, write_parameters
+    from warpcore.services.movies.paths import written_whole
+
+    picked = load_picked(micrographs, coordinates, pixel_size, suffix)
+    output.note(f"{len(picked)} micrographs, {sum(len(one.xy_px) for one in picked)} particles")
+    parameters = fine_tune(
+        picked,
+        diameter,
+        TrainingOptions(steps=steps, scenes=scenes, learning_rate=5e-4, seed=seed),
+        start=_parameters(start) if start else shipped_parameters(),
+        on_step=lambda step, loss: output.note(f"step {step + 1} of {steps}: loss {loss:.4f}"),
+    )
+    about = {"seed": seed, "steps": steps, "diameter_angstrom": diameter, "fine_tuned": True}
+    with written_whole(weights) as temporary:
+        temporary.write_bytes(write_parameters(parameters, about))
+    output.data(str(weights))
+
+
+def evaluate(
+    micrographs: Micrographs,
+    coordinates: Coordinates,
+    diameter: Diameter,
+    weights: Annotated[Path | None, typer.Option(help="Weights file; default: the one that ships.")] = None,
+    pixel_size: PixelSize = None,
+    suffix: Suffix = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Precision, recall and F1 over thresholds, against given coordinates; a pick within 30 % of the diameter counts as right."""
+    from warpcore.cli.picker import evaluated
+    from warpcore.cli.picker_data import load_picked
+
+    curve = evaluated(
+        load_picked(micrographs, coordinates, pixel_size, suffix), diameter, _parameters(weights) if weights else None
+    )
+    if as_json:
+        output.as_json(
+            [
+                {"threshold": t, "precision": a.precision, "recall": a.recall, "f1": a.f1, **a._asdict()}
+                for t, a in curve.items()
+            ]
+        )
+        return
+    output.data("threshold  precision  recall     F1   true  false  missed")
+    for t, a in curve.items():
+        output.data(
+            f"{t:9.2f}  {a.precision:9.3f}  {a.recall:6.3f}  {a.f1:5.3f}  {a.true:5d}  {a.false:5d}  {a.missed:6d}  "
+            + "█" * round(20 * a.f1)
+        )
+
+
+def _parameters(path: Path) -> Parameters:
+    from warpcore.kernels.picking_network import WeightsError, read_parameters
+
+    try:
+        return read_parameters(path.read_bytes())
+    except WeightsError as error:
+        raise CliError(f"{path}: {error}") from None
