@@ -98,7 +98,7 @@ class CtfSettings(Section):
 
 
 class PickingSettings(Section):
-    """Picking: nothing is picked until a diameter (Å) is given. `minimum_distance` in Å, null: one diameter."""
+    """Picking: nothing is picked until a diameter (Å) is given. `minimum_distance` in Å, null: three quarters of one."""
 
     enabled: bool = True
     method: Literal["blob", "template", "network"] = "blob"
