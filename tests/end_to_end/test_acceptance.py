@@ -96,19 +96,42 @@ def all_agree(session: Any) -> bool:
     return True
 
 
-def test_killing_one_of_each_process_changes_no_byte_of_the_result(
-    up: Callable[..., Any], tmp_path: Path, wait_until: Callable[..., None]
-) -> None:
-    data = tmp_path / "data"
+def simulated_movies(data: Path, count: int) -> list[str]:
+    """Small movies of particles, and the settings that they want."""
     options = SimulationOptions(frames=12, height=768, width=768, pixel_size_angstrom=1.6, dose_per_frame=2.0)
-    simulate_movies(data, 10, options=options, seed=11)
-    arguments = ("--workers", "2", "--set", "picking.diameter=130", "--set", "import.pixel_size=1.6")
-    arguments += ("--set", "import.dose_per_frame=2", "--set", f"import.gain_path={data / 'gain.mrc'}")
-    arguments += ("--set", 'import.patterns=["*.tif"]')
+    simulate_movies(data, count, options=options, seed=11)
+    return ["import.pixel_size=1.6", "import.dose_per_frame=2", f"import.gain_path={data / 'gain.mrc'}"]
+
+
+def real_movies(data: Path, count: int, shared_data: Path) -> list[str]:
+    """Movies of the Falcon image's electrons, and the settings that they want."""
+    electrons, pixel = falcon_electrons(shared_data)
+    data.mkdir()
+    for n in range(count):
+        track = whole_pixel_track(FRAMES, seed=n)
+        write_movie(data / f"falcon_{n:02d}.tif", thinned_movie(electrons, track, seed=n))
+    return [f"import.pixel_size={pixel}", f"import.dose_per_frame={FALCON_DOSE / FRAMES}"]
+
+
+@pytest.mark.parametrize("pixels", ["simulated", "real"])
+def test_killing_one_of_each_process_changes_no_byte_of_the_result(
+    pixels: str,
+    up: Callable[..., Any],
+    tmp_path: Path,
+    wait_until: Callable[..., None],
+    request: pytest.FixtureRequest,
+) -> None:
+    data, count = tmp_path / "data", 10
+    if pixels == "real":
+        settings = real_movies(data, count, request.getfixturevalue("shared_data"))
+    else:
+        settings = simulated_movies(data, count)
+    settings += ["picking.diameter=130", 'import.patterns=["*.tif"]']
+    arguments = ["--workers", "2", *(part for one in settings for part in ("--set", one))]
 
     calm = up(data, tmp_path / "calm", *arguments)
-    wait_until(lambda: calm.settled(10), 600, "the undisturbed run")
-    wait_until(lambda: complete_list(calm, 10), 30, "its lists")
+    wait_until(lambda: calm.settled(count), 600, "the undisturbed run")
+    wait_until(lambda: complete_list(calm, count), 30, "its lists")
     assert calm.stop() == 0
 
     stormy = up(data, tmp_path / "stormy", *arguments)
@@ -120,8 +143,8 @@ def test_killing_one_of_each_process_changes_no_byte_of_the_result(
         assert pids, f"no {name} found"
         os.kill(pids[0], signal.SIGKILL)
         wait_until(lambda words=words, pids=pids: set(stormy.pids(*words)) - set(pids), 60, f"a new {name}")
-    wait_until(lambda: stormy.settled(10), 600, "everything done after all")
-    wait_until(lambda: complete_list(stormy, 10), 30, "its lists")
+    wait_until(lambda: stormy.settled(count), 600, "everything done after all")
+    wait_until(lambda: complete_list(stormy, count), 30, "its lists")
     assert stormy.stop() == 0
 
     before, after = outputs_of(tmp_path / "calm"), outputs_of(tmp_path / "stormy")
