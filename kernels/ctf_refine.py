@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from warpcore.kernels.splines import spline_basis
+
 
 class Geometry(NamedTuple):
     """Frequencies of a band as device arrays [bins, capacity] (see `spectra.Band`), and the bins' means [bins]."""
@@ -43,15 +45,8 @@ def surface_basis(columns: int, rows: int, places: tuple[tuple[float, float], ..
 
     Node order is rows of x. Two nodes along an axis give a straight line, one a constant.
     """
-    from scipy.interpolate import CubicSpline
-
-    def along(count: int, at: np.ndarray) -> np.ndarray:
-        if count == 1:
-            return np.ones((at.size, 1))
-        return np.asarray(CubicSpline(np.linspace(0, 1, count), np.eye(count), bc_type="natural")(at))
-
     where = np.asarray(places, dtype=np.float64).reshape(-1, 2)
-    of_y, of_x = along(rows, where[:, 0]), along(columns, where[:, 1])
+    of_y, of_x = spline_basis(rows, where[:, 0]), spline_basis(columns, where[:, 1])
     return np.asarray(np.einsum("py,px->pyx", of_y, of_x).reshape(len(where), -1), dtype=np.float32)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.motion_spline import spline_basis
+from warpcore.kernels.splines import spline_basis
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from warpcore.kernels.motion_fit import (
 from warpcore.kernels.motion_model import MotionModel
 from warpcore.kernels.motion_patches import Layout, bin_again, bin_frames, patch_coefficients, plan_layout
 from warpcore.kernels.motion_prior import LocalPrior, choose_track_prior, local_prior
-from warpcore.kernels.motion_spline import spline_basis
 from warpcore.kernels.motion_start import coarse_factor, start_track
+from warpcore.kernels.splines import spline_basis
 
 Float64Array = npt.NDArray[np.floating]
 FloatArray = npt.NDArray[np.float32]

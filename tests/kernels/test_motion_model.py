@@ -9,7 +9,7 @@ import pytest
 from scipy.interpolate import CubicSpline
 
 from warpcore.kernels.motion_model import MotionModel, relion_basis
-from warpcore.kernels.motion_spline import spline_basis
+from warpcore.kernels.splines import spline_basis
 
 
 def _model(frames: int = 12, seed: int = 1) -> MotionModel:
