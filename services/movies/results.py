@@ -1,6 +1,6 @@
 """The summaries that a task reports: one plain dict a step, JSON types only, null for what was not measured.
 
-`input`   frames, height, width (of the average, px), pixel_size_angstrom (after binning), raw_pixel_size_angstrom,
+`input`   frames, height, width (of the average, px), raw_height, raw_width, pixel_size_angstrom (after binning), raw_pixel_size_angstrom,
           dose_per_frame (e⁻/Å²)
 `motion`  skipped (one frame, or switched off), mean_frame_movement_angstrom, accumulated_total_angstrom,
           accumulated_early_angstrom, accumulated_late_angstrom, grid [x, y, t], local_grid [x, y, t]

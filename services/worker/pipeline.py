@@ -53,9 +53,11 @@ def load(task: AssignTask, report: Report) -> Loaded:
     _read_back(loaded, processing)
     if settings.export.average and not _needs_frames(loaded):
         average = stored.read_average(inside(processing, paths.average))
-        if average is not None:
-            loaded.average, loaded.average_pixel_size = average
-            loaded.raw_pixel_size = average[1] / 2**settings.import_.binning
+        known = task.results.get("input")
+        if average is not None and known is not None:
+            # Sizes from the summary: the header of an MRC holds them in fewer digits.
+            loaded.average, loaded.average_pixel_size = average, known["pixel_size_angstrom"]
+            loaded.raw_pixel_size, loaded.dose_per_frame = known["raw_pixel_size_angstrom"], known["dose_per_frame"]
             report("load", 1.0, "average of the earlier run")
             return loaded
     _load_frames(loaded, path)

@@ -59,13 +59,13 @@ def read_picks(path: Path) -> Picks | None:
         return None
 
 
-def read_average(path: Path) -> tuple[npt.NDArray[np.float32], float] | None:
-    """The average `[h, w]` and its pixel size in Å."""
+def read_average(path: Path) -> npt.NDArray[np.float32] | None:
+    """The average `[h, w]`."""
     if not path.exists():
         return None
     try:
         with mrcfile.open(path, mode="r") as file:
-            return np.asarray(file.data, np.float32), float(file.voxel_size.x)
+            return np.asarray(file.data, np.float32)
     except (OSError, ValueError) as error:
         log.warning("%s: cannot be read (%s); it is made again from the movie", path, error)
         return None

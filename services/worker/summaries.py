@@ -29,9 +29,12 @@ def of_input(
         "frames": len(movie.frames),
         "height": average.shape[0],
         "width": average.shape[1],
-        "pixel_size_angstrom": round(average_pixel_size, 6),
-        "raw_pixel_size_angstrom": round(raw_pixel_size, 6),
-        "dose_per_frame": round(dose_per_frame, 6),
+        "raw_height": movie.frames.shape[1],
+        "raw_width": movie.frames.shape[2],
+        # Not rounded: a later run of picking alone writes the same metadata from them.
+        "pixel_size_angstrom": average_pixel_size,
+        "raw_pixel_size_angstrom": raw_pixel_size,
+        "dose_per_frame": dose_per_frame,
         "raw_frames_per_frame": movie.raw_frames_per_frame,
         "notes": list(movie.notes),
     }

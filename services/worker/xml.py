@@ -45,13 +45,12 @@ def movie_xml(products: Products) -> MovieXml:
 def _acquisition(products: Products) -> Acquisition:
     """From the frames, or from the stored summary where only the average was read."""
     loaded, summary = products.loaded, products.results.get("input") or {}
-    binning = 2**loaded.settings.import_.binning
     if loaded.movie is not None:
         frames, height, width = loaded.movie.frames.shape
         per_frame = loaded.movie.raw_frames_per_frame
     else:
         frames = int(summary.get("frames", 1))
-        height, width = (round(summary.get(side, 0) * binning) for side in ("height", "width"))
+        height, width = int(summary.get("raw_height", 0)), int(summary.get("raw_width", 0))
         per_frame = int(summary.get("raw_frames_per_frame", 1))
     return Acquisition(width, height, frames, loaded.raw_pixel_size, loaded.dose_per_frame, per_frame)
 
