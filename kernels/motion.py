@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,14 +16,15 @@ from warpcore.kernels.gain import all_defects, multiplicative_gain
 from warpcore.kernels.motion_fit import (
     Basis,
     Solution,
+    Spectrum,
     build_system,
+    coherent_power,
     estimate_spectrum,
-    frame_power,
     likelihood,
     solve,
 )
 from warpcore.kernels.motion_model import MotionModel
-from warpcore.kernels.motion_patches import Layout, bin_again, bin_frames, patch_coefficients, plan_layout
+from warpcore.kernels.motion_patches import Layout, bin_again, bin_into, patch_coefficients, plan_layout
 from warpcore.kernels.motion_prior import LocalPrior, choose_track_prior, local_prior
 from warpcore.kernels.motion_start import coarse_factor, start_track
 from warpcore.kernels.splines import spline_basis
@@ -33,13 +34,14 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 Progress = Callable[[float, str], None]
 
-_CHUNK_BYTES = 96 << 20
+_CHUNK_BYTES = 160 << 20
 _FRAME_BUCKET = 8
 _MAX_TRACK_NODES = 256
 _LOCAL_NODES_SHORT = 5
 _LOCAL_NODES_TIME = 8
 _MOST_STEPS = 8
 _SETTLED_ANGSTROM = 0.03
+_MARGIN = 64
 
 
 def automatic_grid(
@@ -87,27 +89,30 @@ def estimate_motion(
     pixel = pixel_size_angstrom * factor
     report(0.4, "aligning whole frames")
     coarse = coarse_factor(pixel)
-    start = start_track(
-        bin_again(binned, coarse), count, pixel * coarse, range_min_angstrom, range_max_angstrom, b_factor
-    )[:count]
+    small = bin_again(binned, _MARGIN, coarse)
+    if not float(jnp.abs(small).max()) > 0:
+        return MotionModel.zero(count)
+    start = start_track(small, count, pixel * coarse, range_min_angstrom, range_max_angstrom, b_factor)[:count]
     start = start - start.mean(0)
     report(0.6, "cutting patches")
-    layout = plan_layout(binned.shape[1], binned.shape[2], pixel, range_min_angstrom, range_max_angstrom)
-    problem = _cut(binned, layout, start, pixel, range_max_angstrom, b_factor)
-    if not float(jnp.abs(problem.real).max()) > 0:
-        return MotionModel.zero(count)
+    layout = plan_layout(height // factor, width // factor, pixel, range_min_angstrom, range_max_angstrom)
     x, y = layout.centres()
     # A patch lies at its place in the average, which is frame 0: where its content was in that frame.
     x_fraction = ((x + 0.5) * factor + start[0, 0] / pixel_size_angstrom) / width
     y_fraction = ((y + 0.5) * factor + start[0, 1] / pixel_size_angstrom) / height
     report(0.8, "fitting the track and the local field")
+    # In steps, the first of which holds for all but the longest drifts: a session compiles once.
+    reach = np.abs(start).max() / pixel + _MARGIN // 2
+    more = max(0, math.ceil(reach / _MARGIN) - 1) * _MARGIN
+    margin = _MARGIN + more
+    padded = jnp.pad(binned, ((0, 0), (more, more), (more, more))) if more else binned
 
-    def recut(track: Float64Array) -> _Problem:
-        return _cut(binned, layout, track, pixel, range_max_angstrom, b_factor)
+    def cut(track: Float64Array, finest_angstrom: float) -> _Problem:
+        return _cut(padded, margin, layout.limited(finest_angstrom), track, pixel, b_factor)
 
     # Matrices of a few hundred rows: threads of the linear algebra library would only wait for each other (100 times as long on a busy host).
     with threadpool_limits(1, user_api="blas"):
-        model = _fit(problem, recut, start, x_fraction, y_fraction, height / width, nodes)
+        model = _fit(cut, start, range_max_angstrom, x_fraction, y_fraction, height / width, nodes)
     report(1.0, "motion done")
     return model
 
@@ -115,25 +120,26 @@ def estimate_motion(
 def _binned(
     frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating] | None, defects: BoolArray | None, factor: int
 ) -> jnp.ndarray:
-    """[F bucketed, y, x] float32: gain-corrected, repaired, binned; frames beyond the last are zero."""
+    """[F bucketed, y, x] float32: gain-corrected, repaired, binned, of mean zero, a margin of zeros around; frames beyond the last are zero."""
     count, height, width = frames.shape
     factors = multiplicative_gain(gain, height, width)
     repair = plan_repair(all_defects(gain, defects), height, width)
     multiplier = jnp.asarray(repair.fill_gain(factors))
-    step = max(1, _CHUNK_BYTES // (height * width * 4))
-    parts = []
+    bucket = -(-count // _FRAME_BUCKET) * _FRAME_BUCKET
+    step = _FRAME_BUCKET
+    while step > 1 and step * height * width * 4 > _CHUNK_BYTES:
+        step //= 2
+    binned = jnp.zeros((bucket, height // factor + 2 * _MARGIN, width // factor + 2 * _MARGIN), jnp.float32)
     for begin in range(0, count, step):
         chunk = frames[begin : begin + step]
         if len(repair.targets):
             chunk = chunk.copy()
             repair.apply(chunk, begin)
-        short = min(step, count) - len(chunk)
+        short = step - len(chunk)
         if short:
             chunk = np.concatenate([chunk, np.zeros((short, height, width), chunk.dtype)])
-        parts.append(bin_frames(jnp.asarray(chunk), multiplier, factor))
-    bucket = -(-count // _FRAME_BUCKET) * _FRAME_BUCKET
-    together = jnp.concatenate(parts)[:count]
-    return jnp.pad(together, ((0, bucket - count), (0, 0), (0, 0)))
+        binned = bin_into(binned, jnp.asarray(chunk), multiplier, np.int32(begin), factor)
+    return binned
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,30 +150,31 @@ class _Problem:
     layout: Layout
     cut_at: Float64Array
     pixel: float
-    range_max: float
     b_factor: float
 
 
 def _cut(
-    binned: jnp.ndarray, layout: Layout, track: Float64Array, pixel: float, range_max: float, b_factor: float
+    padded: jnp.ndarray, margin: int, layout: Layout, track: Float64Array, pixel: float, b_factor: float
 ) -> _Problem:
-    """The patches at the whole pixels next to a track [F, 2], Å."""
-    offsets = np.zeros((binned.shape[0], 2), np.int32)
-    offsets[: len(track)] = np.round(track / pixel)
-    real, imaginary = patch_coefficients(binned, offsets, layout)
-    return _Problem(len(track), real, imaginary, layout, offsets[: len(track)] * pixel, pixel, range_max, b_factor)
+    """The patches at the whole pixels next to a track [F, 2], Å: a patch's window stays where it was cut."""
+    offsets = np.zeros((padded.shape[0], 2), np.int32)
+    # Rounded against the middle frame: what all frames share of a pixel does not matter, that they are cut alike does.
+    middle = track[len(track) // 2]
+    offsets[: len(track)] = np.clip(np.round((track - middle) / pixel) + np.round(middle / pixel), -margin, margin)
+    real, imaginary = patch_coefficients(padded, margin, offsets, layout)
+    return _Problem(len(track), real, imaginary, layout, offsets[: len(track)] * pixel, pixel, b_factor)
 
 
 def _fit(
-    problem: _Problem,
-    recut: Callable[[Float64Array], _Problem],
+    cut: Callable[[Float64Array, float], _Problem],
     start: Float64Array,
+    range_max: float,
     x_fraction: Float64Array,
     y_fraction: Float64Array,
     aspect: float,
     nodes: tuple[int, int, int],
 ) -> MotionModel:
-    count = problem.count
+    count = len(start)
     nx, ny, nt = nodes[0], nodes[1], min(nodes[2], count)
     lt = min(count, nt, _LOCAL_NODES_TIME)
     time = np.arange(count) / (count - 1)
@@ -178,11 +185,13 @@ def _fit(
     track = np.linalg.lstsq(basis.track, start, rcond=None)[0]
     solution = Solution(track, np.zeros((lt * nx * ny, 2)), 0.0, 0.0)
     for cutoff, with_local, steps in ((3.0, False, 2), (1.6, True, 1), (1.0, True, _MOST_STEPS)):
-        track = basis.track @ solution.track_nodes
-        if np.abs(track - problem.cut_at).max() > 0.75 * problem.pixel:
-            # A patch's window stays where it was cut: cut anew where that was more than rounding away.
-            problem = recut(track)
-        solution = _stage(problem, basis, solution, priors if with_local else (), cutoff * problem.range_max, steps)
+        problem = cut(basis.track @ solution.track_nodes, cutoff * range_max)
+        if not problem.layout.used.any():
+            continue
+        solution = _stage(problem, basis, solution, priors if with_local else (), steps)
+        # What all frames have in common the likelihood does not see: taken off, or the patches would wander over the field.
+        track_nodes = solution.track_nodes - (basis.track @ solution.track_nodes).mean(0)
+        solution = replace(solution, track_nodes=track_nodes)
     local_nodes = solution.local_nodes.reshape(lt, ny, nx, 2)
     return MotionModel(
         count,
@@ -199,27 +208,14 @@ def _priors(nx: int, ny: int, lt: int, aspect: float) -> tuple[LocalPrior, ...]:
     )
 
 
-def _stage(
-    problem: _Problem,
-    basis: Basis,
-    solution: Solution,
-    priors: tuple[LocalPrior, ...],
-    finest_angstrom: float,
-    steps: int,
-) -> Solution:
-    """A few scoring steps with the band up to `finest_angstrom`, spectrum re-estimated once; a step that lowers the likelihood is halved."""
-    layout, count = problem.layout, problem.count
-    kx, ky = layout.kx, layout.ky
-    radius = np.hypot(kx, ky)
-    ring = np.round(radius * layout.size * problem.pixel).astype(np.intp)
-    scale = layout.once * layout.share * (radius <= 1 / finest_angstrom)
-    scale = scale.astype(np.float32)
-    unit = jnp.ones((layout.patches, len(kx)), jnp.float32)
-    _, _, coherent = _evaluate(problem, unit, basis, solution)
-    total = np.asarray(frame_power(problem.real, problem.imaginary), np.float64)
-    spectrum = estimate_spectrum(coherent, total, count, ring, kx, ky, scale, problem.b_factor)
-    weight = jnp.asarray(spectrum.weight)
-    value, gradient, _ = _evaluate(problem, weight, basis, solution)
+def _stage(problem: _Problem, basis: Basis, solution: Solution, priors: tuple[LocalPrior, ...], steps: int) -> Solution:
+    """A few scoring steps with the spectrum estimated once; a step that lowers the likelihood is halved."""
+    layout = problem.layout
+    spectrum = _spectrum(problem, basis, solution)
+    weight = np.zeros((layout.patches, *layout.used.shape), np.float32)
+    weight[:, layout.used] = spectrum.weight
+    on_device = jnp.asarray(weight)
+    value, gradient = _evaluate(problem, on_device, basis, solution)
     covariance = None
     for _ in range(steps):
         system = build_system(basis, spectrum.curvature, gradient, solution.track_nodes, solution.local_nodes)
@@ -230,7 +226,7 @@ def _stage(
         fraction = 1.0
         while True:
             trial = _between(solution, target, fraction)
-            new_value, new_gradient, _ = _evaluate(problem, weight, basis, trial)
+            new_value, new_gradient = _evaluate(problem, on_device, basis, trial)
             # The prior may rightly lower the likelihood a little; a step is too long only where it loses clearly.
             if new_value >= value - 0.5 * basis.track.shape[1] or fraction < 0.2:
                 break
@@ -255,24 +251,35 @@ def _between(old: Solution, new: Solution, fraction: float) -> Solution:
     )
 
 
-def _evaluate(
-    problem: _Problem, weight: jnp.ndarray, basis: Basis, solution: Solution
-) -> tuple[float, Float64Array, Float64Array]:
-    lt, ls = basis.time.shape[1], basis.space.shape[1]
-    shift = basis.displacement(solution.track_nodes, solution.local_nodes.reshape(lt, ls, 2)) - problem.cut_at[None]
-    bucket = problem.real.shape[1]
-    padded = np.zeros((shift.shape[0], bucket, 2), np.float32)
-    padded[:, : problem.count] = shift
-    value, gradient, coherent = likelihood(
+def _spectrum(problem: _Problem, basis: Basis, solution: Solution) -> Spectrum:
+    layout = problem.layout
+    kx, ky = jnp.asarray(layout.kx), jnp.asarray(layout.ky)
+    powers = coherent_power(problem.real, problem.imaginary, kx, ky, _shift(problem, basis, solution))
+    coherent, total = (np.asarray(power)[:, layout.used].astype(np.float64) for power in powers)
+    y, x = np.nonzero(layout.used)
+    ring = np.round(layout.radius[layout.used] * layout.size * problem.pixel).astype(np.intp)
+    # The half plane holds the coefficients of kx = 0 twice.
+    scale = (layout.share * np.where(x == 0, 0.5, 1)).astype(np.float32)
+    return estimate_spectrum(coherent, total, problem.count, ring, layout.kx[x], layout.ky[y], scale, problem.b_factor)
+
+
+def _evaluate(problem: _Problem, weight: jnp.ndarray, basis: Basis, solution: Solution) -> tuple[float, Float64Array]:
+    """Log-likelihood and its gradient [P, F, 2] at a solution's displacements."""
+    value, gradient = likelihood(
         problem.real,
         problem.imaginary,
         jnp.asarray(problem.layout.kx),
         jnp.asarray(problem.layout.ky),
         weight,
-        jnp.asarray(padded),
+        _shift(problem, basis, solution),
     )
-    return (
-        float(np.asarray(value, np.float64).sum()),
-        np.asarray(gradient, np.float64)[:, : problem.count],
-        np.asarray(coherent, np.float64),
-    )
+    return float(np.asarray(value, np.float64).sum()), np.asarray(gradient, np.float64)[:, : problem.count]
+
+
+def _shift(problem: _Problem, basis: Basis, solution: Solution) -> jnp.ndarray:
+    """[P, F bucketed, 2]: displacement against where the patches were cut, Å."""
+    local_nodes = solution.local_nodes.reshape(basis.time.shape[1], basis.space.shape[1], 2)
+    shift = basis.displacement(solution.track_nodes, local_nodes) - problem.cut_at[None]
+    padded = np.zeros((shift.shape[0], problem.real.shape[1], 2), np.float32)
+    padded[:, : problem.count] = shift
+    return jnp.asarray(padded)

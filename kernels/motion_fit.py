@@ -25,34 +25,48 @@ FloatArray = npt.NDArray[np.float32]
 
 
 @jax.jit
-def likelihood(
-    real: Array, imaginary: Array, kx: Array, ky: Array, weight: Array, shift: Array
-) -> tuple[Array, Array, Array]:
-    """Log-likelihood, gradient and coherent power at displacements `shift` [P, F, 2] (x, y; Å) of coefficients [P, F, K].
+def likelihood(real: Array, imaginary: Array, kx: Array, ky: Array, weight: Array, shift: Array) -> tuple[Array, Array]:
+    """Log-likelihood and gradient at displacements `shift` [P, F, 2] (x, y; Å) of coefficients [P, F, Y, X].
 
-    `weight` [P, K]; kx, ky [K] in 1/Å. Returns (L [P], dL/dshift [P, F, 2], |Σ_f|² [P, K]).
+    `weight` [P, Y, X]; kx [X], ky [Y] in 1/Å. Returns (L [P], dL/dshift [P, F, 2]).
     """
 
-    def one(patch: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array]:
+    def one(patch: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
         re, im, w, r = patch
-        angle = (2 * np.float32(np.pi)) * (r[:, 0:1] * kx + r[:, 1:2] * ky)
-        cos, sin = jnp.cos(angle), jnp.sin(angle)
-        aligned_re, aligned_im = re * cos - im * sin, re * sin + im * cos
+        aligned_re, aligned_im = _aligned(re, im, kx, ky, r)
         sum_re, sum_im = aligned_re.sum(0), aligned_im.sum(0)
         power = sum_re * sum_re + sum_im * sum_im
         # d|R|²/dr_f = 2 Re(conj(R) 2πi k D_f) = -4π k Im(conj(R) D_f)
         cross = w * (sum_re * aligned_im - sum_im * aligned_re)
-        slope = (-4 * np.float32(np.pi)) * jnp.stack([cross @ kx, cross @ ky], axis=-1)
-        return (w * power).sum(), slope, power
+        slope = jnp.stack([(cross.sum(1) * kx).sum(-1), (cross.sum(2) * ky).sum(-1)], axis=-1)
+        return (w * power).sum(), (-4 * np.float32(np.pi)) * slope
 
-    value, slope, power = jax.lax.map(one, (real, imaginary, weight, shift))
-    return value, slope, power
+    value, slope = jax.lax.map(one, (real, imaginary, weight, shift))
+    return value, slope
 
 
 @jax.jit
-def frame_power(real: Array, imaginary: Array) -> Array:
-    """Σ_f |X_f|² of coefficients [P, F, K]: [P, K]."""
-    return (real * real + imaginary * imaginary).sum(1)
+def coherent_power(real: Array, imaginary: Array, kx: Array, ky: Array, shift: Array) -> tuple[Array, Array]:
+    """|Σ_f X_f exp(2πi k·r_f)|² and Σ_f |X_f|² of coefficients [P, F, Y, X] at displacements `shift` [P, F, 2]: [P, Y, X] each."""
+
+    def one(patch: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        re, im, r = patch
+        aligned_re, aligned_im = _aligned(re, im, kx, ky, r)
+        sum_re, sum_im = aligned_re.sum(0), aligned_im.sum(0)
+        return sum_re * sum_re + sum_im * sum_im, (re * re + im * im).sum(0)
+
+    coherent, total = jax.lax.map(one, (real, imaginary, shift))
+    return coherent, total
+
+
+def _aligned(re: Array, im: Array, kx: Array, ky: Array, r: Array) -> tuple[Array, Array]:
+    """Coefficients [F, Y, X] of one patch times exp(2πi k·r): the phase is a product of one along x and one along y, far cheaper than
+    sine and cosine of each."""
+    x, y = (2 * np.float32(np.pi)) * r[:, :1] * kx, (2 * np.float32(np.pi)) * r[:, 1:] * ky
+    cos_x, sin_x = jnp.cos(x)[:, None, :], jnp.sin(x)[:, None, :]
+    cos_y, sin_y = jnp.cos(y)[:, :, None], jnp.sin(y)[:, :, None]
+    cos, sin = cos_y * cos_x - sin_y * sin_x, sin_y * cos_x + cos_y * sin_x
+    return re * cos - im * sin, re * sin + im * cos
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +132,7 @@ def _believed_signal(
     spread = expected**2 + 1e-12 * power**2
     share = np.where(power > 0, spread / (spread + np.where(power > 0, variance, 1.0)), 0.0)
     believed = expected + share * (measured - expected)
-    return np.asarray(np.clip(believed, 1e-4 * power, 0.9 * power))
+    return np.asarray(np.clip(believed, 1e-4 * power, 0.99 * power))
 
 
 @dataclass(frozen=True, eq=False)

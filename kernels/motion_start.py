@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.fourier import frequencies, irfft2, rfft2
+from warpcore.kernels.fourier import frequencies, rfft2
 
 Array = jax.Array
 
@@ -55,6 +55,7 @@ def start_track(
         np.int32(count),
         (size_y, size_x),
         np.float32(pixel_size_angstrom),
+        max(1, round(_REACH_ANGSTROM / pixel_size_angstrom)),
     )
     return np.asarray(track, np.float64)
 
@@ -78,8 +79,10 @@ def _ring_means(values: Array, rings: Array) -> Array:
     return (total / jnp.maximum(number, 1))[rings]
 
 
-@partial(jax.jit, static_argnames=("size",))
-def _track(frames: Array, weight: Array, rings: Array, count: Array, size: tuple[int, int], pixel: Array) -> Array:
+@partial(jax.jit, static_argnames=("size", "reach_px"))
+def _track(
+    frames: Array, weight: Array, rings: Array, count: Array, size: tuple[int, int], pixel: Array, reach_px: int
+) -> Array:
     total, height, width = frames.shape
     size_y, size_x = size
     real = (jnp.arange(total) < count).astype(jnp.float32)
@@ -92,15 +95,28 @@ def _track(frames: Array, weight: Array, rings: Array, count: Array, size: tuple
     transforms = transforms * jnp.where(power > 0, jax.lax.rsqrt(jnp.maximum(power, 1e-30)), 0)
     ky = (jnp.fft.fftfreq(size_y) * size_y).astype(jnp.float32)
     kx = jnp.arange(size_x // 2 + 1, dtype=jnp.float32)
-    reach = _REACH_ANGSTROM / pixel
 
     def moved_back(transform: Array, shift: Array) -> Array:
         y = jnp.exp(2j * jnp.pi * ky * shift[1] / size_y)
         x = jnp.exp(2j * jnp.pi * kx * shift[0] / size_x)
         return transform * y[:, None] * x[None, :]
 
+    reach = np.float32(reach_px)
+    places = jnp.arange(-(reach_px + 2), reach_px + 3, dtype=jnp.float32)
+    twice = jnp.where((kx == 0) | (2 * kx == size_x), 1.0, 2.0)[:, None]
+
     def peak(product: Array, near: Array) -> Array:
-        return _peak(irfft2(product, size), near, reach)
+        # Only places within reach are wanted: two products of narrow matrices instead of a whole inverse transform.
+        at = jnp.round(near)
+        x = (2 * np.float32(np.pi) / size_x) * kx[:, None] * (at[0] + places)
+        y = (2 * np.float32(np.pi) / size_y) * ky[None, :] * (at[1] + places)[:, None]
+        cos, sin = twice * jnp.cos(x), twice * jnp.sin(x)
+        both = jnp.concatenate([product.real, product.imag], axis=1)
+        waves = jnp.concatenate([jnp.concatenate([cos, sin], 1), jnp.concatenate([-sin, cos], 1)])
+        along = jnp.dot(both, waves, precision="highest")
+        stacked = jnp.concatenate([along[:, : len(places)], -along[:, len(places) :]])
+        image = jnp.dot(jnp.concatenate([jnp.cos(y), jnp.sin(y)], 1), stacked, precision="highest")
+        return at + _peak(image, places, near - at, reach)
 
     def step(carry: tuple[Array, Array], index: Array) -> tuple[tuple[Array, Array], Array]:
         reference, near = carry
@@ -153,22 +169,19 @@ def _taper(size: int) -> Array:
     return jnp.asarray(np.sin(np.pi / 2 * np.minimum(x, 1)) ** 2, jnp.float32)
 
 
-def _peak(image: Array, near: Array, reach: Array) -> Array:
-    """Place (x, y), px, of the highest value within `reach` of `near` on the periodic image, by a parabola in each direction."""
-    height, width = image.shape
-    y = jnp.arange(height, dtype=jnp.float32)[:, None]
-    x = jnp.arange(width, dtype=jnp.float32)[None, :]
-    dy = (y - near[1] + height / 2) % height - height / 2
-    dx = (x - near[0] + width / 2) % width - width / 2
+def _peak(image: Array, places: Array, near: Array, reach: np.float32) -> Array:
+    """Place (x, y), px, of the highest value within `reach` of `near` on the image [n, n] at `places`, by a parabola in each direction."""
+    dy, dx = places[:, None] - near[1], places[None, :] - near[0]
     inside = dx * dx + dy * dy <= reach * reach
     flat = jnp.argmax(jnp.where(inside, image, -jnp.inf))
-    iy, ix = flat // width, flat % width
+    number = len(places)
+    iy, ix = jnp.clip(flat // number, 1, number - 2), jnp.clip(flat % number, 1, number - 2)
 
     def vertex(low: Array, mid: Array, high: Array) -> Array:
         bend = low - 2 * mid + high
         return jnp.clip(jnp.where(bend < 0, 0.5 * (low - high) / jnp.where(bend < 0, bend, -1), 0), -0.5, 0.5)
 
     centre = image[iy, ix]
-    sy = vertex(image[(iy - 1) % height, ix], centre, image[(iy + 1) % height, ix])
-    sx = vertex(image[iy, (ix - 1) % width], centre, image[iy, (ix + 1) % width])
-    return jnp.stack([near[0] + dx[0, ix] + sx, near[1] + dy[iy, 0] + sy])
+    sy = vertex(image[iy - 1, ix], centre, image[iy + 1, ix])
+    sx = vertex(image[iy, ix - 1], centre, image[iy, ix + 1])
+    return jnp.stack([places[ix] + sx, places[iy] + sy])

@@ -9,6 +9,7 @@ import pytest
 from warpcore.kernels.motion import automatic_grid, estimate_motion
 from warpcore.kernels.motion_fit import likelihood
 from warpcore.kernels.motion_model import MotionModel
+from warpcore.kernels.motion_patches import patch_coefficients, plan_layout
 
 PIXEL = 2.0
 ARGUMENTS = {"gain": None, "defects": None, "pixel_size_angstrom": PIXEL, "dose_per_frame": 1.5}
@@ -130,20 +131,40 @@ def test_movie_without_any_signal_stays_finite() -> None:
 
 def test_likelihood_gradient_is_that_of_finite_differences() -> None:
     random = np.random.default_rng(2)
-    real, imaginary = (jnp.asarray(random.normal(size=(3, 4, 50)), jnp.float32) for _ in range(2))
-    kx, ky = (jnp.asarray(random.uniform(-0.1, 0.1, 50), jnp.float32) for _ in range(2))
-    weight = jnp.asarray(random.uniform(0.1, 1, (3, 50)), jnp.float32)
+    real, imaginary = (jnp.asarray(random.normal(size=(3, 4, 7, 8)), jnp.float32) for _ in range(2))
+    kx, ky = jnp.linspace(0, 0.1, 8), jnp.linspace(-0.1, 0.1, 7)
+    weight = jnp.asarray(random.uniform(0.1, 1, (3, 7, 8)), jnp.float32)
     shift = random.normal(size=(3, 4, 2)).astype(np.float32)
 
     def value(at: np.ndarray) -> float:
         return float(np.asarray(likelihood(real, imaginary, kx, ky, weight, jnp.asarray(at))[0], np.float64).sum())
 
-    _, gradient, _ = likelihood(real, imaginary, kx, ky, weight, jnp.asarray(shift))
+    _, gradient = likelihood(real, imaginary, kx, ky, weight, jnp.asarray(shift))
     for index in [(0, 0, 0), (1, 3, 1), (2, 2, 0)]:
         step = np.zeros_like(shift)
         step[index] = 0.05
         slope = (value(shift + step) - value(shift - step)) / 0.1
         assert slope == pytest.approx(float(gradient[index]), rel=0.02, abs=0.05)
+
+
+def test_coefficients_of_a_patch_are_those_of_its_tapered_transform() -> None:
+    random = np.random.default_rng(6)
+    frames = random.normal(size=(2, 130, 150)).astype(np.float32)
+    layout = plan_layout(130, 150, 2.0, 500.0, 12.0)
+    offsets = np.array([[3, -2], [-7, 5]], np.int32)
+    padded = np.pad(frames, ((0, 0), (8, 8), (8, 8)))
+    real, imaginary = patch_coefficients(jnp.asarray(padded), 8, offsets, layout)
+    taper = layout.window[:, None] * layout.window
+    most = len(layout.kx) - 1
+    for patch, (row, column) in enumerate((r, c) for r in layout.rows for c in layout.columns):
+        for frame, (x, y) in enumerate(offsets):
+            corner = padded[frame, row + y + 8 :, column + x + 8 :][: layout.size, : layout.size].astype(np.float64)
+            level = (corner * taper).sum() / taper.sum()
+            whole = np.fft.rfft2((corner - level) * taper)
+            wanted = np.concatenate([whole[-most:], whole[: most + 1]])[:, : most + 1]
+            found = np.asarray(real[patch, frame]) + 1j * np.asarray(imaginary[patch, frame])
+            # Measured 4e-5 of coefficients whose spread is about 20.
+            assert np.abs(found - wanted).max() < 5e-4
 
 
 def test_automatic_grid_follows_the_long_side_and_the_frames() -> None:
