@@ -103,16 +103,16 @@ class Repair:
     sources: IntArray
 
     def apply(self, frames: npt.NDArray[np.generic], first_frame: int = 0) -> None:
-        """Replaces the defects of frames [F, H, W] in place: each frame takes another candidate, by a fixed rule, so noise stays
+        """Replaces the defects of frames [F, H, W] in place by `values`."""
+        if len(self.targets):
+            frames[:, self.targets[:, 0], self.targets[:, 1]] = self.values(frames, first_frame)
+
+    def values(self, frames: npt.NDArray[np.generic], first_frame: int = 0) -> npt.NDArray[np.generic]:
+        """What stands in for each defect in each frame, [F, n]: each frame takes another candidate, by a fixed rule, so noise stays
         independent from frame to frame and equal input gives equal output."""
-        if not len(self.targets):
-            return
-        ty, tx = self.targets.T
-        pixel = np.arange(len(ty))
-        for i in range(len(frames)):
-            pick = (pixel * 7 + (first_frame + i) * 5) % self.sources.shape[1]
-            source = self.sources[pixel, pick]
-            frames[i, ty, tx] = frames[i, source[:, 0], source[:, 1]]
+        pixel, frame = np.arange(len(self.targets)), np.arange(len(frames))[:, None]
+        source = self.sources[pixel, (pixel * 7 + (first_frame + frame) * 5) % self.sources.shape[1]]
+        return np.asarray(frames[frame, source[..., 0], source[..., 1]])
 
     def fill_gain(self, gain: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The gain with each defect's factor set to that of its first candidate."""

@@ -82,3 +82,16 @@ def _whole_lines(array: Array, axis: int) -> Array:
     widths = [(0, 0)] * array.ndim
     widths[axis] = (0, missing)
     return jnp.pad(array, widths)
+
+
+def moved_back(real: Array, imaginary: Array, kx: Array, ky: Array, shifts: Array) -> tuple[Array, Array]:
+    """Coefficients [F, Y, X] times exp(2πi k·shift): contents displaced by `shifts` [F, 2] (x, y) put back; kx [X], ky [Y] in 1 / their unit.
+
+    The phase is a product of one along x and one along y, far cheaper than sine and cosine of each; real and imaginary part are apart, since
+    XLA on a CPU does not vectorise complex numbers.
+    """
+    x, y = (2 * np.float32(np.pi)) * shifts[:, :1] * kx, (2 * np.float32(np.pi)) * shifts[:, 1:] * ky
+    cos_x, sin_x = jnp.cos(x)[:, None, :], jnp.sin(x)[:, None, :]
+    cos_y, sin_y = jnp.cos(y)[:, :, None], jnp.sin(y)[:, :, None]
+    cos, sin = cos_y * cos_x - sin_y * sin_x, sin_y * cos_x + cos_y * sin_x
+    return real * cos - imaginary * sin, real * sin + imaginary * cos

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from warpcore.kernels.defects import plan_repair
-from warpcore.kernels.gain import all_defects, multiplicative_gain
+from warpcore.kernels.motion_binning import MARGIN, automatic_group, bin_again, bin_movie
 from warpcore.kernels.motion_fit import (
     Basis,
     Solution,
@@ -24,7 +23,7 @@ from warpcore.kernels.motion_fit import (
     solve,
 )
 from warpcore.kernels.motion_model import MotionModel
-from warpcore.kernels.motion_patches import Layout, bin_again, bin_into, patch_coefficients, plan_layout
+from warpcore.kernels.motion_patches import Layout, patch_coefficients, plan_layout
 from warpcore.kernels.motion_prior import LocalPrior, choose_track_prior, local_prior
 from warpcore.kernels.motion_start import coarse_factor, start_track
 from warpcore.kernels.splines import spline_basis
@@ -34,14 +33,11 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 Progress = Callable[[float, str], None]
 
-_CHUNK_BYTES = 160 << 20
-_FRAME_BUCKET = 8
 _MAX_TRACK_NODES = 256
 _LOCAL_NODES_SHORT = 5
 _LOCAL_NODES_TIME = 8
 _MOST_STEPS = 8
 _SETTLED_ANGSTROM = 0.03
-_MARGIN = 64
 
 
 def automatic_grid(
@@ -68,12 +64,13 @@ def estimate_motion(
     range_max_angstrom: float = 10.0,
     b_factor: float = -500.0,
     grid: tuple[int, int, int] | None = None,
+    group_frames: int | None = None,
     on_progress: Progress | None = None,
 ) -> MotionModel:
     """Movement of the specimen in a movie of raw counts [F, H, W] (integers or floats), in the orientation of its arrays.
 
     Pixel size in Å, dose in e⁻/Å² a frame, band in Å, B-factor in Å²; `gain` [H, W] multiplies, `defects` [H, W] marks pixels to replace.
-    `grid`: nodes (x, y) of the local field and t of the track; None: automatic. One frame, or frames too small to hold patches: no movement.
+    `grid`: nodes (x, y) of the local field and t of the track; `group_frames`: frames summed for the fit; None: automatic. One frame, or frames too small to hold patches: no movement.
     Raises ValueError where gain or defects do not fit. Method: docs/motion.md.
     """
     if frames.ndim != 3 or not frames.size:
@@ -81,18 +78,22 @@ def estimate_motion(
     count, height, width = frames.shape
     report = on_progress or (lambda fraction, message: None)
     factor = max(1, int(0.26 * range_max_angstrom / pixel_size_angstrom))
-    if count == 1 or min(height, width) // factor < 32:
+    group = group_frames or automatic_group(count, dose_per_frame)
+    groups = max(1, count // group)
+    if groups == 1 or min(height, width) // factor < 32:
         return MotionModel.zero(count)
-    nodes = grid or automatic_grid(count, height, width, pixel_size_angstrom, dose_per_frame)
+    starts = np.arange(groups) * count // groups
+    times = (starts + np.append(starts[1:], count) - 1) / (2 * (count - 1))
+    nodes = grid or automatic_grid(groups, height, width, pixel_size_angstrom, dose_per_frame * count / groups)
     report(0.0, "binning frames")
-    binned = _binned(frames, gain, defects, factor)
+    binned = bin_movie(frames, starts, gain, defects, factor)
     pixel = pixel_size_angstrom * factor
     report(0.4, "aligning whole frames")
     coarse = coarse_factor(pixel)
-    small = bin_again(binned, _MARGIN, coarse)
+    small = bin_again(binned, MARGIN, coarse)
     if not float(jnp.abs(small).max()) > 0:
         return MotionModel.zero(count)
-    start = start_track(small, count, pixel * coarse, range_min_angstrom, range_max_angstrom, b_factor)[:count]
+    start = start_track(small, groups, pixel * coarse, range_min_angstrom, range_max_angstrom, b_factor)[:groups]
     start = start - start.mean(0)
     report(0.6, "cutting patches")
     layout = plan_layout(height // factor, width // factor, pixel, range_min_angstrom, range_max_angstrom)
@@ -102,9 +103,9 @@ def estimate_motion(
     y_fraction = ((y + 0.5) * factor + start[0, 1] / pixel_size_angstrom) / height
     report(0.8, "fitting the track and the local field")
     # In steps, the first of which holds for all but the longest drifts: a session compiles once.
-    reach = np.abs(start).max() / pixel + _MARGIN // 2
-    more = max(0, math.ceil(reach / _MARGIN) - 1) * _MARGIN
-    margin = _MARGIN + more
+    reach = np.abs(start).max() / pixel + MARGIN // 2
+    more = max(0, math.ceil(reach / MARGIN) - 1) * MARGIN
+    margin = MARGIN + more
     padded = jnp.pad(binned, ((0, 0), (more, more), (more, more))) if more else binned
 
     def cut(track: Float64Array, finest_angstrom: float) -> _Problem:
@@ -112,34 +113,9 @@ def estimate_motion(
 
     # Matrices of a few hundred rows: threads of the linear algebra library would only wait for each other (100 times as long on a busy host).
     with threadpool_limits(1, user_api="blas"):
-        model = _fit(cut, start, range_max_angstrom, x_fraction, y_fraction, height / width, nodes)
+        model = _fit(count, cut, start, times, range_max_angstrom, x_fraction, y_fraction, height / width, nodes)
     report(1.0, "motion done")
     return model
-
-
-def _binned(
-    frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating] | None, defects: BoolArray | None, factor: int
-) -> jnp.ndarray:
-    """[F bucketed, y, x] float32: gain-corrected, repaired, binned, of mean zero, a margin of zeros around; frames beyond the last are zero."""
-    count, height, width = frames.shape
-    factors = multiplicative_gain(gain, height, width)
-    repair = plan_repair(all_defects(gain, defects), height, width)
-    multiplier = jnp.asarray(repair.fill_gain(factors))
-    bucket = -(-count // _FRAME_BUCKET) * _FRAME_BUCKET
-    step = _FRAME_BUCKET
-    while step > 1 and step * height * width * 4 > _CHUNK_BYTES:
-        step //= 2
-    binned = jnp.zeros((bucket, height // factor + 2 * _MARGIN, width // factor + 2 * _MARGIN), jnp.float32)
-    for begin in range(0, count, step):
-        chunk = frames[begin : begin + step]
-        if len(repair.targets):
-            chunk = chunk.copy()
-            repair.apply(chunk, begin)
-        short = step - len(chunk)
-        if short:
-            chunk = np.concatenate([chunk, np.zeros((short, height, width), chunk.dtype)])
-        binned = bin_into(binned, jnp.asarray(chunk), multiplier, np.int32(begin), factor)
-    return binned
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,8 +142,10 @@ def _cut(
 
 
 def _fit(
+    frames: int,
     cut: Callable[[Float64Array, float], _Problem],
     start: Float64Array,
+    times: Float64Array,
     range_max: float,
     x_fraction: Float64Array,
     y_fraction: Float64Array,
@@ -177,9 +155,8 @@ def _fit(
     count = len(start)
     nx, ny, nt = nodes[0], nodes[1], min(nodes[2], count)
     lt = min(count, nt, _LOCAL_NODES_TIME)
-    time = np.arange(count) / (count - 1)
     space = spline_basis(ny, y_fraction)[:, :, None] * spline_basis(nx, x_fraction)[:, None, :]
-    basis = Basis(spline_basis(nt, time), spline_basis(lt, time), space.reshape(len(x_fraction), -1))
+    basis = Basis(spline_basis(nt, times), spline_basis(lt, times), space.reshape(len(x_fraction), -1))
     local = nx * ny > 1 and count > 2
     priors = _priors(nx, ny, lt, aspect) if local else ()
     track = np.linalg.lstsq(basis.track, start, rcond=None)[0]
@@ -194,7 +171,7 @@ def _fit(
         solution = replace(solution, track_nodes=track_nodes)
     local_nodes = solution.local_nodes.reshape(lt, ny, nx, 2)
     return MotionModel(
-        count,
+        frames,
         (solution.track_nodes - solution.track_nodes[:1]).astype(np.float32),
         (local_nodes - local_nodes[:1]).astype(np.float32),
     )

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.kernels.fourier import moved_back
 from warpcore.kernels.motion_prior import LocalPrior
 
 Array = jax.Array
@@ -33,7 +34,7 @@ def likelihood(real: Array, imaginary: Array, kx: Array, ky: Array, weight: Arra
 
     def one(patch: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
         re, im, w, r = patch
-        aligned_re, aligned_im = _aligned(re, im, kx, ky, r)
+        aligned_re, aligned_im = moved_back(re, im, kx, ky, r)
         sum_re, sum_im = aligned_re.sum(0), aligned_im.sum(0)
         power = sum_re * sum_re + sum_im * sum_im
         # d|R|²/dr_f = 2 Re(conj(R) 2πi k D_f) = -4π k Im(conj(R) D_f)
@@ -51,22 +52,12 @@ def coherent_power(real: Array, imaginary: Array, kx: Array, ky: Array, shift: A
 
     def one(patch: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         re, im, r = patch
-        aligned_re, aligned_im = _aligned(re, im, kx, ky, r)
+        aligned_re, aligned_im = moved_back(re, im, kx, ky, r)
         sum_re, sum_im = aligned_re.sum(0), aligned_im.sum(0)
         return sum_re * sum_re + sum_im * sum_im, (re * re + im * im).sum(0)
 
     coherent, total = jax.lax.map(one, (real, imaginary, shift))
     return coherent, total
-
-
-def _aligned(re: Array, im: Array, kx: Array, ky: Array, r: Array) -> tuple[Array, Array]:
-    """Coefficients [F, Y, X] of one patch times exp(2πi k·r): the phase is a product of one along x and one along y, far cheaper than
-    sine and cosine of each."""
-    x, y = (2 * np.float32(np.pi)) * r[:, :1] * kx, (2 * np.float32(np.pi)) * r[:, 1:] * ky
-    cos_x, sin_x = jnp.cos(x)[:, None, :], jnp.sin(x)[:, None, :]
-    cos_y, sin_y = jnp.cos(y)[:, :, None], jnp.sin(y)[:, :, None]
-    cos, sin = cos_y * cos_x - sin_y * sin_x, sin_y * cos_x + cos_y * sin_x
-    return re * cos - im * sin, re * sin + im * cos
 
 
 @dataclass(frozen=True, eq=False)

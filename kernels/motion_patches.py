@@ -10,8 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.gain import apply_gain
-
 Array = jax.Array
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
@@ -19,40 +17,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 _SPACING_ANGSTROM = 250.0
 _MIN_PATCHES, _MAX_PATCHES = 4, 12
-
-
-@partial(jax.jit, static_argnames=("factor",), donate_argnames=("binned",))
-def bin_into(binned: Array, frames: Array, gain: Array, first: Array, factor: int) -> Array:
-    """`binned` with the frames from `first` on set to raw `frames` [f, H, W] times the gain [H, W], summed over squares of pixels, less
-    their mean. `binned`: [F, H // factor + 2 m, W // factor + 2 m], a margin of m zeros on each side."""
-    height, width = frames.shape[1] // factor * factor, frames.shape[2] // factor * factor
-    rows = jnp.zeros((), jnp.float32)
-    for i in range(factor):
-        rows = rows + apply_gain(frames[:, i:height:factor, :width], gain[i:height:factor, :width])
-    images = _columns_summed(rows, factor)
-    images = images - images.mean((1, 2), keepdims=True)
-    margin = (binned.shape[1] - height // factor) // 2
-    return jax.lax.dynamic_update_slice(binned, images, (first, margin, margin))
-
-
-@partial(jax.jit, static_argnames=("margin", "factor"))
-def bin_again(binned: Array, margin: int, factor: int) -> Array:
-    """Mean over `factor` x `factor` pixels of float frames [F, y, x] within their margins."""
-    height, width = (side - 2 * margin for side in binned.shape[1:])
-    height, width = height // factor * factor, width // factor * factor
-    rows = jnp.zeros((), jnp.float32)
-    for i in range(factor):
-        rows = rows + binned[:, margin + i : margin + height : factor, margin : margin + width]
-    return _columns_summed(rows, factor) / factor**2
-
-
-def _columns_summed(rows: Array, factor: int) -> Array:
-    # Strided slices and not a reshape, on an array that is there already: twenty times as fast in XLA on a CPU.
-    rows = jax.lax.optimization_barrier(rows)  # type: ignore[no-untyped-call]
-    total: Array = rows[:, :, ::factor]
-    for i in range(1, factor):
-        total = total + rows[:, :, i::factor]
-    return total
 
 
 @dataclass(frozen=True, eq=False)

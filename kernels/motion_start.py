@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.fourier import frequencies, rfft2
+from warpcore.kernels.fourier import frequencies, moved_back, rfft2
 
 Array = jax.Array
+Pair = tuple[Array, Array]
 
 _REACH_ANGSTROM = 45.0
 _DRIFT_ANGSTROM = 240.0
@@ -85,82 +86,83 @@ def _track(
 ) -> Array:
     total, height, width = frames.shape
     size_y, size_x = size
-    real = (jnp.arange(total) < count).astype(jnp.float32)
+    exists = (jnp.arange(total) < count).astype(jnp.float32)
     taper = _taper(height)[:, None] * _taper(width)[None, :]
     mean = (frames * taper).sum((1, 2), keepdims=True) / taper.sum()
-    transforms = rfft2((frames - mean) * taper * real[:, None, None], size)
+    transforms = rfft2((frames - mean) * taper * exists[:, None, None], size)
+    real, imaginary = transforms.real, transforms.imag
     number = jnp.maximum(count, 1).astype(jnp.float32)
-    power = _ring_means((jnp.abs(transforms) ** 2).sum(0) / number, rings)
+    power = _ring_means(_power(real, imaginary).sum(0) / number, rings)
     # White over all rings: low frequencies, however strong, count as much as their number of coefficients.
-    transforms = transforms * jnp.where(power > 0, jax.lax.rsqrt(jnp.maximum(power, 1e-30)), 0)
-    ky = (jnp.fft.fftfreq(size_y) * size_y).astype(jnp.float32)
-    kx = jnp.arange(size_x // 2 + 1, dtype=jnp.float32)
-
-    def moved_back(transform: Array, shift: Array) -> Array:
-        y = jnp.exp(2j * jnp.pi * ky * shift[1] / size_y)
-        x = jnp.exp(2j * jnp.pi * kx * shift[0] / size_x)
-        return transform * y[:, None] * x[None, :]
-
-    reach = np.float32(reach_px)
+    white = jnp.where(power > 0, jax.lax.rsqrt(jnp.maximum(power, 1e-30)), 0)
+    real, imaginary = real * white, imaginary * white
+    kx = jnp.arange(size_x // 2 + 1, dtype=jnp.float32) / size_x
+    ky = jnp.fft.fftfreq(size_y).astype(jnp.float32)
     places = jnp.arange(-(reach_px + 2), reach_px + 3, dtype=jnp.float32)
-    twice = jnp.where((kx == 0) | (2 * kx == size_x), 1.0, 2.0)[:, None]
+    twice = jnp.where((kx == 0) | (kx == 0.5), 1.0, 2.0)[:, None]
 
-    def peak(product: Array, near: Array) -> Array:
+    def peak(reference: Pair, image: Pair, factor: Array, near: Array) -> Array:
         # Only places within reach are wanted: two products of narrow matrices instead of a whole inverse transform.
         at = jnp.round(near)
-        x = (2 * np.float32(np.pi) / size_x) * kx[:, None] * (at[0] + places)
-        y = (2 * np.float32(np.pi) / size_y) * ky[None, :] * (at[1] + places)[:, None]
+        x = (2 * np.float32(np.pi)) * kx[:, None] * (at[0] + places)
+        y = (2 * np.float32(np.pi)) * ky[None, :] * (at[1] + places)[:, None]
         cos, sin = twice * jnp.cos(x), twice * jnp.sin(x)
-        both = jnp.concatenate([product.real, product.imag], axis=1)
+        product = jnp.concatenate(
+            [
+                (reference[0] * image[0] + reference[1] * image[1]) * factor,
+                (reference[0] * image[1] - reference[1] * image[0]) * factor,
+            ],
+            axis=1,
+        )
         waves = jnp.concatenate([jnp.concatenate([cos, sin], 1), jnp.concatenate([-sin, cos], 1)])
-        along = jnp.dot(both, waves, precision="highest")
+        along = jnp.dot(product, waves, precision="highest")
         stacked = jnp.concatenate([along[:, : len(places)], -along[:, len(places) :]])
-        image = jnp.dot(jnp.concatenate([jnp.cos(y), jnp.sin(y)], 1), stacked, precision="highest")
-        return at + _peak(image, places, near - at, reach)
+        correlation = jnp.dot(jnp.concatenate([jnp.cos(y), jnp.sin(y)], 1), stacked, precision="highest")
+        return at + _peak(correlation, places, near - at, np.float32(reach_px))
 
-    def step(carry: tuple[Array, Array], index: Array) -> tuple[tuple[Array, Array], Array]:
-        reference, near = carry
-        shift = peak(jnp.conj(reference) * transforms[index] * weight, near)
-        return (reference + moved_back(transforms[index], shift), shift), shift
-
+    # From the middle to the last frame, then from the middle to the first.
     middle = count // 2
-    offsets = jnp.arange(1, total)
-    forwards = jnp.clip(middle + offsets, 0, total - 1)
-    backwards = jnp.clip(middle - offsets, 0, total - 1)
-    zero = jnp.zeros(2, jnp.float32)
+    turn = count - 1 - middle
+    step_number = jnp.arange(total - 1)
+    order = jnp.where(step_number < turn, middle + 1 + step_number, middle - 1 - (step_number - turn))
 
-    def guarded(carry: tuple[Array, Array], pair: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
-        index, valid = pair
-        (reference, near), shift = step(carry, index)
-        kept = jnp.where(valid, 1.0, 0.0)
-        reference = carry[0] + kept * (reference - carry[0])
-        near = carry[1] + kept * (near - carry[1])
-        return (reference, near), shift
+    def step(carry: tuple[Array, Array, Array], at: tuple[Array, Array]) -> tuple[tuple[Array, Array, Array], Array]:
+        sum_re, sum_im, near = carry
+        index, number = at
+        near = jnp.where(number == turn, 0.0, near)
+        own_re, own_im = real[index], imaginary[index]
+        shift = peak((sum_re, sum_im), (own_re, own_im), weight, near)
+        back_re, back_im = moved_back(own_re[None], own_im[None], kx, ky, shift[None])
+        kept = (number < count - 1).astype(jnp.float32)
+        return (sum_re + kept * back_re[0], sum_im + kept * back_im[0], shift), shift
 
-    carry = (transforms[middle], zero)
-    carry, ahead = jax.lax.scan(guarded, carry, (forwards, middle + offsets < count))
-    carry, behind = jax.lax.scan(guarded, (carry[0], zero), (backwards, middle - offsets >= 0))
-    shifts = jnp.zeros((total, 2), jnp.float32)
-    # Out-of-range steps repeat the last valid index's value at its own place, or are dropped.
-    shifts = shifts.at[jnp.where(middle + offsets < count, forwards, total)].set(ahead, mode="drop")
-    shifts = shifts.at[jnp.where(middle - offsets >= 0, backwards, total)].set(behind, mode="drop")
+    carry = (real[middle], imaginary[middle], jnp.zeros(2, jnp.float32))
+    _, found = jax.lax.scan(step, carry, (jnp.clip(order, 0, total - 1), step_number))
+    shifts = (
+        jnp.zeros((total, 2), jnp.float32).at[jnp.where(step_number < count - 1, order, total)].set(found, mode="drop")
+    )
+    total_power = _power(real, imaginary).sum(0)
 
     def sweep(_: Array, shifts: Array) -> Array:
-        back = jax.vmap(moved_back)(transforms, shifts)
-        reference = back.sum(0)
-        coherent = (jnp.abs(reference) ** 2 - (jnp.abs(transforms) ** 2).sum(0)) / jnp.maximum(number * (number - 1), 1)
+        back_re, back_im = moved_back(real, imaginary, kx, ky, shifts)
+        sum_re, sum_im = back_re.sum(0), back_im.sum(0)
+        coherent = (_power(sum_re, sum_im) - total_power) / jnp.maximum(number * (number - 1), 1)
         signal = jnp.clip(_ring_means(coherent, rings), 1e-4, 1.0)
         ratio = weight * signal / (1 - signal + number * signal)
 
-        def one(pair: tuple[Array, Array, Array]) -> Array:
-            transform, own, near = pair
-            return peak(jnp.conj(reference - own) * transform * ratio, near)
+        def one(frame: tuple[Array, Array, Array, Array, Array]) -> Array:
+            own_re, own_im, frame_re, frame_im, near = frame
+            return peak((sum_re - own_re, sum_im - own_im), (frame_re, frame_im), ratio, near)
 
-        found: Array = jax.lax.map(one, (transforms, back, shifts))
+        found: Array = jax.lax.map(one, (back_re, back_im, real, imaginary, shifts))
         return found
 
     shifts = jax.lax.fori_loop(0, _SWEEPS, sweep, shifts)
-    return jnp.where(real[:, None] > 0, (shifts - shifts[middle]) * pixel, 0)
+    return jnp.where(exists[:, None] > 0, (shifts - shifts[middle]) * pixel, 0)
+
+
+def _power(real: Array, imaginary: Array) -> Array:
+    return real * real + imaginary * imaginary
 
 
 def _taper(size: int) -> Array:

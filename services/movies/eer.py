@@ -11,7 +11,7 @@ import imagecodecs
 import numpy as np
 
 from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.raw import MovieHeader, RawMovie, check_size, kept_frames, read_at
+from warpcore.services.movies.raw import MovieHeader, RawMovie, check_size, empty_frames, kept_frames, read_at
 from warpcore.services.movies.settings import ImportSettings
 from warpcore.services.movies.tiff import damage_named, open_tiff, tiff_pages
 
@@ -75,7 +75,7 @@ def read_eer_movie(path: Path, settings: ImportSettings, threads: int) -> RawMov
     kept = kept_frames(path, plan.groups, settings)
     upsampling = settings.eer_upsampling
     height, width = raw.height * upsampling, raw.width * upsampling
-    frames = np.zeros((len(kept), height, width), _sum_type(plan.size))
+    frames = empty_frames(len(kept), height, width, _sum_type(plan.size))
     with path.open("rb", buffering=0) as file:
 
         def render(index: int) -> None:

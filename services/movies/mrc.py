@@ -18,6 +18,7 @@ from warpcore.services.movies.raw import (
     MovieHeader,
     RawMovie,
     check_size,
+    empty_frames,
     kept_frames,
     nonfinite_notes,
     read_at,
@@ -149,7 +150,7 @@ def _signed_bytes(flags: int | None, raw: bytes, order: str) -> bool:
 def _read_sections(
     path: Path, header: MrcHeader, kept: range, threads: int, *, clean: bool = True
 ) -> tuple[npt.NDArray[Any], int]:
-    frames = np.empty((len(kept), header.height, header.width), header.dtype)
+    frames = empty_frames(len(kept), header.height, header.width, header.dtype)
     direct = not header.packed and header.stored.itemsize == header.dtype.itemsize
     with path.open("rb", buffering=0) as file:
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ MAX_FRAMES = 1_000_000
 
 MAX_NONFINITE_FRACTION = 0.01
 """More NaN or infinite pixels than this and the movie is refused; fewer are replaced."""
+
+_ALIGNMENT_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,14 @@ class RawMovie:
     def is_eer(self) -> bool:
         """Whether the file is an EER."""
         return self.path.suffix.lower() == ".eer"
+
+
+def empty_frames(frames: int, height: int, width: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Zeros [frames, height, width] that begin at a multiple of 64 bytes: the compute library uses such an array as it is, without a copy."""
+    size = frames * height * width * np.dtype(dtype).itemsize
+    memory = np.zeros(size + _ALIGNMENT_BYTES, np.uint8)
+    first = -memory.ctypes.data % _ALIGNMENT_BYTES
+    return memory[first : first + size].view(dtype).reshape(frames, height, width)
 
 
 def kept_frames(path: Path, count: int, settings: ImportSettings) -> range:

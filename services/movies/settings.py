@@ -57,13 +57,14 @@ class ImportSettings(Section):
 
 
 class MotionSettings(Section):
-    """Motion fit: band in Å, B-factor in Å², grid `[x, y, t]` or automatic."""
+    """Motion fit: band in Å, B-factor in Å², grid `[x, y, t]` or automatic, frames summed for the fit or automatic."""
 
     enabled: bool = True
     range_min: float = Field(default=500.0, gt=0, le=100000)
     range_max: float = Field(default=10.0, gt=0, le=1000)
     b_factor: float = Field(default=-500.0, ge=-100000, le=0)
     grid: GridXYT | None = None
+    group_frames: int | None = Field(default=None, ge=1, le=10000)
 
     @model_validator(mode="after")
     def _ordered(self) -> MotionSettings:

@@ -20,6 +20,7 @@ from warpcore.services.movies.raw import (
     MovieHeader,
     RawMovie,
     check_size,
+    empty_frames,
     kept_frames,
     nonfinite_notes,
     replace_nonfinite,
@@ -46,7 +47,7 @@ def read_tiff_movie(path: Path, settings: ImportSettings, threads: int) -> RawMo
         pages = tiff_pages(path, tiff)
         header = _header(path, pages)
         kept = kept_frames(path, header.frames, settings)
-        frames = np.empty((len(kept), header.height, header.width), header.dtype)
+        frames = empty_frames(len(kept), header.height, header.width, header.dtype)
         tiff.filehandle.set_lock(True)
 
         def decode(index: int) -> int:

@@ -200,6 +200,7 @@ def _run_motion(loaded: Loaded, products: Products, report: Report) -> None:
             range_max_angstrom=options.range_max,
             b_factor=options.b_factor,
             grid=None if options.grid is None else (options.grid[0], options.grid[1], options.grid[2]),
+            group_frames=options.group_frames,
             on_progress=lambda fraction, message: report("motion", fraction, message),
         )
         report("motion", 1.0)
