@@ -62,10 +62,12 @@ def coherent_power(real: Array, imaginary: Array, kx: Array, ky: Array, shift: A
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """`weight` [P, K] of the likelihood and `curvature` [P]: expected second derivative per axis of one pair of frames, 1/Å²."""
+    """`weight` [P, K] of the likelihood; `curvature` [P]: expected second derivative per axis of one pair of frames, 1/Å²; `significance` of
+    what the frames have in common: standard deviations of pure noise, over the root of the number of frames that could be moved to fit."""
 
     weight: FloatArray
     curvature: Float64Array
+    significance: float
 
 
 def estimate_spectrum(
@@ -99,7 +101,9 @@ def estimate_spectrum(
     floor = noise[ring][None, :]
     weight = scale * of_patch / (floor * (floor + frames * of_patch))
     curvature = 4 * np.pi**2 * (weight * of_patch * (kx.astype(np.float64) ** 2 + ky.astype(np.float64) ** 2)).sum(1)
-    return Spectrum(weight.astype(np.float32), curvature)
+    spread = np.sqrt(((weight * total / np.sqrt(1 - 1 / frames)) ** 2).sum())
+    common = float((weight * (coherent - total)).sum() / max(spread, 1e-30))
+    return Spectrum(weight.astype(np.float32), curvature, common / np.sqrt(frames - 1))
 
 
 def ring_frequency(ring: npt.NDArray[np.intp], kx: FloatArray, ky: FloatArray) -> Float64Array:

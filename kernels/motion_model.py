@@ -24,11 +24,12 @@ _EARLY_DOSE = 4.0
 @dataclass(frozen=True, eq=False)
 class MotionModel:
     """`global_nodes` [t, 2] and `local_nodes` [t, y, x, 2]: node values (x, y) in Å of natural cubic splines over the frames (first
-    node at frame 0, last at the last frame) and over the field (0 to 1)."""
+    node at frame 0, last at the last frame) and over the field (0 to 1). `failure`: why there is no movement though one was looked for."""
 
     frames: int
     global_nodes: FloatArray
     local_nodes: FloatArray
+    failure: str | None = None
 
     def __post_init__(self) -> None:
         if self.frames < 1:
@@ -41,9 +42,9 @@ class MotionModel:
             raise ValueError("a motion model's node values must be finite")
 
     @classmethod
-    def zero(cls, frames: int) -> MotionModel:
-        """No movement: for one-frame movies and where motion is switched off."""
-        return cls(frames, np.zeros((1, 2), np.float32), np.zeros((1, 1, 1, 2), np.float32))
+    def zero(cls, frames: int, failure: str | None = None) -> MotionModel:
+        """No movement: for one-frame movies, where motion is switched off, and where none can be told."""
+        return cls(frames, np.zeros((1, 2), np.float32), np.zeros((1, 1, 1, 2), np.float32), failure)
 
     @property
     def grid(self) -> tuple[int, int, int]:
@@ -120,6 +121,7 @@ class MotionModel:
         """JSON types. float32 values are exact as JSON numbers, so a model read back gives byte-equal averages."""
         return {
             "frames": self.frames,
+            "failure": self.failure,
             "grid": list(self.grid),
             "local_grid": list(self.local_grid),
             "global_angstrom": [float(v) for v in self.global_nodes.ravel()],
@@ -133,7 +135,7 @@ class MotionModel:
             x, y, t = (int(n) for n in stored["local_grid"])
             track = np.asarray(stored["global_angstrom"], np.float32).reshape(int(stored["grid"][2]), 2)
             local = np.asarray(stored["local_angstrom"], np.float32).reshape(t, y, x, 2)
-            return cls(int(stored["frames"]), track, local)
+            return cls(int(stored["frames"]), track, local, stored.get("failure"))
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"not a stored motion model: {error!r}") from error
 

@@ -44,7 +44,8 @@ def of_motion(model: MotionModel, enabled: bool, dose_per_frame: float) -> dict[
     """Summary of the motion step, Å; a skipped one (one frame, or switched off) measured nothing."""
     if model.frames < 2 or not enabled:
         empty = ("mean_frame_movement", "accumulated_total", "accumulated_early", "accumulated_late")
-        return {"skipped": True, **{f"{name}_angstrom": None for name in empty}, "grid": None, "local_grid": None}
+        numbers = {f"{name}_angstrom": None for name in empty}
+        return {"skipped": True, **numbers, "grid": None, "local_grid": None, "failure": None}
     total, early, late = model.accumulated(dose_per_frame)
     return {
         "skipped": False,
@@ -54,6 +55,7 @@ def of_motion(model: MotionModel, enabled: bool, dose_per_frame: float) -> dict[
         "accumulated_late_angstrom": round(late, 4),
         "grid": list(model.grid),
         "local_grid": list(model.local_grid),
+        "failure": model.failure,
     }
 
 

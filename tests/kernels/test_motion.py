@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from warpcore.kernels.defects import plan_repair
-from warpcore.kernels.motion import automatic_grid, estimate_motion
+from warpcore.kernels.motion import NO_SIGNAL, automatic_grid, estimate_motion
 from warpcore.kernels.motion_binning import MARGIN, automatic_group, bin_movie
 from warpcore.kernels.motion_fit import likelihood
 from warpcore.kernels.motion_model import MotionModel
@@ -125,10 +125,22 @@ def test_one_frame_and_tiny_frames_do_not_move() -> None:
         assert np.abs(still.global_track_angstrom()).max() < 1e-5
 
 
-def test_movie_without_any_signal_stays_finite() -> None:
-    blank = np.random.default_rng(0).poisson(2, (4, 200, 200)).astype(np.uint8)
+@pytest.mark.parametrize("shape", [(4, 200, 200), (12, 320, 256)])
+def test_movie_without_any_signal_is_said_to_have_none(shape: tuple[int, int, int]) -> None:
+    blank = np.random.default_rng(0).poisson(2, shape).astype(np.uint8)
     for frames in (blank, np.zeros_like(blank)):
-        assert np.isfinite(estimate_motion(frames, **ARGUMENTS).global_track_angstrom()).all()
+        still = estimate_motion(frames, **ARGUMENTS)
+        assert still.failure == NO_SIGNAL
+        assert not still.global_nodes.any()
+        assert not still.local_nodes.any()
+
+
+def test_weak_signal_is_still_followed() -> None:
+    track = _smooth_track(12)
+    found = estimate_motion(_movie(track, counts=0.3, contrast=0.1), **ARGUMENTS)
+    assert found.failure is None
+    # Measured 0.39 Å: 0.3 electrons a pixel and frame, a tenth of contrast.
+    assert _rmse(found.global_track_angstrom(), track * PIXEL) < 0.8
 
 
 def test_likelihood_gradient_is_that_of_finite_differences() -> None:
