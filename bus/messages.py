@@ -64,7 +64,10 @@ class Movie(Message):
 @part
 @dataclass(frozen=True, slots=True)
 class Worker(Message):
-    """A worker as the registry sees it. `state` is idle, busy, lost or set_aside; ages are seconds by the scheduler's clock."""
+    """A worker as the registry sees it. `state` is idle, busy, lost or set_aside; ages are seconds by the scheduler's clock.
+
+    `warnings` is what it has noticed that a person should know, one line each, as long as it is so.
+    """
 
     id: str
     host: str
@@ -79,6 +82,7 @@ class Worker(Message):
     failed: int = 0
     load: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
+    warnings: list[str] = field(default_factory=list)
 
 
 @part
@@ -253,7 +257,10 @@ class GetProcessing(Message):
 @message("processing.status")
 @dataclass(frozen=True, slots=True)
 class ProcessingStatus(Message):
-    """`counts` by movie status; `rate_per_hour` is measured over the last `rate_window_s` seconds, null before the first movie is done."""
+    """`counts` by movie status; `rate_per_hour` is measured over the last `rate_window_s` seconds, null before the first movie is done.
+
+    `warnings` are those of all living workers, each once.
+    """
 
     is_processing: bool
     counts: dict[str, int]
@@ -265,6 +272,7 @@ class ProcessingStatus(Message):
     seq: int
     data_directory: str
     processing_directory: str
+    warnings: list[str] = field(default_factory=list)
 
 
 @message("workers.get")
@@ -515,12 +523,16 @@ class WorkerRegistered(Message):
 @message("worker.heartbeat")
 @dataclass(frozen=True, slots=True)
 class Heartbeat(Message):
-    """Each 2 s, one way. `load` may hold gpu_memory_mb, gpu_temperature_c, host_memory_mb. An unknown worker is sent worker.unknown."""
+    """Each 2 s, one way. `load` may hold gpu_memory_mb, gpu_temperature_c, host_memory_mb. An unknown worker is sent worker.unknown.
+
+    `warnings` are all that hold now, so that they need not be kept anywhere: one line each.
+    """
 
     worker: str
     state: str
     leases: list[int] = field(default_factory=list)
     load: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 @message("worker.unknown")

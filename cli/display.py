@@ -21,6 +21,7 @@ def rendered(overview: Overview | None, note: str = "") -> RenderableType:
     parts: list[RenderableType] = [_head(overview), _counts(overview.status)]
     if overview.workers:
         parts.append(_workers(overview.workers, overview.status))
+    parts += [Text(f"! {text}", style="yellow") for text in overview.status.warnings]
     parts += [Text(f"✗ {movie.name}: {failure_text(movie)}", style="red") for movie in overview.failures]
     if note:
         parts.append(Text(note, style="dim"))

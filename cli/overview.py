@@ -65,6 +65,7 @@ def lines(overview: Overview) -> list[str]:
     if status.rate_per_hour is not None:
         told.append(f"rate: {rate_text(overview)}")
     told += [f"worker {worker.id}: {worker_text(worker, status)}" for worker in overview.workers]
+    told += [f"warning: {text}" for text in status.warnings]
     told += [f"failed: {movie.name}: {failure_text(movie)}" for movie in overview.failures]
     told += [f"data {status.data_directory}, results {status.processing_directory}"]
     return told

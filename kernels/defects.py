@@ -21,12 +21,34 @@ _EXPECTED = 20.0
 _CHUNK_BYTES = 64 << 20
 
 
-def find_defects(frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating] | None) -> BoolArray:
+@dataclass(frozen=True, eq=False)
+class FrameSums:
+    """Raw counts [H, W] float32 summed over the first and over the second half of a movie's frames."""
+
+    first: jax.Array
+    second: jax.Array
+
+    @property
+    def total(self) -> npt.NDArray[np.float32]:
+        """Over all frames."""
+        return np.asarray(self.first + self.second)
+
+
+def sum_frames(frames: npt.NDArray[np.generic]) -> FrameSums:
+    """The sums of both halves of a movie [F, H, W]; non-finite pixels count as their frame's mean."""
+    middle = len(frames) // 2
+    return FrameSums(_summed(frames[:middle]), _summed(frames[middle:]))
+
+
+def find_defects(
+    frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating] | None, sums: FrameSums | None = None
+) -> BoolArray:
     """Hot and dead pixels of a movie [F, H, W]: [H, W], True where defect; what the gain marks (zero) is included.
 
     A pixel is hot or dead where its count, summed over all frames, leaves what its 24 neighbours say by more than 7 standard deviations (of the
     larger of the counting statistics and the spread seen), to the same side in both halves of the movie: specimen and cosmic hits do not stay
     isolated in one pixel over a drifting movie. One without counts where 20 are expected is dead. One frame: nothing can be told, only the gain's defects are returned.
+    `sums`: those of `sum_frames`, where they are there already.
     """
     count, height, width = frames.shape
     marked = gain_defects(gain)
@@ -34,9 +56,8 @@ def find_defects(frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating]
     if count < 2 or min(height, width) < 16:
         return mask
     factor = jnp.asarray(multiplicative_gain(gain, height, width))
-    middle = count // 2
-    first = _summed(frames[:middle], factor)
-    second = _summed(frames[middle:], factor)
+    sums = sums or sum_frames(frames)
+    first, second = sums.first * factor, sums.second * factor
     found = mask
     # A hot pixel inflates its neighbours' spread and hides others beside it: looked at again without those known, while that finds more.
     for _ in range(_LOOKS):
@@ -47,12 +68,12 @@ def find_defects(frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating]
     return found
 
 
-def _summed(frames: npt.NDArray[np.generic], factor: jax.Array) -> jax.Array:
+def _summed(frames: npt.NDArray[np.generic]) -> jax.Array:
     total = jnp.zeros(frames.shape[1:], jnp.float32)
-    step = max(1, _CHUNK_BYTES // max(1, frames[0].nbytes))
+    step = max(1, _CHUNK_BYTES // max(1, total.size * frames.itemsize))
     for start in range(0, len(frames), step):
         total = total + _sum_of(jnp.asarray(frames[start : start + step]))
-    return total * factor
+    return total
 
 
 @jax.jit

@@ -94,6 +94,7 @@ def status_view(status: ProcessingStatus) -> dict[str, Any]:
         "running": camel_keys(status.running),
         "dataDirectory": status.data_directory,
         "processingDirectory": status.processing_directory,
+        "warnings": status.warnings,
         "seq": status.seq,
     }
 
@@ -114,6 +115,7 @@ def worker_view(worker: Worker) -> dict[str, Any]:
         "failed": worker.failed,
         "load": camel_keys(worker.load),
         "reason": worker.reason,
+        "warnings": worker.warnings,
     }
 
 

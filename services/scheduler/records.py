@@ -154,6 +154,7 @@ class WorkerRecord:
     done: int = 0
     failed: int = 0
     load: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
     log_number: int = 0
 

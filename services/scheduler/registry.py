@@ -16,6 +16,7 @@ FORGOTTEN_AFTER_S = 3600.0
 UNLISTED_GRACE_S = 10.0
 """How long a worker may not name a lease that it was given: the assignment or its end can still be on the way."""
 MOST_LOG_LINES = 500
+MOST_WARNINGS = 8
 
 
 def register(state: State, sender: bytes, message: wire.RegisterWorker) -> None:
@@ -68,6 +69,7 @@ def heartbeat(state: State, worker: WorkerRecord, message: wire.Heartbeat) -> No
     """A beat: load, and which leases it believes to hold."""
     load = tasks.finite(message.load)
     worker.load = load if views.packed_size(load) < 4096 else {}
+    worker.warnings = [text[: tasks.LONGEST_TEXT] for text in message.warnings[:MOST_WARNINGS]]
     for lease in message.leases[:16]:
         if tasks.held(state, worker.name, lease) is None:
             state.send(worker, wire.CancelTask(lease, "this lease no longer holds"))
@@ -186,6 +188,12 @@ def tell_load(state: State, before: dict[str, bool]) -> None:
         worker = state.workers.get(name)
         if worker is not None and worker.alive and bool(worker.leases) != was_busy:
             _tell(state, "worker.busy" if worker.leases else "worker.idle", worker, durable=False)
+
+
+def warnings(state: State) -> list[str]:
+    """What the living workers have noticed, each thing once."""
+    told = dict.fromkeys(text for worker in state.workers.values() if worker.alive for text in worker.warnings)
+    return list(told)[:MOST_WARNINGS]
 
 
 def view(state: State, worker: WorkerRecord) -> wire.Worker:

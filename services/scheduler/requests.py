@@ -183,6 +183,7 @@ def status(state: State) -> None:
             seq=state.seq,
             data_directory=state.data_directory,
             processing_directory=state.processing_directory,
+            warnings=registry.warnings(state),
         )
     )
 

@@ -67,6 +67,7 @@ def worker_view(worker: WorkerRecord, movies: list[str], now: float) -> wire.Wor
         failed=worker.failed,
         load=worker.load,
         reason=worker.set_aside or worker.reason,
+        warnings=worker.warnings if worker.alive else [],
     )
 
 

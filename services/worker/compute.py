@@ -18,12 +18,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from warpcore.bus.messages import AssignTask
 from warpcore.services.worker.channel import Channel, ChannelClosedError
 from warpcore.services.worker.exits import DEVICE_EXIT
 from warpcore.services.worker.failures import CancelledError, TaskError, classify
+
+if TYPE_CHECKING:
+    from warpcore.services.worker.gain_watch import GainWatch
 
 log = logging.getLogger("warpcore.worker.compute")
 
@@ -53,6 +56,7 @@ class Compute:
         self._to_compute: queue.Queue[Job] = queue.Queue(maxsize=1)
         self._to_write: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._reported: dict[tuple[int, str], float] = {}
+        self._watch: GainWatch | None = None
 
     def run(self, ready: dict[str, Any]) -> None:
         """Serve until the line ends; that ends the process, whatever the stages are doing."""
@@ -95,10 +99,15 @@ class Compute:
                 self._to_compute.put(job)
 
     def _compute_one(self, job: Job) -> None:
+        from warpcore.services.worker.gain_watch import GainWatch
         from warpcore.services.worker.pipeline import compute
 
-        if self._stage(job, "compute", lambda: compute(job.payload, self._progress(job, "compute"))):
+        watch = self._watch = self._watch or GainWatch()
+        before = watch.warnings
+        if self._stage(job, "compute", lambda: compute(job.payload, self._progress(job, "compute"), watch)):
             self._to_write.put(job)
+        if watch.warnings != before:
+            self._line.send({"is": "warnings", "warnings": list(watch.warnings)})
 
     def _write_all(self) -> None:
         from warpcore.services.worker.pipeline import stage_outputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from warpcore.bus.messages import AssignTask, Failure
 from warpcore.services.movies.fingerprints import wanted_fingerprints
@@ -13,6 +13,9 @@ from warpcore.services.movies.paths import movie_root
 from warpcore.services.movies.settings import Settings
 from warpcore.services.worker.devices import open_device
 from warpcore.services.worker.failures import TaskError, classify
+
+if TYPE_CHECKING:
+    from warpcore.services.worker.gain_watch import GainWatch
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ def process_files(
     from warpcore.services.worker.service import cache_directory
 
     open_device(device, cache_directory())
+    from warpcore.services.worker.gain_watch import GainWatch
+
+    watch = GainWatch()
     outcomes: list[FileOutcome] = []
     taken: dict[str, Path] = {}
     for path in files:
@@ -51,7 +57,7 @@ def process_files(
             outcomes.append(FileOutcome(path, name, "failed", Failure("conflict", "load", conflict, "")))
             continue
         taken[name] = path
-        outcomes.append(_process(path.absolute(), name, settings, processing_directory, on_progress))
+        outcomes.append(_process(path.absolute(), name, settings, processing_directory, on_progress, watch))
     return outcomes
 
 
@@ -61,6 +67,7 @@ def _process(
     settings: Settings,
     processing_directory: Path,
     on_progress: Callable[[str, str, float, str], None],
+    watch: GainWatch,
 ) -> FileOutcome:
     from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
 
@@ -72,7 +79,7 @@ def _process(
         on_progress(name, step, fraction, message)
 
     try:
-        products = compute(load(_task(path, name, settings, processing_directory), report), report)
+        products = compute(load(_task(path, name, settings, processing_directory), report), report, watch)
         outputs, _ = commit(products, stage_outputs(products, report))
     except Exception as error:  # noqa: BLE001 - a bad file must not stop the others; its kind and step are reported
         fault: TaskError = classify(error, now_in)

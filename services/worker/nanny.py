@@ -91,6 +91,7 @@ class Nanny:
     versions: dict[str, str] = field(default_factory=dict)
     held: dict[int, _Held] = field(default_factory=dict)
     deaths: int = 0
+    warnings: list[str] = field(default_factory=list)
     _requests: dict[str, _Request] = field(default_factory=dict)
     _last_beat: float = float("-inf")
     _restart_at: float | None = None
@@ -210,6 +211,10 @@ class Nanny:
             self.versions = item["versions"]
             self._pulled = None
             return [*self._hand_over(), *(self._pull() if self.registered else self._register(now))]
+        if kind == "warnings":
+            self.warnings = item["warnings"]
+            self._last_beat = float("-inf")  # the next tick tells
+            return []
         held = self.held.get(lease) if lease is not None else None
         if held is None or lease is None:
             return []
@@ -252,6 +257,7 @@ class Nanny:
     def compute_exited(self, kind: str, cause: str, now: float) -> list[Effect]:
         """The compute process is gone: its tasks are lost with it, the scheduler hears the cause, a new one is started."""
         self.compute_ready = False
+        self.warnings = []
         if self.stopping:
             return []
         if self._kill_cause is not None:
@@ -320,7 +326,9 @@ class Nanny:
 
     def _heartbeat(self, load: dict[str, Any]) -> m.Heartbeat:
         state = "starting" if not self.compute_ready else "busy" if self.held else "idle"
-        return m.Heartbeat(worker=self.identity.name, state=state, leases=sorted(self.held), load=load)
+        return m.Heartbeat(
+            worker=self.identity.name, state=state, leases=sorted(self.held), load=load, warnings=self.warnings
+        )
 
     def _request(self, message: Message, now: float, lease: int | None = None) -> list[Effect]:
         request_id = new_id()

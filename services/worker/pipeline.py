@@ -5,6 +5,7 @@ Steps that need not run again are read back from what they wrote; where that is 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from warpcore.bus.messages import AssignTask
 from warpcore.kernels.correct import correct_movie
 from warpcore.kernels.ctf import fit_image
-from warpcore.kernels.defects import find_defects
+from warpcore.kernels.defects import find_defects, sum_frames
 from warpcore.kernels.motion import estimate_motion
 from warpcore.kernels.motion_model import MotionModel
 from warpcore.services.movies.defects import read_defects
@@ -29,10 +30,13 @@ from warpcore.services.movies.readers import pixel_size_angstrom, read_movie
 from warpcore.services.movies.results import STEPS
 from warpcore.services.movies.settings import Settings, parse_settings
 from warpcore.services.worker import stored, summaries
+from warpcore.services.worker.gain_watch import GainWatch
 from warpcore.services.worker.picking import pick
 from warpcore.services.worker.products import Loaded, Products
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.writing import write_outputs
+
+log = logging.getLogger(__name__)
 
 
 class Report(Protocol):
@@ -65,11 +69,17 @@ def load(task: AssignTask, report: Report) -> Loaded:
     return loaded
 
 
-def compute(loaded: Loaded, report: Report) -> Products:
-    """Run the steps on the device, in order; a step that is switched off leaves no result behind."""
+def compute(loaded: Loaded, report: Report, watch: GainWatch | None = None) -> Products:
+    """Run the steps on the device, in order; a step that is switched off leaves no result behind.
+
+    `watch` looks at the raw counts beside it; nothing of what it finds goes into the products.
+    """
     settings = loaded.settings
     results = {step: summary for step, summary in loaded.task.results.items() if step not in loaded.run}
     products = Products(loaded, loaded.run, results, model=loaded.model, ctf=loaded.ctf, picks=loaded.picks)
+    if loaded.movie is not None:
+        with _timed(products, "defects"):
+            _find_defects(loaded, products, watch)
     if "motion" in loaded.run:
         with _timed(products, "motion"):
             _run_motion(loaded, products, report)
@@ -193,7 +203,7 @@ def _run_motion(loaded: Loaded, products: Products, report: Report) -> None:
         products.model = estimate_motion(
             movie.frames,
             gain=_gain(loaded),
-            defects=_all_defects(loaded, products),
+            defects=products.hot_pixels,
             pixel_size_angstrom=loaded.raw_pixel_size,
             dose_per_frame=loaded.dose_per_frame,
             range_min_angstrom=options.range_min,
@@ -221,7 +231,7 @@ def _correct(loaded: Loaded, products: Products) -> None:
             movie.frames,
             model,
             gain=_gain(loaded),
-            defects=_all_defects(loaded, products),
+            defects=products.hot_pixels,
             pixel_size_angstrom=loaded.raw_pixel_size,
             binning=settings.import_.binning,
             dose_per_frame=loaded.dose_per_frame,
@@ -279,12 +289,15 @@ def _gain(loaded: Loaded) -> npt.NDArray[np.float32] | None:
     return None if loaded.gain is None else loaded.gain.multiplier
 
 
-def _all_defects(loaded: Loaded, products: Products) -> npt.NDArray[np.bool_] | None:
-    """Known defects and those that the frames show; the frames are searched once."""
-    if products.hot_pixels is None and loaded.movie is not None:
-        found = find_defects(loaded.movie.frames, _gain(loaded))
-        products.hot_pixels = found if loaded.defects is None else found | loaded.defects
-    return products.hot_pixels
+def _find_defects(loaded: Loaded, products: Products, watch: GainWatch | None) -> None:
+    """Known defects and those that the frames show; the sums that show them also show whether the gain fits."""
+    assert loaded.movie is not None
+    sums = sum_frames(loaded.movie.frames)
+    found = find_defects(loaded.movie.frames, _gain(loaded), sums)
+    products.hot_pixels = found if loaded.defects is None else found | loaded.defects
+    if watch is not None and watch.see(loaded.gain, loaded.settings.import_, loaded.movie.is_eer, lambda: sums.total):
+        for warning in watch.warnings:
+            log.warning("%s", warning)
 
 
 @contextmanager

@@ -74,6 +74,12 @@ def test_the_status_as_lines_says_the_same() -> None:
     assert "failed: a: input in load: a.tif: truncated" in text
 
 
+def test_warnings_stand_in_both() -> None:
+    warned = overview(warnings=["gain g.mrc: it lies in the wrong orientation"])
+    assert "warning: gain g.mrc: it lies in the wrong orientation" in lines(warned)
+    assert "! gain g.mrc: it lies in the wrong orientation" in drawn(warnings=warned.status.warnings)
+
+
 def test_without_a_measured_rate_there_is_no_guess() -> None:
     assert overview(rate_per_hour=None).left_s is None
     assert "no movie done yet" in drawn(rate_per_hour=None)

@@ -897,3 +897,23 @@ def test_forgotten_workers_leave_the_registry() -> None:
     assert [worker.state for worker in world.ask(wire.GetWorkers()).workers] == ["lost"]
     world.wait(registry.FORGOTTEN_AFTER_S)
     assert world.ask(wire.GetWorkers()).workers == []
+
+
+def test_what_workers_have_noticed_is_shown_once_while_they_live_and_say_so() -> None:
+    world = World(workers=("w", "v"))
+    for name in ("w", "v"):
+        world.say(name, wire.Heartbeat(name, "idle", warnings=["the gain is upside down"]))
+    assert world.ask(wire.GetProcessing()).warnings == ["the gain is upside down"]
+    assert [worker.warnings for worker in world.ask(wire.GetWorkers()).workers] == [["the gain is upside down"]] * 2
+    world.say("w", wire.Heartbeat("w", "idle"))
+    assert world.ask(wire.GetProcessing()).warnings == ["the gain is upside down"]
+    world.say("v", wire.Goodbye("v"))
+    assert world.ask(wire.GetProcessing()).warnings == []
+
+
+def test_no_worker_can_fill_the_display() -> None:
+    world = World(workers=("w",))
+    world.say("w", wire.Heartbeat("w", "idle", warnings=[f"{number} " + "x" * 10_000 for number in range(1000)]))
+    warnings = world.ask(wire.GetProcessing()).warnings
+    assert len(warnings) == registry.MOST_WARNINGS
+    assert max(map(len, warnings)) <= 2000

@@ -195,3 +195,19 @@ def test_an_orderly_end_says_goodbye_and_takes_nothing_more(nanny: Nanny) -> Non
     assert nanny.waits_for_answers
     answer(nanny, effects, m.Goodbye, m.Ok(), 5.3)
     assert not nanny.waits_for_answers
+
+
+def test_what_the_computation_has_noticed_is_told_with_the_next_tick_and_each_beat_until_it_is_over(
+    nanny: Nanny,
+) -> None:
+    nanny.tick(2.0, {})
+    nanny.from_compute({"is": "warnings", "warnings": ["the gain is upside down"]}, 2.1)
+    beats = sent([*nanny.tick(2.2, {}), *nanny.tick(4.2, {})])
+    assert [beat.warnings for beat in beats if isinstance(beat, m.Heartbeat)] == [["the gain is upside down"]] * 2
+    nanny.from_compute({"is": "warnings", "warnings": []}, 4.3)
+    (beat,) = sent(nanny.tick(4.4, {}))
+    assert isinstance(beat, m.Heartbeat)
+    assert beat.warnings == []
+    nanny.from_compute({"is": "warnings", "warnings": ["the gain is upside down"]}, 5.0)
+    nanny.compute_exited("lost_worker", "x", 5.1)
+    assert nanny.warnings == []  # the next computation looks for itself

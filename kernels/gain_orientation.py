@@ -1,0 +1,198 @@
+"""Which of the eight orientations of a gain reference belongs to movies: the one whose pattern their raw counts show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import uniform_filter
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+_WINDOW_PX = 9  # what is coarser than this is illumination and specimen, not the camera's pixels
+_SIDE_PX = 1024  # the middle of the field says enough, and costs the same (0.3 s) for every camera
+_LEAST_SIDE_PX = 64
+_BLOCK_PX = 32
+_OUTLIER_SIGMA = 7.0
+_SURE = 6.0
+_FOUND, _FAINT, _APART = 0.3, 0.2, 0.25
+_FLAT = 0.002
+_BLURRED = 0.15
+
+
+@dataclass(frozen=True, order=True)
+class Orientation:
+    """Columns reversed (`flip_x`), then rows reversed (`flip_y`), then axes swapped (`transpose`), as the settings of a gain say."""
+
+    flip_x: bool
+    flip_y: bool
+    transpose: bool
+
+    def turned(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        """A view of image [H, W] in this orientation."""
+        image = image[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+        return image.T if self.transpose else image
+
+    def undone(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        """A view of the image [H, W] that `turned` made this one of."""
+        image = image.T if self.transpose else image
+        return image[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+
+
+ORIENTATIONS = tuple(
+    Orientation(flip_x, flip_y, transpose)
+    for transpose in (False, True)
+    for flip_y in (False, True)
+    for flip_x in (False, True)
+)
+
+
+@dataclass(frozen=True)
+class Match:
+    """How much of the gain's pattern the counts show in one orientation: 1 all of it, 0 nothing, -1 its inverse; with its standard error."""
+
+    orientation: Orientation
+    share: float
+    error: float
+
+
+@dataclass(frozen=True)
+class GainMatches:
+    """`matches` for each orientation that fits the movie's size. `verdict`: `found` (`best` is the gain's orientation), `inverse` (the same, of
+    a gain in the other sense), `same` (it looks alike in several orientations, `best` among them), `absent` (in none), `flat` (the gain has no
+    pattern), `faint` (too few counts to tell; `best` None). `pattern`: its relative standard deviation; `counts`: a pixel, summed."""
+
+    matches: tuple[Match, ...]
+    verdict: str
+    best: Orientation | None
+    pattern: float
+    counts: float
+
+    def of(self, orientation: Orientation) -> Match | None:
+        """The match of one orientation."""
+        return next((match for match in self.matches if match.orientation == orientation), None)
+
+    @property
+    def alike(self) -> tuple[Orientation, ...]:
+        """Orientations that cannot be told from the best: it and those whose share is as large within the errors."""
+        if self.best is None:
+            return ()
+        top = self.of(self.best)
+        assert top is not None
+        sign = 1 if top.share > 0 else -1
+        return tuple(
+            match.orientation for match in self.matches if not _apart(sign * top.share, sign * match.share, top.error)
+        )
+
+
+def centre(image: npt.NDArray[np.generic], side_px: int = _SIDE_PX) -> npt.NDArray[np.generic]:
+    """A view of the middle of image [H, W], at most `side_px` each way; turning an image turns its middle likewise."""
+    top, left = (max(0, (size - side_px) // 2) for size in image.shape)
+    return image[top : image.shape[0] - top, left : image.shape[1] - left]
+
+
+def match_gain(
+    counts: npt.NDArray[np.floating], multiplier: npt.NDArray[np.floating], defects: BoolArray | None = None
+) -> GainMatches:
+    """Hold the pattern of a gain, in its eight orientations, against raw counts [H, W], summed over frames and movies (no gain applied).
+
+    `multiplier` [H, W] or [W, H]: what counts are multiplied by; not positive or `defects` (of its shape): left out. Pixels count by what they
+    deviate from their 9 x 9 neighbourhood, where the expected deviation is counts x (sensitivity / mean sensitivity around - 1), sensitivity being
+    1 / multiplier: the share is the slope of that regression, its error comes from blocks of 32 px, so that neither specimen nor detector
+    noise needs a model. Raises ValueError where the gain fits in no orientation or the field is below 64 px.
+    """
+    if counts.shape not in (multiplier.shape, multiplier.shape[::-1]):
+        raise ValueError(
+            f"the gain is {multiplier.shape[1]} x {multiplier.shape[0]} px (x, y), the movie {counts.shape[1]} x {counts.shape[0]}"
+        )
+    counts = np.asarray(centre(counts), np.float32)
+    if min(counts.shape) < _LEAST_SIDE_PX:
+        raise ValueError(f"a field of {counts.shape[1]} x {counts.shape[0]} px is too small to tell orientations apart")
+    pattern, usable = _pattern(np.asarray(centre(multiplier), np.float32), None if defects is None else centre(defects))
+    deviation, around, counted = _deviation(counts)
+    matches = []
+    for orientation in ORIENTATIONS:
+        turned = orientation.turned(pattern)
+        if turned.shape == counts.shape:
+            matches.append(_match(orientation, deviation, around, turned, counted & orientation.turned(usable)))
+    strength = float(np.sqrt(np.mean(np.square(pattern[usable], dtype=np.float64)))) if usable.any() else 0.0
+    verdict, best = _verdict(matches, strength)
+    return GainMatches(tuple(matches), verdict, best, strength, float(np.mean(counts, dtype=np.float64)))
+
+
+def _pattern(multiplier: FloatArray, defects: BoolArray | None) -> tuple[FloatArray, BoolArray]:
+    """Relative deviation of each pixel's sensitivity from its neighbourhood's, and where it is known."""
+    usable = np.isfinite(multiplier) & (multiplier > 0)
+    if defects is not None:
+        usable &= ~defects
+    sensitivity = np.where(usable, 1 / np.where(usable, multiplier, 1), 0).astype(np.float32)
+    around = _around(sensitivity, usable)
+    pattern = np.where(usable, sensitivity / np.maximum(around, 1e-20) - 1, 0)
+    # A pixel of half or twice its neighbours' sensitivity is as good as a defect: it would outweigh thousands of others.
+    usable &= np.abs(pattern) < 0.5
+    return np.where(usable, pattern, 0).astype(np.float32), usable
+
+
+def _deviation(counts: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Counts minus their neighbourhood's mean, that mean, and which pixels are neither hot, dead nor empty."""
+    finite = np.isfinite(counts)
+    counts = np.where(finite, counts, 0)
+    usable = finite & (counts <= 4 * max(float(np.mean(counts, dtype=np.float64)), 1.0) + 20)
+    for _ in range(2):
+        around = _around(counts, usable)
+        deviation = counts - around
+        scaled = np.where(around > 0, deviation**2 / np.maximum(around, 1e-6), 0)
+        typical = scaled[usable]
+        if not typical.size:
+            break
+        limit = np.percentile(typical[:: max(1, typical.size // 65536)], 99.5)
+        usable &= scaled <= _OUTLIER_SIGMA**2 * max(float(typical[typical <= limit].mean(dtype=np.float64)), 1e-6)
+    return np.where(usable, deviation, 0).astype(np.float32), np.maximum(around, 0), usable & (around > 0)
+
+
+def _around(image: FloatArray, usable: BoolArray) -> FloatArray:
+    weight = uniform_filter(usable.astype(np.float32), _WINDOW_PX, mode="reflect")
+    return np.asarray(uniform_filter(image * usable, _WINDOW_PX, mode="reflect") / np.maximum(weight, 1e-3))
+
+
+def _match(
+    orientation: Orientation, deviation: FloatArray, around: FloatArray, pattern: FloatArray, usable: BoolArray
+) -> Match:
+    expected = around * pattern * usable
+    above, below = _block_sums(deviation * pattern * usable), _block_sums(expected * pattern)
+    total = float(below.sum())
+    if not total > 0:
+        return Match(orientation, 0.0, float("inf"))
+    share = float(above.sum()) / total
+    scatter = float(np.sqrt(np.square(above - share * below).sum())) / total
+    return Match(orientation, share, scatter)
+
+
+def _block_sums(image: FloatArray) -> npt.NDArray[np.float64]:
+    side = min(_BLOCK_PX, min(image.shape) // 8)
+    rows, columns = (range(0, size, side) for size in image.shape)
+    along = np.add.reduceat(image.astype(np.float64), rows, axis=0)
+    return np.asarray(np.add.reduceat(along, columns, axis=1))
+
+
+def _verdict(matches: list[Match], strength: float) -> tuple[str, Orientation | None]:
+    if strength < _FLAT:
+        return "flat", None
+    top = max(matches, key=lambda match: abs(match.share))
+    if max(match.error for match in matches) > _BLURRED:
+        return "faint", None
+    if abs(top.share) < _FAINT:
+        return "absent", None
+    if abs(top.share) < max(_FOUND, _SURE * top.error):
+        return "faint", None
+    others = [match.share * np.sign(top.share) for match in matches if match is not top]
+    if any(not _apart(abs(top.share), other, top.error) for other in others):
+        # Too like each other to be told apart by any number of counts, or by these?
+        return ("same", top.orientation) if _SURE * top.error < _APART * abs(top.share) else ("faint", None)
+    return ("found" if top.share > 0 else "inverse"), top.orientation
+
+
+def _apart(larger: float, smaller: float, error: float) -> bool:
+    return larger - smaller > max(_APART * larger, _SURE * error)

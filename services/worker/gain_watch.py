@@ -1,0 +1,134 @@
+"""Notices a gain reference that lies in the wrong orientation or sense, from the counts of the first movies that it is used on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from warpcore.kernels.gain_orientation import GainMatches, Orientation, centre, match_gain
+from warpcore.services.movies.gain import Gain
+from warpcore.services.movies.reference import EER_GAIN_EXTENSION
+from warpcore.services.movies.settings import ImportSettings
+
+MOST_MOVIES = 10
+"""Where so many movies do not tell, more of the same would not either."""
+
+
+@dataclass
+class _Use:
+    """One gain as it is used: what identifies it, and the counts seen so far."""
+
+    gain: Gain
+    orientation: Orientation
+    is_eer: bool
+    counts: npt.NDArray[np.float32]
+    movies: int = 0
+
+
+class GainWatch:
+    """Sums the middle of the field over movies until it tells; then looks no more until gain or settings change.
+
+    It decides nothing about any movie's results. `warnings` is what the user should know now, at most one line.
+    """
+
+    def __init__(self) -> None:
+        self.warnings: tuple[str, ...] = ()
+        self._use: _Use | None = None
+        self._settled = False
+
+    def see(
+        self,
+        gain: Gain | None,
+        imported: ImportSettings,
+        is_eer: bool,
+        counts: Callable[[], npt.NDArray[np.floating]],
+    ) -> bool:
+        """Take in a movie: its gain as oriented by the settings, and its raw counts summed over frames [H, W], asked for only while
+        needed. True where `warnings` has changed."""
+        before = self.warnings
+        if gain is None:
+            self._use, self.warnings = None, ()
+            return self.warnings != before
+        orientation = orientation_of(imported)
+        if self._use is None or self._use.gain is not gain or self._use.orientation != orientation:
+            self._use = _Use(gain, orientation, is_eer, np.zeros((0, 0), np.float32))
+            self._settled, self.warnings = False, ()
+        if not self._settled:
+            self._look(self._use, np.asarray(centre(counts()), np.float32))
+        return self.warnings != before
+
+    def _look(self, use: _Use, counts: npt.NDArray[np.float32]) -> None:
+        use.counts = counts if use.movies == 0 else use.counts + counts
+        use.movies += 1
+        try:
+            matches = match_unturned(use.counts, use.gain, use.orientation)
+        except ValueError:
+            self._settled = True  # too small a field: no camera makes it
+            return
+        if matches.verdict == "faint" and use.movies < MOST_MOVIES:
+            return
+        self._settled = True
+        use.counts = np.zeros((0, 0), np.float32)
+        text = warning(matches, use)
+        self.warnings = (text,) if text else ()
+
+
+def orientation_of(imported: ImportSettings) -> Orientation:
+    """The orientation that the settings give a gain."""
+    return Orientation(imported.gain_flip_x, imported.gain_flip_y, imported.gain_transpose)
+
+
+def match_unturned(counts: npt.NDArray[np.floating], gain: Gain, orientation: Orientation) -> GainMatches:
+    """The matches of a gain that was read in this orientation, told as orientations of its file."""
+    multiplier, defects = (orientation.undone(centre(image)) for image in (gain.multiplier, gain.defects))
+    return match_gain(counts, multiplier, defects)
+
+
+def warning(matches: GainMatches, use: _Use) -> str | None:
+    """What is wrong with the gain as it is set, and what to set; None where nothing is, or where nothing can be told."""
+    name = f"gain {use.gain.path}"
+    here = matches.of(use.orientation)
+    share = f"{here.share:.2f}" if here is not None else "nothing"
+    if matches.best is None:
+        if matches.verdict != "absent":
+            return None
+        return (
+            f"{name}: the movies do not show its pattern in any orientation (at most {_most(matches):.2f} of it), so applying it adds a "
+            "pattern: was it applied already, or is it another camera's or mode's? Look with: warpcore gain-check"
+        )
+    best = matches.of(matches.best)
+    assert best is not None
+    if best.share < 0:
+        return f"{name}: {best.share:.2f} of its pattern is in the movies with {setting_words(matches.best)}: {inverse(use.gain, use.is_eer)}"
+    if use.orientation in matches.alike:
+        return None
+    return (
+        f"{name}: it lies in the wrong orientation: {share} of its pattern is in the movies as it is set, "
+        f"{best.share:.2f} with {setting_words(matches.best)}"
+    )
+
+
+def setting_words(orientation: Orientation) -> str:
+    """The three settings that give a gain this orientation, as `settings set` takes them."""
+    values = {
+        "import.gain_flip_x": orientation.flip_x,
+        "import.gain_flip_y": orientation.flip_y,
+        "import.gain_transpose": orientation.transpose,
+    }
+    return " ".join(f"{name}={str(value).lower()}" for name, value in values.items())
+
+
+def inverse(gain: Gain, is_eer: bool) -> str:
+    """What a gain in the other sense is, and what to do about it."""
+    if not is_eer:
+        return "it divides, where counts are multiplied by a gain; write 1/gain"
+    if gain.path.suffix.lower() == EER_GAIN_EXTENSION:
+        return "it divides, where the .gain of an EER multiplies; write it as .mrc, or 1/gain"
+    return "it multiplies, where an EER is divided by its .mrc; write it as .gain (a TIFF), or 1/gain"
+
+
+def _most(matches: GainMatches) -> float:
+    return max((abs(match.share) for match in matches.matches), default=0.0)
