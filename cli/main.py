@@ -13,6 +13,7 @@ from warpcore.cli import (
     demo,
     errors,
     export,
+    gain_check,
     items,
     output,
     picker_commands,
@@ -33,7 +34,21 @@ app = typer.Typer(
     epilog=errors.EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (up, demo, status, control, items, export, settings, tap, process, simulate, picker_commands, services):
+for module in (
+    up,
+    demo,
+    status,
+    control,
+    items,
+    export,
+    settings,
+    tap,
+    process,
+    gain_check,
+    simulate,
+    picker_commands,
+    services,
+):
     module.register(app)
 
 
