@@ -123,6 +123,11 @@ class OutputPaths:
         return f"motion/{self.root}.json"
 
     @property
+    def motion_picture(self) -> str:
+        """The tracks drawn over the field."""
+        return f"motion/{self.root}.png"
+
+    @property
     def coordinates(self) -> str:
         """Picked positions."""
         return f"matching/{self.root}_{self.suffix}.star"

@@ -12,6 +12,7 @@ from warpcore.kernels.deconvolution import deconvolve
 from warpcore.kernels.particles import extract_particles
 from warpcore.kernels.picking_overlay import picks_overlay
 from warpcore.kernels.thumbnail import thumbnail
+from warpcore.kernels.track_picture import track_picture
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.mrc_writer import write_mrc
 from warpcore.services.movies.png import write_png
@@ -83,6 +84,15 @@ def _motion(products: Products, staging: Staging) -> None:
         hot,
         movie.first_frame + 1,
     )
+    if not products.results["motion"]["skipped"] and products.corrected is not None:
+        # The unweighted average, which no setting of the export changes.
+        picture = track_picture(
+            products.corrected.unweighted,
+            model,
+            field_angstrom=(height * loaded.raw_pixel_size, width * loaded.raw_pixel_size),
+            dose_per_frame=loaded.dose_per_frame,
+        )
+        write_png(staging.place("motion", loaded.paths.motion_picture), picture)
 
 
 def _tracks(products: Products) -> dict[str, Any]:

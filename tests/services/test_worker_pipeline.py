@@ -79,6 +79,7 @@ def test_picking_alone_later_leaves_the_same_bytes_as_all_at_once(movie: Path, t
     first = run(movie, later, settings(), ["motion", "ctf", "export"], nothing)
     then = run(movie, later, picking, ["picking"], first)
     assert whole["results"]["picking"]["count"] > 0
+    assert whole["outputs"]["motion"] == [f"motion/{movie.stem}.{kind}" for kind in ("json", "star", "png")]
     assert then["results"] == whole["results"]
     assert files(later) == files(at_once)
 
