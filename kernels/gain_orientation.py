@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from scipy.ndimage import uniform_filter
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+T = TypeVar("T", bound=np.generic)
 
 _WINDOW_PX = 9  # what is coarser than this is illumination and specimen, not the camera's pixels
 _SIDE_PX = 1024  # the middle of the field says enough, and costs the same (0.3 s) for every camera
@@ -30,12 +32,12 @@ class Orientation:
     flip_y: bool
     transpose: bool
 
-    def turned(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def turned(self, image: npt.NDArray[T]) -> npt.NDArray[T]:
         """A view of image [H, W] in this orientation."""
         image = image[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
         return image.T if self.transpose else image
 
-    def undone(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def undone(self, image: npt.NDArray[T]) -> npt.NDArray[T]:
         """A view of the image [H, W] that `turned` made this one of."""
         image = image.T if self.transpose else image
         return image[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
@@ -87,7 +89,7 @@ class GainMatches:
         )
 
 
-def centre(image: npt.NDArray[np.generic], side_px: int = _SIDE_PX) -> npt.NDArray[np.generic]:
+def centre(image: npt.NDArray[T], side_px: int = _SIDE_PX) -> npt.NDArray[T]:
     """A view of the middle of image [H, W], at most `side_px` each way; turning an image turns its middle likewise."""
     top, left = (max(0, (size - side_px) // 2) for size in image.shape)
     return image[top : image.shape[0] - top, left : image.shape[1] - left]

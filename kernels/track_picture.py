@@ -97,8 +97,9 @@ def _draw_track(
     draw_line(picture, points[:early], EARLY, width)
     for number, (x, y) in enumerate(points if dots else ()):
         draw_dot(picture, x, y, width, EARLY if number < early else colour)
-    draw_dot(picture, *points[0], 2 * width, EARLY)
-    draw_dot(picture, *points[0], width, _SHADE)
+    x, y = points[0]
+    draw_dot(picture, x, y, 2 * width, EARLY)
+    draw_dot(picture, x, y, width, _SHADE)
 
 
 def _legend(width: int, track_px: float, local_px: float, scale: float) -> Picture:
