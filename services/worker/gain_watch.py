@@ -83,8 +83,8 @@ def orientation_of(imported: ImportSettings) -> Orientation:
 
 def match_unturned(counts: npt.NDArray[np.floating], gain: Gain, orientation: Orientation) -> GainMatches:
     """The matches of a gain that was read in this orientation, told as orientations of its file."""
-    multiplier, defects = (orientation.undone(centre(image)) for image in (gain.multiplier, gain.defects))
-    return match_gain(counts, multiplier, defects)
+    multiplier = orientation.undone(centre(gain.multiplier))
+    return match_gain(counts, multiplier, orientation.undone(centre(gain.defects)))
 
 
 def warning(matches: GainMatches, use: _Use) -> str | None:
