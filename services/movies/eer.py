@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import imagecodecs
 import numpy as np
 
 from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.raw import MovieHeader, RawMovie, check_size, empty_frames, kept_frames, read_at
+from warpcore.services.movies.raw import MovieHeader, RawMovie, check_size, decoding_pool, empty_frames, kept_frames, read_at
 from warpcore.services.movies.settings import ImportSettings
 from warpcore.services.movies.tiff import damage_named, open_tiff, tiff_pages
 
@@ -83,7 +82,7 @@ def read_eer_movie(path: Path, settings: ImportSettings, threads: int) -> RawMov
             for number in range(first, first + plan.size):
                 _add_events(file.fileno(), path, raw, number, SUPER_RESOLUTION[upsampling], frames[index])
 
-        with ThreadPoolExecutor(max(1, threads)) as pool:
+        with decoding_pool(threads, len(kept)) as pool:
             list(pool.map(render, range(len(kept))))
     notes = (f"{plan.unused} of {len(raw.segments)} raw frames at the end left out",) if plan.unused else ()
     return RawMovie(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from warpcore.services.movies.raw import (
     MovieHeader,
     RawMovie,
     check_size,
+    decoding_pool,
     empty_frames,
     kept_frames,
     nonfinite_notes,
@@ -167,6 +167,6 @@ def _read_sections(
                 frame.byteswap(inplace=True)
             return replace_nonfinite(frame) if clean and header.dtype.kind == "f" else 0
 
-        with ThreadPoolExecutor(max(1, threads)) as pool:
+        with decoding_pool(threads, len(kept)) as pool:
             bad = sum(pool.map(read, range(len(kept))))
     return frames, bad

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,11 @@ def check_size(path: Path, frames: int, height: int, width: int) -> None:
     """Refuse sizes that no camera makes (InputError), before memory is asked for."""
     if not (0 < frames <= MAX_FRAMES and 0 < height <= MAX_SIDE_PX and 0 < width <= MAX_SIDE_PX):
         raise InputError(f"{path}: impossible size of {frames} frames of {width} × {height} px; the file is corrupt")
+
+
+def decoding_pool(threads: int, frames: int) -> ThreadPoolExecutor:
+    """Threads that decode a frame each: fewer for short movies, so that what they hold in hand stays below a quarter of the stack."""
+    return ThreadPoolExecutor(max(1, min(threads, frames // 4)))
 
 
 def read_at(descriptor: int, buffer: memoryview, offset: int, path: Path) -> None:

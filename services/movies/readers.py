@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -43,13 +44,20 @@ _HEADERS: dict[str, Callable[[Path, ImportSettings], MovieHeader]] = {
 }
 
 
-def read_movie(path: Path, settings: ImportSettings, *, threads: int = 2) -> RawMovie:
+def read_movie(path: Path, settings: ImportSettings, *, threads: int | None = None) -> RawMovie:
     """Decode a movie: frames [F, H, W] after `skip_first` and `skip_last`, TIFFs flipped in Y, EERs grouped and upsampled.
 
-    No gain is applied. Peak memory is the decoded stack and about one frame a thread. Raises InputError for a file that
+    No gain is applied. Peak memory is the decoded stack and less than a quarter of it (of one to three frames: and one frame).
+    `threads`: None for as many as this process may use. Raises InputError for a file that
     is no whole movie, OSError where it cannot be opened.
     """
-    return _by_extension(_MOVIES, path)(path, settings, threads)
+    return _by_extension(_MOVIES, path)(path, settings, threads or available_threads())
+
+
+def available_threads() -> int:
+    """The share of this host's cores that `OMP_NUM_THREADS` gives this process, else all that it may run on."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, int(given)) if given.isdigit() else len(os.sched_getaffinity(0))
 
 
 def read_header(path: Path, settings: ImportSettings) -> MovieHeader:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import struct
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import tifffile
@@ -20,15 +21,27 @@ from warpcore.services.movies.raw import (
     MovieHeader,
     RawMovie,
     check_size,
+    decoding_pool,
     empty_frames,
     kept_frames,
     nonfinite_notes,
+    read_at,
     replace_nonfinite,
 )
 from warpcore.services.movies.settings import ImportSettings
 
 KEPT_TYPES = ("uint8", "int8", "uint16", "int16", "float32")
 WIDENED_TYPES = ("float16", "int32", "uint32", "float64")
+
+_STRIP_DECODERS: dict[int, Callable[..., Any] | None] = {
+    1: None,
+    5: imagecodecs.lzw_decode,
+    8: imagecodecs.zlib_decode,
+    32946: imagecodecs.zlib_decode,
+    50000: imagecodecs.zstd_decode,
+}
+"""By TIFF's compression number: none, LZW, deflate (new and old number), ZSTD."""
+_FLIPPED_ROWS = 64
 
 PACKED_SHAPES = frozenset(
     shape
@@ -56,7 +69,7 @@ def read_tiff_movie(path: Path, settings: ImportSettings, threads: int) -> RawMo
             flip_y(frame)
             return replace_nonfinite(frame) if header.dtype.kind == "f" else 0
 
-        with ThreadPoolExecutor(max(1, threads)) as pool:
+        with decoding_pool(threads, len(kept)) as pool:
             bad = sum(pool.map(decode, range(len(kept))))
     return RawMovie(
         frames=frames,
@@ -89,18 +102,20 @@ def read_tiff_image(path: Path, *, flip: bool = True) -> npt.NDArray[np.generic]
 
 
 def flip_y(image: npt.NDArray[np.generic]) -> None:
-    """Turn an image [H, W] upside down in place, with no more than half of it copied."""
-    half = image.shape[0] // 2
-    if half:
-        top = image[:half].copy()
-        image[:half] = image[: -half - 1 : -1]
-        image[-half:] = top[::-1]
+    """Turn an image [H, W] upside down in place, a few rows in hand at a time."""
+    height = len(image)
+    for top in range(0, height // 2, _FLIPPED_ROWS):
+        rows = min(_FLIPPED_ROWS, height // 2 - top)
+        upper, lower = image[top : top + rows], image[height - top - rows : height - top]
+        kept = upper.copy()
+        upper[...] = lower[::-1]
+        lower[...] = kept[::-1]
 
 
 def unpack_4bit(packed: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
     """Two pixels a byte, the first in the low four bits: `packed` [H, (W+1)//2] into `out` [H, W]."""
-    out[:, 0::2] = packed & 15
-    out[:, 1::2] = packed[:, : out.shape[1] // 2] >> 4
+    np.bitwise_and(packed, 15, out=out[:, 0::2])
+    np.right_shift(packed[:, : out.shape[1] // 2], 4, out=out[:, 1::2])
 
 
 @contextmanager
@@ -205,11 +220,43 @@ def _decode(path: Path, page: Any, index: int, out: npt.NDArray[np.generic]) -> 
     """One page into `out` [H, W]."""
     with damage_named(path, f"frame {index} is "):
         if _is_packed(page):
-            unpack_4bit(page.asarray(maxworkers=1), out)
+            packed = np.empty(page.shape, np.uint8)
+            _decode_as_stored(path, page, packed)
+            unpack_4bit(packed, out)
         elif page.dtype == out.dtype:
-            page.asarray(out=out, maxworkers=1)
+            _decode_as_stored(path, page, out)
         else:
             out[...] = page.asarray(maxworkers=1)
+
+
+def _decode_as_stored(path: Path, page: Any, out: npt.NDArray[np.generic]) -> None:
+    """One page into contiguous `out` of its own shape and type: whole strips of the usual kinds straight, all else by the library's ways."""
+    decode = _STRIP_DECODERS.get(page.compression)
+    strips = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    rows = page.rowsperstrip
+    plain = page.predictor == 1 and page.fillorder == 1 and page.bitspersample == 8 * out.dtype.itemsize
+    native = out.dtype.itemsize == 1 or page.parent.byteorder == ("<" if sys.byteorder == "little" else ">")
+    if (
+        page.compression not in _STRIP_DECODERS
+        or not (plain and native)
+        or page.is_tiled
+        or len(strips) != -(-len(out) // rows)
+        or (0, 0) in strips
+    ):
+        page.asarray(out=out, maxworkers=1)
+        return
+    descriptor = page.parent.filehandle.fileno()
+    for number, (offset, count) in enumerate(strips):
+        target = out[number * rows : (number + 1) * rows].reshape(-1).view(np.uint8)
+        if decode is None:
+            found = min(count, target.size)
+            read_at(descriptor, target.data[:found], offset, path)
+        else:
+            stored = bytearray(count)
+            read_at(descriptor, memoryview(stored), offset, path)
+            found = len(decode(stored, out=target))
+        if found != target.size:
+            raise InputError(f"{path}: damaged, a strip holds {found} of {target.size} bytes; copy it again")
 
 
 def _pixel_size_angstrom(page: Any) -> float | None:
