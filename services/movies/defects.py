@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.reference import MRC_EXTENSIONS, TIFF_EXTENSIONS, orient, read_reference_image
+from warpcore.services.movies.reference import (
+    DM_EXTENSIONS,
+    MRC_EXTENSIONS,
+    TIFF_EXTENSIONS,
+    orient,
+    read_reference_image,
+)
 from warpcore.services.movies.settings import ImportSettings
 
 Mask = npt.NDArray[np.bool_]
@@ -36,7 +42,7 @@ def read_defects(settings: ImportSettings, shape: tuple[int, int]) -> Mask | Non
 
 @lru_cache(maxsize=4)
 def _read(path: Path, mtime_ns: int, size: int, orientation: tuple[bool, bool, bool], shape: tuple[int, int]) -> Mask:
-    if path.suffix.lower() in MRC_EXTENSIONS + TIFF_EXTENSIONS:
+    if path.suffix.lower() in MRC_EXTENSIONS + TIFF_EXTENSIONS + DM_EXTENSIONS:
         flip_x, flip_y, transpose = orientation
         turned = ImportSettings(gain_flip_x=flip_x, gain_flip_y=flip_y, gain_transpose=transpose)
         mask = orient(read_reference_image(path) != 0, turned)

@@ -11,15 +11,16 @@ import numpy.typing as npt
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.mrc import read_mrc_image
 from warpcore.services.movies.settings import ImportSettings
-from warpcore.services.movies.tiff import read_tiff_image
+from warpcore.services.movies.tiff import damage_named, flip_y, read_tiff_image
 
 MRC_EXTENSIONS = (".mrc", ".mrcs", ".map")
 TIFF_EXTENSIONS = (".tif", ".tiff")
 EER_GAIN_EXTENSION = ".gain"
+DM_EXTENSIONS = (".dm3", ".dm4")
 
 
 def read_reference_image(path: Path) -> npt.NDArray[Any]:
-    """One image [H, W]: TIFF flipped in Y as TIFF movies are; `.gain` (a TIFF beside EERs) and MRC as they are. Raises InputError."""
+    """One image [H, W]: TIFF and DM3, DM4 flipped in Y as TIFF movies are; `.gain` (a TIFF beside EERs) and MRC as they are. Raises InputError."""
     extension = path.suffix.lower()
     try:
         if extension in MRC_EXTENSIONS:
@@ -28,13 +29,35 @@ def read_reference_image(path: Path) -> npt.NDArray[Any]:
             return read_tiff_image(path)
         if extension == EER_GAIN_EXTENSION:
             return read_tiff_image(path, flip=False)
+        if extension in DM_EXTENSIONS:
+            return _read_dm(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if extension in (".dm3", ".dm4"):
+    raise InputError(f"{path}: not a known image format; known are .mrc, .tif, .tiff, .gain, .dm3 and .dm4")
+
+
+def _read_dm(path: Path) -> npt.NDArray[Any]:
+    """The first image of a Digital Micrograph file that is no thumbnail; raises InputError, also where the library that reads it is not installed."""
+    with path.open("rb") as file:
+        kind = file.read(4)
+    if kind not in (b"\0\0\0\3", b"\0\0\0\4"):
+        raise InputError(f"{path}: not a Digital Micrograph file, its first bytes are {kind!r}")
+    try:
+        from ncempy.io.dm import fileDM
+    except ImportError:
         raise InputError(
-            f"{path}: Digital Micrograph files are not read here; convert it, with IMOD: dm2mrc GAIN.dm4 gain.mrc"
-        )
-    raise InputError(f"{path}: not a known image format; known are .mrc, .tif, .tiff and .gain")
+            f"{path}: reading .dm4 needs the package ncempy, which is not installed: pip install 'warpcore[dm]'; "
+            f"or convert the file, with IMOD: dm2mrc {path.name} {path.stem}.mrc"
+        ) from None
+    with damage_named(path), fileDM(path) as file:
+        image = np.asarray(file.getDataset(0)["data"])
+    if image.ndim == 3 and len(image) == 1:
+        image = image[0]
+    if image.ndim != 2 or image.dtype.kind not in "iuf":
+        raise InputError(f"{path}: holds {image.dtype} data of shape {image.shape}, not one image")
+    image = image.copy()
+    flip_y(image)
+    return image
 
 
 def orient(image: npt.NDArray[Any], settings: ImportSettings) -> npt.NDArray[Any]:

@@ -96,3 +96,45 @@ def write_raw_mrc(
         struct.pack_into(f"{order}2i", header, 152, 1146047817, imod_flags)
     header[208:212] = b"MAP "
     path.write_bytes(bytes(header) + bytes(extended) + data)
+
+
+def write_dm4(path: Path, image: np.ndarray, *, thumbnail: bool = True) -> None:
+    """A Digital Micrograph 4 file of float32, with the thumbnail in front that the program itself always writes."""
+
+    def group(*entries: bytes) -> bytes:
+        return struct.pack(">2BQ", 0, 0, len(entries)) + b"".join(entries)
+
+    def folder(name: str, content: bytes) -> bytes:
+        return struct.pack(">BH", 20, len(name)) + name.encode() + struct.pack(">Q", len(content)) + content
+
+    def value(name: str, info: list[int], data: bytes) -> bytes:
+        content = b"%%%%" + struct.pack(f">Q{len(info)}Q", len(info), *info) + data
+        return struct.pack(">BH", 21, len(name)) + name.encode() + struct.pack(">Q", len(content)) + content
+
+    def number(name: str, n: int) -> bytes:
+        return value(name, [5], struct.pack("<I", n))
+
+    def text(name: str, words: str) -> bytes:
+        return value(name, [20, 4, len(words)], words.encode("utf-16-le"))
+
+    def axis() -> bytes:
+        scale = [value(one, [6], struct.pack("<f", 1.0)) for one in ("Origin", "Scale")]
+        return folder("", group(*scale, text("Units", "nm")))
+
+    def entry(pixels: np.ndarray, element: int, kind: int) -> bytes:
+        data = folder(
+            "ImageData",
+            group(
+                folder("Calibrations", group(folder("Dimension", group(axis(), axis())))),
+                value("Data", [20, element, pixels.size], pixels.tobytes()),
+                number("DataType", kind),
+                folder("Dimensions", group(number("", pixels.shape[1]), number("", pixels.shape[0]))),
+                number("PixelDepth", 4),
+            ),
+        )
+        return folder("", group(data))
+
+    images = [entry(np.zeros((2, 2), "<i4"), 3, 23)] if thumbnail else []
+    images.append(entry(image.astype("<f4"), 6, 2))
+    root = group(folder("ImageList", group(*images)))
+    path.write_bytes(struct.pack(">IQI", 4, len(root), 1) + root + bytes(8))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
-from tests.services.movie_files import write_raw_mrc
+from tests.services.movie_files import write_dm4, write_raw_mrc
 from warpcore.services.movies.defects import read_defects
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.gain import read_gain
@@ -89,16 +90,42 @@ def test_a_misfit_names_setting_file_both_sizes_and_the_transpose(tmp_path: Path
 
 def test_unusable_gains_say_why(tmp_path: Path) -> None:
     (tmp_path / "g.dm4").write_bytes(b"x")
+    (tmp_path / "g.png").write_bytes(b"x")
     (tmp_path / "g.tif").write_bytes(b"text")
     mrc(tmp_path / "zero.mrc", np.zeros((4, 6)))
     for name, reason in (
         ("none.mrc", "cannot be read"),
-        ("g.dm4", "dm2mrc"),
+        ("g.dm4", "not a Digital Micrograph file"),
+        ("g.png", "known are .mrc, .tif, .tiff, .gain, .dm3 and .dm4"),
         ("g.tif", "not a TIFF"),
         ("zero.mrc", "no positive value"),
     ):
         with pytest.raises(InputError, match=reason):
             gain_of(tmp_path / name)
+
+
+@pytest.mark.parametrize("thumbnail", [True, False])
+def test_a_dm4_gain_is_flipped_in_y_as_imods_dm2mrc_does(tmp_path: Path, thumbnail: bool) -> None:
+    pytest.importorskip("ncempy.io.dm", reason="reading .dm4 needs the extra warpcore[dm]", exc_type=ImportError)
+    write_dm4(tmp_path / "g.dm4", IMAGE, thumbnail=thumbnail)
+    np.testing.assert_array_equal(gain_of(tmp_path / "g.dm4"), IMAGE[::-1])
+    np.testing.assert_array_equal(gain_of(tmp_path / "g.dm4", gain_flip_y=True), IMAGE)
+    whole = (tmp_path / "g.dm4").read_bytes()
+    for length in (4, 20, len(whole) // 2, len(whole) - 60):
+        (tmp_path / "cut.dm4").write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"cut\.dm4"):
+            gain_of(tmp_path / "cut.dm4")
+
+
+def test_without_the_library_a_dm4_gain_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_dm4(tmp_path / "g.dm4", IMAGE)
+    monkeypatch.setitem(sys.modules, "ncempy.io.dm", None)  # as Python itself marks what cannot be imported
+    monkeypatch.setitem(sys.modules, "ncempy", None)
+    with pytest.raises(
+        InputError, match=r"g\.dm4: reading \.dm4 needs .* pip install 'warpcore\[dm\]'.* dm2mrc"
+    ) as raised:
+        gain_of(tmp_path / "g.dm4")
+    assert "\n" not in str(raised.value)
 
 
 def test_a_gain_is_read_again_only_when_its_file_changes(tmp_path: Path) -> None:
