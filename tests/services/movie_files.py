@@ -40,8 +40,11 @@ def write_eer(
     height, width = shape
     blob = bytearray(struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0))
     link = 8
+    encoded: dict[int, bytes] = {}
     for number, events in enumerate(frames):
-        data = eer_bits(events, height * width, skip_bits)
+        if id(events) not in encoded:  # the same list again is the same frame again
+            encoded[id(events)] = eer_bits(events, height * width, skip_bits)
+        data = encoded[id(events)]
         place = len(blob)
         blob += data
         tags = [(256, 3, width), (257, 3, height), (258, 3, 1), (259, 3, compression), (262, 3, 1), (273, 16, place)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -11,6 +12,7 @@ import tifffile
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.readers import DEFAULT_PIXEL_SIZE_ANGSTROM, pixel_size_angstrom, read_header, read_movie
 from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.movies.tiff import flip_y
 
 PLAIN = ImportSettings()
 
@@ -31,6 +33,52 @@ def test_movie_is_read_flipped_in_y_in_its_own_type(tmp_path: Path, compression:
     np.testing.assert_array_equal(raw.frames, frames[:, ::-1])
     header = read_header(path, PLAIN)
     assert (header.frames, header.height, header.width, header.dtype) == (3, 20, 31, np.dtype(dtype))
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "adobe_deflate", "zstd"])
+@pytest.mark.parametrize(
+    "layout",
+    [{"byteorder": ">"}, {"predictor": True}, {"tile": (16, 16)}, {"rowsperstrip": 1}, {"rowsperstrip": 20}],
+    ids=str,
+)
+def test_every_layout_of_pages_is_read(tmp_path: Path, compression: str | None, layout: dict[str, object]) -> None:
+    frames = movie("uint16", (2, 20, 31))
+    if compression is None:  # a predictor belongs to a compression
+        layout = {name: value for name, value in layout.items() if name != "predictor"}
+    tifffile.imwrite(tmp_path / "a.tif", frames, compression=compression, photometric="minisblack", **layout)
+    np.testing.assert_array_equal(read_movie(tmp_path / "a.tif", PLAIN).frames, frames[:, ::-1])
+
+
+def test_deflate_by_its_old_number(tmp_path: Path) -> None:
+    frames = movie("uint8")
+    tifffile.imwrite(tmp_path / "a.tif", frames, compression=32946, photometric="minisblack")
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        assert tiff.pages[0].compression == 32946
+    np.testing.assert_array_equal(read_movie(tmp_path / "a.tif", PLAIN).frames, frames[:, ::-1])
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zstd", None])
+def test_a_strip_that_ends_early_is_damage_and_not_old_memory(tmp_path: Path, compression: str | None) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for frame in movie("uint8", (3, 64, 64)):
+            writer.write(frame, compression=compression, photometric="minisblack", contiguous=False)
+    shorter = {None: bytes(100), "lzw": imagecodecs.lzw_encode(bytes(100)), "zstd": imagecodecs.zstd_encode(bytes(100))}
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        page = tiff.pages[1]
+        tiff.filehandle.seek(page.dataoffsets[0])
+        tiff.filehandle.write(shorter[compression])
+        page.tags[279].overwrite(len(shorter[compression]))
+    with pytest.raises(InputError, match=r"a\.tif: .*damaged"):
+        read_movie(path, PLAIN)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 127, 128, 129, 300])
+def test_flipping_is_done_in_place_for_any_height(rows: int) -> None:
+    image = np.arange(rows * 3).reshape(rows, 3)
+    flipped = image.copy()
+    flip_y(flipped)
+    np.testing.assert_array_equal(flipped, image[::-1])
 
 
 @pytest.mark.parametrize(("byteorder", "bigtiff"), [(">", False), ("<", True), (">", True)])

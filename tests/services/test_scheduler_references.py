@@ -1,0 +1,80 @@
+"""Gain and defect files are held against a movie when the setting is made: every kind of misfit, by the name of its setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from tests.services.movie_files import write_eer, write_raw_mrc
+from warpcore.services.movies.mrc_writer import write_mrc
+from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.scheduler.references import check_fit, check_references
+
+
+@pytest.fixture
+def movies(tmp_path: Path) -> dict[str, Path]:
+    """An MRC and an EER of 48 × 32 px, and a file that is no movie."""
+    paths = {name: tmp_path / name for name in ("a.mrc", "a.eer", "text.tif")}
+    write_raw_mrc(paths["a.mrc"], bytes(48 * 32 * 2 * 2), (48, 32, 2), 1)
+    write_eer(paths["a.eer"], [[(5, 0, 0)]] * 2, (32, 48))
+    paths["text.tif"].write_text("no movie")
+    return paths
+
+
+def faults(movies: list[Path], **imported: Any) -> list[tuple[str, str]]:
+    settings = ImportSettings.model_validate(imported)
+    return [(fault["name"], fault["problem"]) for fault in check_fit(settings, movies)]
+
+
+def test_a_gain_that_fits_is_no_fault_whatever_lies_before_it(movies: dict[str, Path], tmp_path: Path) -> None:
+    write_mrc(tmp_path / "g.mrc", np.ones((32, 48)), 1.0)
+    given = [tmp_path / "gone.tif", movies["text.tif"], movies["a.mrc"]]
+    assert faults(given, gain_path=str(tmp_path / "g.mrc")) == []
+    assert faults([], gain_path=str(tmp_path / "g.mrc")) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "movie", "settings", "problem"),
+    [
+        ((32, 32), "a.mrc", {}, "the gain is 32 × 32 px, the movie 48 × 32 px"),
+        ((48, 32), "a.mrc", {}, "it would fit with import.gain_transpose turned"),
+        ((32, 48), "a.mrc", {"gain_transpose": True}, "the gain is 32 × 48 px, the movie 48 × 32 px"),
+        ((64, 96), "a.mrc", {}, "the gain is 96 × 64 px"),
+        ((64, 96), "a.eer", {}, ""),
+        ((32, 48), "a.eer", {"eer_upsampling": 2}, ""),
+        ((40, 48), "a.eer", {}, "the gain is 48 × 40 px, the movie 48 × 32 px"),
+        ((40, 48), "a.eer", {"eer_upsampling": 2}, "the gain is 48 × 40 px, the movie 96 × 64 px"),
+    ],
+)
+def test_a_gain_of_another_size(
+    movies: dict[str, Path], tmp_path: Path, shape: tuple[int, int], movie: str, settings: dict[str, Any], problem: str
+) -> None:
+    write_mrc(tmp_path / "g.mrc", np.ones(shape), 1.0)
+    found = faults([movies[movie]], gain_path=str(tmp_path / "g.mrc"), **settings)
+    assert [name for name, _ in found] == (["import.gain_path"] if problem else [])
+    assert all(problem in text for _, text in found)
+
+
+def test_defects_beyond_the_movie(movies: dict[str, Path], tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "map.tif", np.zeros((32, 40), np.uint8))
+    (tmp_path / "rows.txt").write_text("1 1 2 2\n48 3 1 1\n")
+    (tmp_path / "serialem.txt").write_text("CameraSizeX 40\nCameraSizeY 32\nBadColumns 3\n")
+    for name, problem in (
+        ("map.tif", "the defects are for 40 × 32 px, the movie is 48 × 32 px"),
+        ("rows.txt", "line 2: box 48 3 1 1 lies outside the movie of 48 × 32 px"),
+        ("serialem.txt", "the defects are for 40 × 32 px"),
+    ):
+        ((setting, text),) = faults([movies["a.mrc"]], defects_path=str(tmp_path / name))
+        assert setting == "import.defects_path"
+        assert problem in text
+
+
+def test_files_that_are_not_there_are_faults_before_anything_is_read(tmp_path: Path) -> None:
+    settings = ImportSettings(gain_path=str(tmp_path / "gone.mrc"), defects_path=str(tmp_path))
+    identity, found = check_references(settings)
+    assert identity == ""
+    assert [fault["name"] for fault in found] == ["import.gain_path", "import.defects_path"]
