@@ -10,7 +10,15 @@ import imagecodecs
 import numpy as np
 
 from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.raw import MovieHeader, RawMovie, check_size, decoding_pool, empty_frames, kept_frames, read_at
+from warpcore.services.movies.raw import (
+    MovieHeader,
+    RawMovie,
+    check_size,
+    decoding_pool,
+    empty_frames,
+    kept_frames,
+    read_at,
+)
 from warpcore.services.movies.settings import ImportSettings
 from warpcore.services.movies.tiff import damage_named, open_tiff, tiff_pages
 
