@@ -14,7 +14,7 @@ BoolArray = npt.NDArray[np.bool_]
 T = TypeVar("T", bound=np.generic)
 
 _WINDOW_PX = 9  # what is coarser than this is illumination and specimen, not the camera's pixels
-_SIDE_PX = 1024  # the middle of the field says enough, and costs the same (0.3 s) for every camera
+_SIDE_PX = 1024  # the middle of the field says enough, and costs the same (half a second) for every camera
 _LEAST_SIDE_PX = 64
 _BLOCK_PX = 32
 _OUTLIER_SIGMA = 7.0
