@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -87,11 +87,10 @@ def correct_movie(
         )
         images = outputs.images(sums, table, np.tensordot(terms, displaced, axes=1), pool)
         unweighted = None if table is None else images.pop()
-        del sums
         aligned = None
         if stack:
             loss = displaced.sum(0, keepdims=True)
-            aligned = np.concatenate(list(_aligned(windows, displacements, count, outputs, loss, pool)))
+            aligned = _aligned(windows, displacements, count, outputs, loss, pool)
     average = images[0] + images[1] if halves else images[0]
     report(1.0, "frames corrected")
     return Corrected(
@@ -119,11 +118,15 @@ def _dose_terms(
 
 def _aligned(
     windows: Windows, displacements: Displacements, count: int, outputs: Outputs, loss: Float64Array, pool: Executor
-) -> Iterator[FloatArray]:
-    step = max(1, min(GROUP, _STACK_PIXELS // (displacements.height * displacements.width)))
+) -> FloatArray:
+    """All frames, interpolated: [F, h, w]. The sums of a group and what is made of them must fit beside the stack itself."""
+    step = max(1, min(GROUP, count // 4, _STACK_PIXELS // (displacements.height * displacements.width)))
+    aligned = np.empty((count, *outputs.shape), np.float32)
     for begin in range(0, count, step):
-        number = min(step, count - begin)
+        frames = range(begin, min(begin + step, count))
         # Always as many sums as a group has frames, so that the last group compiles nothing new.
-        frames = range(begin, begin + number)
-        strips, _ = interpolated_sums(windows, displacements, frames, np.eye(step)[:, :number], outputs.strip, pool)
-        yield np.stack(outputs.images(strips, None, loss, pool)[:number])
+        weights = np.eye(step)[:, : len(frames)]
+        strips, _ = interpolated_sums(windows, displacements, frames, weights, outputs.strip, pool)
+        for image, target in zip(outputs.images(strips, None, loss, pool), aligned[begin:], strict=False):
+            target[:] = image
+    return aligned

@@ -6,6 +6,7 @@ sums never exist. Lines are transformed in multiples of 64, see `fourier.LINES`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import lru_cache, partial
 
@@ -57,27 +58,34 @@ class Outputs:
     def images(
         self, strips: list[Array], table: Float64Array | None, loss: Float64Array, pool: Executor
     ) -> list[FloatArray]:
-        """Images of all `strips`, top to bottom.
+        """Images of all `strips`, top to bottom; the list is emptied as soon as they are not needed.
 
         `table` [terms, 16384]: an image is the sum over terms of transform times factor, terms of one image next to each other; last comes
         the plain sum of the images' first terms. None: an image for each sum. `loss` [terms, 17, 17]: how often displacements by
         fractions of a pixel occur in each term, as `Field.histogram` counts; the mean amplitude that they took is put back, by a factor
         of at most 2.
         """
-        if self._direct:
-            parts = [np.asarray(strip) for strip in strips]
-            return [np.concatenate([part[i] for part in parts])[: self._size[0]] for i in range(len(parts[0]))]
-        rows = np.ones((1, TABLE), np.float32) if table is None else table.astype(np.float32)
         # On an accelerator all at once.
         block, step = (LINES, CELL) if on_cpu() else (self._columns, self.shape[0])
+        if self._direct:
+            return self._filled(lambda first: strips[first // step], len(strips[0]), step, pool)
+        rows = np.ones((1, TABLE), np.float32) if table is None else table.astype(np.float32)
         work = partial(self._block, strips, rows, loss.astype(np.float32), block, table is not None)
         blocks = list(pool.map(work, range(0, self._columns, block)))
-        out_height, out_width = self.shape
-        back = pool.map(
-            lambda first: np.asarray(_rows_back(blocks, first, step, out_width)), range(0, out_height, step)
-        )
-        parts = list(back)
-        return [np.concatenate([part[i] for part in parts])[:out_height] for i in range(len(parts[0]))]
+        strips.clear()
+        back = partial(_rows_back, blocks, step=step, width=self.shape[1])
+        return self._filled(back, len(blocks[0]), step, pool)
+
+    def _filled(self, rows: Callable[[int], Array], count: int, step: int, pool: Executor) -> list[FloatArray]:
+        """Images of which `rows` gives `step` rows from the first on: [images, step, w]."""
+        images = [np.empty(self.shape, np.float32) for _ in range(count)]
+
+        def fill(first: int) -> None:
+            for image, part in zip(images, np.asarray(rows(first)), strict=True):
+                image[first : first + step] = part[: len(image) - first]
+
+        list(pool.map(fill, range(0, self.shape[0], step)))
+        return images
 
     def _block(
         self, strips: list[Array], rows: FloatArray, loss: FloatArray, block: int, plain: bool, first: int
