@@ -108,7 +108,7 @@ def _dose_terms(
     count: int, dose_per_frame: float, voltage_kv: float, pre_exposure: float, pixel_size_angstrom: float
 ) -> tuple[Float64Array, Float64Array]:
     """([terms, frames], [terms, TABLE]): the first of the terms is the plain sum."""
-    coarse = np.linspace(0, 1, 1025)
+    coarse = np.linspace(0, 1, 513)
     of_frame, of_frequency = low_rank_weights(
         coarse * CORNER / pixel_size_angstrom, count, dose_per_frame, voltage_kv, pre_exposure, _WEIGHT_TOLERANCE
     )
