@@ -51,8 +51,7 @@ def _add_group(
     count = 2 * reach + 1
     block = CELL // COLUMNS
 
-    def cell(one: tuple[Array, ...]) -> Array:
-        start, corner, gain_corner, at_x, at_y = one
+    def cell(start: Array, corner: Array, gain_corner: Array, at_x: Array, at_y: Array) -> Array:
         taps_x, taps_y = table[at_x], table[at_y]
 
         def along_x(f: Array) -> Array:
@@ -83,9 +82,17 @@ def _add_group(
             total = total + weights[:, f, None, None] * moved[f]
         return total
 
-    cells = (sums, corners, gain_corners, index_x, index_y)
-    done: Array = jax.lax.map(cell, cells, batch_size=together)
-    return done
+    cells = (corners, gain_corners, index_x, index_y)
+    if together is not None:
+        done: Array = jax.lax.map(lambda one: cell(*one), (sums, *cells), batch_size=together)
+        return done
+
+    def into(i: Array, all_sums: Array) -> Array:
+        # In place: a map would copy all sums.
+        return all_sums.at[i].set(cell(all_sums[i], *(one[i] for one in cells)))
+
+    added: Array = jax.lax.fori_loop(0, len(sums), into, sums)
+    return added
 
 
 _Add = Callable[..., Array]
@@ -142,13 +149,12 @@ def _strip(
     # In steps, so that movies of one session compile once.
     width, height = (_rounded_up(n) for n in (field.corners - low).max((0, 1)) + side(field.extra))
     gain, gain_low = _gain_of(windows, field)
-    buffer = np.zeros((GROUP, height, width), windows.dtype)
     sums = jnp.zeros((cells, len(weights), CELL, CELL), jnp.float32)
     for begin in range(0, len(frames), GROUP):
         chosen = np.minimum(np.arange(begin, begin + GROUP), len(frames) - 1)
         missing = max(0, begin + GROUP - len(frames))
-        for slot, f in enumerate(chosen[: GROUP - missing]):
-            windows.frame(frames[f], int(low[f, 1]), int(low[f, 0]), buffer[slot])
+        here = chosen[: GROUP - missing]
+        buffer = windows.group(here + frames.start, low[here], (GROUP, height, width))
         corners = field.corners[:, chosen]
         group_weights = np.pad(weights[:, begin : begin + GROUP], ((0, 0), (0, missing))).astype(np.float32)
         sums = add(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,11 +24,20 @@ class Windows:
         factors = multiplicative_gain(gain, height, width)
         repair = plan_repair(all_defects(gain, defects), height, width)
         self._frames = frames
-        self.dtype = frames.dtype
+        self._of_thread = threading.local()
         self._targets = repair.targets
         self._counts = repair.values(frames)
         self.gain = None if gain is None else repair.fill_gain(factors)
         self._cleaned = _without_non_finite(frames, self._targets, self._counts)
+
+    def group(self, frames: IntArray, corners: IntArray, shape: tuple[int, int, int]) -> Frame:
+        """Windows of `frames` [n <= shape[0]] from `corners` (x, y) [n, 2] on, in the calling thread's buffer of `shape`; what is beyond n is old."""
+        buffer: Frame | None = getattr(self._of_thread, "buffer", None)
+        if buffer is None or buffer.shape != shape:
+            buffer = self._of_thread.buffer = _aligned_zeros(shape, self._frames.dtype)
+        for out, index, (x, y) in zip(buffer, frames, corners, strict=False):
+            self.frame(int(index), int(y), int(x), out)
+        return buffer
 
     def frame(self, index: int, y: int, x: int, out: Frame) -> None:
         """Fills `out` [h, w] with the frame's pixels from (y, x) on."""
@@ -52,6 +63,14 @@ class Windows:
         first = int(rows.min())
         _mirror_into(out, self.gain[first : int(rows.max()) + 1], rows - first, x)
         return out
+
+
+def _aligned_zeros(shape: tuple[int, int, int], dtype: np.dtype[np.generic]) -> Frame:
+    """Fresh memory at a multiple of 64 bytes: JAX reads it where it lies."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def mirrored(start: int, length: int, size: int) -> IntArray:
