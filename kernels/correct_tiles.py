@@ -1,15 +1,14 @@
-"""Interpolation of frames along a smooth displacement field, cell by cell, summed over frames while still in the cache.
+"""Interpolation of frames along a displacement field, cell by cell, along x, then y, and sums over frames while still in the cache.
 
-out(x, y) = frame(x + dx, y + dy) with a Kaiser-windowed sinc of 2 x 12 taps, along x, then along y. The displacement is one number for 16 x 32 pixels; a
-cell of 256 x 256 pixels takes its whole-pixel part by where it starts to read. Cells do not depend on each other, so results are the same
-however many threads share them.
+out(x, y) = frame(x + dx, y + dy). The displacement is one number for blocks of 32 x 16 pixels; a cell of 128 x 128 pixels takes its whole-pixel
+part by where it starts to read. Rows of cells do not depend on each other, so results are the same however many threads share them.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from functools import partial
 
 import jax
@@ -17,161 +16,171 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.gain import apply_gain
+from warpcore.kernels.correct_field import CELL, COLUMNS, ROWS, Displacements, Field, cell_field, side
+from warpcore.kernels.correct_taps import HALF, tap_table
+from warpcore.kernels.correct_windows import Windows
 
 Array = jax.Array
-FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 
-CELL = 256
-BLOCK_X, BLOCK_Y = 16, 32
-HALF_TAPS = 12
-_KAISER_BETA = 4.0
-# The Kaiser window I0(β sqrt(1 - u)) is smooth in u = (x / half)²: a polynomial in place of the Bessel function.
-_U = np.linspace(0, 1, 257)
-_WINDOW = np.polynomial.Polynomial.fit(_U, np.i0(_KAISER_BETA * np.sqrt(1 - _U)), 7, domain=[0, 1], window=[0, 1]).coef
+GROUP = 8
+"""Frames interpolated before they are added to the sums; a movie's last group is filled up with frames of no weight."""
+_STEP = 32
 
 
-def taps(fraction: Array, reach: int) -> Array:
-    """Weights [n, 2 (12 + reach) + 1, m] of the pixels around each for the value at `fraction` [n, m], |fraction| <= reach.
-
-    Scaled to sum to 1: a constant stays a constant.
-    """
-    half = HALF_TAPS + reach
-    place = np.arange(-half, half + 1, dtype=np.float32)[None, :, None]
-    x = place - fraction[:, None, :]
-    u = (x / HALF_TAPS) ** 2
-    window = jnp.full_like(u, np.float32(_WINDOW[-1]))
-    for coefficient in _WINDOW[-2::-1]:
-        window = window * u + np.float32(coefficient)
-    sign = np.where(place % 2 == 0, 1, -1).astype(np.float32)
-    near = jnp.abs(x) < 1e-3
-    # sin(π(n - f)) = -(-1)^n sin(πf): one sine for all taps.
-    sine = -sign * jnp.sin(np.float32(np.pi) * fraction)[:, None, :]
-    sinc = jnp.where(near, 1.0, sine / jnp.where(near, 1.0, np.float32(np.pi) * x))
-    weight = jnp.where(u < 1, sinc * window, 0.0)
-    scaled: Array = weight / weight.sum(1, keepdims=True)
-    return scaled
+def on_cpu() -> bool:
+    """Whether work is shared among threads here and not on an accelerator."""
+    return jax.default_backend() == "cpu"
 
 
-def halo(reach: int) -> int:
-    """Pixels that a cell reads beyond each of its sides: a multiple of half a block."""
-    return -(-(HALF_TAPS + reach) // (BLOCK_Y // 2)) * (BLOCK_Y // 2)
-
-
-@partial(jax.jit, static_argnames=("reach", "together"), donate_argnums=(0,))
-def _add_cells(
+def _add_group(
     sums: Array,
     frames: Array,
-    gain: Array,
+    gain: Array | None,
     corners: Array,
-    part_x: Array,
-    part_y: Array,
+    gain_corners: Array,
+    index_x: Array,
+    index_y: Array,
     weights: Array,
-    reach: int,
+    table: Array,
+    extra: int,
     together: int | None,
 ) -> Array:
-    margin = halo(reach)
-    side = CELL + 2 * margin
-    half = HALF_TAPS + reach
+    """Adds GROUP frames [G, h, w] to the sums of a strip of cells [cells, sums, 128, 128], `weights` [sums, G]."""
+    reach, size = HALF + extra, side(extra)
+    count = 2 * reach + 1
+    block = CELL // COLUMNS
 
-    def cell(one: tuple[Array, Array, Array, Array]) -> Array:
-        start, corner, along_x, along_y = one
+    def cell(start: Array, corner: Array, gain_corner: Array, at_x: Array, at_y: Array) -> Array:
+        taps_x, taps_y = table[at_x], table[at_y]
 
-        def add(f: Array, total: Array) -> Array:
-            y, x = corner[f, 1], corner[f, 0]
-            raw = jax.lax.dynamic_slice(frames, (f, y, x), (1, side, side))
-            block = apply_gain(raw, jax.lax.dynamic_slice(gain, (y, x), (side, side)))[0]
-            weight_x, weight_y = along_x[f], along_y[f]
-            rows = block.reshape(-1, BLOCK_Y, side)
-            first = margin - half
-            shape = (-1, BLOCK_Y, CELL // BLOCK_X, BLOCK_X)
+        def along_x(f: Array) -> Array:
+            raw = jax.lax.dynamic_slice(frames, (f, corner[f, 1], corner[f, 0]), (1, size, size))[0]
+            pixels = raw.astype(jnp.float32)
+            if gain is not None:
+                pixels = pixels * jax.lax.dynamic_slice(gain, (gain_corner[f, 1], gain_corner[f, 0]), (size, size))
+            pixels = pixels.reshape(ROWS, -1, size)
             moved = jnp.zeros((), jnp.float32)
-            for j in range(2 * half + 1):
-                part = rows[:, :, first + j : first + j + CELL].reshape(shape)
-                moved = moved + weight_x[:, j][:, None, :, None] * part
-            columns = moved.reshape(side, CELL)
-            out = jnp.zeros((), jnp.float32)
-            for j in range(2 * half + 1):
-                part = columns[first + j : first + j + CELL].reshape(shape)
-                out = out + weight_y[:, j][:, None, :, None] * part
-            more: Array = total + weights[:, f][:, None, None] * out.reshape(CELL, CELL)
-            return more
+            for n in range(count):
+                part = pixels[:, :, n : n + CELL].reshape(ROWS, -1, COLUMNS, block)
+                moved = moved + taps_x[f][:, None, :, n, None] * part
+            return moved.reshape(size, CELL)
 
-        total: Array = jax.lax.fori_loop(0, frames.shape[0], add, start)
+        def along_y(one: tuple[Array, Array]) -> Array:
+            f, pixels = one
+            moved = jnp.zeros((), jnp.float32)
+            for n in range(count):
+                part = pixels[n : n + CELL].reshape(ROWS, -1, COLUMNS, block)
+                moved = moved + taps_y[f][:, None, :, n, None] * part
+            return moved.reshape(CELL, CELL)
+
+        # Each pass is a loop of its own: in one expression XLA would compute the first anew for every tap of the second, and both for every sum.
+        order = jnp.arange(frames.shape[0])
+        moved = jax.lax.map(along_y, (order, jax.lax.map(along_x, order)))
+        total = start
+        for f in range(frames.shape[0]):
+            total = total + weights[:, f, None, None] * moved[f]
         return total
 
-    # The taps of all blocks beforehand: within the loop XLA would compute them again for every pixel.
-    tap: Callable[[Array], Array] = jax.vmap(jax.vmap(partial(taps, reach=reach)))
-    done: Array = jax.lax.map(cell, (sums, corners, tap(part_x), tap(part_y)), batch_size=together)
-    return done
+    cells = (corners, gain_corners, index_x, index_y)
+    if together is not None:
+        done: Array = jax.lax.map(lambda one: cell(*one), (sums, *cells), batch_size=together)
+        return done
+
+    def into(i: Array, all_sums: Array) -> Array:
+        # In place: a map would copy all sums.
+        return all_sums.at[i].set(cell(all_sums[i], *(one[i] for one in cells)))
+
+    added: Array = jax.lax.fori_loop(0, len(sums), into, sums)
+    return added
 
 
-class Cells:
-    """Weighted sums of interpolated frames, [sums, H, W], built up from groups of frames.
+_Add = Callable[..., Array]
+_jitted = partial(jax.jit, static_argnames=("extra",), donate_argnums=(0,))
+# Vectors of 512 bits are 1.6 times as fast where the CPU has them; XLA takes 256 unless told.
+_add_on_cpu: _Add = _jitted(partial(_add_group, together=None), compiler_options={"xla_cpu_prefer_vector_width": 512})
+_add_on_device: _Add = _jitted(partial(_add_group, together=16))
 
-    Cells are shared among threads where the device is the CPU (XLA runs a loop over cells on one core), else computed side by side.
+
+def threads(height: int) -> int:
+    """How many threads share the strips of an image: XLA runs a loop over cells on one core."""
+    return min(os.cpu_count() or 1, 8, -(-height // CELL)) if on_cpu() else 1
+
+
+def interpolated_sums(
+    windows: Windows,
+    displacements: Displacements,
+    frames: range,
+    weights: Float64Array,
+    finish: Callable[[Array], Array],
+    pool: Executor,
+    on_strip: Callable[[float], None] = lambda fraction: None,
+) -> tuple[list[Array], Float64Array]:
+    """Weighted sums of `frames`, interpolated; `weights` [sums, len(frames)].
+
+    Returns what `finish` makes of the strips, each [cells, sums, 128, 128], from top to bottom, and how often fractions of a pixel
+    occur in each frame [len(frames), 17, 17]. `on_strip` is called with the fraction done.
     """
-
-    def __init__(self, height: int, width: int, sums: int, reach: int) -> None:
-        self.height, self.width, self.reach = height, width, reach
-        self.rows, self.columns = -(-height // CELL), -(-width // CELL)
-        on_cpu = jax.default_backend() == "cpu"
-        threads = min(4, os.cpu_count() or 1, self.rows * self.columns) if on_cpu else 1
-        each = -(-self.rows * self.columns // threads)
-        self._slots = each * threads
-        self._together = None if on_cpu else 16
-        self._sums = [jnp.zeros((each, sums, CELL, CELL), jnp.float32) for _ in range(threads)]
-
-    def add(
-        self,
-        frames: npt.NDArray[np.generic],
-        gain: Array,
-        corners: npt.NDArray[np.int32],
-        part_x: FloatArray,
-        part_y: FloatArray,
-        weights: FloatArray,
-    ) -> None:
-        """Adds frames [G, …] padded like the gain. By cell [rows * columns, G, …]: `corners` (x, y) of what is read, the rest of the displacement
-        for the pass along x [9 or more, 16] and along y [8, 16]; `weights` [sums, G]."""
-        device_frames = jnp.asarray(frames)
-        shared = [self._split(values) for values in (corners, part_x, part_y)]
-        device_weights = jnp.asarray(weights)
-
-        def one(index: int) -> Array:
-            part = [values[index] for values in shared]
-            result: Array = _add_cells(
-                self._sums[index],
-                device_frames,
-                gain,
-                *map(jnp.asarray, part),
-                device_weights,
-                self.reach,
-                self._together,
-            )
-            result.block_until_ready()
-            return result
-
-        if len(self._sums) == 1:
-            self._sums = [one(0)]
-            return
-        with ThreadPoolExecutor(len(self._sums)) as pool:
-            self._sums = list(pool.map(one, range(len(self._sums))))
-
-    def result(self) -> Array:
-        """The sums so far, [sums, H, W]."""
-        whole: Array = _assembled(self._sums, self.rows, self.columns)
-        return whole[:, : self.height, : self.width]
-
-    def _split(self, values: npt.NDArray[np.generic]) -> list[npt.NDArray[np.generic]]:
-        missing = self._slots - len(values)
-        if missing:
-            values = np.concatenate([values, np.repeat(values[:1], missing, axis=0)])
-        return np.split(values, len(self._sums))
+    rows = -(-displacements.height // CELL)
+    deep = 1 if on_cpu() else rows
+    strips = [(row, row + deep) for row in range(0, rows, deep)]
+    done: list[Array] = []
+    histogram = np.zeros(())
+    for strip, counts in pool.map(partial(_strip, windows, displacements, frames, weights, finish), strips):
+        done.append(strip)
+        histogram = histogram + counts
+        on_strip(len(done) / len(strips))
+    return done, histogram
 
 
-@partial(jax.jit, static_argnames=("rows", "columns"))
-def _assembled(parts: list[Array], rows: int, columns: int) -> Array:
-    cells = jnp.concatenate(parts)[: rows * columns]
-    grid = cells.reshape(rows, columns, -1, CELL, CELL).transpose(2, 0, 3, 1, 4)
-    whole: Array = grid.reshape(grid.shape[0], rows * CELL, columns * CELL)
-    return whole
+def _strip(
+    windows: Windows,
+    displacements: Displacements,
+    frames: range,
+    weights: Float64Array,
+    finish: Callable[[Array], Array],
+    rows: tuple[int, int],
+) -> tuple[Array, Float64Array]:
+    field = cell_field(displacements, frames, *rows)
+    cells = len(field.corners)
+    add = _add_on_cpu if on_cpu() else _add_on_device
+    table = jnp.asarray(tap_table(field.extra))
+    low = field.corners.min(0)
+    # In steps, so that movies of one session compile once.
+    width, height = (_rounded_up(n) for n in (field.corners - low).max((0, 1)) + side(field.extra))
+    gain, gain_low = _gain_of(windows, field)
+    sums = jnp.zeros((cells, len(weights), CELL, CELL), jnp.float32)
+    for begin in range(0, len(frames), GROUP):
+        chosen = np.minimum(np.arange(begin, begin + GROUP), len(frames) - 1)
+        missing = max(0, begin + GROUP - len(frames))
+        here = chosen[: GROUP - missing]
+        buffer = windows.group(here + frames.start, low[here], (GROUP, height, width))
+        corners = field.corners[:, chosen]
+        group_weights = np.pad(weights[:, begin : begin + GROUP], ((0, 0), (0, missing))).astype(np.float32)
+        sums = add(
+            sums,
+            buffer,
+            gain,
+            corners - low[chosen],
+            corners - gain_low,
+            field.index_x[:, chosen],
+            field.index_y[:, chosen],
+            group_weights,
+            table,
+            extra=field.extra,
+        )
+        sums.block_until_ready()
+    return finish(sums).block_until_ready(), field.histogram()
+
+
+def _gain_of(windows: Windows, field: Field) -> tuple[Array | None, npt.NDArray[np.int32]]:
+    """The gain over all that the field reads, and (x, y) of its first pixel."""
+    low = field.corners.min((0, 1))
+    if windows.gain is None:
+        return None, low
+    width, height = (_rounded_up(n) for n in field.corners.max((0, 1)) - low + side(field.extra))
+    return jnp.asarray(windows.gain_window(int(low[1]), int(low[0]), height, width)), low
+
+
+def _rounded_up(size: int) -> int:
+    return -(-int(size) // _STEP) * _STEP
