@@ -16,7 +16,8 @@ from warpcore.cli import picker_commands
 from warpcore.cli.errors import CliError
 from warpcore.cli.picker import TrainingOptions, example, simulated_examples, train
 from warpcore.cli.picker_data import agreement, load_picked, read_positions
-from warpcore.kernels.picking_network import BACKGROUND, JUNK, PARTICLE, read_parameters
+from warpcore.kernels.picking_network import BACKGROUND, JUNK, PARTICLE
+from warpcore.kernels.picking_weights import read_network
 from warpcore.kernels.simulation_scenes import random_scene
 from warpcore.services.movies.star_files import write_coordinates
 
@@ -71,7 +72,7 @@ def test_a_user_fine_tunes_and_measures_the_network(session: Path) -> None:
     weights = session / "own.npz"
     trained = CliRunner().invoke(app, ["picker", "train", str(weights), *given, "--steps", "3", "--scenes", "1"])
     assert trained.exit_code == 0, trained.output
-    read_parameters(weights.read_bytes())
+    read_network(weights.read_bytes())
     measured = CliRunner().invoke(app, ["picker", "evaluate", *given, "--weights", str(weights), "--json"])
     assert measured.exit_code == 0, measured.output
     curve = json.loads(measured.stdout)
