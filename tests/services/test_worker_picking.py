@@ -10,7 +10,7 @@ import pytest
 
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.settings import PickingSettings
-from warpcore.services.worker.picking import pick, read_templates
+from warpcore.services.worker.picking import cut, read_templates, score
 
 PIXEL = 5.0
 PLACES = np.stack(np.meshgrid(np.arange(30, 200, 36.0), np.arange(30, 260, 38.0), indexing="ij"), -1).reshape(-1, 2)
@@ -46,7 +46,8 @@ def test_each_method_finds_the_particles(average: np.ndarray, tmp_path: Path) ->
         PickingSettings(method="network", diameter=125.0),
         PickingSettings(method="template", diameter=125.0, templates_path=str(stack)),
     ):
-        picks, junk = pick(average, PIXEL, options, None)
+        candidates, junk = score(average, PIXEL, options, None)
+        picks = cut(candidates, options.threshold)
         assert found_all(picks.x_px, picks.y_px), options.method
         assert junk.percent == 0
 
@@ -70,10 +71,10 @@ def test_settings_that_cannot_pick_are_refused_by_name(
     average: np.ndarray, options: PickingSettings, reason: str
 ) -> None:
     with pytest.raises(InputError, match=reason):
-        pick(average, PIXEL, options, None)
+        score(average, PIXEL, options, None)
 
 
 def test_templates_that_are_not_square_are_refused_with_their_file(average: np.ndarray, tmp_path: Path) -> None:
     path = written(tmp_path / "wide.mrcs", np.ones((2, 10, 14)), 4.0)
     with pytest.raises(InputError, match=r"wide\.mrcs is not a stack of square"):
-        pick(average, PIXEL, PickingSettings(method="template", diameter=100.0, templates_path=str(path)), None)
+        score(average, PIXEL, PickingSettings(method="template", diameter=100.0, templates_path=str(path)), None)
