@@ -8,10 +8,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import mrcfile
+import numpy as np
 import pytest
+import starfile
 
 from warpcore.bus.messages import AssignTask
 from warpcore.cli.simulation import SimulationOptions, simulate_movies
+from warpcore.kernels.ctf import CtfFit
 from warpcore.services.movies.fingerprints import same_costly_half, steps_to_run, wanted_fingerprints
 from warpcore.services.movies.settings import Settings, parse_settings
 from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
@@ -173,3 +177,44 @@ def test_settings_of_extraction_alone_cut_boxes_out_of_the_images_that_are_there
     (again / f"average/odd/{movie.stem}.mrc").unlink()
     run(movie, again, small, ["export"], after)
     assert (again / f"average/odd/{movie.stem}.mrc").exists()
+
+
+def test_extracted_particles_agree_with_their_rows_the_average_and_the_ctf(movie: Path, tmp_path: Path) -> None:
+    """Read back as RELION would: starfile for the rows, mrcfile for the boxes."""
+    options = {"particles": True, "box_size": 96, "float16": True, "invert": False, "normalize": False}
+    done = run(movie, tmp_path, settings(options, diameter=130.0, threshold=0.35), ALL, NOTHING)
+    picks = starfile.read(tmp_path / f"matching/{movie.stem}_picks.star")
+    blocks = starfile.read(tmp_path / f"particles/{movie.stem}_picks.star")
+    optics, rows = blocks["optics"], blocks["particles"]
+    results = done["results"]
+    assert results["export"]["particle_count"] == len(rows) > 0
+    assert results["export"]["particle_count"] + results["export"]["particles_at_edge"] == len(picks)
+    assert results["export"]["particles_at_edge"] > 0
+    with mrcfile.open(tmp_path / f"average/{movie.stem}.mrc") as file:
+        average = np.asarray(file.data, np.float32)
+    height, width = average.shape
+    x, y = picks["rlnCoordinateX"], picks["rlnCoordinateY"]
+    inside = (x >= 48) & (y >= 48) & (x <= width - 1 - 47) & (y <= height - 1 - 47)
+    for name in ("rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"):
+        np.testing.assert_array_equal(rows[name], picks[name][inside])
+    with mrcfile.open(tmp_path / f"particles/{movie.stem}_picks.mrcs") as file:
+        assert int(file.header.mode) == 12  # float16
+        assert file.voxel_size.x == pytest.approx(results["input"]["pixel_size_angstrom"], rel=1e-6)
+        stack = np.asarray(file.data, np.float32)
+    assert list(rows["rlnImageName"]) == [
+        f"{n:06d}@particles/{movie.stem}_picks.mrcs" for n in range(1, len(stack) + 1)
+    ]
+    # A band-limited image between its pixels is what its Fourier series says: the box's centre pixel, by hand, in float64.
+    # Boxes take a patch of it: of white noise up to Nyquist, which this average is, 5 % lies beyond. A pixel beside it is 100 %.
+    spectrum = np.fft.fft2(average.astype(np.float64))
+    ky, kx = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None]
+    for box, cx, cy in zip(stack[:5], rows["rlnCoordinateX"], rows["rlnCoordinateY"], strict=False):
+        centre = (spectrum * np.exp(2j * np.pi * (ky * cy + kx * cx))).mean().real
+        assert abs(box[48, 48] - centre) < 0.2 * average.std()  # measured 0.06 at most
+    assert set(rows["rlnOpticsGroup"]) == {1}
+    assert optics["rlnImageSize"].tolist() == [96]
+    assert optics["rlnImagePixelSize"][0] == pytest.approx(results["input"]["pixel_size_angstrom"], abs=1e-5)
+    fit = CtfFit.from_dict(json.loads((tmp_path / f"powerspectrum/{movie.stem}.json").read_text()))
+    here = 1e4 * fit.grid.um_at(rows["rlnCoordinateX"] / (width - 1), rows["rlnCoordinateY"] / (height - 1))
+    np.testing.assert_allclose((rows["rlnDefocusU"] + rows["rlnDefocusV"]) / 2, here, atol=1e-3)
+    assert rows["rlnDefocusU"].nunique() > 1 or fit.grid.dims == (1, 1)
