@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.special
 
 from warpcore.cli.picker_data import matched
 from warpcore.kernels.picking_network import candidates
@@ -41,13 +42,13 @@ def fitted(log_odds: np.ndarray, is_particle: np.ndarray) -> Calibration:
     basis = np.stack([log_odds, np.ones(len(log_odds))], axis=1).astype(np.float64)
     solution = np.array([1.0, 0.0])
     for _ in range(50):
-        probability = 1 / (1 + np.exp(-basis @ solution))
+        probability = scipy.special.expit(basis @ solution)
         # A weak pull towards taking the network at its word keeps few or separable candidates from running away.
         pull = 1e-2 * (solution - np.array([1.0, 0.0]))
         gradient = basis.T @ (probability - is_particle) + pull
         curvature = (basis.T * (probability * (1 - probability))) @ basis + 1e-2 * np.eye(2)
         change = np.linalg.solve(curvature, gradient)
-        solution = solution - change
+        solution = solution - change / max(1.0, float(np.abs(change).max()))  # short steps: it cannot overshoot
         if np.abs(change).max() < 1e-9:
             break
     return Calibration(round(max(float(solution[0]), 0.01), 6), round(float(solution[1]), 6), round(share, 6))

@@ -103,5 +103,9 @@ def _network(path: Path) -> Network:
 
     try:
         return read_network(path.read_bytes())
+    except OSError as error:
+        raise CliError(
+            f"{path}: cannot be read ({error.strerror}); give a file that `warpcore picker train` wrote"
+        ) from None
     except WeightsError as error:
         raise CliError(f"{path}: {error}") from None
