@@ -217,6 +217,7 @@ def topaz_row(
     print(f"{'':42s} | best F1 at any level {best:.3f} | {seconds:.3f} s with its start")
 
 
+@pytest.mark.timeout(1200)
 def test_real_apoferritin(shared_data: Path, tmp_path: Path) -> None:
     data = apoferritin(shared_data / "apoferritin")
     heading("EMPIAR-10146, 10 micrographs, human picks; a match lies within 15 px, margin 22 px")
@@ -329,6 +330,7 @@ def projections(structure: Structure, pixel: float, count: int = 24) -> np.ndarr
     )
 
 
+@pytest.mark.timeout(3000)  # with topaz, on a busy machine
 def test_simulated_shapes(shared_data: Path, tmp_path: Path) -> None:
     barrel = load_structure(shared_data / "models" / "3j9i.pdb")
     assert len(ELEMENTS) == 5

@@ -60,8 +60,9 @@ def add_bad_movies(folder: Path) -> dict[str, str]:
 
 
 def tapped(log: Path, topic: str) -> list[dict[str, Any]]:
-    """The events of a topic that `warpcore tap --json` has printed so far."""
-    events = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    """The events of a topic that `warpcore tap --json` has printed so far; the last line may be half there."""
+    whole, _, _ = log.read_text().rpartition("\n")
+    events = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
     return [event for event in events if event["topic"] == topic]
 
 
