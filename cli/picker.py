@@ -14,21 +14,11 @@ import numpy as np
 import optax
 
 from warpcore.cli.errors import CliError
+from warpcore.cli.picker_calibration import calibrated
 from warpcore.cli.picker_data import Agreement, PickedMicrograph, agreement
 from warpcore.kernels.picking_correlation import coarser
-from warpcore.kernels.picking_network import (
-    BACKGROUND,
-    JUNK,
-    PARTICLE,
-    STRIDE,
-    Parameters,
-    forward,
-    initial_parameters,
-    network_input,
-    pick_network,
-    read_parameters,
-    write_parameters,
-)
+from warpcore.kernels.picking_network import BACKGROUND, JUNK, PARTICLE, STRIDE, forward, network_input, pick_network
+from warpcore.kernels.picking_weights import Network, Parameters, initial_parameters, write_network
 from warpcore.kernels.simulation_scenes import SAMPLES_PER_DIAMETER, random_scene
 from warpcore.services.movies.paths import written_whole
 
@@ -39,17 +29,17 @@ _WEIGHTS = np.array([1.0, 2.0, 1.0], np.float32)  # particles' cores are few; mo
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How the network is trained: a pool of scenes of `scene_px`, from which crops of `crop_px`, turned and mirrored, are drawn."""
+    """How the network is trained: a pool of scenes of `scene_px`, from which crops of `crop_px`, turned and mirrored, are drawn;
+    then its scores are calibrated on `calibration_scenes` others. The defaults make the shipped network."""
 
-    steps: int = 2500
+    steps: int = 4000
     batch: int = 8
-    scenes: int = 500
+    scenes: int = 1200
     scene_px: int = 256
     crop_px: int = 160
     learning_rate: float = 2e-3
     seed: int = 1
-    smallest_angstrom: float = 80.0
-    empty_share: float = 0.22
+    calibration_scenes: int = 300
 
 
 @dataclass(frozen=True)
@@ -85,12 +75,7 @@ def simulated_examples(options: TrainingOptions) -> list[Example]:
     """The pool of scenes; each has its own seed, so that the pool may grow without changing."""
     pool = []
     for number in range(options.scenes):
-        scene = random_scene(
-            np.random.default_rng([options.seed, number]),
-            options.scene_px,
-            smallest_angstrom=options.smallest_angstrom,
-            empty_share=options.empty_share,
-        )
+        scene = random_scene(np.random.default_rng([options.seed, number]), options.scene_px)
         pool.append(example(scene.image, scene.centres_yx, scene.junk))
     return pool
 
@@ -173,11 +158,12 @@ def fine_tune(
     diameter_angstrom: float,
     options: TrainingOptions,
     *,
-    start: Parameters,
+    start: Network,
     on_step: Callable[[int, float], None] | None = None,
-) -> Parameters:
-    """Parameters trained further on a user's micrographs, half of each batch; the other half are simulated scenes.
+) -> Network:
+    """The network trained further on a user's micrographs, half of each batch; the other half are simulated scenes.
 
+    Its scores are calibrated on other simulated scenes, as the shipped network's are: a user's picks are rarely complete.
     Raises CliError where a micrograph is too small for a crop.
     """
     own = picked_examples(picked, diameter_angstrom)
@@ -188,11 +174,12 @@ def fine_tune(
             )
     simulated = simulated_examples(options)
     repeats = -(-len(simulated) // len(own))
-    return train([*simulated, *(own * repeats)], options, start=start, on_step=on_step)
+    parameters = train([*simulated, *(own * repeats)], options, start=start.parameters, on_step=on_step)
+    return Network(parameters, calibrated(parameters, options.seed, options.calibration_scenes, options.scene_px))
 
 
 def evaluated(
-    picked: Sequence[PickedMicrograph], diameter_angstrom: float, parameters: Parameters | None
+    picked: Sequence[PickedMicrograph], diameter_angstrom: float, network: Network | None
 ) -> dict[float, Agreement]:
     """How picks at several thresholds agree with a user's particles, over all micrographs; matches within 30 % of the diameter."""
     totals = {round(0.1 * step, 1): np.zeros(3, int) for step in range(1, 10)}
@@ -202,7 +189,7 @@ def evaluated(
             pixel_size_angstrom=one.pixel_size_angstrom,
             diameter_angstrom=diameter_angstrom,
             threshold=min(totals),
-            parameters=parameters,
+            network=network,
         )
         xy = np.stack([found.x_px, found.y_px], axis=1)
         diameter_px = diameter_angstrom / one.pixel_size_angstrom
@@ -213,28 +200,19 @@ def evaluated(
     return {threshold: Agreement(*(int(n) for n in total)) for threshold, total in totals.items()}
 
 
-FIRST = TrainingOptions(steps=2000, scenes=600, seed=1)
-"""From nothing."""
-SECOND = TrainingOptions(steps=600, scenes=400, seed=2, learning_rate=1e-3, smallest_angstrom=55.0, empty_share=0.45)
-"""Then more empty ice and smaller particles: after the first stage alone, noise at small diameters was picked."""
-
-
-def train_shipped(
-    path: Path, options: TrainingOptions, say: Callable[[str], None], start: Parameters | None = None
-) -> None:
-    """Train on simulated scenes and write the weights file; FIRST and then SECOND make the shipped one."""
+def train_shipped(path: Path, options: TrainingOptions, say: Callable[[str], None]) -> None:
+    """Train from nothing on simulated scenes, calibrate, and write the weights file."""
     began = time.monotonic()
     pool = simulated_examples(options)
     say(f"{len(pool)} scenes in {time.monotonic() - began:.0f} s")
     parameters = train(
-        pool,
-        options,
-        start=start,
-        on_step=lambda step, loss: say(f"step {step} loss {loss:.4f} {time.monotonic() - began:.0f} s"),
+        pool, options, on_step=lambda step, loss: say(f"step {step} loss {loss:.4f} {time.monotonic() - began:.0f} s")
     )
-    content = write_parameters(parameters, {"seed": options.seed, "steps": options.steps, "scenes": options.scenes})
+    calibration = calibrated(parameters, options.seed, options.calibration_scenes, options.scene_px)
+    say(f"{calibration} {time.monotonic() - began:.0f} s")
+    about = {"seed": options.seed, "steps": options.steps, "scenes": options.scenes}
     with written_whole(path) as temporary:
-        temporary.write_bytes(content)
+        temporary.write_bytes(write_network(Network(parameters, calibration), about))
 
 
 if __name__ == "__main__":
@@ -244,12 +222,7 @@ if __name__ == "__main__":
         print(line, file=sys.stderr, flush=True)  # noqa: T201
 
     if len(sys.argv) != 2:
-        sys.exit(
-            "usage: python -m warpcore.cli.picker WEIGHTS.npz (trains the shipped network from nothing, two stages)"
-        )
-    target = Path(sys.argv[1])
-    if not target.exists():
-        train_shipped(target.with_suffix(".first.npz"), FIRST, _say)
-        train_shipped(target, SECOND, _say, read_parameters(target.with_suffix(".first.npz").read_bytes()))
-    else:
-        sys.exit(f"{target}: exists; name a new file")
+        sys.exit("usage: python -m warpcore.cli.picker WEIGHTS.npz (trains the shipped network from nothing)")
+    if Path(sys.argv[1]).exists():
+        sys.exit(f"{sys.argv[1]}: exists; name a new file")
+    train_shipped(Path(sys.argv[1]), TrainingOptions(), _say)

@@ -11,7 +11,7 @@ from warpcore.cli import output
 from warpcore.cli.errors import CliError
 
 if TYPE_CHECKING:
-    from warpcore.kernels.picking_network import Parameters
+    from warpcore.kernels.picking_weights import Network
 
 Micrographs = Annotated[Path, typer.Option(help="Folder of averages (.mrc).")]
 Coordinates = Annotated[Path, typer.Option(help="Folder of coordinate files (.star or .csv) named after them.")]
@@ -37,27 +37,32 @@ def train(
     suffix: Suffix = None,
     start: Annotated[Path | None, typer.Option(help="Weights to start from; default: those that ship.")] = None,
     steps: Annotated[int, typer.Option(min=1, max=1_000_000)] = 400,
-    scenes: Annotated[int, typer.Option(min=1, max=100_000, help="Simulated scenes to mix in.")] = 80,
+    scenes: Annotated[
+        int,
+        typer.Option(
+            min=1, max=100_000, help="Simulated scenes to mix in, and as many others to calibrate the scores on."
+        ),
+    ] = 80,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and files make the same weights.")] = 1,
 ) -> None:
     """Fine-tune the network on picked micrographs, simulated scenes mixed in so that it forgets nothing."""
     from warpcore.cli.picker import TrainingOptions, fine_tune
     from warpcore.cli.picker_data import load_picked
-    from warpcore.kernels.picking_network import shipped_parameters, write_parameters
+    from warpcore.kernels.picking_weights import shipped_network, write_network
     from warpcore.services.movies.paths import written_whole
 
     picked = load_picked(micrographs, coordinates, pixel_size, suffix)
     output.note(f"{len(picked)} micrographs, {sum(len(one.xy_px) for one in picked)} particles")
-    parameters = fine_tune(
+    network = fine_tune(
         picked,
         diameter,
-        TrainingOptions(steps=steps, scenes=scenes, learning_rate=5e-4, seed=seed),
-        start=_parameters(start) if start else shipped_parameters(),
+        TrainingOptions(steps=steps, scenes=scenes, learning_rate=5e-4, seed=seed, calibration_scenes=scenes),
+        start=_network(start) if start else shipped_network(),
         on_step=lambda step, loss: output.note(f"step {step + 1} of {steps}: loss {loss:.4f}"),
     )
     about = {"seed": seed, "steps": steps, "diameter_angstrom": diameter, "fine_tuned": True}
     with written_whole(weights) as temporary:
-        temporary.write_bytes(write_parameters(parameters, about))
+        temporary.write_bytes(write_network(network, about))
     output.data(str(weights))
 
 
@@ -75,7 +80,7 @@ def evaluate(
     from warpcore.cli.picker_data import load_picked
 
     curve = evaluated(
-        load_picked(micrographs, coordinates, pixel_size, suffix), diameter, _parameters(weights) if weights else None
+        load_picked(micrographs, coordinates, pixel_size, suffix), diameter, _network(weights) if weights else None
     )
     if as_json:
         output.as_json(
@@ -93,10 +98,14 @@ def evaluate(
         )
 
 
-def _parameters(path: Path) -> Parameters:
-    from warpcore.kernels.picking_network import WeightsError, read_parameters
+def _network(path: Path) -> Network:
+    from warpcore.kernels.picking_weights import WeightsError, read_network
 
     try:
-        return read_parameters(path.read_bytes())
+        return read_network(path.read_bytes())
+    except OSError as error:
+        raise CliError(
+            f"{path}: cannot be read ({error.strerror}); give a file that `warpcore picker train` wrote"
+        ) from None
     except WeightsError as error:
         raise CliError(f"{path}: {error}") from None

@@ -101,6 +101,15 @@ def agreement(
             (xy >= margin).all(axis=1) & (xy[:, 0] <= width - 1 - margin) & (xy[:, 1] <= height - 1 - margin)
         )
 
+    pick_matched, truth_matched = matched(picked_xy, true_xy, radius)
+    inside, wanted = inner(picked_xy), inner(true_xy)
+    return Agreement(
+        int((inside & pick_matched).sum()), int((inside & ~pick_matched).sum()), int((wanted & ~truth_matched).sum())
+    )
+
+
+def matched(picked_xy: np.ndarray, true_xy: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which picks and which true positions form pairs within `radius` px, nearest pairs first, each used once (bool, bool)."""
     pick_matched, truth_matched = np.zeros(len(picked_xy), bool), np.zeros(len(true_xy), bool)
     distance = np.hypot(picked_xy[:, None, 0] - true_xy[None, :, 0], picked_xy[:, None, 1] - true_xy[None, :, 1])
     for pick, truth in zip(*np.unravel_index(np.argsort(distance, axis=None), distance.shape), strict=True):
@@ -108,7 +117,4 @@ def agreement(
             break
         if not pick_matched[pick] and not truth_matched[truth]:
             pick_matched[pick] = truth_matched[truth] = True
-    inside, wanted = inner(picked_xy), inner(true_xy)
-    return Agreement(
-        int((inside & pick_matched).sum()), int((inside & ~pick_matched).sum()), int((wanted & ~truth_matched).sum())
-    )
+    return pick_matched, truth_matched

@@ -53,7 +53,8 @@ def pick_blobs(
     All shapes, sizes and aspects are matched at once, each imaged by the CTF where it is given; the best coefficient
     counts. `valid` [h, w] (bool) leaves junk out. The score is c / (c + decision), so 0.5 at the decision level, which is
     the larger of what noise does not reach on a micrograph of this size and 0.6 of the typical particle's coefficient here.
-    The minimum distance defaults to 0.75 diameters. Raises ValueError for a diameter that the micrograph cannot hold.
+    Diameters are longest extents, aspects longest by shortest. The minimum distance defaults to 0.75 diameters (over the root
+    of the largest aspect). Raises ValueError for a diameter that the micrograph cannot hold.
     """
     if not 4 * pixel_size_angstrom <= diameter_angstrom <= 0.8 * min(image.shape) * pixel_size_angstrom:
         raise ValueError(
@@ -61,7 +62,9 @@ def pick_blobs(
             f"here {4 * pixel_size_angstrom:.4g} to {0.8 * min(image.shape) * pixel_size_angstrom:.4g} Å"
         )
     diameters = _diameters(diameter_angstrom, diameter_max_angstrom)
-    smallest = diameter_angstrom
+    smallest = diameter_angstrom / math.sqrt(
+        max(aspects)
+    )  # elongated ones lie side by side, and their width counts too
     work = working_image(image, pixel_size_angstrom, smallest)
     pixel = work.pixel_size_angstrom
     blobs = blob_templates(
@@ -73,7 +76,7 @@ def pick_blobs(
     )
     small_valid = None if valid is None else resized_mask(valid, work.pixels.shape)
     found = correlate(work.pixels, templates, blobs.masks, small_valid)
-    distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else TOUCHING * diameter_angstrom
+    distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else TOUCHING * smallest
     peaks = find_peaks(found.value, noise, distance / pixel)
     area = math.prod(work.pixels.shape) * pixel**2
     ceiling = noise * expected_maximum(area / (smallest / FINEST / 2) ** 2 * len(templates))

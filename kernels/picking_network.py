@@ -1,19 +1,13 @@
 """A small convolutional network that tells particles, background and junk apart, at 16 px a diameter.
 
-The weights ship in `picker_weights/` and come from `warpcore.cli.picker`'s training on simulated scenes. File format: a NumPy
-`.npz` archive read without pickle, one float16 array a parameter named `<layer>.weight` [kh, kw, in, out] and
-`<layer>.bias` [out], and `about`, UTF-8 JSON bytes (format, seed, steps, thresholds).
+The weights ship in `picker_weights/` (`picking_weights` has the format) and come from `warpcore.cli.picker`'s training on
+simulated scenes.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import math
-import zipfile
-from functools import lru_cache
-from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,33 +18,15 @@ from warpcore.kernels.picking import TOUCHING, resized_mask
 from warpcore.kernels.picking_correlation import coarser
 from warpcore.kernels.picking_peaks import find_peaks
 from warpcore.kernels.picking_shapes import Contrast
+from warpcore.kernels.picking_weights import LAYERS, Calibration, Network, Parameters, shipped_network
 from warpcore.kernels.simulation_scenes import SAMPLES_PER_DIAMETER
-
-Parameters = dict[str, jax.Array]
 
 BACKGROUND, PARTICLE, JUNK = 0, 1, 2
 STRIDE = 2
 """Working pixels an output cell; cell i is centred at 2i + 0.5."""
-FORMAT = "warpcore-picker-1"
-_MULTIPLE = 8
-_BACKGROUND_FACTOR = 9.0
 _BACKGROUND_DIAMETERS = 2.0  # what is smoother than a Gaussian of this is not looked at
-
-# name: (kernel, input channels, output channels, stride)
-_LAYERS: dict[str, tuple[int, int, int, int]] = {
-    "full": (3, 1, 12, 1),
-    "half_down": (3, 12, 24, 2),
-    "half": (3, 24, 24, 1),
-    "quarter_down": (3, 24, 48, 2),
-    "quarter_a": (3, 48, 48, 1),
-    "quarter_b": (3, 48, 48, 1),
-    "eighth_down": (3, 48, 48, 2),
-    "eighth_a": (3, 48, 48, 1),
-    "eighth_b": (3, 48, 48, 1),
-    "quarter_up": (3, 96, 48, 1),
-    "half_up": (3, 72, 24, 1),
-    "classes": (1, 24, 3, 1),
-}
+_LARGEST_LOG_ODDS = 8.0  # beyond, the network's certainty is no longer a measurement
+_LARGEST_SHARE = 0.95  # of a micrograph's candidates that are particles; the smallest is one of them
 
 
 class NetworkPicks(NamedTuple):
@@ -61,8 +37,12 @@ class NetworkPicks(NamedTuple):
     scores: np.ndarray
 
 
-class WeightsError(ValueError):
-    """A weights file that is not one; the text says what is wrong."""
+class Candidates(NamedTuple):
+    """Places in px of the micrograph that may be particles, and the log odds that the network gives each, best first."""
+
+    x_px: np.ndarray
+    y_px: np.ndarray
+    log_odds: np.ndarray
 
 
 def pick_network(
@@ -73,14 +53,40 @@ def pick_network(
     threshold: float = 0.5,
     minimum_distance_angstrom: float | None = None,
     contrast: Contrast = "dark",
-    parameters: Parameters | None = None,
+    network: Network | None = None,
     valid: np.ndarray | None = None,
 ) -> NetworkPicks:
-    """Particles of about a diameter in a micrograph [h, w], by the shipped network (or other parameters).
+    """Particles of about a diameter in a micrograph [h, w], by the shipped network (or another).
 
-    The score is the probability of a particle's centre against background (`particle_score`); `valid` [h, w] (bool) leaves
-    junk out. Raises ValueError for a diameter that the micrograph cannot hold.
+    The score is the probability that a candidate is a particle (`micrograph_scores`); `valid` [h, w] (bool) leaves junk out.
+    Raises ValueError for a diameter that the micrograph cannot hold.
     """
+    chosen = network or shipped_network()
+    found = candidates(
+        image,
+        chosen.parameters,
+        pixel_size_angstrom=pixel_size_angstrom,
+        diameter_angstrom=diameter_angstrom,
+        minimum_distance_angstrom=minimum_distance_angstrom,
+        contrast=contrast,
+        valid=valid,
+    )
+    scores = micrograph_scores(found.log_odds, chosen.calibration)
+    kept = scores >= threshold
+    return NetworkPicks(found.x_px[kept], found.y_px[kept], scores[kept])
+
+
+def candidates(
+    image: jax.Array | np.ndarray,
+    parameters: Parameters,
+    *,
+    pixel_size_angstrom: float,
+    diameter_angstrom: float,
+    minimum_distance_angstrom: float | None = None,
+    contrast: Contrast = "dark",
+    valid: np.ndarray | None = None,
+) -> Candidates:
+    """All local maxima of the smoothed log odds, particle against all else, no nearer to a better one than the minimum distance."""
     if not 4 * pixel_size_angstrom <= diameter_angstrom <= 0.8 * min(image.shape) * pixel_size_angstrom:
         raise ValueError(f"diameter {diameter_angstrom:g} Å does not fit: 4 px to 80 % of the shorter side is allowed")
     work = coarser(image, pixel_size_angstrom, diameter_angstrom / SAMPLES_PER_DIAMETER)
@@ -90,32 +96,47 @@ def pick_network(
     if sampling < 0.95:  # a micrograph coarser than the network's pixel
         zoom = 1 / sampling
         pixels = scipy.ndimage.zoom(pixels, zoom, order=3, grid_mode=True, mode="nearest")
-    score = particle_score(probabilities(parameters or shipped_parameters(), network_input(pixels)))
+    log_odds = particle_log_odds(probabilities(parameters, network_input(pixels)))
+    smooth = scipy.ndimage.gaussian_filter(log_odds, 0.7)
     if valid is not None:
-        score = score * (resized_mask(valid, score.shape) > 0.5)
-    smooth = scipy.ndimage.gaussian_filter(score, 0.7)
+        smooth = np.where(resized_mask(valid, smooth.shape) > 0.5, smooth, -_LARGEST_LOG_ODDS)
     distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else TOUCHING * diameter_angstrom
     cell = STRIDE / zoom
-    peaks = find_peaks(smooth, 0.05, distance / (work.pixel_size_angstrom * cell))
-    scores = score[peaks.row, peaks.column]
-    order = np.argsort(-scores, kind="stable")
+    # Just above the lower limit: where the network is sure that there is nothing, there is no candidate.
+    peaks = find_peaks(smooth, 0.5 - _LARGEST_LOG_ODDS, distance / (work.pixel_size_angstrom * cell))
     y, x = work.to_micrograph((peaks.y + 0.5) * cell - 0.5, (peaks.x + 0.5) * cell - 0.5)
-    kept = order[scores[order] >= threshold]
-    kept = kept[(x[kept] >= 0) & (y[kept] >= 0) & (x[kept] <= image.shape[1] - 1) & (y[kept] <= image.shape[0] - 1)]
-    return NetworkPicks(x[kept], y[kept], scores[kept])
+    inside = (x >= 0) & (y >= 0) & (x <= image.shape[1] - 1) & (y <= image.shape[0] - 1)
+    return Candidates(x[inside], y[inside], peaks.value[inside])
 
 
-def particle_score(probability: np.ndarray) -> np.ndarray:
-    """Score of a particle's centre from class probabilities [..., 3]: particle against 9 times background.
-
-    Training shows particles far more often than a micrograph has them for its area; with the factor, 0.5 is the level at which
-    simulated empty ice of 2048² gives less than one pick (2 at a diameter of 60 Å). Junk counts a twentieth of background:
-    its class keeps particles off films and crystals, but on ice that training never showed it is too ready (a third of
-    crowded real micrographs). Masking is the junk mask's task (`picking_junk`).
-    """
+def particle_log_odds(probability: np.ndarray) -> np.ndarray:
+    """Log odds of a particle's centre from class probabilities [..., 3], between -8 and 8."""
     particle = probability[..., PARTICLE]
-    other = probability[..., BACKGROUND] + 0.05 * probability[..., JUNK]
-    return np.asarray(particle / (particle + _BACKGROUND_FACTOR * other + 1e-12))
+    other = probability[..., BACKGROUND] + probability[..., JUNK]
+    ratio = np.log(np.maximum(particle, 1e-12)) - np.log(np.maximum(other, 1e-12))
+    return np.asarray(np.clip(ratio, -_LARGEST_LOG_ODDS, _LARGEST_LOG_ODDS))
+
+
+def micrograph_scores(log_odds: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """Probability of being a particle of each of a micrograph's candidates, given all of them.
+
+    The calibration holds for the share of particles in simulated scenes; this micrograph's own share is estimated from its
+    candidates by expectation maximisation and the probabilities follow it (Saerens, Latinne & Decaestecker, Neural Comput. 14
+    (2002) 21): on empty ice a candidate must show more than on a crowded micrograph.
+    """
+    if not len(log_odds):
+        return np.zeros(0)
+    share = calibration.share
+    at_own_share = calibration.slope * np.asarray(log_odds, np.float64) + calibration.offset
+    likelihood_ratio = np.exp(at_own_share - math.log(share / (1 - share)))
+    scores = np.zeros(len(log_odds))
+    for _ in range(100):
+        scores = share * likelihood_ratio / (share * likelihood_ratio + 1 - share)
+        estimate = min(max(float(scores.mean()), 1 / (len(scores) + 1)), _LARGEST_SHARE)
+        if abs(estimate - share) < 1e-6:
+            break
+        share = estimate
+    return scores
 
 
 def network_input(pixels: np.ndarray) -> np.ndarray:
@@ -155,52 +176,8 @@ def forward(parameters: Parameters, images: jax.Array) -> jax.Array:
 _forward_jit = jax.jit(forward)
 
 
-def initial_parameters(rng: np.random.Generator) -> Parameters:
-    """Random parameters, variance scaled by the inputs of each layer (He et al. 2015)."""
-    parameters: Parameters = {}
-    for name, (kernel, inputs, outputs, _) in _LAYERS.items():
-        spread = math.sqrt(2 / (kernel * kernel * inputs)) * (0.1 if name == "classes" else 1.0)
-        weight = spread * rng.normal(size=(kernel, kernel, inputs, outputs))
-        parameters[f"{name}.weight"] = jnp.asarray(weight, jnp.float32)
-        parameters[f"{name}.bias"] = jnp.zeros(outputs)
-    return parameters
-
-
-def write_parameters(parameters: Parameters, about: dict[str, Any]) -> bytes:
-    """The weights file's bytes."""
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {name: np.asarray(value, np.float16) for name, value in parameters.items()}
-    text = json.dumps({"format": FORMAT, **about}, sort_keys=True).encode()
-    np.savez_compressed(buffer, about=np.frombuffer(text, np.uint8), **arrays)
-    return buffer.getvalue()
-
-
-def read_parameters(content: bytes) -> Parameters:
-    """Parameters from a weights file's bytes. Raises WeightsError where names or shapes are not this network's."""
-    try:
-        archive = np.load(io.BytesIO(content), allow_pickle=False)
-        about = json.loads(archive["about"].tobytes())
-        arrays = {name: np.asarray(archive[name], np.float32) for name in archive.files if name != "about"}
-    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"not a picker's weights file: {error}") from None
-    if about.get("format") != FORMAT:
-        raise WeightsError(f"weights of format {about.get('format')!r}; {FORMAT!r} is needed")
-    wanted = {name: value.shape for name, value in initial_parameters(np.random.default_rng(0)).items()}
-    if {name: array.shape for name, array in arrays.items()} != wanted:
-        raise WeightsError("weights of another network: names or shapes differ")
-    if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise WeightsError("weights hold non-finite values")
-    return {name: jnp.asarray(array) for name, array in arrays.items()}
-
-
-@lru_cache(maxsize=1)
-def shipped_parameters() -> Parameters:
-    """The parameters that come with the package."""
-    return read_parameters(files("warpcore.kernels").joinpath("picker_weights", "general.npz").read_bytes())
-
-
 def _conv(parameters: Parameters, name: str, x: jax.Array, activate: bool = True) -> jax.Array:
-    stride = _LAYERS[name][3]
+    stride = LAYERS[name][3]
     y = jax.lax.conv_general_dilated(
         x, parameters[f"{name}.weight"], (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )

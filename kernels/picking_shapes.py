@@ -34,26 +34,25 @@ def blob_templates(
     contrast: Contrast = "dark",
     ctf: CtfParameters | None = None,
 ) -> Blobs:
-    """All shapes at all diameters and aspects; an aspect above 1 makes the shape that much longer than wide, in 6 directions.
+    """All shapes at all diameters (longest extents) and aspects, longest by shortest extent; above 1 in 6 directions.
 
     With a CTF the projection is imaged by it, without it is only dark or bright; `bright` is the reverse of `dark`.
     """
-    longest = max(diameters_angstrom) * max(math.sqrt(a) for a in aspects)
-    size = 2 * math.ceil(1.1 * longest / pixel_size_angstrom) + 4
+    size = 2 * math.ceil(1.1 * max(diameters_angstrom) / pixel_size_angstrom) + 4
     offset = (np.arange(size) - size // 2) * pixel_size_angstrom
     y, x = np.meshgrid(offset, offset, indexing="ij")
     templates, masks, diameters = [], [], []
     for diameter in diameters_angstrom:
         for aspect in aspects:
             for turn in np.arange(6) * math.pi / 6 if aspect > 1 else (0.0,):
-                along = (x * math.cos(turn) + y * math.sin(turn)) / math.sqrt(aspect)
-                across = (-x * math.sin(turn) + y * math.cos(turn)) * math.sqrt(aspect)
+                along = x * math.cos(turn) + y * math.sin(turn)
+                across = (-x * math.sin(turn) + y * math.cos(turn)) * aspect
                 radius = np.hypot(along, across)
                 mask = 1 / (1 + np.exp((radius - _MASK_MARGIN * diameter / 2) / (0.7 * pixel_size_angstrom)))
                 for cavity in [c for s in shapes for c in ((0.0,) if s == "disc" else _RING_CAVITIES)]:
                     templates.append(_shell(radius, diameter / 2, cavity))
                     masks.append(mask)
-                    diameters.append(diameter * math.sqrt(aspect))
+                    diameters.append(diameter)
     stack = imaged(np.array(templates), pixel_size_angstrom, contrast, ctf)
     return Blobs(stack, np.array(masks, np.float32), np.array(diameters))
 

@@ -32,7 +32,7 @@ class Scene(NamedTuple):
 
 
 def random_scene(
-    rng: np.random.Generator, size: int = 256, *, smallest_angstrom: float = 80.0, empty_share: float = 0.22
+    rng: np.random.Generator, size: int = 256, *, smallest_angstrom: float = 55.0, empty_share: float = 0.3
 ) -> Scene:
     """A micrograph of particles of one random shape (or none), in random ice, defocus and dose, with or without junk.
 
@@ -44,8 +44,13 @@ def random_scene(
     extent = 2 * float(np.linalg.norm(cloud, axis=1).max())
     volume = _volume(cloud, diameter)
     spacing = rng.uniform(0.8, 1.1) * extent * (1 if rng.random() < 0.7 else rng.uniform(1, 2)) / pixel
-    wanted = 0 if rng.random() < empty_share else int(rng.uniform(0.02, 1.0) * 0.7 * (size / spacing) ** 2)
-    centres = scatter(rng, wanted, size, spacing, margin=0.6 * SAMPLES_PER_DIAMETER)
+    if rng.random() < empty_share:
+        centres = np.empty((0, 2))
+    elif rng.random() < 0.2:
+        centres = _packed(rng, size, max(spacing, 0.5 * SAMPLES_PER_DIAMETER))
+    else:
+        wanted = int(rng.uniform(0.02, 1.0) * 0.7 * (size / spacing) ** 2)
+        centres = scatter(rng, wanted, size, spacing, margin=0.6 * SAMPLES_PER_DIAMETER)
     strength = rng.uniform(0.5, 1.2) * interaction_constant(300) * _PROTEIN_CONTRAST_V * volume / len(cloud) / pixel**2
     phase = strength * draw_clouds(rng, cloud / pixel, centres, size)
     if rng.random() < 0.4:  # broken particles, free subunits: smaller pieces of the same
@@ -55,13 +60,17 @@ def random_scene(
     junk = np.zeros((size, size), bool)
     transmission = np.ones((size, size))
     grain = np.ones((size, size))
+    if rng.random() < 0.1:
+        grain *= rng.uniform(1.2, 3)  # a thin film under all of it: rough, but no junk
     if rng.random() < 0.3:
         junk |= _carbon(rng, size, transmission, grain)
     if rng.random() < 0.4:
         junk |= _contamination(rng, size, transmission, phase)
     phase = phase + _ice(rng, size, pixel) * grain
     ctf = _random_ctf(rng)
-    transfer = np.asarray(ctf.image((size, size), pixel))
+    # Drift within frames, a warm specimen, interpolation: an envelope of up to 600 Å².
+    envelope = np.exp(-rng.uniform(20, 600) / 4 * _frequency(size, pixel) ** 2)
+    transfer = np.asarray(ctf.image((size, size), pixel)) * envelope
     contrast = np.fft.irfft2(2 * np.fft.rfft2(phase) * transfer, s=phase.shape)
     dose = math.exp(rng.uniform(math.log(12), math.log(80)))
     counts = dose * pixel**2 * rng.uniform(0.2, 1.0)  # the share that inelastic scattering and the detector leave
@@ -139,6 +148,22 @@ def scatter(rng: np.random.Generator, count: int, size: int, apart: float, margi
             places[found] = place
             found += 1
     return places[:found]
+
+
+def _packed(rng: np.random.Generator, size: int, spacing: float) -> np.ndarray:
+    """Places [P, 2] of a crowded layer: a jittered hexagonal patch, where neighbours touch, with holes and open ice beside it."""
+    turn, reach = rng.uniform(0, np.pi), int(1.5 * size / spacing) + 2
+    along, across = np.meshgrid(np.arange(-reach, reach), np.arange(-reach, reach), indexing="ij")
+    lattice = np.stack([along + 0.5 * (across % 2), across * math.sqrt(0.75)], axis=-1).reshape(-1, 2) * spacing
+    lattice = lattice @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    places = lattice + size / 2 + rng.normal(0, rng.uniform(0.03, 0.2) * spacing, lattice.shape)
+    field = scipy.ndimage.gaussian_filter(rng.normal(size=(size, size)), rng.uniform(2, 6) * spacing, mode="wrap")
+    covered = field > np.quantile(field, rng.uniform(0, 0.6))
+    margin = 0.6 * SAMPLES_PER_DIAMETER
+    near = ((places > -margin) & (places < size - 1 + margin)).all(axis=1)
+    places = places[near & (rng.random(len(places)) < rng.uniform(0.6, 1.0))]
+    at = np.clip(np.round(places).astype(int), 0, size - 1)
+    return np.asarray(places[covered[tuple(at.T)]])
 
 
 def _volume(cloud: np.ndarray, diameter: float) -> float:

@@ -133,6 +133,11 @@ class OutputPaths:
         return f"matching/{self.root}_{self.suffix}.star"
 
     @property
+    def candidates(self) -> str:
+        """All scored candidates, for other thresholds."""
+        return f"matching/{self.root}_{self.suffix}.json"
+
+    @property
     def overlay(self) -> str:
         """Picture of the average with its picks."""
         return f"matching/{self.root}_{self.suffix}.png"

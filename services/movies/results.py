@@ -6,8 +6,10 @@
           accumulated_early_angstrom, accumulated_late_angstrom, grid [x, y, t], local_grid [x, y, t]
 `ctf`     defocus_um (mean of U and V), defocus_delta_um (U - V), defocus_angle_degrees, defocus_u_angstrom,
           defocus_v_angstrom, phase_shift_pi, resolution_angstrom, figure_of_merit, failure (null or the reason)
-`picking` count, method, diameter_angstrom, threshold, suffix, coordinates (file), junk_percent (share of the area left out)
-`export`  average, thumbnail, odd, even, stack, deconvolved, particles (files or null), particle_count
+`picking` count, method, diameter_angstrom, threshold, suffix, coordinates (file), junk_percent (share of the area left out),
+          score_histogram (how many of all scored candidates, not only the picks, in 20 equal steps of the score from 0 to 1)
+`export`  average, thumbnail, odd, even, stack, deconvolved, particles (files or null), particle_count,
+          particles_at_edge (picks whose box would leave the micrograph)
 """
 
 from __future__ import annotations

@@ -99,16 +99,36 @@ class CtfSettings(Section):
 
 
 class PickingSettings(Section):
-    """Picking: nothing is picked until a diameter (Å) is given. `minimum_distance` in Å, null: three quarters of one."""
+    """Picking: nothing is picked until a diameter (Å) is given. `minimum_distance` in Å, null: three quarters of one.
+
+    `diameter_max` (Å), `shapes` and `aspect` (longest by shortest extent) are the blobs', `angular_step` (degrees) that of a
+    map's projections, `rotation_step` that of templates in the plane.
+    """
 
     enabled: bool = True
     method: Literal["blob", "template", "network"] = "blob"
     diameter: float | None = Field(default=None, gt=0, le=5000)
-    threshold: float = Field(default=0.5, ge=0, le=100)
+    diameter_max: float | None = Field(default=None, gt=0, le=5000)
+    shapes: list[Literal["disc", "ring"]] = Field(default=["disc", "ring"], min_length=1, max_length=2)
+    aspect: float = Field(default=1.0, ge=1, le=5)
+    threshold: float = Field(default=0.5, ge=0, le=1)
     minimum_distance: float | None = Field(default=None, ge=0, le=10000)
     contrast: Literal["dark", "bright"] = "dark"
     templates_path: str | None = None
+    angular_step: float = Field(default=30.0, ge=3, le=180)
+    rotation_step: float = Field(default=10.0, ge=1, le=360)
+    weights_path: str | None = None
     suffix: str = Field(default="picks", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+
+    @model_validator(mode="after")
+    def _possible(self) -> PickingSettings:
+        if self.diameter_max is not None and (self.diameter is None or self.diameter_max < self.diameter):
+            raise ValueError(
+                "diameter_max (Å) needs a diameter that is no larger; a range runs from diameter to diameter_max"
+            )
+        if len(set(self.shapes)) < len(self.shapes):
+            raise ValueError("shapes names one twice")
+        return self
 
 
 class ExportSettings(Section):

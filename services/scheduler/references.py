@@ -1,37 +1,56 @@
-"""Gain and defects files that settings name: whether they are there, and which ones exactly. The only place that looks."""
+"""Files that settings name: whether they are there, which ones exactly, and whether they can be used. The only place that looks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from warpcore.services.movies.defects import read_defects
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.gain import read_gain
+from warpcore.services.movies.picking_files import check_templates, check_weights, content_hash
 from warpcore.services.movies.readers import read_header
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.movies.settings import ImportSettings, PickingSettings, Settings
+
+_NAMES = ("import.gain_path", "import.defects_path", "picking.templates_path", "picking.weights_path")
 
 
-def check_references(settings: ImportSettings) -> tuple[str, list[dict[str, Any]]]:
-    """Identity (size and mtime of gain and defects files, part of each fingerprint) and what is wrong with them, one fault a file."""
+def check_references(settings: Settings) -> tuple[str, list[dict[str, Any]]]:
+    """Identities of the files that matter under these settings (part of the fingerprints) and what is wrong with them.
+
+    Gain and defects files count by size and mtime as `gain_path:…`, templates and weights by what they hold as
+    `picking.templates_path:…`, where the chosen method uses them.
+    """
     identities, faults = [], []
-    for name in ("gain_path", "defects_path"):
-        given = getattr(settings, name)
-        if not given:
+    for dotted in _NAMES:
+        section, name = dotted.split(".")
+        given = getattr(settings.import_ if section == "import" else settings.picking, name)
+        if not given or (section == "picking" and name not in _used(settings.picking)):
             continue
         try:
             found = Path(given).stat()
             if not Path(given).is_file():
                 raise OSError(0, "is not a file")
+            if section == "import":
+                identities.append(f"{name}:{found.st_size}:{found.st_mtime_ns}")
+            else:
+                identities.append(f"{dotted}:{_hashed(given, found.st_size, found.st_mtime_ns, found.st_ino)}")
         except (OSError, ValueError) as error:
             problem = (
                 f"cannot be read: {getattr(error, 'strerror', None) or error}; give a file that all workers can read"
             )
-            faults.append({"name": f"import.{name}", "value": given, "problem": problem})
-            continue
-        identities.append(f"{name}:{found.st_size}:{found.st_mtime_ns}")
+            faults.append({"name": dotted, "value": given, "problem": problem})
     return " ".join(identities), faults
+
+
+def with_known(found: str, known: str, faults: Iterable[dict[str, Any]]) -> str:
+    """Identities found now; of files that cannot be looked at just now, those known from before. Order as `check_references`'."""
+    order = [f"{name.removeprefix('import.')}:" for name in _NAMES]
+    gone = tuple(f"{fault['name'].removeprefix('import.')}:" for fault in faults)
+    every = [*found.split(), *(one for one in known.split() if one.startswith(gone))]
+    return " ".join(sorted(set(every), key=lambda one: [one.startswith(name) for name in order].index(True)))
 
 
 def check_fit(settings: ImportSettings, movies: Iterable[Path]) -> list[dict[str, Any]]:
@@ -58,3 +77,28 @@ def check_fit(settings: ImportSettings, movies: Iterable[Path]) -> list[dict[str
             problem = str(error).removeprefix(f"import.{name} = ").removeprefix(f"{given}: ")
             faults.append({"name": f"import.{name}", "value": given, "problem": problem})
     return faults
+
+
+def check_picking(settings: PickingSettings) -> list[dict[str, Any]]:
+    """What is wrong with the files that the chosen picking method uses."""
+    faults = []
+    for name in _used(settings):
+        given = getattr(settings, name)
+        try:
+            (check_templates if name == "templates_path" else check_weights)(settings)
+        except (InputError, OSError) as error:
+            problem = str(error).removeprefix(f"{given}: ")
+            faults.append({"name": f"picking.{name}", "value": given, "problem": problem})
+    return faults
+
+
+def _used(settings: PickingSettings) -> list[str]:
+    """Names of the files that are given and that the chosen method reads."""
+    name = {"template": "templates_path", "network": "weights_path"}.get(settings.method)
+    return [name] if settings.enabled and name is not None and getattr(settings, name) else []
+
+
+@lru_cache(maxsize=8)
+def _hashed(path: str, size: int, mtime_ns: int, inode: int) -> str:
+    """The content's hash, taken again where size, mtime or inode say that it is another file."""
+    return content_hash(Path(path))

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from warpcore.services.movies.settings import Settings, SettingsError
+from warpcore.services.movies.settings import Settings, SettingsError, changed_names
 from warpcore.services.scheduler.effects import ChangeSettings, Started, Stimulus
 from warpcore.services.scheduler.machine import handle
 from warpcore.services.scheduler.records import FAILED
-from warpcore.services.scheduler.references import check_fit, check_references
+from warpcore.services.scheduler.references import check_fit, check_picking, check_references, with_known
 from warpcore.services.scheduler.restoring import restore
 from warpcore.services.scheduler.state import State
 from warpcore.services.scheduler.store import StateError, Store
@@ -128,12 +128,15 @@ class Session:
             problem = f"this session's data directory is {data}; leave it, or start another session"
             raise SettingsError([{"name": "import.data", "value": given, "problem": problem}])
         settings = settings.model_copy(update={"import_": settings.import_.model_copy(update={"data": data})})
-        references, faults = check_references(settings.import_)
+        references, faults = check_references(settings)
         if settings.import_ != self.state.settings.import_:
             faults = faults or check_fit(settings.import_, self._some_movies())
-            if faults:
-                raise SettingsError(faults)
-        return ChangeSettings(settings, self.state.references if faults else references)
+        if settings.picking != self.state.settings.picking:
+            faults = faults or check_picking(settings.picking)
+        changed = {name.partition(".")[0] for name in changed_names(self.state.settings, settings)}
+        if refused := [fault for fault in faults if fault["name"].partition(".")[0] in changed]:
+            raise SettingsError(refused)
+        return ChangeSettings(settings, with_known(references, self.state.references, faults))
 
     def _some_movies(self) -> list[Path]:
         """A few movies to hold reference files against, those first that can be expected to be whole."""
@@ -148,7 +151,7 @@ class Session:
     def _begin(self, settings: Settings | Callable[[Settings], Settings] | None, paused: bool | None) -> list[str]:
         """Look at the reference files, apply what was given; returns what a person should know."""
         known = self.state.settings.import_
-        references, faults = check_references(known)
+        references, faults = check_references(self.state.settings)
         self._do(Started(None if faults else references, paused))
         if callable(settings):
             settings = settings(self.state.settings)

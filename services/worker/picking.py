@@ -1,8 +1,11 @@
-"""The picking step: junk first, then blobs, templates or the network on what is left."""
+"""The picking step: junk first, then blobs, templates or the network score all candidates on what is left; a threshold chooses."""
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -14,67 +17,95 @@ from warpcore.kernels.picking_junk import JunkMask, junk_mask
 from warpcore.kernels.picking_network import pick_network
 from warpcore.kernels.picking_projections import map_projections
 from warpcore.kernels.picking_templates import pick_templates
+from warpcore.kernels.picking_weights import Network, WeightsError, read_network
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.settings import PickingSettings
 
 _LEAST_MAP = 16  # as many square images of as many px are a map from this size on
+_DECIMALS = 6  # as coordinate files hold them: what is read back is what was computed
 
 
-def pick(
+def score(
     average: npt.NDArray[np.float32], pixel_size: float, options: PickingSettings, ctf: CtfParameters | None
 ) -> tuple[Picks, JunkMask]:
-    """Picks of an average [h, w] with pixels of `pixel_size` Å, and the junk that was left out.
+    """All candidates of an average [h, w] with pixels of `pixel_size` Å, whatever their score, and the junk that was left out.
 
-    Raises InputError naming the setting that lacks or cannot be read.
+    They do not depend on the threshold. Raises InputError naming the setting that lacks or cannot be read.
     """
     junk = junk_mask(average, pixel_size_angstrom=pixel_size, diameter_angstrom=options.diameter)
     height, width = average.shape
-    valid = junk.valid((height, width)) if junk.mask.any() else None
+    given: dict[str, Any] = {
+        "pixel_size_angstrom": pixel_size,
+        "threshold": 0.0,
+        "minimum_distance_angstrom": options.minimum_distance,
+        "contrast": options.contrast,
+        "valid": junk.valid((height, width)) if junk.mask.any() else None,
+    }
+    found = _picker(options, ctf)(average, **given)
+    columns = (np.round(np.asarray(column, np.float64), _DECIMALS) for column in (found.x_px, found.y_px, found.scores))
+    return Picks(*columns), junk
+
+
+def cut(candidates: Picks, threshold: float) -> Picks:
+    """The candidates whose score is at least the threshold."""
+    kept = candidates.scores >= threshold
+    return Picks(candidates.x_px[kept], candidates.y_px[kept], candidates.scores[kept])
+
+
+def _picker(options: PickingSettings, ctf: CtfParameters | None) -> Any:
+    """The kernel of the chosen method with what only it needs."""
     if options.method == "template":
         templates, template_pixel = read_templates(options)
-        found = pick_templates(
-            average,
-            templates,
+        return partial(
+            pick_templates,
+            templates=templates,
             template_pixel_size_angstrom=template_pixel,
-            pixel_size_angstrom=pixel_size,
             diameter_angstrom=options.diameter,
-            threshold=options.threshold,
-            minimum_distance_angstrom=options.minimum_distance,
-            contrast=options.contrast,
+            angle_step_degrees=options.rotation_step,
             ctf=ctf,
-            valid=valid,
         )
-        return Picks(found.x_px, found.y_px, found.scores), junk
     if options.diameter is None:
         raise InputError("setting picking.diameter: give the particle's diameter in Å")
     if options.method == "network":
-        learnt = pick_network(
-            average,
-            pixel_size_angstrom=pixel_size,
-            diameter_angstrom=options.diameter,
-            threshold=options.threshold,
-            minimum_distance_angstrom=options.minimum_distance,
-            contrast=options.contrast,
-            valid=valid,
-        )
-        return Picks(learnt.x_px, learnt.y_px, learnt.scores), junk
-    picks = pick_blobs(
-        average,
-        pixel_size_angstrom=pixel_size,
+        return partial(pick_network, diameter_angstrom=options.diameter, network=read_weights(options))
+    return partial(
+        pick_blobs,
         diameter_angstrom=options.diameter,
-        threshold=options.threshold,
-        minimum_distance_angstrom=options.minimum_distance,
-        contrast=options.contrast,
+        diameter_max_angstrom=options.diameter_max,
+        shapes=tuple(options.shapes),
+        aspects=_aspects(options.aspect),
         ctf=ctf,
-        valid=valid,
     )
-    return picks, junk
+
+
+def _aspects(longest: float) -> tuple[float, ...]:
+    """Aspects from round to the longest, in steps of at most a third."""
+    steps = math.ceil(math.log(longest) / math.log(1.34) - 1e-9)
+    return tuple(float(one) for one in np.geomspace(1.0, longest, steps + 1))
+
+
+def read_weights(options: PickingSettings) -> Network | None:
+    """The network of `picking.weights_path`, None for the one that ships. Raises InputError."""
+    if not options.weights_path:
+        return None
+    path = Path(options.weights_path)
+    try:
+        found = path.stat()
+        return _network(path, found.st_mtime_ns, found.st_size, found.st_ino)
+    except (OSError, WeightsError) as error:
+        raise InputError(f"setting picking.weights_path: {path} cannot be used ({error})") from None
+
+
+@lru_cache(maxsize=2)
+def _network(path: Path, mtime_ns: int, size: int, inode: int) -> Network:
+    """Read once; again where the file is another one."""
+    return read_network(path.read_bytes())
 
 
 def read_templates(options: PickingSettings) -> tuple[npt.NDArray[np.float32], float]:
-    """The stack [T, n, n] of `picking.templates_path`, or projections every 30° of a map (a cube), and the pixel size in Å.
+    """The stack [T, n, n] of `picking.templates_path`, or projections of a map (a cube), and the pixel size in Å.
 
-    Raises InputError.
+    A map is projected every `picking.angular_step` degrees. Raises InputError.
     """
     if not options.templates_path:
         raise InputError("setting picking.templates_path: picking.method = template needs an MRC stack of templates")
@@ -91,6 +122,6 @@ def read_templates(options: PickingSettings) -> tuple[npt.NDArray[np.float32], f
     if stack.shape[1] != stack.shape[2]:
         raise InputError(f"setting picking.templates_path: {path} is not a stack of square images: {stack.shape}")
     if len(set(stack.shape)) == 1 and len(stack) >= _LEAST_MAP:
-        projections, binning = map_projections(stack)
+        projections, binning = map_projections(stack, angular_step_degrees=options.angular_step)
         return projections, pixel * binning
     return stack, pixel

@@ -1,6 +1,7 @@
 """One movie from file to staged outputs, in the three stages that the compute process overlaps: load, compute, write.
 
-Steps that need not run again are read back from what they wrote; where that is gone, they run too.
+Steps that need not run again are read back from what they wrote; where that is gone, they run too. Two steps have a cheap half:
+a new threshold is laid on kept scores, and new boxes of particles are cut out of kept images.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from warpcore.kernels.motion import estimate_motion
 from warpcore.kernels.motion_model import MotionModel
 from warpcore.services.movies.defects import read_defects
 from warpcore.services.movies.errors import InputError
+from warpcore.services.movies.fingerprints import same_costly_half
 from warpcore.services.movies.gain import read_gain
 from warpcore.services.movies.generations import Generation
 from warpcore.services.movies.paths import OutputPaths, inside
@@ -31,10 +33,10 @@ from warpcore.services.movies.results import STEPS
 from warpcore.services.movies.settings import Settings, parse_settings
 from warpcore.services.worker import stored, summaries
 from warpcore.services.worker.gain_watch import GainWatch
-from warpcore.services.worker.picking import pick
+from warpcore.services.worker.picking import cut, score
 from warpcore.services.worker.products import Loaded, Products
 from warpcore.services.worker.staging import Staging
-from warpcore.services.worker.writing import write_outputs
+from warpcore.services.worker.writing import EXPORTED_IMAGES, write_outputs
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ def load(task: AssignTask, report: Report) -> Loaded:
     _check_identity(path, task)
     loaded = Loaded(task, settings, paths, list(task.run), 0.0, settings.import_.dose_per_frame)
     _read_back(loaded, processing)
+    _read_candidates(loaded, processing)
+    loaded.images_kept = _images_are_kept(loaded, processing)
     if settings.export.average and not _needs_frames(loaded):
         average = stored.read_average(inside(processing, paths.average))
         known = task.results.get("input")
@@ -64,6 +68,7 @@ def load(task: AssignTask, report: Report) -> Loaded:
             loaded.raw_pixel_size, loaded.dose_per_frame = known["raw_pixel_size_angstrom"], known["dose_per_frame"]
             report("load", 1.0, "average of the earlier run")
             return loaded
+    loaded.images_kept = False
     _load_frames(loaded, path)
     report("load", 1.0)
     return loaded
@@ -153,6 +158,31 @@ def _read_back(loaded: Loaded, processing: Path) -> None:
             loaded.run = [step for step in STEPS if step in loaded.run or step == "picking"]
 
 
+def _read_candidates(loaded: Loaded, processing: Path) -> None:
+    """Take up the scores of an earlier run where only the threshold has changed since."""
+    task, paths = loaded.task, loaded.paths
+    if not ({"picking"} <= set(loaded.run) <= {"picking", "export"} and task.purpose == "process"):
+        return
+    if not same_costly_half("picking", task.wanted, task.stored):
+        return
+    percent = (task.results.get("picking") or {}).get("junk_percent")
+    candidates = stored.read_candidates(inside(processing, paths.candidates))
+    if candidates is not None and percent is not None:
+        loaded.junk = stored.read_junk(inside(processing, paths.mask), percent)
+        loaded.candidates = candidates if loaded.junk is not None else None
+
+
+def _images_are_kept(loaded: Loaded, processing: Path) -> bool:
+    """Whether the export has nothing to do but particles' boxes: the images of an earlier run are as wanted, and all there."""
+    task = loaded.task
+    if "export" not in loaded.run or task.purpose != "process" or {"motion", "ctf"} & set(loaded.run):
+        return False
+    if not same_costly_half("export", task.wanted, task.stored):
+        return False
+    made = task.results.get("export") or {}
+    return all(inside(processing, made[name]).is_file() for name in EXPORTED_IMAGES if made.get(name))
+
+
 def _from(first: str, settings: Settings) -> list[str]:
     """`first` and all steps after it that are switched on."""
     on = {"motion": True, "ctf": settings.ctf.enabled, "picking": settings.picks, "export": True}
@@ -164,7 +194,7 @@ def _needs_frames(loaded: Loaded) -> bool:
     """Picking and particle export start from the average on disk; everything else from the frames."""
     if "motion" in loaded.run or "ctf" in loaded.run:
         return True
-    if "export" not in loaded.run:
+    if "export" not in loaded.run or loaded.images_kept:
         return False
     export = loaded.settings.export
     return loaded.task.purpose == "process" or export.halves or export.stack
@@ -279,10 +309,18 @@ def _run_picking(loaded: Loaded, products: Products, report: Report) -> None:
     options = loaded.settings.picking
     assert products.average is not None
     report("picking", 0.0)
-    ctf = summaries.ctf_parameters(products.ctf, loaded.settings)
-    products.picks, products.junk = pick(products.average, products.average_pixel_size, options, ctf)
-    report("picking", 1.0, f"{len(products.picks.scores)} particles")
-    products.results["picking"] = summaries.of_picking(products.picks, products.junk, loaded.settings, loaded.paths)
+    if loaded.candidates is not None:
+        products.candidates, products.junk = loaded.candidates, loaded.junk
+    else:
+        ctf = summaries.ctf_parameters(products.ctf, loaded.settings)
+        products.candidates, products.junk = score(products.average, products.average_pixel_size, options, ctf)
+    assert products.junk is not None
+    products.picks = cut(products.candidates, options.threshold)
+    found = f"{len(products.picks.scores)} particles"
+    report("picking", 1.0, found if loaded.candidates is None else f"{found} at the new threshold, scores kept")
+    products.results["picking"] = summaries.of_picking(
+        products.picks, products.candidates, products.junk, loaded.settings, loaded.paths
+    )
 
 
 def _gain(loaded: Loaded) -> npt.NDArray[np.float32] | None:

@@ -25,7 +25,8 @@ class Loaded:
     """A task with what it computes on: raw frames, or the average of an earlier run, and results of steps that do not run.
 
     `raw_pixel_size` is that of the frames in Å, `dose_per_frame` the e⁻/Å² in each of them, `pre_exposure` what the specimen
-    had seen before the first.
+    had seen before the first. `candidates` are kept scores that only a threshold is to be laid on; `images_kept` says that the
+    export leaves all images as they are on disk and renews particles' boxes alone.
     """
 
     task: AssignTask
@@ -43,6 +44,9 @@ class Loaded:
     model: MotionModel | None = None
     ctf: CtfFit | None = None
     picks: Picks | None = None
+    candidates: Picks | None = None
+    junk: JunkMask | None = None
+    images_kept: bool = False
 
 
 @dataclass
@@ -58,6 +62,7 @@ class Products:
     average_pixel_size: float = 0.0
     ctf: CtfFit | None = None
     picks: Picks | None = None
+    candidates: Picks | None = None
     junk: JunkMask | None = None
     hot_pixels: npt.NDArray[np.bool_] | None = None
     seconds: dict[str, float] = field(default_factory=dict)

@@ -17,6 +17,7 @@ class Staging:
         self._processing = processing_directory
         self._staged: dict[str, Path] = {}
         self._by_step: dict[str, list[str]] = {}
+        self._retained: set[str] = set()
 
     def place(self, step: str, relative: str) -> Path:
         """A temporary path in the folder of `relative` (below the processing directory, made where missing)."""
@@ -27,6 +28,11 @@ class Staging:
         self._staged[relative] = Path(name)
         self._by_step.setdefault(step, []).append(relative)
         return Path(name)
+
+    def retain(self, step: str, relative: str) -> None:
+        """Leave a file of an earlier run where it is, as an output of this run's step."""
+        self._by_step.setdefault(step, []).append(relative)
+        self._retained.add(relative)
 
     def settle(self) -> None:
         """Flush everything to disk, so that the commit is renames alone."""
@@ -47,7 +53,7 @@ class Staging:
                 temporary.unlink()
             else:
                 temporary.replace(final)
-        stale = {path for step in ran for path in before.outputs.get(step, [])} - set(self._staged)
+        stale = {path for step in ran for path in before.outputs.get(step, [])} - set(self._staged) - self._retained
         for relative in stale:
             inside(self._processing, relative).unlink(missing_ok=True)
         self._staged = {}

@@ -14,8 +14,10 @@ import numpy.typing as npt
 from warpcore.kernels.ctf import CtfFit
 from warpcore.kernels.motion_model import MotionModel
 from warpcore.kernels.picking import Picks
+from warpcore.kernels.picking_junk import JunkMask
 from warpcore.services.movies.star_text import read_loops
 
+CANDIDATE_COLUMNS = ("x_px", "y_px", "scores")
 PICK_COLUMNS = ("rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit")
 
 log = logging.getLogger(__name__)
@@ -51,11 +53,39 @@ def read_picks(path: Path) -> Picks | None:
         (loop,) = read_loops(path.read_text(encoding="utf-8")).values()
         wanted = [loop.columns.index(name) for name in PICK_COLUMNS]
         rows = [row.split() for row in loop.rows]
-        return Picks(*(np.array([row[index] for row in rows], np.float32) for index in wanted))
+        return Picks(*(np.array([row[index] for row in rows], np.float64) for index in wanted))
     except FileNotFoundError:
         return None
     except (IndexError, ValueError, OSError) as error:
         log.warning("%s: not a coordinate file (%s); picking runs again", path, error)
+        return None
+
+
+def read_candidates(path: Path) -> Picks | None:
+    """All scored candidates of `matching/<root>_<suffix>.json`, best first."""
+    raw = _read_json(path)
+    if raw is None:
+        return None
+    try:
+        columns = [np.array(raw[name], np.float64) for name in CANDIDATE_COLUMNS]
+    except (KeyError, TypeError, ValueError) as error:
+        log.warning("%s: holds no candidates (%s); picking runs again", path, error)
+        return None
+    if len({column.shape for column in columns}) != 1 or columns[0].ndim != 1:
+        log.warning("%s: its columns differ in length; picking runs again", path)
+        return None
+    return Picks(*columns)
+
+
+def read_junk(path: Path, percent: float) -> JunkMask | None:
+    """The junk mask of `mask/<root>.mrc`; `percent` is its share as the summary has it."""
+    if not path.exists():
+        return None
+    try:
+        with mrcfile.open(path, mode="r") as file:
+            return JunkMask(np.asarray(file.data) > 0.5, percent, float(file.voxel_size.x))
+    except (OSError, ValueError) as error:
+        log.warning("%s: cannot be read (%s); picking runs again", path, error)
         return None
 
 

@@ -16,6 +16,9 @@ from warpcore.services.movies.paths import OutputPaths
 from warpcore.services.movies.raw import RawMovie
 from warpcore.services.movies.settings import Settings
 
+SCORE_BINS = 20
+"""Of the score histogram: equal steps from 0 to 1."""
+
 
 def of_input(
     movie: RawMovie,
@@ -76,9 +79,12 @@ def of_ctf(fit: CtfFit) -> dict[str, Any]:
     return {**dict(zip(names, rounded, strict=True)), "failure": None, "warnings": list(fit.warnings)}
 
 
-def of_picking(picks: Picks, junk: JunkMask, settings: Settings, paths: OutputPaths) -> dict[str, Any]:
+def of_picking(
+    picks: Picks, candidates: Picks, junk: JunkMask, settings: Settings, paths: OutputPaths
+) -> dict[str, Any]:
     """Summary of the picking step."""
     options = settings.picking
+    histogram, _ = np.histogram(candidates.scores, bins=SCORE_BINS, range=(0.0, 1.0))
     return {
         "count": len(picks.scores),
         "method": options.method,
@@ -86,6 +92,7 @@ def of_picking(picks: Picks, junk: JunkMask, settings: Settings, paths: OutputPa
         "threshold": options.threshold,
         "suffix": options.suffix,
         "coordinates": paths.coordinates,
+        "score_histogram": [int(count) for count in histogram],
         "junk_percent": round(float(junk.percent), 2),
     }
 

@@ -27,7 +27,11 @@ from warpcore.services.movies.warp_xml import write_movie_xml
 from warpcore.services.worker import summaries
 from warpcore.services.worker.products import Products
 from warpcore.services.worker.staging import Staging
+from warpcore.services.worker.stored import CANDIDATE_COLUMNS
 from warpcore.services.worker.xml import movie_xml
+
+EXPORTED_IMAGES = ("average", "thumbnail", "odd", "even", "stack", "deconvolved")
+"""Files of the export that do not depend on picks, by their name in its summary."""
 
 
 def write_outputs(products: Products, staging: Staging) -> None:
@@ -117,14 +121,22 @@ def _ctf(products: Products, staging: Staging) -> None:
 
 
 def _picking(products: Products, staging: Staging) -> None:
-    """Coordinates, the junk mask (1 is junk), and a picture of both."""
-    loaded, picks, junk = products.loaded, products.picks, products.junk
+    """Coordinates, the candidates that they were chosen from, the junk mask (1 is junk), and a picture of picks and mask."""
+    loaded, picks, candidates, junk = products.loaded, products.picks, products.candidates, products.junk
     assert products.average is not None
     assert picks is not None
+    assert candidates is not None
     assert junk is not None
     write_coordinates(staging.place("picking", loaded.paths.coordinates), picks.x_px, picks.y_px, picks.scores)
-    mask = junk.mask.astype(np.float32)
-    write_mrc(staging.place("picking", loaded.paths.mask), mask, junk.pixel_size_angstrom)
+    if loaded.candidates is not None:
+        staging.retain("picking", loaded.paths.candidates)
+        staging.retain("picking", loaded.paths.mask)
+    else:
+        content = {name: column.tolist() for name, column in zip(CANDIDATE_COLUMNS, candidates, strict=True)}
+        content["score_histogram"] = products.results["picking"]["score_histogram"]
+        _json(staging.place("picking", loaded.paths.candidates), content)
+        mask = junk.mask.astype(np.float32)
+        write_mrc(staging.place("picking", loaded.paths.mask), mask, junk.pixel_size_angstrom)
     diameter = loaded.settings.picking.diameter
     if diameter is not None:
         picture = picks_overlay(
@@ -137,12 +149,28 @@ def _picking(products: Products, staging: Staging) -> None:
 
 def _export(products: Products, staging: Staging, *, average: bool) -> dict[str, Any]:
     """The files that the export options ask for; `average`: the average and its thumbnail too (a job leaves them alone)."""
-    loaded, paths, options = products.loaded, products.loaded.paths, products.loaded.settings.export
-    pixel = products.average_pixel_size
-    image = products.average
+    loaded, options = products.loaded, products.loaded.settings.export
+    made: dict[str, Any] = dict.fromkeys((*EXPORTED_IMAGES, "particles", "particle_count", "particles_at_edge"))
+    if loaded.images_kept:
+        before = loaded.task.results["export"]
+        for name in EXPORTED_IMAGES:
+            if before.get(name):
+                staging.retain("export", before[name])
+                made[name] = before[name]
+    else:
+        _images(products, staging, made, average=average)
+    if options.particles and products.picks is not None:
+        made["particles"], made["particle_count"], made["particles_at_edge"] = _particles(products, staging)
+    if loaded.task.purpose != "process" and options.particles and products.picks is None:
+        raise InputError(f"{loaded.task.name}: no picks to extract; switch picking on first (picking.diameter)")
+    return made
+
+
+def _images(products: Products, staging: Staging, made: dict[str, Any], *, average: bool) -> None:
+    """What the export makes without picks; names what it made in `made`."""
+    paths, options = products.loaded.paths, products.loaded.settings.export
+    pixel, image = products.average_pixel_size, products.average
     assert image is not None
-    names = ("average", "thumbnail", "odd", "even", "stack", "deconvolved", "particles", "particle_count")
-    made: dict[str, Any] = dict.fromkeys(names)
     if average and options.average:
         write_mrc(staging.place("export", paths.average), image, pixel, options.float16)
         made["average"] = paths.average
@@ -158,11 +186,6 @@ def _export(products: Products, staging: Staging, *, average: bool) -> dict[str,
                 made[name] = path
     if options.deconvolution:
         made["deconvolved"] = _deconvolved(products, staging)
-    if options.particles and products.picks is not None:
-        made["particles"], made["particle_count"] = _particles(products, staging)
-    if loaded.task.purpose != "process" and options.particles and products.picks is None:
-        raise InputError(f"{loaded.task.name}: no picks to extract; switch picking on first (picking.diameter)")
-    return made
 
 
 def _deconvolved(products: Products, staging: Staging) -> str | None:
@@ -182,8 +205,8 @@ def _deconvolved(products: Products, staging: Staging) -> str | None:
     return path
 
 
-def _particles(products: Products, staging: Staging) -> tuple[str | None, int]:
-    """Boxes and their STAR rows; a movie whose picks all lie at the edge gets neither."""
+def _particles(products: Products, staging: Staging) -> tuple[str | None, int, int]:
+    """Boxes and their STAR rows, how many, and how many picks lie too near an edge; where all do, there is no file."""
     loaded, options, picks = products.loaded, products.loaded.settings.export, products.picks
     assert products.average is not None
     assert picks is not None
@@ -203,7 +226,7 @@ def _particles(products: Products, staging: Staging) -> tuple[str | None, int]:
         diameter_angstrom=diameter,
     )
     if len(stack) == 0:
-        return None, 0
+        return None, 0, len(kept)
     paths = loaded.paths
     write_mrc(staging.place("export", paths.particles), stack, target, options.float16)
     x, y, scores = (np.asarray(column)[kept] for column in (picks.x_px, picks.y_px, picks.scores))
@@ -217,7 +240,7 @@ def _particles(products: Products, staging: Staging) -> tuple[str | None, int]:
         scores,
         _local_ctf(products, x, y),
     )
-    return paths.particles, len(stack)
+    return paths.particles, len(stack), int((~kept).sum())
 
 
 def _automatic_box(diameter: float | None, pixel: float) -> int:

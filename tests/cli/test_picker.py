@@ -14,13 +14,15 @@ from typer.testing import CliRunner
 
 from warpcore.cli import picker_commands
 from warpcore.cli.errors import CliError
-from warpcore.cli.picker import TrainingOptions, example, simulated_examples, train
+from warpcore.cli.picker import TrainingOptions, example, simulated_examples, train, train_shipped
+from warpcore.cli.picker_calibration import fitted
 from warpcore.cli.picker_data import agreement, load_picked, read_positions
-from warpcore.kernels.picking_network import BACKGROUND, JUNK, PARTICLE, read_parameters
+from warpcore.kernels.picking_network import BACKGROUND, JUNK, PARTICLE
+from warpcore.kernels.picking_weights import read_network, shipped_network
 from warpcore.kernels.simulation_scenes import random_scene
 from warpcore.services.movies.star_files import write_coordinates
 
-TINY = TrainingOptions(steps=12, batch=2, scenes=3, scene_px=128, crop_px=64, seed=4)
+TINY = TrainingOptions(steps=12, batch=2, scenes=3, scene_px=128, crop_px=64, seed=4, calibration_scenes=2)
 
 
 def test_targets_mark_cores_junk_and_what_does_not_count() -> None:
@@ -68,16 +70,61 @@ def test_a_user_fine_tunes_and_measures_the_network(session: Path) -> None:
     app = typer.Typer()
     picker_commands.register(app)
     given = ["--micrographs", str(session / "average"), "--coordinates", str(session / "matching"), "--diameter", "160"]
-    weights = session / "own.npz"
-    trained = CliRunner().invoke(app, ["picker", "train", str(weights), *given, "--steps", "3", "--scenes", "1"])
-    assert trained.exit_code == 0, trained.output
-    read_parameters(weights.read_bytes())
+    weights, again = session / "own.npz", session / "again.npz"
+    for path in (weights, again):
+        trained = CliRunner().invoke(app, ["picker", "train", str(path), *given, "--steps", "3", "--scenes", "2"])
+        assert trained.exit_code == 0, trained.output
+        assert trained.stdout.strip() == str(path)
+    network = read_network(weights.read_bytes())
+    assert not np.array_equal(network.parameters["classes.bias"], shipped_network().parameters["classes.bias"])
+    assert again.read_bytes() == weights.read_bytes()
     measured = CliRunner().invoke(app, ["picker", "evaluate", *given, "--weights", str(weights), "--json"])
     assert measured.exit_code == 0, measured.output
     curve = json.loads(measured.stdout)
     assert [point["threshold"] for point in curve] == pytest.approx([0.1 * n for n in range(1, 10)])
     assert curve[0]["recall"] >= curve[-1]["recall"]
+    for point in curve:
+        assert point["precision"] == pytest.approx(point["true"] / max(1, point["true"] + point["false"]))
+        assert point["recall"] == pytest.approx(point["true"] / (point["true"] + point["missed"]))
     assert curve[4]["true"] + curve[4]["missed"] > 5
+    shown = CliRunner().invoke(app, ["picker", "evaluate", *given, "--weights", str(weights)])
+    heading, *lines = shown.stdout.splitlines()
+    assert heading.split() == "threshold precision recall F1 true false missed".split()  # noqa: SIM905
+    assert len(lines) == 9
+    assert float(lines[4].split()[2]) == pytest.approx(curve[4]["recall"], abs=1e-3)
+    assert lines[0].count("█") == round(20 * curve[0]["f1"])
+
+
+def test_weights_that_cannot_be_read_are_refused_by_name(session: Path) -> None:
+    app = typer.Typer()
+    picker_commands.register(app)
+    given = ["--micrographs", str(session / "average"), "--coordinates", str(session / "matching"), "--diameter", "160"]
+    (session / "bad.npz").write_bytes(b"rubbish")
+    for name, problem in (("absent.npz", "cannot be read"), ("bad.npz", "not a picker's weights file")):
+        refused = CliRunner().invoke(app, ["picker", "evaluate", *given, "--weights", str(session / name)])
+        assert isinstance(refused.exception, CliError)
+        assert name in str(refused.exception)
+        assert problem in str(refused.exception)
+
+
+def test_the_shipped_networks_script_makes_equal_files_from_a_seed(tmp_path: Path) -> None:
+    told: list[str] = []
+    for name in ("a.npz", "b.npz"):
+        train_shipped(tmp_path / name, TINY, told.append)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    read_network((tmp_path / "a.npz").read_bytes())
+    assert any("step 11 loss" in line for line in told)
+
+
+def test_the_calibration_finds_the_odds_it_was_given() -> None:
+    """Two normal distributions of log odds, of which the true slope and offset are known."""
+    rng = np.random.default_rng(2)
+    true = rng.random(20000) < 0.25
+    found = fitted(np.where(true, 2.0, -1.0) + 1.5 * rng.normal(size=20000), true)
+    assert found.share == pytest.approx(0.25, abs=0.01)
+    assert found.slope == pytest.approx(3 / 1.5**2, abs=0.05)  # measured 1.325, truth 1.333
+    assert found.offset == pytest.approx(np.log(0.25 / 0.75) - 1.5 / 1.5**2, abs=0.06)
+    assert fitted(np.zeros(0), np.zeros(0, bool)).slope == 1.0
 
 
 def test_coordinates_are_read_as_they_were_written_or_refused_by_name(session: Path) -> None:

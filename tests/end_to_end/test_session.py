@@ -60,8 +60,9 @@ def add_bad_movies(folder: Path) -> dict[str, str]:
 
 
 def tapped(log: Path, topic: str) -> list[dict[str, Any]]:
-    """The events of a topic that `warpcore tap --json` has printed so far."""
-    events = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    """The events of a topic that `warpcore tap --json` has printed so far; the last line may be half there."""
+    whole, _, _ = log.read_text().rpartition("\n")
+    events = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
     return [event for event in events if event["topic"] == topic]
 
 
@@ -104,6 +105,7 @@ def test_a_session_with_bad_movies_and_changed_settings(
         all_outputs_agree(session)
         settings_rerun_what_they_touch_and_no_more(session, log, wait_until)
         picking_alone_runs_when_it_is_toggled_on(session, log, wait_until)
+        another_threshold_chooses_among_kept_scores(session, log, wait_until)
         a_movie_that_comes_late_is_done_too(session, log, wait_until)
         an_export_job_makes_what_it_was_asked_for(session, wait_until)
     finally:
@@ -192,6 +194,24 @@ def picking_alone_runs_when_it_is_toggled_on(session: Any, log: Path, wait_until
     session.http.patch("/api/settings", json=patch).raise_for_status()
     wait_until(lambda: len(runs(log)) - before >= len(good) and session.settled(1), 60, "picking done again")
     assert {(movie, steps) for movie, steps in runs(log)[before:]} == {(name, ("picking",)) for name in good}
+
+
+def another_threshold_chooses_among_kept_scores(session: Any, log: Path, wait_until: Callable[..., None]) -> None:
+    good = {name for name, item in session.items().items() if item["status"] in ("processed", "filtered_out")}
+    before = len(runs(log))
+    session.http.patch("/api/settings", json={"picking": {"threshold": 0.3}}).raise_for_status()
+    wait_until(lambda: len(runs(log)) - before >= len(good) and session.settled(1), 60, "the new threshold")
+    assert {(movie, steps) for movie, steps in runs(log)[before:]} == {(name, ("picking",)) for name in good}
+    for name, item in session.items().items():
+        if name in good:
+            kept = json.loads((session.processing / f"matching/{name}_picks.json").read_text())
+            found = item["results"]["picking"]
+            assert found["count"] == sum(score >= 0.3 for score in kept["scores"])
+            assert found["scoreHistogram"] == kept["score_histogram"]
+    told = [
+        event["body"]["message"] for event in tapped(log, "task.progress") if "scores kept" in event["body"]["message"]
+    ]
+    assert told
 
 
 def a_movie_that_comes_late_is_done_too(session: Any, log: Path, wait_until: Callable[..., None]) -> None:

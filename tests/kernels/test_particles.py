@@ -84,3 +84,36 @@ def test_background_outside_the_circle_is_normalised() -> None:
 def test_an_odd_box_is_refused() -> None:
     with pytest.raises(ValueError, match="box_px = 33"):
         extract_particles(IMAGE, np.array([50.0]), np.array([50.0]), box_px=33, pixel_size_angstrom=1.0)
+
+
+def test_aligned_particles_average_to_their_shells_profile() -> None:
+    """200 shells at random places between the pixels, at a fifth of the noise: their average is the shell, sharp at both walls."""
+    rng = np.random.default_rng(7)
+    size, outer, inner = 1200, 22.0, 15.0
+    centres = np.stack(np.meshgrid(np.arange(60, 1150, 78), np.arange(60, 1150, 78)), -1).reshape(-1, 2)
+    centres = centres + rng.uniform(-6, 6, centres.shape)
+
+    def shell(radius: np.ndarray) -> np.ndarray:
+        ball = np.sqrt(np.maximum(outer**2 - radius**2, 0)) - np.sqrt(np.maximum(inner**2 - radius**2, 0))
+        return np.asarray(ball / outer)
+
+    image = 10 + 4 * rng.normal(size=(size, size))
+    y, x = np.mgrid[0:60, 0:60]
+    for cx, cy in centres:
+        left, top = int(cx) - 30, int(cy) - 30
+        image[top : top + 60, left : left + 60] -= shell(np.hypot(x + left - cx, y + top - cy))
+    boxes, kept = extract_particles(
+        image, centres[:, 0], centres[:, 1], box_px=64, pixel_size_angstrom=2.0, diameter_angstrom=96.0
+    )
+    assert kept.sum() == len(boxes) == len(centres) == 196
+    offset = np.arange(64) - 32
+    radius = np.hypot(offset[:, None], offset[None])
+    ring = radius.astype(int)
+    profile, truth = (
+        np.bincount(ring.ravel(), values.ravel())[:31] / np.bincount(ring.ravel())[:31]
+        for values in (boxes.mean(axis=0), shell(radius))
+    )
+    scale = (profile[:26] @ truth[:26]) / (truth[:26] @ truth[:26])
+    assert np.corrcoef(profile, truth)[0, 1] > 0.98
+    assert np.abs(profile / scale - truth)[3:].max() < 0.1
+    assert abs(int(np.argmax(profile[5:])) + 5 - inner) <= 1  # the wall seen along itself

@@ -8,18 +8,24 @@ import pytest
 from warpcore.kernels.picking_network import (
     JUNK,
     PARTICLE,
-    WeightsError,
-    initial_parameters,
+    micrograph_scores,
     network_input,
     pick_network,
     probabilities,
-    read_parameters,
-    shipped_parameters,
-    write_parameters,
+)
+from warpcore.kernels.picking_weights import (
+    Calibration,
+    Network,
+    WeightsError,
+    initial_parameters,
+    read_network,
+    shipped_network,
+    write_network,
 )
 from warpcore.kernels.simulation_scenes import Scene, random_scene
 
 PARAMETERS = initial_parameters(np.random.default_rng(0))
+NETWORK = Network(PARAMETERS, Calibration(0.9, -0.5, 0.25))
 
 
 def unseen(count: int, wanted: int) -> list[Scene]:
@@ -29,12 +35,13 @@ def unseen(count: int, wanted: int) -> list[Scene]:
 
 
 def test_a_weights_file_comes_back_as_it_was() -> None:
-    content = write_parameters(PARAMETERS, {"seed": 3})
-    again = read_parameters(content)
-    assert again.keys() == PARAMETERS.keys()
+    content = write_network(NETWORK, {"seed": 3})
+    again = read_network(content)
+    assert again.calibration == NETWORK.calibration
+    assert again.parameters.keys() == PARAMETERS.keys()
     for name, value in PARAMETERS.items():
-        np.testing.assert_allclose(again[name], value, rtol=1e-3, atol=1e-6)  # float16 in the file
-    assert write_parameters(again, {"seed": 3}) == content
+        np.testing.assert_allclose(again.parameters[name], value, rtol=1e-3, atol=1e-6)  # float16 in the file
+    assert write_network(again, {"seed": 3}) == content
 
 
 @pytest.mark.parametrize(
@@ -42,14 +49,36 @@ def test_a_weights_file_comes_back_as_it_was() -> None:
     [
         (b"", "not a picker's weights file"),
         (b"PK\x03\x04 rubbish", "not a picker's weights file"),
-        (write_parameters({"full.weight": PARAMETERS["full.weight"]}, {}), "another network"),
-        (write_parameters(PARAMETERS, {"format": "other-9"}), "format 'other-9'"),
-        (write_parameters({**PARAMETERS, "full.bias": np.full(12, np.nan)}, {}), "non-finite"),  # type: ignore[dict-item]
+        (write_network(NETWORK._replace(parameters={"full.bias": PARAMETERS["full.bias"]}), {}), "another network"),
+        (write_network(NETWORK, {"format": "other-9"}), "format 'other-9'"),
+        (
+            write_network(NETWORK._replace(parameters={**PARAMETERS, "full.bias": np.full(12, np.nan)}), {}),  # type: ignore[dict-item]
+            "non-finite",
+        ),
+        (write_network(NETWORK, {"calibration": {"slope": 1}}), "without a calibration"),
+        (write_network(NETWORK._replace(calibration=Calibration(-1.0, 0.0, 0.5)), {}), "impossible calibration"),
     ],
 )
 def test_files_that_are_no_weights_are_refused(content: bytes, reason: str) -> None:
     with pytest.raises(WeightsError, match=reason):
-        read_parameters(content)
+        read_network(content)
+
+
+def test_scores_are_probabilities_under_the_micrographs_own_share_of_particles() -> None:
+    """Candidates drawn from two normal distributions: whatever their shares, the scores are as often right as they say."""
+    rng = np.random.default_rng(1)
+    spread, apart = 1.5, 4.0  # log odds of N(±2, 1.5): slope apart / spread², and no offset at equal shares
+    calibration = Calibration(apart / spread**2, 0.0, 0.5)
+    for share in (0.05, 0.3, 0.8):
+        true = rng.random(4000) < share
+        scores = micrograph_scores(np.where(true, 2.0, -2.0) + spread * rng.normal(size=4000), calibration)
+        assert scores.mean() == pytest.approx(share, abs=0.02)  # measured 0.052, 0.305, 0.803
+        likely = scores > 0.5
+        assert true[likely].mean() == pytest.approx(scores[likely].mean(), abs=0.03)
+        assert true[~likely].mean() == pytest.approx(scores[~likely].mean(), abs=0.03)
+    assert len(micrograph_scores(np.zeros(0), calibration)) == 0
+    noise = micrograph_scores(-2 + spread * rng.normal(size=2000), calibration)
+    assert (noise > 0.5).sum() < 3  # measured 1
 
 
 def test_probabilities_lie_over_their_pixels_for_any_size() -> None:
@@ -95,7 +124,7 @@ def test_the_shipped_network_knows_junk() -> None:
         for s in (random_scene(np.random.default_rng([987654, n]), 192) for n in range(300))
         if 0.15 < s.junk.mean() < 0.5
     )
-    field = probabilities(shipped_parameters(), network_input(scene.image))
+    field = probabilities(shipped_network().parameters, network_input(scene.image))
     junk = scene.junk[::2, ::2]
     assert field[junk, JUNK].mean() > field[~junk, JUNK].mean() + 0.3
     assert field[junk, PARTICLE].mean() < 0.1

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+import mrcfile
+import numpy as np
 import pytest
+import starfile
 
 from warpcore.bus.messages import AssignTask
 from warpcore.cli.simulation import SimulationOptions, simulate_movies
-from warpcore.services.movies.fingerprints import wanted_fingerprints
+from warpcore.kernels.ctf import CtfFit
+from warpcore.services.movies.fingerprints import same_costly_half, steps_to_run, wanted_fingerprints
 from warpcore.services.movies.settings import Settings, parse_settings
 from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
 from warpcore.services.worker.products import Products
@@ -25,15 +32,20 @@ def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulate_movies(folder, 1, options=options, seed=4)[0].path
 
 
-def settings(**picking: Any) -> Settings:
+def settings(export: dict[str, Any] | None = None, **picking: Any) -> Settings:
     imported = {"pixel_size": 2.1, "dose_per_frame": 3.0, "binning": 0.5}
-    return parse_settings({"import": imported, "ctf": {"window": 256}, "picking": picking})
+    return parse_settings({"import": imported, "ctf": {"window": 256}, "picking": picking, "export": export or {}})
+
+
+def wanted_by(movie: Path, options: Settings) -> dict[str, str]:
+    status = movie.stat()
+    return wanted_fingerprints(options, status.st_size, status.st_mtime_ns)
 
 
 def run(movie: Path, processing: Path, options: Settings, steps: list[str], before: dict[str, Any]) -> dict[str, Any]:
     """Run `steps`; what a scheduler would remember of it: results, stored fingerprints, outputs."""
     status = movie.stat()
-    wanted = wanted_fingerprints(options, status.st_size, status.st_mtime_ns)
+    wanted = wanted_by(movie, options)
     task = AssignTask(
         lease=1,
         purpose="process",
@@ -93,3 +105,116 @@ def test_what_is_gone_from_disk_is_made_again(movie: Path, tmp_path: Path) -> No
     run(movie, tmp_path, picking, ["picking"], done)
     again = files(tmp_path)
     assert again == {name: content for name, content in before.items() if not name.startswith("average/")}
+
+
+NOTHING: dict[str, Any] = {"results": {}, "stored": {}, "outputs": {}}
+ALL = ["motion", "ctf", "picking", "export"]
+
+
+def test_another_threshold_takes_the_kept_scores_and_leaves_the_bytes_of_a_fresh_run(
+    movie: Path, tmp_path: Path
+) -> None:
+    """Both runs extract particles too, so that what follows from the picks is compared as well."""
+    low, high = (settings({"particles": True}, diameter=130.0, threshold=value) for value in (0.35, 0.55))
+    fresh, again, spoilt = tmp_path / "fresh", tmp_path / "again", tmp_path / "spoilt"
+    whole = run(movie, fresh, low, ALL, NOTHING)
+    before = run(movie, again, high, ALL, NOTHING)
+    shutil.copytree(again, spoilt)
+    wanted, stored = (wanted_by(movie, one) for one in (low, high))
+    assert steps_to_run(wanted, stored) == ["picking", "export"]
+    after = run(movie, again, low, ["picking", "export"], before)
+    assert after == whole
+    assert files(again) == files(fresh)
+    assert before["results"]["picking"]["count"] < after["results"]["picking"]["count"]
+    histogram = after["results"]["picking"]["score_histogram"]
+    assert histogram == before["results"]["picking"]["score_histogram"]
+    assert sum(histogram[7:]) == after["results"]["picking"]["count"]  # 0.35 is where the eighth bin begins
+
+    # Whether the scores were really taken from the file: what it holds is what comes out.
+    kept = spoilt / f"matching/{movie.stem}_picks.json"
+    kept.write_text(json.dumps({"x_px": [100.5], "y_px": [200.25], "scores": [0.4]}))
+    assert run(movie, spoilt, low, ["picking", "export"], before)["results"]["picking"]["count"] == 1
+    # Other options of picking score anew; so does a file that cannot be read.
+    kept.write_text("{")
+    assert run(movie, spoilt, low, ["picking", "export"], before) == whole
+    assert files(spoilt) == files(fresh)
+    assert same_costly_half("picking", wanted, stored)
+    other = wanted_by(movie, settings({"particles": True}, diameter=131.0, threshold=0.35))
+    assert not same_costly_half("picking", other, stored)
+
+
+def test_settings_of_extraction_alone_cut_boxes_out_of_the_images_that_are_there(movie: Path, tmp_path: Path) -> None:
+    fresh, again = tmp_path / "fresh", tmp_path / "again"
+    images = {"halves": True, "deconvolution": True, "float16": True}
+    small = settings({**images, "particles": True, "box_size": 64}, diameter=130.0)
+    other = settings({**images, "particles": True, "box_size": 80, "particle_pixel_size": 4.0}, diameter=130.0)
+    whole = run(movie, fresh, other, ALL, NOTHING)
+    before = run(movie, again, small, ALL, NOTHING)
+    average = again / f"average/{movie.stem}.mrc"
+    made = average.stat()
+    assert steps_to_run(wanted_by(movie, other), wanted_by(movie, small)) == ["export"]
+    content, status = movie.read_bytes(), movie.stat()
+    movie.write_bytes(bytes(len(content)))  # whoever reads frames fails
+    os.utime(movie, ns=(status.st_atime_ns, status.st_mtime_ns))
+    try:
+        after = run(movie, again, other, ["export"], before)
+    finally:
+        movie.write_bytes(content)
+        os.utime(movie, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert after["results"] == whole["results"]
+    assert {step: sorted(names) for step, names in after["outputs"].items()} == {
+        step: sorted(names) for step, names in whole["outputs"].items()
+    }
+    assert files(again) == files(fresh)
+    assert (average.stat().st_ino, average.stat().st_mtime_ns) == (made.st_ino, made.st_mtime_ns)
+    # Without particles none of them stay, and with them again they are as they were.
+    without = run(movie, again, settings(images, diameter=130.0), ["export"], after)
+    assert not [name for name in files(again) if name.startswith("particles/")]
+    assert without["results"]["export"]["average"] == f"average/{movie.stem}.mrc"
+    run(movie, again, other, ["export"], without)
+    assert files(again) == files(fresh)
+    # An image that is gone has all of them made again, from the frames.
+    (again / f"average/odd/{movie.stem}.mrc").unlink()
+    run(movie, again, small, ["export"], after)
+    assert (again / f"average/odd/{movie.stem}.mrc").exists()
+
+
+def test_extracted_particles_agree_with_their_rows_the_average_and_the_ctf(movie: Path, tmp_path: Path) -> None:
+    """Read back as RELION would: starfile for the rows, mrcfile for the boxes."""
+    options = {"particles": True, "box_size": 96, "float16": True, "invert": False, "normalize": False}
+    done = run(movie, tmp_path, settings(options, diameter=130.0, threshold=0.35), ALL, NOTHING)
+    picks = starfile.read(tmp_path / f"matching/{movie.stem}_picks.star")
+    blocks = starfile.read(tmp_path / f"particles/{movie.stem}_picks.star")
+    optics, rows = blocks["optics"], blocks["particles"]
+    results = done["results"]
+    assert results["export"]["particle_count"] == len(rows) > 0
+    assert results["export"]["particle_count"] + results["export"]["particles_at_edge"] == len(picks)
+    assert results["export"]["particles_at_edge"] > 0
+    with mrcfile.open(tmp_path / f"average/{movie.stem}.mrc") as file:
+        average = np.asarray(file.data, np.float32)
+    height, width = average.shape
+    x, y = picks["rlnCoordinateX"], picks["rlnCoordinateY"]
+    inside = (x >= 48) & (y >= 48) & (x <= width - 1 - 47) & (y <= height - 1 - 47)
+    for name in ("rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"):
+        np.testing.assert_array_equal(rows[name], picks[name][inside])
+    with mrcfile.open(tmp_path / f"particles/{movie.stem}_picks.mrcs") as file:
+        assert int(file.header.mode) == 12  # float16
+        assert file.voxel_size.x == pytest.approx(results["input"]["pixel_size_angstrom"], rel=1e-6)
+        stack = np.asarray(file.data, np.float32)
+    assert list(rows["rlnImageName"]) == [
+        f"{n:06d}@particles/{movie.stem}_picks.mrcs" for n in range(1, len(stack) + 1)
+    ]
+    # A band-limited image between its pixels is what its Fourier series says: the box's centre pixel, by hand, in float64.
+    # Boxes take a patch of it: of white noise up to Nyquist, which this average is, 5 % lies beyond. A pixel beside it is 100 %.
+    spectrum = np.fft.fft2(average.astype(np.float64))
+    ky, kx = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None]
+    for box, cx, cy in zip(stack[:5], rows["rlnCoordinateX"], rows["rlnCoordinateY"], strict=False):
+        centre = (spectrum * np.exp(2j * np.pi * (ky * cy + kx * cx))).mean().real
+        assert abs(box[48, 48] - centre) < 0.2 * average.std()  # measured 0.06 at most
+    assert set(rows["rlnOpticsGroup"]) == {1}
+    assert optics["rlnImageSize"].tolist() == [96]
+    assert optics["rlnImagePixelSize"][0] == pytest.approx(results["input"]["pixel_size_angstrom"], abs=1e-5)
+    fit = CtfFit.from_dict(json.loads((tmp_path / f"powerspectrum/{movie.stem}.json").read_text()))
+    here = 1e4 * fit.grid.um_at(rows["rlnCoordinateX"] / (width - 1), rows["rlnCoordinateY"] / (height - 1))
+    np.testing.assert_allclose((rows["rlnDefocusU"] + rows["rlnDefocusV"]) / 2, here, atol=1e-3)
+    assert rows["rlnDefocusU"].nunique() > 1 or fit.grid.dims == (1, 1)
