@@ -87,7 +87,7 @@ def estimate_motion(
     if groups == 1 or min(height, width) // factor < 32:
         return MotionModel.zero(count)
     starts = np.arange(groups) * count // groups
-    times = (starts + np.append(starts[1:], count) - 1) / (2 * (count - 1))
+    centres = (starts + np.append(starts[1:], count) - 1) / 2
     nodes = grid or automatic_grid(groups, height, width, pixel_size_angstrom, dose_per_frame * count / groups)
     report(0.0, "binning frames")
     binned = bin_movie(frames, starts, gain, defects, factor)
@@ -117,7 +117,7 @@ def estimate_motion(
 
     # Matrices of a few hundred rows: threads of the linear algebra library would only wait for each other (100 times as long on a busy host).
     with threadpool_limits(1, user_api="blas"):
-        model = _fit(count, cut, start, times, range_max_angstrom, x_fraction, y_fraction, height / width, nodes)
+        model = _fit(count, cut, start, centres, range_max_angstrom, x_fraction, y_fraction, height / width, nodes)
     report(1.0, "motion done")
     return model
 
@@ -149,7 +149,7 @@ def _fit(
     frames: int,
     cut: Callable[[Float64Array, float], _Problem],
     start: Float64Array,
-    times: Float64Array,
+    centres: Float64Array,
     range_max: float,
     x_fraction: Float64Array,
     y_fraction: Float64Array,
@@ -159,6 +159,8 @@ def _fit(
     count = len(start)
     nx, ny, nt = nodes[0], nodes[1], min(nodes[2], count)
     lt = min(count, nt, _LOCAL_NODES_TIME)
+    # Time runs from the first group's centre to the last's: nodes between groups the data could not tell apart.
+    times = (centres - centres[0]) / (centres[-1] - centres[0])
     space = spline_basis(ny, y_fraction)[:, :, None] * spline_basis(nx, x_fraction)[:, None, :]
     basis = Basis(spline_basis(nt, times), spline_basis(lt, times), space.reshape(len(x_fraction), -1))
     local = nx * ny > 1 and count > 2
@@ -175,10 +177,14 @@ def _fit(
         solution = replace(solution, track_nodes=track_nodes)
     if _spectrum(problem, basis, solution).significance < _SIGNIFICANT:
         return MotionModel.zero(frames, NO_SIGNAL)
-    local_nodes = solution.local_nodes.reshape(lt, ny, nx, 2)
+    # From there to nodes that run from the first frame to the last: straight on by half a group, as natural splines go on.
+    first, last = -centres[0] / (centres[-1] - centres[0]), (frames - 1 - centres[0]) / (centres[-1] - centres[0])
+    track_nodes = spline_basis(nt, np.linspace(first, last, nt)) @ solution.track_nodes
+    local_nodes = spline_basis(lt, np.linspace(first, last, lt)) @ solution.local_nodes.reshape(lt, -1)
+    local_nodes = local_nodes.reshape(lt, ny, nx, 2)
     return MotionModel(
         frames,
-        (solution.track_nodes - solution.track_nodes[:1]).astype(np.float32),
+        (track_nodes - track_nodes[:1]).astype(np.float32),
         (local_nodes - local_nodes[:1]).astype(np.float32),
     )
 
