@@ -72,7 +72,7 @@ def _summed(frames: npt.NDArray[np.generic]) -> jax.Array:
     total = jnp.zeros(frames.shape[1:], jnp.float32)
     step = max(1, _CHUNK_BYTES // max(1, total.size * frames.itemsize))
     for start in range(0, len(frames), step):
-        total = total + _sum_of(jnp.asarray(frames[start : start + step]))
+        total = total + _sum_of(jax.device_put(frames[start : start + step]))
     return total
 
 
