@@ -104,6 +104,7 @@ def fit_spectra(spectra: PatchSpectra, start: Estimate, lens: Lens, wanted: Rang
             "quality": _floats(curve),
         },
         ice_ring=quality.ice_ring(profile, whitened),
+        ice_thickness=None if failure else quality.relative_thickness(profile, middle, amplitude, spectra.dose),
         confidence=found.evidence,
         source=spectra.source,
         resolution_plain_angstrom=None if failure else plain_resolution,

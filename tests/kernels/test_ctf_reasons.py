@@ -47,7 +47,7 @@ def test_drift_is_told_with_its_direction(length: float, direction: float) -> No
 
 
 def test_movement_within_a_frame_is_the_reason_where_it_is_known() -> None:
-    noise = np.random.default_rng(1).standard_normal((512, 512), dtype=np.float32)
+    noise = np.random.default_rng(1).standard_normal((1024, 1024), dtype=np.float32)
     assert fit(noise).failure == "no rings"
     assert fit(noise, moved_in_frame_angstrom=3.0).failure == "no rings"
     assert fit(noise, moved_in_frame_angstrom=14.4).failure == (
