@@ -318,7 +318,7 @@ def _frame_sums(loaded: Loaded, products: Products) -> FrameSums | None:
         movie.frames,
         products.model if loaded.settings.motion.enabled else None,
         gain=_gain(loaded),
-        defects=_all_defects(loaded, products),
+        defects=products.hot_pixels,
         pixel_size_angstrom=loaded.raw_pixel_size,
         dose_per_frame=loaded.dose_per_frame,
     )
