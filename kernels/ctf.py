@@ -102,7 +102,7 @@ def fit_image(
     length = max(asked, _ring_length(lens, what.defocus_max, SEARCHED_ANGSTROM))
     spectra = spectra_of(None, length)
     start = first_estimate(spectra, lens, what)
-    sum_evidence = start.evidence
+    of_sum = start
     tell(0.3)
     if sums is not None and len(sums) > 1:
         of_frames = spectra_of(sums, length)
@@ -121,8 +121,8 @@ def fit_image(
             smaller = fit_spectra(again, first_estimate(again, lens, near), lens, near, dims)
             fit = smaller if smaller.failure is None else fit
     elif fit.failure == NO_RINGS:
-        fit = replace(fit, failure=_looked_further(start, spectra_of, lens, what, moved_in_frame_angstrom))
-    if fit.source == "frames" and fit.failure is None and sum_evidence < CONFIDENCE:
+        fit = replace(fit, failure=_looked_further(of_sum, spectra_of, lens, what, moved_in_frame_angstrom))
+    if fit.source == "frames" and fit.failure is None and of_sum.evidence < CONFIDENCE:
         fit.warnings.append("the sum of all frames shows no rings, only the frames do: the motion is not corrected")
     tell(1.0)
     return fit

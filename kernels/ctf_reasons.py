@@ -48,7 +48,8 @@ def _lost_direction(polar: Polar, lens: Lens, wanted: Range) -> float | None:
     if wedges[best] > WEDGE_EVIDENCE and wedges[best] > 2 * opposite:
         middle = (2 * best + WEDGE_SECTORS / 2) / sectors * 180
         return float((middle + 90) % 180)
-    return _weak_direction(polar)
+    # With a phase plate the first ring lies among the coarse bands, and astigmatism alone makes them uneven.
+    return None if wanted.fit_phase else _weak_direction(polar)
 
 
 def _weak_direction(polar: Polar) -> float | None:

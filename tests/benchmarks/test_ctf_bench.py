@@ -248,6 +248,7 @@ def drawn_truth(draw: np.random.Generator, setup: Setup) -> Truth:
             return truth
 
 
+@pytest.mark.timeout(3600)
 def test_no_ring_order_is_wrong_over_the_whole_range() -> None:
     outcome = {"right": 0, "refused": 0, "wrong": 0}
     for block in range(30):
