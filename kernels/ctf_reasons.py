@@ -36,6 +36,9 @@ def reason(start: Estimate, lens: Lens, wanted: Range, moved_in_frame_angstrom: 
 
 def _lost_direction(polar: Polar, lens: Lens, wanted: Range) -> float | None:
     """Direction in degrees along which a drift took rings or specimen power; None where nothing says so."""
+    # With a phase plate and few rings astigmatism alone makes directions uneven, in the coarse bands and in what a wedge can be fitted with.
+    if wanted.fit_phase:
+        return None
     sectors = polar.mean.shape[0]
     wedges = []
     for first in range(0, sectors, 2):
@@ -48,8 +51,7 @@ def _lost_direction(polar: Polar, lens: Lens, wanted: Range) -> float | None:
     if wedges[best] > WEDGE_EVIDENCE and wedges[best] > 2 * opposite:
         middle = (2 * best + WEDGE_SECTORS / 2) / sectors * 180
         return float((middle + 90) % 180)
-    # With a phase plate the first ring lies among the coarse bands, and astigmatism alone makes them uneven.
-    return None if wanted.fit_phase else _weak_direction(polar)
+    return _weak_direction(polar)
 
 
 def _weak_direction(polar: Polar) -> float | None:

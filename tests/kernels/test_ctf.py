@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests.kernels.ctf_images import Truth, ring_phase_error, simulate_image, turned
-from tests.kernels.ctf_obstacles import OBSTACLES, obstructed_image
+from tests.kernels.ctf_obstacles import obstructed_image
 from tests.kernels.ctf_ringless import KINDS, ringless_image
 from warpcore.kernels.ctf import CtfFit, automatic_grid, fit_image, fit_spectrum
 from warpcore.kernels.ctf_joint import device_geometry
@@ -211,7 +211,7 @@ def test_a_specimen_twice_as_thick_has_twice_the_relative_thickness(image: np.nd
     assert fit(image).ice_thickness is None
 
 
-@pytest.mark.parametrize("kind", OBSTACLES)
+@pytest.mark.parametrize("kind", ["foil", "carbon", "beads"])
 def test_what_else_is_in_the_image_does_not_move_the_fit(kind: str) -> None:
     result = fit(obstructed_image(kind, TRUTH, 0), dose=40.0)
     assert result.failure is None
