@@ -73,10 +73,18 @@ def measured(results: dict[str, Any]) -> list[str]:
 
 
 def reason(movie: Movie) -> str:
-    """Why a movie failed or was filtered out, in one line."""
+    """Why a movie failed or was filtered out, and what its CTF fit says against itself, in one line."""
     if movie.failure is not None:
         return f"{movie.failure.step}: {movie.failure.message}"
-    return "; ".join(movie.filter_reasons)
+    told = "; ".join(movie.filter_reasons)
+    return "; ".join([*movie.filter_reasons, *(note for note in ctf_notes(movie.results) if note not in told)])
+
+
+def ctf_notes(results: dict[str, Any]) -> list[str]:
+    """Why there is no CTF fit, or what to know of the one there is."""
+    ctf = results.get("ctf") or {}
+    failure = [f"no CTF fit: {ctf['failure']}"] if ctf.get("failure") else []
+    return [*failure, *(f"CTF: {warning}" for warning in ctf.get("warnings") or [])]
 
 
 def _status(movie: Movie) -> str:

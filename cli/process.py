@@ -58,7 +58,7 @@ def process(
 
 
 def _report(outcomes: list[FileOutcome], as_json: bool) -> None:
-    from warpcore.cli.items import measured
+    from warpcore.cli.items import ctf_notes, measured
 
     if as_json:
         output.as_json([outcome_document(outcome) for outcome in outcomes])
@@ -70,6 +70,8 @@ def _report(outcomes: list[FileOutcome], as_json: bool) -> None:
                     f"{outcome.name}: defocus {defocus} µm, astigmatism {astigmatism} µm, resolution {resolution} Å, "
                     f"motion {motion} Å, particles {particles}"
                 )
+                for note in ctf_notes(outcome.results):
+                    output.note(f"{outcome.name}: {note}")
     for outcome in outcomes:
         if outcome.failure is not None:
             output.fail(f"{outcome.path}: {outcome.failure.kind} in {outcome.failure.step}: {outcome.failure.message}")

@@ -9,12 +9,14 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 
-from warpcore.kernels.ctf_joint import Range
+from warpcore.kernels.ctf_frames import FrameSums
+from warpcore.kernels.ctf_joint import Estimate, Range
 from warpcore.kernels.ctf_model import electron_wavelength_angstrom
 from warpcore.kernels.ctf_quality import Lens
-from warpcore.kernels.ctf_report import fit_power
+from warpcore.kernels.ctf_reasons import NO_RINGS, reason
+from warpcore.kernels.ctf_report import CONFIDENCE, first_estimate, fit_spectra, out_of_range
 from warpcore.kernels.ctf_result import CtfFit, DefocusSurface
-from warpcore.kernels.spectra import half_plane, patch_origins, patch_power, patch_size, tame, taper
+from warpcore.kernels.spectra import PatchSpectra, half_plane, measure, patch_size
 
 __all__ = ["CtfFit", "DefocusSurface", "automatic_grid", "fit_image", "fit_spectrum"]
 
@@ -22,6 +24,8 @@ __all__ = ["CtfFit", "DefocusSurface", "automatic_grid", "fit_image", "fit_spect
 FINEST_PIXEL_ANGSTROM = 1.4
 # Rings coarser than this decide the search.
 SEARCHED_ANGSTROM = 8.0
+# Where a fit finds no rings, it looks at defoci from here to there whether they lie outside the range.
+WIDEST_ANGSTROM = (1000.0, 100000.0)
 
 
 def automatic_grid(shape: tuple[int, int], pixel_size_angstrom: float, dose: float | None) -> tuple[int, int]:
@@ -48,57 +52,97 @@ def fit_image(
     fit_phase: bool = False,
     grid: tuple[int, int] | None = None,
     dose: float | None = None,
+    sums: FrameSums | None = None,
+    moved_in_frame_angstrom: float | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> CtfFit:
-    """Fit the CTF of a motion-corrected, not dose-weighted image [H, W] (or of frames [F, H, W], whose spectra are averaged).
+    """Fit the CTF of a motion-corrected, not dose-weighted image [H, W] (or of images [F, H, W], whose spectra are averaged).
 
     `window_px` counts pixels of at least 1.4 Å: smaller ones are taken together, so that the window holds enough specimen for the rings.
-    `grid` (x, y) nodes of the defocus surface, None: automatic from the dose in e⁻/Å². `on_progress` is told fractions.
+    `grid` (x, y) nodes of the defocus surface, None: automatic from the dose in e⁻/Å². With `sums` of
+    few frames (`ctf_frames.frame_sums`), their averaged spectra are fitted where they show rings more clearly than the image does.
+    `moved_in_frame_angstrom`: largest movement within one frame, where known, to tell why there are no rings.
+    `on_progress` is told fractions.
     Raises ValueError where the image is no 2D or 3D array of at least 64 px, or the limits cannot be.
     """
     tell = on_progress or (lambda fraction: None)
-    frames = np.asarray(image)
-    frames = frames[None] if frames.ndim == 2 else frames
-    if frames.ndim != 3 or min(frames.shape[1:]) < 64:
-        raise ValueError(f"CTF fit: the image has shape {np.shape(image)}; it must be [H, W] of at least 64 x 64 px")
+    one = np.asarray(image)
+    images = [one] if one.ndim == 2 else list(one)
+    shape = (int(one.shape[-2]), int(one.shape[-1])) if one.ndim in (2, 3) else (0, 0)
+    if min(shape) < 64 or not images:
+        raise ValueError(f"CTF fit: the image has shape {one.shape}; it must be [H, W] of at least 64 x 64 px")
     lens = _lens(voltage_kv, cs_mm, amplitude_contrast)
     what = _range(
         range_min_angstrom, range_max_angstrom, defocus_min_um, defocus_max_um, fit_phase, pixel_size_angstrom
     )
-    shape = (int(frames.shape[1]), int(frames.shape[2]))
-    images = [tame(jnp.asarray(frame, jnp.float32)) for frame in frames]
     dims = grid or automatic_grid(shape, pixel_size_angstrom, dose)
     asked = window_px * max(pixel_size_angstrom, min(FINEST_PIXEL_ANGSTROM, 0.35 / what.k_max))
 
-    def fit_with(length: float, wanted: Range) -> tuple[CtfFit, int]:
-        size = patch_size(length, pixel_size_angstrom, shape)
-        limit = _limit(size, pixel_size_angstrom, wanted)
-        origins, window = patch_origins(shape, size), jnp.asarray(taper(size))
-        power = sum(patch_power(one, jnp.asarray(origins), window, size=size, limit=limit) for one in images)
-        tell(0.4)
-        fit = fit_power(
-            jnp.asarray(power),
-            (origins + 0.5 * size) / np.array(shape),
+    def spectra_of(frames: FrameSums | None, length: float) -> PatchSpectra:
+        """Of the frames' sums, or of the image: patches that cover the length in Å."""
+        if frames is None:
+            size = patch_size(length, pixel_size_angstrom, shape)
+            limit = _limit(size, pixel_size_angstrom, what)
+            return measure(images, shape, size=size, limit=limit, pixel_size_angstrom=pixel_size_angstrom, dose=dose)
+        pixel = frames.pixel_size_angstrom
+        size = patch_size(length, pixel, frames.shape)
+        return measure(
+            frames,
+            frames.shape,
             size=size,
-            pixel_size_angstrom=pixel_size_angstrom,
-            field_angstrom=(shape[0] * pixel_size_angstrom, shape[1] * pixel_size_angstrom),
-            lens=lens,
-            wanted=wanted,
-            dims=dims,
+            limit=_limit(size, pixel, what),
+            pixel_size_angstrom=pixel,
+            # The tapers' flat parts still meet: with many sums more overlap would double the time and add little.
+            overlap=0.25,
+            dose=frames.dose or None,
+            source="frames",
         )
-        return fit, size
 
     # The search needs a window that holds rings at the largest defocus; the fit then one for the defocus and the slope there are.
-    fit, size = fit_with(max(asked, _ring_length(lens, what.defocus_max, SEARCHED_ANGSTROM)), what)
+    length = max(asked, _ring_length(lens, what.defocus_max, SEARCHED_ANGSTROM))
+    spectra = spectra_of(None, length)
+    start = first_estimate(spectra, lens, what)
+    of_sum = start
+    tell(0.3)
+    if sums is not None and len(sums) > 1:
+        of_frames = spectra_of(sums, length)
+        other = first_estimate(of_frames, lens, what)
+        if other.evidence > start.evidence:
+            spectra, start = of_frames, other
+    tell(0.6)
+    fit = fit_spectra(spectra, start, lens, what, dims)
     if fit.failure is None:
         finest = max(1 / what.k_max, fit.resolution_angstrom or 0.0)
         level = _level_length(lens, fit.grid.tilt_degrees or 0.0, finest)
         better = max(_ring_length(lens, fit.defocus_angstrom, finest), min(asked, level))
-        if better < 0.7 * size * pixel_size_angstrom:
-            again, _ = fit_with(better, _around(what, fit, lens))
-            fit = again if again.failure is None else fit
+        if better < 0.7 * spectra.size * spectra.pixel_size_angstrom:
+            near = _around(what, fit, lens)
+            again = spectra_of(sums if fit.source == "frames" else None, better)
+            smaller = fit_spectra(again, first_estimate(again, lens, near), lens, near, dims)
+            fit = smaller if smaller.failure is None else fit
+    elif fit.failure == NO_RINGS:
+        fit = replace(fit, failure=_looked_further(of_sum, spectra_of, lens, what, moved_in_frame_angstrom))
+    if fit.source == "frames" and fit.failure is None and of_sum.evidence < CONFIDENCE:
+        fit.warnings.append("the sum of all frames shows no rings, only the frames do: the motion is not corrected")
     tell(1.0)
     return fit
+
+
+def _looked_further(
+    start: Estimate,
+    spectra_of: Callable[[FrameSums | None, float], PatchSpectra],
+    lens: Lens,
+    wanted: Range,
+    moved_in_frame_angstrom: float | None,
+) -> str:
+    """The reason of a failure: rings at a defocus that was not searched, drift, or none to be seen."""
+    wide = replace(wanted, defocus_min=WIDEST_ANGSTROM[0], defocus_max=WIDEST_ANGSTROM[1])
+    longer = spectra_of(None, _ring_length(lens, wide.defocus_max, SEARCHED_ANGSTROM))
+    other = first_estimate(longer, lens, wide)
+    outside = out_of_range(other, wanted)
+    if outside is not None:
+        return outside
+    return reason(start, lens, wanted, moved_in_frame_angstrom)
 
 
 def fit_spectrum(
@@ -126,16 +170,13 @@ def fit_spectrum(
     size = int(spectrum.shape[0])
     limit = _limit(size, pixel_size, what)
     half = half_plane(np.nan_to_num(spectrum, nan=0.0, posinf=0.0, neginf=0.0), limit)
-    return fit_power(
-        jnp.asarray(np.square(half)[None]),
-        np.array([[0.5, 0.5]]),
-        size=size,
-        pixel_size_angstrom=pixel_size,
-        field_angstrom=(size * pixel_size, size * pixel_size),
-        lens=lens,
-        wanted=what,
-        dims=(1, 1),
-    )
+    field = (size * pixel_size, size * pixel_size)
+    spectra = PatchSpectra(jnp.asarray(np.square(half)[None]), np.array([[0.5, 0.5]]), size, pixel_size, field)
+    start = first_estimate(spectra, lens, what)
+    fit = fit_spectra(spectra, start, lens, what, (1, 1))
+    if fit.failure == NO_RINGS:
+        fit = replace(fit, failure=_looked_further(start, lambda frames, length: spectra, lens, what, None))
+    return fit
 
 
 def _lens(voltage_kv: float, cs_mm: float, amplitude_contrast: float) -> Lens:

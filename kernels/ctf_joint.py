@@ -24,7 +24,7 @@ from warpcore.kernels.ctf_refine import (
     surface_basis,
 )
 from warpcore.kernels.ctf_search import Candidate, Polar, polar_mean, search
-from warpcore.kernels.spectra import Band
+from warpcore.kernels.spectra import Band, PatchSpectra
 
 SCALE_KNOTS = 5
 SEARCH_KNOTS = 6
@@ -58,12 +58,13 @@ class State:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The end of the fit: its state, the evidence for rings in it, and the surface's dimensions (x, y)."""
+    """The end of the fit: its state, the evidence for rings in it, the surface's dimensions (x, y), the spectrum by direction."""
 
     state: State
     evidence: float
     bead_evidence: float
     dims: tuple[int, int]
+    polar: Polar
 
 
 @lru_cache(maxsize=16)
@@ -87,16 +88,8 @@ def device_geometry(pixels: Band) -> Geometry:
     return Geometry(*(jnp.asarray(a) for a in arrays))
 
 
-def estimate(
-    power: jax.Array,
-    mean_half: np.ndarray,
-    centres: np.ndarray,
-    pixels: Band,
-    lens: Lens,
-    wanted: Range,
-    dims: tuple[int, int],
-) -> Estimate:
-    """Fit patch spectra [P, 2·limit+1, limit+1] with their mean and centres [P, 2] (y, x in [0, 1] of the field) in the band `pixels`."""
+def estimate_mean(mean_half: np.ndarray, pixels: Band, lens: Lens, wanted: Range) -> Estimate:
+    """Fit one spectrum [2·limit+1, limit+1], the mean over the field, in the band `pixels`: no surface."""
     mean = mean_half.ravel()[pixels.index]
     profile = quality.radial_profile(pixels, mean)
     # First guess of the background: few splines through the middle of the rings.
@@ -112,13 +105,27 @@ def estimate(
             at = _refine(pixels, mean_power, state, np.ones((1, 1)), lens, wanted.fit_phase)
         evidence = ring_evidence(polar, lens, at)
         if best is None or evidence > best.evidence:
-            best = Estimate(State(at, state.profile, state.middle, state.amplitude), evidence, 0.0, (1, 1))
+            best = Estimate(State(at, state.profile, state.middle, state.amplitude), evidence, 0.0, (1, 1), polar)
     assert best is not None
-    best = replace(best, bead_evidence=bead_evidence(polar))
-    if power.shape[0] == 1 or dims == (1, 1):
-        return best
-    state = _local(_taken(power, jnp.asarray(pixels.index)), centres, pixels, best.state, lens, wanted, dims)
-    return replace(best, state=state, dims=dims)
+    return replace(best, bead_evidence=bead_evidence(polar))
+
+
+def best_candidate(polar: Polar, lens: Lens, wanted: Range) -> tuple[float, float]:
+    """Defocus in Å and evidence of what the search finds, not refined."""
+    found = _candidates(polar, lens, wanted)
+    evidence = [ring_evidence(polar, lens, _parameters(candidate)) for candidate in found]
+    best = int(np.argmax(evidence))
+    return found[best].defocus, evidence[best]
+
+
+def estimate_field(
+    spectra: PatchSpectra, pixels: Band, lens: Lens, wanted: Range, dims: tuple[int, int], start: Estimate
+) -> Estimate:
+    """Fit all patches together from the estimate of their mean on, with a surface of `dims` (x, y) nodes."""
+    if spectra.power.shape[0] == 1 or dims == (1, 1):
+        return start
+    taken = _taken(spectra.power, jnp.asarray(pixels.index))
+    return replace(start, state=_local(taken, spectra.centres, pixels, start.state, lens, wanted, dims), dims=dims)
 
 
 def _parameters(candidate: Candidate) -> Parameters:

@@ -147,3 +147,17 @@ def ice_ring(profile: Profile, whitened: np.ndarray) -> float | None:
         return None
     level = np.average(1 + whitened[beside], weights=profile.count[beside])
     return float(np.average(1 + whitened[ring], weights=profile.count[ring]) / level - 1)
+
+
+def relative_thickness(profile: Profile, middle: np.ndarray, amplitude: np.ndarray, dose: float | None) -> float | None:
+    """Power of the rings over the background between 12 and 7 Å, for each e⁻/Å²; None where the dose or those frequencies are missing.
+
+    A thin specimen's scattering grows with its thickness and the square of the dose, counting noise with the dose: within one session this
+    number is in proportion to the thickness. It is no length, and drift, damage, carbon or a crowd of particles change it as well.
+    """
+    inside = (profile.k >= 1 / 12) & (profile.k <= 1 / 7)
+    if not dose or inside.sum() < 4:
+        return None
+    weight = profile.count[inside]
+    rings, background = 2 * amplitude[inside], np.maximum(middle - amplitude, 1e-12 * middle)[inside]
+    return float(np.average(rings / background, weights=weight) / dose)

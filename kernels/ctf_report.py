@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 from warpcore.kernels import ctf_quality as quality
 from warpcore.kernels.ctf_joint import (
@@ -18,14 +20,17 @@ from warpcore.kernels.ctf_joint import (
     bin_amplitude,
     demodulated_at,
     device_geometry,
-    estimate,
+    estimate_field,
+    estimate_mean,
     mean_rings,
     spread_evenly,
 )
+from warpcore.kernels.ctf_picture import RING
 from warpcore.kernels.ctf_quality import Lens, Profile
+from warpcore.kernels.ctf_reasons import NO_RINGS
 from warpcore.kernels.ctf_refine import Parameters, surface_basis
 from warpcore.kernels.ctf_result import CtfFit, DefocusSurface
-from warpcore.kernels.spectra import Band, band, centred_plane
+from warpcore.kernels.spectra import Band, PatchSpectra, band, centred_plane
 
 # Evidence for rings (ring_evidence) from which a fit is believed; the benchmark of images without rings sets it.
 CONFIDENCE = 40.0
@@ -38,24 +43,23 @@ WEAKEST_CERTAINTY = 1.0
 RINGS_FOR_PHASE = 2.5
 
 
-def fit_power(
-    power: jax.Array,
-    centres: np.ndarray,
-    *,
-    size: int,
-    pixel_size_angstrom: float,
-    field_angstrom: tuple[float, float],
-    lens: Lens,
-    wanted: Range,
-    dims: tuple[int, int],
-) -> CtfFit:
-    """Fit patch power spectra [P, 2·limit+1, limit+1] with centres [P, 2] (y, x in [0, 1] of the field) and judge the fit."""
-    limit = power.shape[2] - 1
-    k_seen = min(limit / (size * pixel_size_angstrom), 0.5 / pixel_size_angstrom)
-    pixels = band(size, pixel_size_angstrom, wanted.k_min, wanted.k_max, limit)
-    seen = band(size, pixel_size_angstrom, wanted.k_min, k_seen, limit)
-    mean = np.asarray(jnp.mean(power, axis=0))
-    found = estimate(power, mean, centres, pixels, lens, wanted, dims)
+def first_estimate(spectra: PatchSpectra, lens: Lens, wanted: Range) -> Estimate:
+    """The estimate from the mean of all patches; its evidence says how clear the rings are."""
+    return estimate_mean(spectra.mean, _bands(spectra, wanted)[0], lens, wanted)
+
+
+def _bands(spectra: PatchSpectra, wanted: Range) -> tuple[Band, Band]:
+    """The frequencies that are fitted, and those that are looked at."""
+    size, pixel, limit = spectra.size, spectra.pixel_size_angstrom, spectra.power.shape[2] - 1
+    k_seen = min(limit / (size * pixel), 0.5 / pixel)
+    return band(size, pixel, wanted.k_min, wanted.k_max, limit), band(size, pixel, wanted.k_min, k_seen, limit)
+
+
+def fit_spectra(spectra: PatchSpectra, start: Estimate, lens: Lens, wanted: Range, dims: tuple[int, int]) -> CtfFit:
+    """Fit patch spectra from the estimate of their mean on, and judge the fit."""
+    pixels, seen = _bands(spectra, wanted)
+    power, mean, centres, field_angstrom = spectra.power, spectra.mean, spectra.centres, spectra.field_angstrom
+    found = estimate_field(spectra, pixels, lens, wanted, dims, start)
     at, dims = found.state.at, found.dims
     columns, rows = dims
     everywhere = tuple((y, x) for y in np.linspace(0.05, 0.95, 10) for x in np.linspace(0.05, 0.95, 10))
@@ -78,8 +82,8 @@ def fit_power(
     plain_phase = np.interp(plain.k, profile.k, phase)
     plain_curve = quality.agreement(plain, plain_whitened, -smeared, plain_phase, seen.step)
     plain_resolution = quality.fit_resolution(plain.k, plain_curve, wanted.k_min, wanted.k_max)
-    merit, weakest, deviation = _directions(mean, pixels, found, lens, defocus)
-    failure, warnings = _verdict(found, resolution, defocus, wanted, weakest + WEAKEST_CERTAINTY * deviation, lens)
+    merit, weakest = _directions(mean, pixels, found, lens, defocus)
+    failure, warnings = _verdict(found, resolution, defocus, wanted, weakest, lens)
     good = None if failure else resolution
     return CtfFit(
         defocus_u_angstrom=defocus + half,
@@ -100,7 +104,9 @@ def fit_power(
             "quality": _floats(curve),
         },
         ice_ring=quality.ice_ring(profile, whitened),
+        ice_thickness=None if failure else quality.relative_thickness(profile, middle, amplitude, spectra.dose),
         confidence=found.evidence,
+        source=spectra.source,
         resolution_plain_angstrom=None if failure else plain_resolution,
         diagnostic=_picture(mean, seen, profile, middle, amplitude, lens, at, defocus, good),
     )
@@ -140,10 +146,15 @@ def _aligned(
     return Profile(plain.k, plain.k2, count / len(here), total / len(here)), plain
 
 
-def _directions(
-    mean: np.ndarray, pixels: Band, found: Estimate, lens: Lens, defocus: float
-) -> tuple[float, float, float]:
-    """Cross-correlation of the mean whitened spectrum with the model, the weakest directions' share of the rings' mean amplitude, and its deviation."""
+class Weakest(NamedTuple):
+    """Of the directions with the least of the rings: the share of the mean amplitude, and its deviation."""
+
+    share: float
+    deviation: float
+
+
+def _directions(mean: np.ndarray, pixels: Band, found: Estimate, lens: Lens, defocus: float) -> tuple[float, Weakest]:
+    """Cross-correlation of the mean whitened spectrum with the model, and the directions with the least of the rings."""
     state = found.state
     at = state.at._replace(nodes=jnp.array([defocus], jnp.float32))
     mean_state = State(at, state.profile, state.middle, state.amplitude)
@@ -160,17 +171,18 @@ def _directions(
     together = [values + np.roll(values, 1) + np.roll(values, -1) for values in (by_direction, expected)]
     share = together[0] / np.maximum(together[1], 1e-30) * expected.sum() / max(by_direction.sum(), 1e-30)
     weakest = int(np.argmin(share))
-    return merit, float(share[weakest]), float(math.sqrt(float(variance) / max(together[1][weakest], 1e-30)))
+    deviation = math.sqrt(float(variance) / max(together[1][weakest], 1e-30))
+    return merit, Weakest(float(share[weakest]), deviation)
 
 
 def _verdict(
-    found: Estimate, resolution: float | None, defocus: float, wanted: Range, weakest: float, lens: Lens
+    found: Estimate, resolution: float | None, defocus: float, wanted: Range, weakest: Weakest, lens: Lens
 ) -> tuple[str | None, list[str]]:
     if found.evidence < CONFIDENCE or resolution is None:
-        return "no rings", []
+        return NO_RINGS, []
     if found.bead_evidence > found.evidence and resolution > BEADS_ANGSTROM:
         return "no rings: the spectrum is that of bodies of one size", []
-    if weakest < WEAKEST_DIRECTION:
+    if weakest.share + WEAKEST_CERTAINTY * weakest.deviation < WEAKEST_DIRECTION:
         return "drift: rings are missing in one direction", []
     if wanted.fit_phase:
         k2 = np.linspace(wanted.k_min, wanted.k_max, 200) ** 2
@@ -179,12 +191,23 @@ def _verdict(
             return f"no rings to spare: with {rings:.1f} in the band, phase shift and defocus cannot be told apart", []
     low, high = wanted.defocus_min, wanted.defocus_max
     if not low <= defocus <= high:
-        return f"out of range: rings fit {defocus / 1e4:.2f} µm, searched {low / 1e4:g} to {high / 1e4:g} µm", []
-    if min(defocus - low, high - defocus) < 0.02 * (high - low):
+        return out_of_range(found, wanted) or NO_RINGS, []
+    at = found.state.at
+    half = math.hypot(float(at.astigmatism_x), float(at.astigmatism_y))
+    if min(defocus - low, high - defocus) < max(half, 0.02 * (high - low)):
         return None, [
             f"defocus {defocus / 1e4:.2f} µm is at the edge of the search range {low / 1e4:g} to {high / 1e4:g} µm"
         ]
     return None, []
+
+
+def out_of_range(found: Estimate, wanted: Range) -> str | None:
+    """The failure of a fit over more than the range wanted, whose rings lie outside; None where there are none or they lie inside."""
+    defocus = float(np.mean(np.asarray(found.state.at.nodes)))
+    low, high = wanted.defocus_min, wanted.defocus_max
+    if found.evidence < CONFIDENCE or found.bead_evidence > found.evidence or low <= defocus <= high:
+        return None
+    return f"out of range: rings fit {defocus / 1e4:.2f} µm, searched {low / 1e4:g} to {high / 1e4:g} µm"
 
 
 def _surface(nodes: np.ndarray, dims: tuple[int, int], field_angstrom: tuple[float, float]) -> DefocusSurface:
@@ -220,7 +243,8 @@ def _picture(
     y, x = np.meshgrid(np.arange(-limit, limit + 1), np.arange(-limit, limit + 1), indexing="ij")
     k = np.hypot(x, y) * seen.step
     line, size = np.interp(k, profile.k, middle), np.interp(k, profile.k, amplitude)
-    data = 0.5 + 0.5 * (whole - line) / np.maximum(size, 0.05 * line)
+    # Nine frequencies together: a single one is all noise.
+    data = 0.5 + 0.5 * uniform_filter(whole / line - 1, 3) / np.maximum(size / line, 0.05)
     r2 = np.maximum(x**2 + y**2, 1)
     offset = (float(at.astigmatism_x) * (x**2 - y**2) + float(at.astigmatism_y) * 2 * x * y) / r2
     model = np.sin(lens.chi(k**2, defocus + offset) + float(at.phase)) ** 2
@@ -232,7 +256,7 @@ def _picture(
     data = np.where(y > 0, np.interp(ring, profile.k, relative), data)
     if resolution is not None:
         model = np.where(k <= 1 / resolution, model, 0.5)
-        model = np.where(np.abs(k - 1 / resolution) < 0.6 * seen.step, 1.5, model)
+        model = np.where(np.abs(k - 1 / resolution) < 0.6 * seen.step, RING, model)
     else:
         model = np.full_like(model, 0.5)
     return np.where(x < 0, np.clip(data, -0.5, 1.5), model).astype(np.float32)

@@ -36,7 +36,8 @@ class CtfFit:
     Defoci U ≥ V in Å (underfocus positive); `angle_degrees` of U from +x towards +y of the array, in (-90, 90]; phase shift in degrees;
     `figure_of_merit` cross-correlation of spectrum and model; `resolution_angstrom` up to where they agree (None: nowhere);
     `curves` lists along frequency: `frequency` (1/Å), `spectrum`, `background`, `scale` (power), `model` (CTF²), `quality`;
-    `ice_ring` relative excess at 3.7 Å; `diagnostic` a centred 2D picture, left half data, right half model.
+    `source` whose spectra were fitted (`sum` of all frames, or `frames`); `ice_ring` relative excess at 3.7 Å;
+    `ice_thickness` in no unit, in proportion to the thickness within one session (`ctf_quality.relative_thickness`); `diagnostic` a centred 2D picture, left half data, right half model.
     """
 
     defocus_u_angstrom: float
@@ -52,6 +53,8 @@ class CtfFit:
     ice_ring: float | None
     confidence: float
     resolution_plain_angstrom: float | None = None
+    source: str = "sum"
+    ice_thickness: float | None = None
     diagnostic: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32), compare=False, repr=False)
 
     @property

@@ -6,16 +6,21 @@ frequencies up to a limit are kept. That equals resampling (Fourier cropping) wi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.fft import next_fast_len
 
+from warpcore.kernels.ctf_masking import without_bodies
+
 # Transforms on the CPU are bit-equal from run to run only where each thread gets whole vectors of lines, so line counts are multiples of this.
 LINES = 64
+# A frequency of the mean over patches may have this much more power than its ring; noise reaches 4 times in nine patches.
+STREAK = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,10 +123,13 @@ def taper(size: int, flat: float = 0.5) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnames=("size", "limit"))
-def patch_power(image: jax.Array, origins: jax.Array, window: jax.Array, *, size: int, limit: int) -> jax.Array:
+def patch_power(
+    image: jax.Array, limits: jax.Array, origins: jax.Array, window: jax.Array, *, size: int, limit: int
+) -> jax.Array:
     """Power of each tapered patch, its plane taken off: float32 [P, 2·limit+1, limit+1], |F|²/n² in squared image units.
 
-    `image` [H, W] float32 and finite, `origins` [P, 2], `window` [size]; frequencies -limit..limit (rows) and 0..limit (columns).
+    `image` [H, W] float32, cut to `limits` (least, middle, largest; what is not finite becomes the middle), `origins` [P, 2], `window`
+    [size]; frequencies -limit..limit (rows) and 0..limit (columns).
     """
     columns = -(-(limit + 1) // LINES) * LINES
     along = jnp.linspace(-1.0, 1.0, size)
@@ -129,6 +137,7 @@ def patch_power(image: jax.Array, origins: jax.Array, window: jax.Array, *, size
 
     def one(origin: jax.Array) -> jax.Array:
         patch = jax.lax.dynamic_slice(image, (origin[0], origin[1]), (size, size))
+        patch = jnp.clip(jnp.where(jnp.isfinite(patch), patch, limits[1]), limits[0], limits[2])
         patch = patch - jnp.mean(patch)
         slope_x = jnp.mean(jnp.mean(patch, axis=0) * along) / spread
         slope_y = jnp.mean(jnp.mean(patch, axis=1) * along) / spread
@@ -155,15 +164,85 @@ def centred_plane(half: np.ndarray) -> np.ndarray:
     return np.concatenate([left, half], axis=1)
 
 
-@jax.jit
-def tame(image: jax.Array) -> jax.Array:
-    """The image fit for a transform: non-finite pixels become the median, and those beyond 6 robust deviations are cut to that.
+def clip_limits(image: jax.Array) -> np.ndarray:
+    """Least, middle and largest value [3] that an image [H, W] may have in a transform: six robust deviations around the median.
 
-    Hot pixels and gold would else outshine everything in the spectrum. float32 [H, W] in and out.
+    Hot pixels and what is far darker or brighter than the rest would else outshine everything in the spectrum.
     """
-    finite = jnp.isfinite(image)
-    sample = jnp.where(finite, image, jnp.nan)[:: max(1, image.shape[0] // 256), :: max(1, image.shape[1] // 256)]
-    low, middle, high = jnp.nanpercentile(sample, jnp.array([15.87, 50.0, 84.13]))
-    middle = jnp.where(jnp.isfinite(middle), middle, 0.0)
-    reach = 6 * jnp.where(jnp.isfinite(high - low), 0.5 * (high - low), 0.0)
-    return jnp.clip(jnp.where(finite, image, middle), middle - reach, middle + reach) - middle
+    step_y, step_x = (max(1, n // 256) for n in image.shape)
+    sample = np.asarray(image[::step_y, ::step_x], np.float64)
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        return np.zeros(3, np.float32)
+    low, middle, high = np.percentile(sample, [15.87, 50.0, 84.13])
+    # Frames of few electrons are mostly zero: there the percentiles meet and the plain deviation says more.
+    reach = 6 * (0.5 * (high - low) or float(sample.std()))
+    return np.array([middle - reach, middle, middle + reach], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class PatchSpectra:
+    """Power of the patches of one image, or its mean over several: `power` [P, 2·limit+1, limit+1], `centres` [P, 2] (y, x in [0, 1] of the
+    field), pixels of a patch, Å of a pixel and of the field (y, x), dose in e⁻/Å² of one image (None: not known), and what the images are."""
+
+    power: jax.Array
+    centres: np.ndarray
+    size: int
+    pixel_size_angstrom: float
+    field_angstrom: tuple[float, float]
+    dose: float | None = None
+    source: str = "sum"
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Mean power [2·limit+1, limit+1]; patches that are far stronger than the others (an edge, contamination) count for less.
+
+        What stands out from its ring even so, the streak of an edge, is cut off; a spectrum that comes as one stays as it is.
+        """
+        limit = self.power.shape[2] - 1
+        y, x = np.meshgrid(np.arange(-limit, limit + 1), np.arange(limit + 1), indexing="ij")
+        k = np.hypot(x, y) / (self.size * self.pixel_size_angstrom)
+        coarse = jnp.asarray((k > 1 / 40) & (k < max(1 / 10, 2 / 40)) & (x != 0) & (y != 0), jnp.float32)
+        level = np.asarray(jnp.einsum("pyx,yx->p", self.power, coarse), np.float64)
+        weight = np.minimum(1.0, np.median(level) / np.maximum(level, 1e-30)) ** 2
+        mean = np.array(jnp.einsum("p,pyx->yx", jnp.asarray(weight / weight.sum(), jnp.float32), self.power))
+        if len(level) == 1:
+            return mean
+        ring = np.hypot(x, y).astype(np.int64).ravel()
+        number = np.maximum(np.bincount(ring), 1)
+        for _ in range(3):
+            level_of_ring = np.bincount(ring, mean.ravel()) / number
+            mean = np.minimum(mean, (STREAK * level_of_ring)[ring].reshape(mean.shape)).astype(np.float32)
+        return mean
+
+
+def measure(
+    images: Iterable[jax.Array | np.ndarray],
+    shape: tuple[int, int],
+    *,
+    size: int,
+    limit: int,
+    pixel_size_angstrom: float,
+    overlap: float = 0.5,
+    dose: float | None = None,
+    source: str = "sum",
+) -> PatchSpectra:
+    """Mean power of the patches of `size` px over images [H, W] of `shape`, up to `limit` frequency steps."""
+    origins, window = patch_origins(shape, size, overlap), jnp.asarray(taper(size))
+    where = jnp.asarray(origins)
+    power, count = jnp.zeros((), jnp.float32), 0
+    for one in images:
+        image = jnp.asarray(one, jnp.float32)
+        limits = jnp.asarray(clip_limits(image))
+        image = without_bodies(image, limits, pixel_size_angstrom)
+        power = power + patch_power(image, limits, where, window, size=size, limit=limit)
+        count += 1
+    return PatchSpectra(
+        power / count,
+        (origins + 0.5 * size) / np.array(shape),
+        size,
+        pixel_size_angstrom,
+        (shape[0] * pixel_size_angstrom, shape[1] * pixel_size_angstrom),
+        dose,
+        source,
+    )

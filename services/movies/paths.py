@@ -108,6 +108,11 @@ class OutputPaths:
         return f"powerspectrum/{self.root}.mrc"
 
     @property
+    def power_spectrum_picture(self) -> str:
+        """The same as a picture, the fit resolution ringed."""
+        return f"powerspectrum/{self.root}.png"
+
+    @property
     def ctf_json(self) -> str:
         """The whole CTF result with its curves."""
         return f"powerspectrum/{self.root}.json"

@@ -5,7 +5,8 @@
 `motion`  skipped (one frame, or switched off), mean_frame_movement_angstrom, accumulated_total_angstrom,
           accumulated_early_angstrom, accumulated_late_angstrom, grid [x, y, t], local_grid [x, y, t]
 `ctf`     defocus_um (mean of U and V), defocus_delta_um (U - V), defocus_angle_degrees, defocus_u_angstrom,
-          defocus_v_angstrom, phase_shift_pi, resolution_angstrom, figure_of_merit, failure (null or the reason)
+          defocus_v_angstrom, phase_shift_pi, resolution_angstrom, figure_of_merit, ice_ring (relative excess at 3.7 Å), ice_thickness (relative, in
+          no unit), failure (null or the reason), warnings
 `picking` count, method, diameter_angstrom, threshold, suffix, coordinates (file), junk_percent (share of the area left out),
           score_histogram (how many of all scored candidates, not only the picks, in 20 equal steps of the score from 0 to 1)
 `export`  average, thumbnail, odd, even, stack, deconvolved, particles (files or null), particle_count,

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from warpcore.bus.messages import AssignTask
 from warpcore.kernels.correct import correct_movie
 from warpcore.kernels.ctf import fit_image
+from warpcore.kernels.ctf_frames import FrameSums, frame_sums
 from warpcore.kernels.defects import find_defects, sum_frames
 from warpcore.kernels.motion import estimate_motion
 from warpcore.kernels.motion_model import MotionModel
@@ -299,10 +300,36 @@ def _run_ctf(loaded: Loaded, products: Products, report: Report) -> None:
         fit_phase=options.fit_phase,
         grid=None if options.grid is None else (options.grid[0], options.grid[1]),
         dose=loaded.dose_per_frame * len(loaded.movie.frames),
+        sums=None if options.use_sum else _frame_sums(loaded, products),
+        moved_in_frame_angstrom=_largest_step(products),
         on_progress=lambda fraction: report("ctf", fraction),
     )
     report("ctf", 1.0, products.ctf.failure or "")
     products.results["ctf"] = summaries.of_ctf(products.ctf)
+
+
+def _frame_sums(loaded: Loaded, products: Products) -> FrameSums | None:
+    """What is averaged as spectra: sums of few frames, each aligned where motion was measured."""
+    movie = loaded.movie
+    assert movie is not None
+    if len(movie.frames) < 2:
+        return None
+    return frame_sums(
+        movie.frames,
+        products.model if loaded.settings.motion.enabled else None,
+        gain=_gain(loaded),
+        defects=products.hot_pixels,
+        pixel_size_angstrom=loaded.raw_pixel_size,
+        dose_per_frame=loaded.dose_per_frame,
+    )
+
+
+def _largest_step(products: Products) -> float | None:
+    """Largest movement from one frame to the next in Å, where motion was measured: about what a frame is blurred by."""
+    if products.model is None or products.results["motion"]["skipped"]:
+        return None
+    steps = np.diff(products.model.global_track_angstrom(), axis=0)
+    return float(np.hypot(steps[:, 0], steps[:, 1]).max())
 
 
 def _run_picking(loaded: Loaded, products: Products, report: Report) -> None:

@@ -66,14 +66,14 @@ def of_ctf(fit: CtfFit) -> dict[str, Any]:
     """Summary of the CTF step. A fit that failed keeps its reason and no numbers."""
     names = (
         *("defocus_um", "defocus_delta_um", "defocus_angle_degrees", "defocus_u_angstrom", "defocus_v_angstrom"),
-        *("phase_shift_pi", "resolution_angstrom", "figure_of_merit"),
+        *("phase_shift_pi", "resolution_angstrom", "figure_of_merit", "ice_ring", "ice_thickness"),
     )
     if fit.failure is not None:
         return {**dict.fromkeys(names), "failure": fit.failure, "warnings": list(fit.warnings)}
     u, v = fit.defocus_u_angstrom, fit.defocus_v_angstrom
     values = (
         *((u + v) / 2e4, (u - v) / 1e4, fit.angle_degrees, u, v),
-        *(fit.phase_shift_degrees / 180, fit.resolution_angstrom, fit.figure_of_merit),
+        *(fit.phase_shift_degrees / 180, fit.resolution_angstrom, fit.figure_of_merit, fit.ice_ring, fit.ice_thickness),
     )
     rounded = [None if value is None else round(float(value), 5) for value in values]
     return {**dict(zip(names, rounded, strict=True)), "failure": None, "warnings": list(fit.warnings)}

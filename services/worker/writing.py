@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from warpcore.kernels.ctf_picture import ctf_picture
 from warpcore.kernels.deconvolution import deconvolve
 from warpcore.kernels.particles import extract_particles
 from warpcore.kernels.picking_overlay import picks_overlay
@@ -118,6 +119,7 @@ def _ctf(products: Products, staging: Staging) -> None:
     assert fit is not None
     _json(staging.place("ctf", paths.ctf_json), fit.to_dict())
     write_mrc(staging.place("ctf", paths.power_spectrum), fit.diagnostic, products.average_pixel_size)
+    write_png(staging.place("ctf", paths.power_spectrum_picture), ctf_picture(fit.diagnostic))
 
 
 def _picking(products: Products, staging: Staging) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mrcfile
+import numpy as np
 import pytest
 
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
@@ -149,3 +151,18 @@ def test_movies_that_cannot_be_processed_fail_one_by_one(tmp_path: Path) -> None
         assert name in errors
     assert errors.splitlines()[-1] == "warpcore: 3 of 3 movies failed"
     assert "Traceback" not in errors
+
+
+@pytest.mark.slow
+def test_process_takes_a_single_average_and_says_what_is_wrong_with_its_ctf(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    with mrcfile.new(tmp_path / "noise.mrc") as file:
+        file.set_data(draw.poisson(20, (512, 512)).astype(np.uint16))
+        file.voxel_size = 1.1
+    process = started("process", str(tmp_path / "noise.mrc"), "--processing", str(tmp_path / "out"), "--device", "cpu")
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert output.startswith("noise: defocus - µm")
+    assert "motion - Å" in output
+    assert errors.splitlines()[-1] == "noise: no CTF fit: no rings"
+    assert (tmp_path / "out" / "powerspectrum" / "noise.png").exists()

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from warpcore.bus.messages import Failure, Movie, ProcessingStatus, Worker
 from warpcore.cli.display import rendered
+from warpcore.cli.items import reason
 from warpcore.cli.logs import is_urgent
 from warpcore.cli.overview import Overview, duration, lines
 from warpcore.cli.screens import LastingScreen, PlainScreen
@@ -156,3 +157,15 @@ def test_every_kind_of_event_is_told_in_one_line() -> None:
     assert "hello" in told["worker.log"]
     assert "#12" in told["export.done"]
     assert "1 of 3" in told["export.done"]
+
+
+def test_the_list_says_what_a_ctf_fit_says_against_itself() -> None:
+    edge = {"failure": None, "warnings": ["defocus 0.51 µm is at the edge of the search range 0.5 to 5 µm"]}
+    assert reason(Movie(1, "a", "a.tif", 1, 1, "processed", results={"ctf": edge})) == f"CTF: {edge['warnings'][0]}"
+    lost = {"failure": "no rings", "warnings": []}
+    movie = Movie(1, "a", "a.tif", 1, 1, "processed", results={"ctf": lost})
+    assert reason(movie) == "no CTF fit: no rings"
+    filtered = Movie(
+        1, "a", "a.tif", 1, 1, "filtered_out", filter_reasons=["no CTF fit: no rings"], results={"ctf": lost}
+    )
+    assert reason(filtered) == "no CTF fit: no rings"

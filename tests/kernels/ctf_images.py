@@ -95,3 +95,14 @@ def simulate_image(
         share = np.clip(1 - np.abs(local - level) / 60, 0, 1).astype(np.float32)
         image = image + share * at(float(level))
     return np.asarray(image, dtype=np.float32)
+
+
+def simulate_frames(
+    truth: Truth, shape: tuple[int, int], frames: int, step_px: tuple[int, int] = (0, 0), seed: int = 0
+) -> np.ndarray:
+    """Frames [F, H, W] whose sum is like `simulate_image`; the specimen goes on by `step_px` (y, x) from each to the next."""
+    specimen = simulate_image(truth, shape, seed, noise=0.0) / frames
+    draw = np.random.default_rng([seed, 1])
+    noise = draw.standard_normal((frames, *shape), dtype=np.float32) / np.float32(np.sqrt(frames))
+    moved = [np.roll(specimen, (step_px[0] * f, step_px[1] * f), (0, 1)) for f in range(frames)]
+    return np.asarray(noise + np.stack(moved), dtype=np.float32)

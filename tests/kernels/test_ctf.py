@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests.kernels.ctf_images import Truth, ring_phase_error, simulate_image, turned
+from tests.kernels.ctf_obstacles import obstructed_image
 from tests.kernels.ctf_ringless import KINDS, ringless_image
 from warpcore.kernels.ctf import CtfFit, automatic_grid, fit_image, fit_spectrum
 from warpcore.kernels.ctf_joint import device_geometry
@@ -123,6 +125,14 @@ def test_a_gradient_over_the_field_is_found_and_makes_no_astigmatism() -> None:
     assert result.defocus_u_angstrom - result.defocus_v_angstrom < 60
     assert result.grid.tilt_axis_degrees is not None
     assert abs(abs(result.grid.tilt_axis_degrees) - 90) < 5
+    assert result.grid.tilt_degrees == pytest.approx(np.degrees(np.arctan(2000 / (1024 * 1.1))), abs=2)
+
+
+def test_the_public_function_takes_what_other_programs_call_it_with() -> None:
+    names = "amplitude_spectrum pixel_size voltage cs amplitude_contrast range_min range_max defocus_min defocus_max fit_phase"
+    parameters = inspect.signature(fit_spectrum).parameters
+    assert list(parameters) == names.split()
+    assert parameters["fit_phase"].default is False
 
 
 def test_shapes_that_cannot_be_are_refused_with_their_size() -> None:
@@ -176,3 +186,44 @@ def test_gradients_of_the_likelihood_agree_with_finite_differences() -> None:
     for i, step in enumerate([20.0, 20.0, 0.02, 20.0, 20.0, 20.0, 20.0]):
         difference = (float(value(at.at[i].add(step))) - float(value(at.at[i].add(-step)))) / (2 * step)
         assert gradient[i] == pytest.approx(difference, rel=0.03, abs=2e-3 * float(np.abs(gradient).max()))
+
+
+def test_crystalline_ice_shows_in_its_ring(image: np.ndarray, fitted: CtfFit) -> None:
+    k = np.hypot(np.fft.rfftfreq(1024, 1.1)[None, :], np.fft.fftfreq(1024, 1.1)[:, None])
+    noise = np.random.default_rng(6).standard_normal((1024, 1024), dtype=np.float32)
+    ring = np.fft.irfft2(np.fft.rfft2(noise) * np.exp(-(((k - 1 / 3.7) / 0.004) ** 2)), s=(1024, 1024))
+    icy = fit((image + ring).astype(np.float32))
+    assert fitted.ice_ring is not None
+    assert icy.ice_ring is not None
+    # Measured -0.01 and 0.19.
+    assert abs(fitted.ice_ring) < 0.05
+    assert icy.ice_ring > 0.1
+    assert icy.defocus_u_angstrom == pytest.approx(fitted.defocus_u_angstrom, abs=20)
+
+
+def test_a_specimen_twice_as_thick_has_twice_the_relative_thickness(image: np.ndarray) -> None:
+    twice = replace(TRUTH, signal_to_noise=2 * TRUTH.signal_to_noise, strong=2 * TRUTH.strong)
+    thin, thick = fit(image, dose=40.0).ice_thickness, fit(simulate_image(twice), dose=40.0).ice_thickness
+    assert thin is not None
+    assert thick is not None
+    # Measured 2.04.
+    assert thick / thin == pytest.approx(2.0, rel=0.15)
+    assert fit(image).ice_thickness is None
+
+
+@pytest.mark.parametrize("kind", ["foil", "carbon", "beads"])
+def test_what_else_is_in_the_image_does_not_move_the_fit(kind: str) -> None:
+    result = fit(obstructed_image(kind, TRUTH, 0), dose=40.0)
+    assert result.failure is None
+    # Measured: 31 Å without anything, 102 Å with a fifth of the field under beads, 52 Å at most with the others.
+    assert result.defocus_u_angstrom == pytest.approx(TRUTH.defocus_u, abs=130)
+    assert result.defocus_v_angstrom == pytest.approx(TRUTH.defocus_v, abs=130)
+
+
+# A window wider than the field is cut to it; the benchmark draws windows of 256 to 2048 px for all kinds of fields.
+@pytest.mark.parametrize("window", [256, 2048])
+def test_all_windows_work_on_a_small_field_too(window: int) -> None:
+    truth = replace(TRUTH, pixel_size=2.2)
+    result = fit(simulate_image(truth, (512, 512)), truth, window_px=window, range_max_angstrom=4.5)
+    assert result.failure is None
+    assert result.defocus_angstrom == pytest.approx(14750, abs=60)
