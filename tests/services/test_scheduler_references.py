@@ -11,7 +11,7 @@ import tifffile
 
 from tests.services.movie_files import write_eer, write_raw_mrc
 from warpcore.services.movies.mrc_writer import write_mrc
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.movies.settings import ImportSettings, Settings
 from warpcore.services.scheduler.references import check_fit, check_references
 
 
@@ -74,7 +74,8 @@ def test_defects_beyond_the_movie(movies: dict[str, Path], tmp_path: Path) -> No
 
 
 def test_files_that_are_not_there_are_faults_before_anything_is_read(tmp_path: Path) -> None:
-    settings = ImportSettings(gain_path=str(tmp_path / "gone.mrc"), defects_path=str(tmp_path))
+    imported = {"gain_path": str(tmp_path / "gone.mrc"), "defects_path": str(tmp_path)}
+    settings = Settings.model_validate({"import": imported})
     identity, found = check_references(settings)
     assert identity == ""
     assert [fault["name"] for fault in found] == ["import.gain_path", "import.defects_path"]
