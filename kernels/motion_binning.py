@@ -18,7 +18,7 @@ Array = jax.Array
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
-MARGIN = 64
+MARGIN = 32
 """Zeros around a binned frame, px: patches follow drifts beyond its edge."""
 
 _CHUNK_BYTES = 160 << 20

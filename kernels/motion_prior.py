@@ -22,17 +22,31 @@ _FREE = 300.0  # Å; place and straight drift
 _SEARCH_NODES = 300
 
 
-def track_covariance(times: Float64Array, smooth: float, steps: float, jitter: float, settling: bool) -> Float64Array:
-    """Covariance of a track at `times` in 0..1 [n, n], Å²."""
-    t = np.sqrt(times) if settling else times
-    low, high = np.minimum(t[:, None], t), np.maximum(t[:, None], t)
-    curve = low**2 * (3 * high - low) / 2
-    covariance = (
-        _FREE**2 * (1 + times[:, None] * times) + smooth**2 * curve + steps**2 * np.minimum(times[:, None], times)
-    )
-    if settling:
-        covariance = covariance + _FREE**2 * t[:, None] * t
-    return np.asarray(covariance + (jitter**2 + 1e-8) * np.eye(len(times)))
+@dataclass(frozen=True, eq=False)
+class TrackPrior:
+    """Covariances of a track at times in 0..1, all [n, n], Å²: `free` place and drift, `curve` of unit strength (one each for a curve in time
+    and in its square root), `steps` of unit strength."""
+
+    free: tuple[Float64Array, Float64Array]
+    curve: tuple[Float64Array, Float64Array]
+    steps: Float64Array
+
+    @classmethod
+    def at(cls, times: Float64Array) -> TrackPrior:
+        """The parts at these times."""
+        root = np.sqrt(times)
+        curves = []
+        for t in (times, root):
+            low, high = np.minimum(t[:, None], t), np.maximum(t[:, None], t)
+            curves.append(np.asarray(low**2 * (3 * high - low) / 2))
+        line = _FREE**2 * (1 + times[:, None] * times)
+        settling = line + _FREE**2 * root[:, None] * root
+        return cls((line, settling), (curves[0], curves[1]), np.minimum(times[:, None], times))
+
+    def covariance(self, smooth: float, steps: float, jitter: float, settling: bool) -> Float64Array:
+        """Their sum at these strengths, Å."""
+        own = (jitter**2 + 1e-8) * np.eye(len(self.steps))
+        return np.asarray(self.free[settling] + smooth**2 * self.curve[settling] + steps**2 * self.steps + own)
 
 
 def choose_track_prior(times: Float64Array, matrix: Float64Array, right: Float64Array) -> Float64Array:
@@ -40,8 +54,9 @@ def choose_track_prior(times: Float64Array, matrix: Float64Array, right: Float64
 
     With very many nodes there is nothing to gain from smoothing over so few parameters: then a free track.
     """
+    prior = TrackPrior.at(times)
     if len(times) > _SEARCH_NODES:
-        return track_covariance(times, _SMOOTH[-1], _STEPS[-1], _JITTER[-1], False)
+        return prior.covariance(_SMOOTH[-1], _STEPS[-1], _JITTER[-1], False)
     choice: tuple[float, float, float, bool] = (30.0, 3.0, 0.25, False)
     best = -np.inf
     for search in (0, 1, 0, 1):
@@ -50,12 +65,12 @@ def choose_track_prior(times: Float64Array, matrix: Float64Array, right: Float64
             candidates = [(a, choice[1], choice[2], w) for a, w in product(_SMOOTH, (False, True))]
         else:
             candidates = [(choice[0], s, j, choice[3]) for s, j in product(_STEPS, _JITTER)]
-        values = track_evidence(np.stack([track_covariance(times, *one) for one in candidates]), matrix, right)
+        values = track_evidence(np.stack([prior.covariance(*one) for one in candidates]), matrix, right)
         if values.max() > best + 1e-9:
             best, choice = float(values.max()), candidates[int(np.argmax(values))]
         if search == 1 and choice == before:
             break
-    return track_covariance(times, *choice)
+    return prior.covariance(*choice)
 
 
 def track_evidence(covariances: Float64Array, matrix: Float64Array, right: Float64Array) -> Float64Array:
