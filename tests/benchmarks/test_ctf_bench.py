@@ -36,9 +36,10 @@ def resolution(value: float | None) -> str:
 
 def test_real_spectra_beside_ctffind(shared_data: Path) -> None:
     print(
-        "\nReal spectra (EMPIAR-10204), ours minus CTFFIND 4.1\n  movie   dU/Å   dV/Å  dangle  resolution/Å (CTFFIND)"
+        "\nReal spectra (EMPIAR-10204), ours minus CTFFIND 4.1; and our angle minus that of another program's least-squares fit of the same"
+        "\n  movie   dU/Å   dV/Å  dangle  dangle (other)  resolution/Å (CTFFIND)"
     )
-    errors, angles = [], []
+    errors, angles, others = [], [], []
     for row in list(csv.reader((shared_data / "spectra" / "reference_ctf.csv").read_text().splitlines()))[1:]:
         spectrum = mrcfile.read(shared_data / "spectra" / row[0])
         fit = fit_spectrum(spectrum, 1.3995525, 200, 1.4, 0.1, 30, 4, 0.5, 5)
@@ -46,9 +47,10 @@ def test_real_spectra_beside_ctffind(shared_data: Path) -> None:
         error = [fit.defocus_u_angstrom - u, fit.defocus_v_angstrom - v, turned(fit.angle_degrees - angle)]
         errors.append(error)
         angles.append((fit.angle_degrees, angle))
+        others.append(turned(fit.angle_degrees - float(row[11])))
         assert fit.failure is None
         print(
-            f"  {row[0][9:14]} {error[0]:6.1f} {error[1]:6.1f} {error[2]:7.1f}  {resolution(fit.resolution_angstrom)} ({float(row[5]):.2f})"
+            f"  {row[0][9:14]} {error[0]:6.1f} {error[1]:6.1f} {error[2]:7.1f} {others[-1]:10.1f}         {resolution(fit.resolution_angstrom)} ({float(row[5]):.2f})"
         )
     mean, largest = np.abs(errors).mean(axis=0), np.abs(errors).max(axis=0)
     print(f"  mean |dU| {mean[0]:.1f}, |dV| {mean[1]:.1f}, |dangle| {mean[2]:.1f}; largest {largest.round(1)}")
@@ -56,6 +58,8 @@ def test_real_spectra_beside_ctffind(shared_data: Path) -> None:
     ours, ctffind = np.std(angles, axis=0, ddof=1)
     print(f"  scatter of the angle over the session: ours {ours:.1f}°, CTFFIND {ctffind:.1f}°")
     assert ours < ctffind
+    # Measured 0.5°: where the angle differs from CTFFIND's by more than 4° (twice), an independent fit says what ours says.
+    assert np.abs(others).max() <= 2
     assert (mean[:2] <= 25).all()
     assert (largest[:2] <= 70).all()
     assert mean[2] <= 4
