@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ def inside(directory: Path, relative_path: str) -> Path:
     return directory / pure
 
 
+_TEMPORARY = re.compile(r"\.(?P<target>.+)\.[a-z0-9_]{8}(?P<suffix>\.[^.]+)")
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yields a temporary name in `path`'s folder (made where missing); renames it to `path`, flushed, on a clean exit only."""
@@ -43,6 +47,17 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep_temporaries(directory: Path) -> list[str]:
+    """Deletes what `written_whole` of a killed process left in `directory`; returns the names. Only for the one writer of that directory."""
+    swept = []
+    for path in directory.glob(".*"):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and match["target"].endswith(match["suffix"]) and path.is_file():
+            path.unlink(missing_ok=True)
+            swept.append(path.name)
+    return swept
 
 
 def file_mode() -> int:

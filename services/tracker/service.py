@@ -25,7 +25,7 @@ from warpcore.bus.messages import (
     ServiceEvent,
 )
 from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.paths import OutputPaths, PathOutsideError, inside, write_text_whole
+from warpcore.services.movies.paths import OutputPaths, PathOutsideError, inside, sweep_temporaries, write_text_whole
 from warpcore.services.movies.warp_xml import set_selection
 from warpcore.services.tracker.particles import collect_particles
 from warpcore.services.tracker.state import PARTICLES, TrackerState
@@ -78,6 +78,8 @@ class _Shell:
     def run(self, stop: threading.Event) -> None:
         """The loop."""
         log.info("tracker keeps the files in %s", self._directory)
+        for name in sweep_temporaries(self._directory):
+            log.info("%s: half written by a tracker that was killed, deleted", name)
         self._tell("service.started")
         while not stop.is_set():
             for item in self._follower.poll(self._state.wait_s(time.monotonic())):

@@ -1,13 +1,21 @@
-"""Outputs under temporary names beside their places, put in place together or not at all."""
+"""Outputs in a folder of their own under `.warpcore/staging`, put in place together or not at all.
+
+A task's folder stands beside a lock file that its process holds. What a killed process left behind is thus told from what is being written,
+on any host, and goes when the next task begins.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 from warpcore.services.movies.generations import Generation, keep, same_content
 from warpcore.services.movies.paths import file_mode, flush, inside
+
+_FOLDER = ".warpcore/staging"
 
 
 class Staging:
@@ -18,16 +26,25 @@ class Staging:
         self._staged: dict[str, Path] = {}
         self._by_step: dict[str, list[str]] = {}
         self._retained: set[str] = set()
+        self._lock: int | None = None
+        self._folder: Path | None = None
 
     def place(self, step: str, relative: str) -> Path:
-        """A temporary path in the folder of `relative` (below the processing directory, made where missing)."""
+        """A temporary path for `relative` (below the processing directory, its folder made where missing)."""
         final = inside(self._processing, relative)
         final.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{final.stem}.", suffix=final.suffix, dir=final.parent)
-        os.close(handle)
-        self._staged[relative] = Path(name)
+        folder = self._folder or self._open()
+        if folder.stat().st_dev == final.parent.stat().st_dev:
+            temporary = folder / f"{len(self._staged)}{final.suffix}"
+            temporary.touch()
+        else:
+            # The output's folder is another file system, where a rename from here is none.
+            handle, name = tempfile.mkstemp(prefix=f".{final.stem}.", suffix=final.suffix, dir=final.parent)
+            os.close(handle)
+            temporary = Path(name)
+        self._staged[relative] = temporary
         self._by_step.setdefault(step, []).append(relative)
-        return Path(name)
+        return temporary
 
     def retain(self, step: str, relative: str) -> None:
         """Leave a file of an earlier run where it is, as an output of this run's step."""
@@ -56,11 +73,58 @@ class Staging:
         stale = {path for step in ran for path in before.outputs.get(step, [])} - set(self._staged) - self._retained
         for relative in stale:
             inside(self._processing, relative).unlink(missing_ok=True)
-        self._staged = {}
+        self._close()
         return self._by_step, kept
 
     def discard(self) -> None:
         """Delete what was staged."""
         for temporary in self._staged.values():
             temporary.unlink(missing_ok=True)
+        self._close()
+
+    def _open(self) -> Path:
+        base = self._processing / _FOLDER
+        base.mkdir(parents=True, exist_ok=True)
+        _sweep(base)
+        while True:
+            handle, name = tempfile.mkstemp(suffix=".lock", dir=base)
+            _try_lock(handle)
+            if os.path.exists(name):
+                break
+            # Another's sweep took it before it was locked.
+            os.close(handle)
+        self._lock, self._folder = handle, Path(name).with_suffix("")
+        self._folder.mkdir()
+        return self._folder
+
+    def _close(self) -> None:
         self._staged = {}
+        if self._folder is not None and self._lock is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.with_suffix(".lock").unlink(missing_ok=True)
+            os.close(self._lock)
+        self._lock = self._folder = None
+
+
+def _try_lock(handle: int) -> bool:
+    """Whether the lock is ours now; never where the file system knows no locks: then nothing is ever swept there."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sweep(base: Path) -> None:
+    """Delete the folders whose process is gone."""
+    for lock in base.glob("*.lock"):
+        try:
+            handle = os.open(lock, os.O_RDWR)
+        except OSError:
+            continue
+        try:
+            if _try_lock(handle):
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
