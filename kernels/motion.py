@@ -38,8 +38,9 @@ _LOCAL_NODES_SHORT = 5
 _LOCAL_NODES_TIME = 8
 _MOST_STEPS = 8
 _SETTLED_ANGSTROM = 0.03
-# Frames of pure noise, aligned as well as they can be: 1.4 to 4.1 (32 movies of 2 to 125 frames, 256² to 1024²); movies whose track was found: 5.3 and more.
-_SIGNIFICANT = 4.7
+# Frames of pure noise, aligned as well as they can be: 1.9 to 4.4 (32 movies of 2 to 40 frames, 512² and 1024²). Simulated movies with ever fewer electrons:
+# tracks right to 0.5 Å have 10 and more, all below 6 are tens of Å off.
+_SIGNIFICANT = 6.0
 NO_SIGNAL = "nothing in the frames moves together (blank, or too few electrons): no movement was corrected"
 
 
