@@ -73,9 +73,10 @@ class Site:
 
 
 class WorkerSide:
-    """The worker's side of the wire, without any computing."""
+    """The worker's side of the wire, without any computing; its outputs are empty files."""
 
     def __init__(self, site: Site, name: str, instance: str = "1") -> None:
+        self.processing = site.processing
         self.name = name
         self.instance = instance
         self.dealer = Dealer(site.endpoints.workers, f"{name}#{instance}".encode(), name)
@@ -92,6 +93,10 @@ class WorkerSide:
     def finish(self, task: wire.AssignTask) -> None:
         results = {step: {"resolution_angstrom": 4.0} for step in task.run}
         outputs = {step: [f"{step}/{task.name}.mrc"] for step in task.run}
+        for step in task.run:
+            output = self.processing / outputs[step][0]
+            output.parent.mkdir(exist_ok=True)
+            output.touch()
         self.dealer.send(wire.TaskFinished(self.name, task.lease, task.run, results, outputs))
 
 
@@ -195,10 +200,6 @@ def test_outputs_that_vanished_while_nobody_looked_are_made_again(site: Site, wa
         worker.dealer.send(wire.PullTasks("w", 2))
         wait_until(lambda: len(worker.got(wire.AssignTask)) == 2)
         for task in worker.got(wire.AssignTask):
-            for step in task.run:
-                output = site.processing / step / f"{task.name}.mrc"
-                output.parent.mkdir(exist_ok=True)
-                output.touch()
             worker.finish(task)
         wait_until(lambda: ask(client, wire.GetProcessing()).counts["processed"] == 2)
     worker.dealer.close()
