@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from warpcore.kernels import ctf_quality as quality
-from warpcore.kernels.ctf_quality import Lens, Profile
+from warpcore.kernels.ctf_background import Background, background, smooth_log, spline_at
+from warpcore.kernels.ctf_quality import Lens, Profile, radial_profile
 from warpcore.kernels.ctf_refine import (
     Geometry,
     Parameters,
@@ -19,7 +19,6 @@ from warpcore.kernels.ctf_refine import (
     bending_penalty,
     demodulate,
     improve,
-    patch_ratios,
     scan_planes,
     surface_basis,
 )
@@ -30,6 +29,8 @@ SCALE_KNOTS = 5
 SEARCH_KNOTS = 6
 # Candidates of the search that come this near to its best are refined, too.
 NEAR_BEST = 0.6
+# Rounds of background and parameters in turn, for the mean and for all patches: phase, defocus and background exchange much and settle slowly.
+ROUNDS = {False: (2, 2), True: (8, 4)}
 # How far the surface may bend away from its plane, and how steep the plane is looked for (edge to edge), in Å.
 BENDING_ANGSTROM = 300.0
 STEEPEST_ANGSTROM = 6000.0
@@ -48,12 +49,11 @@ class Range:
 
 @dataclass(frozen=True)
 class State:
-    """An estimate with what belongs to it: parameters, middle line and ring amplitude of the mean spectrum at `profile.k`."""
+    """An estimate with what belongs to it: parameters, the mean spectrum's radial profile, and background and rings at `profile.k`."""
 
     at: Parameters
     profile: Profile
-    middle: np.ndarray
-    amplitude: np.ndarray
+    under: Background
 
 
 @dataclass(frozen=True)
@@ -91,21 +91,21 @@ def device_geometry(pixels: Band) -> Geometry:
 def estimate_mean(mean_half: np.ndarray, pixels: Band, lens: Lens, wanted: Range) -> Estimate:
     """Fit one spectrum [2·limit+1, limit+1], the mean over the field, in the band `pixels`: no surface."""
     mean = mean_half.ravel()[pixels.index]
-    profile = quality.radial_profile(pixels, mean)
+    profile = radial_profile(pixels, mean)
     # First guess of the background: few splines through the middle of the rings.
-    line = np.exp(quality.smooth_log(profile, SEARCH_KNOTS))
+    line = np.exp(smooth_log(profile, SEARCH_KNOTS))
     relative = mean / np.interp(pixels.k, profile.k, line)
     polar = polar_mean(pixels, relative, profile.k.size)
     mean_power = jnp.asarray(mean[None], jnp.float32)
     best: Estimate | None = None
     for candidate in _candidates(polar, lens, wanted):
         at = _parameters(candidate)
-        for _ in range(2):
+        for _ in range(ROUNDS[wanted.fit_phase][0]):
             state = _background(profile, lens, at, np.ones((1, 1)))
             at = _refine(pixels, mean_power, state, np.ones((1, 1)), lens, wanted.fit_phase)
         evidence = ring_evidence(polar, lens, at)
         if best is None or evidence > best.evidence:
-            best = Estimate(State(at, state.profile, state.middle, state.amplitude), evidence, 0.0, (1, 1), polar)
+            best = Estimate(replace(state, at=at), evidence, 0.0, (1, 1), polar)
     assert best is not None
     return replace(best, bead_evidence=bead_evidence(polar))
 
@@ -175,10 +175,8 @@ def ring_evidence(polar: Polar, lens: Lens, at: Parameters) -> float:
     # Alone, the background may have as many coefficients more as there are rings: with more it would draw them itself.
     extra = int(np.clip(np.ptp(lens.chi(polar.k2, defocus)) / math.pi - 1, 1, SCALE_KNOTS))
     whole = float(np.sum(weight * data**2))
-    alone = _residual(whole, weight, data, np.ones((1, 1)), quality.spline_at(knots + extra, place), None)
-    joint = _residual(
-        whole, weight, data, rings, quality.spline_at(knots, place), quality.spline_at(SCALE_KNOTS, place)
-    )
+    alone = _residual(whole, weight, data, np.ones((1, 1)), spline_at(knots + extra, place), None)
+    joint = _residual(whole, weight, data, rings, spline_at(knots, place), spline_at(SCALE_KNOTS, place))
     return 0.5 * float((weight > 0).sum()) * math.log(max(alone, 1e-30) / max(joint, 1e-30))
 
 
@@ -188,8 +186,8 @@ def bead_evidence(polar: Polar) -> float:
     place, k = np.linspace(0, 1, polar.k2.size), np.sqrt(polar.k2.astype(np.float64))
     knots = 8
     whole = float(np.sum(weight * data**2))
-    alone = _residual(whole, weight, data, np.ones((1, 1)), quality.spline_at(knots + SCALE_KNOTS, place), None)
-    middle, scale = quality.spline_at(knots, place), quality.spline_at(SCALE_KNOTS, place)
+    alone = _residual(whole, weight, data, np.ones((1, 1)), spline_at(knots + SCALE_KNOTS, place), None)
+    middle, scale = spline_at(knots, place), spline_at(SCALE_KNOTS, place)
     best = alone
     for length in np.geomspace(20, min(600.0, 0.5 / float(np.median(np.diff(k)))), 80):
         turn = 2 * np.pi * length * k[:, None]
@@ -233,8 +231,7 @@ def _background(profile: Profile, lens: Lens, at: Parameters, surface: np.ndarra
     defoci = surface @ np.asarray(at.nodes, dtype=np.float64)
     rings = mean_rings(profile.k2, lens, at, defoci)
     knots = background_knots(lens, float(defoci.mean()), profile.k2)
-    middle, amplitude = quality.background_and_scale(profile, rings, knots, SCALE_KNOTS)
-    return State(at, profile, middle, amplitude)
+    return State(at, profile, background(profile, rings, knots, SCALE_KNOTS))
 
 
 @jax.jit
@@ -255,21 +252,20 @@ def demodulated_at(
 ) -> tuple[jax.Array, jax.Array]:
     """`demodulate` of patch spectra [P, bins, capacity] at a state's estimate."""
     geometry, hats = device_geometry(pixels), _hats(pixels)
-    line = jnp.asarray(np.interp(pixels.k, state.profile.k, state.middle), jnp.float32)
-    amplitude = jnp.asarray(np.interp(pixels.k, state.profile.k, state.amplitude / state.middle), jnp.float32)
-    if power.shape[0] == 1:
-        ratio = jnp.ones((1, hats.shape[1]), jnp.float32)
-    else:
-        ratio = patch_ratios(power, line, hats, geometry.weight)
+    line = jnp.asarray(np.interp(pixels.k, state.profile.k, state.under.middle), jnp.float32)
+    amplitude = jnp.asarray(
+        np.interp(pixels.k, state.profile.k, state.under.amplitude / state.under.middle), jnp.float32
+    )
     sums: tuple[jax.Array, jax.Array] = demodulate(
         power,
-        Whitening(line, hats, ratio),
+        Whitening(line, hats),
         amplitude,
         geometry,
         state.at,
         jnp.asarray(surface, jnp.float32),
         jnp.float32(lens.wavelength),
         jnp.float32(lens.cs_mm),
+        own_level=power.shape[0] > 1,
     )
     return sums
 
@@ -287,11 +283,12 @@ def _refine(
     geometry = device_geometry(pixels)
     demodulated, variance = demodulated_at(pixels, power, state, surface, lens)
     nodes = surface.shape[1]
+    trust = jnp.asarray(_at_bins(geometry, state.profile, state.under.trust))
     improved: tuple[Parameters, jax.Array] = improve(
-        demodulated,
+        demodulated * trust,
         jnp.asarray(bin_amplitude(geometry, state)[None]),
         variance,
-        geometry,
+        geometry._replace(number=geometry.number * trust),
         state.at,
         jnp.asarray(surface, jnp.float32),
         jnp.asarray(np.zeros((nodes, nodes)) if prior is None else prior, jnp.float32),
@@ -303,8 +300,12 @@ def _refine(
 
 def bin_amplitude(geometry: Geometry, state: State) -> np.ndarray:
     """Relative ring amplitude at each bin, float32 [bins]."""
-    k = np.sqrt(np.asarray(geometry.bin_k2))
-    return np.asarray(np.interp(k, state.profile.k, state.amplitude / state.middle), dtype=np.float32)
+    return _at_bins(geometry, state.profile, state.under.amplitude / state.under.middle)
+
+
+def _at_bins(geometry: Geometry, profile: Profile, values: np.ndarray) -> np.ndarray:
+    """What is known along a profile [R], at each bin, float32 [bins]."""
+    return np.asarray(np.interp(np.sqrt(np.asarray(geometry.bin_k2)), profile.k, values), dtype=np.float32)
 
 
 def _local(
@@ -335,10 +336,10 @@ def _local(
     nodes = mean_defocus + offset + slope_x * x.ravel() + slope_y * y.ravel()
     at = state.at._replace(nodes=jnp.asarray(nodes, jnp.float32))
     prior = bending_penalty(columns, rows) / BENDING_ANGSTROM**2
-    for _ in range(2):
+    for _ in range(ROUNDS[wanted.fit_phase][1]):
         state = _background(state.profile, lens, at, surface)
         at = _refine(pixels, power, state, surface, lens, wanted.fit_phase, prior)
-    return State(at, state.profile, state.middle, state.amplitude)
+    return replace(state, at=at)
 
 
 def spread_evenly(count: int) -> np.ndarray:

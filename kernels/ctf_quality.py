@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from warpcore.kernels.ctf_search import spline_basis
 from warpcore.kernels.spectra import Band
 
 AGREEMENT_LIMIT = 0.3
@@ -68,45 +67,6 @@ def radial_profile(pixels: Band, values: np.ndarray, radius_squared: np.ndarray 
     power = np.bincount(ring, weight * values[inside], minlength=rings) / safe
     full = count > 0
     return Profile(np.sqrt(mean_k2[full]), mean_k2[full], count[full], power[full])
-
-
-def background_and_scale(
-    profile: Profile, rings: np.ndarray, knots: int, scale_knots: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Smooth middle line and ring amplitude of a spectrum, power ≈ middle - amplitude·rings, with rings = cos 2χ; each [R], amplitude ≥ 0.
-
-    Cubic splines in frequency fitted together by relative least squares, so that strong low frequencies do not rule.
-    """
-    first = np.exp(smooth_log(profile, knots))
-    place = (profile.k - profile.k[0]) / (profile.k[-1] - profile.k[0])
-    middle_basis = first[:, None] * spline_at(knots, place)
-    scale_basis = first[:, None] * spline_at(scale_knots, place)
-    design = np.concatenate([middle_basis, -scale_basis * rings[:, None]], axis=1)
-    weight = np.sqrt(profile.count)
-    for _ in range(2):
-        solution = np.linalg.lstsq(design * (weight / first)[:, None], profile.power * weight / first, rcond=1e-6)[0]
-        middle = middle_basis @ solution[:knots]
-        first_now = np.where(middle > 0.05 * first, middle, first)
-        weight = np.sqrt(profile.count) * np.minimum(1.0, first / np.maximum(first_now, 1e-30))
-    amplitude = scale_basis @ solution[knots:]
-    return first_now, np.clip(amplitude, 0.0, 0.98 * first_now)
-
-
-def smooth_log(profile: Profile, knots: int) -> np.ndarray:
-    """Smoothing of ln power by few cubic splines in frequency, [R]."""
-    place = (profile.k - profile.k[0]) / (profile.k[-1] - profile.k[0])
-    basis, weight = spline_at(knots, place), np.sqrt(profile.count)
-    logarithm = np.log(np.maximum(profile.power, 1e-30))
-    return np.asarray(basis @ np.linalg.lstsq(basis * weight[:, None], logarithm * weight, rcond=None)[0])
-
-
-def spline_at(knots: int, place: np.ndarray) -> np.ndarray:
-    """Cubic B-splines at places in [0, 1], interpolated from a fine table: float64 [len(place), knots]."""
-    table = spline_basis(knots, 1025)
-    position = np.clip(place, 0, 1) * 1024
-    below = np.minimum(position.astype(np.int64), 1023)
-    part = (position - below)[:, None]
-    return np.asarray(table[below] * (1 - part) + table[below + 1] * part)
 
 
 def agreement(profile: Profile, whitened: np.ndarray, model: np.ndarray, phase: np.ndarray, step: float) -> np.ndarray:

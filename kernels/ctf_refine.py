@@ -75,21 +75,13 @@ def chi(
 
 
 class Whitening(NamedTuple):
-    """What turns power into 1 + rings + noise: mean background [bins, capacity], smooth hats over frequency [bins, H], each patch's ratio on them [P, H]."""
+    """What turns power into 1 + rings + noise: mean background [bins, capacity], smooth hats over frequency [bins, H] for each patch's ratio to it."""
 
     line: jax.Array
     hats: jax.Array
-    ratio: jax.Array
 
 
-@jax.jit
-def patch_ratios(power: jax.Array, line: jax.Array, hats: jax.Array, weight: jax.Array) -> jax.Array:
-    """Ratio of each patch's power [P, bins, capacity] to the mean background on a few hats over frequency [bins, H]: [P, H]."""
-    by_bin = jnp.einsum("pbc,bc->pb", power, weight / line)
-    return jnp.maximum((by_bin @ hats) / jnp.maximum(jnp.sum(weight, axis=-1) @ hats, 1.0), 1e-6)
-
-
-@jax.jit
+@partial(jax.jit, static_argnames=("own_level",))
 def demodulate(
     power: jax.Array,
     whitening: Whitening,
@@ -99,30 +91,38 @@ def demodulate(
     surface: jax.Array,
     wavelength: jax.Array,
     cs: jax.Array,
+    *,
+    own_level: bool,
 ) -> tuple[jax.Array, jax.Array]:
     """Σ over each bin of the whitened spectrum times e^{-2i(χ + phase)} at the estimate, complex64 [P, bins], and its mean square.
 
     `power` [P, bins, capacity]; `amplitude` [bins, capacity] of the rings; `surface` [P, G] is the spline basis at the patches. Rings
     -a cos 2χ would also leave -a/2·Σe^{-4iχ}, which is not zero over few rings and would pull the fit; that is taken off.
+    With `own_level` each patch is measured against its own background, the mean one times a ratio that is smooth over frequency.
     """
     weight = geometry.weight
     total = jnp.sum(weight)
 
-    def one(item: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        values, ratio, defocus = item
-        whitened = values / (whitening.line * (whitening.hats @ ratio)[:, None]) - 1
-        whitened = whitened * weight
+    def one(item: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        values, defocus = item
         turn = 2 * (
             chi(geometry.k2, geometry.cos2, geometry.sin2, at.astigmatism_x, at.astigmatism_y, defocus, wavelength, cs)
             + at.phase
         )
         cos, sin = jnp.cos(turn), jnp.sin(turn)
+        relative = values / whitening.line
+        if own_level:
+            # Against line and rings, not the line alone: where rings are as wide as the hats, the ratio would follow them and turn their phase.
+            expected = jnp.sum(weight * (1 - amplitude * cos), axis=-1) @ whitening.hats
+            ratio = jnp.sum(weight * relative, axis=-1) @ whitening.hats / jnp.maximum(expected, 1e-6)
+            relative = relative / (whitening.hats @ jnp.maximum(ratio, 1e-6))[:, None]
+        whitened = (relative - 1) * weight
         ripple = 0.5 * amplitude * weight
         real = jnp.sum(whitened * cos + ripple * (cos * cos - sin * sin), axis=-1)
         imaginary = -jnp.sum(whitened * sin + 2 * ripple * sin * cos, axis=-1)
         return jax.lax.complex(real, imaginary), jnp.sum(whitened * whitened) / total
 
-    sums: tuple[jax.Array, jax.Array] = jax.lax.map(one, (power, whitening.ratio, surface @ at.nodes))
+    sums: tuple[jax.Array, jax.Array] = jax.lax.map(one, (power, surface @ at.nodes))
     return sums[0], jnp.mean(sums[1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -11,11 +12,11 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from warpcore.kernels import ctf_quality as quality
+from warpcore.kernels.ctf_background import background
 from warpcore.kernels.ctf_joint import (
     SCALE_KNOTS,
     Estimate,
     Range,
-    State,
     background_knots,
     bin_amplitude,
     demodulated_at,
@@ -73,7 +74,7 @@ def fit_spectra(spectra: PatchSpectra, start: Estimate, lens: Lens, wanted: Rang
     phase = lens.chi(profile.k2, defocus) + float(at.phase)
     rings = np.cos(2 * phase)
     knots = background_knots(lens, defocus, profile.k2)
-    middle, amplitude = quality.background_and_scale(profile, rings, knots + 2, SCALE_KNOTS + 1)
+    middle, amplitude, _ = background(profile, rings, knots + 2, SCALE_KNOTS + 1)
     whitened = profile.power / middle - 1
     curve = quality.agreement(profile, whitened, -rings, phase, seen.step)
     resolution = quality.fit_resolution(profile.k, curve, wanted.k_min, wanted.k_max)
@@ -157,7 +158,7 @@ def _directions(mean: np.ndarray, pixels: Band, found: Estimate, lens: Lens, def
     """Cross-correlation of the mean whitened spectrum with the model, and the directions with the least of the rings."""
     state = found.state
     at = state.at._replace(nodes=jnp.array([defocus], jnp.float32))
-    mean_state = State(at, state.profile, state.middle, state.amplitude)
+    mean_state = replace(state, at=at)
     power = jnp.asarray(mean.ravel()[pixels.index][None], jnp.float32)
     demodulated, variance = demodulated_at(pixels, power, mean_state, np.ones((1, 1)), lens)
     geometry = device_geometry(pixels)
