@@ -25,13 +25,13 @@ class Background(NamedTuple):
 
 
 def background(profile: Profile, rings: np.ndarray, knots: int, scale_knots: int) -> Background:
-    """Fit floor and scale under `rings` = cos 2χ [R] by cubic splines in frequency with coefficients that are not negative.
+    """Fit floor and scale under `rings` = cos 2χ [R] by cubic splines with coefficients that are not negative.
 
     Relative least squares, so that strong low frequencies do not rule. A specimen of few kinds of bodies has a structure of its own there,
     which no smooth scale follows: neighbours that misfit by more than counting noise does are trusted less, here and in what is fitted after.
     """
     first = np.exp(smooth_log(profile, knots))
-    place = (profile.k - profile.k[0]) / (profile.k[-1] - profile.k[0])
+    place = _place(profile.k)
     floor, scale = spline_at(knots, place), spline_at(scale_knots, place)
     design = np.concatenate([floor, 0.5 * (1 - rings)[:, None] * scale], axis=1)
     relative, counting = profile.power / first, np.sqrt(profile.count)
@@ -46,9 +46,14 @@ def background(profile: Profile, rings: np.ndarray, knots: int, scale_knots: int
     return Background(middle, np.minimum(amplitude, 0.98 * middle), trust)
 
 
+def _place(k: np.ndarray) -> np.ndarray:
+    """Where splines stand along frequency, 0 to 1: denser at low frequencies, where spectra are steep."""
+    return np.asarray(np.sqrt((k - k[0]) / (k[-1] - k[0])))
+
+
 def smooth_log(profile: Profile, knots: int) -> np.ndarray:
-    """Smoothing of ln power by few cubic splines in frequency, [R]."""
-    place = (profile.k - profile.k[0]) / (profile.k[-1] - profile.k[0])
+    """Smoothing of ln power by few cubic splines, [R]."""
+    place = _place(profile.k)
     basis, weight = spline_at(knots, place), np.sqrt(profile.count)
     logarithm = np.log(np.maximum(profile.power, 1e-30))
     return np.asarray(basis @ np.linalg.lstsq(basis * weight[:, None], logarithm * weight, rcond=None)[0])

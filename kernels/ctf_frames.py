@@ -54,6 +54,7 @@ class FrameSums:
 
     def __iter__(self) -> Iterator[jax.Array]:
         """Each sum in turn, float32 [H, W]."""
+        gains: dict[int, jax.Array] = {}
         for begin, end in zip(self.edges[:-1], self.edges[1:], strict=True):
             centre = self.shifts_px[begin:end].mean(axis=0)
             shifts = np.round(self.shifts_px[begin:end] - centre).astype(np.int32)
@@ -62,9 +63,11 @@ class FrameSums:
             group = self.frames[begin:end]
             means = group[:, ::16, ::16].astype(np.float64)
             level = np.nanmean(np.where(np.isfinite(means), means, np.nan), axis=(1, 2)) * self.gain[::16, ::16].mean()
+            if margin not in gains:
+                gains = {margin: jnp.asarray(np.pad(self.gain, around, "wrap"))}
             yield _sum(
                 jnp.asarray(np.pad(group, ((0, 0), *around), "wrap")),
-                jnp.asarray(np.pad(self.gain, around, "wrap")),
+                gains[margin],
                 jnp.asarray(shifts),
                 jnp.asarray(np.nan_to_num(level), jnp.float32),
                 margin=margin,

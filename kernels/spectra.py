@@ -6,7 +6,8 @@ frequencies up to a limit are kept. That equals resampling (Fourier cropping) wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 
@@ -216,6 +217,27 @@ class PatchSpectra:
         return mean
 
 
+def _cleaned_ahead(
+    images: Iterable[jax.Array | np.ndarray], pixel_size_angstrom: float
+) -> Iterator[tuple[jax.Array, jax.Array]]:
+    """Each image [H, W] without foreign bodies, and its limits; the next is made ready while one is looked at."""
+    waiting = iter(images)
+
+    def prepare() -> tuple[jax.Array, jax.Array] | None:
+        one = next(waiting, None)
+        if one is None:
+            return None
+        image = jnp.asarray(one, jnp.float32)
+        limits = jnp.asarray(clip_limits(image))
+        return without_bodies(image, limits, pixel_size_angstrom), limits
+
+    with ThreadPoolExecutor(1) as thread:
+        ahead = thread.submit(prepare)
+        while (ready := ahead.result()) is not None:
+            ahead = thread.submit(prepare)
+            yield ready
+
+
 def measure(
     images: Iterable[jax.Array | np.ndarray],
     shape: tuple[int, int],
@@ -231,11 +253,9 @@ def measure(
     origins, window = patch_origins(shape, size, overlap), jnp.asarray(taper(size))
     where = jnp.asarray(origins)
     power, count = jnp.zeros((), jnp.float32), 0
-    for one in images:
-        image = jnp.asarray(one, jnp.float32)
-        limits = jnp.asarray(clip_limits(image))
-        image = without_bodies(image, limits, pixel_size_angstrom)
+    for image, limits in _cleaned_ahead(images, pixel_size_angstrom):
         power = power + patch_power(image, limits, where, window, size=size, limit=limit)
+        power.block_until_ready()
         count += 1
     return PatchSpectra(
         power / count,

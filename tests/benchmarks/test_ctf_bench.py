@@ -18,13 +18,19 @@ import numpy as np
 import pytest
 import scipy.fft
 
+from tests.benchmarks.test_motion_bench import CASES, Case
 from tests.kernels.ctf_images import Truth, ring_phase_error, simulate_frames, simulate_image, turned
 from tests.kernels.ctf_obstacles import OBSTACLES, obstructed_image
 from tests.kernels.ctf_ringless import KINDS, ringless_image
+from warpcore.cli.simulation import simulate_movies
+from warpcore.kernels.correct import correct_movie
 from warpcore.kernels.ctf import CtfFit, fit_image, fit_spectrum
 from warpcore.kernels.ctf_frames import frame_sums
 from warpcore.kernels.ctf_model import electron_wavelength_angstrom
+from warpcore.kernels.motion import estimate_motion
 from warpcore.kernels.motion_model import MotionModel
+from warpcore.services.movies.readers import read_movie
+from warpcore.services.movies.settings import ImportSettings
 
 pytestmark = pytest.mark.bench
 TITAN = {"voltage_kv": 300.0, "cs_mm": 2.7, "amplitude_contrast": 0.07}
@@ -35,34 +41,40 @@ def resolution(value: float | None) -> str:
 
 
 def test_real_spectra_beside_ctffind(shared_data: Path) -> None:
-    print(
-        "\nReal spectra (EMPIAR-10204), ours minus CTFFIND 4.1; and our angle minus that of another program's least-squares fit of the same"
-        "\n  movie   dU/Å   dV/Å  dangle  dangle (other)  resolution/Å (CTFFIND)"
-    )
-    errors, angles, others = [], [], []
-    for row in list(csv.reader((shared_data / "spectra" / "reference_ctf.csv").read_text().splitlines()))[1:]:
-        spectrum = mrcfile.read(shared_data / "spectra" / row[0])
-        fit = fit_spectrum(spectrum, 1.3995525, 200, 1.4, 0.1, 30, 4, 0.5, 5)
-        u, v, angle = (float(x) for x in row[1:4])
-        error = [fit.defocus_u_angstrom - u, fit.defocus_v_angstrom - v, turned(fit.angle_degrees - angle)]
-        errors.append(error)
-        angles.append((fit.angle_degrees, angle))
-        others.append(turned(fit.angle_degrees - float(row[11])))
-        assert fit.failure is None
+    rows = list(csv.reader((shared_data / "spectra" / "reference_ctf.csv").read_text().splitlines()))[1:]
+    # RELION has CTFFIND fit 30 to 5 Å; our own default goes to 4 Å.
+    for finest in (5.0, 4.0):
         print(
-            f"  {row[0][9:14]} {error[0]:6.1f} {error[1]:6.1f} {error[2]:7.1f} {others[-1]:10.1f}         {resolution(fit.resolution_angstrom)} ({float(row[5]):.2f})"
+            f"\nReal spectra (EMPIAR-10204), 30 to {finest:g} Å, ours minus CTFFIND 4.1; and our angle minus that of another program's least-squares fit"
+            "\n  movie   dU/Å   dV/Å  dangle  dangle (other)  resolution/Å (CTFFIND)"
         )
-    mean, largest = np.abs(errors).mean(axis=0), np.abs(errors).max(axis=0)
-    print(f"  mean |dU| {mean[0]:.1f}, |dV| {mean[1]:.1f}, |dangle| {mean[2]:.1f}; largest {largest.round(1)}")
-    # One microscope, one session: the astigmatism is the same, so the scatter is the error.
-    ours, ctffind = np.std(angles, axis=0, ddof=1)
-    print(f"  scatter of the angle over the session: ours {ours:.1f}°, CTFFIND {ctffind:.1f}°")
-    assert ours < ctffind
-    # Measured 0.5°: where the angle differs from CTFFIND's by more than 4° (twice), an independent fit says what ours says.
-    assert np.abs(others).max() <= 2
-    assert (mean[:2] <= 25).all()
-    assert (largest[:2] <= 70).all()
-    assert mean[2] <= 4
+        errors, angles, others = [], [], []
+        for row in rows:
+            spectrum = mrcfile.read(shared_data / "spectra" / row[0])
+            fit = fit_spectrum(spectrum, 1.3995525, 200, 1.4, 0.1, 30, finest, 0.5, 5)
+            u, v, angle = (float(x) for x in row[1:4])
+            error = [fit.defocus_u_angstrom - u, fit.defocus_v_angstrom - v, turned(fit.angle_degrees - angle)]
+            errors.append(error)
+            angles.append((fit.angle_degrees, angle))
+            others.append(turned(fit.angle_degrees - float(row[11])))
+            assert fit.failure is None
+            print(
+                f"  {row[0][9:14]} {error[0]:6.1f} {error[1]:6.1f} {error[2]:7.1f} {others[-1]:10.1f}         {resolution(fit.resolution_angstrom)} ({float(row[5]):.2f})"
+            )
+        mean, largest = np.abs(errors).mean(axis=0), np.abs(errors).max(axis=0)
+        print(f"  mean |dU| {mean[0]:.1f}, |dV| {mean[1]:.1f}, |dangle| {mean[2]:.1f}; largest {largest.round(1)}")
+        # One microscope, one session: the astigmatism is the same, so the scatter is the error.
+        ours, ctffind = np.std(angles, axis=0, ddof=1)
+        print(f"  scatter of the angle over the session: ours {ours:.1f}°, CTFFIND {ctffind:.1f}°")
+        assert ours < ctffind
+        assert (mean[:2] <= 25).all()
+        assert (largest[:2] <= 70).all()
+        if finest == 5.0:
+            assert largest[2] <= 4
+        else:
+            # Two angles differ from CTFFIND's by more than 4°, the rings of 5 to 4 Å say so: another fit of the same band agrees.
+            assert mean[2] <= 4
+            assert np.abs(others).max() <= 2
 
 
 def test_the_real_falcon_micrograph_beside_ctffind(shared_data: Path) -> None:
@@ -145,6 +157,54 @@ def test_simulated_truth() -> None:
         assert rms[1] <= 3.0 * limits[1]
         assert largest[3] <= 2
         assert largest[4] <= 7
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_simulated_movies_of_particles(case: Case, tmp_path: Path) -> None:
+    """The movies of the motion benchmark, four each with astigmatism of 300 Å and more, our own motion correction included."""
+    options = replace(case.options, astigmatism_um=(0.03, 0.08))
+    optics = {
+        "pixel_size_angstrom": options.pixel_size_angstrom,
+        "voltage_kv": options.voltage_kv,
+        "cs_mm": options.cs_mm,
+        "amplitude_contrast": options.amplitude_contrast,
+    }
+    errors = []
+    for seed in range(4):
+        movie = simulate_movies(tmp_path / str(seed), 1, options=options, seed=200 + seed)[0]
+        frames = read_movie(movie.path, ImportSettings()).frames
+        measured: dict[str, Any] = {
+            "gain": None,
+            "defects": None,
+            "pixel_size_angstrom": options.pixel_size_angstrom,
+            "dose_per_frame": options.dose_per_frame,
+        }
+        model = estimate_motion(frames, **measured)
+        corrected = correct_movie(
+            frames, model, binning=0.0, voltage_kv=options.voltage_kv, dose_weighting=True, **measured
+        )
+        dose = options.frames * options.dose_per_frame
+        fit_phase = options.phase_shift_pi != (0.0, 0.0)
+        fit = fit_image(corrected.unweighted, dose=dose, fit_phase=fit_phase, **optics)
+        assert fit.failure is None
+        truth = Truth(
+            defocus_u=movie.truth["defocus_u_angstrom"],
+            defocus_v=movie.truth["defocus_v_angstrom"],
+            angle=movie.truth["defocus_angle_degrees"],
+            phase_shift=movie.truth["phase_shift_degrees"],
+        )
+        errors.append(simulated_errors(fit, truth)[:4])
+    rms, largest = np.sqrt(np.mean(np.square(errors), axis=0)), np.abs(errors).max(axis=0)
+    print(
+        f"\n{case.name}: rms (largest) error of mean defocus {rms[0]:.1f} ({largest[0]:.1f}) Å, U-V {rms[1]:.1f} ({largest[1]:.1f}) Å, "
+        f"angle {rms[2]:.1f} ({largest[2]:.1f})°, phase {rms[3]:.1f} ({largest[3]:.1f})°"
+    )
+    # Four particles in the ice give few rings; in the others the noise of counting alone makes 15 to 20 Å and 1 to 2° (see docs/ctf.md).
+    few = "sparse" in case.name
+    assert rms[0] <= 30
+    assert rms[1] <= (60 if few else 26)
+    assert rms[2] <= (6 if few else 2.5)
+    assert rms[3] <= 3.5
 
 
 def simulated_errors(fit: CtfFit, truth: Truth) -> list[float]:

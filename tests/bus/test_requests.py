@@ -235,14 +235,19 @@ def test_a_request_waits_for_a_server_that_comes_late(address: str) -> None:
 
 
 def test_ctrl_c_passes_through_a_waiting_request(address: str) -> None:
-    with RequestClient(address, "test", timeout_s=30) as client:
-        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
-        started = time.monotonic()
-        with pytest.raises(KeyboardInterrupt):
-            client.request(GetHealth())
-        assert time.monotonic() - started < 10
-        timer.join()
+    # Where tests run in the background of a shell, Ctrl-C is ignored from the start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with RequestClient(address, "test", timeout_s=30) as client:
+            timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+            timer.start()
+            started = time.monotonic()
+            with pytest.raises(KeyboardInterrupt):
+                client.request(GetHealth())
+            assert time.monotonic() - started < 10
+            timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_port_in_use_is_named_with_what_to_do(address: str) -> None:

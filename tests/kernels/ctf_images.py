@@ -29,6 +29,9 @@ class Truth:
     signal_to_noise: float = 0.2
     b_factor: float = 40.0
     strong: float = 1.0
+    # Power at low frequency of shells of `shell_diameter` Å, over that of the noise: their structure is in the spectrum beside the rings.
+    shells: float = 0.0
+    shell_diameter: float = 120.0
 
     @property
     def optics(self) -> dict[str, float]:
@@ -43,7 +46,8 @@ class Truth:
     def power(self, k2: np.ndarray) -> np.ndarray:
         """Power of the specimen over that of the noise at squared frequencies in 1/Å²."""
         steep = np.minimum(0.04**2 / np.maximum(k2, 1e-12), 4.0)
-        return np.asarray(self.signal_to_noise * np.exp(-self.b_factor / 2 * k2) + self.strong * steep)
+        shells = self.shells * np.sinc(self.shell_diameter * np.sqrt(k2)) ** 2
+        return np.asarray(self.signal_to_noise * np.exp(-self.b_factor / 2 * k2) + self.strong * steep + shells)
 
     def rings(self, k_min: float, k_max: float) -> float:
         """Number of rings between two frequencies in 1/Å."""

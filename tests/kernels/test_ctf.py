@@ -20,7 +20,9 @@ from tests.kernels.ctf_images import Truth, ring_phase_error, simulate_image, tu
 from tests.kernels.ctf_obstacles import obstructed_image
 from tests.kernels.ctf_ringless import KINDS, ringless_image
 from warpcore.kernels.ctf import CtfFit, automatic_grid, fit_image, fit_spectrum
+from warpcore.kernels.ctf_background import background
 from warpcore.kernels.ctf_joint import device_geometry
+from warpcore.kernels.ctf_quality import Profile
 from warpcore.kernels.ctf_refine import Parameters, log_likelihood, surface_basis
 from warpcore.kernels.spectra import band
 
@@ -128,6 +130,25 @@ def test_a_gradient_over_the_field_is_found_and_makes_no_astigmatism() -> None:
     assert result.grid.tilt_degrees == pytest.approx(np.degrees(np.arctan(2000 / (1024 * 1.1))), abs=2)
 
 
+def test_the_structure_of_the_specimen_does_not_turn_the_phase() -> None:
+    """Shells of one size, a phase plate and little defocus: few rings, which background and structure must not stand in for."""
+    little = {"defocus_u": 6300.0, "defocus_v": 5700.0, "phase_shift": 90.0}
+    truth = Truth(**little, shells=3000.0, strong=0.1, signal_to_noise=0.5)
+    found = fit_image(simulate_image(truth, (1024, 1024), 3), fit_phase=True, dose=40.0, **truth.optics)
+    assert found.failure is None
+    # Measured over four images: phase within 2.6°, defocus within 27 Å.
+    assert found.phase_shift_degrees == pytest.approx(90, abs=4)
+    assert found.defocus_angstrom == pytest.approx(6000, abs=45)
+
+
+def test_much_defocus_takes_longer_patches() -> None:
+    truth = Truth(defocus_u=50000, defocus_v=49500)
+    image = simulate_image(truth, (2048, 2048), 41)
+    found = fit_image(image, dose=40.0, **truth.optics)
+    # Measured over ten images: mean defocus 12 Å rms, 21 Å at most; with patches of 512 px 19 and 34 Å.
+    assert found.defocus_angstrom == pytest.approx(49750, abs=30)
+
+
 def test_the_public_function_takes_what_other_programs_call_it_with() -> None:
     names = "amplitude_spectrum pixel_size voltage cs amplitude_contrast range_min range_max defocus_min defocus_max fit_phase"
     parameters = inspect.signature(fit_spectrum).parameters
@@ -148,13 +169,22 @@ def test_the_automatic_grid_follows_dose_and_field() -> None:
     assert automatic_grid((2048, 2048), 1.0, 3.0) == (2, 2)
 
 
-def test_a_real_spectrum_gives_what_ctffind_gave(shared_data: Path) -> None:
-    row = next(csv.reader((shared_data / "spectra" / "reference_ctf.csv").read_text().splitlines()[1:]))
-    result = fit_spectrum(mrcfile.read(shared_data / "spectra" / row[0]), 1.3995525, 200, 1.4, 0.1, 30, 4, 0.5, 5)
-    # Largest difference over all twelve is 48 Å (benchmark).
-    assert result.defocus_u_angstrom == pytest.approx(float(row[1]), abs=70)
-    assert result.defocus_v_angstrom == pytest.approx(float(row[2]), abs=70)
-    assert result.failure is None
+def test_real_spectra_give_what_ctffind_gave(shared_data: Path) -> None:
+    rows = list(csv.reader((shared_data / "spectra" / "reference_ctf.csv").read_text().splitlines()))[1:]
+    errors = []
+    for row in rows:
+        # 30 to 5 Å, the band that RELION has CTFFIND fit.
+        spectrum = mrcfile.read(shared_data / "spectra" / row[0])
+        result = fit_spectrum(spectrum, 1.3995525, 200, 1.4, 0.1, 30, 5, 0.5, 5)
+        assert result.failure is None
+        u, v, angle = (float(value) for value in row[1:4])
+        errors.append(
+            [result.defocus_u_angstrom - u, result.defocus_v_angstrom - v, turned(result.angle_degrees - angle)]
+        )
+    assert len(errors) == 12
+    # Measured: mean 17 and 18 Å, largest 33 and 36 Å, 3.1°.
+    assert (np.abs(errors).mean(axis=0)[:2] <= 25).all()
+    assert (np.abs(errors).max(axis=0) <= [70, 70, 4]).all()
 
 
 def test_a_real_micrograph_gives_what_ctffind_gave(shared_data: Path) -> None:
@@ -209,6 +239,28 @@ def test_a_specimen_twice_as_thick_has_twice_the_relative_thickness(image: np.nd
     # Measured 2.04.
     assert thick / thin == pytest.approx(2.0, rel=0.15)
     assert fit(image).ice_thickness is None
+
+
+def test_a_background_is_never_negative_and_follows_a_steep_start() -> None:
+    k = np.linspace(1 / 30, 1 / 4, 150)
+    rings = np.cos(2 * (np.pi * 0.0197 * k**2 * 6000 + 1.6))
+    scale = 0.4 + 60 * np.exp(-(((k - k[0]) / 0.012) ** 2))
+    count = 1e4 * k
+    truth = 1 + scale * 0.5 * (1 - rings)
+    power = truth * (1 + np.random.default_rng(0).standard_normal(k.size) / np.sqrt(count))
+    profile = Profile(k, k**2, count, power)
+    for shown in (rings, -rings):
+        under = background(profile, shown, 7, 5)
+        assert (under.amplitude >= 0).all()
+        assert (under.middle >= under.amplitude).all()
+        assert ((under.trust > 0) & (under.trust <= 1)).all()
+    under = background(profile, rings, 7, 5)
+    model = under.middle - under.amplitude * rings
+    late = k > 1 / 12
+    # Measured: within 2.9 % (noise of a ring: 2 to 3 %) where the scale is flat; the start, which few splines cannot follow, trusted by 3 %, the rest wholly.
+    assert np.abs(model / truth - 1)[late].max() < 0.05
+    assert under.trust[:12].max() < 0.15
+    assert under.trust[late].min() > 0.6
 
 
 @pytest.mark.parametrize("kind", ["foil", "carbon", "beads"])
