@@ -37,9 +37,13 @@ from warpcore.kernels.spectra import Band, PatchSpectra, band, centred_plane
 CONFIDENCE = 40.0
 # Bodies of one size (gold beads) interfere at low frequency; only a fit that reaches no finer than this can be theirs.
 BEADS_ANGSTROM = 9.0
-# Rings that are weaker than this share of their mean in one direction, even by so many deviations more, were wiped out by drift.
+# Rings that are weaker than this share of their mean in one direction, even by so many deviations more, were wiped out by drift. Where
+# the evidence is hardly enough to believe them the benefit of the doubt goes: there deviations count for less.
 WEAKEST_DIRECTION = 0.5
 WEAKEST_CERTAINTY = 1.0
+# Astigmatism (U - V) over this share of the mean defocus is rather a drift's wedge than rings, unless the evidence is so many times what is believed.
+ODD_ASTIGMATISM = 0.5
+ODD_CONFIDENCE = 3.0
 # Rings in the band that a fit of the phase shift needs: with two, background, phase and defocus make up for each other (69° seen).
 RINGS_FOR_PHASE = 2.5
 
@@ -179,11 +183,16 @@ def _directions(mean: np.ndarray, pixels: Band, found: Estimate, lens: Lens, def
 def _verdict(
     found: Estimate, resolution: float | None, defocus: float, wanted: Range, weakest: Weakest, lens: Lens
 ) -> tuple[str | None, list[str]]:
+    at = found.state.at
+    half = math.hypot(float(at.astigmatism_x), float(at.astigmatism_y))
     if found.evidence < CONFIDENCE or resolution is None:
+        return NO_RINGS, []
+    if 2 * half > ODD_ASTIGMATISM * abs(defocus) and found.evidence < ODD_CONFIDENCE * CONFIDENCE:
         return NO_RINGS, []
     if found.bead_evidence > found.evidence and resolution > BEADS_ANGSTROM:
         return "no rings: the spectrum is that of bodies of one size", []
-    if weakest.share + WEAKEST_CERTAINTY * weakest.deviation < WEAKEST_DIRECTION:
+    certainty = WEAKEST_CERTAINTY * min(1.0, found.evidence / CONFIDENCE - 1)
+    if weakest.share + certainty * weakest.deviation < WEAKEST_DIRECTION:
         return "drift: rings are missing in one direction", []
     if wanted.fit_phase:
         k2 = np.linspace(wanted.k_min, wanted.k_max, 200) ** 2
@@ -193,8 +202,6 @@ def _verdict(
     low, high = wanted.defocus_min, wanted.defocus_max
     if not low <= defocus <= high:
         return out_of_range(found, wanted) or NO_RINGS, []
-    at = found.state.at
-    half = math.hypot(float(at.astigmatism_x), float(at.astigmatism_y))
     if min(defocus - low, high - defocus) < max(half, 0.02 * (high - low)):
         return None, [
             f"defocus {defocus / 1e4:.2f} µm is at the edge of the search range {low / 1e4:g} to {high / 1e4:g} µm"

@@ -81,6 +81,15 @@ def test_images_without_rings_are_refused_with_a_reason(kind: str) -> None:
     assert result.resolution_angstrom is None
 
 
+@pytest.mark.parametrize("seed", [7021, 8138])
+def test_the_wedge_that_a_drift_leaves_is_not_believed(seed: int) -> None:
+    # Rings of absurd astigmatism (5 900 Å at 5 500 Å), and weak ones in one wedge, each with a little more evidence than is asked for.
+    result = fit(ringless_image("drift", seed))
+    assert result.confidence > 40
+    assert result.failure is not None
+    assert result.resolution_angstrom is None
+
+
 def test_pixels_taken_together_give_the_same_defocus(image: np.ndarray, fitted: CtfFit) -> None:
     spectrum = np.fft.rfft2(image)
     coarse = np.concatenate([spectrum[:448], spectrum[-448:]])[:, :449]
