@@ -14,7 +14,7 @@ from warpcore.kernels.ctf_joint import Estimate, Range
 from warpcore.kernels.ctf_model import electron_wavelength_angstrom
 from warpcore.kernels.ctf_quality import Lens
 from warpcore.kernels.ctf_reasons import NO_RINGS, reason
-from warpcore.kernels.ctf_report import CONFIDENCE, first_estimate, fit_spectra, out_of_range
+from warpcore.kernels.ctf_report import CONFIDENCE, empty, empty_fit, first_estimate, fit_spectra, out_of_range
 from warpcore.kernels.ctf_result import CtfFit, DefocusSurface
 from warpcore.kernels.spectra import PatchSpectra, half_plane, measure, patch_size
 
@@ -103,6 +103,8 @@ def fit_image(
     # The search needs a window that holds rings at the largest defocus; the fit then one for the defocus and the slope there are.
     length = max(asked, _ring_length(lens, what.defocus_max, SEARCHED_ANGSTROM))
     spectra = spectra_of(None, length)
+    if empty(spectra):
+        return empty_fit(spectra, what)
     start = first_estimate(spectra, lens, what)
     of_sum = start
     tell(0.3)
@@ -179,6 +181,8 @@ def fit_spectrum(
     half = half_plane(np.nan_to_num(spectrum, nan=0.0, posinf=0.0, neginf=0.0), limit)
     field = (size * pixel_size, size * pixel_size)
     spectra = PatchSpectra(jnp.asarray(np.square(half)[None]), np.array([[0.5, 0.5]]), size, pixel_size, field)
+    if empty(spectra):
+        return empty_fit(spectra, what)
     start = first_estimate(spectra, lens, what)
     fit = fit_spectra(spectra, start, lens, what, (1, 1))
     if fit.failure == NO_RINGS:

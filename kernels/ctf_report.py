@@ -44,8 +44,38 @@ WEAKEST_CERTAINTY = 1.0
 # Astigmatism (U - V) over this share of the mean defocus is rather a drift's wedge than rings, unless the evidence is so many times what is believed.
 ODD_ASTIGMATISM = 0.5
 ODD_CONFIDENCE = 3.0
+# Mean power of a patch's frequencies below which float32 has nothing left to divide.
+LEAST_POWER = 1e-25
 # Rings in the band that a fit of the phase shift needs: with two, background, phase and defocus make up for each other (69° seen).
 RINGS_FOR_PHASE = 2.5
+
+
+def empty(spectra: PatchSpectra) -> bool:
+    """Whether the spectra hold nothing: all pixels alike, none finite, or values beyond what float32 can square."""
+    level = np.asarray(jnp.mean(spectra.power, axis=0), np.float64)
+    return not np.isfinite(level).all() or float(np.median(level)) <= LEAST_POWER
+
+
+def empty_fit(spectra: PatchSpectra, wanted: Range) -> CtfFit:
+    """The failure that stands for a fit of spectra that are empty; no curves, and a grey picture."""
+    middle = 0.5 * (wanted.defocus_min + wanted.defocus_max)
+    names = ("frequency", "spectrum", "background", "scale", "model", "quality")
+    return CtfFit(
+        defocus_u_angstrom=middle,
+        defocus_v_angstrom=middle,
+        angle_degrees=0.0,
+        phase_shift_degrees=0.0,
+        figure_of_merit=0.0,
+        resolution_angstrom=None,
+        failure=f"{NO_RINGS}: the image is empty, all its pixels are alike or no numbers",
+        warnings=[],
+        grid=DefocusSurface((1, 1), (round(middle * 1e-4, 6),)),
+        curves={name: [] for name in names},
+        ice_ring=None,
+        confidence=0.0,
+        source=spectra.source,
+        diagnostic=np.full((spectra.power.shape[1],) * 2, 0.5, np.float32),
+    )
 
 
 def first_estimate(spectra: PatchSpectra, lens: Lens, wanted: Range) -> Estimate:

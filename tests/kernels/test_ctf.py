@@ -22,6 +22,7 @@ from tests.kernels.ctf_ringless import KINDS, ringless_image
 from warpcore.kernels.ctf import CtfFit, automatic_grid, fit_image, fit_spectrum
 from warpcore.kernels.ctf_background import background
 from warpcore.kernels.ctf_joint import device_geometry
+from warpcore.kernels.ctf_picture import ctf_picture
 from warpcore.kernels.ctf_quality import Profile
 from warpcore.kernels.ctf_refine import Parameters, log_likelihood, surface_basis
 from warpcore.kernels.spectra import band
@@ -88,6 +89,16 @@ def test_the_wedge_that_a_drift_leaves_is_not_believed(seed: int) -> None:
     assert result.confidence > 40
     assert result.failure is not None
     assert result.resolution_angstrom is None
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, np.nan, 1e-30])
+def test_an_empty_image_is_a_failure_that_says_so(value: float) -> None:
+    result = fit(np.full((256, 256), value, np.float32), fit_phase=True)
+    assert result.failure == "no rings: the image is empty, all its pixels are alike or no numbers"
+    assert result.resolution_angstrom is None
+    assert CtfFit.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+    assert ctf_picture(result.diagnostic).ndim == 3
+    assert fit_spectrum(np.zeros((128, 128)), 1.0, 300, 2.7, 0.07, 30, 4, 0.5, 5).failure == result.failure
 
 
 def test_pixels_taken_together_give_the_same_defocus(image: np.ndarray, fitted: CtfFit) -> None:
