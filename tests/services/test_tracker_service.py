@@ -208,10 +208,10 @@ def test_files_follow_the_state_through_lost_events(
     peer.tell(named(2, status="processing", results={}), lose=True)
     peer.tell(named(2))
     wait_until(lambda: micrographs(tmp_path) == ["average/grid/m1.mrc", "average/grid/m2.mrc"], what="both rows")
-    assert items(tmp_path, "failed_items.json") == []
-    names = {path.name for path in tmp_path.iterdir()}
+    wait_until(lambda: items(tmp_path, "failed_items.json") == [], what="no failure listed")
     star = {"movies.star", "corrected_micrographs.star", "micrographs_ctf.star", "autopick.star"}
-    assert names == {"processed_items.json", "failed_items.json", *star}
+    names = {"processed_items.json", "failed_items.json", *star}
+    wait_until(lambda: {path.name for path in tmp_path.iterdir()} == names, what="these files and no temporary ones")
 
 
 def test_late_start_and_restart_are_right_and_leave_right_files_alone(
@@ -406,7 +406,7 @@ def test_with_the_real_scheduler_files_agree_and_a_job_outlives_both(
         assert (failed["Path"], failed["Step"]) == ("grid/m8.tif", "load")
         client.request(SelectItem("grid/m7", "exclude"))
         wait_until(lambda: micrographs(processing) == [], what="choice of the user")
-        assert [one["ProcessingStatus"] for one in items(processing) or []] == [5]
+        wait_until(lambda: [one["ProcessingStatus"] for one in items(processing) or []] == [5], what="status of it")
 
 
 def ended(run: Callable[..., object], *arguments: object, **options: object) -> Callable[[], None]:
