@@ -24,7 +24,7 @@ __all__ = ["CtfFit", "DefocusSurface", "automatic_grid", "fit_image", "fit_spect
 FINEST_PIXEL_ANGSTROM = 1.4
 # Rings coarser than this decide the search.
 SEARCHED_ANGSTROM = 8.0
-# A level field is fitted with patches so many times longer than its rings need: at 5 µm the errors are then half as large.
+# A level field is fitted with patches so many times longer than its rings need: at 5 µm the errors are then two thirds as large.
 ROOMY = 2.0
 # Where a fit finds no rings, it looks at defoci from here to there whether they lie outside the range.
 WIDEST_ANGSTROM = (1000.0, 100000.0)
