@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from warpcore.kernels.gain_orientation import GainMatches, Orientation
+    from warpcore.kernels.image import GainMatches, Orientation
     from warpcore.services.movies.gain import Gain
 
 
@@ -100,7 +100,7 @@ def _counts(path: Path) -> tuple[npt.NDArray[np.float32], bool]:
 
 def _reference(path: Path, shape: tuple[int, ...], is_eer: bool) -> tuple[Gain, Orientation]:
     """The gain as it lies in its file, swapped where it fits only so, and the orientation that this is. Raises CliError."""
-    from warpcore.kernels.gain_orientation import Orientation
+    from warpcore.kernels.image import Orientation
     from warpcore.services.movies.errors import InputError
     from warpcore.services.movies.gain import read_gain
     from warpcore.services.movies.settings import ImportSettings

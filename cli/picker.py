@@ -16,10 +16,21 @@ import optax
 from warpcore.cli.errors import CliError
 from warpcore.cli.picker_calibration import calibrated
 from warpcore.cli.picker_data import Agreement, PickedMicrograph, agreement
-from warpcore.kernels.picking_correlation import coarser
-from warpcore.kernels.picking_network import BACKGROUND, JUNK, PARTICLE, STRIDE, forward, network_input, pick_network
-from warpcore.kernels.picking_weights import Network, Parameters, initial_parameters, write_network
-from warpcore.kernels.simulation_scenes import SAMPLES_PER_DIAMETER, random_scene
+from warpcore.kernels.picking import (
+    BACKGROUND,
+    JUNK,
+    PARTICLE,
+    STRIDE,
+    Network,
+    Parameters,
+    coarser,
+    forward,
+    initial_parameters,
+    network_input,
+    pick_network,
+    write_network,
+)
+from warpcore.kernels.simulate import SAMPLES_PER_DIAMETER, random_scene
 from warpcore.services.movies.paths import written_whole
 
 _CORE = 0.22  # radius by the diameter within which a cell is a particle

@@ -6,9 +6,8 @@ import numpy as np
 import scipy.special
 
 from warpcore.cli.picker_data import matched
-from warpcore.kernels.picking_network import candidates
-from warpcore.kernels.picking_weights import Calibration, Parameters
-from warpcore.kernels.simulation_scenes import random_scene
+from warpcore.kernels.picking import Calibration, Parameters, candidates
+from warpcore.kernels.simulate import random_scene
 
 _STREAM = 1 << 21  # of the seed: scenes of training and calibration never meet
 _MATCH_DIAMETERS = 0.25

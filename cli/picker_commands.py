@@ -11,7 +11,7 @@ from warpcore.cli import output
 from warpcore.cli.errors import CliError
 
 if TYPE_CHECKING:
-    from warpcore.kernels.picking_weights import Network
+    from warpcore.kernels.picking import Network
 
 Micrographs = Annotated[Path, typer.Option(help="Folder of averages (.mrc).")]
 Coordinates = Annotated[Path, typer.Option(help="Folder of coordinate files (.star or .csv) named after them.")]
@@ -48,7 +48,7 @@ def train(
     """Fine-tune the network on picked micrographs, simulated scenes mixed in so that it forgets nothing."""
     from warpcore.cli.picker import TrainingOptions, fine_tune
     from warpcore.cli.picker_data import load_picked
-    from warpcore.kernels.picking_weights import shipped_network, write_network
+    from warpcore.kernels.picking import shipped_network, write_network
     from warpcore.services.movies.paths import written_whole
 
     picked = load_picked(micrographs, coordinates, pixel_size, suffix)
@@ -99,7 +99,7 @@ def evaluate(
 
 
 def _network(path: Path) -> Network:
-    from warpcore.kernels.picking_weights import WeightsError, read_network
+    from warpcore.kernels.picking import WeightsError, read_network
 
     try:
         return read_network(path.read_bytes())

@@ -17,17 +17,18 @@ import scipy.fft
 import tifffile
 
 from warpcore.cli.structures import Structure, load_structure
-from warpcore.kernels.ctf_parameters import CtfParameters
-from warpcore.kernels.simulation import (
+from warpcore.kernels.ctf import CtfParameters
+from warpcore.kernels.simulate import (
     LOCAL_BASIS,
     Motion,
     contrast_spectrum,
     damage_exponent,
     displacement,
     frame_counts,
+    ice_spectrum,
     local_basis,
+    particle_spectrum,
 )
-from warpcore.kernels.simulation_specimen import ice_spectrum, particle_spectrum
 from warpcore.services.movies.paths import write_text_whole, written_whole
 
 Range = tuple[float, float]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from warpcore.kernels.simulation_specimen import ELEMENTS
+from warpcore.kernels.simulate import ELEMENTS
 
 SHIPPED = "4v1w"
 

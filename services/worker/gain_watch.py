@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.gain_orientation import GainMatches, Orientation, centre, match_gain
+from warpcore.kernels.image import GainMatches, Orientation, centre, match_gain
 from warpcore.services.movies.gain import Gain
 from warpcore.services.movies.reference import EER_GAIN_EXTENSION
 from warpcore.services.movies.settings import ImportSettings

@@ -11,13 +11,19 @@ import mrcfile
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.ctf_parameters import CtfParameters
-from warpcore.kernels.picking import Picks, pick_blobs
-from warpcore.kernels.picking_junk import JunkMask, junk_mask
-from warpcore.kernels.picking_network import pick_network
-from warpcore.kernels.picking_projections import map_projections
-from warpcore.kernels.picking_templates import pick_templates
-from warpcore.kernels.picking_weights import Network, WeightsError, read_network
+from warpcore.kernels.ctf import CtfParameters
+from warpcore.kernels.picking import (
+    JunkMask,
+    Network,
+    Picks,
+    WeightsError,
+    junk_mask,
+    map_projections,
+    pick_blobs,
+    pick_network,
+    pick_templates,
+    read_network,
+)
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.settings import PickingSettings
 

@@ -18,11 +18,9 @@ import numpy.typing as npt
 
 from warpcore.bus.messages import AssignTask
 from warpcore.kernels.correct import correct_movie
-from warpcore.kernels.ctf import fit_image
-from warpcore.kernels.ctf_frames import FrameSums, frame_sums
-from warpcore.kernels.defects import find_defects, sum_frames
-from warpcore.kernels.motion import estimate_motion
-from warpcore.kernels.motion_model import MotionModel
+from warpcore.kernels.ctf import FrameSums, fit_image, frame_sums
+from warpcore.kernels.image import find_defects, sum_frames
+from warpcore.kernels.motion import MotionModel, estimate_motion
 from warpcore.services.movies.defects import read_defects
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.fingerprints import same_costly_half

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from warpcore.bus.messages import AssignTask
 from warpcore.kernels.correct import Corrected
 from warpcore.kernels.ctf import CtfFit
-from warpcore.kernels.motion_model import MotionModel
-from warpcore.kernels.picking import Picks
-from warpcore.kernels.picking_junk import JunkMask
+from warpcore.kernels.motion import MotionModel
+from warpcore.kernels.picking import JunkMask, Picks
 from warpcore.services.movies.gain import Gain
 from warpcore.services.movies.paths import OutputPaths
 from warpcore.services.movies.raw import RawMovie

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from warpcore.kernels.ctf import CtfFit
-from warpcore.kernels.motion_model import MotionModel
-from warpcore.kernels.picking import Picks
-from warpcore.kernels.picking_junk import JunkMask
+from warpcore.kernels.motion import MotionModel
+from warpcore.kernels.picking import JunkMask, Picks
 from warpcore.services.movies.star_text import read_loops
 
 CANDIDATE_COLUMNS = ("x_px", "y_px", "scores")

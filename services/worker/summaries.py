@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.ctf import CtfFit
-from warpcore.kernels.ctf_parameters import CtfParameters
-from warpcore.kernels.motion_model import MotionModel
-from warpcore.kernels.picking import Picks
-from warpcore.kernels.picking_junk import JunkMask
+from warpcore.kernels.ctf import CtfFit, CtfParameters
+from warpcore.kernels.motion import MotionModel
+from warpcore.kernels.picking import JunkMask, Picks
 from warpcore.services.movies.paths import OutputPaths
 from warpcore.services.movies.raw import RawMovie
 from warpcore.services.movies.settings import Settings

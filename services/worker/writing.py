@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from warpcore.kernels.ctf_picture import ctf_picture
-from warpcore.kernels.deconvolution import deconvolve
-from warpcore.kernels.particles import extract_particles
-from warpcore.kernels.picking_overlay import picks_overlay
-from warpcore.kernels.thumbnail import thumbnail
-from warpcore.kernels.track_picture import track_picture
+from warpcore.kernels.ctf import ctf_picture, deconvolve
+from warpcore.kernels.image import thumbnail
+from warpcore.kernels.motion import track_picture
+from warpcore.kernels.picking import extract_particles, picks_overlay
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.mrc_writer import write_mrc
 from warpcore.services.movies.png import write_png

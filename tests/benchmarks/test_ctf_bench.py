@@ -23,12 +23,12 @@ from tests.kernels.ctf_images import Truth, ring_phase_error, simulate_frames, s
 from tests.kernels.ctf_obstacles import OBSTACLES, obstructed_image
 from tests.kernels.ctf_ringless import KINDS, ringless_image
 from warpcore.cli.simulation import simulate_movies
-from warpcore.kernels.correct import correct_movie
-from warpcore.kernels.ctf import CtfFit, fit_image, fit_spectrum
-from warpcore.kernels.ctf_frames import frame_sums
-from warpcore.kernels.ctf_model import electron_wavelength_angstrom
-from warpcore.kernels.motion import estimate_motion
-from warpcore.kernels.motion_model import MotionModel
+from warpcore.kernels.correct._movie import correct_movie
+from warpcore.kernels.ctf._fit import CtfFit, fit_image, fit_spectrum
+from warpcore.kernels.ctf._frames import frame_sums
+from warpcore.kernels.ctf._model import electron_wavelength_angstrom
+from warpcore.kernels.motion._estimate import estimate_motion
+from warpcore.kernels.motion._model import MotionModel
 from warpcore.services.movies.readers import read_movie
 from warpcore.services.movies.settings import ImportSettings
 

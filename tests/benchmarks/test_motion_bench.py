@@ -18,10 +18,10 @@ import scipy.fft
 import scipy.ndimage
 
 from warpcore.cli.simulation import SimulationOptions, simulate_movies
-from warpcore.kernels.correct import correct_movie
-from warpcore.kernels.defects import find_defects
-from warpcore.kernels.motion import estimate_motion
-from warpcore.kernels.motion_model import MotionModel
+from warpcore.kernels.correct._movie import correct_movie
+from warpcore.kernels.image._defects import find_defects
+from warpcore.kernels.motion._estimate import estimate_motion
+from warpcore.kernels.motion._model import MotionModel
 from warpcore.services.movies.mrc_writer import write_mrc
 from warpcore.services.movies.readers import read_movie
 from warpcore.services.movies.settings import ImportSettings

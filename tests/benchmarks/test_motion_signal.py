@@ -12,11 +12,11 @@ import mrcfile
 import numpy as np
 import pytest
 
-from warpcore.kernels.correct import correct_movie
-from warpcore.kernels.ctf import fit_image
-from warpcore.kernels.ctf_result import CtfFit
-from warpcore.kernels.motion import estimate_motion
-from warpcore.kernels.motion_model import MotionModel
+from warpcore.kernels.correct._movie import correct_movie
+from warpcore.kernels.ctf._fit import fit_image
+from warpcore.kernels.ctf._result import CtfFit
+from warpcore.kernels.motion._estimate import estimate_motion
+from warpcore.kernels.motion._model import MotionModel
 
 pytestmark = pytest.mark.bench
 

@@ -24,13 +24,13 @@ import scipy.fft
 from scipy.spatial.transform import Rotation
 
 from warpcore.cli.structures import Structure, load_structure
-from warpcore.kernels.ctf_parameters import CtfParameters
-from warpcore.kernels.particles import extract_particles
-from warpcore.kernels.picking import pick_blobs
-from warpcore.kernels.picking_network import pick_network
-from warpcore.kernels.picking_templates import pick_templates
-from warpcore.kernels.simulation import contrast_spectrum
-from warpcore.kernels.simulation_specimen import ELEMENTS, ice_spectrum, particle_spectrum
+from warpcore.kernels.ctf._parameters import CtfParameters
+from warpcore.kernels.picking._blobs import pick_blobs
+from warpcore.kernels.picking._network import pick_network
+from warpcore.kernels.picking._particles import extract_particles
+from warpcore.kernels.picking._templates import pick_templates
+from warpcore.kernels.simulate._frames import contrast_spectrum
+from warpcore.kernels.simulate._specimen import ELEMENTS, ice_spectrum, particle_spectrum
 
 pytestmark = pytest.mark.bench
 

@@ -17,9 +17,9 @@ from warpcore.cli.errors import CliError
 from warpcore.cli.picker import TrainingOptions, example, simulated_examples, train, train_shipped
 from warpcore.cli.picker_calibration import fitted
 from warpcore.cli.picker_data import agreement, load_picked, read_positions
-from warpcore.kernels.picking_network import BACKGROUND, JUNK, PARTICLE
-from warpcore.kernels.picking_weights import read_network, shipped_network
-from warpcore.kernels.simulation_scenes import random_scene
+from warpcore.kernels.picking._network import BACKGROUND, JUNK, PARTICLE
+from warpcore.kernels.picking._weights import read_network, shipped_network
+from warpcore.kernels.simulate._scenes import random_scene
 from warpcore.services.movies.star_files import write_coordinates
 
 TINY = TrainingOptions(steps=12, batch=2, scenes=3, scene_px=128, crop_px=64, seed=4, calibration_scenes=2)

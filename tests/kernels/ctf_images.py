@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from warpcore.kernels.ctf import CtfFit
-from warpcore.kernels.ctf_model import electron_wavelength_angstrom
+from warpcore.kernels.ctf._fit import CtfFit
+from warpcore.kernels.ctf._model import electron_wavelength_angstrom
 
 
 @dataclass(frozen=True)

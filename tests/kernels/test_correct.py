@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from warpcore.kernels.correct import correct_movie
-from warpcore.kernels.dose import dose_weights
-from warpcore.kernels.fourier import radial_frequency
-from warpcore.kernels.motion_model import MotionModel
+from warpcore.kernels.correct._dose import dose_weights
+from warpcore.kernels.correct._movie import correct_movie
+from warpcore.kernels.image._fourier import radial_frequency
+from warpcore.kernels.motion._model import MotionModel
 
 ARGUMENTS = {
     "gain": None,

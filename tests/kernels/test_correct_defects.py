@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.defects import find_defects, plan_repair
-from warpcore.kernels.fourier import radial_frequency
+from warpcore.kernels.image._defects import find_defects, plan_repair
+from warpcore.kernels.image._fourier import radial_frequency
 
 
 def _movie(dose: float = 3.0, frames: int = 16) -> np.ndarray:

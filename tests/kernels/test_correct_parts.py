@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.correct_field import CELL, Displacements, cell_field, side
-from warpcore.kernels.correct_taps import HALF, STEPS, furthest, tap_table, transfer
-from warpcore.kernels.correct_windows import Windows
-from warpcore.kernels.defects import plan_repair
-from warpcore.kernels.motion_model import MotionModel
+from warpcore.kernels.correct._field import CELL, Displacements, cell_field, side
+from warpcore.kernels.correct._taps import HALF, STEPS, furthest, tap_table, transfer
+from warpcore.kernels.correct._windows import Windows
+from warpcore.kernels.image._defects import plan_repair
+from warpcore.kernels.motion._model import MotionModel
 
 
 @pytest.mark.parametrize("extra", [0, 4])

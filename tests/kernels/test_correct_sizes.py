@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import fourier_shift, gaussian_filter
 
-from warpcore.kernels.correct import correct_movie
-from warpcore.kernels.motion import estimate_motion
-from warpcore.kernels.motion_model import MotionModel
+from warpcore.kernels.correct._movie import correct_movie
+from warpcore.kernels.motion._estimate import estimate_motion
+from warpcore.kernels.motion._model import MotionModel
 
 PIXEL = 1.1
 EDGE = 40

@@ -19,13 +19,13 @@ import pytest
 from tests.kernels.ctf_images import Truth, ring_phase_error, simulate_image, turned
 from tests.kernels.ctf_obstacles import obstructed_image
 from tests.kernels.ctf_ringless import KINDS, ringless_image
-from warpcore.kernels.ctf import CtfFit, automatic_grid, fit_image, fit_spectrum
-from warpcore.kernels.ctf_background import background
-from warpcore.kernels.ctf_joint import device_geometry
-from warpcore.kernels.ctf_picture import ctf_picture
-from warpcore.kernels.ctf_quality import Profile
-from warpcore.kernels.ctf_refine import Parameters, log_likelihood, surface_basis
-from warpcore.kernels.spectra import band
+from warpcore.kernels.ctf._background import background
+from warpcore.kernels.ctf._fit import CtfFit, automatic_grid, fit_image, fit_spectrum
+from warpcore.kernels.ctf._joint import device_geometry
+from warpcore.kernels.ctf._picture import ctf_picture
+from warpcore.kernels.ctf._quality import Profile
+from warpcore.kernels.ctf._refine import Parameters, log_likelihood, surface_basis
+from warpcore.kernels.ctf._spectra import band
 
 TRUTH = Truth()
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.kernels.ctf_images import Truth, simulate_frames
-from warpcore.kernels.ctf import fit_image
-from warpcore.kernels.ctf_frames import FrameSums, frame_sums, sum_count
-from warpcore.kernels.motion_model import MotionModel
+from warpcore.kernels.ctf._fit import fit_image
+from warpcore.kernels.ctf._frames import FrameSums, frame_sums, sum_count
+from warpcore.kernels.motion._model import MotionModel
 
 # Rings ten times as strong as usual, so that a tenth of the dose in a 1024² field shows them.
 TRUTH = replace(Truth(), signal_to_noise=1.0, strong=4.0)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from warpcore.kernels.ctf_model import (
+from warpcore.kernels.ctf._model import (
     ctf_1d,
     ctf_2d,
     ctf_image,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.kernels.ctf_images import Truth, simulate_image
-from warpcore.kernels.ctf import fit_image
-from warpcore.kernels.ctf_picture import RING_COLOUR, ctf_picture
+from warpcore.kernels.ctf._fit import fit_image
+from warpcore.kernels.ctf._picture import RING_COLOUR, ctf_picture
 
 
 def test_the_ring_lies_at_the_fit_resolution_on_both_sides() -> None:

@@ -10,7 +10,7 @@ import pytest
 from scipy import fft
 
 from tests.kernels.ctf_images import Truth, simulate_image
-from warpcore.kernels.ctf import CtfFit, fit_image
+from warpcore.kernels.ctf._fit import CtfFit, fit_image
 
 TRUTH = Truth()
 

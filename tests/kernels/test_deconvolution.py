@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.ctf_model import ctf_1d
-from warpcore.kernels.ctf_parameters import CtfParameters
-from warpcore.kernels.deconvolution import assumed_snr, deconvolve
+from warpcore.kernels.ctf._deconvolution import assumed_snr, deconvolve
+from warpcore.kernels.ctf._model import ctf_1d
+from warpcore.kernels.ctf._parameters import CtfParameters
 
 CTF = CtfParameters(18000.0, 17000.0, 30.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.dose import critical_dose, dose_weights, low_rank_weights
+from warpcore.kernels.correct._dose import critical_dose, dose_weights, low_rank_weights
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from warpcore.kernels.fourier import irfft2, rfft2
-from warpcore.kernels.thumbnail import thumbnail
+from warpcore.kernels.image._fourier import irfft2, rfft2
+from warpcore.kernels.image._thumbnail import thumbnail
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (50, 37), (3, 100, 66), (1, 1)])

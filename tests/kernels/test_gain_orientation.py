@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.gain_orientation import ORIENTATIONS, GainMatches, Orientation, centre, match_gain
+from warpcore.kernels.image._orientation import ORIENTATIONS, GainMatches, Orientation, centre, match_gain
 
 UPRIGHT = Orientation(False, False, False)
 

@@ -6,12 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from warpcore.kernels.defects import plan_repair
-from warpcore.kernels.motion import NO_SIGNAL, automatic_grid, estimate_motion
-from warpcore.kernels.motion_binning import MARGIN, automatic_group, bin_movie
-from warpcore.kernels.motion_fit import likelihood
-from warpcore.kernels.motion_model import MotionModel
-from warpcore.kernels.motion_patches import patch_coefficients, plan_layout
+from warpcore.kernels.image._defects import plan_repair
+from warpcore.kernels.motion._binning import MARGIN, automatic_group, bin_movie
+from warpcore.kernels.motion._estimate import NO_SIGNAL, automatic_grid, estimate_motion
+from warpcore.kernels.motion._fit import likelihood
+from warpcore.kernels.motion._model import MotionModel
+from warpcore.kernels.motion._patches import patch_coefficients, plan_layout
 
 PIXEL = 2.0
 ARGUMENTS = {"gain": None, "defects": None, "pixel_size_angstrom": PIXEL, "dose_per_frame": 1.5}

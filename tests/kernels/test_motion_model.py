@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
-from warpcore.kernels.motion_model import MotionModel, relion_basis
-from warpcore.kernels.splines import spline_basis
+from warpcore.kernels.image._splines import spline_basis
+from warpcore.kernels.motion._model import MotionModel, relion_basis
 
 
 def _model(frames: int = 12, seed: int = 1) -> MotionModel:

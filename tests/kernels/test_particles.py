@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.particles import extract_particles
+from warpcore.kernels.picking._particles import extract_particles
 
 
 def pattern(x: np.ndarray, y: np.ndarray) -> np.ndarray:

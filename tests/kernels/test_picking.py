@@ -13,12 +13,12 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from warpcore.cli.structures import load_structure
-from warpcore.kernels.ctf_parameters import CtfParameters
-from warpcore.kernels.particles import extract_particles
-from warpcore.kernels.picking import expected_maximum, normalised_scores, pick_blobs
-from warpcore.kernels.picking_peaks import find_peaks, thinned
-from warpcore.kernels.simulation import contrast_spectrum
-from warpcore.kernels.simulation_specimen import ice_spectrum, particle_spectrum
+from warpcore.kernels.ctf._parameters import CtfParameters
+from warpcore.kernels.picking._blobs import expected_maximum, normalised_scores, pick_blobs
+from warpcore.kernels.picking._particles import extract_particles
+from warpcore.kernels.picking._peaks import find_peaks, thinned
+from warpcore.kernels.simulate._frames import contrast_spectrum
+from warpcore.kernels.simulate._specimen import ice_spectrum, particle_spectrum
 
 PIXEL, SIZE = 2.7, 512
 CTF = CtfParameters(15200.0, 14800.0, 30.0)

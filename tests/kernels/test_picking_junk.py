@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from warpcore.kernels.picking_junk import junk_mask
-from warpcore.kernels.picking_overlay import picks_overlay, score_colours
+from warpcore.kernels.picking._junk import junk_mask
+from warpcore.kernels.picking._overlay import picks_overlay, score_colours
 
 N, PIXEL = 300, 8.0
 

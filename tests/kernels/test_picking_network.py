@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.picking_network import (
+from warpcore.kernels.picking._network import (
     JUNK,
     PARTICLE,
     micrograph_scores,
@@ -13,7 +13,7 @@ from warpcore.kernels.picking_network import (
     pick_network,
     probabilities,
 )
-from warpcore.kernels.picking_weights import (
+from warpcore.kernels.picking._weights import (
     Calibration,
     Network,
     WeightsError,
@@ -22,7 +22,7 @@ from warpcore.kernels.picking_weights import (
     shipped_network,
     write_network,
 )
-from warpcore.kernels.simulation_scenes import Scene, random_scene
+from warpcore.kernels.simulate._scenes import Scene, random_scene
 
 PARAMETERS = initial_parameters(np.random.default_rng(0))
 NETWORK = Network(PARAMETERS, Calibration(0.9, -0.5, 0.25))
@@ -98,7 +98,7 @@ def test_the_input_does_not_depend_on_level_scale_or_slow_changes() -> None:
 def test_the_shipped_weights_are_small() -> None:
     from importlib.resources import files
 
-    assert len(files("warpcore.kernels").joinpath("picker_weights", "general.npz").read_bytes()) < 4e6
+    assert len(files("warpcore.kernels.picking").joinpath("shipped", "general.npz").read_bytes()) < 4e6
 
 
 def test_the_shipped_network_finds_particles_it_has_not_seen() -> None:

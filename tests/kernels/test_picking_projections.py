@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.picking_projections import map_projections, sphere_directions
+from warpcore.kernels.picking._projections import map_projections, sphere_directions
 
 
 def test_directions_are_unit_vectors_about_a_step_apart() -> None:

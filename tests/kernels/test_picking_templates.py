@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.ctf_parameters import CtfParameters
-from warpcore.kernels.picking_templates import pick_templates, template_diameter_px
+from warpcore.kernels.ctf._parameters import CtfParameters
+from warpcore.kernels.picking._templates import pick_templates, template_diameter_px
 
 PIXEL, SIZE = 3.0, 400
 CTF = CtfParameters(12000.0, 12000.0)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from warpcore.kernels.ctf_parameters import CtfParameters
-from warpcore.kernels.simulation import (
+from warpcore.kernels.ctf._parameters import CtfParameters
+from warpcore.kernels.simulate._frames import (
     Motion,
     contrast_spectrum,
     damage_exponent,
@@ -17,7 +17,7 @@ from warpcore.kernels.simulation import (
     frame_counts,
     poisson_counts,
 )
-from warpcore.kernels.simulation_specimen import (
+from warpcore.kernels.simulate._specimen import (
     ELEMENTS,
     contrast_factor,
     ice_spectrum,

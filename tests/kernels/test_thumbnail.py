@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.thumbnail import thumbnail
+from warpcore.kernels.image._thumbnail import thumbnail
 
 
 def ramp_with_spot(height: int = 300, width: int = 400) -> np.ndarray:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.drawing import draw_dot, draw_line, draw_text, text_size
-from warpcore.kernels.motion_model import MotionModel
-from warpcore.kernels.track_picture import EARLY, GLOBAL, LOCAL, track_picture
+from warpcore.kernels.image._drawing import draw_dot, draw_line, draw_text, text_size
+from warpcore.kernels.motion._model import MotionModel
+from warpcore.kernels.motion._picture import EARLY, GLOBAL, LOCAL, track_picture
 
 FRAMES = 20
 FIELD = (600.0, 800.0)

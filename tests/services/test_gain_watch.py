@@ -11,7 +11,7 @@ import pytest
 import scipy.ndimage
 import tifffile
 
-from warpcore.kernels.gain_orientation import ORIENTATIONS, Orientation
+from warpcore.kernels.image._orientation import ORIENTATIONS, Orientation
 from warpcore.services.movies.gain import Gain, read_gain
 from warpcore.services.movies.mrc_writer import write_mrc
 from warpcore.services.movies.reference import orient

@@ -9,13 +9,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-from warpcore.kernels.picking_weights import (
-    FORMAT,
-    Calibration,
-    Network,
-    initial_parameters,
-    write_network,
-)
+from warpcore.kernels.picking._weights import FORMAT, Calibration, Network, initial_parameters, write_network
 from warpcore.services.movies.fingerprints import FingerprintPlan, same_costly_half, steps_to_run
 from warpcore.services.movies.picking_files import WEIGHTS_FORMAT
 from warpcore.services.movies.settings import Settings, SettingsError, parse_settings, patch_settings

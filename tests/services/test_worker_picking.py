@@ -12,8 +12,8 @@ import pytest
 import scipy.ndimage
 from scipy.spatial.transform import Rotation
 
-from warpcore.kernels.picking import Picks
-from warpcore.kernels.picking_weights import Calibration, Network, initial_parameters, write_network
+from warpcore.kernels.picking._blobs import Picks
+from warpcore.kernels.picking._weights import Calibration, Network, initial_parameters, write_network
 from warpcore.services.movies.errors import InputError
 from warpcore.services.movies.settings import PickingSettings, SettingsError, parse_settings
 from warpcore.services.worker.picking import cut, read_templates, read_weights, score
@@ -127,7 +127,7 @@ def test_a_map_is_matched_by_its_projections(tmp_path: Path) -> None:
 
 def test_a_users_own_weights_pick(average: np.ndarray, tmp_path: Path) -> None:
     own = tmp_path / "own.npz"
-    shipped = files("warpcore.kernels").joinpath("picker_weights", "general.npz").read_bytes()
+    shipped = files("warpcore.kernels.picking").joinpath("shipped", "general.npz").read_bytes()
     given = {"method": "network", "diameter": 125.0, "weights_path": str(own)}
     own.write_bytes(shipped)
     same = picked(average, **given)

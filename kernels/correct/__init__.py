@@ -1,0 +1,7 @@
+"""Raw frames corrected for motion and summed, with dose weighting."""
+
+from __future__ import annotations
+
+from warpcore.kernels.correct._movie import Corrected, correct_movie
+
+__all__ = ["Corrected", "correct_movie"]

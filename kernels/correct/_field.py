@@ -1,0 +1,108 @@
+"""The displacement field of a movie as interpolation needs it: by cell where to start to read, by block how far beyond, in 1/64 px."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from warpcore.kernels.correct._taps import HALF, STEPS, furthest
+from warpcore.kernels.image import spline_basis
+from warpcore.kernels.motion import MotionModel
+
+Float64Array = npt.NDArray[np.float64]
+FloatingArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.int32]
+
+CELL = 128
+ROWS, COLUMNS = 8, 4
+BINS = 17
+"""Displacements of 0 to 1 px in steps of 1/16, by which the loss of amplitude is summed up."""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """Displacements of some cells over all frames. `corners` [cells, F, 2]: (x, y) px of the frame where the pixels begin that a cell reads.
+    `index_x`, `index_y` [cells, F, 8, 4]: row of `tap_table(extra)` for each block of the pass along x and along y."""
+
+    corners: IntArray
+    index_x: IntArray
+    index_y: IntArray
+    extra: int
+
+    def histogram(self) -> Float64Array:
+        """How often displacements of (|y|, |x|) px occur in each frame: [F, 17, 17]."""
+        x, y = (_bins(index, self.extra) for index in (self.index_x, self.index_y))
+        frames = x.shape[1]
+        place = (np.arange(frames)[:, None, None] * BINS + y) * BINS + x
+        return np.bincount(place.ravel(), minlength=frames * BINS * BINS).reshape(frames, BINS, BINS).astype(np.float64)
+
+
+def _bins(index: IntArray, extra: int) -> npt.NDArray[np.intp]:
+    distance = np.abs(index - furthest(extra))
+    # Beyond a pixel only the fraction counts.
+    distance = np.where(distance > STEPS, np.abs((distance + STEPS // 2) % STEPS - STEPS // 2), distance)
+    return np.asarray(np.round(distance * ((BINS - 1) / STEPS)), np.intp)
+
+
+class Displacements:
+    """The model's displacements in px for an image of height x width, at pixel positions given as rows and columns."""
+
+    def __init__(self, model: MotionModel, height: int, width: int, pixel_size_angstrom: float) -> None:
+        self.height, self.width = height, width
+        time = np.arange(model.frames) / max(1, model.frames - 1)
+        track = spline_basis(len(model.global_nodes), time) @ model.global_nodes.astype(np.float64)
+        nodes = np.tensordot(spline_basis(len(model.local_nodes), time), model.local_nodes.astype(np.float64), axes=1)
+        nodes = nodes + track[:, None, None]
+        self._nodes = (nodes - nodes[:1]) / pixel_size_angstrom
+
+    def __bool__(self) -> bool:
+        """Whether anything moves."""
+        return bool(self._nodes.any())
+
+    def along(self, axis: int, frames: range, y: FloatingArray, x: FloatingArray) -> Float64Array:
+        """Component `axis` (0: x) in `frames` at rows y and columns x, px; beyond the image that of its edge: [frames, len(y), len(x)]."""
+        _, rows, columns, _ = self._nodes.shape
+        at_y = spline_basis(rows, np.clip(y / self.height, 0, 1))
+        at_x = spline_basis(columns, np.clip(x / self.width, 0, 1))
+        return np.asarray(at_y @ self._nodes[frames.start : frames.stop, ..., axis] @ at_x.T)
+
+
+def cell_field(displacements: Displacements, frames: range, first_row: int, end_row: int) -> Field:
+    """The field in `frames` of the cells in rows first_row … end_row - 1 of cells, all columns, row by row."""
+    columns = -(-displacements.width // CELL)
+    top = np.arange(first_row, end_row) * CELL
+    width = CELL // COLUMNS
+    x = np.arange(columns * COLUMNS) * width + (width - 1) / 2
+    y = top[:, None] + np.arange(ROWS) * (CELL // ROWS) + (CELL // ROWS - 1) / 2
+    extra = 0
+    while True:
+        # The pass along x comes first and covers also the rows that the taps along y reach.
+        height = side(extra)
+        outer = top[:, None] - (HALF + extra) + np.arange(ROWS) * (height // ROWS) + (height // ROWS - 1) / 2
+        along_x = _by_cell(displacements.along(0, frames, outer.ravel(), x), len(top), columns)
+        along_y = _by_cell(displacements.along(1, frames, y.ravel(), x), len(top), columns)
+        whole_x, whole_y = (np.round((one.max((2, 3)) + one.min((2, 3))) / 2) for one in (along_x, along_y))
+        part_x, part_y = along_x - whole_x[:, :, None, None], along_y - whole_y[:, :, None, None]
+        largest = max(float(np.abs(part_x).max()), float(np.abs(part_y).max()))
+        if largest * STEPS <= furthest(extra):
+            break
+        # In few steps, so that movies of one session compile once; 128 + 2 (12 + extra) stays a multiple of 8.
+        extra = 2 * extra + 4
+    cell_y, cell_x = (a.ravel() for a in np.meshgrid(top, np.arange(columns) * CELL, indexing="ij"))
+    reach = HALF + extra
+    corners = np.stack([cell_x[:, None] + whole_x - reach, cell_y[:, None] + whole_y - reach], axis=-1)
+    index_x, index_y = ((np.round(part * STEPS) + furthest(extra)).astype(np.int32) for part in (part_x, part_y))
+    return Field(corners.astype(np.int32), index_x, index_y, extra)
+
+
+def side(extra: int) -> int:
+    """Pixels a side that a cell reads."""
+    return CELL + 2 * (HALF + extra)
+
+
+def _by_cell(lattice: Float64Array, rows: int, columns: int) -> Float64Array:
+    """[F, rows * 8, columns * 4] to [rows * columns, F, 8, 4]."""
+    blocks = lattice.reshape(-1, rows, ROWS, columns, COLUMNS).transpose(1, 3, 0, 2, 4)
+    return blocks.reshape(rows * columns, -1, ROWS, COLUMNS)

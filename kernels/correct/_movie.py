@@ -1,0 +1,132 @@
+"""Correcting a movie: every original frame interpolated once along the model's displacement, then summed with dose weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from warpcore.kernels.correct._dose import low_rank_weights
+from warpcore.kernels.correct._field import Displacements
+from warpcore.kernels.correct._outputs import CORNER, TABLE, Outputs
+from warpcore.kernels.correct._tiles import GROUP, interpolated_sums, threads
+from warpcore.kernels.correct._windows import Windows
+from warpcore.kernels.motion import MotionModel
+
+FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+Progress = Callable[[float, str], None]
+
+_WEIGHT_TOLERANCE = 2e-3
+_STACK_PIXELS = 96 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """Sums of aligned frames in e⁻/px (counts times gain), float32 [h, w]: `average` (dose-weighted where asked), `unweighted`, the halves
+    of odd and even frames (first frame odd; weighted like the average) and the aligned `stack` [F, h, w]; the pixel size after binning."""
+
+    average: FloatArray
+    unweighted: FloatArray
+    odd: FloatArray | None
+    even: FloatArray | None
+    stack: FloatArray | None
+    pixel_size_angstrom: float
+
+
+def correct_movie(
+    frames: npt.NDArray[np.generic],
+    model: MotionModel,
+    *,
+    gain: npt.NDArray[np.floating] | None,
+    defects: BoolArray | None,
+    pixel_size_angstrom: float,
+    binning: float,
+    dose_per_frame: float,
+    voltage_kv: float,
+    dose_weighting: bool,
+    pre_exposure: float = 0.0,
+    halves: bool = False,
+    stack: bool = False,
+    on_progress: Progress | None = None,
+) -> Corrected:
+    """Aligned sums of a movie of raw counts [F, H, W], in the orientation of its arrays.
+
+    `binning` x: 2^x pixels a side become one, by Fourier cropping to an even size (0: the size as it is); doses in e⁻/Å². Frames are
+    summed, not averaged; dose weights are scaled to keep the sum's mean and its noise power. A frame's part beyond its edge is mirrored.
+    Raises ValueError where model, gain or defects do not fit the movie.
+    """
+    count, height, width = frames.shape
+    if model.frames != count:
+        raise ValueError(f"the motion model has {model.frames} frames, the movie {count}")
+    if binning < 0:
+        raise ValueError(f"binning is a power of 2, at least 0, not {binning}")
+    report = on_progress or (lambda fraction, message: None)
+    windows = Windows(frames, gain, defects)
+    displacements = Displacements(model, height, width, pixel_size_angstrom)
+    terms, table = np.ones((1, count)), None
+    if dose_weighting and dose_per_frame > 0 and count > 1:
+        terms, table = _dose_terms(count, dose_per_frame, voltage_kv, pre_exposure, pixel_size_angstrom)
+    odd = np.arange(count) % 2 == 0
+    weights = np.concatenate([terms * odd, terms * ~odd]) if halves else terms
+    outputs = Outputs(height, width, binning, direct=table is None and not displacements)
+    with ThreadPoolExecutor(threads(height)) as pool:
+        sums, displaced = interpolated_sums(
+            windows,
+            displacements,
+            range(count),
+            weights,
+            outputs.strip,
+            pool,
+            lambda done: report(0.8 * done, "correcting frames"),
+        )
+        images = outputs.images(sums, table, np.tensordot(terms, displaced, axes=1), pool)
+        unweighted = None if table is None else images.pop()
+        aligned = None
+        if stack:
+            loss = displaced.sum(0, keepdims=True)
+            aligned = _aligned(windows, displacements, count, outputs, loss, pool)
+    average = images[0] + images[1] if halves else images[0]
+    report(1.0, "frames corrected")
+    return Corrected(
+        average=average,
+        unweighted=average if unweighted is None else unweighted,
+        odd=images[0] if halves else None,
+        even=images[1] if halves else None,
+        stack=aligned,
+        pixel_size_angstrom=pixel_size_angstrom * width / outputs.shape[1],
+    )
+
+
+@lru_cache(maxsize=4)
+def _dose_terms(
+    count: int, dose_per_frame: float, voltage_kv: float, pre_exposure: float, pixel_size_angstrom: float
+) -> tuple[Float64Array, Float64Array]:
+    """([terms, frames], [terms, TABLE]): the first of the terms is the plain sum."""
+    coarse = np.linspace(0, 1, 513)
+    of_frame, of_frequency = low_rank_weights(
+        coarse * CORNER / pixel_size_angstrom, count, dose_per_frame, voltage_kv, pre_exposure, _WEIGHT_TOLERANCE
+    )
+    fine = np.linspace(0, 1, TABLE)
+    return of_frame, np.stack([np.interp(fine, coarse, row) for row in of_frequency])
+
+
+def _aligned(
+    windows: Windows, displacements: Displacements, count: int, outputs: Outputs, loss: Float64Array, pool: Executor
+) -> FloatArray:
+    """All frames, interpolated: [F, h, w]. The sums of a group and what is made of them must fit beside the stack itself."""
+    step = max(1, min(GROUP, count // 4, _STACK_PIXELS // (displacements.height * displacements.width)))
+    aligned = np.empty((count, *outputs.shape), np.float32)
+    for begin in range(0, count, step):
+        frames = range(begin, min(begin + step, count))
+        # Always as many sums as a group has frames, so that the last group compiles nothing new.
+        weights = np.eye(step)[:, : len(frames)]
+        strips, _ = interpolated_sums(windows, displacements, frames, weights, outputs.strip, pool)
+        for image, target in zip(outputs.images(strips, None, loss, pool), aligned[begin:], strict=False):
+            target[:] = image
+    return aligned

@@ -1,0 +1,22 @@
+"""The contrast transfer function: its formula, its fit to a micrograph, and what it corrects."""
+
+from __future__ import annotations
+
+from warpcore.kernels.ctf._deconvolution import deconvolve
+from warpcore.kernels.ctf._fit import CtfFit, fit_image
+from warpcore.kernels.ctf._frames import FrameSums, frame_sums
+from warpcore.kernels.ctf._model import electron_wavelength_angstrom, frequency_grid
+from warpcore.kernels.ctf._parameters import CtfParameters
+from warpcore.kernels.ctf._picture import ctf_picture
+
+__all__ = [
+    "CtfFit",
+    "CtfParameters",
+    "FrameSums",
+    "ctf_picture",
+    "deconvolve",
+    "electron_wavelength_angstrom",
+    "fit_image",
+    "frame_sums",
+    "frequency_grid",
+]

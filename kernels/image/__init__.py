@@ -1,0 +1,39 @@
+"""Images as arrays: Fourier transforms, splines, gain references, defects, thumbnails, drawing."""
+
+from __future__ import annotations
+
+from warpcore.kernels.image._defects import Repair, find_defects, plan_repair, sum_frames
+from warpcore.kernels.image._drawing import Colour, Picture, draw_dot, draw_line, draw_text, text_size
+from warpcore.kernels.image._fourier import LINES, even_size, frequencies, irfft2, moved_back, rfft2
+from warpcore.kernels.image._gain import all_defects, apply_gain, multiplicative_gain
+from warpcore.kernels.image._orientation import GainMatches, Orientation, centre, match_gain
+from warpcore.kernels.image._splines import spline_basis
+from warpcore.kernels.image._thumbnail import thumbnail
+
+__all__ = [
+    "LINES",
+    "Colour",
+    "GainMatches",
+    "Orientation",
+    "Picture",
+    "Repair",
+    "all_defects",
+    "apply_gain",
+    "centre",
+    "draw_dot",
+    "draw_line",
+    "draw_text",
+    "even_size",
+    "find_defects",
+    "frequencies",
+    "irfft2",
+    "match_gain",
+    "moved_back",
+    "multiplicative_gain",
+    "plan_repair",
+    "rfft2",
+    "spline_basis",
+    "sum_frames",
+    "text_size",
+    "thumbnail",
+]

@@ -1,0 +1,189 @@
+"""A robust start: whole frames at low resolution, each against the sum of those already aligned.
+
+From the middle frame outwards, the peak is looked for within reach of the frame before, so a drift may be long if its steps are not; then each
+frame against the sum of all others, weighted by the spectral signal-to-noise ratio that the first pass shows.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from warpcore.kernels.image import frequencies, moved_back, rfft2
+
+Array = jax.Array
+Pair = tuple[Array, Array]
+
+_REACH_ANGSTROM = 45.0
+_DRIFT_ANGSTROM = 240.0
+_SWEEPS = 3
+
+
+def coarse_factor(pixel_size_angstrom: float) -> int:
+    """How many binned pixels make one of the start's, of about 7 Å."""
+    return max(1, round(7.0 / pixel_size_angstrom))
+
+
+def start_track(
+    frames: Array,
+    count: int,
+    pixel_size_angstrom: float,
+    range_min_angstrom: float,
+    range_max_angstrom: float,
+    b_factor: float,
+) -> npt.NDArray[np.float64]:
+    """Displacement (x, y) of each frame against the middle one, Å: [F, 2], good to a few Å.
+
+    `frames` [F, y, x] float32, pixel of about 7 Å; the first `count` of them are real, the rest zero.
+    """
+    _, height, width = frames.shape
+    margin = int(_DRIFT_ANGSTROM / pixel_size_angstrom)
+    size_y, size_x = _good_size(height + margin), _good_size(width + margin)
+    ky, kx = frequencies(size_y, size_x, pixel_size_angstrom)
+    radius = np.sqrt(kx * kx + ky * ky)
+    finest = min(1.0 / max(range_max_angstrom, 15.0), 0.45 / pixel_size_angstrom)
+    band = (radius > 1.0 / min(range_min_angstrom, 0.5 * height * pixel_size_angstrom)) & (radius < finest)
+    weight = np.where(band, np.exp(b_factor / 4 * radius**2), 0).astype(np.float32)
+    rings = np.minimum((radius * pixel_size_angstrom * 2 * 64).astype(np.int32), 127)
+    track = _track(
+        frames,
+        jnp.asarray(weight),
+        jnp.asarray(rings),
+        np.int32(count),
+        (size_y, size_x),
+        np.float32(pixel_size_angstrom),
+        max(1, round(_REACH_ANGSTROM / pixel_size_angstrom)),
+    )
+    return np.asarray(track, np.float64)
+
+
+def _good_size(size: int) -> int:
+    """The next even size with factors 2, 3 and 5 only."""
+    size += size % 2
+    while True:
+        rest = size
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return size
+        size += 2
+
+
+def _ring_means(values: Array, rings: Array) -> Array:
+    total = jax.ops.segment_sum(values.ravel(), rings.ravel(), 128)
+    number = jax.ops.segment_sum(jnp.ones(rings.size, jnp.float32), rings.ravel(), 128)
+    return (total / jnp.maximum(number, 1))[rings]
+
+
+@partial(jax.jit, static_argnames=("size", "reach_px"))
+def _track(
+    frames: Array, weight: Array, rings: Array, count: Array, size: tuple[int, int], pixel: Array, reach_px: int
+) -> Array:
+    total, height, width = frames.shape
+    size_y, size_x = size
+    exists = (jnp.arange(total) < count).astype(jnp.float32)
+    taper = _taper(height)[:, None] * _taper(width)[None, :]
+    mean = (frames * taper).sum((1, 2), keepdims=True) / taper.sum()
+    transforms = rfft2((frames - mean) * taper * exists[:, None, None], size)
+    real, imaginary = transforms.real, transforms.imag
+    number = jnp.maximum(count, 1).astype(jnp.float32)
+    power = _ring_means(_power(real, imaginary).sum(0) / number, rings)
+    # White over all rings: low frequencies, however strong, count as much as their number of coefficients.
+    white = jnp.where(power > 0, jax.lax.rsqrt(jnp.maximum(power, 1e-30)), 0)
+    real, imaginary = real * white, imaginary * white
+    kx = jnp.arange(size_x // 2 + 1, dtype=jnp.float32) / size_x
+    ky = jnp.fft.fftfreq(size_y).astype(jnp.float32)
+    places = jnp.arange(-(reach_px + 2), reach_px + 3, dtype=jnp.float32)
+    twice = jnp.where((kx == 0) | (kx == 0.5), 1.0, 2.0)[:, None]
+
+    def peak(reference: Pair, image: Pair, factor: Array, near: Array) -> Array:
+        # Only places within reach are wanted: two products of narrow matrices instead of a whole inverse transform.
+        at = jnp.round(near)
+        x = (2 * np.float32(np.pi)) * kx[:, None] * (at[0] + places)
+        y = (2 * np.float32(np.pi)) * ky[None, :] * (at[1] + places)[:, None]
+        cos, sin = twice * jnp.cos(x), twice * jnp.sin(x)
+        product = jnp.concatenate(
+            [
+                (reference[0] * image[0] + reference[1] * image[1]) * factor,
+                (reference[0] * image[1] - reference[1] * image[0]) * factor,
+            ],
+            axis=1,
+        )
+        waves = jnp.concatenate([jnp.concatenate([cos, sin], 1), jnp.concatenate([-sin, cos], 1)])
+        along = jnp.dot(product, waves, precision="highest")
+        stacked = jnp.concatenate([along[:, : len(places)], -along[:, len(places) :]])
+        correlation = jnp.dot(jnp.concatenate([jnp.cos(y), jnp.sin(y)], 1), stacked, precision="highest")
+        return at + _peak(correlation, places, near - at, np.float32(reach_px))
+
+    # From the middle to the last frame, then from the middle to the first.
+    middle = count // 2
+    turn = count - 1 - middle
+    step_number = jnp.arange(total - 1)
+    order = jnp.where(step_number < turn, middle + 1 + step_number, middle - 1 - (step_number - turn))
+
+    def step(carry: tuple[Array, Array, Array], at: tuple[Array, Array]) -> tuple[tuple[Array, Array, Array], Array]:
+        sum_re, sum_im, near = carry
+        index, number = at
+        near = jnp.where(number == turn, 0.0, near)
+        own_re, own_im = real[index], imaginary[index]
+        shift = peak((sum_re, sum_im), (own_re, own_im), weight, near)
+        back_re, back_im = moved_back(own_re[None], own_im[None], kx, ky, shift[None])
+        kept = (number < count - 1).astype(jnp.float32)
+        return (sum_re + kept * back_re[0], sum_im + kept * back_im[0], shift), shift
+
+    carry = (real[middle], imaginary[middle], jnp.zeros(2, jnp.float32))
+    _, found = jax.lax.scan(step, carry, (jnp.clip(order, 0, total - 1), step_number))
+    shifts = (
+        jnp.zeros((total, 2), jnp.float32).at[jnp.where(step_number < count - 1, order, total)].set(found, mode="drop")
+    )
+    total_power = _power(real, imaginary).sum(0)
+
+    def sweep(_: Array, shifts: Array) -> Array:
+        back_re, back_im = moved_back(real, imaginary, kx, ky, shifts)
+        sum_re, sum_im = back_re.sum(0), back_im.sum(0)
+        coherent = (_power(sum_re, sum_im) - total_power) / jnp.maximum(number * (number - 1), 1)
+        signal = jnp.clip(_ring_means(coherent, rings), 1e-4, 1.0)
+        ratio = weight * signal / (1 - signal + number * signal)
+
+        def one(frame: tuple[Array, Array, Array, Array, Array]) -> Array:
+            own_re, own_im, frame_re, frame_im, near = frame
+            return peak((sum_re - own_re, sum_im - own_im), (frame_re, frame_im), ratio, near)
+
+        found: Array = jax.lax.map(one, (back_re, back_im, real, imaginary, shifts))
+        return found
+
+    shifts = jax.lax.fori_loop(0, _SWEEPS, sweep, shifts)
+    return jnp.where(exists[:, None] > 0, (shifts - shifts[middle]) * pixel, 0)
+
+
+def _power(real: Array, imaginary: Array) -> Array:
+    return real * real + imaginary * imaginary
+
+
+def _taper(size: int) -> Array:
+    edge = max(2, size // 10)
+    x = np.minimum(np.arange(size) + 0.5, size - np.arange(size) - 0.5) / edge
+    return jnp.asarray(np.sin(np.pi / 2 * np.minimum(x, 1)) ** 2, jnp.float32)
+
+
+def _peak(image: Array, places: Array, near: Array, reach: np.float32) -> Array:
+    """Place (x, y), px, of the highest value within `reach` of `near` on the image [n, n] at `places`, by a parabola in each direction."""
+    dy, dx = places[:, None] - near[1], places[None, :] - near[0]
+    inside = dx * dx + dy * dy <= reach * reach
+    flat = jnp.argmax(jnp.where(inside, image, -jnp.inf))
+    number = len(places)
+    iy, ix = jnp.clip(flat // number, 1, number - 2), jnp.clip(flat % number, 1, number - 2)
+
+    def vertex(low: Array, mid: Array, high: Array) -> Array:
+        bend = low - 2 * mid + high
+        return jnp.clip(jnp.where(bend < 0, 0.5 * (low - high) / jnp.where(bend < 0, bend, -1), 0), -0.5, 0.5)
+
+    centre = image[iy, ix]
+    sy = vertex(image[iy - 1, ix], centre, image[iy + 1, ix])
+    sx = vertex(image[iy, ix - 1], centre, image[iy, ix + 1])
+    return jnp.stack([places[ix] + sx, places[iy] + sy])

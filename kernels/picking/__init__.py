@@ -1,0 +1,59 @@
+"""Particles: found by blobs, templates or a network, junk masked, boxes extracted."""
+
+from __future__ import annotations
+
+from warpcore.kernels.picking._blobs import Picks, pick_blobs
+from warpcore.kernels.picking._correlation import coarser
+from warpcore.kernels.picking._junk import JunkMask, junk_mask
+from warpcore.kernels.picking._network import (
+    BACKGROUND,
+    JUNK,
+    PARTICLE,
+    STRIDE,
+    candidates,
+    forward,
+    network_input,
+    pick_network,
+)
+from warpcore.kernels.picking._overlay import picks_overlay
+from warpcore.kernels.picking._particles import extract_particles
+from warpcore.kernels.picking._projections import map_projections
+from warpcore.kernels.picking._templates import pick_templates
+from warpcore.kernels.picking._weights import (
+    Calibration,
+    Network,
+    Parameters,
+    WeightsError,
+    initial_parameters,
+    read_network,
+    shipped_network,
+    write_network,
+)
+
+__all__ = [
+    "BACKGROUND",
+    "JUNK",
+    "PARTICLE",
+    "STRIDE",
+    "Calibration",
+    "JunkMask",
+    "Network",
+    "Parameters",
+    "Picks",
+    "WeightsError",
+    "candidates",
+    "coarser",
+    "extract_particles",
+    "forward",
+    "initial_parameters",
+    "junk_mask",
+    "map_projections",
+    "network_input",
+    "pick_blobs",
+    "pick_network",
+    "pick_templates",
+    "picks_overlay",
+    "read_network",
+    "shipped_network",
+    "write_network",
+]

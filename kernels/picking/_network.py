@@ -1,0 +1,189 @@
+"""A small convolutional network that tells particles, background and junk apart, at 16 px a diameter.
+
+The weights ship in `shipped/` (`_weights` has the format) and come from `warpcore.cli.picker`'s training on
+simulated scenes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.ndimage
+
+from warpcore.kernels.picking._blobs import TOUCHING, resized_mask
+from warpcore.kernels.picking._correlation import coarser
+from warpcore.kernels.picking._peaks import find_peaks
+from warpcore.kernels.picking._shapes import Contrast
+from warpcore.kernels.picking._weights import LAYERS, Calibration, Network, Parameters, shipped_network
+from warpcore.kernels.simulate import SAMPLES_PER_DIAMETER
+
+BACKGROUND, PARTICLE, JUNK = 0, 1, 2
+STRIDE = 2
+"""Working pixels an output cell; cell i is centred at 2i + 0.5."""
+_BACKGROUND_DIAMETERS = 2.0  # what is smoother than a Gaussian of this is not looked at
+_LARGEST_LOG_ODDS = 8.0  # beyond, the network's certainty is no longer a measurement
+_LARGEST_SHARE = 0.95  # of a micrograph's candidates that are particles; the smallest is one of them
+
+
+class NetworkPicks(NamedTuple):
+    """Positions in px of the micrograph and scores from 0 to 1, best first."""
+
+    x_px: np.ndarray
+    y_px: np.ndarray
+    scores: np.ndarray
+
+
+class Candidates(NamedTuple):
+    """Places in px of the micrograph that may be particles, and the log odds that the network gives each, best first."""
+
+    x_px: np.ndarray
+    y_px: np.ndarray
+    log_odds: np.ndarray
+
+
+def pick_network(
+    image: jax.Array | np.ndarray,
+    *,
+    pixel_size_angstrom: float,
+    diameter_angstrom: float,
+    threshold: float = 0.5,
+    minimum_distance_angstrom: float | None = None,
+    contrast: Contrast = "dark",
+    network: Network | None = None,
+    valid: np.ndarray | None = None,
+) -> NetworkPicks:
+    """Particles of about a diameter in a micrograph [h, w], by the shipped network (or another).
+
+    The score is the probability that a candidate is a particle (`micrograph_scores`); `valid` [h, w] (bool) leaves junk out.
+    Raises ValueError for a diameter that the micrograph cannot hold.
+    """
+    chosen = network or shipped_network()
+    found = candidates(
+        image,
+        chosen.parameters,
+        pixel_size_angstrom=pixel_size_angstrom,
+        diameter_angstrom=diameter_angstrom,
+        minimum_distance_angstrom=minimum_distance_angstrom,
+        contrast=contrast,
+        valid=valid,
+    )
+    scores = micrograph_scores(found.log_odds, chosen.calibration)
+    kept = scores >= threshold
+    return NetworkPicks(found.x_px[kept], found.y_px[kept], scores[kept])
+
+
+def candidates(
+    image: jax.Array | np.ndarray,
+    parameters: Parameters,
+    *,
+    pixel_size_angstrom: float,
+    diameter_angstrom: float,
+    minimum_distance_angstrom: float | None = None,
+    contrast: Contrast = "dark",
+    valid: np.ndarray | None = None,
+) -> Candidates:
+    """All local maxima of the smoothed log odds, particle against all else, no nearer to a better one than the minimum distance."""
+    if not 4 * pixel_size_angstrom <= diameter_angstrom <= 0.8 * min(image.shape) * pixel_size_angstrom:
+        raise ValueError(f"diameter {diameter_angstrom:g} Å does not fit: 4 px to 80 % of the shorter side is allowed")
+    work = coarser(image, pixel_size_angstrom, diameter_angstrom / SAMPLES_PER_DIAMETER)
+    pixels = np.asarray(work.pixels) if contrast == "dark" else -np.asarray(work.pixels)
+    sampling = diameter_angstrom / SAMPLES_PER_DIAMETER / work.pixel_size_angstrom
+    zoom = 1.0
+    if sampling < 0.95:  # a micrograph coarser than the network's pixel
+        zoom = 1 / sampling
+        pixels = scipy.ndimage.zoom(pixels, zoom, order=3, grid_mode=True, mode="nearest")
+    log_odds = particle_log_odds(probabilities(parameters, network_input(pixels)))
+    smooth = scipy.ndimage.gaussian_filter(log_odds, 0.7)
+    if valid is not None:
+        smooth = np.where(resized_mask(valid, smooth.shape) > 0.5, smooth, -_LARGEST_LOG_ODDS)
+    distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else TOUCHING * diameter_angstrom
+    cell = STRIDE / zoom
+    # Just above the lower limit: where the network is sure that there is nothing, there is no candidate.
+    peaks = find_peaks(smooth, 0.5 - _LARGEST_LOG_ODDS, distance / (work.pixel_size_angstrom * cell))
+    y, x = work.to_micrograph((peaks.y + 0.5) * cell - 0.5, (peaks.x + 0.5) * cell - 0.5)
+    inside = (x >= 0) & (y >= 0) & (x <= image.shape[1] - 1) & (y <= image.shape[0] - 1)
+    return Candidates(x[inside], y[inside], peaks.value[inside])
+
+
+def particle_log_odds(probability: np.ndarray) -> np.ndarray:
+    """Log odds of a particle's centre from class probabilities [..., 3], between -8 and 8."""
+    particle = probability[..., PARTICLE]
+    other = probability[..., BACKGROUND] + probability[..., JUNK]
+    ratio = np.log(np.maximum(particle, 1e-12)) - np.log(np.maximum(other, 1e-12))
+    return np.asarray(np.clip(ratio, -_LARGEST_LOG_ODDS, _LARGEST_LOG_ODDS))
+
+
+def micrograph_scores(log_odds: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """Probability of being a particle of each of a micrograph's candidates, given all of them.
+
+    The calibration holds for the share of particles in simulated scenes; this micrograph's own share is estimated from its
+    candidates by expectation maximisation and the probabilities follow it (Saerens, Latinne & Decaestecker, Neural Comput. 14
+    (2002) 21): on empty ice a candidate must show more than on a crowded micrograph.
+    """
+    if not len(log_odds):
+        return np.zeros(0)
+    share = calibration.share
+    at_own_share = calibration.slope * np.asarray(log_odds, np.float64) + calibration.offset
+    likelihood_ratio = np.exp(at_own_share - math.log(share / (1 - share)))
+    scores = np.zeros(len(log_odds))
+    for _ in range(100):
+        scores = share * likelihood_ratio / (share * likelihood_ratio + 1 - share)
+        estimate = min(max(float(scores.mean()), 1 / (len(scores) + 1)), _LARGEST_SHARE)
+        if abs(estimate - share) < 1e-6:
+            break
+        share = estimate
+    return scores
+
+
+def network_input(pixels: np.ndarray) -> np.ndarray:
+    """A working image [h, w] as the network sees it: smooth background taken away, robust unit spread, outliers clipped."""
+    level = scipy.ndimage.gaussian_filter(pixels, _BACKGROUND_DIAMETERS * SAMPLES_PER_DIAMETER, mode="nearest")
+    flat = pixels - level
+    low, middle, high = np.percentile(flat, [16, 50, 84])
+    return np.asarray(np.clip((flat - middle) / max((high - low) / 2, 1e-12), -6, 6), np.float32)
+
+
+def probabilities(parameters: Parameters, ready: np.ndarray) -> np.ndarray:
+    """Class probabilities [h/2, w/2, 3] of one prepared image [h, w]."""
+    height, width = ready.shape
+    # Borders: mirrored, in steps of 64 px so that near sizes share a compiled network.
+    fill = [(16, 16 + (-(n + 32)) % 64) for n in (height, width)]
+    padded = np.pad(ready, fill, mode="reflect") if min(height, width) > 80 else np.pad(ready, fill, mode="edge")
+    logits = np.asarray(_forward_jit(parameters, jnp.asarray(padded[None])))[0]
+    start = 16 // STRIDE
+    logits = logits[start : start + math.ceil(height / STRIDE), start : start + math.ceil(width / STRIDE)]
+    exponent = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponent / exponent.sum(axis=-1, keepdims=True))
+
+
+def forward(parameters: Parameters, images: jax.Array) -> jax.Array:
+    """Logits [B, h/2, w/2, 3] of prepared images [B, h, w], sides multiples of 8: a U of four scales with two joins."""
+    x = _conv(parameters, "full", images[..., None])
+    half = _conv(parameters, "half", _conv(parameters, "half_down", x))
+    quarter = _conv(parameters, "quarter_down", half)
+    quarter = quarter + _conv(parameters, "quarter_b", _conv(parameters, "quarter_a", quarter))
+    eighth = _conv(parameters, "eighth_down", quarter)
+    eighth = eighth + _conv(parameters, "eighth_b", _conv(parameters, "eighth_a", eighth))
+    quarter = _conv(parameters, "quarter_up", jnp.concatenate([quarter, _doubled(eighth)], axis=-1))
+    half = _conv(parameters, "half_up", jnp.concatenate([half, _doubled(quarter)], axis=-1))
+    return _conv(parameters, "classes", half, activate=False)
+
+
+_forward_jit = jax.jit(forward)
+
+
+def _conv(parameters: Parameters, name: str, x: jax.Array, activate: bool = True) -> jax.Array:
+    stride = LAYERS[name][3]
+    y = jax.lax.conv_general_dilated(
+        x, parameters[f"{name}.weight"], (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    y = y + parameters[f"{name}.bias"]
+    return jax.nn.leaky_relu(y, 0.1) if activate else y
+
+
+def _doubled(x: jax.Array) -> jax.Array:
+    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
