@@ -42,7 +42,7 @@ class Movie(Message):
     """A movie's public state: what snapshots, items and `movie.*` events carry.
 
     `name` is its root (relative path without extension), unique, and the key in REST and CLI. `results` holds one
-    summary a step (`services/movies/results.py` names the fields), `fingerprints` what each stored result was made with.
+    summary a step (`services/session/results.py` names the fields), `fingerprints` what each stored result was made with.
     """
 
     id: int
@@ -654,7 +654,7 @@ class CommitAnswer(Message):
 class TaskFinished(Message):
     """Outputs are in place. `ran` names the steps that ran, `results` their summaries, `outputs` files by step relative to the processing directory.
 
-    `kept` are the keys of the generations of earlier outputs that can be restored (`movies/generations.py`). Answer: ok,
+    `kept` are the keys of the generations of earlier outputs that can be restored (`services/session/generations.py`). Answer: ok,
     also for an old lease.
     """
 

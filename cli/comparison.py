@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warpcore.services.movies.paths import OutputPaths, inside
+from warpcore.services.session.paths import OutputPaths, inside
 
 if TYPE_CHECKING:
     from rich.table import Table

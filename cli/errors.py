@@ -30,8 +30,8 @@ def explained(error: Exception) -> CliError | None:
     # Imported here: `warpcore --help` needs none of it.
     from warpcore.bus.client import NoAnswerError, RefusedError
     from warpcore.bus.envelope import WireError
-    from warpcore.services.movies.paths import PathOutsideError
-    from warpcore.services.movies.settings import SettingsError
+    from warpcore.services.session.paths import PathOutsideError
+    from warpcore.services.session.settings import SettingsError
 
     if isinstance(error, NoAnswerError):
         return CliError(str(error), NO_ANSWER)

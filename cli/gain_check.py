@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from warpcore.kernels.image import GainMatches, Orientation
-    from warpcore.services.movies.gain import Gain
+    from warpcore.services.readers.gain import Gain
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +65,7 @@ def _files(given: list[str], gain: Path) -> list[Path]:
     """The movies meant, the gain left out where it lies among them. Raises CliError for a name that matches nothing."""
     import glob
 
-    from warpcore.services.movies.settings import ImportSettings
+    from warpcore.services.session.settings import ImportSettings
 
     found: list[Path] = []
     for name in given:
@@ -86,8 +86,8 @@ def _counts(path: Path) -> tuple[npt.NDArray[np.float32], bool]:
     """A movie's raw counts summed over frames [H, W], EERs at their camera's own pixels. Raises InputError, OSError."""
     import numpy as np
 
-    from warpcore.services.movies.readers import InputError, read_movie
-    from warpcore.services.movies.settings import ImportSettings
+    from warpcore.services.readers.movies import InputError, read_movie
+    from warpcore.services.session.settings import ImportSettings
 
     movie = read_movie(path, ImportSettings(eer_groups=1))
     if len(movie.frames) == 1 and movie.frames.dtype.kind == "f":
@@ -101,9 +101,9 @@ def _counts(path: Path) -> tuple[npt.NDArray[np.float32], bool]:
 def _reference(path: Path, shape: tuple[int, ...], is_eer: bool) -> tuple[Gain, Orientation]:
     """The gain as it lies in its file, swapped where it fits only so, and the orientation that this is. Raises CliError."""
     from warpcore.kernels.image import Orientation
-    from warpcore.services.movies.errors import InputError
-    from warpcore.services.movies.gain import read_gain
-    from warpcore.services.movies.settings import ImportSettings
+    from warpcore.services.readers.gain import read_gain
+    from warpcore.services.session.errors import InputError
+    from warpcore.services.session.settings import ImportSettings
 
     misfit: InputError | None = None
     for transpose in (False, True):

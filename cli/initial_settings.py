@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from warpcore.services.movies.settings import (
+from warpcore.services.session.settings import (
     Settings,
     SettingsError,
     load_settings_file,

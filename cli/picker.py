@@ -31,7 +31,7 @@ from warpcore.kernels.picking import (
     write_network,
 )
 from warpcore.kernels.simulate import SAMPLES_PER_DIAMETER, random_scene
-from warpcore.services.movies.paths import written_whole
+from warpcore.services.session.paths import written_whole
 
 _CORE = 0.22  # radius by the diameter within which a cell is a particle
 _DOUBT = 0.34  # beyond the core up to here a cell counts for nothing: no line is that sharp

@@ -49,7 +49,7 @@ def train(
     from warpcore.cli.picker import TrainingOptions, fine_tune
     from warpcore.cli.picker_data import load_picked
     from warpcore.kernels.picking import shipped_network, write_network
-    from warpcore.services.movies.paths import written_whole
+    from warpcore.services.session.paths import written_whole
 
     picked = load_picked(micrographs, coordinates, pixel_size, suffix)
     output.note(f"{len(picked)} micrographs, {sum(len(one.xy_px) for one in picked)} particles")

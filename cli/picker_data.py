@@ -11,7 +11,7 @@ import numpy as np
 import starfile
 
 from warpcore.cli.errors import CliError
-from warpcore.services.movies.mrc import parse_mrc_header, read_mrc_image
+from warpcore.services.readers.mrc import parse_mrc_header, read_mrc_image
 
 
 class PickedMicrograph(NamedTuple):

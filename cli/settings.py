@@ -59,7 +59,7 @@ def import_(
 ) -> None:
     """Replace all settings by those of a file."""
     from warpcore.bus.messages import PutSettings, SettingsReply
-    from warpcore.services.movies.settings import load_settings_file
+    from warpcore.services.session.settings import load_settings_file
 
     settings = load_settings_file(file).to_dict()
     _report(remote.ask_once(scheduler, control_port, PutSettings(settings), SettingsReply).outdated)

@@ -29,7 +29,7 @@ from warpcore.kernels.simulate import (
     local_basis,
     particle_spectrum,
 )
-from warpcore.services.movies.paths import write_text_whole, written_whole
+from warpcore.services.session.paths import write_text_whole, written_whole
 
 Range = tuple[float, float]
 _GRID = 5  # the truth's local displacement is given on a grid of 5×5 points from edge to edge

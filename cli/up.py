@@ -96,7 +96,7 @@ def session_faults(options: SessionOptions) -> list[str]:
     """All that stands in the way of this session, one line each; empty where nothing does."""
     from warpcore.cli import preflight
     from warpcore.cli.initial_settings import settings_from
-    from warpcore.services.movies.settings import SettingsError
+    from warpcore.services.session.settings import SettingsError
 
     faults = [
         preflight.data_directory_fault(options.data),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from warpcore.bus.messages import EVENT_BODIES
-from warpcore.services.movies.settings import Settings
+from warpcore.services.session.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md")])

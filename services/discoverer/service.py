@@ -43,8 +43,8 @@ from warpcore.services.discoverer.listing import (
     output_folders,
 )
 from warpcore.services.discoverer.watcher import Watcher
-from warpcore.services.movies.containers import ContainerError, check_open_container
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.readers.containers import ContainerError, check_open_container
+from warpcore.services.session.settings import ImportSettings
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
-from warpcore.services.movies.fingerprints import FingerprintPlan
 from warpcore.services.scheduler import exporting, tasks
 from warpcore.services.scheduler.export_records import ExportRecord
 from warpcore.services.scheduler.queue import Verdict
 from warpcore.services.scheduler.records import PROCESS, QUEUED, MovieRecord, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.state import State
+from warpcore.services.session.fingerprints import FingerprintPlan
 
 
 def dispatch(state: State) -> None:

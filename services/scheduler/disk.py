@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from warpcore.services.movies.generations import restore
 from warpcore.services.scheduler.effects import OutputsMissing, OutputsRestored, RestoreOutputs
 from warpcore.services.scheduler.records import DONE
 from warpcore.services.scheduler.state import State
+from warpcore.services.session.generations import restore
 
 log = logging.getLogger(__name__)
 

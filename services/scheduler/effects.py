@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from warpcore.bus.schema import Message
-from warpcore.services.movies.generations import Generation
-from warpcore.services.movies.settings import Settings
 from warpcore.services.scheduler.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.records import Ban, MovieRecord, TaskRecord
+from warpcore.services.session.generations import Generation
+from warpcore.services.session.settings import Settings
 
 # --- stimuli -----------------------------------------------------------------------------------------------------
 

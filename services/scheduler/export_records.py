@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from warpcore.services.movies.settings import Settings, SettingsError, patch_settings
 from warpcore.services.scheduler.queue import OrderedQueue
+from warpcore.services.session.settings import Settings, SettingsError, patch_settings
 
 KINDS = ("micrographs", "particles")
 PRODUCTS = ("average", "halves", "stack", "deconvolution")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
-from warpcore.services.movies.settings import Settings, SettingsError
 from warpcore.services.scheduler import views
 from warpcore.services.scheduler.effects import SaveExport
 from warpcore.services.scheduler.export_records import (
@@ -22,6 +21,7 @@ from warpcore.services.scheduler.records import DONE as DONE_STATUSES
 from warpcore.services.scheduler.records import FAILED as FAILED_STATUS
 from warpcore.services.scheduler.records import PROCESS, PROCESSED, MovieRecord, TaskRecord
 from warpcore.services.scheduler.state import State
+from warpcore.services.session.settings import Settings, SettingsError
 
 MOST_ATTEMPTS = 3
 

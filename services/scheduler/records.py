@@ -61,7 +61,7 @@ class MovieRecord:
     of the failed step when it failed. `retries` counts failures by kind, `lost` the workers that the movie has cost, `avoid`
     names the workers where it went wrong; `suspect` says that it was one of several in a lost worker, so that it now
     runs alone. `lease` is that of its only valid task. `kept` are the fingerprints of earlier outputs that can be put back,
-    by key (`movies/generations.py`); `restore_to` is the key that fits the settings in force, `restoring` the one that is
+    by key (`services/session/generations.py`); `restore_to` is the key that fits the settings in force, `restoring` the one that is
     being put back, "" where there is none.
     """
 

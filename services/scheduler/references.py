@@ -7,12 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from warpcore.services.movies.defects import read_defects
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.gain import read_gain
-from warpcore.services.movies.picking_files import check_templates, check_weights, content_hash
-from warpcore.services.movies.readers import read_header
-from warpcore.services.movies.settings import ImportSettings, PickingSettings, Settings
+from warpcore.services.readers.defects import read_defects
+from warpcore.services.readers.gain import read_gain
+from warpcore.services.readers.movies import read_header
+from warpcore.services.readers.picking_files import check_templates, check_weights, content_hash
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings, PickingSettings, Settings
 
 _NAMES = ("import.gain_path", "import.defects_path", "picking.templates_path", "picking.weights_path")
 

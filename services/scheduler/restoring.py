@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from warpcore.services.movies.fingerprints import FingerprintPlan
-from warpcore.services.movies.settings import Settings, parse_settings
 from warpcore.services.scheduler.export_records import HELD, PENDING
 from warpcore.services.scheduler.records import WorkerRecord
 from warpcore.services.scheduler.state import State
 from warpcore.services.scheduler.store import Stored
+from warpcore.services.session.fingerprints import FingerprintPlan
+from warpcore.services.session.settings import Settings, parse_settings
 
 
 def restore(stored: Stored, *, data_directory: str, processing_directory: str, now: float) -> State:

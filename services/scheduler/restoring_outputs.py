@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from warpcore.services.movies.generations import Generation, generation_key
-from warpcore.services.movies.results import filter_reasons
 from warpcore.services.scheduler import tasks
 from warpcore.services.scheduler.effects import OutputsRestored, RestoreOutputs, SaveMovie
 from warpcore.services.scheduler.queue import Verdict
 from warpcore.services.scheduler.state import State
+from warpcore.services.session.generations import Generation, generation_key
+from warpcore.services.session.results import filter_reasons
 
 MOST_AT_ONCE = 64
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from warpcore.services.movies.settings import Settings, SettingsError, changed_names
 from warpcore.services.scheduler.effects import ChangeSettings, Started, Stimulus
 from warpcore.services.scheduler.machine import handle
 from warpcore.services.scheduler.records import FAILED
@@ -20,6 +19,7 @@ from warpcore.services.scheduler.references import check_fit, check_picking, che
 from warpcore.services.scheduler.restoring import restore
 from warpcore.services.scheduler.state import State
 from warpcore.services.scheduler.store import StateError, Store
+from warpcore.services.session.settings import Settings, SettingsError, changed_names
 
 STATE_FOLDER = ".warpcore"
 

@@ -6,9 +6,6 @@ from typing import Any
 
 from warpcore.bus.messages import MovieEvent
 from warpcore.bus.schema import Message
-from warpcore.services.movies.fingerprints import OFF, FingerprintPlan, steps_to_run
-from warpcore.services.movies.results import filter_reasons
-from warpcore.services.movies.settings import Settings
 from warpcore.services.scheduler import views
 from warpcore.services.scheduler.effects import CutLog, DropTask, Effect, Publish, Reply, SaveMovie, SaveTask, Send
 from warpcore.services.scheduler.export_records import ExportRecord
@@ -31,6 +28,9 @@ from warpcore.services.scheduler.records import (
     TaskRecord,
     WorkerRecord,
 )
+from warpcore.services.session.fingerprints import OFF, FingerprintPlan, steps_to_run
+from warpcore.services.session.results import filter_reasons
+from warpcore.services.session.settings import Settings
 
 BULK_CHANGES = 5000
 """From so many movies changed by one stimulus on, neither log nor rows tell of each: subscribers take a snapshot, and what

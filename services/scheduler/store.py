@@ -15,7 +15,6 @@ from typing import Any
 import msgpack
 
 from warpcore.bus.messages import Change
-from warpcore.services.movies.paths import flush
 from warpcore.services.scheduler import rows
 from warpcore.services.scheduler.effects import (
     CutLog,
@@ -32,6 +31,7 @@ from warpcore.services.scheduler.effects import (
 )
 from warpcore.services.scheduler.export_records import ExportRecord
 from warpcore.services.scheduler.records import Ban, MovieRecord, TaskRecord
+from warpcore.services.session.paths import flush
 
 APPLICATION_ID = 0x57435344
 SCHEMA_VERSION = 1

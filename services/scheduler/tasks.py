@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.services.movies.generations import generation_key
-from warpcore.services.movies.paths import PathOutsideError, inside
-from warpcore.services.movies.results import STEPS, filter_reasons
 from warpcore.services.scheduler import exporting, retries, views
 from warpcore.services.scheduler.effects import SaveTask
 from warpcore.services.scheduler.records import (
@@ -20,6 +17,9 @@ from warpcore.services.scheduler.records import (
     TaskRecord,
 )
 from warpcore.services.scheduler.state import State
+from warpcore.services.session.generations import generation_key
+from warpcore.services.session.paths import PathOutsideError, inside
+from warpcore.services.session.results import STEPS, filter_reasons
 
 LARGEST_RESULTS_BYTES = 32_768
 LARGEST_OUTPUTS_BYTES = 65_536

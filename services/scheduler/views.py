@@ -9,9 +9,9 @@ import msgpack
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
-from warpcore.services.movies.results import STEPS
 from warpcore.services.scheduler.export_records import FAILED, ExportRecord
 from warpcore.services.scheduler.records import MovieRecord, WorkerRecord
+from warpcore.services.session.results import STEPS
 
 FRAME_BUDGET_BYTES = 900_000
 """Room for the rows of an answer in a frame of 1 MiB, with the envelope and the settings beside them."""

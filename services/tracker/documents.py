@@ -10,16 +10,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from warpcore.bus.messages import Movie
-from warpcore.services.movies.paths import OutputPaths
-from warpcore.services.movies.settings import CtfSettings
-from warpcore.services.movies.star_files import (
-    OpticsGroup,
-    autopick_row,
-    corrected_row,
-    ctf_row,
-    movie_row,
-)
-from warpcore.services.movies.star_text import star_row
+from warpcore.services.formats.star_files import OpticsGroup, autopick_row, corrected_row, ctf_row, movie_row
+from warpcore.services.formats.star_text import star_row
+from warpcore.services.session.paths import OutputPaths
+from warpcore.services.session.settings import CtfSettings
 
 PROCESSED, OUTDATED, UNPROCESSED, FILTERED_OUT, LEAVE_OUT = 1, 2, 3, 4, 5
 """`ProcessingStatus` in the JSON files."""

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from warpcore.services.movies.paths import PathOutsideError, inside, written_whole
-from warpcore.services.movies.star_files import PARTICLE_COLUMNS
-from warpcore.services.movies.star_text import Loop, loop_block, read_loops
+from warpcore.services.formats.star_files import PARTICLE_COLUMNS
+from warpcore.services.formats.star_text import Loop, loop_block, read_loops
+from warpcore.services.session.paths import PathOutsideError, inside, written_whole
 
 log = logging.getLogger("warpcore.tracker")
 

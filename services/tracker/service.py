@@ -24,9 +24,9 @@ from warpcore.bus.messages import (
     ProcessingStatus,
     ServiceEvent,
 )
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.paths import OutputPaths, PathOutsideError, inside, sweep_temporaries, write_text_whole
-from warpcore.services.movies.warp_xml import set_selection
+from warpcore.services.formats.warp_xml import set_selection
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.paths import OutputPaths, PathOutsideError, inside, sweep_temporaries, write_text_whole
 from warpcore.services.tracker.particles import collect_particles
 from warpcore.services.tracker.state import PARTICLES, TrackerState
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from warpcore.bus.envelope import Envelope, WireError
 from warpcore.bus.follower import Event, FollowerItem, Reset
 from warpcore.bus.messages import ExportEvent, Movie, MovieEvent, SettingsEvent
-from warpcore.services.movies import star_files
-from warpcore.services.movies.settings import Settings, SettingsError, parse_settings
+from warpcore.services.formats import star_files
+from warpcore.services.session.settings import Settings, SettingsError, parse_settings
 from warpcore.services.tracker import documents
 from warpcore.services.tracker.documents import Optics, Rows
 

@@ -6,7 +6,7 @@ import errno
 import logging
 import traceback
 
-from warpcore.services.movies.errors import InputError
+from warpcore.services.session.errors import InputError
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from warpcore.kernels.image import GainMatches, Orientation, centre, match_gain
-from warpcore.services.movies.gain import Gain
-from warpcore.services.movies.reference import EER_GAIN_EXTENSION
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.readers.gain import Gain
+from warpcore.services.readers.reference import EER_GAIN_EXTENSION
+from warpcore.services.session.settings import ImportSettings
 
 MOST_MOVIES = 10
 """Where so many movies do not tell, more of the same would not either."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warpcore.bus.messages import AssignTask, Failure
-from warpcore.services.movies.fingerprints import wanted_fingerprints
-from warpcore.services.movies.paths import movie_root
-from warpcore.services.movies.settings import Settings
+from warpcore.services.session.fingerprints import wanted_fingerprints
+from warpcore.services.session.paths import movie_root
+from warpcore.services.session.settings import Settings
 from warpcore.services.worker.devices import open_device
 from warpcore.services.worker.failures import TaskError, classify
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """What became of one file: `status` is processed or failed; `results` as in `movies/results.py`."""
+    """What became of one file: `status` is processed or failed; `results` as in `services/session/results.py`."""
 
     path: Path
     name: str

@@ -24,8 +24,8 @@ from warpcore.kernels.picking import (
     pick_templates,
     read_network,
 )
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.settings import PickingSettings
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import PickingSettings
 
 _LEAST_MAP = 16  # as many square images of as many px are a map from this size on
 _DECIMALS = 6  # as coordinate files hold them: what is read back is what was computed

@@ -21,15 +21,15 @@ from warpcore.kernels.correct import correct_movie
 from warpcore.kernels.ctf import FrameSums, fit_image, frame_sums
 from warpcore.kernels.image import find_defects, sum_frames
 from warpcore.kernels.motion import MotionModel, estimate_motion
-from warpcore.services.movies.defects import read_defects
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.fingerprints import same_costly_half
-from warpcore.services.movies.gain import read_gain
-from warpcore.services.movies.generations import Generation
-from warpcore.services.movies.paths import OutputPaths, inside
-from warpcore.services.movies.readers import pixel_size_angstrom, read_movie
-from warpcore.services.movies.results import STEPS
-from warpcore.services.movies.settings import Settings, parse_settings
+from warpcore.services.readers.defects import read_defects
+from warpcore.services.readers.gain import read_gain
+from warpcore.services.readers.movies import pixel_size_angstrom, read_movie
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.fingerprints import same_costly_half
+from warpcore.services.session.generations import Generation
+from warpcore.services.session.paths import OutputPaths, inside
+from warpcore.services.session.results import STEPS
+from warpcore.services.session.settings import Settings, parse_settings
 from warpcore.services.worker import stored, summaries
 from warpcore.services.worker.gain_watch import GainWatch
 from warpcore.services.worker.picking import cut, score

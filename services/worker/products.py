@@ -13,10 +13,10 @@ from warpcore.kernels.correct import Corrected
 from warpcore.kernels.ctf import CtfFit
 from warpcore.kernels.motion import MotionModel
 from warpcore.kernels.picking import JunkMask, Picks
-from warpcore.services.movies.gain import Gain
-from warpcore.services.movies.paths import OutputPaths
-from warpcore.services.movies.raw import RawMovie
-from warpcore.services.movies.settings import Settings
+from warpcore.services.readers.gain import Gain
+from warpcore.services.readers.raw import RawMovie
+from warpcore.services.session.paths import OutputPaths
+from warpcore.services.session.settings import Settings
 
 
 @dataclass

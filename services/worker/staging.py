@@ -12,8 +12,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from warpcore.services.movies.generations import Generation, keep, same_content
-from warpcore.services.movies.paths import file_mode, flush, inside
+from warpcore.services.session.generations import Generation, keep, same_content
+from warpcore.services.session.paths import file_mode, flush, inside
 
 _FOLDER = ".warpcore/staging"
 

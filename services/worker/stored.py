@@ -14,7 +14,7 @@ import numpy.typing as npt
 from warpcore.kernels.ctf import CtfFit
 from warpcore.kernels.motion import MotionModel
 from warpcore.kernels.picking import JunkMask, Picks
-from warpcore.services.movies.star_text import read_loops
+from warpcore.services.formats.star_text import read_loops
 
 CANDIDATE_COLUMNS = ("x_px", "y_px", "scores")
 PICK_COLUMNS = ("rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit")

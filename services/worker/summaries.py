@@ -1,4 +1,4 @@
-"""The few numbers of each step that go into the state, the JSON files and the lists (`movies/results.py` names them)."""
+"""The few numbers of each step that go into the state, the JSON files and the lists (`services/session/results.py` names them)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy.typing as npt
 from warpcore.kernels.ctf import CtfFit, CtfParameters
 from warpcore.kernels.motion import MotionModel
 from warpcore.kernels.picking import JunkMask, Picks
-from warpcore.services.movies.paths import OutputPaths
-from warpcore.services.movies.raw import RawMovie
-from warpcore.services.movies.settings import Settings
+from warpcore.services.readers.raw import RawMovie
+from warpcore.services.session.paths import OutputPaths
+from warpcore.services.session.settings import Settings
 
 SCORE_BINS = 20
 """Of the score histogram: equal steps from 0 to 1."""

@@ -12,17 +12,17 @@ from warpcore.kernels.ctf import ctf_picture, deconvolve
 from warpcore.kernels.image import thumbnail
 from warpcore.kernels.motion import track_picture
 from warpcore.kernels.picking import extract_particles, picks_overlay
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.mrc_writer import write_mrc
-from warpcore.services.movies.png import write_png
-from warpcore.services.movies.star_files import (
+from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.formats.png import write_png
+from warpcore.services.formats.star_files import (
     OpticsGroup,
     ParticleCtf,
     write_coordinates,
     write_motion_star,
     write_particles,
 )
-from warpcore.services.movies.warp_xml import write_movie_xml
+from warpcore.services.formats.warp_xml import write_movie_xml
+from warpcore.services.session.errors import InputError
 from warpcore.services.worker import summaries
 from warpcore.services.worker.products import Products
 from warpcore.services.worker.staging import Staging

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from warpcore.services.movies.warp_options import Acquisition, ctf_options, export_options, movement_options
-from warpcore.services.movies.warp_xml import Grid, MovieXml, WarpCtf
+from warpcore.services.formats.warp_options import Acquisition, ctf_options, export_options, movement_options
+from warpcore.services.formats.warp_xml import Grid, MovieXml, WarpCtf
 from warpcore.services.worker.products import Products
 
 

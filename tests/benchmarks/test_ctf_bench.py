@@ -29,8 +29,8 @@ from warpcore.kernels.ctf._frames import frame_sums
 from warpcore.kernels.ctf._model import electron_wavelength_angstrom
 from warpcore.kernels.motion._estimate import estimate_motion
 from warpcore.kernels.motion._model import MotionModel
-from warpcore.services.movies.readers import read_movie
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.readers.movies import read_movie
+from warpcore.services.session.settings import ImportSettings
 
 pytestmark = pytest.mark.bench
 TITAN = {"voltage_kv": 300.0, "cs_mm": 2.7, "amplitude_contrast": 0.07}

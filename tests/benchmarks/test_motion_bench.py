@@ -22,9 +22,9 @@ from warpcore.kernels.correct._movie import correct_movie
 from warpcore.kernels.image._defects import find_defects
 from warpcore.kernels.motion._estimate import estimate_motion
 from warpcore.kernels.motion._model import MotionModel
-from warpcore.services.movies.mrc_writer import write_mrc
-from warpcore.services.movies.readers import read_movie
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.readers.movies import read_movie
+from warpcore.services.session.settings import ImportSettings
 
 pytestmark = pytest.mark.bench
 

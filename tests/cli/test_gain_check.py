@@ -15,7 +15,7 @@ import scipy.ndimage
 import tifffile
 
 from tests.services.movie_files import write_eer
-from warpcore.services.movies.mrc_writer import write_mrc
+from warpcore.services.formats.mrc_writer import write_mrc
 
 Command = Callable[..., Any]
 FITS = "import.gain_flip_x=false import.gain_flip_y=true import.gain_transpose=false"

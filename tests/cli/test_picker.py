@@ -20,7 +20,7 @@ from warpcore.cli.picker_data import agreement, load_picked, read_positions
 from warpcore.kernels.picking._network import BACKGROUND, JUNK, PARTICLE
 from warpcore.kernels.picking._weights import read_network, shipped_network
 from warpcore.kernels.simulate._scenes import random_scene
-from warpcore.services.movies.star_files import write_coordinates
+from warpcore.services.formats.star_files import write_coordinates
 
 TINY = TrainingOptions(steps=12, batch=2, scenes=3, scene_px=128, crop_px=64, seed=4, calibration_scenes=2)
 

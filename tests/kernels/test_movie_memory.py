@@ -14,9 +14,9 @@ import mrcfile, numpy as np
 from warpcore.kernels.correct import correct_movie
 from warpcore.kernels.defects import find_defects
 from warpcore.kernels.motion import estimate_motion
-from warpcore.services.movies.mrc_writer import write_mrc
-from warpcore.services.movies.readers import read_movie
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.readers.movies import read_movie
+from warpcore.services.session.settings import ImportSettings
 
 def resident(key):
     return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(key))

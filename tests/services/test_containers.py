@@ -12,7 +12,7 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from warpcore.services.movies.containers import ContainerError, check_container
+from warpcore.services.readers.containers import ContainerError, check_container
 
 FRAMES = np.arange(5 * 48 * 64, dtype=np.uint16).reshape(5, 48, 64)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from warpcore.services.discoverer.listing import StoppedError, Watched, is_passing, list_files, look, output_folders
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.session.settings import ImportSettings
 
 MOVIES = Watched(tuple(ImportSettings().patterns), recursive=False)
 DEEP = Watched(tuple(ImportSettings().patterns), recursive=True)

@@ -35,7 +35,7 @@ from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
 from warpcore.services.discoverer.incubation import Examined
 from warpcore.services.discoverer.service import DataDirectoryError, examine, run_discoverer
-from warpcore.services.movies.settings import Settings
+from warpcore.services.session.settings import Settings
 
 
 class Registry:

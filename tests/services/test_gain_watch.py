@@ -12,10 +12,10 @@ import scipy.ndimage
 import tifffile
 
 from warpcore.kernels.image._orientation import ORIENTATIONS, Orientation
-from warpcore.services.movies.gain import Gain, read_gain
-from warpcore.services.movies.mrc_writer import write_mrc
-from warpcore.services.movies.reference import orient
-from warpcore.services.movies.settings import ImportSettings, parse_settings
+from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.readers.gain import Gain, read_gain
+from warpcore.services.readers.reference import orient
+from warpcore.services.session.settings import ImportSettings, parse_settings
 from warpcore.services.worker.gain_watch import MOST_MOVIES, GainWatch, orientation_of
 from warpcore.services.worker.local import process_files
 

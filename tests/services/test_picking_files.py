@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from warpcore.kernels.picking._weights import FORMAT, Calibration, Network, initial_parameters, write_network
-from warpcore.services.movies.fingerprints import FingerprintPlan, same_costly_half, steps_to_run
-from warpcore.services.movies.picking_files import WEIGHTS_FORMAT
-from warpcore.services.movies.settings import Settings, SettingsError, parse_settings, patch_settings
+from warpcore.services.readers.picking_files import WEIGHTS_FORMAT
 from warpcore.services.scheduler.references import check_picking, check_references, with_known
 from warpcore.services.scheduler.session import Session
+from warpcore.services.session.fingerprints import FingerprintPlan, same_costly_half, steps_to_run
+from warpcore.services.session.settings import Settings, SettingsError, parse_settings, patch_settings
 
 PARAMETERS = initial_parameters(np.random.default_rng(0))
 CALIBRATION = Calibration(1.0, 0.0, 0.3)

@@ -8,8 +8,6 @@ import pytest
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import REGISTRY, Message
-from warpcore.services.movies.generations import Generation
-from warpcore.services.movies.settings import Settings, parse_settings, patch_settings
 from warpcore.services.scheduler import machine, registry
 from warpcore.services.scheduler.effects import (
     AssignmentUndelivered,
@@ -33,6 +31,8 @@ from warpcore.services.scheduler.invariants import validate
 from warpcore.services.scheduler.machine import handle
 from warpcore.services.scheduler.records import IllegalTransition
 from warpcore.services.scheduler.state import State
+from warpcore.services.session.generations import Generation
+from warpcore.services.session.settings import Settings, parse_settings, patch_settings
 
 CHAIN = ["motion", "ctf", "export"]
 RESULTS: dict[str, Any] = {

@@ -15,8 +15,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import read_message
-from warpcore.services.movies.generations import Generation
-from warpcore.services.movies.settings import patch_settings
 from warpcore.services.scheduler.effects import (
     AssignmentUndelivered,
     ChangeSettings,
@@ -38,6 +36,8 @@ from warpcore.services.scheduler.machine import handle
 from warpcore.services.scheduler.records import PROCESS
 from warpcore.services.scheduler.restoring import restore
 from warpcore.services.scheduler.store import Store
+from warpcore.services.session.generations import Generation
+from warpcore.services.session.settings import patch_settings
 
 T = TypeVar("T")
 PATHS = ("a.tif", "b.tif", "a.mrc", "grid/a.tif", "c.tif", "d.tif")
@@ -377,7 +377,7 @@ class SchedulerStories(RuleBasedStateMachine):
             assert self.state.movies[task.movie].fingerprints == generation.fingerprints
 
     def keep(self, name: str, generation: Generation) -> list[str]:
-        """As the worker and `movies/generations.py` do it."""
+        """As the worker and `services/session/generations.py` do it."""
         kept = self.disk[name]
         if generation.outputs and generation.fingerprints:
             kept.pop(generation.key, None)

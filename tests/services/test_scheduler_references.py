@@ -10,9 +10,9 @@ import pytest
 import tifffile
 
 from tests.services.movie_files import write_eer, write_raw_mrc
-from warpcore.services.movies.mrc_writer import write_mrc
-from warpcore.services.movies.settings import ImportSettings, Settings
+from warpcore.services.formats.mrc_writer import write_mrc
 from warpcore.services.scheduler.references import check_fit, check_references
+from warpcore.services.session.settings import ImportSettings, Settings
 
 
 @pytest.fixture

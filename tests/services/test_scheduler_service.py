@@ -27,11 +27,11 @@ from warpcore.bus.events import EventHub, Subscriber
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
 from warpcore.bus.sockets import BindError
-from warpcore.services.movies.generations import Generation, keep
-from warpcore.services.movies.settings import SettingsError, parse_settings
 from warpcore.services.scheduler.service import Service, run_scheduler
 from warpcore.services.scheduler.session import Session, SessionError
 from warpcore.services.scheduler.store import StateError
+from warpcore.services.session.generations import Generation, keep
+from warpcore.services.session.settings import SettingsError, parse_settings
 
 WaitUntil = Callable[..., None]
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from warpcore.bus import messages as wire
-from warpcore.services.movies.settings import Settings
 from warpcore.services.scheduler import store as store_module
 from warpcore.services.scheduler.effects import CutLog, DropTask, Publish, SaveMovie, SaveSettings, SaveTask
 from warpcore.services.scheduler.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.store import StateError, Store
+from warpcore.services.session.settings import Settings
 
 
 def opened(path: Path, data: str = "/data") -> Store:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.services.tracker_movies import RESULTS, movie
 from warpcore.bus.messages import Failure
-from warpcore.services.movies.settings import CtfSettings
+from warpcore.services.session.settings import CtfSettings
 from warpcore.services.tracker import documents
 
 

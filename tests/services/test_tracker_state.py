@@ -14,7 +14,7 @@ from tests.services.tracker_movies import movie, named
 from warpcore.bus.envelope import Envelope
 from warpcore.bus.follower import Event, Reset
 from warpcore.bus.messages import ExportEvent, ExportJob, Failure, Movie, MovieEvent, SettingsEvent
-from warpcore.services.movies.settings import Settings, patch_settings
+from warpcore.services.session.settings import Settings, patch_settings
 from warpcore.services.tracker.state import (
     AUTOPICK,
     CORRECTED,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tests.kernels.ctf_images import Truth, simulate_frames, simulate_image
-from warpcore.services.movies.settings import parse_settings
-from warpcore.services.movies.warp_xml import read_movie_xml
+from warpcore.services.formats.warp_xml import read_movie_xml
+from warpcore.services.session.settings import parse_settings
 from warpcore.services.worker.local import FileOutcome, process_files
 
 TRUTH = Truth(signal_to_noise=1.0, strong=4.0, pixel_size=1.6)

@@ -13,8 +13,8 @@ import starfile
 import tifffile
 
 from tests.services.movie_files import write_eer
-from warpcore.services.movies.mrc_writer import write_mrc
-from warpcore.services.movies.settings import parse_settings
+from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.session.settings import parse_settings
 from warpcore.services.worker.local import process_files
 
 SHAPE = (192, 256)

@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 
 from warpcore.kernels.picking._blobs import Picks
 from warpcore.kernels.picking._weights import Calibration, Network, initial_parameters, write_network
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.settings import PickingSettings, SettingsError, parse_settings
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import PickingSettings, SettingsError, parse_settings
 from warpcore.services.worker.picking import cut, read_templates, read_weights, score
 
 PIXEL = 5.0

@@ -16,8 +16,8 @@ import starfile
 from warpcore.bus.messages import AssignTask
 from warpcore.cli.simulation import SimulationOptions, simulate_movies
 from warpcore.kernels.ctf._fit import CtfFit
-from warpcore.services.movies.fingerprints import same_costly_half, steps_to_run, wanted_fingerprints
-from warpcore.services.movies.settings import Settings, parse_settings
+from warpcore.services.session.fingerprints import same_costly_half, steps_to_run, wanted_fingerprints
+from warpcore.services.session.settings import Settings, parse_settings
 from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
 from warpcore.services.worker.products import Products
 

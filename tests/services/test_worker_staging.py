@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from warpcore.services.movies.generations import Generation
+from warpcore.services.session.generations import Generation
 from warpcore.services.worker.staging import Staging
 
 NOTHING = Generation({}, {}, {})

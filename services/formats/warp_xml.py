@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.paths import written_whole
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.paths import written_whole
 
 Curve = npt.NDArray[np.float64]
 """[N, 2] of x, y."""

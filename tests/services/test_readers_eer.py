@@ -9,10 +9,10 @@ import pytest
 import tifffile
 
 from tests.services.movie_files import rendered, write_eer
-from warpcore.services.movies.eer import fractionation
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.readers import read_header, read_movie
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.readers.eer import fractionation
+from warpcore.services.readers.movies import read_header, read_movie
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 SHAPE = (12, 300)
 METADATA = b'<metadata><item name="sensorPixelSize.width" unit="m">0.9E-10</item></metadata>'

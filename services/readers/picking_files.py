@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.mrc import parse_mrc_header
-from warpcore.services.movies.settings import PickingSettings
+from warpcore.services.readers.mrc import parse_mrc_header
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import PickingSettings
 
 WEIGHTS_FORMAT = "warpcore-picker-2"
 _LAYOUT = "8d2effb0934eb7b5"  # of that format's parameters: `layout` of their names and shapes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from warpcore.services.movies.settings import ImportSettings, Settings
-from warpcore.services.movies.warp_xml import number
+from warpcore.services.formats.warp_xml import number
+from warpcore.services.session.settings import ImportSettings, Settings
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from warpcore.services.movies.generations import KEPT_GENERATIONS, Generation, keep, kept, restore
+from warpcore.services.session.generations import KEPT_GENERATIONS, Generation, keep, kept, restore
 
 
 def write(processing: Path, version: str, *, picks: bool = True) -> Generation:

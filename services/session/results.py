@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from warpcore.services.movies.settings import FilterSettings
+from warpcore.services.session.settings import FilterSettings
 
 Step = Literal["motion", "ctf", "picking", "export"]
 STEPS: tuple[Step, ...] = ("motion", "ctf", "picking", "export")

@@ -9,8 +9,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.raw import (
+from warpcore.services.readers.raw import (
     MovieHeader,
     RawMovie,
     check_size,
@@ -19,8 +18,9 @@ from warpcore.services.movies.raw import (
     kept_frames,
     read_at,
 )
-from warpcore.services.movies.settings import ImportSettings
-from warpcore.services.movies.tiff import damage_named, open_tiff, tiff_pages
+from warpcore.services.readers.tiff import damage_named, open_tiff, tiff_pages
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 COMPRESSIONS = (65000, 65001, 65002)
 SUPER_RESOLUTION = {1: 0, 2: 1, 4: 2}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warpcore.services.movies.paths import inside, write_text_whole
+from warpcore.services.session.paths import inside, write_text_whole
 
 KEPT_GENERATIONS = 3
 _FOLDER = ".warpcore/kept"

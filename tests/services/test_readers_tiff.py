@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.readers import DEFAULT_PIXEL_SIZE_ANGSTROM, pixel_size_angstrom, read_header, read_movie
-from warpcore.services.movies.settings import ImportSettings
-from warpcore.services.movies.tiff import flip_y
+from warpcore.services.readers.movies import DEFAULT_PIXEL_SIZE_ANGSTROM, pixel_size_angstrom, read_header, read_movie
+from warpcore.services.readers.tiff import flip_y
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 PLAIN = ImportSettings()
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from warpcore.services.movies.eer import read_eer_header, read_eer_movie
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.mrc import read_mrc_header, read_mrc_movie
-from warpcore.services.movies.raw import MovieHeader, RawMovie
-from warpcore.services.movies.settings import ImportSettings
-from warpcore.services.movies.tiff import read_tiff_header, read_tiff_movie
+from warpcore.services.readers.eer import read_eer_header, read_eer_movie
+from warpcore.services.readers.mrc import read_mrc_header, read_mrc_movie
+from warpcore.services.readers.raw import MovieHeader, RawMovie
+from warpcore.services.readers.tiff import read_tiff_header, read_tiff_movie
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 __all__ = [
     "DEFAULT_PIXEL_SIZE_ANGSTROM",

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from warpcore.services.movies import warp_xml as xml
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.settings import Settings, parse_settings
-from warpcore.services.movies.warp_options import Acquisition, ctf_options, export_options, movement_options
+from warpcore.services.formats import warp_xml as xml
+from warpcore.services.formats.warp_options import Acquisition, ctf_options, export_options, movement_options
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import Settings, parse_settings
 
 RANDOM = np.random.default_rng(8)
 ACQUISITION = Acquisition(4096, 2048, 40, 0.5, 1.2)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 MAX_SIDE_PX = 65_536
 MAX_FRAMES = 1_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from warpcore.services.movies.paths import sweep_temporaries, written_whole
+from warpcore.services.session.paths import sweep_temporaries, written_whole
 
 
 def test_only_half_written_files_are_swept(tmp_path: Path) -> None:

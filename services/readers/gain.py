@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.reference import EER_GAIN_EXTENSION, orient, read_reference_image
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.readers.reference import EER_GAIN_EXTENSION, orient, read_reference_image
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 
 @dataclass(frozen=True)

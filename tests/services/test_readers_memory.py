@@ -12,8 +12,8 @@ import pytest
 import tifffile
 
 from tests.services.movie_files import write_eer, write_raw_mrc
-from warpcore.services.movies.readers import read_movie
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.readers.movies import read_movie
+from warpcore.services.session.settings import ImportSettings
 
 FRAMES, SIDE = 24, 256
 
@@ -54,8 +54,8 @@ def test_peak_is_at_most_a_quarter_above_the_stack(tmp_path: Path, kind: str) ->
 PEAKS = """
 import sys
 from pathlib import Path
-from warpcore.services.movies.readers import read_movie
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.readers.movies import read_movie
+from warpcore.services.session.settings import ImportSettings
 
 def memory(name):
     return next(1024 * int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))

@@ -9,9 +9,9 @@ import pytest
 import tifffile
 
 from tests.services.movie_files import write_eer, write_raw_mrc
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.readers import read_header, read_movie
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.readers.movies import read_header, read_movie
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 
 def whole(path: Path, random: np.random.Generator) -> bytes:

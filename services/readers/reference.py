@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.mrc import read_mrc_image
-from warpcore.services.movies.settings import ImportSettings
-from warpcore.services.movies.tiff import damage_named, flip_y, read_tiff_image
+from warpcore.services.readers.mrc import read_mrc_image
+from warpcore.services.readers.tiff import damage_named, flip_y, read_tiff_image
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 MRC_EXTENSIONS = (".mrc", ".mrcs", ".map")
 TIFF_EXTENSIONS = (".tif", ".tiff")

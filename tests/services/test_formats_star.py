@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import starfile
 
-from warpcore.services.movies import star_files as star
-from warpcore.services.movies.png import write_png
-from warpcore.services.movies.star_text import loop_block, star_row
+from warpcore.services.formats import star_files as star
+from warpcore.services.formats.png import write_png
+from warpcore.services.formats.star_text import loop_block, star_row
 
 OPTICS = star.OpticsGroup(0.885, 1.77, 200.0, 1.4, 0.1)
 CTF = {

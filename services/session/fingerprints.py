@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from warpcore.services.movies.settings import Settings
+from warpcore.services.session.settings import Settings
 
 STEP_VERSIONS = {"motion": 1, "ctf": 1, "picking": 2, "export": 2}
 """Raised when a step's method changes so that results of an older version should be redone."""

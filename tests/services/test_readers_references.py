@@ -10,11 +10,11 @@ import pytest
 import tifffile
 
 from tests.services.movie_files import write_dm4, write_raw_mrc
-from warpcore.services.movies.defects import read_defects
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.gain import read_gain
-from warpcore.services.movies.mrc_writer import write_mrc
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.readers.defects import read_defects
+from warpcore.services.readers.gain import read_gain
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 IMAGE = np.random.default_rng(6).uniform(0.5, 1.5, (4, 6)).astype(np.float32)
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.raw import (
+from warpcore.services.readers.raw import (
     MAX_SIDE_PX,
     MovieHeader,
     RawMovie,
@@ -24,8 +23,9 @@ from warpcore.services.movies.raw import (
     read_at,
     replace_nonfinite,
 )
-from warpcore.services.movies.settings import ImportSettings
-from warpcore.services.movies.tiff import unpack_4bit
+from warpcore.services.readers.tiff import unpack_4bit
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 HEADER_BYTES = 1024
 IMOD_STAMP = 1146047817

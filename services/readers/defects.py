@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.reference import (
+from warpcore.services.readers.reference import (
     DM_EXTENSIONS,
     MRC_EXTENSIONS,
     TIFF_EXTENSIONS,
     orient,
     read_reference_image,
 )
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 Mask = npt.NDArray[np.bool_]
 

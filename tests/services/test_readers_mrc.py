@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.services.movie_files import write_raw_mrc
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.mrc_writer import write_mrc
-from warpcore.services.movies.readers import read_header, read_movie
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.readers.movies import read_header, read_movie
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 PLAIN = ImportSettings()
 RANDOM = np.random.default_rng(4)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.services.movies.star_text import Value, loop_block, pairs_block, star_row
+from warpcore.services.formats.star_text import Value, loop_block, pairs_block, star_row
 
 COORDINATE_COLUMNS = ("rlnCoordinateX", "rlnCoordinateY", "rlnClassNumber", "rlnAutopickFigureOfMerit")
 MOVIE_COLUMNS = ("rlnMicrographMovieName", "rlnOpticsGroup")

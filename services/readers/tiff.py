@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from warpcore.services.movies.errors import InputError
-from warpcore.services.movies.raw import (
+from warpcore.services.readers.raw import (
     MovieHeader,
     RawMovie,
     check_size,
@@ -28,7 +27,8 @@ from warpcore.services.movies.raw import (
     read_at,
     replace_nonfinite,
 )
-from warpcore.services.movies.settings import ImportSettings
+from warpcore.services.session.errors import InputError
+from warpcore.services.session.settings import ImportSettings
 
 KEPT_TYPES = ("uint8", "int8", "uint16", "int16", "float32")
 WIDENED_TYPES = ("float16", "int32", "uint32", "float64")

@@ -1,1 +1,0 @@
-"""What a movie is: settings, identities and paths, raw readers, writers."""

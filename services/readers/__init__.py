@@ -1,0 +1,1 @@
+"""Raw movies, gain references, defect lists and other files that users bring."""
