@@ -49,7 +49,7 @@ def scheduler(
     endpoints = Endpoints("127.0.0.1", controller_port, control_port, events_in_port, events_out_port, bind)
     with _service() as stop:
         from warpcore.bus.sockets import BindError
-        from warpcore.services.scheduler.service import SessionError, StateError, run_scheduler
+        from warpcore.services.scheduler.shell.service import SessionError, StateError, run_scheduler
         from warpcore.services.session.settings import SettingsError
 
         with _incurable(BindError, SessionError, StateError, SettingsError):

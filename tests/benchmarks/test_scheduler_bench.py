@@ -11,12 +11,20 @@ from typing import Any
 import pytest
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler.effects import ChangeSettings, Effect, FromControl, FromWorker, Send, Started, Stimulus
-from warpcore.services.scheduler.invariants import validate
-from warpcore.services.scheduler.machine import handle
-from warpcore.services.scheduler.restoring import restore
-from warpcore.services.scheduler.session import garbage_left_alone
-from warpcore.services.scheduler.store import Store
+from warpcore.services.scheduler.core.effects import (
+    ChangeSettings,
+    Effect,
+    FromControl,
+    FromWorker,
+    Send,
+    Started,
+    Stimulus,
+)
+from warpcore.services.scheduler.core.invariants import validate
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.shell.session import garbage_left_alone
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.settings import patch_settings
 
 MOVIES = 100_000

@@ -19,7 +19,7 @@ from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.events import Subscriber
 from warpcore.bus.messages import GetItems, Items, PatchSettings
 from warpcore.services.discoverer.service import run_discoverer
-from warpcore.services.scheduler.service import run_scheduler
+from warpcore.services.scheduler.shell.service import run_scheduler
 
 
 class Session:

@@ -11,8 +11,8 @@ import pytest
 
 from warpcore.kernels.picking._weights import FORMAT, Calibration, Network, initial_parameters, write_network
 from warpcore.services.readers.picking_files import WEIGHTS_FORMAT
-from warpcore.services.scheduler.references import check_picking, check_references, with_known
-from warpcore.services.scheduler.session import Session
+from warpcore.services.scheduler.shell.references import check_picking, check_references, with_known
+from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.session.fingerprints import FingerprintPlan, same_costly_half, steps_to_run
 from warpcore.services.session.settings import Settings, SettingsError, parse_settings, patch_settings
 

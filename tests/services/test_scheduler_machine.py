@@ -8,8 +8,8 @@ import pytest
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import REGISTRY, Message
-from warpcore.services.scheduler import machine, registry
-from warpcore.services.scheduler.effects import (
+from warpcore.services.scheduler.core import machine, registry
+from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     ChangeSettings,
     CutLog,
@@ -27,10 +27,10 @@ from warpcore.services.scheduler.effects import (
     Stimulus,
     Tick,
 )
-from warpcore.services.scheduler.invariants import validate
-from warpcore.services.scheduler.machine import handle
-from warpcore.services.scheduler.records import IllegalTransition
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core.invariants import validate
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.records import IllegalTransition
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings, parse_settings, patch_settings
 

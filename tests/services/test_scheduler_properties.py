@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import read_message
-from warpcore.services.scheduler.effects import (
+from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     ChangeSettings,
     Effect,
@@ -31,11 +31,11 @@ from warpcore.services.scheduler.effects import (
     Stimulus,
     Tick,
 )
-from warpcore.services.scheduler.invariants import validate
-from warpcore.services.scheduler.machine import handle
-from warpcore.services.scheduler.records import PROCESS
-from warpcore.services.scheduler.restoring import restore
-from warpcore.services.scheduler.store import Store
+from warpcore.services.scheduler.core.invariants import validate
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.records import PROCESS
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import patch_settings
 

@@ -11,7 +11,7 @@ import tifffile
 
 from tests.services.movie_files import write_eer, write_raw_mrc
 from warpcore.services.formats.mrc_writer import write_mrc
-from warpcore.services.scheduler.references import check_fit, check_references
+from warpcore.services.scheduler.shell.references import check_fit, check_references
 from warpcore.services.session.settings import ImportSettings, Settings
 
 

@@ -27,9 +27,9 @@ from warpcore.bus.events import EventHub, Subscriber
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
 from warpcore.bus.sockets import BindError
-from warpcore.services.scheduler.service import Service, run_scheduler
-from warpcore.services.scheduler.session import Session, SessionError
-from warpcore.services.scheduler.store import StateError
+from warpcore.services.scheduler.shell.service import Service, run_scheduler
+from warpcore.services.scheduler.shell.session import Session, SessionError
+from warpcore.services.scheduler.store.database import StateError
 from warpcore.services.session.generations import Generation, keep
 from warpcore.services.session.settings import SettingsError, parse_settings
 
@@ -443,7 +443,7 @@ RUN = """
 import sys, threading
 from pathlib import Path
 from warpcore.bus.endpoints import Endpoints
-from warpcore.services.scheduler.service import Service, run_scheduler
+from warpcore.services.scheduler.shell.service import Service, run_scheduler
 run_scheduler(Endpoints("127.0.0.1", *map(int, sys.argv[3:])), Path(sys.argv[1]), Path(sys.argv[2]), stop=threading.Event())
 """
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler import store as store_module
-from warpcore.services.scheduler.effects import CutLog, DropTask, Publish, SaveMovie, SaveSettings, SaveTask
-from warpcore.services.scheduler.records import MovieRecord, TaskRecord
-from warpcore.services.scheduler.store import StateError, Store
+from warpcore.services.scheduler.core.effects import CutLog, DropTask, Publish, SaveMovie, SaveSettings, SaveTask
+from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
+from warpcore.services.scheduler.store import database as store_module
+from warpcore.services.scheduler.store.database import StateError, Store
 from warpcore.services.session.settings import Settings
 
 
@@ -199,8 +199,8 @@ def test_a_lost_database_beside_its_log_is_not_silently_begun_anew(tmp_path: Pat
 WRITE = """
 import sys
 from pathlib import Path
-from warpcore.services.scheduler.effects import Publish, SaveMovie
-from warpcore.services.scheduler.records import MovieRecord
+from warpcore.services.scheduler.core.effects import Publish, SaveMovie
+from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.store import Store
 path = Path(sys.argv[1])
 store = Store(path, data_directory="/data", processing_directory=str(path.parent))

@@ -7,16 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler import exporting, retries, views
-from warpcore.services.scheduler.effects import SaveTask
-from warpcore.services.scheduler.records import (
-    FAILED,
-    PROCESS,
-    PROCESSING,
-    MovieRecord,
-    TaskRecord,
-)
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core import exporting, retries, views
+from warpcore.services.scheduler.core.effects import SaveTask
+from warpcore.services.scheduler.core.records import FAILED, PROCESS, PROCESSING, MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.generations import generation_key
 from warpcore.services.session.paths import PathOutsideError, inside
 from warpcore.services.session.results import STEPS, filter_reasons

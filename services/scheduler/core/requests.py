@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler import registry, tasks, views
-from warpcore.services.scheduler.effects import SavePaused
-from warpcore.services.scheduler.records import (
-    DONE,
-    FAILED,
-    LEASED,
-    SELECTIONS,
-    STATUSES,
-    WAITING,
-    MovieRecord,
-)
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core import registry, tasks, views
+from warpcore.services.scheduler.core.effects import SavePaused
+from warpcore.services.scheduler.core.records import DONE, FAILED, LEASED, SELECTIONS, STATUSES, WAITING, MovieRecord
+from warpcore.services.scheduler.core.state import State
 
 HIGHEST_PRIORITY = 1_000_000
 LARGEST_PAGE = 1000

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler import views
-from warpcore.services.scheduler.effects import SaveExport
-from warpcore.services.scheduler.export_records import (
+from warpcore.services.scheduler.core import views
+from warpcore.services.scheduler.core.effects import SaveExport
+from warpcore.services.scheduler.core.export_records import (
     DONE,
     DROPPED,
     FAILED,
@@ -17,10 +17,10 @@ from warpcore.services.scheduler.export_records import (
     ExportRecord,
     export_settings,
 )
-from warpcore.services.scheduler.records import DONE as DONE_STATUSES
-from warpcore.services.scheduler.records import FAILED as FAILED_STATUS
-from warpcore.services.scheduler.records import PROCESS, PROCESSED, MovieRecord, TaskRecord
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core.records import DONE as DONE_STATUSES
+from warpcore.services.scheduler.core.records import FAILED as FAILED_STATUS
+from warpcore.services.scheduler.core.records import PROCESS, PROCESSED, MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.settings import Settings, SettingsError
 
 MOST_ATTEMPTS = 3

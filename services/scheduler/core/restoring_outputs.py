@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from warpcore.services.scheduler import tasks
-from warpcore.services.scheduler.effects import OutputsRestored, RestoreOutputs, SaveMovie
-from warpcore.services.scheduler.queue import Verdict
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core import tasks
+from warpcore.services.scheduler.core.effects import OutputsRestored, RestoreOutputs, SaveMovie
+from warpcore.services.scheduler.core.queue import Verdict
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.generations import Generation, generation_key
 from warpcore.services.session.results import filter_reasons
 

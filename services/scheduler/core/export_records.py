@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from warpcore.services.scheduler.queue import OrderedQueue
+from warpcore.services.scheduler.core.queue import OrderedQueue
 from warpcore.services.session.settings import Settings, SettingsError, patch_settings
 
 KINDS = ("micrographs", "particles")

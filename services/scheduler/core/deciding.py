@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler import exporting, requests, restoring_outputs, tasks
-from warpcore.services.scheduler.effects import OutputsMissing, SaveSettings, Started
-from warpcore.services.scheduler.records import DONE, FAILED, OUTDATED, MovieRecord
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core import exporting, requests, restoring_outputs, tasks
+from warpcore.services.scheduler.core.effects import OutputsMissing, SaveSettings, Started
+from warpcore.services.scheduler.core.records import DONE, FAILED, OUTDATED, MovieRecord
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.fingerprints import FingerprintPlan
 from warpcore.services.session.results import STEPS
 from warpcore.services.session.settings import Settings, changed_names

@@ -7,7 +7,7 @@ from typing import Any
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
-from warpcore.services.scheduler import (
+from warpcore.services.scheduler.core import (
     assigning,
     deciding,
     exporting,
@@ -17,7 +17,7 @@ from warpcore.services.scheduler import (
     restoring_outputs,
     tasks,
 )
-from warpcore.services.scheduler.effects import (
+from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     ChangeSettings,
     Effect,
@@ -30,7 +30,7 @@ from warpcore.services.scheduler.effects import (
     Stimulus,
     Tick,
 )
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core.state import State
 
 ControlHandler = Callable[[State, Any], None]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from warpcore.services.scheduler.export_records import HELD, PENDING
-from warpcore.services.scheduler.records import WorkerRecord
-from warpcore.services.scheduler.state import State
-from warpcore.services.scheduler.store import Stored
+from warpcore.services.scheduler.core.export_records import HELD, PENDING
+from warpcore.services.scheduler.core.records import WorkerRecord
+from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.store.database import Stored
 from warpcore.services.session.fingerprints import FingerprintPlan
 from warpcore.services.session.settings import Settings, parse_settings
 

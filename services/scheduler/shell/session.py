@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from warpcore.services.scheduler.effects import ChangeSettings, Started, Stimulus
-from warpcore.services.scheduler.machine import handle
-from warpcore.services.scheduler.records import FAILED
-from warpcore.services.scheduler.references import check_fit, check_picking, check_references, with_known
-from warpcore.services.scheduler.restoring import restore
-from warpcore.services.scheduler.state import State
-from warpcore.services.scheduler.store import StateError, Store
+from warpcore.services.scheduler.core.effects import ChangeSettings, Started, Stimulus
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.records import FAILED
+from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.shell.references import check_fit, check_picking, check_references, with_known
+from warpcore.services.scheduler.store.database import StateError, Store
+from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.settings import Settings, SettingsError, changed_names
 
 STATE_FOLDER = ".warpcore"

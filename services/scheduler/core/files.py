@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler import exporting, tasks, views
-from warpcore.services.scheduler.records import FAILED, LEASED, WAITING, MovieRecord
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core import exporting, tasks, views
+from warpcore.services.scheduler.core.records import FAILED, LEASED, WAITING, MovieRecord
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.paths import PathOutsideError, inside, movie_root
 
 MOST_FILES = 2000

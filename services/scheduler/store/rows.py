@@ -7,8 +7,8 @@ from typing import Any
 import msgpack
 
 from warpcore.bus.messages import Failure
-from warpcore.services.scheduler.export_records import PENDING, ExportItem, ExportRecord
-from warpcore.services.scheduler.records import MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.export_records import PENDING, ExportItem, ExportRecord
+from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 
 MovieRow = tuple[int, str, str, str, bytes]
 TaskRow = tuple[int, int, bytes]

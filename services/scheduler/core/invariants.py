@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from warpcore.services.scheduler.export_records import DONE, FAILED, HELD, OPEN_ITEMS, PENDING, RUNNING
-from warpcore.services.scheduler.records import (
-    DONE as DONE_STATUSES,
-)
-from warpcore.services.scheduler.records import (
-    FAILED as FAILED_STATUS,
-)
-from warpcore.services.scheduler.records import (
-    LEASED,
-    OUTDATED,
-    PROCESS,
-    STATUSES,
-    UNPROCESSED,
-    WAITING,
-)
-from warpcore.services.scheduler.registry import MOST_CREDIT
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core.export_records import DONE, FAILED, HELD, OPEN_ITEMS, PENDING, RUNNING
+from warpcore.services.scheduler.core.records import DONE as DONE_STATUSES
+from warpcore.services.scheduler.core.records import FAILED as FAILED_STATUS
+from warpcore.services.scheduler.core.records import LEASED, OUTDATED, PROCESS, STATUSES, UNPROCESSED, WAITING
+from warpcore.services.scheduler.core.registry import MOST_CREDIT
+from warpcore.services.scheduler.core.state import State
 
 
 class InvariantError(AssertionError):

@@ -6,12 +6,12 @@ from typing import Any
 
 from warpcore.bus.messages import MovieEvent
 from warpcore.bus.schema import Message
-from warpcore.services.scheduler import views
-from warpcore.services.scheduler.effects import CutLog, DropTask, Effect, Publish, Reply, SaveMovie, SaveTask, Send
-from warpcore.services.scheduler.export_records import ExportRecord
-from warpcore.services.scheduler.queue import OrderedQueue, Parked
-from warpcore.services.scheduler.rates import Rate
-from warpcore.services.scheduler.records import (
+from warpcore.services.scheduler.core import views
+from warpcore.services.scheduler.core.effects import CutLog, DropTask, Effect, Publish, Reply, SaveMovie, SaveTask, Send
+from warpcore.services.scheduler.core.export_records import ExportRecord
+from warpcore.services.scheduler.core.queue import OrderedQueue, Parked
+from warpcore.services.scheduler.core.rates import Rate
+from warpcore.services.scheduler.core.records import (
     DERIVED,
     DONE,
     FAILED,

@@ -9,8 +9,8 @@ import msgpack
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
-from warpcore.services.scheduler.export_records import FAILED, ExportRecord
-from warpcore.services.scheduler.records import MovieRecord, WorkerRecord
+from warpcore.services.scheduler.core.export_records import FAILED, ExportRecord
+from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
 from warpcore.services.session.results import STEPS
 
 FRAME_BUDGET_BYTES = 900_000

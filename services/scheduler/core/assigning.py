@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler import exporting, tasks
-from warpcore.services.scheduler.export_records import ExportRecord
-from warpcore.services.scheduler.queue import Verdict
-from warpcore.services.scheduler.records import PROCESS, QUEUED, MovieRecord, TaskRecord, WorkerRecord
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core import exporting, tasks
+from warpcore.services.scheduler.core.export_records import ExportRecord
+from warpcore.services.scheduler.core.queue import Verdict
+from warpcore.services.scheduler.core.records import PROCESS, QUEUED, MovieRecord, TaskRecord, WorkerRecord
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.fingerprints import FingerprintPlan
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from warpcore.services.scheduler.effects import OutputsMissing, OutputsRestored, RestoreOutputs
-from warpcore.services.scheduler.records import DONE
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core.effects import OutputsMissing, OutputsRestored, RestoreOutputs
+from warpcore.services.scheduler.core.records import DONE
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.generations import restore
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler import tasks, views
-from warpcore.services.scheduler.effects import LiftBan, Reply, SaveBan, Send
-from warpcore.services.scheduler.records import Ban, TaskRecord, WorkerRecord
-from warpcore.services.scheduler.state import State
+from warpcore.services.scheduler.core import tasks, views
+from warpcore.services.scheduler.core.effects import LiftBan, Reply, SaveBan, Send
+from warpcore.services.scheduler.core.records import Ban, TaskRecord, WorkerRecord
+from warpcore.services.scheduler.core.state import State
 
 HEARTBEAT_S = 2.0
 MOST_CREDIT = 2

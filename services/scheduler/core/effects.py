@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from warpcore.bus.schema import Message
-from warpcore.services.scheduler.export_records import ExportItem, ExportRecord
-from warpcore.services.scheduler.records import Ban, MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
+from warpcore.services.scheduler.core.records import Ban, MovieRecord, TaskRecord
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings
 

@@ -22,8 +22,7 @@ from warpcore.bus.events import EventHub
 from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import REGISTRY, Message, read_message
-from warpcore.services.scheduler.disk import OutputCheck, Restorer, recorded_outputs
-from warpcore.services.scheduler.effects import (
+from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     ChangeSettings,
     FromControl,
@@ -35,9 +34,10 @@ from warpcore.services.scheduler.effects import (
     Stimulus,
     Tick,
 )
-from warpcore.services.scheduler.machine import READS, handle
-from warpcore.services.scheduler.session import Session, SessionError, locked
-from warpcore.services.scheduler.store import StateError
+from warpcore.services.scheduler.core.machine import READS, handle
+from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, recorded_outputs
+from warpcore.services.scheduler.shell.session import Session, SessionError, locked
+from warpcore.services.scheduler.store.database import StateError
 from warpcore.services.session.settings import Settings, SettingsError, parse_settings, patch_settings
 
 log = logging.getLogger(__name__)

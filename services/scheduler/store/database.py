@@ -15,8 +15,7 @@ from typing import Any
 import msgpack
 
 from warpcore.bus.messages import Change
-from warpcore.services.scheduler import rows
-from warpcore.services.scheduler.effects import (
+from warpcore.services.scheduler.core.effects import (
     CutLog,
     DropTask,
     Effect,
@@ -29,8 +28,9 @@ from warpcore.services.scheduler.effects import (
     SaveSettings,
     SaveTask,
 )
-from warpcore.services.scheduler.export_records import ExportRecord
-from warpcore.services.scheduler.records import Ban, MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.export_records import ExportRecord
+from warpcore.services.scheduler.core.records import Ban, MovieRecord, TaskRecord
+from warpcore.services.scheduler.store import rows
 from warpcore.services.session.paths import flush
 
 APPLICATION_ID = 0x57435344

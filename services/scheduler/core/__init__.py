@@ -1,0 +1,1 @@
+"""The pure machine: stimuli in, effects out; no sockets, clocks or files."""
