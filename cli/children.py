@@ -13,7 +13,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Protocol
 
-from warpcore.bus.parent import PARENT_VARIABLE
+from warpcore.services.process.parent import PARENT_VARIABLE
 
 LOG_BYTES = 10 * 1024 * 1024
 LOG_GENERATIONS = 3

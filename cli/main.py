@@ -54,7 +54,7 @@ for module in (
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from warpcore.bus.version import warpcore_version
+        from warpcore.services.process.versions import warpcore_version
 
         output.data(f"warpcore {warpcore_version()}")
         raise typer.Exit

@@ -150,9 +150,9 @@ def worker(
 @contextmanager
 def _service() -> Iterator[Event]:
     """What all services share: end with the parent where there is one, log to stderr, end on INT and TERM."""
-    from warpcore.bus.parent import end_with_parent
     from warpcore.cli.logs import log_to_stderr
     from warpcore.cli.signals import stop_event
+    from warpcore.services.process.parent import end_with_parent
 
     stop = stop_event()
     end_with_parent(insist=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from warpcore.bus.parent import end_with_parent
-from warpcore.bus.version import versions
 from warpcore.services.api.app import Application, Dependencies, create_app
 from warpcore.services.api.client import SchedulerClient
+from warpcore.services.process.parent import end_with_parent
+from warpcore.services.process.versions import versions
 
 GRACE_S = 1
 """How long requests in flight may take after TERM; whoever waits for the end allows for it."""

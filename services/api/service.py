@@ -11,7 +11,7 @@ import sys
 import threading
 
 from warpcore.bus.endpoints import Endpoints
-from warpcore.bus.parent import PARENT_VARIABLE
+from warpcore.services.process.parent import PARENT_VARIABLE
 
 POLL_S = 0.1
 END_S = 2.5

@@ -100,7 +100,7 @@ def test_children_end_when_their_parent_is_killed(tmp_path: Path, wait_until: Wa
     ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)" if ignores_term else "pass"
     service = textwrap.dedent(f"""
         import os, signal, time
-        import warpcore.bus.parent as parent
+        import warpcore.services.process.parent as parent
         parent.GRACE_S = 0.2
         {ignore}
         parent.end_with_parent(insist=True)
@@ -126,13 +126,13 @@ def test_children_end_when_their_parent_is_killed(tmp_path: Path, wait_until: Wa
 
 def test_a_service_on_its_own_follows_nobody() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "WARPCORE_PARENT"}
-    code = "from warpcore.bus.parent import end_with_parent; end_with_parent(); print('runs')"
+    code = "from warpcore.services.process.parent import end_with_parent; end_with_parent(); print('runs')"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "runs\n"
 
 
 def test_a_service_whose_parent_is_gone_already_does_not_start() -> None:
-    code = "from warpcore.bus.parent import end_with_parent; end_with_parent(); print('runs')"
+    code = "from warpcore.services.process.parent import end_with_parent; end_with_parent(); print('runs')"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "WARPCORE_PARENT": "1"},
