@@ -1,0 +1,125 @@
+"""The words of warpcore: every status, choice and kind that travels, is stored or is shown, each with its meaning.
+
+A word is a `str` with the value that stands on the wire and in the database, so old messages and rows keep their meaning.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Word(StrEnum):
+    """Base of the vocabularies. `meaning` is one sentence for people, shown in help and in the docs."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """A member from its value and its meaning."""
+        word = str.__new__(cls, value)
+        word._value_ = value
+        word.meaning = meaning
+        return word
+
+
+class MovieStatus(Word):
+    """Where a movie stands."""
+
+    UNPROCESSED = "unprocessed", "Found, and waiting for a worker."
+    OUTDATED = "outdated", "Settings ask for other results than the stored ones; waiting for a worker."
+    QUEUED = "queued", "Given to a worker that has not begun."
+    PROCESSING = "processing", "A worker runs its steps."
+    PROCESSED = "processed", "All results are there and within the filter's limits."
+    FILTERED_OUT = "filtered_out", "All results are there; the filter rejects the movie."
+    FAILED = "failed", "A step could not be done; the failure says why."
+
+
+class Selection(Word):
+    """The user's own choice for a movie. No failure and no filter changes it."""
+
+    AUTO = "auto", "The filter decides."
+    INCLUDE = "include", "Kept, whatever the filter says."
+    EXCLUDE = "exclude", "Left out, and not processed."
+
+
+class FailureKind(Word):
+    """Whose fault a failure is."""
+
+    INPUT = "input", "The file cannot be used; it is not tried again by itself."
+    RESOURCE = "resource", "Memory or disk was short; tried again after a pause."
+    LOST_WORKER = "lost_worker", "The worker died or fell silent; tried again elsewhere."
+    BAD_GPU = "bad_gpu", "The GPU failed; the worker is set aside and the movie tried again elsewhere."
+    INTERNAL = "internal", "An error in warpcore; tried twice more, elsewhere first."
+    POISONED = "poisoned", "The movie has cost several workers; it needs a person's word."
+    CONFLICT = "conflict", "Another movie has the same name, so their outputs would meet."
+
+
+class ExportKind(Word):
+    """What an export job makes."""
+
+    MICROGRAPHS = "micrographs", "Averages, halves, stacks or deconvolved averages."
+    PARTICLES = "particles", "Boxes of particles and particles.star."
+
+
+class JobState(Word):
+    """Where an export job stands."""
+
+    RUNNING = "running", "Its movies are exported one by one."
+    COLLECTING = "collecting", "All movies are done; the tracker writes the summary file."
+    DONE = "done", "Everything is written."
+    CANCELLED = "cancelled", "Given up by the user."
+    FAILED = "failed", "No movie could be exported."
+
+
+class ItemState(Word):
+    """Where one movie of an export job stands."""
+
+    PENDING = "pending", "Waiting for a worker."
+    HELD = "held", "Waiting until the movie is free and processed."
+    RUNNING = "running", "A worker exports it."
+    DONE = "done", "Exported."
+    FAILED = "failed", "It could not be exported."
+    DROPPED = "dropped", "Given up with its job."
+
+
+class WorkerState(Word):
+    """What a worker does, as the registry shows it and as its heartbeat says."""
+
+    STARTING = "starting", "Its compute process is not ready yet."
+    IDLE = "idle", "Ready, and without a movie."
+    BUSY = "busy", "Holds at least one movie."
+    LOST = "lost", "Ended, died or silent for too long."
+    SET_ASIDE = "set_aside", "Its GPU failed; it is given nothing until it is started again."
+
+
+class ErrorCode(Word):
+    """Why a request was refused."""
+
+    BAD_MESSAGE = "bad_message", "The body cannot be read."
+    UNKNOWN_TYPE = "unknown_type", "This port answers no request of this type."
+    NOT_FOUND = "not_found", "What the request names does not exist."
+    INVALID = "invalid", "A value cannot be; `errors` lists each fault."
+    CONFLICT = "conflict", "The request does not fit the present state."
+    INTERNAL = "internal", "An error in warpcore, or the state could not be stored."
+
+
+class Purpose(Word):
+    """Why a task runs. On the wire an export task carries its job's name instead of `export`."""
+
+    PROCESS = "process", "The movie's own steps."
+    EXPORT = "export", "One movie of an export job."
+
+    @classmethod
+    def of(cls, purpose: str) -> Purpose:
+        """What the `purpose` of a task stands for."""
+        return cls.PROCESS if purpose == cls.PROCESS else cls.EXPORT
+
+
+WAITING = frozenset({MovieStatus.UNPROCESSED, MovieStatus.OUTDATED})
+"""Waits for a worker."""
+LEASED = frozenset({MovieStatus.QUEUED, MovieStatus.PROCESSING})
+"""A worker holds it."""
+DONE = frozenset({MovieStatus.PROCESSED, MovieStatus.FILTERED_OUT})
+"""All results are there."""
+ENDED = DONE | {MovieStatus.FAILED}
+"""Nothing more will happen by itself."""
