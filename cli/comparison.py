@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warpcore.services.session.paths import OutputPaths, inside
+from warpcore.services.session.paths import inside
+from warpcore.services.steps.motion import MODEL
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +40,7 @@ class Compared:
 def compare(movie: Movie, truth: dict[str, Any], processing: Path) -> Compared:
     """Set a movie's results, and the track in its motion file, beside its truth."""
     ctf, picking = movie.results.get("ctf") or {}, movie.results.get("picking") or {}
-    track = _found_track(inside(processing, OutputPaths(movie.name).motion_json))
+    track = _found_track(inside(processing, MODEL.path(movie.name)))
     true_track = truth["track_xy_angstrom"]
     return Compared(
         name=movie.name,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import os.path
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from warpcore.bus.messages import Movie
-from warpcore.services.formats.star_files import OpticsGroup, autopick_row, corrected_row, ctf_row, movie_row
+from warpcore.services.formats.star_files import OpticsGroup, autopick_row, measured_row, movie_row
 from warpcore.services.formats.star_text import star_row
-from warpcore.services.session.paths import OutputPaths
-from warpcore.services.session.settings import CtfSettings
+from warpcore.services.steps.chain import CHAIN
+from warpcore.services.steps.ctf import SPECTRUM, CtfSettings
+from warpcore.services.steps.motion import STAR as MOTION_STAR
 
 PROCESSED, OUTDATED, UNPROCESSED, FILTERED_OUT, LEAVE_OUT = 1, 2, 3, 4, 5
 """`ProcessingStatus` in the JSON files."""
@@ -71,25 +71,8 @@ def processing_status(movie: Movie) -> int:
 
 def item(movie: Movie) -> str:
     """The movie's object in processed_items.json, or with `Error` and `Step` in failed_items.json, as one line of JSON."""
-    results = movie.results
-    ctf, motion = results.get("ctf") or {}, results.get("motion") or {}
-    delta, angle = ctf.get("defocus_delta_um"), ctf.get("defocus_angle_degrees")
-    astigmatism: tuple[float | None, float | None] = (None, None)
-    if delta is not None and angle is not None:
-        twice = math.radians(2 * angle)
-        astigmatism = delta * math.cos(twice), delta * math.sin(twice)
-    content: dict[str, Any] = {
-        "Path": movie.path,
-        "ProcessingStatus": processing_status(movie),
-        "Defocus": _rounded(ctf.get("defocus_um"), 4),
-        "Phase": _rounded(ctf.get("phase_shift_pi"), 2),
-        "Resolution": _rounded(ctf.get("resolution_angstrom"), 2),
-        "AstigX": _rounded(astigmatism[0], 4),
-        "AstigY": _rounded(astigmatism[1], 4),
-        "Motion": _rounded(motion.get("mean_frame_movement_angstrom"), 3),
-        "Junk": _rounded((results.get("picking") or {}).get("junk_percent"), 2),
-        "Particles": (results.get("picking") or {}).get("count"),
-    }
+    content: dict[str, Any] = {"Path": movie.path, "ProcessingStatus": processing_status(movie)}
+    content |= {column.json: column.rounded(movie.results) for column in CHAIN.columns if column.json}
     if movie.failure is not None and movie.status == "failed":
         content |= {"Error": movie.failure.message, "Step": movie.failure.step}
     return json.dumps(content, ensure_ascii=False, allow_nan=False)
@@ -107,22 +90,20 @@ def optics(movie: Movie, ctf: CtfSettings) -> Optics | None:
 def rows(movie: Movie, group: int, movie_file: str) -> Rows:
     """The rows of a movie that `optics` accepts. `movie_file` is its path as seen from the processing directory."""
     results = movie.results
-    export, picking, ctf = results.get("export") or {}, results.get("picking") or {}, results.get("ctf") or {}
-    motion = results.get("motion") or {}
-    paths = OutputPaths(movie.name, picking.get("suffix") or "picks")
+    export, picking = results.get("export") or {}, results.get("picking") or {}
     average, particles = export.get("average"), export.get("particles")
     own = movie_row(movie_file, group)
     stack = None if particles is None else str(PurePosixPath(particles).with_suffix(".star"))
     if average is None:
         return Rows(own, particles=stack)
-    accumulated = [motion.get(f"accumulated_{part}_angstrom") for part in ("total", "early", "late")]
+    spectrum = f"{SPECTRUM.path(movie.name)}:mrc"
     even, odd = export.get("even"), export.get("odd")
     coordinates = picking.get("coordinates")
     return Rows(
         movie=own,
-        corrected=corrected_row(average, paths.motion_star, group, *accumulated),
+        corrected=measured_row("corrected_micrographs", (average, MOTION_STAR.path(movie.name), group), results),
         halves=star_row((even, odd)) if even and odd else None,
-        ctf=None if ctf.get("defocus_u_angstrom") is None else ctf_row(average, group, paths.power_spectrum, ctf),
+        ctf=measured_row("micrographs_ctf", (average, group, spectrum), results),
         autopick=None if coordinates is None else autopick_row(average, coordinates),
         particles=stack,
     )
@@ -138,10 +119,3 @@ def selection_flags(movie: Movie) -> tuple[bool, bool | None] | None:
 def movie_file(data_directory: str, processing_directory: str, path: str) -> str:
     """A movie's path as seen from the processing directory (RELION's project)."""
     return os.path.relpath(os.path.join(data_directory, path), processing_directory)
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    """Rounded, without minus zero; infinite counts as not measured."""
-    if value is None or not math.isfinite(value):
-        return None
-    return round(float(value), digits) + 0.0

@@ -26,7 +26,8 @@ from warpcore.bus.messages import (
 )
 from warpcore.services.formats.warp_xml import set_selection
 from warpcore.services.session.errors import InputError
-from warpcore.services.session.paths import OutputPaths, PathOutsideError, inside, sweep_temporaries, write_text_whole
+from warpcore.services.session.paths import PathOutsideError, inside, sweep_temporaries, write_text_whole
+from warpcore.services.steps.export import MOVIE_XML
 from warpcore.services.tracker.particles import collect_particles
 from warpcore.services.tracker.state import PARTICLES, TrackerState
 
@@ -158,7 +159,7 @@ class _Shell:
             name, flags = next(iter(selections.items()))
             del selections[name]
             try:
-                set_selection(inside(self._directory, OutputPaths(name).xml), *flags)
+                set_selection(inside(self._directory, MOVIE_XML.path(name)), *flags)
             except FileNotFoundError:
                 log.debug("%s has no XML", name)
             except (OSError, InputError, PathOutsideError) as error:

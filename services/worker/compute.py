@@ -138,7 +138,7 @@ class Compute:
             {
                 "is": "finished",
                 "lease": lease,
-                "ran": products.ran,
+                "ran": products.run,
                 "results": products.results,
                 "outputs": outputs,
                 "kept": kept,

@@ -201,7 +201,7 @@ import sys
 from pathlib import Path
 from warpcore.services.scheduler.core.effects import Publish, SaveMovie
 from warpcore.services.scheduler.core.records import MovieRecord
-from warpcore.services.scheduler.store import Store
+from warpcore.services.scheduler.store.database import Store
 path = Path(sys.argv[1])
 store = Store(path, data_directory="/data", processing_directory=str(path.parent))
 seq = store.head

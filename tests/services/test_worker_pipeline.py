@@ -19,7 +19,7 @@ from warpcore.kernels.ctf._fit import CtfFit
 from warpcore.services.session.fingerprints import same_costly_half, steps_to_run, wanted_fingerprints
 from warpcore.services.session.settings import Settings, parse_settings
 from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
-from warpcore.services.worker.products import Products
+from warpcore.services.worker.steps.work import Work
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,8 @@ def run(movie: Path, processing: Path, options: Settings, steps: list[str], befo
     def report(step: str, fraction: float, message: str = "") -> None:
         assert 0 <= fraction <= 1
 
-    products: Products = compute(load(task, report), report)
-    assert products.ran == steps
+    products: Work = compute(load(task, report), report)
+    assert products.run == steps
     outputs, _ = commit(products, stage_outputs(products, report))
     done = {step: wanted[step] for step in steps}
     return {

@@ -9,9 +9,8 @@ from warpcore.services.scheduler.core import exporting, requests, restoring_outp
 from warpcore.services.scheduler.core.effects import OutputsMissing, SaveSettings, Started
 from warpcore.services.scheduler.core.records import DONE, FAILED, OUTDATED, MovieRecord
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.fingerprints import FingerprintPlan
-from warpcore.services.session.results import STEPS
 from warpcore.services.session.settings import Settings, changed_names
+from warpcore.services.steps.chain import CHAIN
 
 
 def change_settings(state: State, settings: Settings, references: str) -> None:
@@ -47,14 +46,13 @@ def outputs_missing(state: State, stimulus: OutputsMissing) -> None:
     gone = [step for step, made_with in stimulus.steps.items() if movie.fingerprints.get(step) == made_with]
     if not gone:
         return
-    first = min(STEPS.index(step) for step in STEPS if step in gone) if any(step in STEPS for step in gone) else 0
-    movie.fingerprints = {step: made for step, made in movie.fingerprints.items() if step in STEPS[:first]}
+    again = CHAIN.after(gone, state.settings.steps)
+    movie.fingerprints = {step: made for step, made in movie.fingerprints.items() if step not in again}
     tasks.reconsider(state, movie, f"outputs of {', '.join(gone)} are gone")
 
 
 def _adopt(state: State, settings: Settings, references: str) -> None:
-    state.settings, state.references = settings, references
-    state.plan = FingerprintPlan(settings, references)
+    state.adopt(settings, references)
     state.effects.append(SaveSettings(settings, state.revision, references))
 
 

@@ -11,9 +11,10 @@ from warpcore.services.scheduler.core import exporting, retries, views
 from warpcore.services.scheduler.core.effects import SaveTask
 from warpcore.services.scheduler.core.records import FAILED, PROCESS, PROCESSING, MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.generations import generation_key
 from warpcore.services.session.paths import PathOutsideError, inside
-from warpcore.services.session.results import STEPS, filter_reasons
+from warpcore.services.steps.chain import CHAIN
 
 LARGEST_RESULTS_BYTES = 32_768
 LARGEST_OUTPUTS_BYTES = 65_536
@@ -137,9 +138,9 @@ def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> Non
 def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step: str, text: str) -> None:
     """A movie is failed for good, until the user, another file or other settings say otherwise."""
     worker = state.workers.get(task.worker)
-    step = step if step in ("load", "write", *STEPS) else "load"
+    step = step if step in ("load", "write", *CHAIN.names) else "load"
     movie.failure = wire.Failure(kind, step, text, worker.host if worker is not None else "")
-    movie.failed_wanted = task.wanted.get(step if step in STEPS else "motion", "")
+    movie.failed_wanted = task.wanted.get(step if step in CHAIN else "motion", "")
     movie.parked_until = None
     lost(state, movie, task, text)
     if void(state, movie):
@@ -155,8 +156,8 @@ def void(state: State, movie: MovieRecord) -> bool:
     failure = movie.failure
     if failure is None or failure.kind not in retries.FORGIVABLE or not movie.failed_wanted:
         return False
-    step = failure.step if failure.step in STEPS else "motion"
-    return state.wanted(movie)[step] != movie.failed_wanted
+    step = failure.step if failure.step in CHAIN else "motion"
+    return state.wanted(movie)[step] != state.stored(movie, {step: movie.failed_wanted})[step]
 
 
 def revoke(state: State, task: TaskRecord, why: str, *, cancel: bool) -> MovieRecord:
@@ -209,9 +210,9 @@ def give_up_poisoned(state: State, movie: MovieRecord, task: TaskRecord, why: st
     """A movie that has cost as many workers as one may."""
     text = f"it has cost {movie.lost} workers, the last: {why}; look at the file, then retry it"
     worker = state.workers.get(task.worker)
-    step = task.step if task.step in ("load", "write", *STEPS) else "load"
+    step = task.step if task.step in ("load", "write", *CHAIN.names) else "load"
     movie.failure = wire.Failure("poisoned", step, text[:LONGEST_TEXT], worker.host if worker is not None else "")
-    movie.failed_wanted = task.wanted.get(step if step in STEPS else "motion", "")
+    movie.failed_wanted = task.wanted.get(step if step in CHAIN else "motion", "")
     state.move(movie, FAILED, f"poisoned on {task.worker}: {why}")
     exporting.release_held(state, movie)
 
@@ -251,7 +252,7 @@ def _report_fault(state: State, task: TaskRecord, message: wire.TaskFinished) ->
     missing = [step for step in task.run if step not in message.ran]
     if missing:
         return f"{', '.join(missing)} was to run and did not"
-    for step in ("input", *STEPS):
+    for step in ("input", *CHAIN.names):
         if not isinstance(message.results.get(step, {}), dict):
             return f"results of {step} are not a map"
     if task.purpose == PROCESS:

@@ -11,7 +11,7 @@ from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
 from warpcore.services.scheduler.core.export_records import FAILED, ExportRecord
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
-from warpcore.services.session.results import STEPS
+from warpcore.services.steps.chain import CHAIN
 
 FRAME_BUDGET_BYTES = 900_000
 """Room for the rows of an answer in a frame of 1 MiB, with the envelope and the settings beside them."""
@@ -132,8 +132,9 @@ def sort_key(movie: MovieRecord, sort: str) -> tuple[int, Any]:
         return (0, movie.id)
     if sort in ("name", "status"):
         return (1, getattr(movie, sort))
+    column = CHAIN.column.get(sort)
     step, _, name = sort.partition(".")
-    value = (movie.results.get(step) or {}).get(name)
+    value = column.value(movie.results) if column is not None else (movie.results.get(step) or {}).get(name)
     if isinstance(value, (bool, int, float)):
         return (0, value)
     if isinstance(value, str):
@@ -144,4 +145,4 @@ def sort_key(movie: MovieRecord, sort: str) -> tuple[int, Any]:
 def sortable(sort: str) -> bool:
     """Whether `sort` names something that movies can be sorted by."""
     step, dot, name = sort.partition(".")
-    return sort in ("name", "added", "status") or (bool(dot and name) and step in ("input", *STEPS))
+    return sort in ("name", "added", "status") or (bool(dot and name) and step in ("input", *CHAIN.names))

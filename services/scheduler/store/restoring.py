@@ -6,7 +6,6 @@ from warpcore.services.scheduler.core.export_records import HELD, PENDING
 from warpcore.services.scheduler.core.records import WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
-from warpcore.services.session.fingerprints import FingerprintPlan
 from warpcore.services.session.settings import Settings, parse_settings
 
 
@@ -24,8 +23,8 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     )
     state.now = now
     state.restoring = {movie.id for movie in stored.movies if movie.restoring}
-    state.revision, state.references = stored.revision, stored.references
-    state.plan = FingerprintPlan(settings, stored.references)
+    state.revision = stored.revision
+    state.adopt(settings, stored.references)
     state.paused, state.seq = stored.paused, stored.seq
     state.last_lease, state.last_modified = stored.last_lease, stored.last_modified
     state.bans = {ban.worker: ban for ban in stored.bans}
