@@ -126,7 +126,7 @@ def _processed(session: SessionOptions, made: list[SimulatedMovie]) -> list[Movi
         if overview.done < len(wanted):
             return False
         with remote.client(endpoints.host, endpoints.control_port) as asking:
-            movies = remote.all_movies(asking, sort="name")
+            movies = sorted(remote.all_movies(asking), key=lambda movie: movie.name)
         done[:] = [
             movie for movie in movies if movie.status in DONE and wanted.get(movie.path) == (movie.size, movie.mtime_ns)
         ]

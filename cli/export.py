@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from warpcore.bus.vocabulary import ExportKind, JobState
 from warpcore.cli import options as o
 from warpcore.cli import output, remote
 from warpcore.cli.errors import CliError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from warpcore.bus.messages import ExportJob
 
 INTERVAL_S = 0.5
-ENDED = ("done", "cancelled", "failed")
+ENDED = (JobState.DONE, JobState.CANCELLED, JobState.FAILED)
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    kind: Annotated[str, typer.Argument(help="micrographs or particles.")],
+    kind: Annotated[ExportKind, typer.Argument(help="What to export.")],
     names: Annotated[list[str] | None, typer.Argument(help="Movies; without any, all that pass the filter.")] = None,
     assignments: Annotated[
         list[str] | None,
@@ -41,8 +42,6 @@ def export(
     from warpcore.bus.messages import ExportJob, StartExport
     from warpcore.cli.initial_settings import merged_assignments
 
-    if kind not in ("micrographs", "particles"):
-        raise typer.BadParameter(f"{kind}: micrographs or particles is needed")
     texts = [text if text.startswith("export.") else f"export.{text}" for text in assignments or []]
     chosen = merged_assignments(texts).get("export", {})
     with remote.client(scheduler, control_port) as asking:

@@ -1,4 +1,4 @@
-"""`warpcore settings get|set|import`."""
+"""`warpcore settings get|set|import|explain`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from warpcore.cli.errors import CliError
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Show or change the settings in force.")
+    group = typer.Typer(no_args_is_help=True, help="Show, explain or change the settings of a session.")
     group.command("get")(get)
     group.command("set")(set_)
     group.command("import")(import_)
+    group.command("explain")(explain)
     app.add_typer(group, name="settings", rich_help_panel="Control")
 
 
@@ -27,7 +28,10 @@ def get(
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
 ) -> None:
-    """Show the settings in force. With --json it prints a file that `settings import` takes."""
+    """Show the settings with their units, and the default of those that differ from it.
+
+    Each line can be given to `settings set` again. With --json it prints a file that `settings import` takes.
+    """
     from warpcore.bus.messages import GetSettings, SettingsReply
 
     settings = remote.ask_once(scheduler, control_port, GetSettings(), SettingsReply).settings
@@ -37,6 +41,23 @@ def get(
     else:
         for line in assignment_lines(shown):
             output.data(line)
+
+
+def explain(
+    names: Annotated[list[str] | None, typer.Argument(help="A section or a setting: ctf, or ctf.voltage.")] = None,
+) -> None:
+    """Say what settings mean: unit, default, allowed values, and what runs again when one changes. Needs no session."""
+    from warpcore.services.session.describing import descriptions
+
+    for name in names or [""]:
+        found = list(descriptions(name))
+        if not found:
+            raise CliError(f"{name}: no such setting or section; `warpcore settings explain` lists all")
+        for one in found:
+            unit = f", in {one.unit}" if one.unit else ""
+            allowed = f", allowed: {one.allowed}" if one.allowed else ""
+            output.data(f"{one.name}: {one.description}{unit}")
+            output.data(f"    default {one.default_text}{allowed}; touches: {one.touches}")
 
 
 def set_(
@@ -66,14 +87,22 @@ def import_(
 
 
 def assignment_lines(settings: dict[str, Any]) -> list[str]:
-    """`section.name=value` for each setting, in a form that `settings set` takes back."""
+    """`section.name=value` for each setting, as `settings set` takes it; behind `#` the unit, and a default that differs."""
     import json
 
-    return [
-        f"{section}.{name}={json.dumps(value, ensure_ascii=False)}"
-        for section, values in settings.items()
-        for name, value in values.items()
-    ]
+    from warpcore.services.session.describing import descriptions
+
+    known = {one.name: one for one in descriptions()}
+    lines = []
+    for section, values in settings.items():
+        for name, value in values.items():
+            one = known.get(f"{section}.{name}")
+            unit = [one.unit] if one is not None and one.unit else []
+            differs = [f"default {one.default_text}"] if one is not None and value != one.default else []
+            notes = "; ".join(unit + differs)
+            line = f"{section}.{name}={json.dumps(value, ensure_ascii=False)}"
+            lines.append(f"{line:<40}  # {notes}" if notes else line)
+    return lines
 
 
 def _only(settings: dict[str, Any], names: list[str]) -> dict[str, Any]:

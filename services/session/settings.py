@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from warpcore.services.steps.chain import CHAIN
-from warpcore.services.steps.columns import Limit, limits_of
+from warpcore.services.steps.columns import Column, Limit, limits_of
 from warpcore.services.steps.ctf import CtfSettings
 from warpcore.services.steps.export import ExportSettings
 from warpcore.services.steps.fields import Reach, Section, setting
@@ -58,13 +58,13 @@ class FilterSettings(Section):
         return value
 
 
-def _limit_field(limit: Limit, description: str, unit: str) -> tuple[Any, Any]:
+def _limit_field(limit: Limit, column: Column) -> tuple[Any, Any]:
     kind: Any = (int if limit.whole else float) | None
     bounds: dict[str, Any] = {
         name: value for name, value in (("ge", limit.lowest), ("le", limit.highest)) if value is not None
     }
-    text = f"{'highest' if limit.upper else 'lowest'} allowed: {description}"
-    return kind, setting(limit.default, text, unit=unit, reach=Reach.NOTHING, **bounds)
+    text = f"{'highest' if limit.upper else 'lowest'} {column.noun} allowed ({column.description}); null: no limit"
+    return kind, setting(limit.default, text, unit=column.unit, reach=Reach.NOTHING, **bounds)
 
 
 class _Settings(Section):
@@ -102,9 +102,7 @@ class _Settings(Section):
 
 def _whole_settings() -> Any:
     """The class of all settings: the shipped sections, those of installed steps, and a limit for each column that has one."""
-    limits: dict[str, Any] = {
-        limit.name: _limit_field(limit, column.description, column.unit) for column, limit in limits_of(CHAIN.columns)
-    }
+    limits: dict[str, Any] = {limit.name: _limit_field(limit, column) for column, limit in limits_of(CHAIN.columns)}
     filtering = create_model("FilterSettings", __base__=FilterSettings, __doc__=FilterSettings.__doc__, **limits)
     added: dict[str, Any] = {
         step.name: (step.section, Field(default_factory=step.section))

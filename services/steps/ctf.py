@@ -181,6 +181,7 @@ STEP = Step(
     result=CtfResult,
     doing="warpcore.services.worker.steps.ctf:CTF",
     description="fits the contrast transfer function",
+    label="CTF",
     outputs=(SPECTRUM, SPECTRUM_PICTURE, FIT),
     derived=_DERIVED,
 )

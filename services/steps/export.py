@@ -76,6 +76,6 @@ STEP = Step(
     doing="warpcore.services.worker.steps.export:EXPORT",
     description="writes averages, particles and metadata",
     outputs=(MOVIE_XML, AVERAGE, ODD, EVEN, STACK, DECONVOLVED, PARTICLES, PARTICLES_STAR, THUMBNAIL),
-    cheap=CheapHalf(parents=("picking",), is_on=lambda section: section.particles),
+    cheap=CheapHalf(parents=("picking",), is_on=lambda section: section.particles, when="where particles are exported"),
     is_on=lambda section: True,
 )

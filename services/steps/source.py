@@ -28,7 +28,7 @@ class ImportSettings(Section):
     binning: float = setting(0.0, "x: 2^x pixels become one, by Fourier cropping", ge=0, le=4)
     gain_path: str | None = setting(
         None,
-        "gain reference: `.mrc`, `.tif`, `.gain`, `.dm4`; compared with a movie when it is set ([reading](reading.md))",
+        "gain reference: `.mrc`, `.tif`, `.gain`, `.dm4`; compared with a movie when it is set",
         file="time",
     )
     gain_flip_x: bool = setting(False, "mirror the gain left-right")

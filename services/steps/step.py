@@ -49,10 +49,14 @@ def _enabled(section: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CheapHalf:
-    """What a step makes anew without its costly half: which other steps only this half builds on, and when it is made."""
+    """What a step makes anew without its costly half: which other steps only this half builds on, and when it is made.
+
+    `when` says the same as `is_on` in words.
+    """
 
     parents: tuple[str, ...] = ()
     is_on: Callable[[Any], bool] = _always
+    when: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Step:
     `version` grows when the method, or the default of a setting, changes so that older results should be made again.
     `parents` are the steps that it builds on (`input` for the raw movie). `section` is the class of its settings,
     `result` that of what it measures. `doing` names the worker's side as `package.module:NAME`, which is imported only
-    there. `is_on` says whether it runs under its settings; without one, the setting `enabled` says it. Settings with
+    there. `label` is its name in sentences. `is_on` says whether it runs under its settings; without one, the setting `enabled` says it. Settings with
     `Reach.CHEAP` or `Reach.BOTH` make up the cheap half.
     """
 
@@ -73,6 +77,7 @@ class Step:
     result: type[Result]
     doing: str
     description: str
+    label: str = ""
     outputs: tuple[Output, ...] = ()
     derived: tuple[Column, ...] = ()
     cheap: CheapHalf | None = None
@@ -89,6 +94,7 @@ class Step:
             self.section()
         except ValueError as error:
             raise StepError(f"step {self.name!r}: each of its settings needs a default ({error})") from None
+        object.__setattr__(self, "label", self.label or self.name)
         object.__setattr__(self, "columns", columns_of(self.name, self.result, self.derived))
 
     def settings_with(self, *reaches: Reach) -> frozenset[str]:

@@ -12,7 +12,8 @@ from warpcore.services.session import fingerprints
 from warpcore.services.session.fingerprints import OFF, FingerprintPlan, same_costly_half, steps_to_run
 from warpcore.services.session.fingerprints_v1 import FormerPlan
 from warpcore.services.session.settings import Settings, parse_settings
-from warpcore.services.steps import CHAIN, Chain, Reach, setting
+from warpcore.services.steps import Reach, setting
+from warpcore.services.steps.chain import CHAIN, Chain
 
 FULL: dict[str, Any] = {"picking": {"diameter": 130.0}, "export": {"particles": True}}
 

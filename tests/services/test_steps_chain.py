@@ -10,20 +10,8 @@ from typing import Any
 import pytest
 
 from warpcore.services.session.settings import Settings, parse_settings
-from warpcore.services.steps import (
-    CHAIN,
-    INPUT,
-    Chain,
-    Output,
-    Result,
-    Section,
-    Step,
-    StepError,
-    column,
-    result,
-    setting,
-)
-from warpcore.services.steps.chain import ENTRY_POINTS, load_chain
+from warpcore.services.steps import INPUT, Output, Result, Section, Step, StepError, column, result, setting
+from warpcore.services.steps.chain import CHAIN, ENTRY_POINTS, Chain, load_chain
 from warpcore.services.steps.fields import reach_of
 from warpcore.services.worker.steps.doing import doing_of
 

@@ -11,7 +11,7 @@ import pytest
 from tests.services.tracker_movies import RESULTS, movie
 from warpcore.bus.messages import Failure
 from warpcore.services.session.settings import CtfSettings
-from warpcore.services.steps import CHAIN
+from warpcore.services.steps.chain import CHAIN
 from warpcore.services.tracker import documents
 
 

@@ -7,6 +7,7 @@ from warpcore.services.scheduler.core import registry, tasks, views
 from warpcore.services.scheduler.core.effects import SavePaused
 from warpcore.services.scheduler.core.records import DONE, FAILED, LEASED, SELECTIONS, STATUSES, WAITING, MovieRecord
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.sorting import in_order, sortable
 
 HIGHEST_PRIORITY = 1_000_000
 LARGEST_PAGE = 1000
@@ -36,7 +37,7 @@ def items(state: State, message: wire.GetItems) -> None:
     descending, sort = message.sort.startswith("-"), message.sort.removeprefix("-")
     if message.status is not None and message.status not in STATUSES:
         state.reply(wire.Error("invalid", f"status {message.status!r} is none of {', '.join(STATUSES)}"))
-    elif not views.sortable(sort):
+    elif not sortable(sort):
         state.reply(
             wire.Error("invalid", f"cannot sort by {sort[:100]!r}; use name, added, status or like ctf.defocus_um")
         )
@@ -46,22 +47,12 @@ def items(state: State, message: wire.GetItems) -> None:
         movies = [movie for movie in state.movies.values() if message.status in (None, movie.status)]
         total = len(movies)
         first = (message.page - 1) * message.page_size
-        page = _sorted(movies, sort, descending)[first : first + message.page_size]
+        page = in_order(movies, sort, descending=descending)[first : first + message.page_size]
         shown = views.fitting(state.movie_view(movie) for movie in page)
         if len(shown) < len(page):
             state.reply(wire.Error("invalid", f"{len(page)} movies do not fit one answer; use pages of {len(shown)}"))
         else:
             state.reply(wire.Items(shown, total, message.page, message.page_size))
-
-
-def _sorted(movies: list[MovieRecord], sort: str, descending: bool) -> list[MovieRecord]:
-    """Sorted, with those that have no value last in both directions."""
-    if sort == "added":
-        return movies[::-1] if descending else movies
-    keyed = [(views.sort_key(movie, sort), movie) for movie in movies]
-    valued = [pair for pair in keyed if pair[0][0] < 2]
-    valued.sort(key=lambda pair: pair[0], reverse=descending)
-    return [movie for _, movie in valued] + [movie for key, movie in keyed if key[0] == 2]
 
 
 def item(state: State, message: wire.GetItem) -> None:

@@ -11,7 +11,6 @@ from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
 from warpcore.services.scheduler.core.export_records import FAILED, ExportRecord
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
-from warpcore.services.steps.chain import CHAIN
 
 FRAME_BUDGET_BYTES = 900_000
 """Room for the rows of an answer in a frame of 1 MiB, with the envelope and the settings beside them."""
@@ -124,25 +123,3 @@ def fitting(rows: Iterable[Any], budget_bytes: int = FRAME_BUDGET_BYTES) -> list
             break
         page.append(row)
     return page
-
-
-def sort_key(movie: MovieRecord, sort: str) -> tuple[int, Any]:
-    """Where a movie stands when sorted by name, added, status or a result field; what has no value comes last."""
-    if sort == "added":
-        return (0, movie.id)
-    if sort in ("name", "status"):
-        return (1, getattr(movie, sort))
-    column = CHAIN.column.get(sort)
-    step, _, name = sort.partition(".")
-    value = column.value(movie.results) if column is not None else (movie.results.get(step) or {}).get(name)
-    if isinstance(value, (bool, int, float)):
-        return (0, value)
-    if isinstance(value, str):
-        return (1, value)
-    return (2, 0)
-
-
-def sortable(sort: str) -> bool:
-    """Whether `sort` names something that movies can be sorted by."""
-    step, dot, name = sort.partition(".")
-    return sort in ("name", "added", "status") or (bool(dot and name) and step in ("input", *CHAIN.names))

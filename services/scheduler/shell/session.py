@@ -20,6 +20,7 @@ from warpcore.services.scheduler.shell.references import check_fit, check_pickin
 from warpcore.services.scheduler.store.database import StateError, Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.settings import Settings, SettingsError, changed_names
+from warpcore.services.steps.chain import CHAIN
 
 STATE_FOLDER = ".warpcore"
 
@@ -96,6 +97,8 @@ class Session:
             "processing_directory": str(processing_directory.resolve()),
         }
         self._timeouts = (heartbeat_timeout_s, task_timeout_s)
+        if CHAIN.faults:
+            raise SessionError("; ".join(CHAIN.faults))
         path = state_path or processing_directory.resolve() / STATE_FOLDER / "state.db"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
