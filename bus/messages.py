@@ -226,14 +226,46 @@ class PatchSettings(Message):
     settings: dict[str, Any]
 
 
+@part
+@dataclass(frozen=True, slots=True)
+class SettingsEffect(Message):
+    """What a change of settings does, counted in movies that have results.
+
+    `changed` are the dotted names that differ, `runs` how many movies run each step, `movies` how many run at all, `kept`
+    how many get earlier results back without running, `rejected` and `accepted` how many the filter takes out and returns,
+    `retried` how many failed ones are tried again.
+    """
+
+    changed: list[str]
+    runs: dict[str, int]
+    movies: int
+    kept: int
+    rejected: int
+    accepted: int
+    retried: int
+
+
 @message("settings")
 @dataclass(frozen=True, slots=True)
 class SettingsReply(Message):
-    """The settings in force, nested by section; `revision` grows by one with each change."""
+    """All settings, nested by section; `revision` grows by one with each change. `effect` is what a change does."""
 
     settings: dict[str, Any]
     revision: int
     outdated: int = 0
+    effect: SettingsEffect | None = None
+
+
+@message("settings.preview")
+@dataclass(frozen=True, slots=True)
+class PreviewSettings(Message):
+    """What would a change of the named settings do? Nothing changes. Answer: settings as they would be, or error `invalid`.
+
+    `whole`: all settings are given, what is not named returns to its default.
+    """
+
+    settings: dict[str, Any]
+    whole: bool = False
 
 
 @message("processing.start")

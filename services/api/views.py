@@ -14,6 +14,7 @@ from warpcore.bus.messages import (
     Items,
     Movie,
     ProcessingStatus,
+    SettingsReply,
     Summary,
     Worker,
     WorkerLogs,
@@ -80,6 +81,12 @@ def items_view(items: Items) -> dict[str, Any]:
         "page": items.page,
         "pageSize": items.page_size,
     }
+
+
+def effect_view(reply: SettingsReply) -> dict[str, Any]:
+    """What a change of settings does, counted in movies that have results. `runs` is by step, `changed` names settings."""
+    effect = reply.effect.to_body() if reply.effect is not None else {}
+    return {camel(name): value for name, value in effect.items()}
 
 
 def status_view(status: ProcessingStatus) -> dict[str, Any]:

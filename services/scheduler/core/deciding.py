@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from warpcore.bus import messages as wire
 from warpcore.services.scheduler.core import exporting, requests, restoring_outputs, tasks
+from warpcore.services.scheduler.core.effect import Decision, effect_of
 from warpcore.services.scheduler.core.effects import OutputsMissing, SaveSettings, Started
 from warpcore.services.scheduler.core.records import DONE, FAILED, OUTDATED, MovieRecord
 from warpcore.services.scheduler.core.state import State
@@ -13,15 +14,31 @@ from warpcore.services.session.settings import Settings, changed_names
 from warpcore.services.steps.chain import CHAIN
 
 
-def change_settings(state: State, settings: Settings, references: str) -> None:
-    """Put settings in force: exactly the movies and steps that they touch become outdated, or are done again."""
+def change_settings(state: State, settings: Settings, references: str, *, dry: bool = False) -> None:
+    """Adopt settings: exactly the movies and steps that they touch become outdated. `dry`: only say what that would do."""
     names = changed_names(state.settings, settings)
-    if names or references != state.references:
+    if not names and references == state.references:
+        effect = effect_of(state, [], [])
+    elif dry:
+        effect = _effect_if(state, settings, references, names)
+    else:
         state.revision += 1
         _adopt(state, settings, references)
         state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names))
-        _reconsider_all(state, f"settings {state.revision}")
-    state.reply(wire.SettingsReply(settings.to_dict(), state.revision, state.counts[OUTDATED]))
+        decisions = list(_changes(state))
+        effect = effect_of(state, names, decisions)
+        _carry_out(state, decisions, f"settings {state.revision}")
+    state.reply(wire.SettingsReply(settings.to_dict(), state.revision, state.counts[OUTDATED], effect))
+
+
+def _effect_if(state: State, settings: Settings, references: str, names: list[str]) -> wire.SettingsEffect:
+    """What other settings would do; the state is left as it is."""
+    present = state.settings, state.references
+    state.adopt(settings, references)
+    try:
+        return effect_of(state, names, _changes(state))
+    finally:
+        state.adopt(*present)
 
 
 def start(state: State, stimulus: Started) -> None:
@@ -34,7 +51,7 @@ def start(state: State, stimulus: Started) -> None:
         _adopt(state, state.settings, stimulus.references)
     if stimulus.paused is not None:
         requests.pause(state, stimulus.paused)
-    _reconsider_all(state, "start")
+    _carry_out(state, list(_changes(state)), "start")
     restoring_outputs.resume(state)
 
 
@@ -56,8 +73,7 @@ def _adopt(state: State, settings: Settings, references: str) -> None:
     state.effects.append(SaveSettings(settings, state.revision, references))
 
 
-def _reconsider_all(state: State, why: str) -> None:
-    changes = list(_changes(state))
+def _carry_out(state: State, changes: list[Decision], why: str) -> None:
     state.quiet = len(changes) >= state.bulk_changes
     if state.quiet:
         state.cut_log()
@@ -83,7 +99,7 @@ def _revise(state: State, movie: MovieRecord, status: str, needed: list[str], re
         exporting.release_held(state, movie)
 
 
-def _changes(state: State) -> Iterable[tuple[MovieRecord, str, list[str], list[str]]]:
+def _changes(state: State) -> Iterable[Decision]:
     """Movies that get another status, other steps to run or other filter reasons; `failed` stands for a failure made void."""
     for movie in state.movies.values():
         if movie.status == FAILED:

@@ -31,10 +31,11 @@ class FromWorker:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSettings:
-    """Checked settings to put in force; `references` is the identity of gain and defects files."""
+    """Checked settings; `references` are the identities of the files that they name. `dry`: only say what they would do."""
 
     settings: Settings
     references: str
+    dry: bool = False
 
 
 @dataclass(frozen=True, slots=True)

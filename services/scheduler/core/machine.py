@@ -49,8 +49,8 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             _from_control(state, message)
         case FromWorker(sender, message):
             _from_worker(state, sender, message)
-        case ChangeSettings(settings, references):
-            deciding.change_settings(state, settings, references)
+        case ChangeSettings(settings, references, dry):
+            deciding.change_settings(state, settings, references, dry=dry)
         case Started():
             deciding.start(state, stimulus)
         case Tick():
@@ -119,6 +119,7 @@ READS = frozenset(
         wire.GetSnapshot,
         wire.GetChanges,
         wire.GetSettings,
+        wire.PreviewSettings,
         wire.GetProcessing,
         wire.GetWorkers,
         wire.GetWorkerLogs,

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import zmq
@@ -196,7 +196,7 @@ class Service:
                 self._answer(asked, lambda: self._changes(message))
             case wire.GetHealth():
                 self._answer(asked, self._health)
-            case wire.PutSettings() | wire.PatchSettings():
+            case wire.PutSettings() | wire.PatchSettings() | wire.PreviewSettings():
                 try:
                     change = self._settings_change(message)
                 except SettingsError as error:
@@ -206,12 +206,13 @@ class Service:
             case _:
                 self._handle(FromControl(message), asked)
 
-    def _settings_change(self, message: wire.PutSettings | wire.PatchSettings) -> ChangeSettings:
-        if isinstance(message, wire.PatchSettings):
-            new = patch_settings(self._session.state.settings, message.settings)
-        else:
+    def _settings_change(self, message: wire.PutSettings | wire.PatchSettings | wire.PreviewSettings) -> ChangeSettings:
+        dry = isinstance(message, wire.PreviewSettings)
+        if isinstance(message, wire.PutSettings) or (isinstance(message, wire.PreviewSettings) and message.whole):
             new = parse_settings(message.settings)
-        return self._session.checked(new)
+        else:
+            new = patch_settings(self._session.state.settings, message.settings)
+        return replace(self._session.checked(new), dry=dry)
 
     # --- deciding ------------------------------------------------------------------------------------------------
 
