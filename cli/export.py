@@ -87,7 +87,7 @@ def _judge(job: ExportJob, waited: bool) -> None:
         output.fail(f"{failure.get('name')}: {failure.get('message')}")
     if not waited:
         return
-    if job.state != "done":
+    if job.state != JobState.DONE:
         raise CliError(f"export {job.job} {job.state} after {job.done} of {job.total}")
     if job.failed:
         raise CliError(f"{job.failed} of {job.total} movies could not be exported")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from warpcore.bus.vocabulary import MovieStatus
+from warpcore.bus.vocabulary import MovieStatus, Selection
 from warpcore.cli import options as o
 from warpcore.cli import output, remote
 from warpcore.cli.errors import USAGE, CliError
@@ -131,7 +131,7 @@ def _names() -> list[str]:
 
 
 def _status(movie: Movie) -> str:
-    return movie.status if movie.selection == "auto" else f"{movie.status} ({movie.selection}d)"
+    return movie.status if movie.selection == Selection.AUTO else f"{movie.status} ({movie.selection}d)"
 
 
 def _show_stories(found: list[Item], as_json: bool) -> None:

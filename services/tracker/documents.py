@@ -9,16 +9,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from warpcore.bus.messages import Movie
+from warpcore.bus.vocabulary import LEASED, MovieStatus, Selection
 from warpcore.services.formats.star_files import OpticsGroup, autopick_row, measured_row, movie_row
 from warpcore.services.formats.star_text import star_row
+from warpcore.services.session.selecting import UNSELECT_MANUAL
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.ctf import SPECTRUM, CtfSettings
 from warpcore.services.steps.motion import STAR as MOTION_STAR
+from warpcore.services.steps.step import INPUT
 
 PROCESSED, OUTDATED, UNPROCESSED, FILTERED_OUT, LEAVE_OUT = 1, 2, 3, 4, 5
 """`ProcessingStatus` in the JSON files."""
-
-IN_WORK = ("queued", "processing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +59,31 @@ class Rows:
 
 def processing_status(movie: Movie) -> int:
     """Warp's five states. The user's own choice counts before the filter; what waits or runs is outdated if it has results."""
-    if movie.status == "failed":
+    if movie.status == MovieStatus.FAILED:
         return UNPROCESSED
-    if movie.selection == "exclude":
+    if movie.selection == Selection.EXCLUDE:
         return LEAVE_OUT
-    if movie.status in IN_WORK:
+    if movie.status in LEASED:
         return OUTDATED if movie.results else UNPROCESSED
-    if movie.status == "filtered_out":
-        return PROCESSED if movie.selection == "include" else FILTERED_OUT
-    return {"processed": PROCESSED, "outdated": OUTDATED}.get(movie.status, UNPROCESSED)
+    if movie.status == MovieStatus.FILTERED_OUT:
+        return PROCESSED if movie.selection == Selection.INCLUDE else FILTERED_OUT
+    return {MovieStatus.PROCESSED: PROCESSED, MovieStatus.OUTDATED: OUTDATED}.get(
+        MovieStatus(movie.status), UNPROCESSED
+    )
 
 
 def item(movie: Movie) -> str:
     """The movie's object in processed_items.json, or with `Error` and `Step` in failed_items.json, as one line of JSON."""
     content: dict[str, Any] = {"Path": movie.path, "ProcessingStatus": processing_status(movie)}
     content |= {column.json: column.rounded(movie.results) for column in CHAIN.columns if column.json}
-    if movie.failure is not None and movie.status == "failed":
+    if movie.failure is not None and movie.status == MovieStatus.FAILED:
         content |= {"Error": movie.failure.message, "Step": movie.failure.step}
     return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
 
 def optics(movie: Movie, ctf: CtfSettings) -> Optics | None:
     """The optics of a movie that belongs in the STAR files: processed, and not left out by the user or the filter."""
-    measured = movie.results.get("input") or {}
+    measured = movie.results.get(INPUT) or {}
     original, pixel = measured.get("raw_pixel_size_angstrom"), measured.get("pixel_size_angstrom")
     if processing_status(movie) != PROCESSED or original is None or pixel is None:
         return None
@@ -111,9 +114,9 @@ def rows(movie: Movie, group: int, movie_file: str) -> Rows:
 
 def selection_flags(movie: Movie) -> tuple[bool, bool | None] | None:
     """`UnselectFilter` and `UnselectManual` as the movie's XML should have them; None while a worker may replace that file."""
-    if movie.status in IN_WORK or not movie.results:
+    if movie.status in LEASED or not movie.results:
         return None
-    return bool(movie.filter_reasons), {"include": False, "exclude": True}.get(movie.selection)
+    return bool(movie.filter_reasons), UNSELECT_MANUAL.get(movie.selection)
 
 
 def movie_file(data_directory: str, processing_directory: str, path: str) -> str:

@@ -24,6 +24,7 @@ from warpcore.bus.messages import (
     ProcessingStatus,
     ServiceEvent,
 )
+from warpcore.bus.vocabulary import JobState
 from warpcore.services.formats.warp_xml import set_selection
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.paths import PathOutsideError, inside, sweep_temporaries, write_text_whole
@@ -118,7 +119,7 @@ class _Shell:
             status = self._client.request(GetProcessing())
             if isinstance(status, ProcessingStatus):
                 self._state.set_data_directory(status.data_directory, time.monotonic())
-            waiting = self._client.request(GetExports("collecting"))
+            waiting = self._client.request(GetExports(JobState.COLLECTING))
             if isinstance(waiting, Exports):
                 self._state.collecting |= set(waiting.jobs)
         except (NoAnswerError, RefusedError, WireError) as error:
@@ -189,7 +190,7 @@ class _Shell:
         after: int | None = 0
         while after is not None:
             answer = self._client.request(GetExport(job, after))
-            if not isinstance(answer, ExportJob) or answer.state != "collecting":
+            if not isinstance(answer, ExportJob) or answer.state != JobState.COLLECTING:
                 return None
             files += [name for name in answer.files if name.endswith(".star")]
             after = answer.next_after

@@ -10,6 +10,7 @@ import logging
 from pathlib import Path
 
 from warpcore.bus.messages import AssignTask
+from warpcore.bus.vocabulary import Purpose
 from warpcore.kernels.image import find_defects, sum_frames
 from warpcore.services.formats.warp_xml import write_movie_xml
 from warpcore.services.readers.defects import read_defects
@@ -23,7 +24,7 @@ from warpcore.services.session.settings import parse_settings
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.export import AVERAGE as AVERAGE_FILE
 from warpcore.services.steps.export import MOVIE_XML
-from warpcore.services.steps.step import Step
+from warpcore.services.steps.step import INPUT, Step
 from warpcore.services.worker import stored
 from warpcore.services.worker.gain_watch import GainWatch
 from warpcore.services.worker.staging import Staging
@@ -119,7 +120,7 @@ def _check_identity(path: Path, task: AssignTask) -> None:
         found = path.stat()
     except FileNotFoundError:
         raise InputError(f"{path}: the file is gone") from None
-    if task.purpose == "process" and (found.st_size, found.st_mtime_ns) != (task.size, task.mtime_ns):
+    if task.purpose == Purpose.PROCESS and (found.st_size, found.st_mtime_ns) != (task.size, task.mtime_ns):
         raise InputError(
             f"{path}: the file has changed since it was registered; it is taken up again once it is stable"
         )
@@ -155,7 +156,7 @@ def _running(work: Work) -> list[Step]:
 
 def _load_average(work: Work) -> bool:
     """The average of the earlier run; False where there is none to use."""
-    known = work.task.results.get("input")
+    known = work.task.results.get(INPUT)
     if not work.settings.export.average or known is None:
         return False
     pixels = stored.read_average(inside(work.processing, work.path(AVERAGE_FILE)))

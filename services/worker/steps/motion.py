@@ -18,6 +18,7 @@ from warpcore.services.session.paths import inside
 from warpcore.services.steps import motion as step
 from warpcore.services.steps.motion import MotionResult
 from warpcore.services.steps.source import InputResult
+from warpcore.services.steps.step import INPUT
 from warpcore.services.worker import stored
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.doing import Doing
@@ -100,7 +101,7 @@ class Motion(Doing):
         work.put(CORRECTED, corrected)
         average = Average(pixels, corrected.pixel_size_angstrom)
         work.put(AVERAGE, average)
-        work.tell("input", _input_result(work, average))
+        work.tell(INPUT, _input_result(work, average))
 
     def write(self, work: Work, staging: Staging) -> None:
         """The model as JSON, RELION's motion STAR, and a picture of the tracks."""

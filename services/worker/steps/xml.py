@@ -9,6 +9,8 @@ import numpy as np
 from warpcore.kernels.ctf import CtfFit
 from warpcore.services.formats.warp_options import Acquisition, ctf_options, export_options, movement_options
 from warpcore.services.formats.warp_xml import Grid, MovieXml, WarpCtf
+from warpcore.services.session.selecting import UNSELECT_MANUAL
+from warpcore.services.steps.step import INPUT
 from warpcore.services.worker.steps.ctf import FIT
 from warpcore.services.worker.steps.motion import MODEL
 from warpcore.services.worker.steps.work import AVERAGE, EXPOSURE, FRAMES, Work
@@ -33,7 +35,7 @@ def movie_xml(work: Work) -> MovieXml:
         grids["GridCTF"] = Grid.of(np.reshape(fit.grid.values_um, (1, rows, columns)))
     return MovieXml(
         data_directory=work.task.data_directory,
-        unselect_manual={"include": False, "exclude": True}.get(work.task.selection),
+        unselect_manual=UNSELECT_MANUAL.get(work.task.selection),
         ctf_resolution_estimate_angstrom=None if fit is None else fit.resolution_angstrom,
         mean_frame_movement_angstrom=motion.get("mean_frame_movement_angstrom"),
         mask_percentage=(results.get("picking") or {}).get("junk_percent", -1.0),
@@ -49,7 +51,7 @@ def movie_xml(work: Work) -> MovieXml:
 
 def _acquisition(work: Work) -> Acquisition:
     """From the frames, or from the stored summary where only the average was read."""
-    frames, summary, exposure = work.get(FRAMES), work.results.get("input") or {}, work.take(EXPOSURE)
+    frames, summary, exposure = work.get(FRAMES), work.results.get(INPUT) or {}, work.take(EXPOSURE)
     if frames is not None:
         count, height, width = frames.movie.frames.shape
         per_frame = frames.movie.raw_frames_per_frame
