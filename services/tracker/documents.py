@@ -67,9 +67,8 @@ def processing_status(movie: Movie) -> int:
         return OUTDATED if movie.results else UNPROCESSED
     if movie.status == MovieStatus.FILTERED_OUT:
         return PROCESSED if movie.selection == Selection.INCLUDE else FILTERED_OUT
-    return {MovieStatus.PROCESSED: PROCESSED, MovieStatus.OUTDATED: OUTDATED}.get(
-        MovieStatus(movie.status), UNPROCESSED
-    )
+    others: dict[str, int] = {MovieStatus.PROCESSED: PROCESSED, MovieStatus.OUTDATED: OUTDATED}
+    return others.get(movie.status, UNPROCESSED)
 
 
 def item(movie: Movie) -> str:
