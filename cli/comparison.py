@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One movie: found and simulated defocus (mean of U and V, µm), drift (length of the track at the centre, Å), particles.
+    """One movie: found and simulated defocus (mean of U and V, µm), drift (length of the track, Å), particles.
 
     `drift_rmse_angstrom` is the difference of the two tracks, both about their mean. None: not measured.
     """
@@ -61,7 +61,10 @@ def path_length(track: Sequence[Sequence[float]]) -> float:
 
 
 def track_rmse(found: Sequence[Sequence[float]], true: Sequence[Sequence[float]]) -> float | None:
-    """Root mean square distance of two tracks, frame by frame, each about its own mean; None where their lengths differ."""
+    """Root mean square distance of two tracks, frame by frame, each about its own mean.
+
+    None where their lengths differ.
+    """
     if len(found) != len(true) or not found:
         return None
     differences = [(a[0] - b[0], a[1] - b[1]) for a, b in zip(found, true, strict=True)]

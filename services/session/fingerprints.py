@@ -1,8 +1,8 @@
 """What a step's result depends on, as a hash: equal hash, equal result, nothing to run.
 
-A hash holds the step's version and those of its settings that differ from their defaults: a setting that a newer warpcore
-adds changes no hash, and a default that changes raises the step's version. Hashes of warpcore's first form, which held
-every setting, are recognised by `fingerprints_v1`.
+A hash holds the step's version and those of its settings that differ from their defaults: a setting that a newer
+warpcore adds changes no hash, and a default that changes raises the step's version. Hashes of warpcore's first form,
+which held every setting, are recognised by `fingerprints_v1`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def wanted_fingerprints(settings: Settings, size: int, mtime_ns: int, references
 class FingerprintPlan:
     """The share of the fingerprints that all movies have in common, hashed once, so that 100 000 movies take a second.
 
-    Two plans are equal where every movie's fingerprints are equal under both. A step with a cheap half has the fingerprint
+    Two plans are equal where every movie's fingerprints are equal under both. A step with a cheap half has the
+    fingerprint
     `costly.cheap`; `same_costly_half` compares the first of them.
     """
 
@@ -88,7 +89,10 @@ class FingerprintPlan:
 
 
 def steps_to_run(wanted: Mapping[str, str], stored: Mapping[str, str]) -> list[str]:
-    """The steps whose stored fingerprint is not the wanted one, in order. One that is off and has no result needs nothing."""
+    """The steps whose stored fingerprint is not the wanted one, in order.
+
+    One that is off and has no result needs nothing.
+    """
     return [step for step, want in wanted.items() if stored.get(step, OFF) != want]
 
 
@@ -113,7 +117,10 @@ def _opening(part: str, version: int, values: dict[str, Any], files: list[str]) 
 
 
 def _by_section(references: str) -> dict[str, list[str]]:
-    """Identities of named files by the section of the setting that names them; those without a section are `import`'s."""
+    """Identities of named files by the section of the setting that names them.
+
+    Those without a section are `import`'s.
+    """
     found: dict[str, list[str]] = {}
     for one in references.split():
         name = one.partition(":")[0]

@@ -1,7 +1,7 @@
-"""Fingerprints as warpcore 0.1 first stored them, so that sessions of that version go on without running anything again.
+"""Fingerprints as warpcore 0.1 first stored them, so that sessions of that version run nothing again.
 
-That form hashed every setting of a section. Here it is made from the settings that existed then; it is no longer stored,
-and ends to count for a step once that step's version has grown.
+That form hashed every setting of a section. Here it is made from the settings that existed then; it is no longer
+stored, and ends to count for a step once that step's version has grown.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class FormerPlan:
         self._formers = [_Former(settings, references, grid) for grid in grids] if _could_be_former(settings) else []
 
     def translated(self, stored: Mapping[str, str], size: int, mtime_ns: int) -> dict[str, str]:
-        """The stored fingerprints, with those of the first form that fit the settings (or their costly half) in today's."""
+        """The stored fingerprints; those of the first form that fit the settings (or whose costly half fits) in today's."""
         old = [step for step, made in stored.items() if step in _VERSIONS and made != OFF and not made.startswith(FORM)]
         if not old:
             return dict(stored)

@@ -1,4 +1,7 @@
-"""The settings of a session: the sections of all steps, `import` and `filter`; the same names in REST, CLI and files."""
+"""The settings of a session: the sections of all steps, `import` and `filter`.
+
+The same names in REST, CLI and files.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +104,7 @@ class _Settings(Section):
 
 
 def _whole_settings() -> Any:
-    """The class of all settings: the shipped sections, those of installed steps, and a limit for each column that has one."""
+    """The class of all settings: shipped sections, those of installed steps, and the limits that columns declare."""
     limits: dict[str, Any] = {limit.name: _limit_field(limit, column) for column, limit in limits_of(CHAIN.columns)}
     filtering = create_model("FilterSettings", __base__=FilterSettings, __doc__=FilterSettings.__doc__, **limits)
     added: dict[str, Any] = {
@@ -125,7 +128,10 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def described(name: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """All settings under their dotted names with what they declare; only those of a section, or one setting, where named."""
+    """All settings under their dotted names with what they declare.
+
+    Only those of a section, or one setting, where named.
+    """
     for section, model in SECTIONS.items():
         for field, info in model.model_fields.items():
             dotted = f"{section}.{field}"
@@ -134,7 +140,10 @@ def described(name: str = "") -> Iterator[tuple[str, FieldInfo]]:
 
 
 def parse_settings(raw: dict[str, Any]) -> Settings:
-    """Settings from nested dicts (JSON types). Raises SettingsError naming each fault, its value and what is allowed."""
+    """Settings from nested dicts (JSON types).
+
+    Raises SettingsError naming each fault, its value and what is allowed.
+    """
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:

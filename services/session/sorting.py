@@ -1,4 +1,7 @@
-"""How movies are sorted: by name, status, order of discovery or any measured value; used by the scheduler and the command line."""
+"""How movies are sorted: by name, status, order of discovery or any measured value.
+
+Used by the scheduler and the command line.
+"""
 
 from __future__ import annotations
 

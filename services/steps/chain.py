@@ -1,4 +1,4 @@
-"""The chain of steps: the four that ship, and those that a site has installed under the entry point `warpcore.steps`."""
+"""The chain of steps: the four that ship, and those that are installed under the entry point `warpcore.steps`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Chain:
         return tuple(dict.fromkeys(folder for folder in found if folder))
 
     def after(self, first: Iterable[str], sections: Mapping[str, Section]) -> list[str]:
-        """These steps and all that build on them under the settings `sections` (by step), in order, switched on or not."""
+        """These steps and all that build on them, in order, switched on or not; `sections` are the settings by step."""
         touched = set(first)
         for step in self.steps:
             if touched & set(step.parents_under(sections[step.name])):

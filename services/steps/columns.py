@@ -1,4 +1,4 @@
-"""How a measured value is declared: once, on the field of its step's result, for every list, file and filter that shows it."""
+"""How a measured value is declared: once, on the field of its step's result, for all lists, files and filters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ R = TypeVar("R")
 class Star:
     """A column of a RELION STAR file: `table` is micrographs_ctf or corrected_micrographs.
 
-    The value in the file is the measured one times `factor`; `missing` stands for what was not measured, None for a value
-    without which a movie has no row in that table.
+    The value in the file is the measured one times `factor`; `missing` stands for what was not measured, None for a
+    value without which a movie has no row in that table.
     """
 
     table: str
@@ -45,10 +45,11 @@ class Limit:
 class Column:
     """A measured value of a movie.
 
-    `step` and `field` say where it stands in the results, `heading` is its title in tables (with its unit added), `noun`
-    its name in sentences, `json` its key in `processed_items.json`. `main` ones stand in the list of movies by default.
-    `failed` is what the filter says where a limit is set and the step found nothing. `compute` makes a derived value from
-    its step's results, by name; it is listed after the field `after`.
+    `step` and `field` say where it stands in the results, `heading` is its title in tables (with its unit added),
+    `noun` its name in sentences, `json` its key in `processed_items.json`. `main` ones stand in the list of movies by
+    default.
+    `failed` is what the filter says where a limit is set and the step found nothing. `compute` makes a derived value
+    from its step's results, by name; it is listed after the field `after`.
     """
 
     step: str

@@ -37,7 +37,7 @@ class ExportSettings(Section):
 
 @result
 class ExportResult(Result):
-    """The files that were made (null for others), relative to the processing directory, and what became of the picks."""
+    """The files that were made, relative to the processing directory (null for others), and what became of picks."""
 
     average: str | None = None
     thumbnail: str | None = None

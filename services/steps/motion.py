@@ -94,7 +94,8 @@ MODEL = Output("motion/{movie}.json", "the whole motion model, and tracks in Å 
 STAR = Output("motion/{movie}.star", "RELION's motion metadata (for Bayesian polishing)")
 PICTURE = Output(
     "motion/{movie}.png",
-    "the tracks drawn over the field, much enlarged ([what is what](motion.md#the-picture)); none where motion was skipped",
+    "the tracks drawn over the field, much enlarged ([what is what](motion.md#the-picture)); "
+    "none where motion was skipped",
 )
 
 STEP = Step(

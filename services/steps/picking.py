@@ -104,8 +104,8 @@ COORDINATES = Output(
 )
 CANDIDATES = Output(
     "matching/{movie}_{suffix}.json",
-    "all scored candidates, best first, whatever the threshold: `x_px`, `y_px`, `scores`; and `score_histogram`, how many "
-    "of them in 20 equal steps of the score from 0 to 1 (also in each movie's `results.picking` over REST)",
+    "all scored candidates, best first, whatever the threshold: `x_px`, `y_px`, `scores`; and `score_histogram`, "
+    "how many of them in 20 equal steps of the score from 0 to 1 (also in each movie's `results.picking` over REST)",
 )
 OVERLAY = Output("matching/{movie}_{suffix}.png", "the average with its picks circled")
 MASK = Output(

@@ -58,7 +58,10 @@ class ImportSettings(Section):
 
 @result
 class InputResult(Result):
-    """What is known of a movie once it was read; sizes are those of the average, `raw_*` those of the frames as read."""
+    """What is known of a movie once it was read.
+
+    Sizes are those of the average, `raw_*` those of the frames as read.
+    """
 
     frames: int = column("frames", "frames used", json="Frames")
     height: int = column("height", "height of the average", unit="px", json="Height")

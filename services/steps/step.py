@@ -1,4 +1,4 @@
-"""What a step is, for everybody but the worker that runs it: name, version, parents, settings, result, files, columns."""
+"""What a step is, for all but the worker that runs it: name, version, parents, settings, result, files, columns."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ class StepError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file of a step. `pattern` holds `{movie}` (name of the movie) and may hold `{suffix}` (setting `picking.suffix`)."""
+    """A file of a step. `pattern` holds `{movie}` (its name) and may hold `{suffix}` (setting `picking.suffix`)."""
 
     pattern: str
     description: str
 
     def path(self, movie: str, suffix: str = "picks") -> str:
-        """Its name for one movie, relative to the processing directory. A sub-folder in the name stays below its kind."""
+        """Its name for one movie, relative to the processing directory.
+
+        A sub-folder in the name stays below its kind.
+        """
         return self.pattern.replace("{movie}", movie).replace("{suffix}", suffix)
 
     @property
@@ -66,7 +69,8 @@ class Step:
     `version` grows when the method, or the default of a setting, changes so that older results should be made again.
     `parents` are the steps that it builds on (`input` for the raw movie). `section` is the class of its settings,
     `result` that of what it measures. `doing` names the worker's side as `package.module:NAME`, which is imported only
-    there. `label` is its name in sentences. `is_on` says whether it runs under its settings; without one, the setting `enabled` says it. Settings with
+    there. `label` is its name in sentences. `is_on` says whether it runs under its settings; without one, the setting
+    `enabled` says it. Settings with
     `Reach.CHEAP` or `Reach.BOTH` make up the cheap half.
     """
 

@@ -46,7 +46,10 @@ class Optics:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A movie's rows in the session's STAR files; None where it has none there. `halves` are the last columns of `corrected`."""
+    """A movie's rows in the session's STAR files; None where it has none there.
+
+    `halves` are the last columns of `corrected`.
+    """
 
     movie: str
     corrected: str | None = None
@@ -58,7 +61,10 @@ class Rows:
 
 
 def processing_status(movie: Movie) -> int:
-    """Warp's five states. The user's own choice counts before the filter; what waits or runs is outdated if it has results."""
+    """Warp's five states. The user's own choice counts before the filter.
+
+    What waits or runs is outdated if it has results.
+    """
     if movie.status == MovieStatus.FAILED:
         return UNPROCESSED
     if movie.selection == Selection.EXCLUDE:
@@ -72,7 +78,7 @@ def processing_status(movie: Movie) -> int:
 
 
 def item(movie: Movie) -> str:
-    """The movie's object in processed_items.json, or with `Error` and `Step` in failed_items.json, as one line of JSON."""
+    """The movie's object in processed_items.json, or (with `Error` and `Step`) failed_items.json: one line of JSON."""
     content: dict[str, Any] = {"Path": movie.path, "ProcessingStatus": processing_status(movie)}
     content |= {column.json: column.rounded(movie.results) for column in CHAIN.columns if column.json}
     if movie.failure is not None and movie.status == MovieStatus.FAILED:
@@ -112,7 +118,10 @@ def rows(movie: Movie, group: int, movie_file: str) -> Rows:
 
 
 def selection_flags(movie: Movie) -> tuple[bool, bool | None] | None:
-    """`UnselectFilter` and `UnselectManual` as the movie's XML should have them; None while a worker may replace that file."""
+    """`UnselectFilter` and `UnselectManual` as the movie's XML should have them.
+
+    None while a worker may replace that file.
+    """
     if movie.status in LEASED or not movie.results:
         return None
     return bool(movie.filter_reasons), UNSELECT_MANUAL.get(movie.selection)

@@ -227,7 +227,10 @@ class TrackerState:
         self._last_change = now
 
     def _rows(self) -> list[Rows]:
-        """Rows of all movies that belong in STAR files; groups are numbered in the order of movies, rows kept while theirs stays."""
+        """Rows of all movies that belong in STAR files.
+
+        Groups are numbered in the order of movies, rows kept while theirs stays.
+        """
         numbers: dict[Optics, int] = {}
         made = []
         for entry in self._entries.values():

@@ -1,4 +1,4 @@
-"""What a heartbeat tells of the machine: memory of the computation, and the GPU's memory and temperature where there is one."""
+"""What a heartbeat tells of the machine: memory of the computation; memory and temperature of the GPU, if any."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One movie from file to staged outputs, in the three stages that the compute process overlaps: load, compute, write.
 
-Steps that need not run are read back from what they wrote; where that is gone, they run too, with those that build on them.
-Of a step whose cheap half alone has changed, the costly half is taken up from disk.
+Steps that need not run are read back from what they wrote; where that is gone, they run too, with those that build on
+them. Of a step whose cheap half alone has changed, the costly half is taken up from disk.
 """
 
 from __future__ import annotations
@@ -127,7 +127,10 @@ def _check_identity(path: Path, task: AssignTask) -> None:
 
 
 def _read_back(work: Work) -> None:
-    """Fill in what steps that do not run have left; where that is gone, they and those after them are added to the run."""
+    """Fill in what steps that do not run have left.
+
+    Where that is gone, they and those after them are added to the run.
+    """
     for step in CHAIN:
         if step.name in work.run or not work.settings.runs(step.name):
             continue

@@ -1,4 +1,4 @@
-"""One small session as a user has it: good and bad movies, settings changed and changed back, everything seen from outside."""
+"""One small session as a user has it: good and bad movies, settings changed and back, all seen from outside."""
 
 from __future__ import annotations
 

@@ -92,7 +92,10 @@ def test_motion_star_without_a_local_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["corrected_micrographs", "micrographs_ctf", "particles"])
 def test_columns_are_among_relions_own(tmp_path: Path, shared_data: Path, name: str) -> None:
-    """RELION writes some optional columns that we do not, and the other way round; named here so that a typo cannot hide."""
+    """RELION writes some optional columns that we do not, and the other way round.
+
+    Named here so that a typo cannot hide.
+    """
     texts = {
         "corrected_micrographs": star.corrected_micrographs_star([OPTICS], []),
         "micrographs_ctf": star.micrographs_ctf_star([OPTICS], []),

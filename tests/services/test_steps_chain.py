@@ -101,7 +101,8 @@ def test_an_installed_step_that_cannot_be_used_is_left_out_and_told(
         "@result\nclass R(Result):\n    pass\n"
         "def make(name, *parents):\n"
         "    return Step(name, 1, parents, section=S, result=R, doing='x:y', description='d')\n"
-        "good, other, orphan, text = make('good', 'motion'), make('wrong', 'motion'), make('orphan', 'nobody'), 'text'\n"
+        "good, other = make('good', 'motion'), make('wrong', 'motion')\n"
+        "orphan, text = make('orphan', 'nobody'), 'text'\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     module = "site_steps_for_test"

@@ -1,4 +1,4 @@
-"""The tracker over real sockets and files: a peer with a scheduler's control port and event hub tells it what happens."""
+"""The tracker over real sockets and files; a peer with a scheduler's control port and event hub tells it all."""
 
 from __future__ import annotations
 

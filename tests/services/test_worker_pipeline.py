@@ -204,8 +204,9 @@ def test_extracted_particles_agree_with_their_rows_the_average_and_the_ctf(movie
     assert list(rows["rlnImageName"]) == [
         f"{n:06d}@particles/{movie.stem}_picks.mrcs" for n in range(1, len(stack) + 1)
     ]
-    # A band-limited image between its pixels is what its Fourier series says: the box's centre pixel, by hand, in float64.
-    # Boxes take a patch of it: of white noise up to Nyquist, which this average is, 5 % lies beyond. A pixel beside it is 100 %.
+    # A band-limited image between its pixels is what its Fourier series says: the box's centre pixel, by hand, in
+    # float64. Boxes take a patch of it: of white noise up to Nyquist, which this average is, 5 % lies beyond. A pixel
+    # beside it is 100 %.
     spectrum = np.fft.fft2(average.astype(np.float64))
     ky, kx = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None]
     for box, cx, cy in zip(stack[:5], rows["rlnCoordinateX"], rows["rlnCoordinateY"], strict=False):

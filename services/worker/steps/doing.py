@@ -26,7 +26,10 @@ class Doing:
         return True
 
     def take_up(self, work: Work, folder: Path) -> bool:
-        """Put the costly half of an earlier run; False where it must run too. Called where only the cheap half has changed."""
+        """Put the costly half of an earlier run; False where it must run too.
+
+        Called where only the cheap half has changed.
+        """
         return False
 
     def needs_frames(self, work: Work) -> bool:

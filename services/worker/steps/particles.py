@@ -16,7 +16,10 @@ from warpcore.services.worker.steps.work import AVERAGE, EXPOSURE, Average, Work
 
 
 def write_boxes(work: Work, picks: Picks, staging: Staging) -> tuple[str | None, int, int]:
-    """Boxes and their STAR rows: their file, how many, and how many picks lie too near an edge. No file where all do."""
+    """Boxes and their STAR rows: their file, how many, and how many picks lie too near an edge.
+
+    No file where all do.
+    """
     options, average = work.settings.export, work.take(AVERAGE)
     diameter = work.settings.picking.diameter
     target = options.particle_pixel_size or average.pixel_size_angstrom

@@ -1,4 +1,7 @@
-"""Picking: candidates are scored on the average; the threshold chooses among them, anew without scoring where only it has changed."""
+"""Picking: candidates are scored on the average.
+
+The threshold chooses among them, anew without scoring where only it has changed.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ class Picking(Doing):
         )
 
     def write(self, work: Work, staging: Staging) -> None:
-        """Coordinates, the candidates that they were chosen from, the junk mask (1 is junk), a picture of picks and mask."""
+        """Coordinates, the candidates they were chosen from, the junk mask (1 is junk), a picture of picks and mask."""
         picks, candidates, junk = work.take(PICKS), work.take(CANDIDATES), work.take(JUNK)
         write_coordinates(staging.place("picking", work.path(step.COORDINATES)), picks.x_px, picks.y_px, picks.scores)
         if "picking" in work.cheap:

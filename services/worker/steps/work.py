@@ -81,8 +81,9 @@ AVERAGE: Key[Average] = Key("average")
 class Work:
     """One task with its settings. Steps `put` what they make and `take` what they need, by key.
 
-    `run` are the steps that run, in the end more than were asked for where earlier outputs are gone. `cheap` are those of
-    them of which only the cheap half is left. `results` are the summaries by step, those of steps that do not run too.
+    `run` are the steps that run, in the end more than were asked for where earlier outputs are gone. `cheap` are those
+    of them of which only the cheap half is left. `results` are the summaries by step, those of steps that do not run
+    too.
     """
 
     task: AssignTask

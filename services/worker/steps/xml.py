@@ -77,7 +77,7 @@ def _ctf(work: Work, fit: CtfFit) -> WarpCtf:
 
 
 def _curves(work: Work, fit: CtfFit) -> dict[str, Any]:
-    """PS1D, SimulatedBackground and SimulatedScale over frequency as a fraction of twice Nyquist, as Warp plots them."""
+    """PS1D, SimulatedBackground, SimulatedScale over frequency as a fraction of twice Nyquist, as Warp plots them."""
     k = np.asarray(fit.curves["frequency"], np.float64) * work.take(AVERAGE).pixel_size_angstrom
     names = {"ps1d": "spectrum", "simulated_background": "background", "simulated_scale": "scale"}
     return {name: np.stack([k, np.asarray(fit.curves[curve], np.float64)], 1) for name, curve in names.items()}
