@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from warpcore.kernels.correct import critical_dose
 from warpcore.kernels.ctf import CtfParameters, frequency_grid
 
 LOCAL_BASIS = ("x", "y", "x^2", "y^2", "xy")
@@ -53,14 +54,9 @@ def contrast_spectrum(
 
 
 def damage_exponent(shape: tuple[int, int], pixel_size_angstrom: float, voltage_kv: float) -> np.ndarray:
-    """Amplitude lost per e⁻/Å² on the transform grid: half the inverse critical dose (Grant & Grigorieff 2015, eq. 3)."""
+    """Rate at which amplitudes decay on the transform grid, per e⁻/Å²: half the inverse critical dose; 0 at the origin."""
     kx, ky = frequency_grid(shape, pixel_size_angstrom)
-    k = np.sqrt(kx**2 + ky**2)
-    k[0, 0] = 1.0
-    critical = (0.245 * k**-1.665 + 2.81) * (0.8 if voltage_kv < 250 else 1.0)
-    exponent = 0.5 / critical
-    exponent[0, 0] = 0.0
-    return np.asarray(exponent, np.float32)
+    return np.asarray(0.5 / critical_dose(np.hypot(kx, ky), voltage_kv), np.float32)
 
 
 @partial(jax.jit, static_argnames=("shape",))
