@@ -6,24 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from warpcore.kernels.ctf._model import Optics
 from warpcore.kernels.ctf._spectra import Band
 
 AGREEMENT_LIMIT = 0.3
 ICE_RING_ANGSTROM = 3.7
-
-
-@dataclass(frozen=True)
-class Lens:
-    """What the microscope sets: wavelength in Å, Cs in mm, asin of the amplitude contrast in radians."""
-
-    wavelength: float
-    cs_mm: float
-    contrast_phase: float
-
-    def chi(self, k2: np.ndarray, defocus: np.ndarray | float) -> np.ndarray:
-        """χ in radians at squared frequencies in 1/Å² and defoci in Å."""
-        chi = np.pi * self.wavelength * k2 * (defocus - 0.5e7 * self.cs_mm * self.wavelength**2 * k2)
-        return np.asarray(chi)
 
 
 @dataclass(frozen=True)
@@ -37,19 +24,25 @@ class Profile:
 
 
 def ring_radius_squared(
-    pixels: Band, lens: Lens, defocus: float, astigmatism_x: float, astigmatism_y: float, offset: float = 0.0
+    pixels: Band, optics: Optics, defocus: float, astigmatism_x: float, astigmatism_y: float, offset: float = 0.0
 ) -> np.ndarray:
-    """Squared frequency at which the mean defocus has the phase that each frequency has in its own direction (rings become circles).
+    """Squared frequency at which the mean defocus has the phase that each frequency has in its own direction.
 
-    `offset` in Å is what the place's own defocus has more than the mean.
+    On these radii the rings become circles. `offset` in Å is the defocus of the place above the mean.
     """
     k2 = pixels.k2.astype(np.float64)
     local = offset + astigmatism_x * pixels.cos2 + astigmatism_y * pixels.sin2
-    slope = defocus - 1e7 * lens.cs_mm * lens.wavelength**2 * k2
-    # Beyond the turning point of χ (strong Cs, little defocus) rings cannot be mapped on each other; there nothing is moved.
+    return np.asarray(k2 * (1 + relative_shift(optics, k2, defocus, local)))
+
+
+def relative_shift(optics: Optics, k2: np.ndarray, defocus: float, local: np.ndarray) -> np.ndarray:
+    """By what share of k² a ring of the mean defocus moves where the defocus is larger by `local` Å, at most half.
+
+    Beyond the turning point of χ (strong Cs, little defocus) rings have no counterpart; there nothing is moved.
+    """
+    slope = optics.chi_slope(k2, defocus)
     usable = np.abs(slope) > 0.3 * abs(defocus)
-    change = np.where(usable, local / np.where(usable, slope, 1.0), 0.0)
-    return np.asarray(k2 * (1 + np.clip(change, -0.5, 0.5)))
+    return np.clip(np.where(usable, local / np.where(usable, slope, 1.0), 0.0), -0.5, 0.5)
 
 
 def radial_profile(pixels: Band, values: np.ndarray, radius_squared: np.ndarray | None = None) -> Profile:

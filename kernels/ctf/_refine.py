@@ -7,6 +7,7 @@ likelihood, its gradient and Newton steps cost next to nothing. The estimate imp
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -14,7 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from warpcore.kernels.ctf._model import aberration_phase, phase_per_defocus
 from warpcore.kernels.image import spline_basis
+
+NEWTON_STEPS = 10
 
 
 class Geometry(NamedTuple):
@@ -59,21 +63,6 @@ def bending_penalty(columns: int, rows: int) -> np.ndarray:
     return (off_plane.T @ off_plane).astype(np.float32)
 
 
-def chi(
-    geometry_k2: jax.Array,
-    cos2: jax.Array,
-    sin2: jax.Array,
-    astigmatism_x: jax.Array,
-    astigmatism_y: jax.Array,
-    defocus: jax.Array,
-    wavelength: jax.Array,
-    cs: jax.Array,
-) -> jax.Array:
-    """χ in radians at squared frequencies, with the defocus of the direction."""
-    local = defocus + astigmatism_x * cos2 + astigmatism_y * sin2
-    return jnp.pi * wavelength * geometry_k2 * (local - 0.5e7 * cs * wavelength**2 * geometry_k2)
-
-
 class Whitening(NamedTuple):
     """What turns power into 1 + rings + noise: mean background [bins, capacity], smooth hats over frequency [bins, H] for each patch's ratio to it."""
 
@@ -105,10 +94,8 @@ def demodulate(
 
     def one(item: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         values, defocus = item
-        turn = 2 * (
-            chi(geometry.k2, geometry.cos2, geometry.sin2, at.astigmatism_x, at.astigmatism_y, defocus, wavelength, cs)
-            + at.phase
-        )
+        local = defocus + at.astigmatism_x * geometry.cos2 + at.astigmatism_y * geometry.sin2
+        turn = 2 * (aberration_phase(geometry.k2, local, wavelength, cs) + at.phase)
         cos, sin = jnp.cos(turn), jnp.sin(turn)
         relative = values / whitening.line
         if own_level:
@@ -130,7 +117,7 @@ def phase_error(change: Parameters, geometry: Geometry, surface: jax.Array, wave
     """What a change of the parameters adds to χ + phase, [P, bins]."""
     astigmatism = change.astigmatism_x * geometry.bin_cos2 + change.astigmatism_y * geometry.bin_sin2
     defocus = (surface @ change.nodes)[:, None] + astigmatism[None, :]
-    return jnp.pi * wavelength * geometry.bin_k2[None, :] * defocus + change.phase
+    return phase_per_defocus(geometry.bin_k2[None, :], wavelength) * defocus + change.phase
 
 
 def log_likelihood(
@@ -147,7 +134,7 @@ def log_likelihood(
     return -jnp.sum(amplitude * (real * jnp.cos(2 * error) + imaginary * jnp.sin(2 * error)))
 
 
-@partial(jax.jit, static_argnames=("fit_phase", "fit_astigmatism", "iterations"))
+@partial(jax.jit, static_argnames=("fit_phase",))
 def improve(
     demodulated: jax.Array,
     amplitude: jax.Array,
@@ -159,27 +146,19 @@ def improve(
     wavelength: jax.Array,
     *,
     fit_phase: bool,
-    fit_astigmatism: bool = True,
-    iterations: int = 10,
-) -> tuple[Parameters, jax.Array]:
-    """Newton steps (expected curvature, step halving) from `start`; returns the parameters and their covariance.
+) -> Parameters:
+    """Parameters after Newton steps (expected curvature, step halving) from `start`.
 
-    `prior` [G, G] is the inverse covariance of the nodes' off-plane part in 1/Å². Covariance order: astigmatism x, y, phase, nodes.
+    `prior` [G, G] is the inverse covariance of the nodes' deviation from a plane, in 1/Å².
     """
-    scale = 1.0 / (
-        jnp.pi * wavelength * jnp.max(geometry.bin_k2)
-    )  # Å of defocus that make one radian at the band's end
+    # Å of defocus that make one radian at the band's end.
+    scale = 1.0 / phase_per_defocus(jnp.max(geometry.bin_k2), wavelength)
 
     def unpack(vector: jax.Array) -> Parameters:
         return Parameters(vector[0] * scale, vector[1] * scale, vector[2], vector[3:] * scale)
 
-    free = jnp.concatenate(
-        [
-            jnp.full(2, 1.0 if fit_astigmatism else 0.0),
-            jnp.full(1, 1.0 if fit_phase else 0.0),
-            jnp.ones(start.nodes.shape[0]),
-        ]
-    )
+    phase_is_free = jnp.full(1, 1.0 if fit_phase else 0.0)
+    free = jnp.concatenate([jnp.ones(2), phase_is_free, jnp.ones(start.nodes.shape[0])])
 
     def objective(vector: jax.Array) -> jax.Array:
         change = unpack(vector * free)
@@ -187,18 +166,39 @@ def improve(
         likelihood = log_likelihood(change, demodulated, amplitude, geometry, surface, wavelength) / variance
         return likelihood - 0.5 * nodes @ prior @ nodes
 
-    # Expected curvature: the phase error is linear in the parameters, so each patch adds Tᵀ M T with a 4×4 M over its bins.
-    rise = jnp.pi * wavelength * geometry.bin_k2 * scale
+    curvature = _expected_curvature(amplitude, variance, geometry, surface, wavelength, scale, free)
+    curvature = curvature.at[3:, 3:].add(prior * scale**2)
+    ridge = 1e-6 * jnp.trace(curvature) / curvature.shape[0] + 1e-12
+    curvature = curvature + jnp.diag(ridge + (1 - free) * (1 + ridge))
+    change = unpack(_newton(objective, curvature, free) * free)
+    return Parameters(*(a + b for a, b in zip(start, change, strict=True)))
+
+
+def _expected_curvature(
+    amplitude: jax.Array,
+    variance: jax.Array,
+    geometry: Geometry,
+    surface: jax.Array,
+    wavelength: jax.Array,
+    scale: jax.Array,
+    free: jax.Array,
+) -> jax.Array:
+    """Curvature [3 + G, 3 + G] of the likelihood in the scaled parameters.
+
+    The phase error is linear in the parameters, so each patch adds Tᵀ M T with a 4×4 matrix M over its bins.
+    """
+    rise = phase_per_defocus(geometry.bin_k2, wavelength) * scale
     rows = jnp.stack([rise * geometry.bin_cos2, rise * geometry.bin_sin2, jnp.ones_like(rise), rise])
     moments = jnp.einsum("ib,jb,pb->pij", rows, rows, 2 * geometry.number[None] * jnp.square(amplitude)) / variance
     patches, nodes = surface.shape
     head = jnp.broadcast_to(jnp.eye(4, 3)[None], (patches, 4, 3))
     tail = jnp.zeros((patches, 4, nodes)).at[:, 3, :].set(surface)
     design = jnp.concatenate([head, tail], axis=2) * free
-    curvature = jnp.einsum("pia,pij,pjb->ab", design, moments, design)
-    curvature = curvature.at[3:, 3:].add(prior * scale**2)
-    ridge = 1e-6 * jnp.trace(curvature) / curvature.shape[0] + 1e-12
-    curvature = curvature + jnp.diag(ridge + (1 - free) * (1 + ridge))
+    return jnp.einsum("pia,pij,pjb->ab", design, moments, design)
+
+
+def _newton(objective: Callable[[jax.Array], jax.Array], curvature: jax.Array, free: jax.Array) -> jax.Array:
+    """The vector that ten damped Newton steps from zero reach; a step that lowers the objective is not taken."""
     gradient = jax.grad(objective)
 
     def step(
@@ -216,11 +216,8 @@ def improve(
         ), None
 
     origin = jnp.zeros_like(free)
-    (best, _, _), _ = jax.lax.scan(step, (origin, objective(origin), jnp.float32(0.0)), None, length=iterations)
-    change = unpack(best * free)
-    units = jnp.concatenate([jnp.full(2, scale), jnp.ones(1), jnp.full(nodes, scale)]) * free
-    covariance = jnp.linalg.inv(curvature) * units[:, None] * units[None, :]
-    return Parameters(*(a + b for a, b in zip(start, change, strict=True))), covariance
+    (best, _, _), _ = jax.lax.scan(step, (origin, objective(origin), jnp.float32(0.0)), None, length=NEWTON_STEPS)
+    return best
 
 
 @partial(jax.jit, static_argnames=("steps",))
@@ -240,7 +237,7 @@ def scan_planes(
     """
     samples = 161
     trial = jnp.linspace(-1.25 * reach, 1.25 * reach, samples)
-    turn = -2 * jnp.pi * wavelength * geometry.bin_k2[:, None] * trial[None, :]
+    turn = -2 * phase_per_defocus(geometry.bin_k2[:, None], wavelength) * trial[None, :]
     basis = jax.lax.complex(jnp.cos(turn), jnp.sin(turn))
     table = -jnp.real((demodulated * amplitude) @ basis)  # [P, samples]
     slope = jnp.linspace(-1.0, 1.0, steps) * reach

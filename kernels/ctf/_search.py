@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from warpcore.kernels.ctf._model import Optics, aberration_phase, phase_per_defocus
 from warpcore.kernels.ctf._spectra import Band
 
 SECTORS = 24
@@ -92,7 +93,7 @@ def score_table(
     solve = jnp.linalg.inv(gram + 1e-6 * jnp.trace(gram) / gram.shape[0] * jnp.eye(gram.shape[0]))
     radial = jnp.sum(mean * count, axis=0) / jnp.maximum(weight, 1)
     data = mean - basis @ (solve @ (basis.T @ (weight * radial)))
-    chi = jnp.pi * wavelength * k2 * (defoci[:, None] - 0.5e7 * cs * wavelength**2 * k2)
+    chi = aberration_phase(k2, defoci[:, None], wavelength, cs)
     pure = jnp.exp(-2j * chi)
     template = pure
     template = template - ((template * weight) @ basis.astype(template.dtype)) @ (solve @ basis.T).astype(
@@ -165,8 +166,7 @@ def astigmatism_shifts(step: float, largest: float, sectors: int) -> tuple[np.nd
 def search(
     polar: Polar,
     *,
-    wavelength: float,
-    cs_mm: float,
+    optics: Optics,
     defocus_min: float,
     defocus_max: float,
     phases: np.ndarray,
@@ -177,7 +177,7 @@ def search(
 ) -> list[Candidate]:
     """The best distinct candidates over the range, best first; defoci in Å, `phases` in radians (with asin of the amplitude contrast)."""
     k2_max = float(polar.k2.max())
-    step = 0.6 / (np.pi * wavelength * k2_max)
+    step = 0.6 / phase_per_defocus(k2_max, optics.wavelength_angstrom)
     count = max(8, int(np.ceil((defocus_max - defocus_min) / step)) + 1)
     defoci = np.linspace(defocus_min, defocus_max, count).astype(np.float32)
     step = float(defoci[1] - defoci[0])
@@ -187,8 +187,8 @@ def search(
         jnp.asarray(polar.number),
         jnp.asarray(polar.k2),
         jnp.asarray(defoci),
-        jnp.float32(wavelength),
-        jnp.float32(cs_mm),
+        jnp.float32(optics.wavelength_angstrom),
+        jnp.float32(optics.cs_mm),
         jnp.asarray(basis),
         bands=bands,
     )

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from warpcore.bus.messages import AssignTask
 from warpcore.kernels.correct import correct_movie
-from warpcore.kernels.ctf import FrameSums, fit_image, frame_sums
+from warpcore.kernels.ctf import FrameSums, Optics, Recording, Search, fit_image, frame_sums
 from warpcore.kernels.image import find_defects, sum_frames
 from warpcore.kernels.motion import MotionModel, estimate_motion
 from warpcore.services.readers.defects import read_defects
@@ -286,20 +286,22 @@ def _run_ctf(loaded: Loaded, products: Products, report: Report) -> None:
     report("ctf", 0.0)
     products.ctf = fit_image(
         products.corrected.unweighted,
-        pixel_size_angstrom=products.average_pixel_size,
-        voltage_kv=options.voltage,
-        cs_mm=options.cs,
-        amplitude_contrast=options.amplitude_contrast,
-        window_px=options.window,
-        range_min_angstrom=options.range_min,
-        range_max_angstrom=options.range_max,
-        defocus_min_um=options.defocus_min,
-        defocus_max_um=options.defocus_max,
-        fit_phase=options.fit_phase,
-        grid=None if options.grid is None else (options.grid[0], options.grid[1]),
-        dose=loaded.dose_per_frame * len(loaded.movie.frames),
+        Recording(
+            products.average_pixel_size,
+            dose=loaded.dose_per_frame * len(loaded.movie.frames),
+            moved_in_frame_angstrom=_largest_step(products),
+        ),
+        Optics(options.voltage, options.cs, options.amplitude_contrast),
+        Search(
+            range_min_angstrom=options.range_min,
+            range_max_angstrom=options.range_max,
+            defocus_min_um=options.defocus_min,
+            defocus_max_um=options.defocus_max,
+            fit_phase=options.fit_phase,
+            window_px=options.window,
+            grid=None if options.grid is None else (options.grid[0], options.grid[1]),
+        ),
         sums=None if options.use_sum else _frame_sums(loaded, products),
-        moved_in_frame_angstrom=_largest_step(products),
         on_progress=lambda fraction: report("ctf", fraction),
     )
     report("ctf", 1.0, products.ctf.failure or "")

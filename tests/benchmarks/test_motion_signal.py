@@ -1,6 +1,7 @@
-"""What correction is for: the Thon rings of real pixels whose electrons were moved along a known local field, before and after.
+"""What correction is for: the Thon rings of real pixels that moved along a known local field, before and after.
 
-Each electron of a real micrograph goes to a frame at random and is put where the field says, so noise and movement are exact.
+Each electron of a real micrograph goes to a frame at random and is put where the field says, so noise and movement
+are exact.
 """
 
 from __future__ import annotations
@@ -12,11 +13,9 @@ import mrcfile
 import numpy as np
 import pytest
 
-from warpcore.kernels.correct._movie import correct_movie
-from warpcore.kernels.ctf._fit import fit_image
-from warpcore.kernels.ctf._result import CtfFit
-from warpcore.kernels.motion._estimate import estimate_motion
-from warpcore.kernels.motion._model import MotionModel
+from warpcore.kernels.correct import correct_movie
+from warpcore.kernels.ctf import CtfFit, Optics, Recording, Search, fit_image
+from warpcore.kernels.motion import MotionModel, estimate_motion
 
 pytestmark = pytest.mark.bench
 
@@ -65,14 +64,7 @@ def _error(model: MotionModel) -> float:
 
 
 def _fit(image: np.ndarray) -> CtfFit:
-    return fit_image(
-        image,
-        pixel_size_angstrom=PIXEL,
-        voltage_kv=300.0,
-        cs_mm=2.7,
-        amplitude_contrast=0.07,
-        range_max_angstrom=3.0,
-    )
+    return fit_image(image, Recording(PIXEL), Optics(300.0, 2.7, 0.07), Search(range_max_angstrom=3.0))
 
 
 def test_correction_brings_back_the_rings_of_real_pixels(shared_data: Path) -> None:

@@ -1,4 +1,4 @@
-"""CTF estimation against simulated truth and real data; the whole tables are in tests/benchmarks/test_ctf_bench.py."""
+"""CTF estimation against simulated truth and real data; the whole tables are in tests/benchmarks/test_ctf*.py."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ import mrcfile
 import numpy as np
 import pytest
 
-from tests.kernels.ctf_images import Truth, ring_phase_error, simulate_image, turned
+from tests.kernels.ctf_images import Truth, fit_truth, ring_phase_error, simulate_image, turned
 from tests.kernels.ctf_obstacles import obstructed_image
 from tests.kernels.ctf_ringless import KINDS, ringless_image
+from warpcore.kernels.ctf import CtfFit, Optics, Recording, Search, fit_image
 from warpcore.kernels.ctf._background import background
-from warpcore.kernels.ctf._fit import CtfFit, automatic_grid, fit_image, fit_spectrum
+from warpcore.kernels.ctf._fit import automatic_grid, fit_spectrum
 from warpcore.kernels.ctf._joint import device_geometry
 from warpcore.kernels.ctf._picture import ctf_picture
 from warpcore.kernels.ctf._quality import Profile
@@ -31,7 +32,7 @@ TRUTH = Truth()
 
 
 def fit(image: np.ndarray, truth: Truth = TRUTH, **more: Any) -> CtfFit:
-    return fit_image(image, **truth.optics, grid=(1, 1), **more)
+    return fit_truth(image, truth, grid=(1, 1), **more)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,7 @@ def test_defocus_outside_the_range_is_a_failure_that_says_so(image: np.ndarray) 
 
 def test_a_gradient_over_the_field_is_found_and_makes_no_astigmatism() -> None:
     truth = replace(TRUTH, defocus_v=TRUTH.defocus_u, gradient=(2000.0, 0.0), signal_to_noise=2.0)
-    result = fit_image(simulate_image(truth), **truth.optics, grid=(2, 2))
+    result = fit_truth(simulate_image(truth), truth, grid=(2, 2))
     left, right = np.array(result.grid.values_um).reshape(2, 2).mean(axis=0) * 1e4
     assert right - left == pytest.approx(2000, rel=0.07)
     assert result.defocus_u_angstrom - result.defocus_v_angstrom < 60
@@ -154,7 +155,7 @@ def test_the_structure_of_the_specimen_does_not_turn_the_phase() -> None:
     """Shells of one size, a phase plate and little defocus: few rings, which background and structure must not stand in for."""
     little = {"defocus_u": 6300.0, "defocus_v": 5700.0, "phase_shift": 90.0}
     truth = Truth(**little, shells=3000.0, strong=0.1, signal_to_noise=0.5)
-    found = fit_image(simulate_image(truth, (1024, 1024), 3), fit_phase=True, dose=40.0, **truth.optics)
+    found = fit_truth(simulate_image(truth, (1024, 1024), 3), truth, fit_phase=True, dose=40.0)
     assert found.failure is None
     # Measured over four images: phase within 2.6°, defocus within 27 Å.
     assert found.phase_shift_degrees == pytest.approx(90, abs=4)
@@ -164,7 +165,7 @@ def test_the_structure_of_the_specimen_does_not_turn_the_phase() -> None:
 def test_much_defocus_takes_longer_patches() -> None:
     truth = Truth(defocus_u=50000, defocus_v=49500)
     image = simulate_image(truth, (2048, 2048), 41)
-    found = fit_image(image, dose=40.0, **truth.optics)
+    found = fit_truth(image, truth, dose=40.0)
     # Measured over ten images: mean defocus 12 Å rms, 21 Å at most; with patches of 512 px 19 and 34 Å.
     assert found.defocus_angstrom == pytest.approx(49750, abs=30)
 
@@ -210,7 +211,7 @@ def test_real_spectra_give_what_ctffind_gave(shared_data: Path) -> None:
 def test_a_real_micrograph_gives_what_ctffind_gave(shared_data: Path) -> None:
     row = next(csv.DictReader((shared_data / "apoferritin" / "ctffind5.csv").read_text().splitlines()))
     image = imagecodecs.imread(shared_data / "apoferritin" / f"{row['micrograph']}.png").astype(np.float32)
-    result = fit_image(image, pixel_size_angstrom=1.5, voltage_kv=300.0, cs_mm=2.7, amplitude_contrast=0.07)
+    result = fit_image(image, Recording(1.5), Optics(300.0, 2.7, 0.07), Search())
     # Largest difference over all ten is 114 Å (benchmark).
     assert result.defocus_u_angstrom == pytest.approx(float(row["defocus_u_A"]), abs=150)
     assert result.defocus_v_angstrom == pytest.approx(float(row["defocus_v_A"]), abs=150)
