@@ -179,12 +179,10 @@ def build_system(
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Nodes of highest posterior, the prior's amplitude (Å) that the evidence chose, and the log evidence against no local part."""
+    """Nodes of highest posterior: of the track [nt, 2] and of the local field [lt * ls, 2], in Å."""
 
     track_nodes: Float64Array
     local_nodes: Float64Array
-    amplitude: float
-    evidence: float
 
 
 _AMPLITUDES = np.concatenate([[0.0], np.geomspace(0.05, 40.0, 28)])
@@ -199,7 +197,7 @@ def solve(system: System, track_covariance: Float64Array, priors: tuple[LocalPri
     def track_given(right: Float64Array) -> Float64Array:
         return np.asarray(np.linalg.solve(damped, track_covariance @ right))
 
-    best = Solution(track_given(system.track_right), np.zeros_like(system.local_right), 0.0, 0.0)
+    best = Solution(track_given(system.track_right), np.zeros_like(system.local_right))
     if not priors:
         return best
     gain = track_given(np.concatenate([system.local_track.T, system.track_right], axis=1))
@@ -207,6 +205,7 @@ def solve(system: System, track_covariance: Float64Array, priors: tuple[LocalPri
     own = (own + own.T) / 2
     right = system.local_right - system.local_track @ gain[:, -2:]
     variance = _AMPLITUDES[:, None] ** 2
+    best_evidence = 0.0
     for prior in priors:
         c = prior.factor
         values, vectors = np.linalg.eigh(c.T @ own @ c)
@@ -215,8 +214,8 @@ def solve(system: System, track_covariance: Float64Array, priors: tuple[LocalPri
         shrink = variance / (1 + variance * values)
         evidence = 0.5 * (shrink @ (projected**2)).sum(1) - np.log1p(variance * values).sum(1)
         index = int(np.argmax(evidence))
-        if evidence[index] > best.evidence:
+        if evidence[index] > best_evidence:
             local = c @ (vectors @ (shrink[index][:, None] * projected))
             track = track_given(system.track_right - system.local_track.T @ local)
-            best = Solution(track, local, float(_AMPLITUDES[index]), float(evidence[index]))
+            best, best_evidence = Solution(track, local), float(evidence[index])
     return best
