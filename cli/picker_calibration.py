@@ -1,4 +1,4 @@
-"""What the picking network's output is worth: probabilities measured on simulated scenes that training has not seen."""
+"""What the picking network's output is worth: probabilities measured on simulated scenes outside the training set."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def calibrated(parameters: Parameters, seed: int, scenes: int, scene_px: int) ->
 
 
 def fitted(log_odds: np.ndarray, is_particle: np.ndarray) -> Calibration:
-    """The calibration of candidates [N] of which it is known what they are (bool). Newton's method; the slope stays above 0.01."""
+    """The calibration of candidates [N] that are known to be particles or not (bool), by Newton's method.
+
+    The slope stays above 0.01.
+    """
     share = float(np.clip(is_particle.mean(), 0.01, 0.99)) if len(is_particle) else 0.5
     basis = np.stack([log_odds, np.ones(len(log_odds))], axis=1).astype(np.float64)
     solution = np.array([1.0, 0.0])

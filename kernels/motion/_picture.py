@@ -104,7 +104,7 @@ def _draw_track(
 
 def _legend(width: int, track_px: float, local_px: float, scale: float) -> Picture:
     """Scale bars [h, width, 3]."""
-    line = text_size("0")[1] + 12
+    line = text_size("0")[1] + 6
     legend = np.zeros((3 * line, width, 3))
     room = width / 4
     early = ("early", EARLY, room / 4)
