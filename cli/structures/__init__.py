@@ -44,16 +44,12 @@ def load_structure(path: Path | None = None) -> Structure:
     if not path.is_file():
         raise StructureError(f"{path}: no such file; name a PDB or mmCIF file")
     try:
-        entry = gemmi.read_structure(str(path), format=gemmi.CoorFormat.Detect)
+        whole = _assembly(gemmi.read_structure(str(path), format=gemmi.CoorFormat.Detect))
     except OSError as error:
         raise StructureError(f"{error}; name a PDB or mmCIF file that can be read") from None
     except (RuntimeError, ValueError) as error:
-        raise StructureError(f"{path}: it is no PDB or mmCIF file: {error}") from None
-    entry.remove_hydrogens()
-    entry.remove_waters()
-    entry.remove_alternative_conformations()
-    whole = _assembly(entry) if len(entry) else None
-    atoms = [atom for chain in whole or () for residue in chain for atom in residue]
+        raise StructureError(f"{path}: no PDB or mmCIF file of a particle: {error}") from None
+    atoms = [atom for chain in whole for residue in chain for atom in residue]
     if not atoms:
         raise StructureError(f"{path}: it has no atoms; a PDB or mmCIF file of a particle is needed")
     positions = np.array([atom.pos.tolist() for atom in atoms])
@@ -63,11 +59,18 @@ def load_structure(path: Path | None = None) -> Structure:
 
 
 def _assembly(entry: gemmi.Structure) -> gemmi.Model:
-    """The first biological assembly; the model as it stands where the file describes none."""
+    """The first biological assembly, or the first model where the file describes none; empty for a file without atoms."""
+    if not len(entry):
+        return gemmi.Model(1)
+    model = entry[0]
     for assembly in entry.assemblies:
         if any(len(generator.operators) for generator in assembly.generators):
-            return gemmi.make_assembly(assembly, entry[0], gemmi.HowToNameCopiedChain.Dup)
-    return entry[0]
+            model = gemmi.make_assembly(assembly, model, gemmi.HowToNameCopiedChain.Dup)
+            break
+    model.remove_hydrogens()
+    model.remove_waters()
+    model.remove_alternative_conformations()
+    return model
 
 
 def octahedral_rotations() -> np.ndarray:

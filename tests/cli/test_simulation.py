@@ -220,9 +220,9 @@ def test_a_structure_file_gives_its_assembly_without_water_and_hydrogen(tmp_path
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("empty.pdb", "HEADER\n", "no PDB or mmCIF file"),
+        ("empty.pdb", "HEADER\n", "no PDB or mmCIF file of a particle"),
         ("water.pdb", PDB.splitlines()[-1], "it has no atoms"),
-        ("broken.cif", "garbage", "no PDB or mmCIF file"),
+        ("broken.cif", "garbage", "no PDB or mmCIF file of a particle"),
         ("empty.cif", "data_x\n_a.b 1\n", "it has no atoms"),
         ("absent.pdb", None, "no such file"),
     ],
