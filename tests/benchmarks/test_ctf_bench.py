@@ -84,7 +84,7 @@ def test_simulated_truth() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_simulated_movies_of_particles(case: Case, tmp_path: Path) -> None:
     """The movies of the motion benchmark after our motion correction, four each, with astigmatism of 300 Å and more."""
-    options = replace(case.options, astigmatism_um=(0.03, 0.08))
+    options = case.options.model_copy(update={"astigmatism_um": (0.03, 0.08)})
     optics = Optics(options.voltage_kv, options.cs_mm, options.amplitude_contrast)
     search = Search(fit_phase=options.phase_shift_pi != (0.0, 0.0))
     recording = Recording(options.pixel_size_angstrom, dose=options.frames * options.dose_per_frame)

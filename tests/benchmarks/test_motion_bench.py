@@ -18,7 +18,8 @@ import pytest
 import scipy.fft
 import scipy.ndimage
 
-from warpcore.cli.simulation import SimulationOptions, simulate_movies
+from warpcore.cli.simulation import simulate_movies
+from warpcore.cli.simulation_options import SimulationOptions
 from warpcore.kernels.correct._movie import correct_movie
 from warpcore.kernels.image._defects import find_defects
 from warpcore.kernels.motion._estimate import estimate_motion

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from warpcore.cli.simulation import SimulatedMovie, SimulationOptions, euler_matrices, simulate_movies
+from warpcore.cli.simulation import SimulatedMovie, simulate_movies
+from warpcore.cli.simulation_draws import euler_matrices
+from warpcore.cli.simulation_options import SimulationOptions
 from warpcore.cli.structures import StructureError, load_structure, octahedral_rotations
 
 OPTIONS = SimulationOptions(
@@ -108,9 +110,7 @@ def test_equal_seeds_give_equal_files_and_others_do_not(movie: SimulatedMovie, t
 
 
 def test_mrc_movies_are_written_unflipped(movie: SimulatedMovie, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    (mrc,) = simulate_movies(tmp_path, 1, options=replace(OPTIONS, file_format="mrc"), seed=5)
+    (mrc,) = simulate_movies(tmp_path, 1, options=OPTIONS.model_copy(update={"file_format": "mrc"}), seed=5)
     with mrcfile.open(mrc.path) as file:
         assert file.voxel_size.x == pytest.approx(2.0)
         np.testing.assert_array_equal(file.data, tifffile.imread(movie.path)[:, ::-1])
