@@ -52,7 +52,8 @@ def load_picked(
 ) -> list[PickedMicrograph]:
     """Each MRC of a folder that has a coordinate file in the other: of its name, or of its name, `_` and a suffix.
 
-    `suffix` chooses among several files. Coordinate files are STAR (`rlnCoordinateX`, `rlnCoordinateY`) or CSV with columns x and y. Raises CliError.
+    `suffix` chooses among several files. Coordinate files are STAR (`rlnCoordinateX`, `rlnCoordinateY`) or CSV with
+    columns x and y. Raises CliError.
     """
     if not micrographs.is_dir() or not coordinates.is_dir():
         missing = micrographs if not micrographs.is_dir() else coordinates

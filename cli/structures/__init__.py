@@ -37,7 +37,8 @@ class StructureError(ValueError):
 def load_structure(path: Path | None = None) -> Structure:
     """The particle of a PDB or mmCIF file, or the shipped apoferritin (4V1W). Raises StructureError.
 
-    The first model's atoms are taken, hydrogens and waters left out, and the first biological assembly is built of them.
+    The first model's atoms are taken, hydrogens and waters left out, and the first biological assembly is built of
+    them.
     """
     if path is None:
         return _shipped()
@@ -59,7 +60,7 @@ def load_structure(path: Path | None = None) -> Structure:
 
 
 def _assembly(entry: gemmi.Structure) -> gemmi.Model:
-    """The first biological assembly, or the first model where the file describes none; empty for a file without atoms."""
+    """The first biological assembly, or the first model where none is described; empty for a file without atoms."""
     if not len(entry):
         return gemmi.Model(1)
     model = entry[0]

@@ -1,4 +1,4 @@
-"""Correcting a movie: each raw frame is interpolated once along the model's displacement and summed with dose weights."""
+"""Correction of a movie: each raw frame is interpolated once along the displacement and summed with dose weights."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _dose_terms(
 def _aligned(
     windows: Windows, displacements: Displacements, count: int, outputs: Outputs, loss: Float64Array, pool: Executor
 ) -> FloatArray:
-    """All frames, interpolated: [F, h, w], a group at a time: its sums and images must fit in memory beside the stack."""
+    """All frames, interpolated: [F, h, w]; in groups whose sums and images fit in memory beside the stack."""
     step = max(1, min(GROUP, count // 4, _STACK_PIXELS // (displacements.height * displacements.width)))
     aligned = np.empty((count, *outputs.shape), np.float32)
     for begin in range(0, count, step):

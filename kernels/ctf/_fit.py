@@ -48,7 +48,7 @@ def fit_image(
     sums: FrameSums | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> CtfFit:
-    """Fit the CTF of a motion-corrected image [H, W] without dose weights; the spectra of images [F, H, W] are averaged.
+    """Fit the CTF of a motion-corrected image [H, W] without dose weights, or of the mean spectrum of images [F, H, W].
 
     With the `sums` of few frames each (`frame_sums`), the fit takes their averaged spectra where these show rings more
     clearly than the image does. `on_progress` is called with fractions.
@@ -138,7 +138,7 @@ def _source(image: np.ndarray, recording: Recording, search: Search, sums: Frame
 def _with_fitting_patches(
     fit: CtfFit, spectra: PatchSpectra, source: _Source, optics: Optics, asked: float, dims: tuple[int, int]
 ) -> CtfFit:
-    """The fit repeated on patches whose length suits the defocus and tilt that were found, where theirs is far from it."""
+    """The fit, repeated with patches that suit the defocus and tilt that it found, where its own do not."""
     finest = max(1 / source.wanted.k_max, fit.resolution_angstrom or 0.0)
     level = _level_length(optics, fit.grid.tilt_degrees or 0.0, finest)
     least = _ring_length(optics, fit.defocus_angstrom, finest)

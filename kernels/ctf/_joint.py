@@ -31,7 +31,8 @@ SCALE_KNOTS = 5
 SEARCH_KNOTS = 6
 # Candidates of the search that come this near to its best are refined, too.
 NEAR_BEST = 0.6
-# Rounds of background and parameters in turn, for the mean and for all patches: phase, defocus and background exchange much and settle slowly.
+# Rounds of background and parameters in turn, for the mean and for all patches: phase, defocus and background exchange
+# much and settle slowly.
 ROUNDS = {False: (2, 2), True: (8, 4)}
 # How far the surface may bend away from its plane, and how steep the plane is looked for (edge to edge), in Å.
 BENDING_ANGSTROM = 300.0
@@ -40,7 +41,7 @@ STEEPEST_ANGSTROM = 6000.0
 
 @dataclass(frozen=True)
 class State:
-    """An estimate with what belongs to it: parameters, the mean spectrum's radial profile, and background and rings at `profile.k`."""
+    """An estimate: parameters, the mean spectrum's radial profile, and background and rings at `profile.k`."""
 
     at: Parameters
     profile: Profile
@@ -49,7 +50,7 @@ class State:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The end of the fit: its state, the evidence for rings in it, the surface's dimensions (x, y), the spectrum by direction."""
+    """The end of a fit: state, evidence for rings and for beads, surface nodes (x, y), the spectrum by direction."""
 
     state: State
     evidence: float
@@ -151,8 +152,9 @@ def background_knots(optics: Optics, defocus: float, k2: np.ndarray) -> int:
 
 
 def ring_evidence(polar: Polar, optics: Optics, at: Parameters) -> float:
-    """How much better a spectrum by direction is explained by a background with rings than by one alone: ½ n ln of the ratio of residuals.
+    """How much better a background with rings explains a spectrum by direction than a background alone does.
 
+    It is ½ n ln of the ratio of residuals.
     Ring amplitudes must be positive. `polar` holds the spectrum over its rough background.
     """
     azimuth = (np.arange(polar.mean.shape[0]) + 0.5) / polar.mean.shape[0] * np.pi
@@ -171,7 +173,10 @@ def ring_evidence(polar: Polar, optics: Optics, at: Parameters) -> float:
 
 
 def bead_evidence(polar: Polar) -> float:
-    """The same measure for the interference of bodies of one size, which oscillates evenly in k (not in k²): the best over 20 to 600 Å."""
+    """The same measure for the interference of bodies of one size: the best over sizes of 20 to 600 Å.
+
+    Interference oscillates evenly in k, rings in k².
+    """
     weight, data = polar.number.astype(np.float64), polar.mean.astype(np.float64)
     place, k = np.linspace(0, 1, polar.k2.size), np.sqrt(polar.k2.astype(np.float64))
     knots = 8

@@ -138,7 +138,7 @@ def ctf_image(
     phase_shift_degrees: float = 0.0,
     layout: Layout = "rfft",
 ) -> jax.Array:
-    """CTF values on the transform grid of a [y, x] image of `shape`, float32, in the given layout (`frequency_grid`)."""
+    """CTF values, float32, on the transform grid of a [y, x] image of `shape`, in a layout of `frequency_grid`."""
     kx, ky = frequency_grid(shape, pixel_size_angstrom, layout)
     return ctf_2d(
         kx,

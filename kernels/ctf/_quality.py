@@ -1,4 +1,4 @@
-"""What a fit is worth: 1D curves along the rings, agreement in a moving window, fit resolution, ice ring, reasons to refuse."""
+"""What a fit is worth: curves along the rings, agreement in a moving window, fit resolution, ice ring, thickness."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def radial_profile(pixels: Band, values: np.ndarray, radius_squared: np.ndarray 
 
 
 def agreement(profile: Profile, whitened: np.ndarray, model: np.ndarray, phase: np.ndarray, step: float) -> np.ndarray:
-    """Correlation of spectrum and model in a window that moves along frequency, [R]; 0 where rings are too narrow to be sampled.
+    """Correlation of spectrum and model in a window that moves along frequency, [R]; 0 where rings are too narrow.
 
     The window holds at least one and a half ring periods (phase 2χ advances 2π) and nine samples.
     """
@@ -83,7 +83,7 @@ def agreement(profile: Profile, whitened: np.ndarray, model: np.ndarray, phase: 
 
 
 def fit_resolution(k: np.ndarray, quality: np.ndarray, k_start: float, k_fit_end: float) -> float | None:
-    """Resolution in Å up to which the fit agrees: where quality first falls under 0.3 after it was good; None where it never was."""
+    """Resolution in Å where quality first falls below 0.3 after it was good (0.5); None where it never was."""
     good = np.flatnonzero((quality >= 0.5) & (k >= k_start) & (k <= k_fit_end))
     if good.size == 0:
         return None
@@ -103,10 +103,11 @@ def ice_ring(profile: Profile, whitened: np.ndarray) -> float | None:
 
 
 def relative_thickness(profile: Profile, middle: np.ndarray, amplitude: np.ndarray, dose: float | None) -> float | None:
-    """Power of the rings over the background between 12 and 7 Å, for each e⁻/Å²; None where the dose or those frequencies are missing.
+    """Power of the rings over the background from 12 to 7 Å, per e⁻/Å²; None without the dose or those frequencies.
 
-    A thin specimen's scattering grows with its thickness and the square of the dose, counting noise with the dose: within one session this
-    number is in proportion to the thickness. It is no length, and drift, damage, carbon or a crowd of particles change it as well.
+    A thin specimen's scattering grows with its thickness and the square of the dose, counting noise with the dose:
+    within one session this number is in proportion to the thickness. It is not a length, and
+    drift, damage, carbon or a crowd of particles change it as well.
     """
     inside = (profile.k >= 1 / 12) & (profile.k <= 1 / 7)
     if not dose or inside.sum() < 4:

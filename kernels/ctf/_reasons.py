@@ -16,8 +16,9 @@ NO_RINGS = "no rings"
 # A drift leaves rings in a wedge across its direction. Noise and carbon reach an evidence of 20 in a wedge of 45°.
 WEDGE_SECTORS = 6
 WEDGE_EVIDENCE = 24.0
-# It also takes the specimen's power along its direction: deviations of the spectrum's twofold part (noise and carbon reach 2.8, gold 3.7, see the
-# benchmark), and how far one direction may stand out, since an edge in the field makes a streak that is far stronger.
+# It also takes the specimen's power along its direction: deviations of the spectrum's twofold part (noise and carbon
+# reach 2.8, gold 3.7, see the benchmark), and how far one direction may stand out, since an edge in the field makes a
+# streak that is far stronger.
 TWOFOLD_DEVIATIONS = 4.0
 STREAK = 4.0
 BANDS_ANGSTROM = (30.0, 18.0, 11.0, 7.0)
@@ -26,7 +27,10 @@ WIPED_OUT_ANGSTROM = 8.0
 
 
 def reason(start: Estimate, optics: Optics, wanted: Limits, moved_in_frame_angstrom: float | None) -> str:
-    """What a spectrum without believable rings shows; `moved_in_frame_angstrom` is the largest movement within one frame, where known."""
+    """What a spectrum without believable rings shows: drift, or nothing.
+
+    `moved_in_frame_angstrom` is the largest movement within one frame, None where it is not known.
+    """
     if moved_in_frame_angstrom is not None and moved_in_frame_angstrom > WIPED_OUT_ANGSTROM:
         return f"drift: no rings; the specimen moved {moved_in_frame_angstrom:.0f} Å within one frame"
     direction = _lost_direction(start.polar, optics, wanted)
@@ -36,8 +40,8 @@ def reason(start: Estimate, optics: Optics, wanted: Limits, moved_in_frame_angst
 
 
 def _lost_direction(polar: Polar, optics: Optics, wanted: Limits) -> float | None:
-    """Direction in degrees along which a drift took rings or specimen power; None where nothing says so."""
-    # With a phase plate and few rings astigmatism alone makes directions uneven, in the coarse bands and in what a wedge can be fitted with.
+    """Direction in degrees along which a drift took rings or specimen power; None without a sign of drift."""
+    # With a phase plate and few rings, astigmatism alone makes directions differ.
     if wanted.fit_phase:
         return None
     sectors = polar.mean.shape[0]
@@ -56,7 +60,7 @@ def _lost_direction(polar: Polar, optics: Optics, wanted: Limits) -> float | Non
 
 
 def _weak_direction(polar: Polar) -> float | None:
-    """Direction in degrees along which the power of the coarse bands is weakest, where their twofold parts agree on one."""
+    """Direction in degrees of the weakest power, where the twofold parts of the coarse bands agree on one."""
     sectors = polar.mean.shape[0]
     twice = np.exp(2j * (np.arange(sectors) + 0.5) / sectors * np.pi)
     k = np.sqrt(polar.k2)

@@ -1,8 +1,9 @@
 """Joint fit of defocus, astigmatism, phase shift and a defocus surface over the field, over all patches at once.
 
-The whitened spectrum of a patch is 1 - a(k)·cos 2χ plus noise. Multiplying it by e^{-2iχ₀} of an estimate and summing over bins that are
-small against what is left of the phase error (`demodulate`) keeps all information in a few hundred complex numbers a patch; on those the
-likelihood, its gradient and Newton steps cost next to nothing. The estimate improves, the demodulation is repeated.
+The whitened spectrum of a patch is 1 - a(k)·cos 2χ plus noise. Multiplying it by e^{-2iχ₀} of an estimate and summing
+over bins that are small against what is left of the phase error (`demodulate`) keeps all information in a few hundred
+complex numbers a patch; on those the likelihood, its gradient and Newton steps cost next to nothing. The estimate
+improves, the demodulation is repeated.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ NEWTON_STEPS = 10
 
 
 class Geometry(NamedTuple):
-    """Frequencies of a band as device arrays [bins, capacity] (see `spectra.Band`), and the bins' means [bins]."""
+    """Frequencies of a band as device arrays [bins, capacity] (see `_spectra.Band`), and the bins' means [bins]."""
 
     weight: jax.Array
     k2: jax.Array
@@ -35,7 +36,11 @@ class Geometry(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """What is fitted: astigmatism (half difference · cos, sin of twice the angle, Å), phase (radians, with asin of the amplitude contrast), surface nodes [G] (Å)."""
+    """What is fitted.
+
+    Astigmatism in Å (half the difference times cos and sin of twice the angle), phase in radians with asin of the
+    amplitude contrast, nodes [G] of the defocus surface in Å.
+    """
 
     astigmatism_x: jax.Array
     astigmatism_y: jax.Array
@@ -45,7 +50,7 @@ class Parameters(NamedTuple):
 
 @lru_cache(maxsize=16)
 def surface_basis(columns: int, rows: int, places: tuple[tuple[float, float], ...]) -> np.ndarray:
-    """Natural cubic splines through nodes spread from edge to edge of the field: float32 [P, rows·columns] at places (y, x) in [0, 1].
+    """Natural cubic splines through nodes from edge to edge: float32 [P, rows·columns] at places (y, x) in [0, 1].
 
     Node order is rows of x. Two nodes along an axis give a straight line, one a constant.
     """
@@ -64,7 +69,10 @@ def bending_penalty(columns: int, rows: int) -> np.ndarray:
 
 
 class Whitening(NamedTuple):
-    """What turns power into 1 + rings + noise: mean background [bins, capacity], smooth hats over frequency [bins, H] for each patch's ratio to it."""
+    """What turns power into 1 + rings + noise: the mean background [bins, capacity] and smooth hats [bins, H].
+
+    The hats carry the ratio of each patch's background to the mean one.
+    """
 
     line: jax.Array
     hats: jax.Array
@@ -83,11 +91,12 @@ def demodulate(
     *,
     own_level: bool,
 ) -> tuple[jax.Array, jax.Array]:
-    """Σ over each bin of the whitened spectrum times e^{-2i(χ + phase)} at the estimate, complex64 [P, bins], and its mean square.
+    """Σ over each bin of the whitened spectrum times e^{-2i(χ + phase)}, complex64 [P, bins], and its mean square.
 
-    `power` [P, bins, capacity]; `amplitude` [bins, capacity] of the rings; `surface` [P, G] is the spline basis at the patches. Rings
-    -a cos 2χ would also leave -a/2·Σe^{-4iχ}, which is not zero over few rings and would pull the fit; that is taken off.
-    With `own_level` each patch is measured against its own background, the mean one times a ratio that is smooth over frequency.
+    `power` [P, bins, capacity]; `amplitude` [bins, capacity] of the rings; `surface` [P, G] is the spline basis at the
+    patches. Rings -a cos 2χ would also leave -a/2·Σe^{-4iχ}, which is not zero over few rings and would pull the fit;
+    that is taken off. With `own_level` each patch is measured against its own background, the mean one times a ratio
+    that is smooth over frequency.
     """
     weight = geometry.weight
     total = jnp.sum(weight)
@@ -99,7 +108,8 @@ def demodulate(
         cos, sin = jnp.cos(turn), jnp.sin(turn)
         relative = values / whitening.line
         if own_level:
-            # Against line and rings, not the line alone: where rings are as wide as the hats, the ratio would follow them and turn their phase.
+            # Against line and rings, not the line alone: where rings are as wide as the hats, the ratio would follow
+            # them and turn their phase.
             expected = jnp.sum(weight * (1 - amplitude * cos), axis=-1) @ whitening.hats
             ratio = jnp.sum(weight * relative, axis=-1) @ whitening.hats / jnp.maximum(expected, 1e-6)
             relative = relative / (whitening.hats @ jnp.maximum(ratio, 1e-6))[:, None]
@@ -128,7 +138,10 @@ def log_likelihood(
     surface: jax.Array,
     wavelength: jax.Array,
 ) -> jax.Array:
-    """Agreement Σ -a·Re[D·e^{-2iδ}] of the demodulated spectrum [P, bins] with rings of amplitude [P, bins] after a change of the estimate."""
+    """Agreement Σ -a·Re[D·e^{-2iδ}] of the demodulated spectrum D [P, bins] with rings after a change of the estimate.
+
+    `amplitude` [P, bins] is a, δ the phase error of the change.
+    """
     error = phase_error(change, geometry, surface, wavelength)
     real, imaginary = jnp.real(demodulated), jnp.imag(demodulated)
     return -jnp.sum(amplitude * (real * jnp.cos(2 * error) + imaginary * jnp.sin(2 * error)))
@@ -231,9 +244,10 @@ def scan_planes(
     *,
     steps: int = 15,
 ) -> jax.Array:
-    """The best plane of defocus changes over the field by exhaustive search: (offset, slope x, slope y) in Å, slopes from edge to edge.
+    """The best plane of defocus over the field by exhaustive search: (offset, slope x, slope y), Å from edge to edge.
 
-    `places` [P, 2] are (y, x) in [-0.5, 0.5]; slopes up to ±`reach`. A start for `improve`, whose own reach is half a ring.
+    `places` [P, 2] are (y, x) in [-0.5, 0.5]; slopes up to ±`reach`. A start for `improve`, whose own reach is half a
+    ring.
     """
     samples = 161
     trial = jnp.linspace(-1.25 * reach, 1.25 * reach, samples)

@@ -36,29 +36,31 @@ from warpcore.kernels.ctf._spectra import Band, PatchSpectra, band, centred_plan
 
 # Evidence for rings (ring_evidence) from which a fit is believed; the benchmark of images without rings sets it.
 CONFIDENCE = 40.0
-# Bodies of one size (gold beads) interfere at low frequency; only a fit that reaches no finer than this can be theirs.
+# Bodies of one size (gold beads) interfere at low frequency; a fit that reaches finer than this is not theirs.
 BEADS_ANGSTROM = 9.0
-# Rings that are weaker than this share of their mean in one direction, even by so many deviations more, were wiped out by drift. Where
-# the evidence is hardly enough to believe them the benefit of the doubt goes: there deviations count for less.
+# Drift has wiped out rings that in one direction have less than this share of their mean strength, counted with so many
+# deviations in their favour. Where the evidence for rings hardly suffices, deviations count for less.
 WEAKEST_DIRECTION = 0.5
 WEAKEST_CERTAINTY = 1.0
-# Astigmatism (U - V) over this share of the mean defocus is rather a drift's wedge than rings, unless the evidence is so many times what is believed.
+# Astigmatism (U - V) above this share of the mean defocus is a drift's wedge rather than rings, unless the evidence is
+# this many times CONFIDENCE.
 ODD_ASTIGMATISM = 0.5
 ODD_CONFIDENCE = 3.0
-# Mean power of a patch's frequencies below which float32 has nothing left to divide.
+# Mean power of a patch's frequencies below which division in float32 has no precision left.
 LEAST_POWER = 1e-25
-# Rings in the band that a fit of the phase shift needs: with two, background, phase and defocus make up for each other (69° seen).
+# Rings in the band that a fit of the phase shift needs: with two, background, phase and defocus replace each other
+# (errors of 69° were seen).
 RINGS_FOR_PHASE = 2.5
 
 
 def empty(spectra: PatchSpectra) -> bool:
-    """Whether the spectra hold nothing: all pixels alike, none finite, or values beyond what float32 can square."""
+    """Whether the image was constant, had no finite pixel, or values whose square overflows float32."""
     level = np.asarray(jnp.mean(spectra.power, axis=0), np.float64)
     return not np.isfinite(level).all() or float(np.median(level)) <= LEAST_POWER
 
 
 def empty_fit(spectra: PatchSpectra, wanted: Limits) -> CtfFit:
-    """The failure that stands for a fit of spectra that are empty; no curves, and a grey picture."""
+    """The failed fit of empty spectra: no curves, and a grey picture."""
     middle = 0.5 * (wanted.defocus_min + wanted.defocus_max)
     names = ("frequency", "spectrum", "background", "scale", "model", "quality")
     return CtfFit(
@@ -68,7 +70,7 @@ def empty_fit(spectra: PatchSpectra, wanted: Limits) -> CtfFit:
         phase_shift_degrees=0.0,
         figure_of_merit=0.0,
         resolution_angstrom=None,
-        failure=f"{NO_RINGS}: the image is empty, all its pixels are alike or no numbers",
+        failure=f"{NO_RINGS}: the image is constant or has no finite pixels",
         warnings=[],
         grid=DefocusSurface((1, 1), (round(middle * 1e-4, 6),)),
         curves={name: [] for name in names},
@@ -164,7 +166,7 @@ def _aligned(
     ax: float,
     ay: float,
 ) -> tuple[Profile, Profile]:
-    """Radial profiles of the mean spectrum: along the rings of the mean defocus, each place by its own, and plain circles.
+    """Radial profiles of the mean spectrum: along the rings, each place by its own defocus, and along plain circles.
 
     Places whose defoci differ by less than a tenth of a ring at the end are averaged before.
     """
@@ -185,7 +187,7 @@ def _aligned(
 
 
 class Weakest(NamedTuple):
-    """Of the directions with the least of the rings: the share of the mean amplitude, and its deviation."""
+    """The directions with the weakest rings: their share of the mean amplitude, and its deviation."""
 
     share: float
     deviation: float
@@ -194,7 +196,7 @@ class Weakest(NamedTuple):
 def _directions(
     mean: np.ndarray, pixels: Band, found: Estimate, optics: Optics, defocus: float
 ) -> tuple[float, Weakest]:
-    """Cross-correlation of the mean whitened spectrum with the model, and the directions with the least of the rings."""
+    """Cross-correlation of the mean whitened spectrum with the model, and the directions with the weakest rings."""
     state = found.state
     at = state.at._replace(nodes=jnp.array([defocus], jnp.float32))
     mean_state = replace(state, at=at)
@@ -245,7 +247,7 @@ def _verdict(
 
 
 def out_of_range(found: Estimate, wanted: Limits) -> str | None:
-    """The failure of a fit over more than the range wanted, whose rings lie outside; None where there are none or they lie inside."""
+    """The failure of a fit whose rings lie outside the range that was asked for; None without rings or inside."""
     defocus = float(np.mean(np.asarray(found.state.at.nodes)))
     low, high = wanted.defocus_min, wanted.defocus_max
     if found.evidence < CONFIDENCE or found.bead_evidence > found.evidence or low <= defocus <= high:
@@ -280,7 +282,10 @@ def _picture(
     defocus: float,
     resolution: float | None,
 ) -> np.ndarray:
-    """Centred picture: left half the spectrum scaled so that rings run from 0 to 1 (row above the middle: as measured, below: averaged along the rings), right half CTF² up to the fit resolution, which a circle marks."""
+    """Centred picture: the spectrum at the left, CTF² up to the fit resolution at the right, a circle where it ends.
+
+    The spectrum is scaled so that rings run from 0 to 1: as measured above the middle, averaged along the rings below.
+    """
     whole = centred_plane(mean)
     limit = seen.limit
     y, x = np.meshgrid(np.arange(-limit, limit + 1), np.arange(-limit, limit + 1), indexing="ij")

@@ -1,9 +1,9 @@
 """Search of defocus, astigmatism and phase shift over their whole range, so that no wrong ring order is taken.
 
-The spectrum is binned by direction and frequency. For each defocus a template cos 2χ, freed of what a smooth background could
-explain, is correlated with each direction's profile in a few frequency bands; an astigmatic candidate sums the directions each
-at its own defocus. Bands have their own ring amplitude, which must be positive, and their own residual, so that neither a
-strong low-frequency misfit nor a noisy end decides alone: score = Σ_bands -½ n ln(1 - correlation²).
+The spectrum is binned by direction and frequency. For each defocus a template cos 2χ, freed of what a smooth background
+could explain, is correlated with each direction's profile in a few frequency bands; an astigmatic candidate sums the
+directions each at its own defocus. Bands have their own ring amplitude, which must be positive, and their own residual,
+so that neither a strong low-frequency misfit nor a noisy end decides alone: score = Σ_bands -½ n ln(1 - correlation²).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Candidate(NamedTuple):
 
 @lru_cache(maxsize=16)
 def spline_basis(knots: int, samples: int) -> np.ndarray:
-    """Cubic B-splines over [0, 1] with `knots` functions at `samples` evenly spaced places, float64 [samples, knots]."""
+    """`knots` cubic B-splines over [0, 1] at `samples` evenly spaced places, float64 [samples, knots]."""
     from scipy.interpolate import BSpline
 
     degree = min(3, knots - 1)
@@ -43,7 +43,7 @@ def spline_basis(knots: int, samples: int) -> np.ndarray:
 
 
 class Polar(NamedTuple):
-    """A spectrum by direction and frequency: means [A, R], counts [A, R], mean squared frequency of each ring [R] in 1/Å²."""
+    """A spectrum by direction and ring: means [A, R], counts [A, R], mean squared frequencies [R] in 1/Å²."""
 
     mean: np.ndarray
     number: np.ndarray
@@ -52,7 +52,10 @@ class Polar(NamedTuple):
 
 @lru_cache(maxsize=16)
 def polar_bins(pixels: Band, rings: int, sectors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bin number (sector · rings + ring, rings even in k) of each frequency, counts [sectors, rings], mean k² of each ring [rings]."""
+    """Bin number of each frequency, counts [sectors, rings], mean k² [rings].
+
+    Bins are numbered sector · rings + ring; rings are even in k.
+    """
     low, high = float(pixels.k.min()), float(pixels.k.max()) * (1 + 1e-6)
     ring = np.minimum((pixels.k - low) / (high - low) * rings, rings - 1).astype(np.int64)
     sector = np.minimum(pixels.azimuth / np.pi * sectors, sectors - 1).astype(np.int64)
@@ -84,8 +87,8 @@ def score_table(
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Correlations of each direction with each defocus in each band.
 
-    Returns c [A, D, B] complex (template e^{-2iχ} without background), its norms [D, B] real and [D, B] complex (the part that turns
-    with the phase), and the energy [B] of the data.
+    Returns c [A, D, B] complex (template e^{-2iχ} without background), its norms [D, B] real and [D, B] complex (the
+    part that turns with the phase), and the energy [B] of the data.
     """
     weight = jnp.sum(count, axis=0)
     # Projections off the background, weighted by the number of frequencies in each ring.
@@ -109,7 +112,8 @@ def score_table(
     weighted = (data * count)[:, None, :] * hats[None]
     c = jnp.einsum("abr,dr->adb", weighted.astype(template.dtype), template)
     share = weight * hats
-    # Sizes are those of the whole template: one that is mostly background (a ring or less) must not win by what little is left of it.
+    # Sizes are those of the whole template: one that is mostly background (a ring or less) must not win by what little
+    # is left of it.
     norm = jnp.einsum("br,dr->db", share, jnp.square(jnp.abs(pure)))
     twist = jnp.einsum("br,dr->db", share.astype(pure.dtype), pure**2)
     energy = jnp.einsum("abr,ar->b", weighted, data)
@@ -124,7 +128,7 @@ def astigmatic_scores(
     *,
     bins: jax.Array | int,
 ) -> jax.Array:
-    """Scores [F, S, D] of each phase (F, radians), astigmatism (S: whole-step shifts [S, A] of each direction) and defocus."""
+    """Scores [F, S, D] of phases [F] in radians, astigmatisms (`shifts` [S, A], whole steps a direction) and defoci."""
     c, norm, twist, energy = table
     directions, count, _ = c.shape
     places = jnp.arange(count)
@@ -150,7 +154,7 @@ def astigmatic_scores(
 
 @lru_cache(maxsize=16)
 def astigmatism_shifts(step: float, largest: float, sectors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Trial astigmatisms: half differences in Å [S], angles in radians [S], and whole-step shifts of each sector [S, A]."""
+    """Trial astigmatisms: half differences in Å [S], angles in radians [S], whole-step shifts by sector [S, A]."""
     azimuth = (np.arange(sectors) + 0.5) / sectors * np.pi
     halves, angles = [0.0], [0.0]
     size = 2 * step
@@ -175,7 +179,10 @@ def search(
     keep: int = 4,
     astigmatism_max: float = 4000.0,
 ) -> list[Candidate]:
-    """The best distinct candidates over the range, best first; defoci in Å, `phases` in radians (with asin of the amplitude contrast)."""
+    """The best distinct candidates over the range, best first.
+
+    Defoci in Å; `phases` in radians, with asin of the amplitude contrast.
+    """
     k2_max = float(polar.k2.max())
     step = 0.6 / phase_per_defocus(k2_max, optics.wavelength_angstrom)
     count = max(8, int(np.ceil((defocus_max - defocus_min) / step)) + 1)

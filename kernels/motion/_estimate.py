@@ -47,7 +47,7 @@ NO_SIGNAL = "nothing in the frames moves together (blank, or too few electrons):
 def automatic_grid(
     frames: int, height: int, width: int, pixel_size_angstrom: float, dose_per_frame: float
 ) -> tuple[int, int, int]:
-    """Nodes (x, y, t): Warp's rule for the field, but at least 5 along the short side, and one a frame (up to 256) in time.
+    """Nodes (x, y, t): Warp's rule for the field, at least 5 along the short side; one a frame, up to 256, in time.
 
     The prior and not the number of nodes decides how local the movement may be. A node a frame follows jumps.
     """
@@ -73,7 +73,7 @@ def estimate_motion(
     group_frames: int | None = None,
     on_progress: Progress | None = None,
 ) -> MotionModel:
-    """Movement of the specimen in a movie of raw counts [F, H, W] (integers or floats), in the orientation of its arrays.
+    """Movement of the specimen in a movie of raw counts [F, H, W], integers or floats, as its arrays are oriented.
 
     Pixel size in Å, dose in e⁻/Å² a frame, band in Å, B-factor in Å². `gain` [H, W] multiplies; `defects` [H, W] marks
     pixels to replace. `grid` gives the nodes (x, y) of the local field and t of the track, `group_frames` the frames
@@ -195,7 +195,8 @@ def _fit(
         solution = replace(solution, track_nodes=track_nodes)
     if _spectrum(problem, basis, solution).significance < _SIGNIFICANT:
         return MotionModel.zero(frames, NO_SIGNAL)
-    # From there to nodes that run from the first frame to the last: straight on by half a group, as natural splines go on.
+    # From there to nodes that run from the first frame to the last: straight on by half a group, as natural splines go
+    # on.
     first, last = -centres[0] / (centres[-1] - centres[0]), (frames - 1 - centres[0]) / (centres[-1] - centres[0])
     track_nodes = spline_basis(nt, np.linspace(first, last, nt)) @ solution.track_nodes
     local_nodes = spline_basis(lt, np.linspace(first, last, lt)) @ solution.local_nodes.reshape(lt, -1)

@@ -1,8 +1,8 @@
 """A robust start: whole frames at low resolution, each against the sum of those already aligned.
 
-From the middle frame outwards, each frame is aligned within reach of its neighbour: a drift may be long if its steps are
-short. Then each frame is aligned with the sum of all others, weighted by the signal-to-noise ratio that the first pass
-shows.
+From the middle frame outwards, each frame is aligned within reach of its neighbour: a drift may be long if its steps
+are short. Then each frame is aligned with the sum of all others, weighted by the signal-to-noise ratio that the first
+pass shows.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ def _swept(
     number: Array,
     shifts: Array,
 ) -> Array:
-    """Displacements [F, 2], px, of each frame against the sum of all others, weighted by their signal-to-noise ratio."""
+    """Displacements [F, 2], px, of each frame against the sum of all others, weighted by signal-to-noise ratio."""
     total_power = _power(real, imaginary).sum(0)
     back_re, back_im = moved_back(real, imaginary, correlation.kx, correlation.ky, shifts)
     sum_re, sum_im = back_re.sum(0), back_im.sum(0)

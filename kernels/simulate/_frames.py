@@ -1,7 +1,7 @@
 """Forward model of a counted movie: specimen, optics, motion, radiation damage, detector.
 
-Weak-phase imaging: a frame's expected counts are dose · (1 + contrast), contrast = 2·CTF·phase in Fourier space, displaced by a
-global shift and a smooth local field, then counted (Poisson) by a detector of uneven sensitivity.
+Weak-phase imaging: a frame's expected counts are dose · (1 + contrast), contrast = 2·CTF·phase in Fourier space,
+displaced by a global shift and a smooth local field, then counted (Poisson) by a detector of uneven sensitivity.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LOCAL_BASIS = ("x", "y", "x^2", "y^2", "xy")
 
 
 class Motion(NamedTuple):
-    """Displacement of the specimen in px (y, x) at each frame: `track` [T, 2] at the frame's centre, `local` [T, 5, 2] on LOCAL_BASIS."""
+    """Displacement of the specimen, px (y, x): `track` [T, 2] at the centre, `local` [T, 5, 2] on LOCAL_BASIS."""
 
     track: jax.Array
     local: jax.Array
@@ -54,7 +54,7 @@ def contrast_spectrum(
 
 
 def damage_exponent(shape: tuple[int, int], pixel_size_angstrom: float, voltage_kv: float) -> np.ndarray:
-    """Rate at which amplitudes decay on the transform grid, per e⁻/Å²: half the inverse critical dose; 0 at the origin."""
+    """Decay of amplitudes per e⁻/Å² on the transform grid: half the inverse critical dose, 0 at the origin."""
     kx, ky = frequency_grid(shape, pixel_size_angstrom)
     return np.asarray(0.5 / critical_dose(np.hypot(kx, ky), voltage_kv), np.float32)
 
@@ -63,10 +63,12 @@ def damage_exponent(shape: tuple[int, int], pixel_size_angstrom: float, voltage_
 def displaced_contrast(
     spectrum: jax.Array, track_px: jax.Array, local_px: jax.Array, shape: tuple[int, int]
 ) -> jax.Array:
-    """Contrast [h, w] of a frame of `shape` in the middle of the canvas, its specimen displaced by `track_px` [2] + `local_px` [5, 2].
+    """Contrast [h, w] of a frame of `shape` in the middle of the canvas, its specimen displaced.
 
-    Cubic B-spline on a grid of half the pixel, its prefilter applied in the spectrum: the specimen's point p of the first
-    frame is seen at p + displacement(p), solved for p by two fixed-point steps (the field is far smoother than it is long).
+    `track_px` [2] and `local_px` [5, 2] add up to the displacement.
+    Cubic B-spline on a grid of half the pixel, its prefilter applied in the spectrum: the specimen's point p of the
+    first frame is seen at p + displacement(p), solved for p by two fixed-point steps (the field is far smoother than it
+    is long).
     """
     canvas = (spectrum.shape[0], 2 * (spectrum.shape[1] - 1))
     coefficients = _fine_coefficients(spectrum, canvas)
@@ -138,9 +140,9 @@ def frame_counts(
 ) -> jax.Array:
     """Counts [h, w] int32 of one frame.
 
-    `spectrum`: contrast of the canvas; `exponent`: `damage_exponent` (zeros: no damage) applied for `dose_before` e⁻/Å²;
-    `sensitivity` [h, w]: expected counts are electrons · (1 + contrast) · sensitivity.
-    `bright`: expected counts may exceed 50, where the direct inversion would be slow and inexact.
+    `spectrum`: contrast of the canvas; `exponent`: `damage_exponent` (zeros: no damage) applied for `dose_before`
+    e⁻/Å²; `sensitivity` [h, w]: expected counts are electrons · (1 + contrast) · sensitivity. `bright`: expected counts
+    may exceed 50, where the direct inversion would be slow and inexact.
     """
     damaged = spectrum * jnp.exp(-exponent * dose_before)
     contrast = displaced_contrast(damaged, track_px, local_px, shape)
@@ -152,7 +154,10 @@ _Inversion = tuple[jax.Array, jax.Array, jax.Array, jax.Array]  # number, its pr
 
 
 def poisson_counts(key: jax.Array, expected: jax.Array) -> jax.Array:
-    """Poisson counts of `expected` below about 50, by inversion of the cumulative distribution (ten times `jax.random.poisson`)."""
+    """Poisson counts of `expected` below about 50, by inversion of the cumulative distribution.
+
+    This is ten times as fast as `jax.random.poisson`.
+    """
     uniform = jax.random.uniform(key, expected.shape)
     most = jnp.max(expected)
     limit = jnp.ceil(most + 9 * jnp.sqrt(most) + 12)

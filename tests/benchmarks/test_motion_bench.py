@@ -105,7 +105,7 @@ def _simulated_truth(truth: dict[str, list[float]]) -> Displacement:
 
 
 def _thinned_falcon(shared_data: Path, size: int = 2048, frames: int = 24) -> tuple[np.ndarray, np.ndarray]:
-    """A movie of a real micrograph's electrons, spread over frames at random and rolled by whole pixels; its track in px."""
+    """A movie of a real micrograph's electrons, put into frames at random and rolled by whole pixels; its track, px."""
     with mrcfile.open(shared_data / "falcon_micrograph.mrc") as file:
         micrograph = file.data[900 : 900 + size + 80, 900 : 900 + size + 80]
         left = np.round(micrograph.astype(np.float64) / 307).astype(np.int64)

@@ -26,7 +26,7 @@ DOSE = 41.2 / FRAMES
 
 
 def _displacement(x: np.ndarray, y: np.ndarray, frame: int) -> tuple[np.ndarray, np.ndarray]:
-    """Å (x, y) at fractions of the field: 20 Å of drift, and doming with a shear, up to 10 Å at the edges, most of it early."""
+    """Å (x, y) at fractions of the field: a drift of 20 Å, and doming with a shear, up to 10 Å at the edges, early."""
     t = frame / (FRAMES - 1)
     settled = 1 - np.exp(-3 * t)
     u, v = x - 0.5, y - 0.5
@@ -36,7 +36,7 @@ def _displacement(x: np.ndarray, y: np.ndarray, frame: int) -> tuple[np.ndarray,
 
 
 def _moved_electrons(micrograph: np.ndarray) -> np.ndarray:
-    """Frames [F, H / 2, W / 2] of pixels of 1.33 Å: each electron of a pixel of 0.67 Å at a random place in it, moved."""
+    """Frames [F, H / 2, W / 2] of pixels of 1.33 Å: each electron of a pixel of 0.67 Å lies in it at random, moved."""
     random = np.random.default_rng(5)
     left = np.round(micrograph / 307).astype(np.int64)
     height, width = left.shape

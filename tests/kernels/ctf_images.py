@@ -14,7 +14,7 @@ from warpcore.kernels.ctf._model import electron_wavelength_angstrom
 
 @dataclass(frozen=True)
 class Truth:
-    """What an image was made with. Å, degrees, kV, mm; `gradient` (x, y) is the defocus change in Å from edge to edge."""
+    """What an image was made with, in Å, degrees, kV, mm; `gradient` (x, y) is the change of defocus between edges."""
 
     defocus_u: float = 15000.0
     defocus_v: float = 14500.0
@@ -75,7 +75,7 @@ def turned(angle: float) -> float:
 
 
 def ring_phase_error(fit: CtfFit, truth: Truth) -> float:
-    """Largest error of χ + phase shift in radians from 30 Å to where the fit says that it holds; 1.57 is the next ring."""
+    """Largest error of χ + phase shift in radians from 30 Å to the fit's resolution; 1.57 is the next ring."""
     k = np.linspace(1 / 30, 1 / (fit.resolution_angstrom or 4.0), 100)
     defocus = fit.defocus_angstrom - 0.5 * (truth.defocus_u + truth.defocus_v)
     phase = np.deg2rad(turned(fit.phase_shift_degrees - truth.phase_shift))

@@ -78,7 +78,8 @@ def test_amplitude_is_kept_to_one_percent_up_to_97_percent_of_nyquist() -> None:
 def test_amplitude_is_kept_where_nearly_all_frames_are_half_a_pixel_off() -> None:
     shifts = np.full((16, 2), 0.5)
     shifts[0] = 0
-    # The worst case: a shift by half a pixel leaves 0.69 at 0.95 of Nyquist, 0.45 at 0.97. Measured after it is put back: 0.9999 to 0.94, 0.993 from there to 0.97.
+    # The worst case: a shift by half a pixel leaves 0.69 at 0.95 of Nyquist, 0.45 at 0.97. Measured after it is put
+    # back: 0.9999 to 0.94, 0.993 from there to 0.97.
     np.testing.assert_allclose(_kept(shifts), 1, atol=0.02)
 
 
@@ -88,7 +89,8 @@ def test_noise_power_is_kept() -> None:
     frames = np.random.default_rng(13).normal(10, 1, (16, 256, 256)).astype(np.float32)
     power = np.abs(np.fft.rfft2(correct_movie(frames, _track(shifts), **ARGUMENTS).average)) ** 2 / (16 * 256**2)
     largest = np.maximum(np.abs(np.fft.fftfreq(256))[:, None], np.fft.rfftfreq(256))
-    # Measured 0.986 (few coefficients), 1.002, 0.989, 0.985, 1.034; 1.36 in the last 3 %: putting the amplitude back costs noise only at the very end.
+    # Measured 0.986 (few coefficients), 1.002, 0.989, 0.985, 1.034; 1.36 in the last 3 %: putting the amplitude back
+    # costs noise only at the very end.
     for (low, high), atol in zip(BANDS, (0.05, 0.03, 0.03, 0.05, 0.08), strict=True):
         assert power[(largest >= low) & (largest < high)].mean() == pytest.approx(1, abs=atol)
 
@@ -186,11 +188,13 @@ def test_the_number_of_threads_changes_no_byte() -> None:
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}) if sys.argv[1] == 'one' else None\n"
         "import numpy as np\n"
         "from warpcore.kernels.correct import correct_movie\n"
-        "from warpcore.kernels.motion_model import MotionModel\n"
+        "from warpcore.kernels.motion import MotionModel\n"
         "random = np.random.default_rng(6)\n"
         "frames = random.poisson(3, (11, 423, 517)).astype(np.uint8)\n"
-        "model = MotionModel(11, random.normal(size=(11, 2)).astype('f4'), random.normal(size=(4, 3, 3, 2)).astype('f4'))\n"
-        "found = correct_movie(frames, model, gain=None, defects=None, pixel_size_angstrom=1.5, binning=0.2, dose_per_frame=1.0,\n"
+        "model = MotionModel(11, random.normal(size=(11, 2)).astype('f4'), "
+        "random.normal(size=(4, 3, 3, 2)).astype('f4'))\n"
+        "found = correct_movie(frames, model, gain=None, defects=None, pixel_size_angstrom=1.5, "
+        "binning=0.2, dose_per_frame=1.0,\n"
         "    voltage_kv=300.0, dose_weighting=True, halves=True)\n"
         "print(hashlib.sha256(found.average.tobytes() + found.odd.tobytes()).hexdigest())\n"
     )
