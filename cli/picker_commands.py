@@ -37,7 +37,7 @@ def train(
     diameter: Diameter,
     pixel_size: PixelSize = None,
     suffix: Suffix = None,
-    start: Annotated[Path | None, typer.Option(help="Weights to start from; default: those that ship.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Weights to start from; default: the shipped ones.")] = None,
     steps: Annotated[int, typer.Option(min=1, max=1_000_000)] = 400,
     scenes: Annotated[
         int,
@@ -73,7 +73,7 @@ def evaluate(
     micrographs: Micrographs,
     coordinates: Coordinates,
     diameter: Diameter,
-    weights: Annotated[Path | None, typer.Option(help="Weights file; default: the one that ships.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights file; default: the shipped one.")] = None,
     pixel_size: PixelSize = None,
     suffix: Suffix = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,

@@ -1,4 +1,4 @@
-"""The contrast transfer function: its formula, its fit to a micrograph, and what it corrects."""
+"""The contrast transfer function: its formula, its fit to a micrograph, and its deconvolution."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def deconvolve(
     strength: float = 1.0,
     falloff: float = 1.0,
 ) -> jax.Array:
-    """The image [h, w] times CTF/(CTF² + 1/SNR), float32; what was dark stays dark, the mean becomes 0.
+    """The image [h, w] times CTF/(CTF² + 1/SNR), float32; dark stays dark, the mean becomes 0.
 
     `strength` and `falloff` shape the SNR (`assumed_snr`). The image is mirrored for the transform, so that its edges
     do not ring into each other. Non-finite pixels count as the mean.

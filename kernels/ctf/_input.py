@@ -1,4 +1,4 @@
-"""What a CTF fit is given besides the image: what is known of the recording, and what to look for."""
+"""The inputs of a CTF fit besides the image: how it was recorded, and what to look for."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def estimate_mean(mean_half: np.ndarray, pixels: Band, optics: Optics, wanted: L
     """Fit one spectrum [2·limit+1, limit+1], the mean over the field, in the band `pixels`: no surface."""
     mean = mean_half.ravel()[pixels.index]
     profile = radial_profile(pixels, mean)
-    # First guess of the background: few splines through the middle of the rings.
+    # First guess of the background: a few splines through the middle of the rings.
     line = np.exp(smooth_log(profile, SEARCH_KNOTS))
     relative = mean / np.interp(pixels.k, profile.k, line)
     polar = polar_mean(pixels, relative, profile.k.size)
@@ -103,7 +103,7 @@ def estimate_mean(mean_half: np.ndarray, pixels: Band, optics: Optics, wanted: L
 
 
 def best_candidate(polar: Polar, optics: Optics, wanted: Limits) -> tuple[float, float]:
-    """Defocus in Å and evidence of what the search finds, not refined."""
+    """Defocus in Å and evidence of the search's best candidate, without refinement."""
     found = _candidates(polar, optics, wanted)
     evidence = [ring_evidence(polar, optics, _parameters(candidate)) for candidate in found]
     best = int(np.argmax(evidence))
@@ -131,7 +131,7 @@ def _parameters(candidate: Candidate) -> Parameters:
 
 def _candidates(polar: Polar, optics: Optics, wanted: Limits) -> list[Candidate]:
     shifts = np.arange(0.0, math.pi, math.pi / 6) if wanted.fit_phase else np.zeros(1)
-    # A little beyond the range on both sides: what lies outside shall be called so, not forced inside.
+    # A little beyond the range on both sides, so that a defocus outside is reported and not forced inside.
     margin = 0.15 * (wanted.defocus_max - wanted.defocus_min)
     low = wanted.defocus_min
     found = search(
@@ -146,7 +146,7 @@ def _candidates(polar: Polar, optics: Optics, wanted: Limits) -> list[Candidate]
 
 
 def background_knots(optics: Optics, defocus: float, k2: np.ndarray) -> int:
-    """Splines of the background: fewer where there are few rings, which it would else explain away."""
+    """Splines of the background: fewer where there are few rings, which it could otherwise imitate."""
     rings = float(np.ptp(optics.chi(k2, defocus))) / math.pi
     return int(np.clip(3 + 0.6 * rings, 4, 8))
 
@@ -164,7 +164,7 @@ def ring_evidence(polar: Polar, optics: Optics, at: Parameters) -> float:
     weight, data = polar.number.astype(np.float64), polar.mean.astype(np.float64)
     place = np.linspace(0, 1, polar.k2.size)
     knots = background_knots(optics, defocus, polar.k2)
-    # Alone, the background may have as many coefficients more as there are rings: with more it would draw them itself.
+    # Alone, the background may have as many coefficients more as there are rings: with more it could imitate them.
     extra = int(np.clip(np.ptp(optics.chi(polar.k2, defocus)) / math.pi - 1, 1, SCALE_KNOTS))
     whole = float(np.sum(weight * data**2))
     alone = _residual(whole, weight, data, np.ones((1, 1)), spline_at(knots + extra, place), None)

@@ -22,7 +22,7 @@ WEDGE_EVIDENCE = 24.0
 TWOFOLD_DEVIATIONS = 4.0
 STREAK = 4.0
 BANDS_ANGSTROM = (30.0, 18.0, 11.0, 7.0)
-# Movement within one frame, in Å, that wipes out what the search looks at.
+# Movement within one frame, in Å, that wipes out the rings that the search looks at.
 WIPED_OUT_ANGSTROM = 8.0
 
 

@@ -87,7 +87,7 @@ def first_estimate(spectra: PatchSpectra, optics: Optics, wanted: Limits) -> Est
 
 
 def _bands(spectra: PatchSpectra, wanted: Limits) -> tuple[Band, Band]:
-    """The frequencies that are fitted, and those that are looked at."""
+    """The band that is fitted, and the whole band up to Nyquist for curves and picture."""
     size, pixel, limit = spectra.size, spectra.pixel_size_angstrom, spectra.power.shape[2] - 1
     k_seen = min(limit / (size * pixel), 0.5 / pixel)
     return band(size, pixel, wanted.k_min, wanted.k_max, limit), band(size, pixel, wanted.k_min, k_seen, limit)

@@ -112,8 +112,7 @@ def score_table(
     weighted = (data * count)[:, None, :] * hats[None]
     c = jnp.einsum("abr,dr->adb", weighted.astype(template.dtype), template)
     share = weight * hats
-    # Sizes are those of the whole template: one that is mostly background (a ring or less) must not win by what little
-    # is left of it.
+    # The norm of the whole template: one that is mostly background (a ring or less) must not win by its small rest.
     norm = jnp.einsum("br,dr->db", share, jnp.square(jnp.abs(pure)))
     twist = jnp.einsum("br,dr->db", share.astype(pure.dtype), pure**2)
     energy = jnp.einsum("abr,ar->b", weighted, data)
@@ -220,6 +219,6 @@ def _distinct(
             break
         s = int(np.argmax(scores[f, :, d]))
         found.append(Candidate(float(defoci[d]), float(half[s]), float(angle[s]), float(phases[f]), float(best[f, d])))
-        # A neighbouring ring order is several steps away; what is nearer is the same hill.
+        # A neighbouring ring order is several steps away; nearer values belong to the same peak.
         best[:, max(0, d - 4) : d + 5] = -np.inf
     return found

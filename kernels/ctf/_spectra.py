@@ -130,7 +130,7 @@ def patch_power(
 ) -> jax.Array:
     """Power |F|²/n² of each tapered patch less its plane: float32 [P, 2·limit+1, limit+1], squared image units.
 
-    `image` [H, W] float32, cut to `limits` (least, middle, largest; what is not finite becomes the middle), `origins`
+    `image` [H, W] float32, cut to `limits` (least, middle, largest; non-finite pixels become the middle), `origins`
     [P, 2], `window` [size]; frequencies -limit..limit (rows) and 0..limit (columns).
     """
     columns = -(-(limit + 1) // LINES) * LINES
@@ -187,7 +187,7 @@ class PatchSpectra:
     """Power of the patches of one image, or its mean over several: `power` [P, 2·limit+1, limit+1].
 
     `centres` [P, 2] are (y, x) in [0, 1] of the field, `size` the pixels of a patch; Å of a pixel and of the field (y,
-    x); `dose` in e⁻/Å² of one image (None: not known); `source` says what the images are.
+    x); `dose` in e⁻/Å² of one image (None: not known); `source` names the images.
     """
 
     power: jax.Array

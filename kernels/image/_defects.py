@@ -43,7 +43,7 @@ def sum_frames(frames: npt.NDArray[np.generic]) -> FrameSums:
 def find_defects(
     frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating] | None, sums: FrameSums | None = None
 ) -> BoolArray:
-    """Hot and dead pixels of a movie [F, H, W]: [H, W], True where defect; what the gain marks (zero) is included.
+    """Hot and dead pixels of a movie [F, H, W]: [H, W], True where defect; zeros of the gain are included.
 
     A pixel is hot or dead where its count over all frames differs from that of its 24 neighbours by more than 7
     standard deviations, to the same side in both halves of the movie: specimen and cosmic hits do not stay in one pixel

@@ -33,7 +33,7 @@ def gain_defects(gain: npt.NDArray[np.floating] | None) -> BoolArray | None:
 
 
 def all_defects(gain: npt.NDArray[np.floating] | None, defects: BoolArray | None) -> BoolArray | None:
-    """What the gain marks and what the map marks, together; None where there is neither."""
+    """Pixels that the gain or the map marks as defect; None without both."""
     marked = gain_defects(gain)
     if marked is None or defects is None:
         return defects if marked is None else marked

@@ -13,7 +13,7 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 T = TypeVar("T", bound=np.generic)
 
-_WINDOW_PX = 9  # what is coarser than this is illumination and specimen, not the camera's pixels
+_WINDOW_PX = 9  # coarser variation is illumination and specimen, not the camera's pixels
 _SIDE_PX = 1024  # the middle of the field says enough, and costs the same (half a second) for every camera
 _LEAST_SIDE_PX = 64
 _BLOCK_PX = 32
@@ -65,7 +65,7 @@ class Match:
 
 @dataclass(frozen=True)
 class GainMatches:
-    """`matches` for each orientation that fits the movie's size, and what they say.
+    """`matches` for each orientation that fits the movie's size, and the verdict on them.
 
     `verdict`: `found` (`best` is the gain's orientation), `inverse` (the same for a gain in the other sense), `same`
     (the pattern is alike in several orientations, `best` among them), `absent` (in none), `flat` (the gain has no
@@ -108,7 +108,7 @@ def match_gain(
     """Compare a gain's pattern in eight orientations with raw counts [H, W] summed over frames and movies.
 
     `multiplier` [H, W] or [W, H]: what counts are multiplied by; not positive or `defects` (of its shape): left out.
-    Pixels count by what they deviate from their 9 x 9 neighbourhood, where the expected deviation is counts x
+    A pixel's deviation from its 9 x 9 neighbourhood is compared with the expected one, counts x
     (sensitivity / mean sensitivity around - 1), sensitivity being 1 / multiplier: the share is the slope of that
     regression, its error comes from blocks of 32 px, so that neither specimen nor detector noise needs a model. Raises
     ValueError where the gain fits in no orientation or the field is below 64 px.

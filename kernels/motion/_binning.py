@@ -70,7 +70,7 @@ def bin_movie(
             missing = step - (end - begin)
             chunk = np.concatenate([chunk, np.zeros((missing, height, width), chunk.dtype)])
             values = np.concatenate([values, np.zeros((missing, values.shape[1]), np.float32)])
-        # Where the array is aligned this takes it as it is: a copy would cost as much as the sums.
+        # An aligned array is used without a copy, which would cost as much as the sums.
         binned = bin_into(binned, jax.device_put(chunk), on_device, fill.places, values, np.int32(begin), factor)
     return binned
 

@@ -18,9 +18,9 @@ _SHADE: Colour = (0, 0, 0)
 
 _PLACES_SHORT, _MOST_PLACES = 5, 12
 _MOST_POINTS = 100
-_LEAST_SPAN_ANGSTROM = 0.2  # less is no movement: it is not blown up to fill the picture
+_LEAST_SPAN_ANGSTROM = 0.2  # a smaller span is not enlarged to fill the picture
 _MARGIN_PX = 14
-_COARSER, _GREY_STEP = 4, 8  # pixels and greys that the background does without: a third of the file's size
+_COARSER, _GREY_STEP = 4, 8  # coarser pixels and greys of the background make a third of the file's size
 
 
 def track_picture(

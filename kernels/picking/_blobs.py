@@ -23,7 +23,7 @@ from warpcore.kernels.picking._shapes import Contrast, Shape, blob_templates
 TOUCHING = 0.75
 """Default minimum distance by diameter: below 1, since particles may touch and the diameter may be too large."""
 _SCALES = (0.85, 0.92, 1.0, 1.1)  # a single diameter is a person's estimate
-_OF_TYPICAL = 0.6  # least coefficient by that of the micrograph's typical particle
+_OF_TYPICAL = 0.6  # least coefficient, by the coefficient of the micrograph's typical particle
 
 
 class Picks(NamedTuple):

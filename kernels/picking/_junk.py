@@ -15,14 +15,14 @@ _LEVEL_ANGSTROM = 60.0  # Gaussian over which a local level is taken
 _GRAIN_ANGSTROM = 80.0  # and a local roughness
 _LEVEL_LIMIT = 3.0  # departure of the level, in units of the typical roughness
 _GRAIN_LIMIT = 2.5  # roughness by the typical one
-_AGREE = 1.5  # departure of levels that still belong to one ice layer
+_AGREE = 1.5  # largest departure of levels of one ice layer
 _LEAST_DIAMETERS = 1.5  # smaller patches are particles
 _LEAST_ICE = 0.08  # share of a micrograph from which a brighter, structured part is its ice and the rest a film
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
 # Sum of squared correlations of neighbours at 12 Å above which a part is no vacuum: vacuum has 0.0015, ice 0.01 to 1.
 _STRUCTURE = 0.004
-_OPAQUE = 0.5  # what lets through less than this share of the ice's electrons is metal, however small
-_OPAQUE_SPREADS = 10.0  # and so far below the ice, so that images whose zero is no zero of electrons are not misread
+_OPAQUE = 0.5  # less than this share of the ice's electrons means metal, however small
+_OPAQUE_SPREADS = 10.0  # and this far below the ice, since zero need not mean no electrons
 
 
 class JunkMask(NamedTuple):
@@ -42,7 +42,7 @@ class JunkMask(NamedTuple):
 def junk_mask(
     image: jax.Array | np.ndarray, *, pixel_size_angstrom: float, diameter_angstrom: float | None = None
 ) -> JunkMask:
-    """Junk in a micrograph [h, w]: patches whose level or roughness is far from the micrograph's own ice.
+    """Junk in a micrograph [h, w]: patches whose level or roughness differs much from the micrograph's own ice.
 
     The level's smooth change across the micrograph (ice thickness) is the plane of its majority; what departs from it
     by 3 times the typical roughness between 24 and 60 Å, or is itself 2.5 times as rough, is junk. Where a brighter
@@ -143,7 +143,7 @@ def _majority_plane(level: np.ndarray, tolerance: float, among: np.ndarray | Non
     some = rng.permutation(len(values))[:1500]
     triples = rng.integers(0, len(some), (400, 3))
     corners = basis[some][triples]
-    # Wide triangles only: their size is that of the part they are taken from.
+    # Wide triangles only, by the size of the part they are taken from.
     solvable = np.abs(np.linalg.det(corners)) > (0.2 if among is None else 0.2 * among.mean())
     planes = np.linalg.solve(corners[solvable], values[some][triples[solvable]][..., None])[..., 0]
     flat = np.array([[np.median(values), 0.0, 0.0]])

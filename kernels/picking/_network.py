@@ -24,9 +24,9 @@ from warpcore.kernels.simulate import SAMPLES_PER_DIAMETER
 BACKGROUND, PARTICLE, JUNK = 0, 1, 2
 STRIDE = 2
 """Working pixels an output cell; cell i is centred at 2i + 0.5."""
-_BACKGROUND_DIAMETERS = 2.0  # what is smoother than a Gaussian of this is not looked at
+_BACKGROUND_DIAMETERS = 2.0  # a Gaussian of this width is taken off as background
 _LARGEST_LOG_ODDS = 8.0  # beyond, the network's certainty is no longer a measurement
-_LARGEST_SHARE = 0.95  # of a micrograph's candidates that are particles; the smallest is one of them
+_LARGEST_SHARE = 0.95  # of a micrograph's candidates that are particles; the smallest share is one candidate
 
 
 class Candidates(NamedTuple):
@@ -94,7 +94,7 @@ def candidates(
         smooth = np.where(resized_mask(valid, smooth.shape) > 0.5, smooth, -_LARGEST_LOG_ODDS)
     distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else TOUCHING * diameter_angstrom
     cell = STRIDE / zoom
-    # Just above the lower limit: where the network is sure that there is nothing, there is no candidate.
+    # Just above the lower limit: where the network is sure of no particle there is no candidate.
     peaks = find_peaks(smooth, 0.5 - _LARGEST_LOG_ODDS, distance / (work.pixel_size_angstrom * cell))
     y, x = work.to_micrograph((peaks.y + 0.5) * cell - 0.5, (peaks.x + 0.5) * cell - 0.5)
     inside = (x >= 0) & (y >= 0) & (x <= image.shape[1] - 1) & (y <= image.shape[0] - 1)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import scipy.ndimage
 
-_LARGEST = 96  # a picker sees no finer than this across a box
+_LARGEST = 96  # pixels across a projection; pickers use no finer detail
 
 
 def map_projections(volume: np.ndarray, *, angular_step_degrees: float = 30.0) -> tuple[np.ndarray, int]:

@@ -1,4 +1,4 @@
-"""The picking network's parameters, what its output is worth, and the file that holds both.
+"""The picking network's parameters, the calibration of its output, and the file that holds both.
 
 A weights file is a NumPy `.npz` archive read without pickle: one float16 array a parameter, `<layer>.weight` [kh, kw,
 in, out] and `<layer>.bias` [out], and `about`, UTF-8 JSON bytes: format, calibration, and how it was trained.
@@ -59,7 +59,7 @@ class Network(NamedTuple):
 
 
 class WeightsError(ValueError):
-    """A weights file that is not one; the text says what is wrong."""
+    """A file that is no weights file of this network; the text says why."""
 
 
 def initial_parameters(rng: np.random.Generator) -> Parameters:

@@ -94,7 +94,7 @@ def _fine_coefficients(spectrum: jax.Array, canvas: tuple[int, int]) -> jax.Arra
     wave_y = np.cos(2 * np.pi * np.fft.fftfreq(2 * height))
     wave_x = np.cos(2 * np.pi * np.fft.rfftfreq(2 * width))
     prefilter = 1 / (((2 + wave_y[:, None]) / 3) * ((2 + wave_x[None, :]) / 3))
-    # Beyond the canvas' own band (its Nyquist rows and column included) there is nothing.
+    # Beyond the canvas' own band, its Nyquist rows and column included, the spectrum is zero.
     fine = jnp.zeros((2 * height, width + 1), spectrum.dtype)
     fine = fine.at[:half, : width // 2].set(spectrum[:half, : width // 2])
     fine = fine.at[-(half - 1) :, : width // 2].set(spectrum[half + 1 :, : width // 2])
@@ -106,7 +106,7 @@ def _spline(coefficients: jax.Array, y: jax.Array, x: jax.Array) -> jax.Array:
     row, column = jnp.floor(y), jnp.floor(x)
     weights_y, weights_x = _spline_weights(y - row), _spline_weights(x - column)
     flat = coefficients.ravel()
-    # What would lie outside the canvas is taken from its edge: its margin is wider than the motion.
+    # Outside the canvas its edge counts; its margin is wider than the motion.
     first_row = jnp.clip(row.astype(int) - 1, 0, height - 4)
     corner = first_row * width + jnp.clip(column.astype(int) - 1, 0, width - 4)
     value = jnp.zeros(y.shape, coefficients.dtype)

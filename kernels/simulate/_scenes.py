@@ -1,6 +1,6 @@
 """Random micrographs for training and testing pickers: many shapes and conditions, with particles and junk known.
 
-A scene is drawn straight at a coarse working pixel, `diameter / SAMPLES_PER_DIAMETER`, where pickers look: hundreds a
+A scene is drawn directly at a coarse working pixel, `diameter / SAMPLES_PER_DIAMETER`, where pickers look: hundreds a
 minute. Everything comes from one NumPy generator, so a seed gives the same scenes everywhere.
 """
 
@@ -26,7 +26,7 @@ _PROTEIN_CONTRAST_V = 3.7  # mean inner potential of protein above that of ice
 
 
 class Scene(NamedTuple):
-    """A micrograph in relative counts [n, n], particle centres [P, 2] (y, x) px, junk [n, n] (bool), and what it is."""
+    """A micrograph in relative counts [n, n], particle centres [P, 2] (y, x) in px, and junk [n, n] (bool)."""
 
     image: np.ndarray
     centres_yx: np.ndarray
@@ -65,7 +65,7 @@ def random_scene(
     transmission = np.ones((size, size))
     grain = np.ones((size, size))
     if rng.random() < 0.1:
-        grain *= rng.uniform(1.2, 3)  # a thin film under all of it: rough, but no junk
+        grain *= rng.uniform(1.2, 3)  # a thin film under the whole field is rough but not junk
     if rng.random() < 0.3:
         junk |= _carbon(rng, size, transmission, grain)
     if rng.random() < 0.4:
@@ -219,7 +219,7 @@ def _carbon(rng: np.random.Generator, size: int, transmission: np.ndarray, grain
 
 
 def _contamination(rng: np.random.Generator, size: int, transmission: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Ice crystals, aggregates and gold: irregular dark patches. Changes both arrays; returns where they are."""
+    """Draw ice crystals, aggregates and gold, dark patches, into both arrays; returns where they lie (bool)."""
     y, x = np.mgrid[0:size, 0:size].astype(float)
     junk = np.zeros((size, size), bool)
     rough = scipy.ndimage.gaussian_filter(rng.normal(size=(size, size)), 4)

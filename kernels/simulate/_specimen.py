@@ -1,4 +1,4 @@
-"""What the beam passes through: projected phase of atoms and of vitreous ice, as spectra on a canvas.
+"""The specimen: projected phase of atoms and of vitreous ice, as spectra on a canvas.
 
 A canvas is a periodic image somewhat larger than the frame, so that drift brings in new content instead of wrapped
 content. Spectra are `rfft2` of the projected phase shift in radians.
@@ -26,7 +26,7 @@ _FACTORS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "S": ((0.2497, 0.5628, 1.3899, 2.1865, 0.7715), (0.2681, 1.6711, 7.0267, 19.5377, 50.3888)),
 }
 ELEMENTS = ("C", "N", "O", "P", "S")
-"""Elements told apart; others are few in biological specimens and count as carbon."""
+"""Elements with their own scattering; others are rare in biological specimens and count as carbon."""
 
 # Hydrogens that structures leave out, per heavy atom, and the volume in Å³ that such a group takes from the solvent:
 # means over protein composition (1.35 g/cm³, 14.1 Da a heavy atom).
