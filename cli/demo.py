@@ -54,7 +54,8 @@ def demo(
 
 def _simulated(folder: Path, count: int, seed: int) -> list[SimulatedMovie]:
 
-    from warpcore.cli.simulation import SimulationOptions, simulate_movies
+    from warpcore.cli.simulation import simulate_movies
+    from warpcore.cli.simulation_options import SimulationOptions
 
     output.note(f"simulating {count} movies in {folder}")
     with output.progress() as progress:

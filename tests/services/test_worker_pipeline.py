@@ -14,7 +14,8 @@ import pytest
 import starfile
 
 from warpcore.bus.messages import AssignTask
-from warpcore.cli.simulation import SimulationOptions, simulate_movies
+from warpcore.cli.simulation import simulate_movies
+from warpcore.cli.simulation_options import SimulationOptions
 from warpcore.kernels.ctf._fit import CtfFit
 from warpcore.services.session.fingerprints import same_costly_half, steps_to_run, wanted_fingerprints
 from warpcore.services.session.settings import Settings, parse_settings

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from warpcore.kernels.ctf import CtfFit, CtfParameters, FrameSums, ctf_picture, fit_image, frame_sums
+from warpcore.kernels.ctf import (
+    CtfFit,
+    CtfParameters,
+    FrameSums,
+    Optics,
+    Recording,
+    Search,
+    ctf_picture,
+    fit_image,
+    frame_sums,
+)
 from warpcore.services.formats.mrc_writer import write_mrc
 from warpcore.services.formats.png import write_png
 from warpcore.services.session.paths import inside
@@ -43,22 +53,23 @@ class Ctf(Doing):
         """Fit; one without rings is a result too, which says why."""
         options, frames, exposure = work.settings.ctf, work.take(FRAMES), work.take(EXPOSURE)
         report("ctf", 0.0)
+        dose = exposure.dose_per_frame * len(frames.movie.frames)
         fit = fit_image(
             work.take(CORRECTED).unweighted,
-            pixel_size_angstrom=work.take(AVERAGE).pixel_size_angstrom,
-            voltage_kv=options.voltage,
-            cs_mm=options.cs,
-            amplitude_contrast=options.amplitude_contrast,
-            window_px=options.window,
-            range_min_angstrom=options.range_min,
-            range_max_angstrom=options.range_max,
-            defocus_min_um=options.defocus_min,
-            defocus_max_um=options.defocus_max,
-            fit_phase=options.fit_phase,
-            grid=None if options.grid is None else (options.grid[0], options.grid[1]),
-            dose=exposure.dose_per_frame * len(frames.movie.frames),
+            Recording(
+                work.take(AVERAGE).pixel_size_angstrom, dose=dose, moved_in_frame_angstrom=_largest_movement(work)
+            ),
+            Optics(options.voltage, options.cs, options.amplitude_contrast),
+            Search(
+                range_min_angstrom=options.range_min,
+                range_max_angstrom=options.range_max,
+                defocus_min_um=options.defocus_min,
+                defocus_max_um=options.defocus_max,
+                fit_phase=options.fit_phase,
+                window_px=options.window,
+                grid=None if options.grid is None else (options.grid[0], options.grid[1]),
+            ),
             sums=None if options.use_sum else _frame_sums(work),
-            moved_in_frame_angstrom=_largest_movement(work),
             on_progress=lambda fraction: report("ctf", fraction),
         )
         work.put(FIT, fit)
