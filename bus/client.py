@@ -12,6 +12,7 @@ from warpcore.bus.envelope import Envelope, WireError, encode, new_id
 from warpcore.bus.messages import Error
 from warpcore.bus.schema import Message, read_message
 from warpcore.bus.sockets import Malformed, open_socket
+from warpcore.bus.vocabulary import ErrorCode
 
 _FIRST_BACK_OFF_S = 0.1
 _LONGEST_BACK_OFF_S = 2.0
@@ -114,7 +115,7 @@ class RequestClient:
         except WireError as error:
             self._unreadable.note(error)
             message = Error(
-                "bad_message", f"the answer of {self.endpoint} cannot be read ({error}); same version there?"
+                ErrorCode.BAD_MESSAGE, f"the answer of {self.endpoint} cannot be read ({error}); same version there?"
             )
         if isinstance(message, Error):
             raise RefusedError(message)

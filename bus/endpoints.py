@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Host and TCP ports of the scheduler. `host` is what others connect to; it binds to `bind` (default: loopback only)."""
+    """Host and TCP ports of the scheduler. Others connect to `host`; it binds to `bind` (default: loopback only)."""
 
     host: str = "127.0.0.1"
     controller_port: int = 8080

@@ -61,7 +61,7 @@ class EventHub:
             self.publish(envelope)
 
     def publish(self, envelope: Envelope) -> None:
-        """Send an event to all subscribers of its topic, which is its type. A slow subscriber loses it, nobody waits."""
+        """Send an event to the subscribers of its topic, which is its type. Nobody waits for a slow one."""
         try:
             self._out.send_multipart(_frames(envelope), zmq.NOBLOCK)
         except (WireError, zmq.ZMQError) as error:
@@ -114,7 +114,7 @@ class Publisher:
 
 
 class Subscriber:
-    """Receives events whose topic begins with one of `topics` (`""`: all). Events are for noticing: some may be missed."""
+    """Receives events whose topic begins with one of `topics` (`""`: all). Some events may be lost."""
 
     def __init__(self, endpoint: str, topics: Sequence[str] = ("",)) -> None:
         self.endpoint = endpoint

@@ -19,6 +19,7 @@ from warpcore.bus.envelope import Envelope, WireError, new_id
 from warpcore.bus.events import Subscriber, check_event
 from warpcore.bus.messages import Changes, Error, GetChanges, GetSnapshot, Movie, ServiceEvent, Snapshot
 from warpcore.bus.schema import Message, read_message
+from warpcore.bus.vocabulary import ErrorCode
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +213,7 @@ class Follower:
             try:
                 message = read_message(envelope.type, envelope.body)
             except WireError as error:
-                message = Error("bad_message", f"its answer cannot be read: {error}")
+                message = Error(ErrorCode.BAD_MESSAGE, f"its answer cannot be read: {error}")
             if isinstance(message, Error):
                 log.warning("the scheduler does not tell its state: %s", message.detail)
                 self._ask_again_at = self._heard + REFUSED_PAUSE_S

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from warpcore.bus.messages import GetItems, GetProcessing, GetWorkers, Items, Movie, ProcessingStatus, Worker, Workers
+from warpcore.bus.vocabulary import MovieStatus
 from warpcore.cli import remote
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def look(asking: RequestClient) -> Overview:
     workers = remote.ask(asking, GetWorkers(), Workers).workers
     failures: list[Movie] = []
     if status.counts.get("failed"):
-        failures = remote.ask(asking, GetItems(status="failed", sort="-added", page_size=FAILURES_SHOWN), Items).movies
+        failures = remote.ask(
+            asking, GetItems(status=MovieStatus.FAILED, sort="-added", page_size=FAILURES_SHOWN), Items
+        ).movies
     return Overview(status, workers, failures)
 
 

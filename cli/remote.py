@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from warpcore.bus.endpoints import Endpoints
 from warpcore.cli import output
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from warpcore.bus.client import RequestClient
     from warpcore.bus.messages import Movie
     from warpcore.bus.schema import Message
+    from warpcore.bus.vocabulary import MovieStatus
 
     M = TypeVar("M", bound=Message)
 
@@ -50,7 +51,11 @@ def all_movies(asking: RequestClient, status: str | None = None, sort: str = "ad
     movies: list[Movie] = []
     page = 1
     while True:
-        reply = ask(asking, GetItems(status=status, sort=sort, page=page, page_size=PAGE_SIZE), Items)
+        reply = ask(
+            asking,
+            GetItems(status=cast("MovieStatus | None", status), sort=sort, page=page, page_size=PAGE_SIZE),
+            Items,
+        )
         movies += reply.movies
         if not reply.movies or len(movies) >= reply.total:
             return movies

@@ -24,6 +24,7 @@ from warpcore.bus.messages import (
     ProcessingStatus,
     ServiceEvent,
 )
+from warpcore.bus.vocabulary import JobState
 from warpcore.services.formats.warp_xml import set_selection
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.paths import OutputPaths, PathOutsideError, inside, sweep_temporaries, write_text_whole
@@ -117,7 +118,7 @@ class _Shell:
             status = self._client.request(GetProcessing())
             if isinstance(status, ProcessingStatus):
                 self._state.set_data_directory(status.data_directory, time.monotonic())
-            waiting = self._client.request(GetExports("collecting"))
+            waiting = self._client.request(GetExports(JobState.COLLECTING))
             if isinstance(waiting, Exports):
                 self._state.collecting |= set(waiting.jobs)
         except (NoAnswerError, RefusedError, WireError) as error:

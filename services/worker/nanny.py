@@ -12,6 +12,7 @@ from typing import Any
 from warpcore.bus import messages as m
 from warpcore.bus.envelope import new_id
 from warpcore.bus.schema import Message
+from warpcore.bus.vocabulary import FailureKind, WorkerState
 
 CREDIT = 2
 """Tasks held at a time: one computing, one loading or being written."""
@@ -276,7 +277,9 @@ class Nanny:
         self.deaths += 1
         if not self.registered:
             return []
-        died = m.ComputeDied(worker=self.identity.name, leases=lost, culprit=culprit, kind=kind, cause=cause)
+        died = m.ComputeDied(
+            worker=self.identity.name, leases=lost, culprit=culprit, kind=FailureKind(kind), cause=cause
+        )
         return [*self._request(died, now), *self._pull()]
 
     def _reported(self, lease: int) -> bool:
@@ -327,7 +330,11 @@ class Nanny:
     def _heartbeat(self, load: dict[str, Any]) -> m.Heartbeat:
         state = "starting" if not self.compute_ready else "busy" if self.held else "idle"
         return m.Heartbeat(
-            worker=self.identity.name, state=state, leases=sorted(self.held), load=load, warnings=self.warnings
+            worker=self.identity.name,
+            state=WorkerState(state),
+            leases=sorted(self.held),
+            load=m.Load.from_body(load),
+            warnings=self.warnings,
         )
 
     def _request(self, message: Message, now: float, lease: int | None = None) -> list[Effect]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import threading
@@ -499,4 +498,4 @@ def test_a_full_batch_fits_a_frame() -> None:
             incubation.examined(path, Examined(listing.files[path]), 0.0)
         request = RegisterFiles(incubation.batch())
         assert len(encode(Envelope(request.TYPE, request.to_body(), "discoverer"))) < 1_000_000
-        assert dataclasses.asdict(request.files[0])["path"] in listing.files
+        assert request.files[0].path in listing.files
