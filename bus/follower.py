@@ -1,4 +1,4 @@
-"""Follows the scheduler's state (the Clone pattern): a snapshot, then every change once and in order, gaps refilled.
+"""Follows the scheduler's state: a snapshot, then every change once and in order (the Clone pattern).
 
 `FollowerState` decides (no sockets, no clock), `Follower` moves frames.
 """
@@ -18,8 +18,8 @@ from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, WireError, new_id
 from warpcore.bus.events import Subscriber, check_event
 from warpcore.bus.messages import Changes, Error, GetChanges, GetSnapshot, Movie, ServiceEvent, Snapshot
-from warpcore.bus.schema import Message, read_message
-from warpcore.bus.vocabulary import ErrorCode
+from warpcore.bus.requester import Patience, Requester, read_answer
+from warpcore.bus.schema import Message
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ QUIET_S = 7.0
 class Reset:
     """Forget everything: this is the state as of change `seq`. Changes since then follow as events.
 
-    Movies of later pages may be newer than `seq`; the events that made them so come (again) afterwards, each with the whole
-    state of its movie, and end at the newest.
+    Movies of later pages may be newer than `seq`. The events since `seq` then come nevertheless, each with the whole
+    state of its movie, and the last of them is the newest state.
     """
 
     seq: int
@@ -158,11 +158,12 @@ class Follower:
         self._state = FollowerState()
         self._topics = tuple(topics)
         self._events = Subscriber(endpoints.events_out)
-        self._dealer = Dealer(endpoints.control, f"{source}-{new_id()}".encode()[-64:], source)
+        self._dealer = Dealer(endpoints.control, f"{source}-{new_id()}".encode()[-64:], source, queued=2)
         self._poller = zmq.Poller()
         self._poller.register(self._events.socket, zmq.POLLIN)
         self._poller.register(self._dealer.socket, zmq.POLLIN)
-        self._asked: tuple[str, Message, float] | None = None
+        self._requester = Requester()
+        self._patience = Patience(ANSWER_TIMEOUT_S)
         self._heard = time.monotonic()
         self._ask_again_at = self._heard
 
@@ -205,15 +206,11 @@ class Follower:
     def _take(self) -> list[FollowerItem]:
         items: list[FollowerItem] = []
         for envelope in self._dealer.receive():
-            if self._asked is None or envelope.reply_to != self._asked[0]:
+            if self._requester.answered(envelope.reply_to) is None:
                 continue
-            self._asked = None
             self.connected = True
             self._heard = time.monotonic()
-            try:
-                message = read_message(envelope.type, envelope.body)
-            except WireError as error:
-                message = Error(ErrorCode.BAD_MESSAGE, f"its answer cannot be read: {error}")
+            message = read_answer(envelope, self._dealer.endpoint)
             if isinstance(message, Error):
                 log.warning("the scheduler does not tell its state: %s", message.detail)
                 self._ask_again_at = self._heard + REFUSED_PAUSE_S
@@ -224,16 +221,13 @@ class Follower:
         return items
 
     def _ask(self, now: float) -> None:
-        if self._asked is not None:
-            request_id, message, asked_at = self._asked
-            if now - asked_at > ANSWER_TIMEOUT_S:
-                self.connected = False
-                self._dealer.send(message, id=request_id)
-                self._asked = (request_id, message, now)
-            return
-        if now - self._heard > QUIET_S:
-            self._state.ask()
-            self._heard = now
-        message_due = self._state.asking()
-        if message_due is not None and now >= self._ask_again_at:
-            self._asked = (self._dealer.send(message_due), message_due, now)
+        if not self._requester.questions:
+            if now - self._heard > QUIET_S:
+                self._state.ask()
+                self._heard = now
+            request = self._state.asking()
+            if request is not None and now >= self._ask_again_at:
+                self._requester.ask(request, self._patience, now)
+        for question in self._requester.due(now):
+            self.connected = self.connected and question.attempts == 1
+            self._dealer.send(question.message, id=question.id)

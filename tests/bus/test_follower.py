@@ -214,7 +214,7 @@ def test_whatever_is_lost_each_change_comes_once_and_in_order(steps: list[str]) 
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_whatever_the_scheduler_says_it_goes_on_to_the_true_state(data: st.DataObject) -> None:
     log, state = Log(), FollowerState()
     log.change()
