@@ -84,7 +84,7 @@ def _process(
         outputs, _ = commit(products, stage_outputs(products, report))
     except Exception as error:  # noqa: BLE001 - a bad file must not stop the others; its kind and step are reported
         fault: TaskError = classify(error, now_in)
-        return FileOutcome(path, name, "failed", Failure(FailureKind(fault.kind), fault.step, fault.message, ""))
+        return FileOutcome(path, name, "failed", Failure(fault.kind, fault.step, fault.message, ""))
     return FileOutcome(path, name, "processed", None, products.results, outputs)
 
 
