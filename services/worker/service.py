@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ POLL_MS = 200
 GOODBYE_S = 2.0
 LOAD_EVERY_S = 2.0
 LOG_LINES_AT_ONCE = 100
+LAST_WORDS_S = 1.0
+"""How long the last log lines of an ended compute process are waited for."""
 
 
 def default_name(device: str) -> str:
@@ -92,8 +95,7 @@ class _Shell:
     def close(self) -> None:
         """End the compute process and the socket, whatever happened."""
         if self._compute is not None:
-            self._compute.kill()
-            self._compute.process.wait()
+            self._compute.end(lambda: self._lines.last)
         self._dealer.close()
 
     def _round(self) -> None:
@@ -120,6 +122,8 @@ class _Shell:
             except WireError as error:
                 log.warning("dropped a message of the scheduler: %s", error)
                 return
+            if isinstance(message, m.CancelTask):
+                log.info("the scheduler cancels lease %d: %s", message.lease, message.reason)
         self._do(self._nanny.from_scheduler(message, envelope.reply_to, now))
 
     def _hear_compute(self, now: float) -> None:
@@ -130,11 +134,10 @@ class _Shell:
             for report in compute.line.drain():
                 self._do(self._nanny.from_compute(report, now))
         except ChannelClosedError as error:
-            kind, cause = compute.end(self._lines.last)
+            self._poller.unregister(compute.line.fileno)
+            kind, cause = compute.end(lambda: self._lines.last)
             if isinstance(error, ChannelBrokenError):
                 kind, cause = FailureKind.LOST_WORKER, str(error)
-            self._poller.unregister(compute.line.fileno)
-            compute.line.close()
             self._compute = None
             if not self._nanny.stopping:
                 log.error("compute process %s ended: %s", compute.process.pid, cause)
@@ -183,17 +186,21 @@ class _ComputeProcess:
         )
         theirs.close()
         self.line: Channel[Command, Report] = Channel(ours, Report)
-        threading.Thread(target=lines.read_from, args=(self.process,), daemon=True).start()
+        self._reader = threading.Thread(target=lines.read_from, args=(self.process,), daemon=True)
+        self._reader.start()
 
     def kill(self) -> None:
         """End it by SIGKILL, since a computation cannot be interrupted in any other way."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
 
-    def end(self, last_line: str) -> tuple[FailureKind, str]:
-        """Kill it if it still lives, and return why it ended."""
+    def end(self, last_line: Callable[[], str]) -> tuple[FailureKind, str]:
+        """Kill it if it still lives, close the line, and return why it ended."""
         self.kill()
-        return exit_cause(self.process.wait(), oom_kills() - self.oom_kills, last_line)
+        status = self.process.wait()
+        self.line.close()
+        self._reader.join(LAST_WORDS_S)
+        return exit_cause(status, oom_kills() - self.oom_kills, last_line())
 
 
 class _LogLines:
@@ -209,12 +216,13 @@ class _LogLines:
     def read_from(self, process: subprocess.Popen[bytes]) -> None:
         """Read a process's output to its end."""
         assert process.stdout is not None
-        for raw in process.stdout:
-            text = raw.decode(errors="replace").rstrip()
-            if text:
-                level, _, rest = text.partition(" ")
-                known = level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-                self.add(level.lower() if known else "info", rest if known else text)
+        with process.stdout as output:
+            for raw in output:
+                text = raw.decode(errors="replace").rstrip()
+                if text:
+                    level, _, rest = text.partition(" ")
+                    known = level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+                    self.add(level.lower() if known else "info", rest if known else text)
 
     def add(self, level: str, text: str) -> None:
         """Add one line; it goes to the nanny's own log too."""
