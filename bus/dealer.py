@@ -1,4 +1,4 @@
-"""The DEALER end of a long-lived peer (a worker's nanny, a follower): asynchronous, for a poller."""
+"""The DEALER end of a peer that never waits (a nanny, a follower, the discoverer): for use with a poller."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Dealer:
         return envelope.id
 
     def receive(self) -> Iterator[Envelope]:
-        """What has arrived, until there is no more or the round's share is taken."""
+        """What has arrived, at most `MAX_DRAINED` messages at a time."""
         for _ in range(MAX_DRAINED):
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK)

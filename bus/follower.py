@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 3.0
 REFUSED_PAUSE_S = 1.0
 QUIET_S = 7.0
-"""Silence after which the follower asks by itself; the scheduler's beat comes each 2 s."""
+"""The follower asks by itself after this long without a message; the scheduler's heartbeat comes every 2 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ FollowerItem = Reset | Event
 
 
 class FollowerState:
-    """What is known and what must be asked. Feed it events and answers; send what `asking` returns."""
+    """Decides what is known and what must be asked. Give it events and answers; send what `asking` returns."""
 
     def __init__(self) -> None:
         self.epoch: str | None = None
@@ -75,22 +75,22 @@ class FollowerState:
         return None
 
     def ask(self) -> None:
-        """Ask for changes even though none is known to be missing (silence, a reconnect)."""
+        """Ask for changes although none is known to be missing (after silence or a reconnect)."""
         self._must_ask = True
 
     def event(self, envelope: Envelope) -> list[FollowerItem]:
-        """An event from the hub, already checked."""
+        """What an event from the hub (already checked) adds."""
         if envelope.seq > 0:
             self._head = max(self._head, envelope.seq)
             if self.epoch is None or envelope.seq != self.seq + 1:
-                return []  # known already, or it comes with the answer to what is asked now
+                return []  # already known, or it will be part of the next answer
             self.seq = envelope.seq
             return [Event(envelope)]
         self._beat(envelope)
         return [Event(envelope)]
 
     def answer(self, message: Message) -> list[FollowerItem]:
-        """The answer to what was asked."""
+        """What the answer to the last request adds."""
         if isinstance(message, Snapshot) and self.epoch is None:
             return self._page(message)
         if isinstance(message, Changes) and self.epoch is not None:
@@ -98,7 +98,7 @@ class FollowerState:
         return []
 
     def _beat(self, envelope: Envelope) -> None:
-        """Events keep their order, so a beat whose head is ahead of us means that some were lost."""
+        """Events keep their order, so events were lost if the heartbeat names a newer change than ours."""
         if envelope.type != "service.heartbeat":
             return
         beat = ServiceEvent.from_body(envelope.body)
@@ -123,7 +123,7 @@ class FollowerState:
         ]
 
     def _changes(self, answer: Changes) -> list[FollowerItem]:
-        # Rows that are due but cannot be had (a hole at the log's end, one too large for a frame) count as trimmed.
+        # Rows that should be there and did not come (lost from the log, or too large for a frame) count as trimmed.
         missing = answer.head > self.seq and not any(change.seq > self.seq for change in answer.changes)
         if answer.trimmed or answer.epoch != self.epoch or answer.head < self.seq or missing:
             log.info("the change log does not reach back to %d: taking a snapshot", self.seq)
@@ -138,7 +138,7 @@ class FollowerState:
                 check_event(change.topic, change.body)
             except WireError as error:
                 self.malformed += 1
-                log.warning("change %d cannot be read and is passed over: %s", change.seq, error)
+                log.warning("change %d cannot be read and is skipped: %s", change.seq, error)
                 continue
             items.append(Event(Envelope(change.topic, change.body, "scheduler", seq=change.seq)))
         self._head = answer.head
@@ -154,7 +154,7 @@ class Follower:
 
     def __init__(self, endpoints: Endpoints, source: str, topics: Sequence[str] = ("",)) -> None:
         self.connected = False
-        """Whether the scheduler answered the last time that it was asked."""
+        """Whether the scheduler has answered the last request, or has had little time to."""
         self._state = FollowerState()
         self._topics = tuple(topics)
         self._events = Subscriber(endpoints.events_out)
@@ -174,11 +174,11 @@ class Follower:
 
     @property
     def malformed(self) -> int:
-        """Messages dropped since they could not be read."""
+        """Messages dropped because they could not be read."""
         return self._events.malformed + self._dealer.malformed + self._state.malformed
 
     def poll(self, timeout_s: float) -> list[FollowerItem]:
-        """What has happened, waiting up to `timeout_s` for the first of it; empty where nothing has."""
+        """What has happened; waits up to `timeout_s` for something to happen."""
         deadline = time.monotonic() + timeout_s
         while True:
             items = self._take()
