@@ -65,9 +65,10 @@ def select(
 ) -> None:
     """Say yourself whether movies count, whatever the filter says; auto leaves it to the filter."""
     from warpcore.bus.messages import Item, SelectItem
+    from warpcore.bus.vocabulary import Selection
 
     with remote.client(scheduler, control_port) as asking:
-        remote.each(names, lambda name: remote.ask(asking, SelectItem(name, selection), Item), selection)
+        remote.each(names, lambda name: remote.ask(asking, SelectItem(name, Selection(selection)), Item), selection)
 
 
 def _waiting(counts: dict[str, int]) -> int:

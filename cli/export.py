@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,12 +39,13 @@ def export(
 ) -> None:
     """Export micrographs or particles; prints the files, relative to the processing directory."""
     from warpcore.bus.messages import ExportJob, StartExport
+    from warpcore.bus.vocabulary import ExportKind
     from warpcore.cli.initial_settings import merged_assignments
 
     texts = [text if text.startswith("export.") else f"export.{text}" for text in assignments or []]
     chosen = merged_assignments(texts).get("export", {})
     with remote.client(scheduler, control_port) as asking:
-        job = remote.ask(asking, StartExport(kind, chosen, names or None), ExportJob)
+        job = remote.ask(asking, StartExport(ExportKind(kind), chosen, names or None), ExportJob)
         if wait:
             job = _with_all_files(asking, _waited(asking, job))
     if as_json:
@@ -73,6 +73,8 @@ def _waited(asking: RequestClient, job: ExportJob) -> ExportJob:
 
 def _with_all_files(asking: RequestClient, job: ExportJob) -> ExportJob:
     """The job with its files of all pages."""
+    from msgspec.structs import replace
+
     from warpcore.bus.messages import ExportJob, GetExport
 
     files, page = list(job.files), job

@@ -57,7 +57,7 @@ def all_movies(asking: RequestClient, status: str | None = None) -> list[Movie]:
     return movies
 
 
-def last_movies(asking: RequestClient, count: int, status: str | None = None) -> list[Movie]:
+def last_movies(asking: RequestClient, count: int, status: MovieStatus | None = None) -> list[Movie]:
     """The `count` movies with this status that were found last, in order of discovery."""
     from warpcore.bus.messages import GetItems, Items
 

@@ -120,7 +120,7 @@ def worker_view(worker: Worker) -> dict[str, Any]:
         "silentSeconds": worker.silent_s,
         "done": worker.done,
         "failed": worker.failed,
-        "load": camel_keys(worker.load),
+        "load": camel_keys(worker.load.to_body()),
         "reason": worker.reason,
         "warnings": worker.warnings,
     }

@@ -11,12 +11,14 @@ import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.bus.bodies import messages
 from warpcore.bus import follower as follower_module
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope
 from warpcore.bus.events import EventHub, Publisher
 from warpcore.bus.follower import Event, Follower, FollowerItem, FollowerState, Reset
 from warpcore.bus.messages import (
+    EVENT_BODIES,
     Change,
     Changes,
     Error,
@@ -209,6 +211,25 @@ def test_whatever_is_lost_each_change_comes_once_and_in_order(steps: list[str]) 
     numbers = followed(items)
     assert numbers == [*range(numbers[0], log.head + 1)]
     assert state.epoch == log.epoch
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_whatever_the_scheduler_says_it_goes_on_to_the_true_state(data: st.DataObject) -> None:
+    log, state = Log(), FollowerState()
+    log.change()
+    for _ in range(data.draw(st.integers(0, 6))):
+        if data.draw(st.booleans()):
+            topic, body = data.draw(st.sampled_from(sorted(EVENT_BODIES.items())))
+            seq = data.draw(st.integers(0, 3))
+            state.event(Envelope(topic, data.draw(messages(body)).to_body(), "x", seq=seq))
+        else:
+            state.answer(data.draw(st.one_of([messages(cls) for cls in (Snapshot, Changes, Error)])))
+    state.ask()
+    settle(state, log)
+    state.event(log.beat())
+    settle(state, log)
+    assert (state.epoch, state.seq) == (log.epoch, log.head)
 
 
 class Source:

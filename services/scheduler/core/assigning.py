@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import Selection
 from warpcore.services.scheduler.core import exporting, tasks
 from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.queue import Verdict
@@ -98,7 +99,7 @@ def _send(
         results=movie.results,
         data_directory=state.data_directory,
         processing_directory=state.processing_directory,
-        selection=movie.selection,
+        selection=Selection(movie.selection),
         stored=movie.fingerprints,
         outputs=movie.outputs,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import views
 from warpcore.services.scheduler.core.effects import SaveExport
 from warpcore.services.scheduler.core.export_records import (
@@ -31,16 +32,18 @@ def start(state: State, message: wire.StartExport) -> None:
     try:
         export_settings(state.settings, message.kind, message.options)
     except SettingsError as error:
-        state.reply(wire.Error("invalid", str(error), error.errors))
+        state.reply(wire.Error(ErrorCode.INVALID, str(error), error.errors))
         return
     unknown = [name for name in message.names or [] if name not in state.by_name]
     if unknown:
-        state.reply(wire.Error("not_found", f"no movie is called {unknown[0]!r} ({len(unknown)} unknown names)"))
+        state.reply(
+            wire.Error(ErrorCode.NOT_FOUND, f"no movie is called {unknown[0]!r} ({len(unknown)} unknown names)")
+        )
         return
     movies = _candidates(state, message)
     if not movies:
         what = "processed movie with picks" if message.kind == "particles" else "processed movie"
-        state.reply(wire.Error("conflict", f"nothing to export: there is no {what} among those asked for"))
+        state.reply(wire.Error(ErrorCode.CONFLICT, f"nothing to export: there is no {what} among those asked for"))
         return
     job = ExportRecord(f"{message.kind}-{len(state.exports) + 1}", message.kind, message.options)
     job.items = {movie.id: ExportItem() for movie in movies}
@@ -55,7 +58,7 @@ def get(state: State, message: wire.GetExport) -> None:
     """A job as it stands."""
     job = state.exports.get(message.job)
     if job is None:
-        state.reply(wire.Error("not_found", f"no export job is called {message.job!r}"))
+        state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no export job is called {message.job!r}"))
         return
     names = {id: state.movies[id].name for id, item in job.items.items() if item.state == FAILED}
     state.reply(views.export_view(job, names, max(0, message.after)))
@@ -71,7 +74,7 @@ def cancel(state: State, message: wire.CancelExport) -> None:
     """Give up what has not begun."""
     job = state.exports.get(message.job)
     if job is None:
-        state.reply(wire.Error("not_found", f"no export job is called {message.job!r}"))
+        state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no export job is called {message.job!r}"))
         return
     if job.state == "running":
         dropped = [id for id, item in job.items.items() if item.state in (PENDING, HELD)]
@@ -88,7 +91,7 @@ def collected(state: State, message: wire.ExportCollected) -> None:
     """The tracker has written the job's summary file; said twice, it is done once."""
     job = state.exports.get(message.job)
     if job is None:
-        state.reply(wire.Error("not_found", f"no export job is called {message.job!r}"))
+        state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no export job is called {message.job!r}"))
         return
     if job.state == "collecting":
         job.state, job.file = "done", message.file

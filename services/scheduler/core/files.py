@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import ErrorCode, FailureKind
 from warpcore.services.scheduler.core import exporting, tasks, views
 from warpcore.services.scheduler.core.records import FAILED, LEASED, WAITING, MovieRecord
 from warpcore.services.scheduler.core.state import State
@@ -18,7 +19,7 @@ def register(state: State, message: wire.RegisterFiles) -> None:
     """Register whole files. All or none: one impossible entry refuses the message."""
     fault = _fault(message)
     if fault:
-        state.reply(wire.Error("invalid", fault))
+        state.reply(wire.Error(ErrorCode.INVALID, fault))
         return
     added = known = replaced = 0
     for file in message.files:
@@ -78,7 +79,7 @@ def _add(state: State, file: wire.FoundFile) -> None:
         movie.name = file.path if file.path not in state.by_name else f"{file.path}#{movie.id}"
         movie.status = FAILED
         movie.failure = wire.Failure(
-            "conflict",
+            FailureKind.CONFLICT,
             "load",
             f"its outputs would have the names of those of {first.path}; rename one of the two movies",
             "",

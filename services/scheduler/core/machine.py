@@ -7,6 +7,7 @@ from typing import Any
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
+from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import (
     assigning,
     deciding,
@@ -71,7 +72,7 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
 def _from_control(state: State, message: Message) -> None:
     handler = _CONTROL.get(type(message))
     if handler is None:
-        state.reply(wire.Error("unknown_type", f"{message.TYPE} is no request of the control port"))
+        state.reply(wire.Error(ErrorCode.UNKNOWN_TYPE, f"{message.TYPE} is no request of the control port"))
         return
     handler(state, message)
 
@@ -141,7 +142,7 @@ def _from_worker(state: State, sender: bytes, message: Message) -> None:
         return
     name = getattr(message, "worker", None)
     if not isinstance(name, str) or not isinstance(message, _WORKER_TYPES):
-        state.reply(wire.Error("unknown_type", f"{message.TYPE} is no message of the worker port"))
+        state.reply(wire.Error(ErrorCode.UNKNOWN_TYPE, f"{message.TYPE} is no message of the worker port"))
         return
     worker = registry.known(state, sender, name)
     match message:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from warpcore.bus.messages import Failure
+from warpcore.bus.messages import Failure, Load
 
 UNPROCESSED = "unprocessed"
 OUTDATED = "outdated"
@@ -153,7 +153,7 @@ class WorkerRecord:
     heard_at: float = 0.0
     done: int = 0
     failed: int = 0
-    load: dict[str, Any] = field(default_factory=dict)
+    load: Load = field(default_factory=Load)
     warnings: list[str] = field(default_factory=list)
     log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
     log_number: int = 0

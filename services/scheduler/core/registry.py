@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import tasks, views
 from warpcore.services.scheduler.core.effects import LiftBan, Reply, SaveBan, Send
 from warpcore.services.scheduler.core.records import Ban, TaskRecord, WorkerRecord
@@ -22,7 +23,7 @@ MOST_WARNINGS = 8
 def register(state: State, sender: bytes, message: wire.RegisterWorker) -> None:
     """A nanny has started, reconnected, or come back after a restart of the scheduler."""
     if not 0 < len(message.name) <= 128 or not message.name.isprintable() or not message.instance:
-        state.effects.append(Reply(wire.Error("invalid", f"{message.name[:128]!r} is not a worker's name")))
+        state.effects.append(Reply(wire.Error(ErrorCode.INVALID, f"{message.name[:128]!r} is not a worker's name")))
         return
     worker = state.workers.get(message.name)
     if worker is not None and worker.instance != message.instance:
@@ -67,8 +68,7 @@ def known(state: State, sender: bytes, name: str) -> WorkerRecord | None:
 
 def heartbeat(state: State, worker: WorkerRecord, message: wire.Heartbeat) -> None:
     """A beat: load, and which leases it believes to hold."""
-    load = tasks.finite(message.load)
-    worker.load = load if views.packed_size(load) < 4096 else {}
+    worker.load = message.load
     worker.warnings = [text[: tasks.LONGEST_TEXT] for text in message.warnings[:MOST_WARNINGS]]
     for lease in message.leases[:16]:
         if tasks.held(state, worker.name, lease) is None:
@@ -159,7 +159,7 @@ def logs(state: State, message: wire.GetWorkerLogs) -> None:
     """A page of a worker's log."""
     worker = state.workers.get(message.worker)
     if worker is None or not worker.registered:
-        state.reply(wire.Error("not_found", f"no worker is called {message.worker!r}"))
+        state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no worker is called {message.worker!r}"))
         return
     newer = [line for line in worker.log if line["number"] > message.after]
     wanted = min(max(1, message.limit), 1000)

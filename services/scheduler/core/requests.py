@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import registry, tasks, views
 from warpcore.services.scheduler.core.effects import SavePaused
 from warpcore.services.scheduler.core.records import DONE, FAILED, LEASED, SELECTIONS, STATUSES, WAITING, MovieRecord
@@ -36,13 +37,15 @@ def items(state: State, message: wire.GetItems) -> None:
     """A sorted page of movies."""
     descending, sort = message.sort.startswith("-"), message.sort.removeprefix("-")
     if message.status is not None and message.status not in STATUSES:
-        state.reply(wire.Error("invalid", f"status {message.status!r} is none of {', '.join(STATUSES)}"))
+        state.reply(wire.Error(ErrorCode.INVALID, f"status {message.status!r} is none of {', '.join(STATUSES)}"))
     elif not sortable(sort):
         state.reply(
-            wire.Error("invalid", f"cannot sort by {sort[:100]!r}; use name, added, status or like ctf.defocus_um")
+            wire.Error(
+                ErrorCode.INVALID, f"cannot sort by {sort[:100]!r}; use name, added, status or like ctf.defocus_um"
+            )
         )
     elif message.page < 1 or not 1 <= message.page_size <= LARGEST_PAGE:
-        state.reply(wire.Error("invalid", f"pages begin at 1 and have 1 to {LARGEST_PAGE} movies"))
+        state.reply(wire.Error(ErrorCode.INVALID, f"pages begin at 1 and have 1 to {LARGEST_PAGE} movies"))
     else:
         movies = [movie for movie in state.movies.values() if message.status in (None, movie.status)]
         total = len(movies)
@@ -50,7 +53,9 @@ def items(state: State, message: wire.GetItems) -> None:
         page = in_order(movies, sort, descending=descending)[first : first + message.page_size]
         shown = views.fitting(state.movie_view(movie) for movie in page)
         if len(shown) < len(page):
-            state.reply(wire.Error("invalid", f"{len(page)} movies do not fit one answer; use pages of {len(shown)}"))
+            state.reply(
+                wire.Error(ErrorCode.INVALID, f"{len(page)} movies do not fit one answer; use pages of {len(shown)}")
+            )
         else:
             state.reply(wire.Items(shown, total, message.page, message.page_size))
 
@@ -68,25 +73,27 @@ def retry(state: State, message: wire.RetryItem) -> None:
     if movie is None:
         return
     if movie.failure is not None and movie.failure.kind == "conflict":
-        state.reply(wire.Error("conflict", f"{movie.name}: {movie.failure.message}"))
+        state.reply(wire.Error(ErrorCode.CONFLICT, f"{movie.name}: {movie.failure.message}"))
         return
     task = state.tasks.get(movie.lease) if movie.lease is not None else None
     again = movie.status == FAILED or (movie.status in WAITING and movie.parked_until is not None)
     if movie.restoring:
         state.reply(
-            wire.Error("conflict", f"earlier outputs of {movie.name} are being put back; try again in a moment")
+            wire.Error(ErrorCode.CONFLICT, f"earlier outputs of {movie.name} are being put back; try again in a moment")
         )
         return
     if movie.status in LEASED:
-        state.reply(wire.Error("conflict", f"{movie.name} is running; wait until it has ended"))
+        state.reply(wire.Error(ErrorCode.CONFLICT, f"{movie.name} is running; wait until it has ended"))
         return
     if message.force and task is not None:
         state.reply(
-            wire.Error("conflict", f"{movie.name} is being exported by {task.purpose}; wait until it has ended")
+            wire.Error(ErrorCode.CONFLICT, f"{movie.name} is being exported by {task.purpose}; wait until it has ended")
         )
         return
     if not again and not message.force:
-        state.reply(wire.Error("conflict", f"{movie.name} is {movie.status}, not failed; use force to run it again"))
+        state.reply(
+            wire.Error(ErrorCode.CONFLICT, f"{movie.name} is {movie.status}, not failed; use force to run it again")
+        )
         return
     movie.forget_failures()
     if message.force:
@@ -104,7 +111,9 @@ def select(state: State, message: wire.SelectItem) -> None:
     if movie is None:
         return
     if message.selection not in SELECTIONS:
-        state.reply(wire.Error("invalid", f"selection {message.selection[:50]!r} is none of {', '.join(SELECTIONS)}"))
+        state.reply(
+            wire.Error(ErrorCode.INVALID, f"selection {message.selection[:50]!r} is none of {', '.join(SELECTIONS)}")
+        )
         return
     if movie.selection != message.selection:
         movie.selection = message.selection
@@ -123,7 +132,7 @@ def prioritise(state: State, message: wire.PrioritiseItem) -> None:
         return
     if abs(message.priority) > HIGHEST_PRIORITY:
         problem = f"priority {message.priority} is not between -{HIGHEST_PRIORITY} and {HIGHEST_PRIORITY}"
-        state.reply(wire.Error("invalid", problem))
+        state.reply(wire.Error(ErrorCode.INVALID, problem))
         return
     if movie.priority != message.priority:
         movie.priority = message.priority
@@ -187,7 +196,7 @@ def workers(state: State) -> None:
 def _named(state: State, name: str) -> MovieRecord | None:
     movie = state.by_name.get(name)
     if movie is None:
-        state.reply(wire.Error("not_found", f"no movie is called {name[:500]!r}"))
+        state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no movie is called {name[:500]!r}"))
     return movie
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from warpcore.bus.messages import MovieEvent
 from warpcore.bus.schema import Message
+from warpcore.bus.vocabulary import MovieStatus
 from warpcore.services.scheduler.core import views
 from warpcore.services.scheduler.core.effects import CutLog, DropTask, Effect, Publish, Reply, SaveMovie, SaveTask, Send
 from warpcore.services.scheduler.core.export_records import ExportRecord
@@ -137,7 +138,8 @@ class State:
         if not (self.quiet and movie.status in DERIVED and previous in DERIVED):
             self.effects.append(SaveMovie(movie))
         if not self.quiet:
-            self.publish(topic, MovieEvent(self.movie_view(movie), movie.status if previous == "" else previous))
+            before = movie.status if previous == "" else previous
+            self.publish(topic, MovieEvent(self.movie_view(movie), MovieStatus(before) if before else None))
 
     def place(self, movie: MovieRecord) -> None:
         """Put a movie where its status, selection and lease say: in the queue, parked, or in neither."""

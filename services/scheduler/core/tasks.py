@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.scheduler.core import exporting, retries, views
 from warpcore.services.scheduler.core.effects import SaveTask
 from warpcore.services.scheduler.core.records import FAILED, PROCESS, PROCESSING, MovieRecord, TaskRecord
@@ -139,7 +140,7 @@ def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step:
     """A movie is failed for good, until the user, another file or other settings say otherwise."""
     worker = state.workers.get(task.worker)
     step = step if step in ("load", "write", *CHAIN.names) else "load"
-    movie.failure = wire.Failure(kind, step, text, worker.host if worker is not None else "")
+    movie.failure = wire.Failure(FailureKind(kind), step, text, worker.host if worker is not None else "")
     movie.failed_wanted = task.wanted.get(step if step in CHAIN else "motion", "")
     movie.parked_until = None
     lost(state, movie, task, text)
@@ -211,7 +212,9 @@ def give_up_poisoned(state: State, movie: MovieRecord, task: TaskRecord, why: st
     text = f"it has cost {movie.lost} workers, the last: {why}; look at the file, then retry it"
     worker = state.workers.get(task.worker)
     step = task.step if task.step in ("load", "write", *CHAIN.names) else "load"
-    movie.failure = wire.Failure("poisoned", step, text[:LONGEST_TEXT], worker.host if worker is not None else "")
+    movie.failure = wire.Failure(
+        FailureKind.POISONED, step, text[:LONGEST_TEXT], worker.host if worker is not None else ""
+    )
     movie.failed_wanted = task.wanted.get(step if step in CHAIN else "motion", "")
     state.move(movie, FAILED, f"poisoned on {task.worker}: {why}")
     exporting.release_held(state, movie)

@@ -9,6 +9,7 @@ import msgpack
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
+from warpcore.bus.vocabulary import ExportKind, JobState, MovieStatus, Selection, WorkerState
 from warpcore.services.scheduler.core.export_records import FAILED, ExportRecord
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
 
@@ -33,8 +34,8 @@ def movie_view(movie: MovieRecord, worker: str | None, off: frozenset[str]) -> w
         path=movie.path,
         size=movie.size,
         mtime_ns=movie.mtime_ns,
-        status=movie.status,
-        selection=movie.selection,
+        status=MovieStatus(movie.status),
+        selection=Selection(movie.selection),
         priority=movie.priority,
         failure=movie.failure,
         filter_reasons=movie.filter_reasons,
@@ -47,11 +48,11 @@ def movie_view(movie: MovieRecord, worker: str | None, off: frozenset[str]) -> w
 
 def worker_view(worker: WorkerRecord, movies: list[str], now: float) -> wire.Worker:
     """A worker as the registry shows it; `movies` are the names of those that it holds."""
-    state = "busy" if worker.leases else "idle"
+    state = WorkerState.BUSY if worker.leases else WorkerState.IDLE
     if not worker.alive:
-        state = "lost"
+        state = WorkerState.LOST
     elif worker.set_aside:
-        state = "set_aside"
+        state = WorkerState.SET_ASIDE
     return wire.Worker(
         id=worker.name,
         host=worker.host,
@@ -96,8 +97,8 @@ def export_head(
     """A job with its counts, without going through its movies."""
     return wire.ExportJob(
         job=export.job,
-        kind=export.kind,
-        state=export.state,
+        kind=ExportKind(export.kind),
+        state=JobState(export.state),
         total=len(export.items),
         done=export.done,
         failed=export.failed,

@@ -22,6 +22,7 @@ from warpcore.bus.events import EventHub
 from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import REGISTRY, Message, read_message
+from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     ChangeSettings,
@@ -180,7 +181,7 @@ class Service:
             message = read_message(envelope.type, envelope.body)
         except WireError as error:
             router.note_malformed(error)
-            code = "bad_message" if envelope.type in REGISTRY else "unknown_type"
+            code = ErrorCode.BAD_MESSAGE if envelope.type in REGISTRY else ErrorCode.UNKNOWN_TYPE
             self._answer(asked, wire.Error(code, str(error)[:1000]))
             return
         asked.cached = type(message) not in READS
@@ -200,7 +201,7 @@ class Service:
                 try:
                     change = self._settings_change(message)
                 except SettingsError as error:
-                    self._answer(asked, wire.Error("invalid", str(error)[:4000], error.errors[:50]))
+                    self._answer(asked, wire.Error(ErrorCode.INVALID, str(error)[:4000], error.errors[:50]))
                     return
                 self._handle(change, asked)
             case _:
@@ -225,7 +226,7 @@ class Service:
             log.exception("%s could not be handled; the state is restored from %s", what, self._session.store.path)
             self._recover()
             if asked is not None:
-                self._answer(asked, wire.Error("internal", f"{what} could not be handled: {error}"[:1000]))
+                self._answer(asked, wire.Error(ErrorCode.INTERNAL, f"{what} could not be handled: {error}"[:1000]))
             return
         for effect in effects:
             if isinstance(effect, Reply):
@@ -261,14 +262,14 @@ class Service:
             log.error("%s; nothing of this round counts", error)
             self._restore()
             for asked in done.asked:
-                self._send_answer(asked, wire.Error("internal", str(error)[:1000]), keep=False)
+                self._send_answer(asked, wire.Error(ErrorCode.INTERNAL, str(error)[:1000]), keep=False)
             return
         for asked in done.asked:
             try:
                 message = asked.answer() if callable(asked.answer) else asked.answer
             except StateError as error:
                 log.error("%s", error)
-                message = wire.Error("internal", str(error)[:1000])
+                message = wire.Error(ErrorCode.INTERNAL, str(error)[:1000])
             if message is not None:
                 self._send_answer(asked, message, keep=asked.cached)
         for effect in done.out:
