@@ -368,10 +368,14 @@ class SelectItem(Message):
 @message("item.prioritise")
 @dataclass(frozen=True, slots=True)
 class PrioritiseItem(Message):
-    """Set a movie's priority: higher goes first, 0 is ordinary. Answer: item, or error not_found."""
+    """Set a waiting movie's priority: higher goes first, 0 is ordinary; `first` puts it ahead of all others.
+
+    Answer: item, or error not_found, invalid or conflict.
+    """
 
     name: str
-    priority: int
+    priority: int = 0
+    first: bool = False
 
 
 @message("summary.get")

@@ -14,7 +14,7 @@ class Word(StrEnum):
 
     meaning: str
 
-    def __new__(cls, value: str, meaning: str) -> Self:
+    def __new__(cls, value: str, meaning: str = "") -> Self:
         """A member from its value and its meaning."""
         word = str.__new__(cls, value)
         word._value_ = value

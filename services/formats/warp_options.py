@@ -38,7 +38,7 @@ def ctf_options(settings: Settings, movie: Acquisition) -> dict[str, str]:
         "UseMovieSum": str(ctf.use_sum),
         "ZMin": number(ctf.defocus_min),
         "ZMax": number(ctf.defocus_max),
-        "GridDims": _int3(ctf.grid),
+        "GridDims": _int3([*ctf.grid, 1] if ctf.grid else None),
         "DosePerAngstromFrame": number(movie.dose_per_frame),
     }
 

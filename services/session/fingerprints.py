@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from warpcore.services.session.settings import Settings
@@ -85,6 +86,19 @@ class FingerprintPlan:
         hasher = self._hashers[part].copy()
         hasher.update(f"{parents}]]".encode())
         return hasher.hexdigest()[:24]
+
+
+def followers(steps: Iterable[str], settings: Settings) -> list[str]:
+    """The steps that build on any of these under the settings, directly or not, in order; without these themselves."""
+    parents = {"ctf": {"motion"}, "picking": {"motion", "ctf"}, "export": {"motion", "ctf"}}
+    if settings.export.particles:
+        parents["export"].add("picking")
+    first = set(steps)
+    found = set(first)
+    for step in STEP_VERSIONS:
+        if found & parents.get(step, set()):
+            found.add(step)
+    return [step for step in STEP_VERSIONS if step in found - first]
 
 
 def steps_to_run(wanted: dict[str, str], stored: dict[str, str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+GridXY = Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)]
 GridXYT = Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=3, max_length=3)]
 
 
@@ -87,7 +88,7 @@ class CtfSettings(Section):
     amplitude_contrast: Fraction = 0.07
     fit_phase: bool = False
     use_sum: bool = False
-    grid: GridXYT | None = None
+    grid: GridXY | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> CtfSettings:
