@@ -27,8 +27,8 @@ class Site:
     def __init__(self, folder: Path, ports: list[int]) -> None:
         self.data = folder / "data"
         self.processing = folder / "processing"
-        self.data.mkdir()
-        self.processing.mkdir()
+        self.data.mkdir(exist_ok=True)
+        self.processing.mkdir(exist_ok=True)
         self.endpoints = Endpoints("127.0.0.1", *ports)
 
     @contextmanager
