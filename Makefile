@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint bench soak clean
+.PHONY: demo test test-slow lint docs-tables bench soak clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs-tables: $(VENV)/.installed-test
+	$(BIN)/python -m warpcore.cli.generate_docs
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m bench -s --timeout=0
