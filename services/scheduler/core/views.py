@@ -37,6 +37,8 @@ def _shared(view: type[Any], record: type[Any]) -> tuple[str, ...]:
 
 _MOVIE = _shared(wire.Movie, MovieRecord)
 _of_movie = attrgetter(*_MOVIE)
+_WORKER_PLACE = [one.name for one in fields(wire.Movie)].index("worker")
+_RESULTS_PLACE = _MOVIE.index("results")
 _WORKER = _shared(wire.Worker, WorkerRecord)
 _of_worker = attrgetter(*_WORKER)
 _HELLO = _shared(wire.Worker, wire.RegisterWorker)
@@ -45,10 +47,11 @@ _of_hello = attrgetter(*_HELLO)
 
 def movie_view(movie: MovieRecord, worker: str | None, off: frozenset[str]) -> wire.Movie:
     """A movie's public state; `off` are the steps that are switched off."""
-    values = dict(zip(_MOVIE, _of_movie(movie), strict=True))
+    values = [*_of_movie(movie)]
     if off:
-        values["results"] = valid_results(movie, off)
-    return wire.Movie(worker=worker, **values)
+        values[_RESULTS_PLACE] = valid_results(movie, off)
+    values.insert(_WORKER_PLACE, worker)
+    return wire.Movie(*values)  # by position: each event of each movie comes through here
 
 
 def worker_view(worker: WorkerRecord, movies: list[str], now: float) -> wire.Worker:
