@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint bench soak clean
+.PHONY: demo test test-slow lint docs-tables bench soak clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs-tables: $(VENV)/.installed-test
+	$(BIN)/python -m warpcore.cli.generate_docs
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m bench -s --timeout=0

@@ -1,4 +1,4 @@
-"""Commands that ask the scheduler to do something: start, pause, retry, select."""
+"""Commands that ask the scheduler to do something: start, pause, retry, select, first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Names = Annotated[list[str], typer.Argument(help="Movies, as `warpcore items` na
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (start, pause, retry, select):
+    for command in (start, pause, first, retry, select):
         app.command(rich_help_panel="Control")(command)
 
 
@@ -34,6 +34,16 @@ def pause(scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort 
     status = remote.ask_once(scheduler, control_port, PauseProcessing(), ProcessingStatus)
     running = f", {len(status.running)} still running" if status.running else ""
     output.note(f"paused: {_waiting(status.counts)} movie(s) wait{running}")
+
+
+def first(names: Names, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
+    """Process these waiting movies before all others, in this order."""
+    from warpcore.bus.messages import Item, PrioritiseItem
+
+    with remote.client(scheduler, control_port) as asking:
+        # Each goes ahead of all that wait, so the last one asked for is the first to run.
+        wanted = list(reversed(names))
+        remote.each(wanted, lambda name: remote.ask(asking, PrioritiseItem(name, first=True), Item), "goes first")
 
 
 def retry(

@@ -1,103 +1,49 @@
-"""Tables in the docs that are made from declarations: `python -m warpcore.cli.generated_docs docs` writes them anew.
-
-A table stands between `<!-- generated: NAME -->` and `<!-- end -->`; what lies between is replaced.
-"""
+"""Tables in Markdown files that are generated from the code: each stands between two markers, and is replaced there."""
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Callable, Iterable
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from warpcore.cli import output
-from warpcore.services.session.describing import columns_in_words, descriptions, steps_in_words
-from warpcore.services.session.settings import SECTIONS
-from warpcore.services.steps.chain import SHIPPED
 
-_BLOCK = re.compile(r"(?P<begin><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<table>.*?)(?P<end><!-- end -->)", re.DOTALL)
+class DocsError(Exception):
+    """A file without the markers of its block."""
 
 
-def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A generated part of a file: `file` relative to the project, `name` as in its markers, `make` writes the text."""
+
+    file: str
+    name: str
+    make: Callable[[], str]
+
+
+def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
-    titles = list(titles)
-    lines = (titles, ["---"] * len(titles), *rows)
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def settings_table() -> str:
-    """All settings by section."""
-    parts = []
-    for section, found in groupby(descriptions(), lambda one: one.name.partition(".")[0]):
-        rows = (
-            (
-                f"`{one.name}`",
-                f"`{one.default_text}`",
-                one.unit,
-                one.allowed.replace('"', "`"),
-                one.description,
-                one.touches,
-            )
-            for one in found
-        )
-        about = (SECTIONS[section].__doc__ or "").splitlines()[0]
-        titles = ("setting", "default", "unit", "allowed", "meaning", "touches")
-        parts.append(f"## {section}\n\n{about}\n\n{table(titles, rows)}")
-    return "\n" + "\n".join(parts) + "\n"
+def replaced(text: str, name: str, block: str) -> str:
+    """The text with the block between `<!-- generated: NAME -->` and `<!-- end: NAME -->` replaced. Raises DocsError."""
+    begin, end = f"<!-- generated: {name} -->\n", f"<!-- end: {name} -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise DocsError(f"there is no block between {begin.strip()} and {end}")
+    return f"{before}{begin}{block.strip()}\n{end}{after}"
 
 
-def outputs_table() -> str:
-    """The files of each step that ships."""
-    rows = (
-        (step.name, f"`{file.path('<movie>', '<suffix>')}`", file.description)
-        for step in SHIPPED
-        for file in step.outputs
-    )
-    return table(("step", "file", "content"), rows)
-
-
-def columns_table() -> str:
-    """All measured values."""
-    rows = (
-        (f"`{name}`", unit, f"`{key}`" if key else "", f"`{label}`" if label else "", description)
-        for name, unit, key, label, description in columns_in_words()
-    )
-    return table(("column", "unit", "in `processed_items.json`", "in STAR files", "meaning"), rows)
-
-
-def steps_table() -> str:
-    """The steps and what they build on."""
-    rows = ((f"`{name}`", description, parents, version) for name, parents, version, description in steps_in_words())
-    return table(("step", "does", "builds on", "version"), rows)
-
-
-TABLES: dict[str, Callable[[], str]] = {
-    "settings": settings_table,
-    "outputs": outputs_table,
-    "columns": columns_table,
-    "steps": steps_table,
-}
-
-
-def with_tables(text: str) -> str:
-    """A Markdown text with all its generated tables made anew. Raises KeyError for a table that nobody makes."""
-    return _BLOCK.sub(lambda match: match["begin"] + TABLES[match["name"]]() + match["end"], text)
-
-
-def stale(docs: Path) -> list[Path]:
-    """Files below `docs` whose tables are not what they should be."""
-    return [
-        path for path in sorted(docs.rglob("*.md")) if with_tables(path.read_text("utf-8")) != path.read_text("utf-8")
-    ]
-
-
-def main() -> None:
-    """Write the tables of all Markdown files below the folder that is named."""
-    for path in stale(Path(sys.argv[1])):
-        path.write_text(with_tables(path.read_text("utf-8")), encoding="utf-8")
-        output.note(f"{path}: tables written")
-
-
-if __name__ == "__main__":
-    main()
+def stale(root: Path, blocks: Iterable[Block]) -> dict[Path, str]:
+    """The files whose generated blocks are not as the code says, with the text that they should have."""
+    texts: dict[Path, str] = {}
+    for block in blocks:
+        path = root / block.file
+        try:
+            text = texts.get(path) or path.read_text(encoding="utf-8")
+            texts[path] = replaced(text, block.name, block.make())
+        except DocsError as error:
+            raise DocsError(f"{path}: {error}") from None
+    return {path: text for path, text in texts.items() if text != path.read_text(encoding="utf-8")}

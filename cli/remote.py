@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from warpcore.bus.client import RequestClient
     from warpcore.bus.messages import Movie
     from warpcore.bus.schema import Message
+    from warpcore.bus.vocabulary import MovieStatus
 
     M = TypeVar("M", bound=Message)
 

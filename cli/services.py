@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 
 from warpcore.bus.endpoints import Endpoints
 from warpcore.cli import options as o
+from warpcore.cli import output
 from warpcore.cli.errors import CONFIGURATION, CliError
 
 Name = Annotated[
@@ -19,12 +21,16 @@ Name = Annotated[
         "--name", envvar="WARPCORE_NAME", help="Under which the scheduler knows it; the same after a restart."
     ),
 ]
+Record = Annotated[
+    Path | None,
+    typer.Option("--record", metavar="FILE", help="Record every stimulus there, for `warpcore scheduler-replay`."),
+]
 Processes = Annotated[int, typer.Option("--processes", min=1, max=64, envvar="WARPCORE_API_PROCESSES")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (scheduler, discoverer, tracker, api, worker):
+    for command in (scheduler, scheduler_replay, discoverer, tracker, api, worker):
         app.command(rich_help_panel="Services")(command)
 
 
@@ -42,17 +48,18 @@ def scheduler(
     paused: o.Paused = None,
     heartbeat_timeout: o.HeartbeatTimeout = 30.0,
     task_timeout: o.TaskTimeout = 1800.0,
+    record: Record = None,
 ) -> None:
-    """Own all state, hand movies to workers. The one that binds; all others connect to it."""
+    """Own all state and hand movies to workers. It listens on four ports; all other services connect to them."""
     from warpcore.cli.initial_settings import settings_change
 
     endpoints = Endpoints("127.0.0.1", controller_port, control_port, events_in_port, events_out_port, bind)
     with _service() as stop:
         from warpcore.bus.sockets import BindError
-        from warpcore.services.scheduler.shell.service import SessionError, StateError, run_scheduler
+        from warpcore.services.scheduler.shell.service import RecordError, SessionError, StateError, run_scheduler
         from warpcore.services.session.settings import SettingsError
 
-        with _incurable(BindError, SessionError, StateError, SettingsError):
+        with _incurable(BindError, SessionError, StateError, SettingsError, RecordError):
             run_scheduler(
                 endpoints,
                 data,
@@ -62,8 +69,30 @@ def scheduler(
                 paused=paused,
                 heartbeat_timeout_s=heartbeat_timeout,
                 task_timeout_s=task_timeout,
+                record=record,
                 stop=stop,
             )
+
+
+def scheduler_replay(
+    file: Annotated[Path, typer.Argument(help="A recording made by `warpcore scheduler --record FILE`.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Also check after each stimulus that the state does not contradict itself.")
+    ] = False,
+) -> None:
+    """Run a recording through the scheduler's decisions again, and say where they differ: a fault becomes a file."""
+    from warpcore.services.scheduler.store.recording import RecordError
+    from warpcore.services.scheduler.store.replaying import replay
+
+    try:
+        replayed = replay(file, check=check)
+    except RecordError as error:
+        raise CliError(str(error)) from None
+    if replayed.note:
+        output.note(replayed.note)
+    if replayed.difference is not None:
+        raise CliError(str(replayed.difference))
+    output.note(f"{replayed.stimuli} stimuli: all effects are equal")
 
 
 def discoverer(

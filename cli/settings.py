@@ -89,7 +89,7 @@ def import_(
 ) -> None:
     """Replace all settings by those of a file."""
     from warpcore.bus.messages import PreviewSettings, PutSettings, SettingsReply
-    from warpcore.services.session.settings import load_settings_file
+    from warpcore.services.session.migrations import load_settings_file
 
     settings = load_settings_file(file).to_dict()
     request = PreviewSettings(settings, whole=True) if dry_run else PutSettings(settings)

@@ -67,10 +67,11 @@ class SelectItem(Message, frozen=True):
 
 @message("item.prioritise", port=Port.CONTROL, answers=(Item,))
 class PrioritiseItem(Message, frozen=True):
-    """Set a movie's priority: higher goes first, 0 is ordinary."""
+    """Set a waiting movie's priority: higher goes first, 0 is ordinary; `first` puts it ahead of all others."""
 
     name: str
-    priority: int
+    priority: int = 0
+    first: bool = False
 
 
 @message("summary")

@@ -13,6 +13,7 @@ from warpcore.bus.messages import (
     GetSummary,
     Item,
     Items,
+    PrioritiseItem,
     RetryItem,
     SelectItem,
     Summary,
@@ -74,7 +75,10 @@ class ItemResource:
         resp.media = item_view(await ask(self._scheduler, SelectItem(name, Selection(selection)), Item))
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
-        """`POST …/retry`, optionally with `{"force": true}` to run all steps of a processed movie again."""
+        """`POST …/retry`, optionally with `{"force": true}`, or `POST …/priority` with `priority` or `first`."""
+        if name.endswith("/priority"):
+            resp.media = item_view(await ask(self._scheduler, await _priority(name, req), Item))
+            return
         name = _named(name, "/retry", req)
         body = only_fields(await read_object(req, optional=True), {"force": bool})
         resp.media = item_view(await ask(self._scheduler, RetryItem(name, body.get("force", False)), Item))
@@ -100,6 +104,21 @@ class TimestampResource:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Time and number of the last change."""
         resp.media = timestamp_view(await ask(self._scheduler, GetSummary(), Summary))
+
+
+async def _priority(path: str, req: falcon.asgi.Request) -> PrioritiseItem:
+    """What `POST …/priority` asks for: `{"priority": N}` or `{"first": true}`. Raises Problem."""
+    name = _named(path, "/priority", req)
+    body = only_fields(await read_object(req), {"priority": int, "first": bool})
+    priority, first = body.get("priority"), body.get("first", False)
+    if isinstance(priority, bool) or (priority is None) != first:
+        fault = {
+            "name": "priority",
+            "value": priority,
+            "problem": "a whole number is needed, or first: true without it",
+        }
+        raise Problem(falcon.HTTP_422, f"priority = {priority}: {fault['problem']}", errors=[fault])
+    return PrioritiseItem(name, priority or 0, first)
 
 
 def _named(path: str, action: str, req: falcon.asgi.Request) -> str:

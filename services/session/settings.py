@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ConfigDict, Field, ValidationError, create_model
@@ -35,7 +34,6 @@ __all__ = [
     "SettingsError",
     "changed_names",
     "described",
-    "load_settings_file",
     "parse_assignment",
     "parse_settings",
     "patch_settings",
@@ -183,20 +181,6 @@ def parse_assignment(text: str) -> dict[str, Any]:
     except json.JSONDecodeError:
         parsed = value
     return {section: {key: parsed}}
-
-
-def load_settings_file(path: Path) -> Settings:
-    """Settings from a JSON file. Raises SettingsError with the path in it where it cannot be read or is wrong."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError([{"name": str(path), "value": None, "problem": f"cannot be read: {error}"}]) from None
-    if not isinstance(raw, dict):
-        raise SettingsError([{"name": str(path), "value": None, "problem": "is not a JSON object of sections"}])
-    try:
-        return parse_settings(raw)
-    except SettingsError as error:
-        raise SettingsError([{**fault, "name": f"{path}: {fault['name']}"} for fault in error.errors]) from None
 
 
 def _told(error: dict[str, Any]) -> str:

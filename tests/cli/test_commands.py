@@ -23,7 +23,19 @@ def test_help_tells_of_all_commands_and_exit_codes(command: Command) -> None:
     assert done.returncode == 0
     services = ("discoverer", "scheduler", "tracker", "api", "worker")
     control = ("up", "tap", "status", "settings", "start")
-    for name in (*services, *control, "pause", "items", "retry", "select", "export", "process", "simulate", "demo"):
+    for name in (
+        *services,
+        *control,
+        "pause",
+        "items",
+        "first",
+        "retry",
+        "select",
+        "export",
+        "process",
+        "simulate",
+        "demo",
+    ):
         assert f" {name} " in done.stdout
     assert "Exit codes: 0 done" in done.stdout
 

@@ -1,4 +1,4 @@
-"""Gain and defect files are held against a movie when the setting is made: every kind of misfit, by the name of its setting."""
+"""Gain and defects files are compared with a movie when they are set: every misfit, by the name of its setting."""
 
 from __future__ import annotations
 

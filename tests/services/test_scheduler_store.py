@@ -13,9 +13,14 @@ import pytest
 
 from warpcore.bus import messages as wire
 from warpcore.services.scheduler.core.effects import CutLog, DropTask, Publish, SaveMovie, SaveSettings, SaveTask
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.rows import movie_from_row, movie_row, task_from_row, task_row
 from warpcore.services.scheduler.store import database as store_module
-from warpcore.services.scheduler.store.database import StateError, Store
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.restoring import restore
+from warpcore.services.scheduler.store.schema import StateError
+from warpcore.services.session.migrations import LATEST
 from warpcore.services.session.settings import Settings
 
 
@@ -33,18 +38,26 @@ def test_what_was_committed_is_read_back(tmp_path: Path) -> None:
     first = movie(1)
     first.failure = wire.Failure("input", "load", "truncated", "host")
     first.tell(3, 12.5, "found")
-    task = TaskRecord(7, 1, "w", "i", "process", ["ctf"], {"ctf": "abc"}, begun=True)
-    store.stage([SaveMovie(first), SaveTask(task), Publish("movie.added", {"x": 1}, 1), Publish("worker.log", {}, 0)])
-    store.stage([SaveSettings(Settings(), 4, "gain:1")])
+    task = TaskRecord(7, 1, "w", "i", "process", ["ctf"], {"ctf": "abc"}, state=LeaseState.BEGUN)
+    store.stage(
+        [
+            SaveMovie(movie_row(first)),
+            SaveTask(task_row(task)),
+            Publish("movie.added", {"x": 1}, 1),
+            Publish("worker.log", {}, 0),
+        ]
+    )
+    store.stage([SaveSettings(Settings().to_dict(), 4, "gain:1", {"ctf.volts": 7})])
     store.commit(99.0)
-    store.stage([SaveMovie(movie(2))])
+    store.stage([SaveMovie(movie_row(movie(2)))])
     store.close()
     again = opened(path)
     stored = again.load()
-    assert stored.movies == [first]
-    assert stored.tasks == [task]
+    assert [movie_from_row(row) for row in stored.movies] == [first]
+    assert [task_from_row(row) for row in stored.tasks] == [task]
     assert (stored.seq, stored.last_lease, stored.last_modified) == (1, 7, 99.0)
     assert (stored.settings, stored.revision, stored.references) == (Settings().to_dict(), 4, "gain:1")
+    assert (stored.migration, stored.set_aside) == (LATEST, {"ctf.volts": 7})
     assert again.changes(0, 10) == ([wire.Change(1, "movie.added", {"x": 1})], False)
     assert again.epoch == stored.epoch == store.epoch
     again.close()
@@ -52,13 +65,13 @@ def test_what_was_committed_is_read_back(tmp_path: Path) -> None:
 
 def test_two_leases_of_one_movie_cannot_be_stored(tmp_path: Path) -> None:
     store = opened(tmp_path / "state.db")
-    store.stage([SaveMovie(movie(1)), SaveTask(TaskRecord(1, 1, "w", "i", "process", [], {}))])
+    store.stage([SaveMovie(movie_row(movie(1))), SaveTask(task_row(TaskRecord(1, 1, "w", "i", "process", [], {})))])
     store.commit()
-    store.stage([SaveTask(TaskRecord(2, 1, "w", "i", "process", [], {}))])
+    store.stage([SaveTask(task_row(TaskRecord(2, 1, "w", "i", "process", [], {})))])
     with pytest.raises(StateError, match=r"cannot be written: UNIQUE"):
         store.commit()
     assert [task.lease for task in store.load().tasks] == [1]
-    store.stage([DropTask(1), SaveTask(TaskRecord(2, 1, "w", "i", "process", [], {}))])
+    store.stage([DropTask(1), SaveTask(task_row(TaskRecord(2, 1, "w", "i", "process", [], {})))])
     store.commit()
     assert [task.lease for task in store.load().tasks] == [2]
     store.close()
@@ -67,10 +80,15 @@ def test_two_leases_of_one_movie_cannot_be_stored(tmp_path: Path) -> None:
 def test_the_last_lease_never_goes_down(tmp_path: Path) -> None:
     store = opened(tmp_path / "state.db")
     for lease in (1, 2):
-        store.stage([SaveMovie(movie(lease)), SaveTask(TaskRecord(lease, lease, "w", "i", "process", [], {}))])
-    store.stage([SaveTask(TaskRecord(1, 1, "w", "i", "process", [], {}, begun=True))])
+        store.stage(
+            [
+                SaveMovie(movie_row(movie(lease))),
+                SaveTask(task_row(TaskRecord(lease, lease, "w", "i", "process", [], {}))),
+            ]
+        )
+    store.stage([SaveTask(task_row(TaskRecord(1, 1, "w", "i", "process", [], {}, state=LeaseState.BEGUN)))])
     store.commit()
-    store.stage([SaveTask(TaskRecord(1, 1, "w", "i", "process", [], {}, committed=True))])
+    store.stage([SaveTask(task_row(TaskRecord(1, 1, "w", "i", "process", [], {}, state=LeaseState.COMMITTED)))])
     store.commit()
     assert store.load().last_lease == 2
     store.close()
@@ -79,7 +97,7 @@ def test_the_last_lease_never_goes_down(tmp_path: Path) -> None:
 def test_effects_that_cannot_become_rows_leave_nothing_behind(tmp_path: Path) -> None:
     store = opened(tmp_path / "state.db")
     with pytest.raises(TypeError):
-        store.stage([SaveMovie(movie(1)), Publish("movie.added", {"x": object()}, 1)])
+        store.stage([SaveMovie(movie_row(movie(1))), Publish("movie.added", {"x": object()}, 1)])
     store.commit()
     assert store.load().movies == []
     store.close()
@@ -160,7 +178,7 @@ def test_a_database_of_another_program_or_a_newer_version_is_refused(tmp_path: P
 def test_a_database_with_an_unreadable_row_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     store = opened(path)
-    store.stage([SaveMovie(movie(1))])
+    store.stage([SaveMovie(movie_row(movie(1)))])
     store.commit()
     store.close()
     direct = sqlite3.connect(path)
@@ -168,8 +186,9 @@ def test_a_database_with_an_unreadable_row_is_refused(tmp_path: Path) -> None:
     direct.commit()
     direct.close()
     store = opened(path)
-    with pytest.raises(StateError, match=r"state\.db cannot be read, it is damaged"):
-        store.load()
+    where = {"data_directory": "/data", "processing_directory": str(tmp_path)}
+    with pytest.raises(StateError, match=r"state\.db cannot be read, it is damaged"), store.errors("read"):
+        restore(store.load(), now=0.0, **where)
     store.close()
 
 
@@ -201,6 +220,7 @@ import sys
 from pathlib import Path
 from warpcore.services.scheduler.core.effects import Publish, SaveMovie
 from warpcore.services.scheduler.core.records import MovieRecord
+from warpcore.services.scheduler.core.rows import movie_row
 from warpcore.services.scheduler.store.database import Store
 path = Path(sys.argv[1])
 store = Store(path, data_directory="/data", processing_directory=str(path.parent))
@@ -209,7 +229,8 @@ while True:
     effects = []
     for _ in range(20):
         seq += 1
-        effects += [SaveMovie(MovieRecord(seq, f"m{seq}", f"m{seq}.tif", 1, 1)), Publish("movie.added", {"n": seq}, seq)]
+        row = movie_row(MovieRecord(seq, f"m{seq}", f"m{seq}.tif", 1, 1))
+        effects += [SaveMovie(row), Publish("movie.added", {"n": seq}, seq)]
     store.stage(effects)
     store.commit()
     print(seq, flush=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import Selection
+from warpcore.bus.vocabulary import JobState, MovieStatus, Purpose
 from warpcore.services.scheduler.core import exporting, tasks
 from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.queue import Verdict
-from warpcore.services.scheduler.core.records import PROCESS, QUEUED, MovieRecord, TaskRecord, WorkerRecord
+from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.fingerprints import FingerprintPlan
 
@@ -16,7 +16,7 @@ def dispatch(state: State) -> None:
     """Assign all that can be assigned now, one to each worker before a second to any."""
     if state.paused:
         return
-    running = [job for job in state.exports.values() if job.state == "running" and len(job.pending)]
+    running = [job for job in state.exports.values() if job.state == JobState.RUNNING and len(job.pending)]
     if not len(state.queue) and not running:
         return
     while True:
@@ -39,7 +39,7 @@ def _assign_one(state: State, worker: WorkerRecord, exports: list[ExportRecord])
         if _elsewhere_first(state, worker, movie.avoid):
             return Verdict.SKIP
         if movie.suspect and worker.leases:
-            # It must run alone, to show whether it was the one: the worker ends what it holds, then takes it.
+            # It must run alone, to show whether it was to blame: the worker ends what it holds, then takes it.
             stopped = True
             return Verdict.STOP
         return Verdict.TAKE
@@ -58,8 +58,8 @@ def _assign_processing(state: State, worker: WorkerRecord, movie: MovieRecord) -
         return
     # The worker compares halves of fingerprints, and names what it keeps by them: both need today's form.
     movie.fingerprints = state.stored(movie, movie.fingerprints)
-    task = state.lease(movie, worker, PROCESS, run, state.wanted(movie))
-    state.move(movie, QUEUED, f"assigned to {worker.name}")
+    task = state.lease(movie, worker, Purpose.PROCESS, run, state.wanted(movie))
+    state.move(movie, MovieStatus.QUEUED, f"assigned to {worker.name}")
     _send(state, worker, movie, task, state.settings.to_dict())
 
 
@@ -99,7 +99,7 @@ def _send(
         results=movie.results,
         data_directory=state.data_directory,
         processing_directory=state.processing_directory,
-        selection=Selection(movie.selection),
+        selection=movie.selection,
         stored=movie.fingerprints,
         outputs=movie.outputs,
     )
@@ -109,11 +109,11 @@ def _send(
 
 def _holds_suspect(state: State, worker: WorkerRecord) -> bool:
     held = (state.tasks[lease] for lease in worker.leases)
-    return any(task.purpose == PROCESS and state.movies[task.movie].suspect for task in held)
+    return any(task.processes and state.movies[task.movie].suspect for task in held)
 
 
 def _elsewhere_first(state: State, worker: WorkerRecord, avoid: list[str]) -> bool:
-    """Whether a movie that went wrong on this worker should wait for another one that could take it."""
+    """Whether a movie that went wrong on this worker should wait for another worker."""
     if worker.name not in avoid:
         return False
     return any(other.usable and other.credit > 0 and other.name not in avoid for other in state.workers.values())

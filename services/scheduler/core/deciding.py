@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import DONE, MovieStatus
 from warpcore.services.scheduler.core import exporting, requests, restoring_outputs, tasks
 from warpcore.services.scheduler.core.effect import Decision, effect_of
-from warpcore.services.scheduler.core.effects import OutputsMissing, SaveSettings, Started
-from warpcore.services.scheduler.core.records import DONE, FAILED, OUTDATED, MovieRecord
+from warpcore.services.scheduler.core.effects import ChangeSettings, OutputsMissing, SaveSettings, Started
+from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.settings import Settings, changed_names
 from warpcore.services.steps.chain import CHAIN
 
 
-def change_settings(state: State, settings: Settings, references: str, *, dry: bool = False) -> None:
-    """Adopt settings: exactly the movies and steps that they touch become outdated. `dry`: only say what that would do."""
+def change_settings(state: State, stimulus: ChangeSettings) -> None:
+    """Adopt settings: exactly the movies and steps that they touch become outdated. Dry, only say what that would do."""
+    settings, references = stimulus.settings, stimulus.references
     names = changed_names(state.settings, settings)
-    if not names and references == state.references:
+    aside = {} if stimulus.whole else _still_set_aside(state, names)
+    if not names and references == state.references and aside == state.set_aside:
         effect = effect_of(state, [], [])
-    elif dry:
+    elif stimulus.dry:
         effect = _effect_if(state, settings, references, names)
     else:
+        state.set_aside = aside
         state.revision += 1
         _adopt(state, settings, references)
         state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names))
         decisions = list(_changes(state))
         effect = effect_of(state, names, decisions)
         _carry_out(state, decisions, f"settings {state.revision}")
-    state.reply(wire.SettingsReply(settings.to_dict(), state.revision, state.counts[OUTDATED], effect))
+    outdated = state.counts[MovieStatus.OUTDATED]
+    state.reply(wire.SettingsReply(settings.to_dict(), state.revision, outdated, effect))
 
 
 def _effect_if(state: State, settings: Settings, references: str, names: list[str]) -> wire.SettingsEffect:
@@ -42,13 +48,15 @@ def _effect_if(state: State, settings: Settings, references: str, names: list[st
 
 
 def start(state: State, stimulus: Started) -> None:
-    """Begin a run: gain or defects may have been replaced, and the steps' methods may be newer than the results."""
-    if state.derived:
-        # What is in force differs from the rows, and perhaps from what the log told: a snapshot makes sure.
+    """Begin a run: reference files may have been replaced, and the steps' methods may be newer than the results."""
+    if state.derived or state.migrated:
+        # The state differs from the rows, and perhaps from what the log told: subscribers take a snapshot.
         state.cut_log()
         state.derived = 0
-    if stimulus.references is not None and stimulus.references != state.references:
-        _adopt(state, state.settings, stimulus.references)
+    references = state.references if stimulus.references is None else stimulus.references
+    if references != state.references or state.migrated:
+        _adopt(state, state.settings, references)
+        state.migrated = False
     if stimulus.paused is not None:
         requests.pause(state, stimulus.paused)
     _carry_out(state, list(_changes(state)), "start")
@@ -56,7 +64,7 @@ def start(state: State, stimulus: Started) -> None:
 
 
 def outputs_missing(state: State, stimulus: OutputsMissing) -> None:
-    """Files are gone: their step and those after it run again. Results made anew since the look are left alone."""
+    """Files are gone: their step and those that build on it run again. Results made since the look are left alone."""
     movie = state.movies.get(stimulus.movie)
     if movie is None or movie.status not in DONE:
         return
@@ -68,9 +76,18 @@ def outputs_missing(state: State, stimulus: OutputsMissing) -> None:
     tasks.reconsider(state, movie, f"outputs of {', '.join(gone)} are gone")
 
 
+def _still_set_aside(state: State, changed: list[str]) -> dict[str, Any]:
+    """What stays set aside after these settings were changed: all for which there is no new value."""
+    return {
+        name: value
+        for name, value in state.set_aside.items()
+        if not [one for one in changed if one == name or one.startswith(f"{name}.")]
+    }
+
+
 def _adopt(state: State, settings: Settings, references: str) -> None:
     state.adopt(settings, references)
-    state.effects.append(SaveSettings(settings, state.revision, references))
+    state.effects.append(SaveSettings(settings.to_dict(), state.revision, references, dict(state.set_aside)))
 
 
 def _carry_out(state: State, changes: list[Decision], why: str) -> None:
@@ -79,7 +96,7 @@ def _carry_out(state: State, changes: list[Decision], why: str) -> None:
         state.cut_log()
     try:
         for movie, status, needed, reasons in changes:
-            if status == FAILED:
+            if status == MovieStatus.FAILED:
                 movie.forget_failures()
                 tasks.wait_again(state, movie, f"{why} touch the step that failed")
             else:
@@ -88,8 +105,10 @@ def _carry_out(state: State, changes: list[Decision], why: str) -> None:
         state.quiet = False
 
 
-def _revise(state: State, movie: MovieRecord, status: str, needed: list[str], reasons: list[str], why: str) -> None:
-    """Give a movie what its results deserve. In a bulk change no row is written: `derive` finds the same again at a restart."""
+def _revise(
+    state: State, movie: MovieRecord, status: MovieStatus, needed: list[str], reasons: list[str], why: str
+) -> None:
+    """Give a movie the status that was decided. A bulk change writes no row: `derive` decides it again at a restart."""
     state.need(movie, needed)
     if status in DONE:
         movie.filter_reasons = reasons
@@ -100,17 +119,20 @@ def _revise(state: State, movie: MovieRecord, status: str, needed: list[str], re
 
 
 def _changes(state: State) -> Iterable[Decision]:
-    """Movies that get another status, other steps to run or other filter reasons; `failed` stands for a failure made void."""
+    """Movies that get another status, other steps to run or other filter reasons.
+
+    `failed` stands for a movie whose failure no longer counts.
+    """
     for movie in state.movies.values():
-        if movie.status == FAILED:
+        if movie.status == MovieStatus.FAILED:
             if tasks.void(state, movie):
-                yield movie, FAILED, [], []
-        elif movie.status in DONE or (movie.status == OUTDATED and not movie.restoring):
+                yield movie, MovieStatus.FAILED, [], []
+        elif movie.status in DONE or (movie.status == MovieStatus.OUTDATED and not movie.restoring):
             needed = state.needed_steps(movie)
             if needed:
-                same = movie.status == OUTDATED and movie.outdated_steps == needed
+                same = movie.status == MovieStatus.OUTDATED and movie.outdated_steps == needed
                 if not same or movie.restore_to != state.fitting(movie):
-                    yield movie, OUTDATED, needed, []
+                    yield movie, MovieStatus.OUTDATED, needed, []
                 continue
             status, reasons = state.judge(movie)
             if movie.status != status or movie.filter_reasons != reasons:

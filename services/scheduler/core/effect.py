@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler.core.records import DONE, FAILED, OUTDATED, PROCESSED, MovieRecord
+from warpcore.bus.vocabulary import DONE, MovieStatus
+from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.steps.chain import CHAIN
 
-Decision = tuple[MovieRecord, str, list[str], list[str]]
+Decision = tuple[MovieRecord, MovieStatus, list[str], list[str]]
 """A movie, the status that it gets, the steps that it must run, and why the filter rejects it."""
 
 
@@ -19,15 +20,15 @@ def effect_of(state: State, changed: list[str], decisions: Iterable[Decision]) -
     counts: Counter[str] = Counter()
     runs: Counter[str] = Counter()
     for movie, status, needed, _ in decisions:
-        if status == FAILED:
+        if status == MovieStatus.FAILED:
             counts["retried"] += 1
-        elif status == OUTDATED and not state.fitting(movie):
+        elif status == MovieStatus.OUTDATED and not state.fitting(movie):
             counts["movies"] += 1
             runs.update(needed)
-        elif status == OUTDATED or movie.status not in DONE:
+        elif status == MovieStatus.OUTDATED or movie.status not in DONE:
             counts["kept"] += 1
         elif status != movie.status:
-            counts["accepted" if status == PROCESSED else "rejected"] += 1
+            counts["accepted" if status == MovieStatus.PROCESSED else "rejected"] += 1
     steps = {step: runs[step] for step in CHAIN.names if runs[step]}
     numbers = (counts[name] for name in ("movies", "kept", "rejected", "accepted", "retried"))
     return wire.SettingsEffect(changed, steps, *numbers)

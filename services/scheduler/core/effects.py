@@ -1,13 +1,16 @@
-"""What goes into the machine and what comes out: stimuli and effects, all plain data."""
+"""What goes into the machine and what comes out: stimuli and effects.
+
+Both are plain data, never live records: effects can be compared, recorded and replayed.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from warpcore.bus.schema import Message
-from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
-from warpcore.services.scheduler.core.records import Ban, MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.records import Ban
+from warpcore.services.scheduler.core.rows import ExportItemRow, ExportRow, MovieRow, TaskRow
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings
 
@@ -31,10 +34,15 @@ class FromWorker:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSettings:
-    """Checked settings; `references` are the identities of the files that they name. `dry`: only say what they would do."""
+    """Checked settings to put in force. `references` are the identities of the files that they name.
+
+    `whole`: they replace all settings, so that nothing that was set aside is wanted any more. `dry`: only say what they
+    would do.
+    """
 
     settings: Settings
     references: str
+    whole: bool = False
     dry: bool = False
 
 
@@ -68,9 +76,9 @@ class OutputsMissing:
 
 @dataclass(frozen=True, slots=True)
 class OutputsRestored:
-    """An end of putting a kept generation back: `generation` None where it could not be; `untouched` says that then nothing has changed.
+    """Putting a kept generation back has ended. `keys` name the generations that are kept now.
 
-    `keys` name the generations that are kept now.
+    `generation` is None where it could not be put back; `untouched` says that then no file has changed.
     """
 
     movie: int
@@ -95,16 +103,16 @@ Stimulus = (
 
 @dataclass(frozen=True, slots=True)
 class SaveMovie:
-    """Store a movie as it is now."""
+    """Store a movie."""
 
-    movie: MovieRecord
+    row: MovieRow
 
 
 @dataclass(frozen=True, slots=True)
 class SaveTask:
-    """Store a task as it is now."""
+    """Store a lease."""
 
-    task: TaskRecord
+    row: TaskRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +124,12 @@ class DropTask:
 
 @dataclass(frozen=True, slots=True)
 class SaveSettings:
-    """Store the settings in force."""
+    """Store the settings in force; `set_aside` are stored ones that this version cannot use, by dotted name."""
 
-    settings: Settings
+    settings: dict[str, Any]
     revision: int
     references: str
+    set_aside: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +155,10 @@ class LiftBan:
 
 @dataclass(frozen=True, slots=True)
 class SaveExport:
-    """Store an export job's head, and those of its movies that changed."""
+    """Store an export job, and those of its movies that changed."""
 
-    export: ExportRecord
-    items: list[tuple[int, ExportItem]]
+    row: ExportRow
+    items: tuple[ExportItemRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +172,7 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class CutLog:
-    """So much changed at once that the change log does not tell it: it no longer reaches back beyond `seq`."""
+    """So much changed at once that the change log does not tell it: the log now begins after `seq`."""
 
     seq: int
 
@@ -179,7 +188,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class RestoreOutputs:
-    """Put the kept outputs `key` of a movie back; `present` is what is on disk now, empty where that is not known."""
+    """Put the kept outputs `key` of a movie back. `present` is what is on disk now, empty where that is unknown."""
 
     movie: int
     name: str

@@ -2,91 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
+from warpcore.bus.vocabulary import ExportKind, ItemState, JobState
+from warpcore.services.scheduler.core import lives
+from warpcore.services.scheduler.core.lives import IllegalTransition, Life, Living
 from warpcore.services.scheduler.core.queue import OrderedQueue
+from warpcore.services.scheduler.core.records import NOT_STORED
 from warpcore.services.session.settings import Settings, SettingsError, patch_settings
 
-KINDS = ("micrographs", "particles")
 PRODUCTS = ("average", "halves", "stack", "deconvolution")
-
-PENDING = "pending"
-HELD = "held"
-"""Cannot be exported now (it runs, or waits to be processed again); looked at again when it can."""
-RUNNING = "running"
-DONE = "done"
-FAILED = "failed"
-DROPPED = "dropped"
-OPEN_ITEMS = (PENDING, HELD, RUNNING)
+OPEN_ITEMS = frozenset({ItemState.PENDING, ItemState.HELD, ItemState.RUNNING})
 
 
 @dataclass(slots=True)
-class ExportItem:
-    """One movie of a job."""
+class ExportItem(Living):
+    """One movie of a job: how often it went wrong, on which worker last, its files or its failure."""
 
-    state: str = PENDING
+    LIFE: ClassVar[Life] = lives.ITEM
+
+    state: ItemState = ItemState.PENDING
     attempts: int = 0
     avoid: str = ""
     files: list[str] = field(default_factory=list)
     message: str = ""
 
+    @property
+    def title(self) -> str:
+        """What it is."""
+        return "a movie of an export"
+
+    def told(self) -> Iterable[str]:
+        """What is known of earlier attempts."""
+        if self.attempts:
+            yield f"went wrong {self.attempts} times, on {self.avoid} last"
+        if self.message:
+            yield self.message
+
 
 @dataclass(slots=True)
-class ExportRecord:
-    """A job: `state` is running, collecting, done, cancelled or failed; `file` the summary that the tracker wrote."""
+class ExportRecord(Living):
+    """A job. `file` is the summary that the tracker wrote; `open`, `done` and `failed` count its items."""
+
+    LIFE: ClassVar[Life] = lives.JOB
 
     job: str
-    kind: str
-    options: dict[str, Any]
-    state: str = "running"
+    kind: str = ExportKind.MICROGRAPHS
+    options: dict[str, Any] = field(default_factory=dict)
+    state: JobState = JobState.RUNNING
     file: str = ""
-    items: dict[int, ExportItem] = field(default_factory=dict)
-    pending: OrderedQueue = field(default_factory=OrderedQueue)
-    open: int = 0
-    done: int = 0
-    failed: int = 0
+    items: dict[int, ExportItem] = field(default_factory=dict, metadata=NOT_STORED)
+    pending: OrderedQueue = field(default_factory=OrderedQueue, metadata=NOT_STORED)
+    open: int = field(default=0, metadata=NOT_STORED)
+    done: int = field(default=0, metadata=NOT_STORED)
+    failed: int = field(default=0, metadata=NOT_STORED)
 
     def count(self) -> None:
         """Count the items and queue the pending ones, after they were read or made."""
         states = [item.state for item in self.items.values()]
         self.open = sum(state in OPEN_ITEMS for state in states)
-        self.done = states.count(DONE)
-        self.failed = states.count(FAILED)
+        self.done = states.count(ItemState.DONE)
+        self.failed = states.count(ItemState.FAILED)
         for movie, item in self.items.items():
-            if item.state == PENDING:
+            if item.state == ItemState.PENDING:
                 self.pending.put(movie, (movie,))
 
-    def set_state(self, movie: int, state: str) -> ExportItem:
-        """Move one movie of the job to another state, counts and queue with it."""
+    def move(self, movie: int, state: ItemState, why: str) -> ExportItem:
+        """Change the state of one movie of the job, with counts and queue. Raises IllegalTransition."""
         item = self.items[movie]
-        self.open += (state in OPEN_ITEMS) - (item.state in OPEN_ITEMS)
-        self.done += (state == DONE) - (item.state == DONE)
-        self.failed += (state == FAILED) - (item.state == FAILED)
-        item.state = state
-        if state == PENDING:
+        before = item.state
+        if before != state and (before, state) not in lives.ITEM:
+            raise IllegalTransition(f"movie {movie} of {self.job}", before, state, why, [*self.told(), *item.told()])
+        item.become(state, why)
+        self.open += (state in OPEN_ITEMS) - (before in OPEN_ITEMS)
+        self.done += (state == ItemState.DONE) - (before == ItemState.DONE)
+        self.failed += (state == ItemState.FAILED) - (before == ItemState.FAILED)
+        if state == ItemState.PENDING:
             self.pending.put(movie, (movie,))
         else:
             self.pending.remove(movie)
         return item
 
+    @property
+    def title(self) -> str:
+        """Its name."""
+        return f"export {self.job}"
+
+    def told(self) -> Iterable[str]:
+        """How far it is."""
+        yield f"{self.kind}, {self.done} done, {self.failed} failed, {self.open} open of {len(self.items)}"
+
 
 def export_settings(settings: Settings, kind: str, options: dict[str, Any]) -> Settings:
-    """Settings of a job: only the products asked for (averages where none is named), all else as set. Raises SettingsError.
+    """Settings of a job: only the products asked for (averages where none is named), all else as in force.
 
-    `options` are names of the `export` section.
+    `options` are names of the `export` section. Raises SettingsError.
     """
-    if kind not in KINDS:
-        raise SettingsError([{"name": "kind", "value": kind, "problem": f"must be one of {', '.join(KINDS)}"}])
+    if kind not in list(ExportKind):
+        raise SettingsError([{"name": "kind", "value": kind, "problem": f"must be one of {', '.join(ExportKind)}"}])
     products: dict[str, Any] = dict.fromkeys(PRODUCTS, False)
-    products["particles"] = kind == "particles"
-    if kind == "micrographs" and not any(name in options for name in PRODUCTS):
+    products["particles"] = kind == ExportKind.PARTICLES
+    if kind == ExportKind.MICROGRAPHS and not any(name in options for name in PRODUCTS):
         products["average"] = True
     made = patch_settings(settings, {"export": {**products, **options}})
-    if made.export.particles != (kind == "particles"):
+    if made.export.particles != (kind == ExportKind.PARTICLES):
         problem = f"an export of {kind} is asked for; start one of the other kind"
         raise SettingsError([{"name": "export.particles", "value": made.export.particles, "problem": problem}])
-    if kind == "micrographs" and not any(getattr(made.export, name) for name in PRODUCTS):
+    if kind == ExportKind.MICROGRAPHS and not any(getattr(made.export, name) for name in PRODUCTS):
         problem = f"nothing to export; switch on at least one of {', '.join(PRODUCTS)}"
         raise SettingsError([{"name": "export", "value": None, "problem": problem}])
     return made

@@ -1,34 +1,22 @@
-"""Export jobs: one task a movie, after all processing tasks; then the tracker collects what particles make one file."""
+"""Export jobs: one lease a movie, after all processing; then the tracker makes one file of what particles there are."""
 
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import ErrorCode
+from warpcore.bus.vocabulary import DONE, ErrorCode, ExportKind, ItemState, JobState, MovieStatus, Selection
 from warpcore.services.scheduler.core import views
-from warpcore.services.scheduler.core.effects import SaveExport
-from warpcore.services.scheduler.core.export_records import (
-    DONE,
-    DROPPED,
-    FAILED,
-    HELD,
-    OPEN_ITEMS,
-    PENDING,
-    RUNNING,
-    ExportItem,
-    ExportRecord,
-    export_settings,
-)
-from warpcore.services.scheduler.core.records import DONE as DONE_STATUSES
-from warpcore.services.scheduler.core.records import FAILED as FAILED_STATUS
-from warpcore.services.scheduler.core.records import PROCESS, PROCESSED, MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.export_records import OPEN_ITEMS, ExportItem, ExportRecord, export_settings
+from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.settings import Settings, SettingsError
 
 MOST_ATTEMPTS = 3
 
 
+@handles(wire.StartExport)
 def start(state: State, message: wire.StartExport) -> None:
-    """Begin a job over the movies that are processed now."""
+    """Starts an export job over the movies that are processed now."""
     try:
         export_settings(state.settings, message.kind, message.options)
     except SettingsError as error:
@@ -36,66 +24,67 @@ def start(state: State, message: wire.StartExport) -> None:
         return
     unknown = [name for name in message.names or [] if name not in state.by_name]
     if unknown:
-        state.reply(
-            wire.Error(ErrorCode.NOT_FOUND, f"no movie is called {unknown[0]!r} ({len(unknown)} unknown names)")
-        )
+        text = f"no movie is called {unknown[0]!r} ({len(unknown)} unknown names)"
+        state.reply(wire.Error(ErrorCode.NOT_FOUND, text))
         return
     movies = _candidates(state, message)
     if not movies:
-        what = "processed movie with picks" if message.kind == "particles" else "processed movie"
-        state.reply(wire.Error(ErrorCode.CONFLICT, f"nothing to export: there is no {what} among those asked for"))
+        what = "processed movie with picks" if message.kind == ExportKind.PARTICLES else "processed movie"
+        text = f"nothing to export: there is no {what} among those asked for"
+        state.reply(wire.Error(ErrorCode.CONFLICT, text))
         return
     job = ExportRecord(f"{message.kind}-{len(state.exports) + 1}", message.kind, message.options)
     job.items = {movie.id: ExportItem() for movie in movies}
     job.count()
     state.exports[job.job] = job
-    state.effects.append(SaveExport(job, list(job.items.items())))
+    state.save_export(job, *job.items)
     _tell(state, job, "export.started")
     state.reply(views.export_head(job))
 
 
+@handles(wire.GetExport, reads=True)
 def get(state: State, message: wire.GetExport) -> None:
-    """A job as it stands."""
-    job = state.exports.get(message.job)
-    if job is None:
-        state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no export job is called {message.job!r}"))
-        return
-    names = {id: state.movies[id].name for id, item in job.items.items() if item.state == FAILED}
-    state.reply(views.export_view(job, names, max(0, message.after)))
+    """A job as it stands, with a page of its files."""
+    job = _named(state, message.job)
+    if job is not None:
+        failed = [id for id, item in job.items.items() if item.state == ItemState.FAILED]
+        names = {id: state.movies[id].name for id in failed}
+        state.reply(views.export_view(job, names, max(0, message.after)))
 
 
+@handles(wire.GetExports, reads=True)
 def names(state: State, message: wire.GetExports) -> None:
-    """The jobs in one state, or all."""
+    """The names of the jobs in one state, or of all."""
     jobs = state.exports.values()
     state.reply(wire.Exports([job.job for job in jobs if message.state in (None, job.state)]))
 
 
+@handles(wire.CancelExport)
 def cancel(state: State, message: wire.CancelExport) -> None:
-    """Give up what has not begun."""
-    job = state.exports.get(message.job)
+    """Gives up what of a job has not begun."""
+    job = _named(state, message.job)
     if job is None:
-        state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no export job is called {message.job!r}"))
         return
-    if job.state == "running":
-        dropped = [id for id, item in job.items.items() if item.state in (PENDING, HELD)]
+    if job.state == JobState.RUNNING:
+        dropped = [id for id, item in job.items.items() if item.state in (ItemState.PENDING, ItemState.HELD)]
         for id in dropped:
-            job.set_state(id, DROPPED)
-            state.held_exports.get(id, set()).discard(job.job)
-        job.state = "cancelled"
-        state.effects.append(SaveExport(job, [(id, job.items[id]) for id in dropped]))
+            state.move_item(job, id, ItemState.DROPPED, "cancelled")
+        job.become(JobState.CANCELLED, "by the user")
+        state.save_export(job, *dropped)
         _tell(state, job, "export.done")
     state.reply(views.export_head(job))
 
 
+@handles(wire.ExportCollected)
 def collected(state: State, message: wire.ExportCollected) -> None:
-    """The tracker has written the job's summary file; said twice, it is done once."""
-    job = state.exports.get(message.job)
+    """The tracker has written a job's summary file."""
+    job = _named(state, message.job)
     if job is None:
-        state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no export job is called {message.job!r}"))
         return
-    if job.state == "collecting":
-        job.state, job.file = "done", message.file
-        state.effects.append(SaveExport(job, []))
+    if job.state == JobState.COLLECTING:
+        job.become(JobState.DONE, "collected")
+        job.file = message.file
+        state.save_export(job)
         _tell(state, job, "export.done")
     state.reply(wire.Ok())
 
@@ -106,98 +95,120 @@ def job_settings(state: State, job: ExportRecord) -> Settings:
 
 
 def ready(state: State, job: ExportRecord, movie: MovieRecord) -> bool:
-    """Whether a pending movie can be exported now; one that cannot is held until it is free and processed, or fails in the job."""
-    if movie.selection == "exclude" or movie.status == FAILED_STATUS:
-        _end_item(state, job, movie.id, FAILED, message=_why_not(movie))
+    """Whether a pending movie can be exported now.
+
+    One that is busy or must be processed again is held until it is ready; a failed or excluded one fails in the job.
+    """
+    if movie.selection == Selection.EXCLUDE or movie.status == MovieStatus.FAILED:
+        _end_item(state, job, movie.id, ItemState.FAILED, message=_why_not(movie))
         return False
-    if movie.lease is not None or movie.status not in DONE_STATUSES:
-        job.set_state(movie.id, HELD)
-        state.held_exports.setdefault(movie.id, set()).add(job.job)
+    if movie.lease is not None or movie.status not in DONE:
+        state.move_item(job, movie.id, ItemState.HELD, f"the movie is {movie.status}")
         return False
     return True
 
 
 def begun(state: State, job: ExportRecord, movie: MovieRecord) -> None:
     """A movie of the job was assigned."""
-    item = job.set_state(movie.id, RUNNING)
-    state.effects.append(SaveExport(job, [(movie.id, item)]))
+    state.move_item(job, movie.id, ItemState.RUNNING, "assigned")
+    state.save_export(job, movie.id)
 
 
 def finished(state: State, task: TaskRecord, outputs: dict[str, list[str]]) -> None:
     """A movie of a job is exported."""
     job = state.exports[task.purpose]
     files = [file for step in outputs.values() for file in step]
-    _end_item(state, job, task.movie, DONE, files=files)
+    _end_item(state, job, task.movie, ItemState.DONE, files=files)
 
 
 def failed(state: State, task: TaskRecord, text: str, *, again: bool, counted: bool = True) -> None:
-    """A movie of a job went wrong or its lease was taken back: again, elsewhere first, or failed in the job."""
+    """A movie of a job went wrong, or its lease was taken back: it is tried again, elsewhere first, or it fails."""
     job = state.exports[task.purpose]
     item = job.items[task.movie]
     if counted:
         item.attempts += 1
         item.avoid = task.worker
-    if job.state == "cancelled":
-        _end_item(state, job, task.movie, DROPPED)
+    if job.state == JobState.CANCELLED:
+        _end_item(state, job, task.movie, ItemState.DROPPED)
     elif not again or item.attempts >= MOST_ATTEMPTS:
-        _end_item(state, job, task.movie, FAILED, message=text)
+        _end_item(state, job, task.movie, ItemState.FAILED, message=text)
     else:
-        job.set_state(task.movie, PENDING)
-        state.effects.append(SaveExport(job, [(task.movie, item)]))
+        state.move_item(job, task.movie, ItemState.PENDING, text)
+        state.save_export(job, task.movie)
     release_held(state, state.movies[task.movie])
 
 
 def hold(state: State, task: TaskRecord) -> None:
-    """The lease of an export was taken back since its movie changed: its turn comes when it is processed again."""
-    if task.purpose != PROCESS:
+    """The file was replaced while it was exported: the movie is exported once it is processed again."""
+    if not task.processes:
         failed(state, task, "the file was replaced", again=True, counted=False)
 
 
 def release_held(state: State, movie: MovieRecord) -> None:
     """The movie is free or settled now: jobs that waited for it look at it again."""
     for name in state.held_exports.pop(movie.id, ()):
-        state.exports[name].set_state(movie.id, PENDING)
+        state.move_item(state.exports[name], movie.id, ItemState.PENDING, f"the movie is {movie.status}")
+
+
+def _named(state: State, name: str) -> ExportRecord | None:
+    job = state.exports.get(name)
+    if job is None:
+        state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no export job is called {name!r}"))
+    return job
 
 
 def _candidates(state: State, message: wire.StartExport) -> list[MovieRecord]:
     if message.names is None:
-        movies = [movie for movie in state.movies.values() if movie.status == PROCESSED]
+        movies = [movie for movie in state.movies.values() if movie.status == MovieStatus.PROCESSED]
     else:
         named = {state.by_name[name].id for name in message.names}
-        movies = [state.movies[id] for id in sorted(named) if state.movies[id].status in DONE_STATUSES]
-    movies = [movie for movie in movies if movie.selection != "exclude"]
-    if message.kind == "particles":
+        movies = [state.movies[id] for id in sorted(named) if state.movies[id].status in DONE]
+    movies = [movie for movie in movies if movie.selection != Selection.EXCLUDE]
+    if message.kind == ExportKind.PARTICLES:
         movies = [movie for movie in movies if "picking" in views.valid_results(movie, state.plan.off)]
     return movies
 
 
 def _why_not(movie: MovieRecord) -> str:
-    if movie.selection == "exclude":
+    if movie.selection == Selection.EXCLUDE:
         return "excluded by the user"
     return f"the movie has failed: {movie.failure.message if movie.failure is not None else ''}"
 
 
 def _end_item(
-    state: State, job: ExportRecord, movie: int, result: str, *, files: list[str] | None = None, message: str = ""
+    state: State,
+    job: ExportRecord,
+    movie: int,
+    result: ItemState,
+    *,
+    files: list[str] | None = None,
+    message: str = "",
 ) -> None:
     item = job.items[movie]
     if item.state not in OPEN_ITEMS:
         return
-    item = job.set_state(movie, result)
+    state.move_item(job, movie, result, message or str(result))
     item.files, item.message = files or [], message
-    ended = job.open == 0 and job.state == "running"
+    ended = job.open == 0 and job.state == JobState.RUNNING
     if ended:
-        job.state = "failed" if job.done == 0 else "collecting" if job.kind == "particles" else "done"
-    state.effects.append(SaveExport(job, [(movie, item)]))
+        job.become(_ended(job), "its last movie has ended")
+    state.save_export(job, movie)
     if ended:
-        _tell(state, job, "export.collecting" if job.state == "collecting" else "export.done")
-    elif job.state == "running" and _percent(job, 0) != _percent(job, 1):
+        _tell(state, job, "export.collecting" if job.state == JobState.COLLECTING else "export.done")
+    elif job.state == JobState.RUNNING and _percent(job, 0) != _percent(job, 1):
         _tell(state, job, "export.progress")
     release_held(state, state.movies[movie])
 
 
+def _ended(job: ExportRecord) -> JobState:
+    """The state of a job whose movies have all ended."""
+    if job.done == 0:
+        return JobState.FAILED
+    return JobState.COLLECTING if job.kind == ExportKind.PARTICLES else JobState.DONE
+
+
 def _percent(job: ExportRecord, before: int) -> int:
-    """Whole percents done, `before` movies ago: progress is told once a percent, so that large jobs do not flood the log."""
+    """Whole percents done, `before` movies ago: progress is told once a percent, so that large jobs spare the log."""
     return (job.done + job.failed - before) * 100 // len(job.items)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import ErrorCode, FailureKind
+from warpcore.bus.vocabulary import LEASED, WAITING, ErrorCode, FailureKind, MovieStatus
 from warpcore.services.scheduler.core import exporting, tasks, views
-from warpcore.services.scheduler.core.records import FAILED, LEASED, WAITING, MovieRecord
+from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.paths import PathOutsideError, inside, movie_root
 
@@ -15,8 +16,9 @@ MOST_FILES = 2000
 LONGEST_PATH = 4096
 
 
+@handles(wire.RegisterFiles)
 def register(state: State, message: wire.RegisterFiles) -> None:
-    """Register whole files. All or none: one impossible entry refuses the message."""
+    """Registers whole files, all or none: one impossible entry refuses the message."""
     fault = _fault(message)
     if fault:
         state.reply(wire.Error(ErrorCode.INVALID, fault))
@@ -35,6 +37,7 @@ def register(state: State, message: wire.RegisterFiles) -> None:
     state.reply(wire.FilesRegistered(added, known, replaced))
 
 
+@handles(wire.GetKnownFiles, reads=True)
 def known(state: State, message: wire.GetKnownFiles) -> None:
     """A page of the registered files."""
     files = []
@@ -73,24 +76,20 @@ def _fault(message: wire.RegisterFiles) -> str:
 def _add(state: State, file: wire.FoundFile) -> None:
     root = movie_root(file.path)
     first = state.by_name.get(root)
-    movie = MovieRecord(len(state.movies) + 1, root, file.path, file.size, file.mtime_ns)
+    status = MovieStatus.UNPROCESSED if first is None else MovieStatus.FAILED
+    movie = MovieRecord(len(state.movies) + 1, root, file.path, file.size, file.mtime_ns, status)
     movie.tell(state.seq, state.wall, "found")
     if first is not None:
         movie.name = file.path if file.path not in state.by_name else f"{file.path}#{movie.id}"
-        movie.status = FAILED
-        movie.failure = wire.Failure(
-            FailureKind.CONFLICT,
-            "load",
-            f"its outputs would have the names of those of {first.path}; rename one of the two movies",
-            "",
-        )
+        text = f"its outputs would have the names of those of {first.path}; rename one of the two movies"
+        movie.failure = wire.Failure(FailureKind.CONFLICT, "load", text, "")
         movie.tell(state.seq, state.wall, f"failed: conflicts with {first.path}")
     state.add(movie)
 
 
 def _replace(state: State, movie: MovieRecord, file: wire.FoundFile) -> None:
     movie.size, movie.mtime_ns = file.size, file.mtime_ns
-    if movie.failure is not None and movie.failure.kind == "conflict":
+    if movie.failure is not None and movie.failure.kind == FailureKind.CONFLICT:
         state.changed(movie)
         return
     movie.forget_failures()
@@ -100,9 +99,9 @@ def _replace(state: State, movie: MovieRecord, file: wire.FoundFile) -> None:
         exporting.hold(state, task)
     state.need(movie, state.needed_steps(movie) if movie.results else [])
     if movie.outdated_steps or not movie.results or movie.restoring:
-        # An unprocessed movie that waits stays as it is, but for its place if it was parked.
+        # An unprocessed movie keeps its status; if it was parked, it waits in the queue again.
         state.move(movie, movie.waiting_status, "the file was replaced")
-    elif movie.status in WAITING | LEASED | {FAILED}:
+    elif movie.status in WAITING | LEASED | {MovieStatus.FAILED}:
         tasks.settle(state, movie, "the file is as it was")
     else:
         state.changed(movie)

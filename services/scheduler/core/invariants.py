@@ -1,13 +1,13 @@
-"""What must hold of the state after every stimulus. Tests check it always, the shell never needs to."""
+"""What must be true of the state after every stimulus. Tests and replays check it; the shell does not."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from warpcore.services.scheduler.core.export_records import DONE, FAILED, HELD, OPEN_ITEMS, PENDING, RUNNING
-from warpcore.services.scheduler.core.records import DONE as DONE_STATUSES
-from warpcore.services.scheduler.core.records import FAILED as FAILED_STATUS
-from warpcore.services.scheduler.core.records import LEASED, OUTDATED, PROCESS, STATUSES, UNPROCESSED, WAITING
+from warpcore.bus.vocabulary import DONE, LEASED, WAITING, ItemState, JobState, MovieStatus, Selection, WorkerState
+from warpcore.services.scheduler.core.export_records import OPEN_ITEMS, ExportRecord
+from warpcore.services.scheduler.core.lives import LeaseState
+from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
 from warpcore.services.scheduler.core.registry import MOST_CREDIT
 from warpcore.services.scheduler.core.state import State
 
@@ -18,8 +18,13 @@ class InvariantError(AssertionError):
 
 def validate(state: State) -> None:
     """Raises InvariantError for the first contradiction found."""
-    _movies(state)
+    _maps(state)
+    for movie in state.movies.values():
+        _waiting(state, movie)
+        _status(state, movie)
     _leases(state)
+    for worker in state.workers.values():
+        _worker(state, worker)
     _exports(state)
 
 
@@ -28,72 +33,92 @@ def _require(holds: object, text: str) -> None:
         raise InvariantError(text)
 
 
-def _movies(state: State) -> None:
+def _maps(state: State) -> None:
     _require(list(state.movies) == list(range(1, len(state.movies) + 1)), "movie ids are not 1, 2, 3, …")
     _require(len(state.by_name) == len(state.by_path) == len(state.movies), "a movie is missing in a map")
     counts = Counter(movie.status for movie in state.movies.values())
-    _require(state.counts == {status: counts[status] for status in STATUSES}, f"counts {state.counts} are not {counts}")
+    _require(state.counts == {one: counts[one] for one in MovieStatus}, f"counts {state.counts} are not {counts}")
     for movie in state.movies.values():
-        where = f"{movie.name} ({movie.status})"
-        _require(
-            state.by_name[movie.name] is movie and state.by_path[movie.path] is movie, f"{where} is not in the maps"
-        )
-        waits = movie.status in WAITING and movie.selection != "exclude" and movie.lease is None
-        restoring = bool(movie.restore_to or movie.restoring)
-        waits = waits and not restoring
-        restorable = movie.restore_to and not movie.restoring and movie.lease is None
-        _require((movie.id in state.to_restore) == bool(restorable), f"{where}: to be restored")
-        _require((movie.id in state.restoring) == bool(movie.restoring), f"{where}: restoring")
-        _require(not restoring or movie.status == OUTDATED, f"{where} is restored")
-        parked = movie.id in state.parked
-        _require((movie.id in state.queue) == (waits and movie.parked_until is None), f"{where}: queue")
-        _require(parked == (waits and movie.parked_until is not None), f"{where}: parked")
-        _require((movie.failure is not None) == (movie.status == FAILED_STATUS), f"{where}: failure {movie.failure}")
-        task = state.tasks.get(movie.lease) if movie.lease is not None else None
-        _require((task is None) == (movie.lease is None), f"{where}: lease {movie.lease} has no task")
-        processing = task is not None and task.purpose == PROCESS
-        _require((movie.status in LEASED) == processing, f"{where}: lease {movie.lease}")
-        if task is not None:
-            _require(task.movie == movie.id, f"{where}: its lease is another movie's")
-        if movie.status == UNPROCESSED:
-            _require(not movie.results, f"{where} has results")
-        if movie.status in DONE_STATUSES:
-            _require(not state.needed_steps(movie), f"{where} needs {state.needed_steps(movie)}")
-            _require(state.judge(movie) == (movie.status, movie.filter_reasons), f"{where}: {movie.filter_reasons}")
-        if movie.status == OUTDATED and not movie.restoring:
-            needed = state.needed_steps(movie)
-            _require(needed and needed == movie.outdated_steps, f"{where}: {movie.outdated_steps} for {needed}")
+        found = state.by_name[movie.name] is movie and state.by_path[movie.path] is movie
+        _require(found, f"{movie.name} is not in the maps")
+
+
+def _waiting(state: State, movie: MovieRecord) -> None:
+    where = f"{movie.name} ({movie.status})"
+    restoring = bool(movie.restore_to or movie.restoring)
+    restorable = movie.restore_to and not movie.restoring and movie.lease is None
+    _require((movie.id in state.to_restore) == bool(restorable), f"{where}: to be restored")
+    _require((movie.id in state.restoring) == bool(movie.restoring), f"{where}: restoring")
+    _require(not restoring or movie.status == MovieStatus.OUTDATED, f"{where} is restored")
+    waits = movie.status in WAITING and movie.selection != Selection.EXCLUDE and movie.lease is None and not restoring
+    _require((movie.id in state.queue) == (waits and movie.parked_until is None), f"{where}: queue")
+    _require((movie.id in state.parked) == (waits and movie.parked_until is not None), f"{where}: parked")
+
+
+def _status(state: State, movie: MovieRecord) -> None:
+    where = f"{movie.name} ({movie.status})"
+    _require(isinstance(movie.status, MovieStatus) and isinstance(movie.selection, Selection), f"{where}: words")
+    failed = movie.status == MovieStatus.FAILED
+    _require((movie.failure is not None) == failed, f"{where}: failure {movie.failure}")
+    task = state.tasks.get(movie.lease) if movie.lease is not None else None
+    _require((task is None) == (movie.lease is None), f"{where}: lease {movie.lease} has no task")
+    processing = task is not None and task.processes
+    _require((movie.status in LEASED) == processing, f"{where}: lease {movie.lease}")
+    if task is not None:
+        _require(task.movie == movie.id, f"{where}: its lease is another movie's")
+    if task is not None and processing:
+        _require((movie.status == MovieStatus.PROCESSING) == task.begun, f"{where}: its lease is {task.state}")
+    if movie.status == MovieStatus.UNPROCESSED:
+        _require(not movie.results, f"{where} has results")
+    if movie.status in DONE:
+        _require(not state.needed_steps(movie), f"{where} needs {state.needed_steps(movie)}")
+        _require(state.judge(movie) == (movie.status, movie.filter_reasons), f"{where}: {movie.filter_reasons}")
+    if movie.status == MovieStatus.OUTDATED and not movie.restoring:
+        needed = state.needed_steps(movie)
+        _require(needed and needed == movie.outdated_steps, f"{where}: {movie.outdated_steps} for {needed}")
 
 
 def _leases(state: State) -> None:
+    live = (LeaseState.ASSIGNED, LeaseState.BEGUN, LeaseState.COMMITTED)
     for task in state.tasks.values():
         _require(task.lease <= state.last_lease, f"lease {task.lease} was never given")
         _require(state.movies[task.movie].lease == task.lease, f"lease {task.lease} is not that of its movie")
         _require(task.worker in state.workers, f"lease {task.lease} is held by nobody")
+        _require(task.state in live, f"lease {task.lease} is {task.state} and still held")
     held = Counter(lease for worker in state.workers.values() for lease in worker.leases)
     _require(held == Counter(list(state.tasks)), f"workers hold {dict(held)}, tasks are {list(state.tasks)}")
-    for worker in state.workers.values():
-        _require(all(state.tasks[lease].worker == worker.name for lease in worker.leases), f"{worker.name}: leases")
-        _require(len(worker.leases) <= MOST_CREDIT, f"{worker.name} holds {len(worker.leases)} leases")
-        _require(0 <= worker.credit <= MOST_CREDIT, f"{worker.name} has credit {worker.credit}")
-        idle = not worker.alive or worker.set_aside
-        _require(not (idle and worker.leases), f"{worker.name} is gone or set aside and holds leases")
-        processing = [state.tasks[lease] for lease in worker.leases if state.tasks[lease].purpose == PROCESS]
-        suspects = [task for task in processing if state.movies[task.movie].suspect]
-        _require(not suspects or len(worker.leases) == 1, f"{worker.name}: a suspect does not run alone")
+
+
+def _worker(state: State, worker: WorkerRecord) -> None:
+    where = f"{worker.name} ({worker.state})"
+    held = [state.tasks[lease] for lease in worker.leases]
+    _require(all(task.worker == worker.name for task in held), f"{where}: leases")
+    _require(len(held) <= MOST_CREDIT, f"{where} holds {len(held)} leases")
+    _require(0 <= worker.credit <= MOST_CREDIT, f"{where} has credit {worker.credit}")
+    _require((worker.state == WorkerState.BUSY) == bool(held), f"{where} holds {worker.leases}")
+    _require((worker.state == WorkerState.SET_ASIDE) <= (worker.name in state.bans), f"{where} has no ban")
+    suspects = [task for task in held if task.processes and state.movies[task.movie].suspect]
+    _require(not suspects or len(held) == 1, f"{where}: a suspect does not run alone")
 
 
 def _exports(state: State) -> None:
-    running = {(task.purpose, task.movie) for task in state.tasks.values() if task.purpose != PROCESS}
+    running = {(task.purpose, task.movie) for task in state.tasks.values() if not task.processes}
     for job in state.exports.values():
-        states = Counter(item.state for item in job.items.values())
-        _require(job.open == sum(states[one] for one in OPEN_ITEMS), f"{job.job}: open")
-        _require((job.done, job.failed) == (states[DONE], states[FAILED]), f"{job.job}: counts")
-        _require((job.state == "running") <= (job.open > 0), f"{job.job} is running with nothing open")
+        _job(job)
         for movie, item in job.items.items():
-            _require((item.state == RUNNING) == ((job.job, movie) in running), f"{job.job}: {movie} is {item.state}")
-            _require((item.state == PENDING) == (movie in job.pending), f"{job.job}: {movie} pending")
+            where = f"{job.job}: {movie} is {item.state}"
+            _require((item.state == ItemState.RUNNING) == ((job.job, movie) in running), f"{where}: running")
+            _require((item.state == ItemState.PENDING) == (movie in job.pending), f"{where}: pending")
             waits = job.job in state.held_exports.get(movie, ())
-            _require((item.state == HELD) == waits, f"{job.job}: {movie} is {item.state}, held: {waits}")
+            _require((item.state == ItemState.HELD) == waits, f"{where}, held: {waits}")
     jobs = {purpose for purpose, _ in running}
     _require(jobs <= set(state.exports), f"exports of unknown jobs {jobs}")
+
+
+def _job(job: ExportRecord) -> None:
+    states = Counter(item.state for item in job.items.values())
+    _require(job.open == sum(states[one] for one in OPEN_ITEMS), f"{job.job}: open")
+    _require((job.done, job.failed) == (states[ItemState.DONE], states[ItemState.FAILED]), f"{job.job}: counts")
+    _require((job.state == JobState.RUNNING) <= (job.open > 0), f"{job.job} is running with nothing open")
+    ended = job.state in (JobState.DONE, JobState.FAILED, JobState.COLLECTING)
+    _require(ended <= (job.open == 0), f"{job.job} is {job.state} with {job.open} open")

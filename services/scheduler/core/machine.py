@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from warpcore.bus import messages as wire
-from warpcore.bus.schema import Message
+from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import (
     assigning,
+    choices,
     deciding,
     exporting,
     files,
     registry,
+    reports,
     requests,
     restoring_outputs,
     tasks,
@@ -26,21 +25,23 @@ from warpcore.services.scheduler.core.effects import (
     FromWorker,
     OutputsMissing,
     OutputsRestored,
-    Send,
     Started,
     Stimulus,
     Tick,
 )
+from warpcore.services.scheduler.core.handlers import Place, handler_of
+from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
-ControlHandler = Callable[[State, Any], None]
+HANDLING = (choices, exporting, files, registry, reports, requests)
+"""The modules whose handlers answer messages; to import them registers the handlers."""
 
 
 def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> list[Effect]:
-    """Carry out one stimulus at monotonic time `now` (seconds) and say what is to be done about it.
+    """Carry out one stimulus at monotonic time `now` (seconds); returns what the shell is to do.
 
-    `wall` (seconds since the epoch) is only shown. Raises IllegalTransition where a decision is at fault: the state is then
-    to be restored from its rows.
+    `wall` (seconds since the epoch) is only shown. Raises IllegalTransition for a wrong decision: the caller then
+    restores the state from its rows.
     """
     state.now, state.wall = now, wall
     state.effects = []
@@ -50,8 +51,8 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             _from_control(state, message)
         case FromWorker(sender, message):
             _from_worker(state, sender, message)
-        case ChangeSettings(settings, references, dry):
-            deciding.change_settings(state, settings, references, dry=dry)
+        case ChangeSettings():
+            deciding.change_settings(state, stimulus)
         case Started():
             deciding.start(state, stimulus)
         case Tick():
@@ -70,132 +71,24 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
 
 
 def _from_control(state: State, message: Message) -> None:
-    handler = _CONTROL.get(type(message))
-    if handler is None:
-        state.reply(wire.Error(ErrorCode.UNKNOWN_TYPE, f"{message.TYPE} is no request of the control port"))
+    handler = handler_of(message, Port.CONTROL)
+    if handler is None or handler.place is Place.STORED:
+        text = f"{message.TYPE} is no request of the control port"
+        state.reply(wire.Error(ErrorCode.UNKNOWN_TYPE, text))
         return
-    handler(state, message)
-
-
-def _start_processing(state: State, message: Message) -> None:
-    requests.pause(state, False)
-    requests.status(state)
-
-
-def _pause_processing(state: State, message: Message) -> None:
-    requests.pause(state, True)
-    requests.status(state)
-
-
-def _settings(state: State, message: Message) -> None:
-    state.reply(wire.SettingsReply(state.settings.to_dict(), state.revision))
-
-
-_CONTROL: dict[type[Message], ControlHandler] = {
-    wire.RegisterFiles: files.register,
-    wire.GetKnownFiles: files.known,
-    wire.GetSnapshot: requests.snapshot,
-    wire.GetSettings: _settings,
-    wire.StartProcessing: _start_processing,
-    wire.PauseProcessing: _pause_processing,
-    wire.GetProcessing: lambda state, message: requests.status(state),
-    wire.GetWorkers: lambda state, message: requests.workers(state),
-    wire.GetWorkerLogs: registry.logs,
-    wire.GetItems: requests.items,
-    wire.GetItem: requests.item,
-    wire.RetryItem: requests.retry,
-    wire.SelectItem: requests.select,
-    wire.PrioritiseItem: requests.prioritise,
-    wire.GetSummary: lambda state, message: requests.summary(state),
-    wire.StartExport: exporting.start,
-    wire.GetExport: exporting.get,
-    wire.GetExports: exporting.names,
-    wire.CancelExport: exporting.cancel,
-    wire.ExportCollected: exporting.collected,
-}
-
-READS = frozenset(
-    {
-        wire.GetKnownFiles,
-        wire.GetSnapshot,
-        wire.GetChanges,
-        wire.GetSettings,
-        wire.PreviewSettings,
-        wire.GetProcessing,
-        wire.GetWorkers,
-        wire.GetWorkerLogs,
-        wire.GetItems,
-        wire.GetItem,
-        wire.GetSummary,
-        wire.GetExport,
-        wire.GetExports,
-        wire.GetHealth,
-    }
-)
-"""Requests that change nothing: repeated, they are answered anew."""
+    handler.run(state, message)
 
 
 def _from_worker(state: State, sender: bytes, message: Message) -> None:
-    """Traffic of the worker port. Lease and name fence a task's messages, even from a connection not yet registered with this run."""
-    if isinstance(message, wire.RegisterWorker):
-        registry.register(state, sender, message)
+    """A message that names its worker proves that this one lives; a registration comes before that."""
+    handler = handler_of(message, Port.WORKER)
+    if handler is None:
+        text = f"{message.TYPE} is no message of the worker port"
+        state.reply(wire.Error(ErrorCode.UNKNOWN_TYPE, text))
         return
     name = getattr(message, "worker", None)
-    if not isinstance(name, str) or not isinstance(message, _WORKER_TYPES):
-        state.reply(wire.Error(ErrorCode.UNKNOWN_TYPE, f"{message.TYPE} is no message of the worker port"))
-        return
-    worker = registry.known(state, sender, name)
-    match message:
-        case wire.CommitTask():
-            task = tasks.held(state, name, message.lease)
-            if task is not None:
-                tasks.commit(state, task)
-            state.reply(wire.CommitAnswer(message.lease, task is not None))
-        case wire.TaskFinished():
-            task = tasks.held(state, name, message.lease)
-            if task is not None:
-                tasks.finish(state, task, message)
-            state.reply(wire.Ok())
-        case wire.TaskFailed():
-            task = tasks.held(state, name, message.lease)
-            if task is not None:
-                tasks.fail(state, task, message.kind, message.step, message.message)
-                if message.kind == "bad_gpu" and worker is not None:
-                    registry.set_aside(state, worker, message.message)
-            state.reply(wire.Ok())
-        case wire.TaskProgress():
-            task = tasks.held(state, name, message.lease)
-            if task is not None:
-                tasks.progress(state, task, message)
-            elif worker is not None:
-                state.effects.append(Send(sender, wire.CancelTask(message.lease, "this lease no longer holds")))
-        case wire.ComputeDied():
-            if worker is not None:
-                registry.compute_died(state, worker, message)
-            state.reply(wire.Ok())
-        case wire.Goodbye():
-            if worker is not None:
-                registry.goodbye(state, worker)
-            state.reply(wire.Ok())
-        case wire.Heartbeat() if worker is not None:
-            registry.heartbeat(state, worker, message)
-        case wire.PullTasks() if worker is not None:
-            registry.pull(state, worker, message)
-        case wire.WorkerLog() if worker is not None:
-            registry.log(state, worker, message)
-
-
-_WORKER_TYPES = (
-    wire.CommitTask,
-    wire.TaskFinished,
-    wire.TaskFailed,
-    wire.TaskProgress,
-    wire.ComputeDied,
-    wire.Goodbye,
-    wire.Heartbeat,
-    wire.PullTasks,
-    wire.WorkerLog,
-)
+    worker = registry.known(state, sender, name) if name is not None else None
+    handler.run(state, Speaker(sender, worker), message)
 
 
 def _tick(state: State) -> None:

@@ -21,7 +21,7 @@ class Verdict(enum.Enum):
 
 
 class OrderedQueue:
-    """Ids in the order of their keys, smallest first. Removal is lazy: a stale heap entry is dropped when it comes up."""
+    """Ids in the order of their keys, smallest first. A removed id leaves its heap entry, which is dropped later."""
 
     def __init__(self) -> None:
         self._keys: dict[int, Key] = {}

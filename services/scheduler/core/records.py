@@ -1,77 +1,48 @@
-"""What the scheduler keeps of a movie, a task and a worker, and which changes of a movie's status are legal."""
+"""What the scheduler keeps of a movie, a lease and a worker.
+
+A field is stored in the database unless it says `NOT_STORED`; `core/rows.py` finds that out from the dataclass.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
-from warpcore.bus.messages import Failure, Load
+from warpcore.bus.messages import Failure, Load, RegisterWorker
+from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
+from warpcore.services.scheduler.core import lives
+from warpcore.services.scheduler.core.lives import LeaseState, Life, Living
 
-UNPROCESSED = "unprocessed"
-OUTDATED = "outdated"
-QUEUED = "queued"
-PROCESSING = "processing"
-PROCESSED = "processed"
-FILTERED_OUT = "filtered_out"
-FAILED = "failed"
+DERIVED = DONE | {MovieStatus.OUTDATED}
+"""Statuses that follow from results and settings, so that they can always be decided again."""
 
-STATUSES = (UNPROCESSED, OUTDATED, QUEUED, PROCESSING, PROCESSED, FILTERED_OUT, FAILED)
-WAITING = frozenset({UNPROCESSED, OUTDATED})
-LEASED = frozenset({QUEUED, PROCESSING})
-DONE = frozenset({PROCESSED, FILTERED_OUT})
-DERIVED = DONE | {OUTDATED}
-"""What results and settings decide, so that it can always be found again from them."""
-
-SELECTIONS = ("auto", "include", "exclude")
-PROCESS = "process"
-"""The purpose of a task that is no export; all others are an export job's id."""
-
-TRANSITIONS = frozenset(
-    {
-        (UNPROCESSED, QUEUED),
-        (OUTDATED, QUEUED),
-        (QUEUED, PROCESSING),
-        *((leased, end) for leased in LEASED for end in (PROCESSED, FILTERED_OUT, OUTDATED, UNPROCESSED, FAILED)),
-        *((done, OUTDATED) for done in DONE),
-        (PROCESSED, FILTERED_OUT),
-        (FILTERED_OUT, PROCESSED),
-        *((OUTDATED, done) for done in DONE),  # settings back to what they were
-        *((FAILED, after) for after in (UNPROCESSED, OUTDATED, PROCESSED, FILTERED_OUT)),
-    }
-)
-"""Every legal change of a movie's status."""
-
+NOT_STORED = {"stored": False}
 STORY_LENGTH = 20
 
 
-class IllegalTransition(RuntimeError):
-    """A change of status that is not in the table; the text tells the movie's story."""
-
-    def __init__(self, movie: MovieRecord, to: str, why: str) -> None:
-        story = "; ".join(text for _, _, text in movie.story)
-        super().__init__(f"{movie.name}: {movie.status} → {to} ({why}) is not a legal transition. Story: {story}")
-
-
 @dataclass(slots=True)
-class MovieRecord:
-    """A movie. What a newly added one has not got yet is None or empty.
+class MovieRecord(Living):
+    """A movie. What a new one does not have yet is None or empty.
 
-    `fingerprints` is what each stored result was made with, `outputs` its files by step. `failed_wanted` is the fingerprint
-    of the failed step when it failed. `retries` counts failures by kind, `lost` the workers that the movie has cost, `avoid`
-    names the workers where it went wrong; `suspect` says that it was one of several in a lost worker, so that it now
-    runs alone. `lease` is that of its only valid task. `kept` are the fingerprints of earlier outputs that can be put back,
-    by key (`services/session/generations.py`); `restore_to` is the key that fits the settings in force, `restoring` the one that is
-    being put back, "" where there is none.
+    `fingerprints` says what each stored result was made with, `outputs` holds its files by step. `failed_wanted` is the
+    fingerprint that the failed step should have had. `retries` counts failures by kind, `lost` the workers that the
+    movie has cost, `avoid` names the workers where it went wrong. `suspect`: it was one of several movies in a worker
+    that was lost, so it now runs alone. `lease` is its only valid lease. `kept` holds the fingerprints of earlier
+    outputs that can be put back, by key (`services/session/generations.py`); `restore_to` is the key that fits the
+    settings in force, `restoring` the one that is being put back now.
     """
+
+    LIFE: ClassVar[Life] = lives.MOVIE
 
     id: int
     name: str
     path: str
-    size: int
-    mtime_ns: int
-    status: str = UNPROCESSED
-    selection: str = "auto"
+    size: int = 0
+    mtime_ns: int = 0
+    status: MovieStatus = MovieStatus.UNPROCESSED
+    selection: Selection = Selection.AUTO
     priority: int = 0
     failure: Failure | None = None
     failed_wanted: str = ""
@@ -85,19 +56,19 @@ class MovieRecord:
     suspect: bool = False
     story: list[tuple[int, float, str]] = field(default_factory=list)
     outdated_steps: list[str] = field(default_factory=list)
-    lease: int | None = None
-    parked_until: float | None = None
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
-    restore_to: str = ""
     restoring: str = ""
+    restore_to: str = field(default="", metadata=NOT_STORED)
+    lease: int | None = field(default=None, metadata=NOT_STORED)
+    parked_until: float | None = field(default=None, metadata=NOT_STORED)
 
     @property
-    def waiting_status(self) -> str:
+    def waiting_status(self) -> MovieStatus:
         """The status of this movie while it waits for a worker."""
-        return OUTDATED if self.results else UNPROCESSED
+        return MovieStatus.OUTDATED if self.results else MovieStatus.UNPROCESSED
 
     def forget_failures(self) -> None:
-        """Start counting from nothing: after a success, a retry by hand or with another file."""
+        """Count from zero again: after a success, a retry by hand or with another file."""
         self.failure = None
         self.failed_wanted = ""
         self.retries = {}
@@ -107,46 +78,82 @@ class MovieRecord:
         self.parked_until = None
 
     def tell(self, seq: int, at: float, text: str) -> None:
-        """Add a line to the story; the oldest but the first goes when it gets long."""
+        """Add a line to the story. A long one loses its oldest lines, but never the first."""
         self.story.append((seq, at, text))
         if len(self.story) > STORY_LENGTH:
             del self.story[1]
 
+    @property
+    def title(self) -> str:
+        """Its name."""
+        return self.name
+
+    def told(self) -> Iterable[str]:
+        """The lines of its story."""
+        return (text for _, _, text in self.story)
+
 
 @dataclass(slots=True)
-class TaskRecord:
-    """A leased task. `committed`: its worker may rename outputs. `active_at` (monotonic seconds) is its assignment or last progress, `unlisted_since` when its worker ceased to name it."""
+class TaskRecord(Living):
+    """A lease with its task. `wanted` holds the fingerprints that its steps are to have.
+
+    `active_at` (monotonic seconds) is the time of its assignment or last progress, `unlisted_since` the time since when
+    its worker's heartbeats no longer name it.
+    """
+
+    LIFE: ClassVar[Life] = lives.LEASE
 
     lease: int
     movie: int
-    worker: str
-    instance: str
-    purpose: str
-    run: list[str]
-    wanted: dict[str, str]
-    begun: bool = False
-    committed: bool = False
-    active_at: float = 0.0
-    unlisted_since: float | None = None
-    step: str = ""
-    fraction: float = 0.0
-    message: str = ""
+    worker: str = ""
+    instance: str = ""
+    purpose: str = Purpose.PROCESS
+    run: list[str] = field(default_factory=list)
+    wanted: dict[str, str] = field(default_factory=dict)
+    state: LeaseState = LeaseState.ASSIGNED
+    active_at: float = field(default=0.0, metadata=NOT_STORED)
+    unlisted_since: float | None = field(default=None, metadata=NOT_STORED)
+    step: str = field(default="", metadata=NOT_STORED)
+    fraction: float = field(default=0.0, metadata=NOT_STORED)
+    message: str = field(default="", metadata=NOT_STORED)
+
+    @property
+    def processes(self) -> bool:
+        """Whether it runs the movie's own steps; otherwise it exports for the job `purpose`."""
+        return self.purpose == Purpose.PROCESS
+
+    @property
+    def begun(self) -> bool:
+        """Whether its worker has shown progress."""
+        return self.state in (LeaseState.BEGUN, LeaseState.COMMITTED)
+
+    @property
+    def title(self) -> str:
+        """Its number and its worker."""
+        return f"lease {self.lease} of {self.worker}"
+
+    def told(self) -> Iterable[str]:
+        """What it is for and how far it is."""
+        yield f"movie {self.movie}, {self.purpose}: {', '.join(self.run)}"
+        if self.step:
+            yield f"{self.step} {self.fraction:.0%}"
 
 
 @dataclass(slots=True)
-class WorkerRecord:
-    """A worker of this run of the scheduler; `sender` is where to send to, empty until it has registered with this run."""
+class WorkerRecord(Living):
+    """A worker of this run of the scheduler.
+
+    `hello` is its registration, None until it has registered with this run, and `sender` the connection to send to.
+    `reason` says why it is lost or set aside.
+    """
+
+    LIFE: ClassVar[Life] = lives.WORKER
 
     name: str
     instance: str
+    hello: RegisterWorker | None = None
     sender: bytes = b""
-    host: str = ""
-    pid: int = 0
-    device: str = ""
-    device_memory_mb: int = 0
-    versions: dict[str, str] = field(default_factory=dict)
-    alive: bool = True
-    set_aside: str = ""
+    state: WorkerState = WorkerState.IDLE
     reason: str = ""
     credit: int = 0
     leases: list[int] = field(default_factory=list)
@@ -157,21 +164,48 @@ class WorkerRecord:
     warnings: list[str] = field(default_factory=list)
     log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
     log_number: int = 0
+    story: deque[str] = field(default_factory=lambda: deque(maxlen=STORY_LENGTH))
 
     @property
     def registered(self) -> bool:
-        """Known to this run of the scheduler, not only from a lease of an earlier one."""
-        return bool(self.sender)
+        """Whether it has registered with this run; otherwise it is known from a lease of an earlier run alone."""
+        return self.hello is not None
+
+    @property
+    def host(self) -> str:
+        """Its host, "" until it has registered."""
+        return self.hello.host if self.hello is not None else ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is not lost."""
+        return self.state != WorkerState.LOST
 
     @property
     def usable(self) -> bool:
         """Whether it can be given tasks at all."""
-        return self.alive and self.registered and not self.set_aside
+        return self.registered and self.state in (WorkerState.IDLE, WorkerState.BUSY)
 
     @property
     def room(self) -> int:
         """How many more tasks it asks for."""
         return self.credit - len(self.leases) if self.usable else 0
+
+    def become(self, to: Any, why: str) -> None:
+        """Change the state and remember why."""
+        before = self.state
+        Living.become(self, to, why)
+        if before != to:
+            self.story.append(f"{before} → {to}: {why}")
+
+    @property
+    def title(self) -> str:
+        """Its name."""
+        return self.name
+
+    def told(self) -> Iterable[str]:
+        """The last changes of its state."""
+        return self.story
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
-"""Workers coming, going, dying, silent: the registry and what becomes of their leases."""
+"""The registry of workers: how they come, go, die or fall silent, and what becomes of their leases."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import ErrorCode
+from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.scheduler.core import tasks, views
-from warpcore.services.scheduler.core.effects import LiftBan, Reply, SaveBan, Send
+from warpcore.services.scheduler.core.effects import LiftBan, SaveBan, Send
+from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import Ban, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 
@@ -15,15 +17,24 @@ HEARTBEAT_S = 2.0
 MOST_CREDIT = 2
 FORGOTTEN_AFTER_S = 3600.0
 UNLISTED_GRACE_S = 10.0
-"""How long a worker may not name a lease that it was given: the assignment or its end can still be on the way."""
+"""How long a heartbeat may not name a lease: the assignment, or the report of its end, can still be on the way."""
 MOST_LOG_LINES = 500
 MOST_WARNINGS = 8
 
 
-def register(state: State, sender: bytes, message: wire.RegisterWorker) -> None:
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who sent a message to the worker port: the connection, and the living worker, None where it must register."""
+
+    sender: bytes
+    worker: WorkerRecord | None
+
+
+@handles(wire.RegisterWorker)
+def register(state: State, speaker: Speaker, message: wire.RegisterWorker) -> None:
     """A nanny has started, reconnected, or come back after a restart of the scheduler."""
     if not 0 < len(message.name) <= 128 or not message.name.isprintable() or not message.instance:
-        state.effects.append(Reply(wire.Error(ErrorCode.INVALID, f"{message.name[:128]!r} is not a worker's name")))
+        state.reply(wire.Error(ErrorCode.INVALID, f"{message.name[:128]!r} is not a worker's name"))
         return
     worker = state.workers.get(message.name)
     if worker is not None and worker.instance != message.instance:
@@ -38,12 +49,12 @@ def register(state: State, sender: bytes, message: wire.RegisterWorker) -> None:
     if worker is None:
         worker = WorkerRecord(message.name, message.instance)
         state.workers[message.name] = worker
-    worker.sender = sender
-    worker.host, worker.pid = message.host, message.pid
-    worker.device, worker.device_memory_mb = message.device, message.device_memory_mb
-    worker.versions = dict(message.versions)
-    worker.alive, worker.reason, worker.credit, worker.heard_at = True, "", 0, state.now
-    worker.set_aside = ban.reason if ban is not None else ""
+    worker.sender, worker.hello, worker.credit, worker.heard_at = speaker.sender, message, 0, state.now
+    worker.reason = ban.reason if ban is not None else ""
+    if not worker.alive:
+        worker.become(WorkerState.IDLE, "registered again")
+    if ban is not None:
+        worker.become(WorkerState.SET_ASIDE, "still set aside")
     kept = []
     for lease in list(worker.leases):
         task = state.tasks[lease]
@@ -52,12 +63,12 @@ def register(state: State, sender: bytes, message: wire.RegisterWorker) -> None:
             task.unlisted_since = None
         else:
             tasks.requeue(state, task, f"{worker.name} no longer holds it", cancel=False)
-    state.effects.append(Reply(wire.WorkerRegistered(worker.name, HEARTBEAT_S, kept)))
+    state.reply(wire.WorkerRegistered(worker.name, HEARTBEAT_S, kept))
     _tell(state, "worker.registered", worker)
 
 
 def known(state: State, sender: bytes, name: str) -> WorkerRecord | None:
-    """The living worker of this name and connection, its silence ended; None (and it is told to register) otherwise."""
+    """The living worker of this name and connection, which was heard now; any other is told to register."""
     worker = state.workers.get(name)
     if worker is None or not worker.alive or worker.sender != sender:
         state.effects.append(Send(sender, wire.UnknownWorker()))
@@ -66,8 +77,12 @@ def known(state: State, sender: bytes, name: str) -> WorkerRecord | None:
     return worker
 
 
-def heartbeat(state: State, worker: WorkerRecord, message: wire.Heartbeat) -> None:
-    """A beat: load, and which leases it believes to hold."""
+@handles(wire.Heartbeat)
+def heartbeat(state: State, speaker: Speaker, message: wire.Heartbeat) -> None:
+    """A sign of life, with load, warnings, and the leases that the worker believes to hold."""
+    worker = speaker.worker
+    if worker is None:
+        return
     worker.load = message.load
     worker.warnings = [text[: tasks.LONGEST_TEXT] for text in message.warnings[:MOST_WARNINGS]]
     for lease in message.leases[:16]:
@@ -84,13 +99,22 @@ def heartbeat(state: State, worker: WorkerRecord, message: wire.Heartbeat) -> No
     _tell(state, "worker.heartbeat", worker, durable=False)
 
 
-def pull(state: State, worker: WorkerRecord, message: wire.PullTasks) -> None:
+@handles(wire.PullTasks)
+def pull(state: State, speaker: Speaker, message: wire.PullTasks) -> None:
     """The worker can take `credit` tasks in all."""
-    worker.credit = min(MOST_CREDIT, max(0, message.credit))
+    if speaker.worker is not None:
+        speaker.worker.credit = min(MOST_CREDIT, max(0, message.credit))
 
 
-def compute_died(state: State, worker: WorkerRecord, message: wire.ComputeDied) -> None:
-    """The compute process is gone: the culprit pays, the others wait again, a worker with a bad GPU is set aside."""
+@handles(wire.ComputeDied)
+def compute_died(state: State, speaker: Speaker, message: wire.ComputeDied) -> None:
+    """A compute process died: the movie at fault counts it, the others wait again, a bad GPU sets the worker aside."""
+    if speaker.worker is not None:
+        _compute_died(state, speaker.worker, message)
+    state.reply(wire.Ok())
+
+
+def _compute_died(state: State, worker: WorkerRecord, message: wire.ComputeDied) -> None:
     cause = f"the compute process on {worker.name} died: {message.cause[: tasks.LONGEST_TEXT]}"
     gone = [
         task for lease in dict.fromkeys(message.leases) if (task := tasks.held(state, worker.name, lease)) is not None
@@ -101,19 +125,20 @@ def compute_died(state: State, worker: WorkerRecord, message: wire.ComputeDied) 
     for task in gone:
         if task.lease != message.culprit:
             tasks.requeue(state, task, cause, cancel=False)
-        elif message.kind in ("resource", "bad_gpu"):
+        elif message.kind in (FailureKind.RESOURCE, FailureKind.BAD_GPU):
             tasks.fail(state, task, message.kind, task.step, cause)
         else:
             worker.failed += 1
             tasks.requeue(state, task, cause, cancel=False, strike=True)
-    if message.kind == "bad_gpu":
+    if message.kind == FailureKind.BAD_GPU:
         set_aside(state, worker, message.cause)
 
 
 def set_aside(state: State, worker: WorkerRecord, cause: str) -> None:
-    """No more tasks for this worker until another instance of it registers; what it holds goes elsewhere."""
-    worker.set_aside = f"bad GPU: {cause[: tasks.LONGEST_TEXT]}"
-    ban = Ban(worker.name, worker.instance, worker.set_aside)
+    """Give a worker no more tasks until another instance of it registers; its movies go elsewhere."""
+    worker.reason = f"bad GPU: {cause[: tasks.LONGEST_TEXT]}"
+    worker.become(WorkerState.SET_ASIDE, worker.reason)
+    ban = Ban(worker.name, worker.instance, worker.reason)
     state.bans[worker.name] = ban
     state.effects.append(SaveBan(ban))
     for lease in list(worker.leases):
@@ -121,24 +146,37 @@ def set_aside(state: State, worker: WorkerRecord, cause: str) -> None:
     _tell(state, "worker.idle", worker, durable=False)
 
 
-def goodbye(state: State, worker: WorkerRecord) -> None:
-    """An orderly end: nobody is to blame."""
-    for lease in list(worker.leases):
-        tasks.requeue(state, state.tasks[lease], f"{worker.name} ended", cancel=False)
-    worker.alive, worker.credit, worker.reason = False, 0, "ended"
-    _tell(state, "worker.lost", worker)
+@handles(wire.Goodbye)
+def goodbye(state: State, speaker: Speaker, message: wire.Goodbye) -> None:
+    """A worker ends in order: its movies wait again, and no failure is counted."""
+    worker = speaker.worker
+    if worker is not None:
+        for lease in list(worker.leases):
+            tasks.requeue(state, state.tasks[lease], f"{worker.name} ended", cancel=False)
+        _is_gone(worker, "ended")
+        _tell(state, "worker.lost", worker)
+    state.reply(wire.Ok())
 
 
 def lose(state: State, worker: WorkerRecord, why: str) -> None:
     """A worker is gone without a word."""
-    worker.alive, worker.credit, worker.reason = False, 0, why
+    _is_gone(worker, why)
     tasks.lose(state, [state.tasks[lease] for lease in worker.leases], why)
     if worker.registered:
         _tell(state, "worker.lost", worker)
 
 
-def log(state: State, worker: WorkerRecord, message: wire.WorkerLog) -> None:
-    """Keep a worker's last log lines and pass them on."""
+def _is_gone(worker: WorkerRecord, why: str) -> None:
+    worker.become(WorkerState.LOST, why)
+    worker.credit, worker.reason = 0, worker.reason or why
+
+
+@handles(wire.WorkerLog)
+def log(state: State, speaker: Speaker, message: wire.WorkerLog) -> None:
+    """Log lines of a worker: the last are kept, all are passed on."""
+    worker = speaker.worker
+    if worker is None:
+        return
     lines = []
     for raw in message.lines[:MOST_LOG_LINES]:
         worker.log_number += 1
@@ -155,6 +193,7 @@ def log(state: State, worker: WorkerRecord, message: wire.WorkerLog) -> None:
         state.publish("worker.log", wire.WorkerLogEvent(worker.name, shown), durable=False)
 
 
+@handles(wire.GetWorkerLogs, reads=True)
 def logs(state: State, message: wire.GetWorkerLogs) -> None:
     """A page of a worker's log."""
     worker = state.workers.get(message.worker)
@@ -163,13 +202,13 @@ def logs(state: State, message: wire.GetWorkerLogs) -> None:
         return
     newer = [line for line in worker.log if line["number"] > message.after]
     wanted = min(max(1, message.limit), 1000)
-    # From the beginning the last lines are meant; after a number, those that follow it.
+    # Without a number the last lines are meant; with one, those that follow it.
     page = newer[:wanted] if message.after > 0 else newer[-wanted:]
     state.reply(wire.WorkerLogs(worker.name, views.fitting(page)))
 
 
 def expire(state: State) -> None:
-    """Lose the silent, forget the long lost, take back what makes no progress."""
+    """Lose silent workers, forget those lost long ago, take back leases without progress."""
     for worker in list(state.workers.values()):
         silent_s = state.now - worker.heard_at
         if worker.alive and silent_s > state.heartbeat_timeout_s:
@@ -191,7 +230,7 @@ def tell_load(state: State, before: dict[str, bool]) -> None:
 
 
 def warnings(state: State) -> list[str]:
-    """What the living workers have noticed, each thing once."""
+    """The warnings of all living workers, each text once."""
     told = dict.fromkeys(text for worker in state.workers.values() if worker.alive for text in worker.warnings)
     return list(told)[:MOST_WARNINGS]
 
@@ -203,7 +242,7 @@ def view(state: State, worker: WorkerRecord) -> wire.Worker:
 
 
 def _active_at(state: State, task: TaskRecord) -> float:
-    """When a task last showed life; one that has not begun may be waiting for another on its worker."""
+    """When a task last made progress; one that has not begun may wait for another one of its worker."""
     if task.begun:
         return task.active_at
     worker = state.workers.get(task.worker)

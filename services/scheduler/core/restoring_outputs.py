@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from warpcore.services.scheduler.core import tasks
+from warpcore.services.scheduler.core import rows, tasks
 from warpcore.services.scheduler.core.effects import OutputsRestored, RestoreOutputs, SaveMovie
 from warpcore.services.scheduler.core.queue import Verdict
 from warpcore.services.scheduler.core.state import State
@@ -13,7 +13,7 @@ MOST_AT_ONCE = 64
 
 
 def begin(state: State) -> None:
-    """Have the next few put back. That one is begun is stored first, so that a restart knows whose files may be mixed."""
+    """Have the next few put back. Each is stored as begun first, so that a restart knows whose files may be mixed."""
     while len(state.restoring) < MOST_AT_ONCE and len(state.to_restore):
         chosen = state.to_restore.choose(lambda id: Verdict.TAKE)
         assert chosen is not None
@@ -22,18 +22,21 @@ def begin(state: State) -> None:
         state.restoring.add(movie.id)
         state.place(movie)
         present = Generation(movie.fingerprints, movie.results, movie.outputs)
-        state.effects += [SaveMovie(movie), RestoreOutputs(movie.id, movie.name, movie.restoring, present)]
+        state.effects += [
+            SaveMovie(rows.movie_row(movie)),
+            RestoreOutputs(movie.id, movie.name, movie.restoring, present),
+        ]
 
 
 def resume(state: State) -> None:
-    """After a restart: what had begun is done again, from the kept files alone."""
+    """After a restart: put back again what had begun, from the kept files alone."""
     for id in sorted(state.restoring):
         movie = state.movies[id]
         state.effects.append(RestoreOutputs(id, movie.name, movie.restoring, Generation({}, {}, {})))
 
 
 def restored(state: State, stimulus: OutputsRestored) -> None:
-    """The outputs are those of another generation now, or (where it could not be) must be made anew."""
+    """The outputs are those of another generation now; where that failed, the steps run."""
     movie = state.movies[stimulus.movie]
     if not movie.restoring:
         return
@@ -58,7 +61,7 @@ def restored(state: State, stimulus: OutputsRestored) -> None:
 
 
 def _usable(state: State, generation: Generation) -> bool:
-    """Whether a manifest, which is a file that anybody may have changed, holds results that can be judged."""
+    """Whether a manifest holds results that can be judged; anybody may have changed the file."""
     try:
         filter_reasons(generation.results, state.settings.filter)
     except (TypeError, ValueError, AttributeError):

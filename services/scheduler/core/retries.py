@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import enum
 
-FAILURE_KINDS = ("input", "resource", "lost_worker", "bad_gpu", "internal", "poisoned", "conflict")
-MOST_RETRIES = {"input": 0, "resource": 2, "bad_gpu": 2, "internal": 2}
+from warpcore.bus.vocabulary import FailureKind
+
+MOST_RETRIES: dict[str, int] = {
+    FailureKind.INPUT: 0,
+    FailureKind.RESOURCE: 2,
+    FailureKind.BAD_GPU: 2,
+    FailureKind.INTERNAL: 2,
+}
 """How often a movie is tried again after each kind of failure; a lost worker counts apart."""
 RESOURCE_PAUSE_S = 30.0
-"""How long a movie rests after memory or disk was short, so that others can end first."""
+"""How long a movie waits after memory or disk was short, so that others can end first."""
 WORKERS_A_MOVIE_MAY_COST = 2
 
-FORGIVABLE = frozenset({"input", "internal", "resource", "bad_gpu", "lost_worker"})
-"""Kinds of failure that a settings change touching the failed step makes void; a poisoned movie needs a person's word."""
+FORGIVABLE = frozenset({*MOST_RETRIES, FailureKind.LOST_WORKER})
+"""Kinds of failure that no longer count once settings of the failed step change; a poisoned movie needs a person."""
 
 
 class Outcome(enum.Enum):
@@ -24,10 +30,10 @@ class Outcome(enum.Enum):
 
 
 def after_failure(kind: str, earlier: int) -> Outcome:
-    """What follows a failure of this kind (reported by a worker), `earlier` times seen before. Unknown kinds count as internal."""
-    if earlier >= MOST_RETRIES.get(kind, MOST_RETRIES["internal"]):
+    """What follows a failure that a worker reports, `earlier` times seen before. Unknown kinds count as internal."""
+    if earlier >= MOST_RETRIES.get(kind, MOST_RETRIES[FailureKind.INTERNAL]):
         return Outcome.FAIL
-    return Outcome.AFTER_A_PAUSE if kind == "resource" else Outcome.AGAIN
+    return Outcome.AFTER_A_PAUSE if kind == FailureKind.RESOURCE else Outcome.AGAIN
 
 
 def after_loss(cost: int) -> Outcome:

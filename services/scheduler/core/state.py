@@ -6,43 +6,41 @@ from typing import Any
 
 from warpcore.bus.messages import MovieEvent
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import MovieStatus
-from warpcore.services.scheduler.core import views
-from warpcore.services.scheduler.core.effects import CutLog, DropTask, Effect, Publish, Reply, SaveMovie, SaveTask, Send
+from warpcore.bus.vocabulary import DONE, WAITING, ItemState, MovieStatus, Selection, WorkerState
+from warpcore.services.scheduler.core import rows, views
+from warpcore.services.scheduler.core.effects import (
+    CutLog,
+    DropTask,
+    Effect,
+    Publish,
+    Reply,
+    SaveExport,
+    SaveMovie,
+    SaveTask,
+    Send,
+)
 from warpcore.services.scheduler.core.export_records import ExportRecord
+from warpcore.services.scheduler.core.lives import IllegalTransition, LeaseState
 from warpcore.services.scheduler.core.queue import OrderedQueue, Parked
 from warpcore.services.scheduler.core.rates import Rate
-from warpcore.services.scheduler.core.records import (
-    DERIVED,
-    DONE,
-    FAILED,
-    FILTERED_OUT,
-    OUTDATED,
-    PROCESS,
-    PROCESSED,
-    STATUSES,
-    TRANSITIONS,
-    WAITING,
-    Ban,
-    IllegalTransition,
-    MovieRecord,
-    TaskRecord,
-    WorkerRecord,
-)
+from warpcore.services.scheduler.core.records import DERIVED, Ban, MovieRecord, TaskRecord, WorkerRecord
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.fingerprints import OFF, FingerprintPlan, steps_to_run
 from warpcore.services.session.fingerprints_v1 import FormerPlan
 from warpcore.services.session.settings import Settings
 
 BULK_CHANGES = 5000
-"""From so many movies changed by one stimulus on, neither log nor rows tell of each: subscribers take a snapshot, and what
-results and settings decide (`derive`) is decided again at a restart. So 100 000 movies wait a second for new settings."""
+"""A stimulus that changes so many movies writes neither log nor row of each, so that 100 000 movies take a second.
+
+Subscribers take a snapshot instead, and a restart decides again (`derive`) what follows from results and settings.
+"""
 
 
 class State:
     """All state, in memory. `now` is monotonic and decides, `wall` (epoch seconds) is only shown.
 
-    What a stimulus does to it is collected in `effects`.
+    `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version cannot
+    use, by dotted name. `derived` counts movies, and `migrated` says that settings, are now otherwise than stored.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -61,15 +59,17 @@ class State:
         self.workers: dict[str, WorkerRecord] = {}
         self.bans: dict[str, Ban] = {}
         self.exports: dict[str, ExportRecord] = {}
-        self.held_exports: dict[int, set[str]] = {}
+        self.held_exports: dict[int, dict[str, None]] = {}
         self.queue = OrderedQueue()
         self.parked = Parked()
         self.to_restore = OrderedQueue()
         self.restoring: set[int] = set()
         self.rate = Rate()
-        self.counts = dict.fromkeys(STATUSES, 0)
+        self.counts = dict.fromkeys(MovieStatus, 0)
         self.revision = 0
         self.adopt(settings, "")
+        self.set_aside: dict[str, Any] = {}
+        self.migrated = False
         self.paused = False
         self.seq = 0
         self.last_lease = 0
@@ -115,28 +115,26 @@ class State:
         self.counts[movie.status] += 1
         self.place(movie)
 
-    def move(self, movie: MovieRecord, status: str, why: str) -> None:
-        """Change a movie's status (to the same one: only what goes with it). Raises IllegalTransition, nothing changed."""
+    def move(self, movie: MovieRecord, status: MovieStatus, why: str) -> None:
+        """Change a movie's status, or store it under the present one. Raises IllegalTransition, nothing changed."""
         previous = movie.status
-        if previous != status and (previous, status) not in TRANSITIONS:
-            raise IllegalTransition(movie, status, why)
+        movie.become(status, why)
         self.counts[previous] -= 1
         self.counts[status] += 1
-        movie.status = status
         movie.tell(self.seq, self.wall, f"{previous} → {status}: {why}" if previous != status else f"{status}: {why}")
         topic = "movie.status"
-        if status == FAILED:
+        if status == MovieStatus.FAILED:
             topic = "movie.failed"
         elif status in DONE and previous not in DONE:
             topic = "movie.done"
         self.changed(movie, topic, previous)
 
     def changed(self, movie: MovieRecord, topic: str = "movie.status", previous: str | None = "") -> None:
-        """Store, place and publish a movie after any change; `previous` "" stands for its present status."""
+        """Store, place and publish a movie after a change; `previous` "" stands for its present status."""
         self.place(movie)
         self.last_modified = self.wall
         if not (self.quiet and movie.status in DERIVED and previous in DERIVED):
-            self.effects.append(SaveMovie(movie))
+            self.effects.append(SaveMovie(rows.movie_row(movie)))
         if not self.quiet:
             before = movie.status if previous == "" else previous
             self.publish(topic, MovieEvent(self.movie_view(movie), MovieStatus(before) if before else None))
@@ -148,7 +146,7 @@ class State:
             self.to_restore.put(movie.id, (movie.id,))
         else:
             self.to_restore.remove(movie.id)
-        waits = movie.status in WAITING and movie.selection != "exclude" and movie.lease is None
+        waits = movie.status in WAITING and movie.selection != Selection.EXCLUDE and movie.lease is None
         waits = waits and not movie.restore_to and not movie.restoring
         if waits and movie.parked_until is not None:
             self.queue.remove(movie.id)
@@ -162,18 +160,18 @@ class State:
 
     def order(self, movie: MovieRecord) -> tuple[int, int, int]:
         """The place in the queue: high priority first, then outdated ones, then in order of discovery."""
-        return (-movie.priority, 0 if movie.status == OUTDATED else 1, movie.id)
+        return (-movie.priority, 0 if movie.status == MovieStatus.OUTDATED else 1, movie.id)
 
     def movie_view(self, movie: MovieRecord) -> Any:
         """A movie as others see it."""
         task = self.tasks.get(movie.lease) if movie.lease is not None else None
-        worker = task.worker if task is not None and task.purpose == PROCESS else None
+        worker = task.worker if task is not None and task.processes else None
         return views.movie_view(movie, worker, self.plan.off)
 
     # --- steps ---------------------------------------------------------------------------------------------------
 
     def adopt(self, settings: Settings, references: str) -> None:
-        """Take these settings, and the identities of the files that they name, as those in force."""
+        """Take these settings, and the identities of the files that they name, as the present ones."""
         self.settings, self.references = settings, references
         self.plan = FingerprintPlan(settings, references)
         self.former = FormerPlan(settings, references, self.plan)
@@ -183,11 +181,11 @@ class State:
         return self.plan.wanted(movie.size, movie.mtime_ns)
 
     def needed_steps(self, movie: MovieRecord) -> list[str]:
-        """The steps that must run. One that is switched off needs nothing: what is stored of it stays, for when it is on again."""
+        """The steps that must run. A step that is switched off need not: its result stays, for when it is on again."""
         return self._missing(movie, movie.fingerprints)
 
     def stored(self, movie: MovieRecord, made_with: dict[str, str]) -> dict[str, str]:
-        """Stored fingerprints in today's form, where they are of an earlier one and fit the settings in force."""
+        """Stored fingerprints in today's form, where they are of an earlier one and fit the present settings."""
         return self.former.translated(made_with, movie.size, movie.mtime_ns)
 
     def _missing(self, movie: MovieRecord, made_with: dict[str, str]) -> list[str]:
@@ -195,7 +193,7 @@ class State:
         return [step for step in steps_to_run(wanted, self.stored(movie, made_with)) if wanted[step] != OFF]
 
     def need(self, movie: MovieRecord, steps: list[str]) -> None:
-        """Note which steps must run, and whether outputs are kept that make it needless."""
+        """Note which steps must run, and which kept outputs could be put back instead."""
         movie.outdated_steps = steps
         movie.restore_to = self.fitting(movie) if steps else ""
 
@@ -206,21 +204,23 @@ class State:
                 return key
         return ""
 
-    def judge(self, movie: MovieRecord) -> tuple[str, list[str]]:
+    def judge(self, movie: MovieRecord) -> tuple[MovieStatus, list[str]]:
         """The status (processed or filtered_out) and the filter's reasons of a movie whose results are all there."""
         reasons = filter_reasons(views.valid_results(movie, self.plan.off), self.settings.filter)
-        return (PROCESSED if not reasons or movie.selection == "include" else FILTERED_OUT), reasons
+        passes = not reasons or movie.selection == Selection.INCLUDE
+        return (MovieStatus.PROCESSED if passes else MovieStatus.FILTERED_OUT), reasons
 
     def derive(self, movie: MovieRecord) -> bool:
-        """Decide again, silently, what results and settings in force decide; whether it was something else."""
+        """Decide again, without telling, what follows from results and settings; whether anything is different now."""
         if movie.status not in DERIVED:
             return False
         before = (movie.status, movie.outdated_steps, movie.filter_reasons)
         self.need(movie, self.needed_steps(movie))
         if movie.outdated_steps:
-            movie.status = OUTDATED
+            movie.become(MovieStatus.OUTDATED, "derived")
         else:
-            movie.status, movie.filter_reasons = self.judge(movie)
+            status, movie.filter_reasons = self.judge(movie)
+            movie.become(status, "derived")
         return before != (movie.status, movie.outdated_steps, movie.filter_reasons)
 
     # --- leases --------------------------------------------------------------------------------------------------
@@ -230,7 +230,8 @@ class State:
     ) -> TaskRecord:
         """Reserve a movie for a worker: assignment and reservation are one."""
         if movie.lease is not None:
-            raise IllegalTransition(movie, movie.status, f"leased to {worker.name} under a second lease")
+            why = f"leased to {worker.name} under a second lease"
+            raise IllegalTransition(movie.name, movie.status, movie.status, why, movie.told())
         self.last_lease += 1
         task = TaskRecord(
             self.last_lease, movie.id, worker.name, worker.instance, purpose, run, wanted, active_at=self.now
@@ -238,17 +239,41 @@ class State:
         self.tasks[task.lease] = task
         movie.lease = task.lease
         worker.leases.append(task.lease)
+        worker.become(WorkerState.BUSY, f"lease {task.lease}")
         self.rate.begin(self.now)
-        self.effects.append(SaveTask(task))
+        self.effects.append(SaveTask(rows.task_row(task)))
         return task
 
-    def release(self, task: TaskRecord) -> MovieRecord:
-        """End a lease, for whatever reason; the caller moves the movie on."""
+    def advance(self, task: TaskRecord, state: LeaseState, why: str) -> None:
+        """Take a lease one state further, and store it. Raises IllegalTransition."""
+        task.become(state, why)
+        self.effects.append(SaveTask(rows.task_row(task)))
+
+    def release(self, task: TaskRecord, end: LeaseState, why: str) -> MovieRecord:
+        """End a lease as finished or lost; the caller moves the movie on. Raises IllegalTransition."""
+        task.become(end, why)
         movie = self.movies[task.movie]
         del self.tasks[task.lease]
         movie.lease = None
         worker = self.workers.get(task.worker)
         if worker is not None and task.lease in worker.leases:
             worker.leases.remove(task.lease)
+            if not worker.leases and worker.state == WorkerState.BUSY:
+                worker.become(WorkerState.IDLE, f"lease {task.lease} ended")
         self.effects.append(DropTask(task.lease))
         return movie
+
+    # --- exports -------------------------------------------------------------------------------------------------
+
+    def move_item(self, job: ExportRecord, movie: int, state: ItemState, why: str) -> None:
+        """Change the state of one movie of a job, and note whether the job waits for it. Raises IllegalTransition."""
+        job.move(movie, state, why)
+        if state == ItemState.HELD:
+            self.held_exports.setdefault(movie, {})[job.job] = None
+        elif movie in self.held_exports:
+            self.held_exports[movie].pop(job.job, None)
+
+    def save_export(self, job: ExportRecord, *movies: int) -> None:
+        """Store a job, and these of its movies."""
+        items = tuple(rows.export_item_row(job.job, movie, job.items[movie]) for movie in movies)
+        self.effects.append(SaveExport(rows.export_row(job), items))

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import FailureKind
+from warpcore.bus.vocabulary import FailureKind, MovieStatus
 from warpcore.services.scheduler.core import exporting, retries, views
-from warpcore.services.scheduler.core.effects import SaveTask
-from warpcore.services.scheduler.core.records import FAILED, PROCESS, PROCESSING, MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.lives import LeaseState
+from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.generations import generation_key
 from warpcore.services.session.paths import PathOutsideError, inside
 from warpcore.services.steps.chain import CHAIN
+from warpcore.services.steps.step import INPUT
 
 LARGEST_RESULTS_BYTES = 32_768
 LARGEST_OUTPUTS_BYTES = 65_536
@@ -23,24 +24,27 @@ LONGEST_TEXT = 2000
 
 
 def held(state: State, worker: str, lease: int) -> TaskRecord | None:
-    """The task of a lease that this worker holds, None where it holds no longer (or never did)."""
+    """The task of a lease, None where this worker does not hold it."""
     task = state.tasks.get(lease)
     return task if task is not None and task.worker == worker else None
 
 
 def progress(state: State, task: TaskRecord, message: wire.TaskProgress) -> None:
-    """Note how far a task is; the first progress of a processing task makes its movie `processing`."""
+    """Note how far a task is. Its first progress makes it begun."""
     task.active_at = state.now
     task.step = message.step[:100]
     task.fraction = min(1.0, max(0.0, message.fraction)) if math.isfinite(message.fraction) else 0.0
     task.message = message.message[:LONGEST_TEXT]
-    movie = state.movies[task.movie]
+    begin(state, task)
+    state.publish("task.progress", event(state.movies[task.movie], task), durable=False)
+
+
+def begin(state: State, task: TaskRecord) -> None:
+    """Its worker is at it, for whatever sign of it came first; a movie that is processed is `processing` now."""
     if not task.begun:
-        task.begun = True
-        state.effects.append(SaveTask(task))
-        if task.purpose == PROCESS:
-            state.move(movie, PROCESSING, f"begun by {task.worker}")
-    state.publish("task.progress", event(movie, task), durable=False)
+        state.advance(task, LeaseState.BEGUN, f"progress from {task.worker}")
+        if task.processes:
+            state.move(state.movies[task.movie], MovieStatus.PROCESSING, f"begun by {task.worker}")
 
 
 def event(
@@ -61,29 +65,29 @@ def event(
 
 
 def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
-    """Take in what a task has done. A report that cannot be right counts as the worker's internal failure."""
+    """Take in what a task has done. An impossible report counts as an internal failure of the worker."""
     fault = _report_fault(state, task, message)
     if fault:
-        fail(state, task, "internal", "write", f"the worker's report cannot be right: {fault}")
+        fail(state, task, FailureKind.INTERNAL, "write", f"the worker's report cannot be right: {fault}")
         return
     worker = state.workers.get(task.worker)
     if worker is not None:
         worker.done += 1
-    movie = state.release(task)
+    movie = state.release(task, LeaseState.FINISHED, f"reported by {task.worker}")
     seconds = {step: value for step, value in message.seconds.items() if math.isfinite(value)}
     task.fraction, task.step, task.message = 1.0, "", ""
     state.publish("task.finished", event(movie, task, seconds=seconds))
-    if task.purpose != PROCESS:
+    if not task.processes:
         exporting.finished(state, task, message.outputs)
         state.place(movie)
         return
     known = {**movie.kept, generation_key(movie.fingerprints): movie.fingerprints}
     movie.kept = {key: known[key] for key in message.kept if key in known}
     for step in task.run:
-        # What it was assigned with, not what is wanted now: only what really is missing runs again.
+        # It was made with what was wanted at its assignment. If more is wanted by now, only that runs again.
         movie.fingerprints = {**movie.fingerprints, step: task.wanted[step]}
         movie.outputs = {**movie.outputs, step: message.outputs.get(step, [])}
-    reported = {step: summary for step, summary in message.results.items() if step in ("input", *task.run)}
+    reported = {step: summary for step, summary in message.results.items() if step in (INPUT, *task.run)}
     movie.results = {**movie.results, **finite(reported)}
     movie.forget_failures()
     state.rate.count(state.now)
@@ -91,7 +95,7 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
 
 
 def reconsider(state: State, movie: MovieRecord, why: str) -> None:
-    """Give a movie with results the status that they deserve under the settings in force."""
+    """Give a movie with results the status that follows from them and the settings in force."""
     needed = state.needed_steps(movie)
     state.need(movie, needed)
     if needed:
@@ -114,10 +118,10 @@ def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> Non
     worker = state.workers.get(task.worker)
     if worker is not None:
         worker.failed += 1
-    kind = kind if kind in retries.MOST_RETRIES else "internal"
+    kind = kind if kind in retries.MOST_RETRIES else FailureKind.INTERNAL
     text = text[:LONGEST_TEXT]
-    movie = _released(state, task)
-    if task.purpose != PROCESS:
+    movie = _released(state, task, text)
+    if not task.processes:
         lost(state, movie, task, text)
         exporting.failed(state, task, text, again=retries.MOST_RETRIES[kind] > 0)
         state.place(movie)
@@ -137,7 +141,7 @@ def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> Non
 
 
 def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step: str, text: str) -> None:
-    """A movie is failed for good, until the user, another file or other settings say otherwise."""
+    """Fail a movie, until the user, another file or other settings give it another chance."""
     worker = state.workers.get(task.worker)
     step = step if step in ("load", "write", *CHAIN.names) else "load"
     movie.failure = wire.Failure(FailureKind(kind), step, text, worker.host if worker is not None else "")
@@ -148,12 +152,12 @@ def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step:
         movie.forget_failures()
         wait_again(state, movie, f"{kind} in {step} under former settings on {task.worker}: {text}")
         return
-    state.move(movie, FAILED, f"{kind} in {step} on {task.worker}: {text}")
+    state.move(movie, MovieStatus.FAILED, f"{kind} in {step} on {task.worker}: {text}")
     exporting.release_held(state, movie)
 
 
 def void(state: State, movie: MovieRecord) -> bool:
-    """Whether the step in which a movie failed would now run with other settings, so that it deserves another try."""
+    """Whether the step in which a movie failed would now run with other settings."""
     failure = movie.failure
     if failure is None or failure.kind not in retries.FORGIVABLE or not movie.failed_wanted:
         return False
@@ -162,26 +166,27 @@ def void(state: State, movie: MovieRecord) -> bool:
 
 
 def revoke(state: State, task: TaskRecord, why: str, *, cancel: bool) -> MovieRecord:
-    """End a lease from our side and tell the worker, where it may still be at it; the caller moves the movie on."""
+    """End a lease from our side; `cancel` tells the worker to stop. The caller moves the movie on."""
     worker = state.workers.get(task.worker)
     if cancel and worker is not None and worker.alive:
         state.send(worker, wire.CancelTask(task.lease, why))
-    movie = _released(state, task)
+    movie = _released(state, task, why)
     lost(state, movie, task, why)
     return movie
 
 
 def commit(state: State, task: TaskRecord) -> None:
     """Allow a worker to rename its outputs into place."""
-    if not task.committed:
-        task.committed = True
-        state.effects.append(SaveTask(task))
+    begin(state, task)
+    if task.state != LeaseState.COMMITTED:
+        state.advance(task, LeaseState.COMMITTED, f"asked by {task.worker}")
 
 
-def _released(state: State, task: TaskRecord) -> MovieRecord:
-    """End a lease without a result. Where it was allowed to rename, nobody knows which outputs are there: its steps must run."""
-    movie = state.release(task)
-    if task.committed and task.purpose == PROCESS:
+def _released(state: State, task: TaskRecord, why: str) -> MovieRecord:
+    """End a lease without a result. Once it was committed, its steps must run: its outputs may be there or not."""
+    committed = task.state == LeaseState.COMMITTED
+    movie = state.release(task, LeaseState.LOST, why)
+    if committed and task.processes:
         movie.fingerprints = {step: made for step, made in movie.fingerprints.items() if step not in task.run}
     return movie
 
@@ -189,9 +194,12 @@ def _released(state: State, task: TaskRecord) -> MovieRecord:
 def requeue(
     state: State, task: TaskRecord, why: str, *, cancel: bool, strike: bool = False, suspect: bool = False
 ) -> None:
-    """Take a lease back and let its movie wait again. `strike`: the movie has cost a worker; `suspect`: it or another has."""
+    """Take a lease back and let its movie wait again.
+
+    `strike`: the movie has cost a worker. `suspect`: it has, or another movie of the same worker.
+    """
     movie = revoke(state, task, why, cancel=cancel)
-    if task.purpose != PROCESS:
+    if not task.processes:
         exporting.failed(state, task, why, again=True, counted=strike or suspect)
         state.place(movie)
         return
@@ -208,7 +216,7 @@ def requeue(
 
 
 def give_up_poisoned(state: State, movie: MovieRecord, task: TaskRecord, why: str) -> None:
-    """A movie that has cost as many workers as one may."""
+    """Fail a movie that has cost several workers."""
     text = f"it has cost {movie.lost} workers, the last: {why}; look at the file, then retry it"
     worker = state.workers.get(task.worker)
     step = task.step if task.step in ("load", "write", *CHAIN.names) else "load"
@@ -216,12 +224,12 @@ def give_up_poisoned(state: State, movie: MovieRecord, task: TaskRecord, why: st
         FailureKind.POISONED, step, text[:LONGEST_TEXT], worker.host if worker is not None else ""
     )
     movie.failed_wanted = task.wanted.get(step if step in CHAIN else "motion", "")
-    state.move(movie, FAILED, f"poisoned on {task.worker}: {why}")
+    state.move(movie, MovieStatus.FAILED, f"poisoned on {task.worker}: {why}")
     exporting.release_held(state, movie)
 
 
 def wait_again(state: State, movie: MovieRecord, why: str) -> None:
-    """Back to the queue, or to the end where other settings by now leave nothing to run."""
+    """Put a movie back into the queue; where settings by now leave nothing to run, it is done."""
     if movie.results:
         reconsider(state, movie, why)
     else:
@@ -234,14 +242,18 @@ def lost(state: State, movie: MovieRecord, task: TaskRecord, why: str) -> None:
 
 
 def lose(state: State, leased: list[TaskRecord], why: str) -> None:
-    """Leases lost with their process. Which movie cost it is known only where there was one; of several each is suspect."""
+    """Take back the leases that a process held when it died.
+
+    Where it held one movie, that movie has cost it; of several each is suspect.
+    """
     for task in leased:
-        strike = task.begun and len(leased) == 1
-        requeue(state, task, why, cancel=False, strike=strike, suspect=task.begun and not strike)
+        begun = task.begun
+        strike = begun and len(leased) == 1
+        requeue(state, task, why, cancel=False, strike=strike, suspect=begun and not strike)
 
 
 def finite(value: Any) -> Any:
-    """Plain values with null for what is not finite: JSON has no NaN, and what was not measured is null."""
+    """Plain values with null in place of NaN and infinity, which JSON does not have."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -255,10 +267,10 @@ def _report_fault(state: State, task: TaskRecord, message: wire.TaskFinished) ->
     missing = [step for step in task.run if step not in message.ran]
     if missing:
         return f"{', '.join(missing)} was to run and did not"
-    for step in ("input", *CHAIN.names):
+    for step in (INPUT, *CHAIN.names):
         if not isinstance(message.results.get(step, {}), dict):
             return f"results of {step} are not a map"
-    if task.purpose == PROCESS:
+    if task.processes:
         absent = [step for step in task.run if step not in message.results]
         if absent:
             return f"no results of {', '.join(absent)}"

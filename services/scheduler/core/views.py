@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgpack
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import ExportKind, JobState, MovieStatus, Selection, WorkerState
-from warpcore.services.scheduler.core.export_records import FAILED, ExportRecord
+from warpcore.bus.vocabulary import ExportKind, ItemState
+from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
 
 FRAME_BUDGET_BYTES = 900_000
-"""Room for the rows of an answer in a frame of 1 MiB, with the envelope and the settings beside them."""
+"""Space for the rows of an answer: a frame has 1 MiB, and envelope and settings need some of it."""
 
 M = TypeVar("M", bound=Message)
 
@@ -26,59 +28,52 @@ def valid_results(movie: MovieRecord, off: frozenset[str]) -> dict[str, Any]:
     return {step: summary for step, summary in movie.results.items() if step not in off}
 
 
+def _shared(view: type[Message], record: type[Any]) -> tuple[str, ...]:
+    """Fields that a wire type takes as they are from a record, or from another message: those of equal names."""
+    known = record.__struct_fields__ if issubclass(record, Message) else [one.name for one in fields(record)]
+    return tuple(name for name in view.__struct_fields__ if name in known)
+
+
+_MOVIE = _shared(wire.Movie, MovieRecord)
+_of_movie = attrgetter(*_MOVIE)
+_WORKER_PLACE = wire.Movie.__struct_fields__.index("worker")
+_RESULTS_PLACE = _MOVIE.index("results")
+_WORKER = _shared(wire.Worker, WorkerRecord)
+_of_worker = attrgetter(*_WORKER)
+_HELLO = _shared(wire.Worker, wire.RegisterWorker)
+_of_hello = attrgetter(*_HELLO)
+
+
 def movie_view(movie: MovieRecord, worker: str | None, off: frozenset[str]) -> wire.Movie:
     """A movie's public state; `off` are the steps that are switched off."""
-    return wire.Movie(
-        id=movie.id,
-        name=movie.name,
-        path=movie.path,
-        size=movie.size,
-        mtime_ns=movie.mtime_ns,
-        status=MovieStatus(movie.status),
-        selection=Selection(movie.selection),
-        priority=movie.priority,
-        failure=movie.failure,
-        filter_reasons=movie.filter_reasons,
-        results=valid_results(movie, off),
-        fingerprints=movie.fingerprints,
-        worker=worker,
-        outdated_steps=movie.outdated_steps,
-    )
+    values = [*_of_movie(movie)]
+    if off:
+        values[_RESULTS_PLACE] = valid_results(movie, off)
+    values.insert(_WORKER_PLACE, worker)
+    return wire.Movie(*values)  # by position: each event of each movie comes through here
 
 
 def worker_view(worker: WorkerRecord, movies: list[str], now: float) -> wire.Worker:
-    """A worker as the registry shows it; `movies` are the names of those that it holds."""
-    state = WorkerState.BUSY if worker.leases else WorkerState.IDLE
+    """A worker as the registry shows it: its registration and what is known of it; `movies` are those that it holds."""
+    hello = worker.hello or wire.RegisterWorker(worker.name, worker.instance, "", 0, "", 0, {})
+    values = dict(zip(_HELLO, _of_hello(hello), strict=True))
+    values.update(zip(_WORKER, _of_worker(worker), strict=True))
     if not worker.alive:
-        state = WorkerState.LOST
-    elif worker.set_aside:
-        state = WorkerState.SET_ASIDE
-    return wire.Worker(
-        id=worker.name,
-        host=worker.host,
-        pid=worker.pid,
-        device=worker.device,
-        device_memory_mb=worker.device_memory_mb,
-        versions=worker.versions,
-        state=state,
-        movies=movies,
-        silent_s=round(max(0.0, now - worker.heard_at), 3),
-        done=worker.done,
-        failed=worker.failed,
-        load=worker.load,
-        reason=worker.set_aside or worker.reason,
-        warnings=worker.warnings if worker.alive else [],
-    )
+        values["warnings"] = []
+    silent_s = round(max(0.0, now - worker.heard_at), 3)
+    return wire.Worker(id=worker.name, movies=movies, silent_s=silent_s, **values)
 
 
 def export_view(export: ExportRecord, names: dict[int, str], after: int = 0) -> wire.ExportJob:
-    """A job with as many of its files beyond the first `after`, and of its failures, as fit a frame."""
+    """A job with its files after the first `after`, and its failures, as many as fit a frame."""
     files = [export.file] if export.file else []
     for item in export.items.values():
         files.extend(item.files)
     shown = fitting(files[after:], FRAME_BUDGET_BYTES * 3 // 4)
     failures = [
-        {"name": names[movie], "message": item.message} for movie, item in export.items.items() if item.state == FAILED
+        {"name": names[movie], "message": item.message}
+        for movie, item in export.items.items()
+        if item.state == ItemState.FAILED
     ]
     return export_head(
         export,
@@ -98,7 +93,7 @@ def export_head(
     return wire.ExportJob(
         job=export.job,
         kind=ExportKind(export.kind),
-        state=JobState(export.state),
+        state=export.state,
         total=len(export.items),
         done=export.done,
         failed=export.failed,
@@ -115,7 +110,7 @@ def packed_size(value: Any) -> int:
 
 
 def fitting(rows: Iterable[Any], budget_bytes: int = FRAME_BUDGET_BYTES) -> list[Any]:
-    """The first of the plain rows or messages, as many as fit into `budget_bytes`, one at least."""
+    """The first rows or messages, as many as fit into `budget_bytes`, at least one."""
     page: list[Any] = []
     left = budget_bytes
     for row in rows:

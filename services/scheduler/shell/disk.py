@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from warpcore.bus.vocabulary import DONE
 from warpcore.services.scheduler.core.effects import OutputsMissing, OutputsRestored, RestoreOutputs
-from warpcore.services.scheduler.core.records import DONE
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.generations import restore
 

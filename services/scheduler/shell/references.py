@@ -1,4 +1,4 @@
-"""Files that settings name: whether they are there, which ones exactly, and whether they can be used. The only place that looks."""
+"""Files that settings name: whether they exist, which ones exactly, and whether they can be used."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_references(settings: Settings) -> tuple[str, list[dict[str, Any]]]:
 
 
 def with_known(found: str, known: str, faults: Iterable[dict[str, Any]]) -> str:
-    """Identities found now; of files that cannot be looked at just now, those known from before. Order as `check_references`'."""
+    """Identities found now, and those known from before of files that cannot be read now, in the usual order."""
     order = [f"{name.removeprefix('import.')}:" for name in _NAMES]
     gone = tuple(f"{fault['name'].removeprefix('import.')}:" for fault in faults)
     every = [*found.split(), *(one for one in known.split() if one.startswith(gone))]
@@ -54,9 +54,9 @@ def with_known(found: str, known: str, faults: Iterable[dict[str, Any]]) -> str:
 
 
 def check_fit(settings: ImportSettings, movies: Iterable[Path]) -> list[dict[str, Any]]:
-    """What is wrong with the gain and defects files themselves, and beside a movie: a size that does not fit shows now, not later.
+    """What is wrong with the gain and defects files, by themselves and beside a movie, whose size they must fit.
 
-    The first of `movies` whose header can be read is the one to fit.
+    It is compared with the first of `movies` whose header can be read.
     """
     shape, is_eer = None, False
     for path in movies:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import os
-import platform
 import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
@@ -25,7 +23,6 @@ from warpcore.bus.schema import REGISTRY, Message, read_message
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
-    ChangeSettings,
     FromControl,
     FromWorker,
     Publish,
@@ -35,11 +32,13 @@ from warpcore.services.scheduler.core.effects import (
     Stimulus,
     Tick,
 )
-from warpcore.services.scheduler.core.machine import READS, handle
+from warpcore.services.scheduler.core.handlers import HANDLERS, Place
 from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, recorded_outputs
+from warpcore.services.scheduler.shell.requests import Shell
 from warpcore.services.scheduler.shell.session import Session, SessionError, locked
-from warpcore.services.scheduler.store.database import StateError
-from warpcore.services.session.settings import Settings, SettingsError, parse_settings, patch_settings
+from warpcore.services.scheduler.store.recording import RecordError
+from warpcore.services.scheduler.store.schema import StateError
+from warpcore.services.session.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +58,14 @@ def run_scheduler(
     paused: bool | None = None,
     heartbeat_timeout_s: float = 30.0,
     task_timeout_s: float = 1800.0,
+    record: Path | None = None,
     stop: threading.Event,
 ) -> None:
     """Run the scheduler until `stop` is set.
 
-    `settings` (or what it makes of the stored ones) and `paused` replace what is stored, where they are given. Raises SessionError, StateError, SettingsError or
-    BindError, each one clear line, where it cannot begin; nothing that arrives later ends it.
+    `settings` (or what it makes of the stored ones) and `paused` replace what is stored, where they are given; `record`
+    is a file for all stimuli and effects (`store/recording.py`). Raises SessionError, StateError, SettingsError,
+    RecordError or BindError, each one clear line, where it cannot begin; nothing that arrives later ends it.
     """
     with locked(processing_directory):
         session = Session(
@@ -75,6 +76,7 @@ def run_scheduler(
             paused=paused,
             heartbeat_timeout_s=heartbeat_timeout_s,
             task_timeout_s=task_timeout_s,
+            record=record,
         )
         try:
             with (
@@ -125,7 +127,7 @@ class Service:
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set."""
         for warning in self._session.warnings:
-            log.warning("%s; results made with the former file are kept", warning)
+            log.warning("%s", warning)
         poller = zmq.Poller()
         for one in (self._workers.socket, self._control.socket, *self._hub.sockets):
             poller.register(one, zmq.POLLIN)
@@ -160,7 +162,7 @@ class Service:
         self._hub.forward()
 
     def _keep_time(self) -> None:
-        """Only after all that had arrived was heard: a scheduler that was busy must not take workers for silent."""
+        """Called after all that had arrived was taken in: after a long round no worker seems silent."""
         now = time.monotonic()
         if now >= self._tick_at:
             self._tick_at = now + TICK_S
@@ -184,43 +186,38 @@ class Service:
             code = ErrorCode.BAD_MESSAGE if envelope.type in REGISTRY else ErrorCode.UNKNOWN_TYPE
             self._answer(asked, wire.Error(code, str(error)[:1000]))
             return
-        asked.cached = type(message) not in READS
+        handler = HANDLERS.get(type(message))
+        asked.cached = handler is None or not handler.reads
         if router is self._workers:
             self._handle(FromWorker(identity, message), asked)
         else:
             self._ask(asked, message)
 
     def _ask(self, asked: _Asked, message: Message) -> None:
-        """Requests that need more than the machine are prepared or answered here."""
-        match message:
-            case wire.GetChanges():
-                self._answer(asked, lambda: self._changes(message))
-            case wire.GetHealth():
-                self._answer(asked, self._health)
-            case wire.PutSettings() | wire.PatchSettings() | wire.PreviewSettings():
-                try:
-                    change = self._settings_change(message)
-                except SettingsError as error:
-                    self._answer(asked, wire.Error(ErrorCode.INVALID, str(error)[:4000], error.errors[:50]))
-                    return
-                self._handle(change, asked)
-            case _:
-                self._handle(FromControl(message), asked)
-
-    def _settings_change(self, message: wire.PutSettings | wire.PatchSettings | wire.PreviewSettings) -> ChangeSettings:
-        dry = isinstance(message, wire.PreviewSettings)
-        if isinstance(message, wire.PutSettings) or (isinstance(message, wire.PreviewSettings) and message.whole):
-            new = parse_settings(message.settings)
+        """Requests that need more than the machine are prepared or answered by the shell."""
+        handler = HANDLERS.get(type(message))
+        if handler is not None and handler.place is Place.STORED:
+            self._answer(asked, lambda: handler.run(self._shell(), message))
+        elif handler is not None and handler.place is Place.PREPARED:
+            try:
+                stimulus = handler.run(self._shell(), message)
+            except SettingsError as error:
+                self._answer(asked, wire.Error(ErrorCode.INVALID, str(error)[:4000], error.errors[:50]))
+                return
+            self._handle(stimulus, asked)
         else:
-            new = patch_settings(self._session.state.settings, message.settings)
-        return replace(self._session.checked(new), dry=dry)
+            self._handle(FromControl(message), asked)
+
+    def _shell(self) -> Shell:
+        malformed = {router.name: router.malformed for router in (self._workers, self._control)}
+        uptime_s = time.monotonic() - self._began
+        return Shell(self._session, uptime_s, {**malformed, "events": self._hub.malformed})
 
     # --- deciding ------------------------------------------------------------------------------------------------
 
     def _handle(self, stimulus: Stimulus, asked: _Asked | None = None) -> None:
         try:
-            effects = handle(self._session.state, stimulus, time.monotonic(), time.time())
-            self._session.store.stage(effects)
+            effects = self._session.decide(stimulus)
         except Exception as error:
             what = asked.envelope.type if asked is not None else type(stimulus).__name__
             log.exception("%s could not be handled; the state is restored from %s", what, self._session.store.path)
@@ -295,31 +292,5 @@ class Service:
         )
         self._hub.publish(Envelope(topic, body.to_body(), SOURCE))
 
-    # --- answers from the store and the shell --------------------------------------------------------------------
 
-    def _changes(self, message: wire.GetChanges) -> Message:
-        store = self._session.store
-        changes, trimmed = store.changes(message.since, message.limit)
-        return wire.Changes(changes, store.head, store.epoch, trimmed)
-
-    def _health(self) -> Message:
-        state = self._session.state
-        return wire.Health(
-            uptime_s=time.monotonic() - self._began,
-            seq=self._session.store.head,
-            movies=len(state.movies),
-            workers=sum(worker.usable for worker in state.workers.values()),
-            malformed={
-                "workers": self._workers.malformed,
-                "control": self._control.malformed,
-                "events": self._hub.malformed,
-            },
-            versions={
-                "warpcore": importlib.metadata.version("warpcore"),
-                "python": platform.python_version(),
-                "pyzmq": zmq.__version__,
-            },
-        )
-
-
-__all__ = ["Service", "SessionError", "StateError", "run_scheduler"]
+__all__ = ["RecordError", "Service", "SessionError", "StateError", "run_scheduler"]

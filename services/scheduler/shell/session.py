@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from warpcore.services.scheduler.core.effects import ChangeSettings, Started, Stimulus
+from warpcore.bus.vocabulary import MovieStatus
+from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, Started, Stimulus
 from warpcore.services.scheduler.core.machine import handle
-from warpcore.services.scheduler.core.records import FAILED
+from warpcore.services.scheduler.core.requests import settings_warnings
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.shell.references import check_fit, check_picking, check_references, with_known
-from warpcore.services.scheduler.store.database import StateError, Store
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.recording import Recorder
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.settings import Settings, SettingsError, changed_names
 from warpcore.services.steps.chain import CHAIN
@@ -31,7 +33,7 @@ class SessionError(Exception):
 
 @contextmanager
 def locked(processing_directory: Path) -> Iterator[None]:
-    """Hold the processing directory for this scheduler alone, until the block or the process ends. Raises SessionError."""
+    """Hold the processing directory for this scheduler alone, until the block or process ends. Raises SessionError."""
     path = processing_directory / STATE_FOLDER / "lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +65,7 @@ def locked(processing_directory: Path) -> Iterator[None]:
 
 @contextmanager
 def garbage_left_alone() -> Iterator[None]:
-    """No search for garbage within; what is there at the end is never searched again."""
+    """Switch the search for garbage off within; objects that are there at the end are never searched again."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -87,6 +89,7 @@ class Session:
         paused: bool | None = None,
         heartbeat_timeout_s: float = 30.0,
         task_timeout_s: float = 1800.0,
+        record: Path | None = None,
     ) -> None:
         if not data_directory.is_dir():
             raise SessionError(
@@ -97,6 +100,7 @@ class Session:
             "processing_directory": str(processing_directory.resolve()),
         }
         self._timeouts = (heartbeat_timeout_s, task_timeout_s)
+        self._recorder: Recorder | None = None
         if CHAIN.faults:
             raise SessionError("; ".join(CHAIN.faults))
         path = state_path or processing_directory.resolve() / STATE_FOLDER / "state.db"
@@ -106,25 +110,41 @@ class Session:
             raise SessionError(f"{path.parent} cannot be made: {error.strerror}; give another --state file") from None
         self.store = Store(path.absolute(), **self._where)
         try:
+            if record is not None:
+                self._recorder = Recorder(record)
             self.state = self.restored()
             self.warnings = self._begin(settings, paused)
         except BaseException:
-            self.store.close()
+            self.close()
             raise
 
     def restored(self) -> State:
         """The state as it is stored."""
-        try:
-            # Millions of objects are made and none is garbage: looking for some meanwhile takes several times as long.
-            with garbage_left_alone():
-                state = restore(self.store.load(), now=time.monotonic(), **self._where)
-        except SettingsError as error:
-            raise StateError(f"{self.store.path} holds settings that this version does not know: {error}") from error
+        now = time.monotonic()
+        # Millions of objects are made and none is garbage: to search for some meanwhile takes several times as long.
+        with garbage_left_alone(), self.store.errors("read"):
+            stored = self.store.load()
+            state = restore(stored, now=now, **self._where)
         state.heartbeat_timeout_s, state.task_timeout_s = self._timeouts
+        if self._recorder is not None:
+            self._recorder.begin(state, stored)
         return state
 
-    def checked(self, settings: Settings) -> ChangeSettings:
-        """The stimulus that puts these settings in force. Raises SettingsError where a file that they name is not there."""
+    def decide(self, stimulus: Stimulus) -> list[Effect]:
+        """Let the machine carry out a stimulus, and stage what is to be stored of it."""
+        now, wall = time.monotonic(), time.time()
+        if self._recorder is None:
+            effects = handle(self.state, stimulus, now, wall)
+        else:
+            effects = self._recorder.handle(self.state, stimulus, now, wall)
+        self.store.stage(effects)
+        return effects
+
+    def checked(self, settings: Settings, *, whole: bool = False) -> ChangeSettings:
+        """The stimulus that puts these settings in force; `whole`: they replace all others.
+
+        Raises SettingsError where a file that they name cannot be used.
+        """
         data = self._where["data_directory"]
         given = settings.import_.data
         if given and os.path.abspath(given) != data and os.path.realpath(given) != data:
@@ -139,30 +159,31 @@ class Session:
         changed = {name.partition(".")[0] for name in changed_names(self.state.settings, settings)}
         if refused := [fault for fault in faults if fault["name"].partition(".")[0] in changed]:
             raise SettingsError(refused)
-        return ChangeSettings(settings, with_known(references, self.state.references, faults))
+        return ChangeSettings(settings, with_known(references, self.state.references, faults), whole)
 
     def _some_movies(self) -> list[Path]:
-        """A few movies to hold reference files against, those first that can be expected to be whole."""
+        """A few movies to compare reference files with; failed ones last, they may not be whole."""
         movies = itertools.islice(self.state.movies.values(), 1000)
-        chosen = sorted(movies, key=lambda movie: (movie.status == FAILED, movie.id))[:3]
+        chosen = sorted(movies, key=lambda movie: (movie.status == MovieStatus.FAILED, movie.id))[:3]
         return [Path(self.state.data_directory) / movie.path for movie in chosen]
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database, and the recording."""
         self.store.close()
+        if self._recorder is not None:
+            self._recorder.close()
 
     def _begin(self, settings: Settings | Callable[[Settings], Settings] | None, paused: bool | None) -> list[str]:
-        """Look at the reference files, apply what was given; returns what a person should know."""
+        """Check the reference files, put in force what was given; returns warnings for the log."""
         known = self.state.settings.import_
         references, faults = check_references(self.state.settings)
-        self._do(Started(None if faults else references, paused))
+        self.decide(Started(None if faults else references, paused))
         if callable(settings):
             settings = settings(self.state.settings)
         if settings is not None or not known.data:
-            self._do(self.checked(settings or self.state.settings))
+            self.decide(self.checked(settings or self.state.settings))
             faults = []
         self.store.commit(time.time())
-        return [f"{fault['name']} = {fault['value']} {fault['problem']}" for fault in faults]
-
-    def _do(self, stimulus: Stimulus) -> None:
-        self.store.stage(handle(self.state, stimulus, time.monotonic(), time.time()))
+        kept = "results made with the former file are kept"
+        files = [f"{fault['name']} = {fault['value']} {fault['problem']}; {kept}" for fault in faults]
+        return [*settings_warnings(self.state.set_aside), *files]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from warpcore.services.scheduler.core.export_records import HELD, PENDING
-from warpcore.services.scheduler.core.records import WorkerRecord
+from warpcore.bus.vocabulary import ItemState, WorkerState
+from warpcore.services.scheduler.core import rows
+from warpcore.services.scheduler.core.records import Ban, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
-from warpcore.services.session.settings import Settings, parse_settings
+from warpcore.services.session.migrations import adopt
+from warpcore.services.session.settings import Settings
 
 
 def restore(stored: Stored, *, data_directory: str, processing_directory: str, now: float) -> State:
-    """The state as stored. Leases hold on: their workers have the heartbeat time-out, from `now`, to come back with them.
+    """The state as stored. Leases hold: from `now` on their workers have the heartbeat time-out to come back with them.
 
-    Raises SettingsError where the stored settings are none of this version's.
+    Raises ValueError, TypeError, KeyError or UnpackException for rows that are damaged.
     """
-    settings = parse_settings(stored.settings) if stored.settings is not None else Settings()
+    adopted = adopt(stored.settings, stored.migration, stored.set_aside) if stored.settings is not None else None
+    settings = adopted.settings if adopted is not None else Settings()
     state = State(
         settings,
         data_directory=data_directory,
@@ -22,30 +25,52 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
         epoch=stored.epoch,
     )
     state.now = now
-    state.restoring = {movie.id for movie in stored.movies if movie.restoring}
+    if adopted is not None:
+        state.set_aside = adopted.set_aside
+        state.migrated = settings.to_dict() != stored.settings or adopted.set_aside != stored.set_aside
     state.revision = stored.revision
     state.adopt(settings, stored.references)
     state.paused, state.seq = stored.paused, stored.seq
     state.last_lease, state.last_modified = stored.last_lease, stored.last_modified
-    state.bans = {ban.worker: ban for ban in stored.bans}
+    state.bans = {ban.worker: ban for ban in (Ban(*row) for row in stored.bans)}
+    _restore_movies(state, stored)
+    _restore_leases(state, stored)
+    _restore_exports(state, stored)
+    return state
+
+
+def _restore_movies(state: State, stored: Stored) -> None:
     leases = {task.movie: task.lease for task in stored.tasks}
-    for movie in stored.movies:
+    for row in stored.movies:
+        movie = rows.movie_from_row(row)
         movie.lease = leases.get(movie.id)
         if movie.restoring:
-            movie.fingerprints = {}  # it may have ended half-way: which files are there is known when it has been done again
+            # It may have ended half-way: which files are there is known once it is done again.
+            movie.fingerprints = {}
+            state.restoring.add(movie.id)
         state.derived += state.derive(movie)
         state.index(movie)
-    for task in stored.tasks:
-        task.active_at = now
+
+
+def _restore_leases(state: State, stored: Stored) -> None:
+    for row in stored.tasks:
+        task = rows.task_from_row(row)
+        task.active_at = state.now
         worker = state.workers.get(task.worker)
         if worker is None:
-            worker = WorkerRecord(task.worker, task.instance, heard_at=now)
+            worker = WorkerRecord(task.worker, task.instance, heard_at=state.now)
+            worker.become(WorkerState.BUSY, "holds leases of an earlier run")
             state.workers[task.worker] = worker
         worker.leases.append(task.lease)
         state.tasks[task.lease] = task
-    for export in stored.exports:
-        state.exports[export.job] = export
-        for movie_id, item in export.items.items():
-            if item.state == HELD:
-                export.set_state(movie_id, PENDING)
-    return state
+
+
+def _restore_exports(state: State, stored: Stored) -> None:
+    state.exports = {row.job: rows.export_from_row(row) for row in stored.exports}
+    for row in stored.export_items:
+        state.exports[row.job].items[row.movie] = rows.export_item_from_row(row)
+    for job in state.exports.values():
+        job.count()
+        for movie, item in job.items.items():
+            if item.state == ItemState.HELD:
+                state.move_item(job, movie, ItemState.PENDING, "looked at again after a restart")

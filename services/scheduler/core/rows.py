@@ -1,0 +1,132 @@
+"""Records as database rows and back.
+
+A row is taken at the moment of a change and is plain data. Its body is a msgpack map of all stored fields, found from
+the dataclass: a new field of a record needs no edit here. Unknown fields of a body are ignored, missing ones get their
+default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import msgpack
+
+from warpcore.bus.messages import Failure
+from warpcore.bus.schema import Message
+from warpcore.bus.vocabulary import ItemState, JobState, MovieStatus, Selection
+from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
+from warpcore.services.scheduler.core.lives import LeaseState
+from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
+
+
+class MovieRow(NamedTuple):
+    """A movie; its lease is found from the task."""
+
+    id: int
+    path: str
+    name: str
+    status: str
+    body: bytes
+
+
+class TaskRow(NamedTuple):
+    """A lease; its progress is not stored."""
+
+    lease: int
+    movie: int
+    body: bytes
+
+
+class ExportRow(NamedTuple):
+    """A job without its movies."""
+
+    job: str
+    body: bytes
+
+
+class ExportItemRow(NamedTuple):
+    """One movie of a job."""
+
+    job: str
+    movie: int
+    state: str
+    body: bytes
+
+
+def _stored(record: type[Any], row: type[Any]) -> tuple[str, ...]:
+    """Fields of a record that go into the body of its row."""
+    columns = getattr(row, "_fields", ())
+    return tuple(one.name for one in fields(record) if one.metadata.get("stored", True) and one.name not in columns)
+
+
+_MOVIE = _stored(MovieRecord, MovieRow)
+_TASK = _stored(TaskRecord, TaskRow)
+_EXPORT = _stored(ExportRecord, ExportRow)
+_ITEM = _stored(ExportItem, ExportItemRow)
+
+Readers = Mapping[str, Callable[[Any], Any]]
+_MOVIE_READERS: Readers = {
+    "selection": Selection,
+    "failure": Failure.from_body,
+    "story": lambda lines: [(seq, at, text) for seq, at, text in lines],
+}
+
+
+def movie_row(movie: MovieRecord) -> MovieRow:
+    """The movie as it is now."""
+    return MovieRow(movie.id, movie.path, movie.name, str(movie.status), _body(movie, _MOVIE))
+
+
+def movie_from_row(row: MovieRow) -> MovieRecord:
+    """The movie of a row, without its lease."""
+    id, path, name, status, body = row
+    values = _values(body, _MOVIE, _MOVIE_READERS)
+    return MovieRecord(id=id, path=path, name=name, status=MovieStatus(status), **values)
+
+
+def task_row(task: TaskRecord) -> TaskRow:
+    """The lease as it is now."""
+    return TaskRow(task.lease, task.movie, _body(task, _TASK))
+
+
+def task_from_row(row: TaskRow) -> TaskRecord:
+    """The lease of a row."""
+    lease, movie, body = row
+    return TaskRecord(lease=lease, movie=movie, **_values(body, _TASK, {"state": LeaseState}))
+
+
+def export_row(export: ExportRecord) -> ExportRow:
+    """The job as it is now, without its movies."""
+    return ExportRow(export.job, _body(export, _EXPORT))
+
+
+def export_from_row(row: ExportRow) -> ExportRecord:
+    """The job of a row, still without its movies."""
+    job, body = row
+    return ExportRecord(job=job, **_values(body, _EXPORT, {"state": JobState}))
+
+
+def export_item_row(job: str, movie: int, item: ExportItem) -> ExportItemRow:
+    """A movie of a job as it is now."""
+    return ExportItemRow(job, movie, str(item.state), _body(item, _ITEM))
+
+
+def export_item_from_row(row: ExportItemRow) -> ExportItem:
+    """The movie of a job of a row."""
+    _, _, state, body = row
+    return ExportItem(state=ItemState(state), **_values(body, _ITEM, {}))
+
+
+def _body(record: Any, names: tuple[str, ...]) -> bytes:
+    """The stored fields, packed. What is empty is left out."""
+    values = {name: value for name in names if (value := getattr(record, name))}
+    packed: bytes = msgpack.packb(values, default=Message.to_body)
+    return packed
+
+
+def _values(body: bytes, names: tuple[str, ...], readers: Readers) -> dict[str, Any]:
+    """The fields of a body that the record knows."""
+    found = msgpack.unpackb(body)
+    return {name: readers[name](found[name]) if name in readers else found[name] for name in names if name in found}

@@ -1,0 +1,70 @@
+"""Requests that need more than the machine: new settings, whose files are checked, and what store and shell know."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from dataclasses import dataclass, field, replace
+
+import zmq
+
+from warpcore.bus import messages as wire
+from warpcore.services.scheduler.core.effects import ChangeSettings
+from warpcore.services.scheduler.core.handlers import Place, handles
+from warpcore.services.scheduler.shell.session import Session
+from warpcore.services.session.settings import parse_settings, patch_settings
+
+
+@dataclass(slots=True)
+class Shell:
+    """What the running service knows: its session, how long it runs, dropped frames by socket."""
+
+    session: Session
+    uptime_s: float = 0.0
+    malformed: dict[str, int] = field(default_factory=dict)
+
+
+@handles(wire.PutSettings, place=Place.PREPARED)
+def put_settings(shell: Shell, message: wire.PutSettings) -> ChangeSettings:
+    """Replaces all settings; what is not named returns to its default."""
+    return shell.session.checked(parse_settings(message.settings), whole=True)
+
+
+@handles(wire.PatchSettings, place=Place.PREPARED)
+def change_settings(shell: Shell, message: wire.PatchSettings) -> ChangeSettings:
+    """Changes the settings that are named."""
+    return shell.session.checked(patch_settings(shell.session.state.settings, message.settings))
+
+
+@handles(wire.PreviewSettings, place=Place.PREPARED, reads=True)
+def preview_settings(shell: Shell, message: wire.PreviewSettings) -> ChangeSettings:
+    """Says what a change of the named settings would do; changes nothing."""
+    present = shell.session.state.settings
+    settings = parse_settings(message.settings) if message.whole else patch_settings(present, message.settings)
+    return replace(shell.session.checked(settings, whole=message.whole), dry=True)
+
+
+@handles(wire.GetChanges, place=Place.STORED, reads=True)
+def changes(shell: Shell, message: wire.GetChanges) -> wire.Changes:
+    """A page of the change log."""
+    store = shell.session.store
+    found, trimmed = store.changes(message.since, message.limit)
+    return wire.Changes(found, store.head, store.epoch, trimmed)
+
+
+@handles(wire.GetHealth, place=Place.STORED, reads=True)
+def health(shell: Shell, message: wire.GetHealth) -> wire.Health:
+    """Up time, counts and versions of the scheduler."""
+    state = shell.session.state
+    return wire.Health(
+        uptime_s=shell.uptime_s,
+        seq=shell.session.store.head,
+        movies=len(state.movies),
+        workers=sum(worker.usable for worker in state.workers.values()),
+        malformed=shell.malformed,
+        versions={
+            "warpcore": importlib.metadata.version("warpcore"),
+            "python": platform.python_version(),
+            "pyzmq": zmq.__version__,
+        },
+    )

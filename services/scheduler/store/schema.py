@@ -1,0 +1,125 @@
+"""The tables of the scheduler's database, and the ladder that brings one of an earlier format up to today's.
+
+Whoever changes `SCHEMA` adds a rung at the end of `LADDER`, and first keeps a database of the format before
+(`tests/services/fixtures`).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import msgpack
+
+from warpcore.services.session.paths import flush
+
+APPLICATION_ID = 0x57435344
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE movies (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE tasks (lease INTEGER PRIMARY KEY, movie INTEGER NOT NULL UNIQUE REFERENCES movies (id),
+    body BLOB NOT NULL);
+CREATE TABLE settings (id INTEGER PRIMARY KEY CHECK (id = 1), body TEXT NOT NULL, revision INTEGER NOT NULL,
+    identity TEXT NOT NULL, migration TEXT NOT NULL DEFAULT '', set_aside TEXT NOT NULL DEFAULT '{}');
+CREATE TABLE bans (worker TEXT PRIMARY KEY, instance TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE exports (number INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE, body BLOB NOT NULL);
+CREATE TABLE export_movies (job TEXT NOT NULL, movie INTEGER NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (job, movie)) WITHOUT ROWID;
+CREATE TABLE changes (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, body BLOB NOT NULL);
+"""
+
+
+class StateError(Exception):
+    """The state cannot be read or written; the text is one line with the path and what to do."""
+
+
+def _from_1_to_2(db: sqlite3.Connection) -> None:
+    """A lease has one state in place of two marks; settings remember their migrations, and what was set aside."""
+    db.execute("ALTER TABLE settings ADD COLUMN migration TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE settings ADD COLUMN set_aside TEXT NOT NULL DEFAULT '{}'")
+    for lease, movie, packed in db.execute("SELECT lease, movie, body FROM tasks").fetchall():
+        body = msgpack.unpackb(packed)
+        begun, committed = body.pop("begun", False), body.pop("committed", False)
+        body["state"] = "committed" if committed else "begun" if begun else "assigned"
+        db.execute("UPDATE tasks SET body = ? WHERE lease = ?", (msgpack.packb(body), lease))
+        if committed:  # what is committed has begun
+            db.execute("UPDATE movies SET status = 'processing' WHERE id = ? AND status = 'queued'", (movie,))
+
+
+LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2,)
+"""The rung at index n brings format n + 1 to format n + 2."""
+
+FORMAT = len(LADDER) + 1
+"""The format that this version writes; SQLite keeps it as `user_version`."""
+
+
+def create(path: Path, data_directory: str, processing_directory: str) -> None:
+    """Make a new database, under another name first: it is either whole or absent."""
+    if path.with_name(f"{path.name}-wal").exists():
+        raise StateError(f"{path} is gone but its -wal file is not: put both back, or remove it to begin anew")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    temporary.unlink(missing_ok=True)
+    made = sqlite3.connect(temporary, isolation_level=None)
+    try:
+        made.execute("PRAGMA synchronous = FULL")
+        made.execute("BEGIN")
+        for statement in SCHEMA.split(";\n"):
+            made.execute(statement)
+        meta = {
+            "epoch": uuid.uuid4().hex,
+            "seq": 0,
+            "floor": 0,
+            "lease": 0,
+            "last_modified": 0.0,
+            "paused": 0,
+            "data_directory": data_directory,
+            "processing_directory": processing_directory,
+        }
+        made.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
+        made.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        made.execute(f"PRAGMA user_version = {FORMAT}")
+        made.execute("COMMIT")
+    finally:
+        made.close()
+    flush(temporary)
+    temporary.replace(path)
+
+
+def check(db: sqlite3.Connection, path: Path, data_directory: str, processing_directory: str) -> int:
+    """The format of a database that is ours and of this session. Raises StateError for any other."""
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise StateError(f"{path} is a database of another program; move it away or give another --state")
+    if version > FORMAT:
+        raise StateError(f"{path} was written by a newer warpcore (format {version}); use that version")
+    meta = dict(db.execute("SELECT key, value FROM meta"))
+    for name, given in (("data", data_directory), ("processing", processing_directory)):
+        begun_with = meta[f"{name}_directory"]
+        if name == "processing" and path.is_relative_to(given):
+            continue  # a processing directory may be moved with the state in it
+        if begun_with != given:
+            raise StateError(
+                f"{path} belongs to {name} directory {begun_with}, not {given}: "
+                f"give --{name} {begun_with}, or another --processing directory"
+            )
+    return int(version)
+
+
+def climb(db: sqlite3.Connection, version: int) -> None:
+    """Bring a database to today's format, each rung in one transaction."""
+    for reached, rung in enumerate(LADDER[version - 1 :], start=version + 1):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            rung(db)
+            db.execute(f"PRAGMA user_version = {reached}")
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise

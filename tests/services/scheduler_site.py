@@ -1,0 +1,123 @@
+"""A real scheduler over sockets, files and a database, and the worker's side of the wire."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from warpcore.bus import messages as wire
+from warpcore.bus.client import RequestClient
+from warpcore.bus.dealer import Dealer
+from warpcore.bus.endpoints import Endpoints
+from warpcore.bus.events import EventHub
+from warpcore.bus.router import Router
+from warpcore.bus.schema import Message, read_message
+from warpcore.services.scheduler.shell.service import Service, run_scheduler
+from warpcore.services.scheduler.shell.session import Session
+
+WaitUntil = Callable[..., None]
+
+
+class Site:
+    """A data and a processing directory, and where the scheduler of both is."""
+
+    def __init__(self, folder: Path, ports: list[int]) -> None:
+        self.data = folder / "data"
+        self.processing = folder / "processing"
+        self.data.mkdir(exist_ok=True)
+        self.processing.mkdir(exist_ok=True)
+        self.endpoints = Endpoints("127.0.0.1", *ports)
+
+    @contextmanager
+    def running(self, **options: Any) -> Iterator[RequestClient]:
+        """The scheduler in a thread, and a client of it. What ends it is raised here."""
+        stop = threading.Event()
+        ended: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                run_scheduler(self.endpoints, self.data, self.processing, stop=stop, **options)
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                ended.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        client = RequestClient(self.endpoints.control, "test", timeout_s=3.0)
+        try:
+            yield client
+        finally:
+            client.close()
+            stop.set()
+            thread.join(10)
+            assert not thread.is_alive()
+            if ended:
+                raise ended[0]
+
+
+class WorkerSide:
+    """The worker's side of the wire, without any computing; its outputs are empty files."""
+
+    def __init__(self, site: Site, name: str, instance: str = "1") -> None:
+        self.processing = site.processing
+        self.name = name
+        self.instance = instance
+        self.dealer = Dealer(site.endpoints.workers, f"{name}#{instance}".encode(), name)
+        self.inbox: list[Message] = []
+
+    def register(self, leases: list[int] | None = None) -> None:
+        self.dealer.send(wire.RegisterWorker(self.name, self.instance, "host", 1, "cpu", 0, {}, leases or []))
+
+    def got(self, kind: type[Message]) -> list[Any]:
+        for envelope in self.dealer.receive():
+            self.inbox.append(read_message(envelope.type, envelope.body))
+        return [message for message in self.inbox if isinstance(message, kind)]
+
+    def finish(self, task: wire.AssignTask) -> None:
+        results = {step: {"resolution_angstrom": 4.0} for step in task.run}
+        outputs = {step: [f"{step}/{task.name}.mrc"] for step in task.run}
+        for step in task.run:
+            output = self.processing / outputs[step][0]
+            output.parent.mkdir(exist_ok=True)
+            output.touch()
+        self.dealer.send(wire.TaskFinished(self.name, task.lease, task.run, results, outputs))
+
+
+def files(*paths: str, size: int = 100) -> wire.RegisterFiles:
+    return wire.RegisterFiles([wire.FoundFile(path, size, 5) for path in paths])
+
+
+def ask(client: RequestClient, message: Message) -> Any:
+    return client.request(message)
+
+
+@contextmanager
+def opened(site: Site) -> Iterator[tuple[Session, RequestClient]]:
+    """A running service whose state the test can reach."""
+    ports = site.endpoints
+    stop = threading.Event()
+    with (
+        Router(ports.workers, "workers") as workers,
+        Router(ports.control, "control") as control,
+        EventHub(ports.events_in, ports.events_out) as hub,
+    ):
+        sessions: list[Session] = []
+
+        def run() -> None:
+            # SQLite wants its database used by the thread that opened it.
+            with closing(Session(site.data, site.processing)) as session:
+                sessions.append(session)
+                Service(session, workers, control, hub).run(stop)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        client = RequestClient(ports.control, "test", timeout_s=3.0)
+        try:
+            ask(client, wire.GetHealth())
+            yield sessions[0], client
+        finally:
+            stop.set()
+            thread.join(10)
+            client.close()

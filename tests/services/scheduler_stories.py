@@ -1,0 +1,245 @@
+"""What can happen to a scheduler: rules that hypothesis, or a die, puts in any order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule
+
+from tests.services.scheduler_story_world import (
+    NAMES,
+    PATCHES,
+    PATHS,
+    PICK,
+    RARELY,
+    STORED,
+    WORKERS,
+    SchedulerWorld,
+    chosen,
+)
+from warpcore.bus import messages as wire
+from warpcore.services.scheduler.core.effects import (
+    AssignmentUndelivered,
+    ChangeSettings,
+    FromControl,
+    FromWorker,
+    OutputsMissing,
+    OutputsRestored,
+    Started,
+    Tick,
+)
+from warpcore.services.session.generations import Generation
+from warpcore.services.session.settings import patch_settings
+
+__all__ = ["NAMES", "PATCHES", "PATHS", "WORKERS", "SchedulerStories"]
+
+
+class SchedulerStories(SchedulerWorld):
+    """The rules."""
+
+    # --- what happens --------------------------------------------------------------------------------------------
+
+    @initialize(
+        paused=st.sampled_from((None, None, False, True)),
+        which=st.sets(st.sampled_from(PATHS)),
+        names=st.sets(st.sampled_from(WORKERS)),
+        bulk=st.sampled_from((5000, 1, 2)),
+    )
+    def start(self, paused: bool | None, which: set[str], names: set[str], bulk: int) -> None:
+        self.bulk = self.state.bulk_changes = bulk
+        self.do(Started("", paused))
+        self.files(which, 100)
+        for name in sorted(names):
+            self.register(name, False, False)
+
+    @rule(which=st.sets(st.sampled_from(PATHS)), size=st.sampled_from((100, 100, 100, 100, 200)))
+    def files(self, which: set[str], size: int) -> None:
+        found = [wire.FoundFile(path, size, 5) for path in sorted(which)]
+        answer = self.reply(self.do(FromControl(wire.RegisterFiles(found))))
+        assert answer.added == len(which - self.registered)
+        self.registered |= which
+
+    @rule(name=st.sampled_from(WORKERS), anew=st.booleans(), holds=st.booleans())
+    def register(self, name: str, anew: bool, holds: bool) -> None:
+        self.instances[name] += anew
+        self.senders[name] = f"{name}#{self.instances[name]}".encode()
+        leases = [lease for lease, owner in self.owner.items() if owner == name] if holds else []
+        message = wire.RegisterWorker(name, f"i{self.instances[name]}", "host", 1, "cpu", 0, {}, leases)
+        answer = self.reply(self.do(FromWorker(self.senders[name], message)))
+        assert set(answer.leases) <= set(leases)
+        for lease in answer.leases:
+            assert self.state.tasks[lease].worker == name
+        assert self.state.workers[name].leases[: len(answer.leases)] == answer.leases
+        self.do(FromWorker(self.senders[name], wire.PullTasks(name, 2)))
+
+    @rule(name=st.sampled_from(WORKERS), credit=st.sampled_from((2, 2, 2, 1, 0, -1, 3)))
+    def pull(self, name: str, credit: int) -> None:
+        self.do(FromWorker(self.senders.get(name, b"?"), wire.PullTasks(name, credit)))
+
+    @rule(name=st.sampled_from(WORKERS), knows=st.booleans())
+    def beat(self, name: str, knows: bool) -> None:
+        leases = [lease for lease, owner in self.owner.items() if owner == name] if knows else []
+        self.do(FromWorker(self.senders.get(name, b"?"), wire.Heartbeat(name, "busy", leases)))
+
+    @precondition(lambda self: self.assigned)
+    @rule(pick=PICK, liar=RARELY)
+    def progress(self, pick: int, liar: bool) -> None:
+        lease, name = self.some_lease(pick, liar)
+        message = wire.TaskProgress(name, lease, "?", "motion", 0.5)
+        valid = self.valid(lease, name)
+        self.do(FromWorker(self.senders.get(name, b"?"), message))
+        if valid:
+            assert self.state.tasks[lease].begun
+
+    @precondition(lambda self: self.assigned)
+    @rule(pick=PICK, liar=RARELY, resolution=st.sampled_from((3.0, 4.5, 8.0)), partial=RARELY)
+    def finish(self, pick: int, liar: bool, resolution: float, partial: bool) -> None:
+        lease, name = self.some_lease(pick, liar)
+        self.report(lease, name, resolution, partial)
+
+    def report(self, lease: int, name: str, resolution: float, partial: bool) -> None:
+        task = self.assigned[lease]
+        results: dict[str, Any] = {step: {} for step in task.run}
+        if "ctf" in results:
+            results["ctf"] = {"resolution_angstrom": resolution, "defocus_um": float("nan")}
+        ran = task.run[:-1] if partial else task.run
+        outputs = {step: [f"{step}/{task.name}.mrc"] for step in ran}
+        valid = self.valid(lease, name)
+        commit = self.reply(self.do(FromWorker(self.senders.get(name, b"?"), wire.CommitTask(name, lease))))
+        assert commit.granted == valid
+        before = Generation(task.stored, task.results, task.outputs)
+        kept = self.keep(task.name, before) if valid else []
+        message = wire.TaskFinished(name, lease, ran, results, outputs, kept=kept)
+        answer = self.reply(self.do(FromWorker(self.senders.get(name, b"?"), message)))
+        assert answer == wire.Ok()
+        assert lease not in self.state.tasks or not valid
+        if valid:
+            assert (lease in self.finished) == (not partial)
+
+    @precondition(lambda self: self.state.tasks)
+    @rule(resolution=st.sampled_from((3.0, 4.5, 8.0)))
+    def work(self, resolution: float) -> None:
+        """All that is leased now is done."""
+        for lease in sorted(self.state.tasks):
+            self.report(lease, self.owner[lease], resolution, False)
+
+    @precondition(lambda self: self.assigned)
+    @rule(pick=PICK, liar=RARELY, kind=st.sampled_from(("input", "resource", "bad_gpu", "internal", "odd")))
+    def fail(self, pick: int, liar: bool, kind: str) -> None:
+        lease, name = self.some_lease(pick, liar)
+        self.do(FromWorker(self.senders.get(name, b"?"), wire.TaskFailed(name, lease, kind, "ctf", "it went wrong")))
+
+    @precondition(lambda self: self.assigned)
+    @rule(pick=PICK, kind=st.sampled_from(("lost_worker", "resource", "bad_gpu")), known=st.booleans())
+    def compute_dies(self, pick: int, kind: str, known: bool) -> None:
+        lease, name = self.some_lease(pick, False)
+        leases = [one for one, owner in self.owner.items() if owner == name]
+        message = wire.ComputeDied(name, leases, lease if known else None, kind, "signal 9")
+        self.do(FromWorker(self.senders.get(name, b"?"), message))
+
+    @rule(name=st.sampled_from(WORKERS))
+    def goodbye(self, name: str) -> None:
+        self.do(FromWorker(self.senders.get(name, b"?"), wire.Goodbye(name)))
+
+    @precondition(lambda self: self.assigned)
+    @rule(pick=PICK)
+    def undelivered(self, pick: int) -> None:
+        self.do(AssignmentUndelivered(self.some_lease(pick, False)[0]))
+
+    @rule(seconds=st.sampled_from((0.5, 11.0, 31.0, 1900.0)), silent=st.sets(st.sampled_from(WORKERS)))
+    def time_passes(self, seconds: float, silent: set[str]) -> None:
+        until = self.now + seconds
+        while self.now < until:
+            self.now = min(until, self.now + 25.0)
+            for name in sorted(set(WORKERS) - silent):
+                self.beat(name, True)
+            self.do(Tick())
+
+    @rule(patch=st.sampled_from(PATCHES), references=st.sampled_from(("", "", "", "gain:1")))
+    def change_settings(self, patch: dict[str, Any], references: str) -> None:
+        self.do(ChangeSettings(patch_settings(self.state.settings, patch), references))
+
+    @rule(paused=RARELY)
+    def pause(self, paused: bool) -> None:
+        self.do(FromControl(wire.PauseProcessing() if paused else wire.StartProcessing()))
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        selection=st.sampled_from((None, None, "auto", "auto", "include", "exclude", "none")),
+        priority=st.none() | st.integers(-1, 1),
+        retry=st.sampled_from((None, False, True)),
+    )
+    def choose(self, name: str, selection: str | None, priority: int | None, retry: bool | None) -> None:
+        if selection is not None:
+            self.do(FromControl(wire.SelectItem(name, selection)))
+        if priority is not None:
+            self.do(FromControl(wire.PrioritiseItem(name, priority)))
+        if retry is not None:
+            self.do(FromControl(wire.RetryItem(name, retry)))
+
+    @rule(kind=st.sampled_from(("micrographs", "particles", "nothing")), names=st.none() | st.just(["a", "b"]))
+    def export(self, kind: str, names: list[str] | None) -> None:
+        self.do(FromControl(wire.StartExport(kind, {}, names)))
+
+    @precondition(lambda self: self.state.exports)
+    @rule(pick=PICK, cancel=st.booleans())
+    def end_export(self, pick: int, cancel: bool) -> None:
+        job = chosen(sorted(self.state.exports), pick)
+        self.do(FromControl(wire.CancelExport(job) if cancel else wire.ExportCollected(job, "particles.star")))
+        assert self.reply(self.do(FromControl(wire.GetExport(job)))).job == job
+
+    @precondition(lambda self: self.registered)
+    @rule(pick=PICK, step=st.sampled_from(("motion", "ctf", "picking", "export")))
+    def outputs_vanish(self, pick: int, step: str) -> None:
+        movie = chosen(sorted(self.state.movies), pick)
+        made_with = self.state.movies[movie].fingerprints.get(step, "?")
+        self.do(OutputsMissing(movie, {step: made_with}))
+
+    @rule()
+    def read_everything(self) -> None:
+        page = self.reply(self.do(FromControl(wire.GetSnapshot(0, 100))))
+        assert len(page.movies) == len(self.registered)
+        assert page.seq == self.state.seq
+        for message in (
+            wire.GetProcessing(),
+            wire.GetWorkers(),
+            wire.GetItems(),
+            wire.GetSummary(),
+            wire.GetKnownFiles(),
+        ):
+            self.reply(self.do(FromControl(message)))
+
+    @rule()
+    def restart(self) -> None:
+        before = self.state
+        self.store.commit()
+        self.store.close()
+        self.restores = []
+        self.open()
+        after = self.state
+        for id, movie in before.movies.items():
+            if movie.restoring:
+                assert after.movies[id].restoring == movie.restoring
+                movie.fingerprints = {}
+            for name in STORED:
+                assert getattr(after.movies[id], name) == getattr(movie, name), name
+        assert {(task.lease, task.worker, task.begun) for task in after.tasks.values()} == {
+            (task.lease, task.worker, task.begun) for task in before.tasks.values()
+        }
+        assert (after.seq, after.paused, after.revision) == (before.seq, before.paused, before.revision)
+        assert after.settings == before.settings
+        assert after.bans == before.bans
+        self.do(Started(None))
+        assert after.counts == before.counts, "a restart alone changes nothing"
+        assert after.seq - before.seq in (0, 1), "at most the log is cut"
+
+    @precondition(lambda self: self.restores)
+    @rule(how=st.sampled_from(("well", "well", "gone", "broken")))
+    def restored(self, how: str) -> None:
+        task = self.restores.pop(0)
+        kept = self.keep(task.name, task.present)
+        generation = self.disk[task.name].get(task.key) if how == "well" else None
+        self.do(OutputsRestored(task.movie, generation, kept, untouched=how != "broken"))
+        if generation is not None:
+            assert self.state.movies[task.movie].fingerprints == generation.fingerprints

@@ -1,0 +1,185 @@
+"""A scheduler with a real database behind it, and what must be true of it after every stimulus."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+
+from warpcore.bus import messages as wire
+from warpcore.bus.schema import read_message
+from warpcore.services.scheduler.core.effects import (
+    Effect,
+    Publish,
+    Reply,
+    RestoreOutputs,
+    Send,
+    Stimulus,
+)
+from warpcore.services.scheduler.core.invariants import validate
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.plain import digest, stimulus_from_plain, stimulus_to_plain
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.restoring import restore
+from warpcore.services.session.generations import Generation
+
+T = TypeVar("T")
+PATHS = ("a.tif", "b.tif", "a.mrc", "grid/a.tif", "c.tif", "d.tif")
+NAMES = ("a", "b", "a.mrc", "grid/a", "c", "d")
+PICK = st.integers(0, 1000)
+RARELY = st.sampled_from((False, False, False, False, True))
+WORKERS = ("w1", "w2", "w3")
+PATCHES: tuple[dict[str, Any], ...] = (
+    {"ctf": {"range_max": 5.0}},
+    {"ctf": {"range_max": 4.0}},
+    {"picking": {"diameter": 120.0}},
+    {"picking": {"enabled": False}},
+    {"picking": {"enabled": True}},
+    {"filter": {"resolution_max": 4.0}},
+    {"filter": {"resolution_max": 9.0}},
+    {"motion": {"b_factor": -100.0}},
+    {"motion": {"b_factor": -500.0}},
+)
+STORED = (
+    "status",
+    "selection",
+    "priority",
+    "failure",
+    "results",
+    "fingerprints",
+    "outputs",
+    "retries",
+    "lost",
+    "avoid",
+    "lease",
+)
+
+
+def chosen(among: Sequence[T], pick: int) -> T:
+    """One of these."""
+    return among[pick % len(among)]
+
+
+class SchedulerWorld(RuleBasedStateMachine):
+    """The machine with a real database behind it, so that a restart is part of the story."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.now = 1000.0
+        self.registered: set[str] = set()
+        self.senders: dict[str, bytes] = {}
+        self.instances: dict[str, int] = dict.fromkeys(WORKERS, 0)
+        self.assigned: dict[int, wire.AssignTask] = {}
+        self.owner: dict[int, str] = {}
+        self.finished: set[int] = set()
+        self.disk: dict[str, dict[str, Generation]] = {name: {} for name in NAMES}
+        self.restores: list[RestoreOutputs] = []
+        self.told: list[tuple[Effect, tuple[str, str]]] = []
+        self.seq = 0
+        self.bulk = 5000
+        self.open()
+
+    def open(self) -> None:
+        where = {"data_directory": "/data", "processing_directory": "/processing"}
+        self.store = Store(Path(self.folder.name) / "state.db", **where)
+        self.state = restore(self.store.load(), now=self.now, **where)
+        self.state.bulk_changes = self.bulk
+
+    def teardown(self) -> None:
+        self.store.close()
+        self.folder.cleanup()
+        assert all(digest(effect) == told for effect, told in self.told), "effects do not change with the state"
+
+    def do(self, stimulus: Stimulus) -> list[Effect]:
+        assert stimulus_from_plain(stimulus_to_plain(stimulus)) == stimulus
+        effects = handle(self.state, stimulus, self.now, wall=self.now)
+        self.told += [(effect, digest(effect)) for effect in effects]
+        self.store.stage(effects)
+        busy: dict[int, str] = {}
+        for effect in effects:
+            if isinstance(effect, Publish):
+                if effect.seq:
+                    assert effect.seq > self.seq
+                    self.seq = effect.seq
+                assert wire.EVENT_BODIES[effect.topic].from_body(effect.body).to_body() == effect.body
+                if effect.topic == "task.finished":
+                    assert effect.body["lease"] not in self.finished, "a lease was counted twice"
+                    self.finished.add(effect.body["lease"])
+            if isinstance(effect, Send) and isinstance(effect.message, wire.AssignTask):
+                lease = effect.message.lease
+                assert lease > max(self.assigned, default=0), "leases increase"
+                self.assigned[lease] = effect.message
+                self.owner[lease] = self.state.tasks[lease].worker
+                assert effect.sender == self.senders[self.owner[lease]]
+                busy[lease] = effect.message.name
+            if isinstance(effect, RestoreOutputs):
+                self.restores.append(effect)
+            if isinstance(effect, (Reply, Send)):
+                assert read_message(effect.message.TYPE, effect.message.to_body()) == effect.message
+        self.check_order(busy)
+        return effects
+
+    def check_order(self, assigned: dict[int, str]) -> None:
+        state = self.state
+        for lease, name in assigned.items():
+            movie = state.by_name[name]
+            assert movie.selection != "exclude"
+            if not state.tasks[lease].processes:
+                continue
+            place = (-movie.priority, 0 if movie.results else 1, movie.id)
+            for other in state.queue:
+                if state.order(state.movies[other]) < place:
+                    assert self.owner[lease] in state.movies[other].avoid, f"{other} waits before {name}"
+
+    def reply(self, effects: list[Effect]) -> Any:
+        (reply,) = [effect.message for effect in effects if isinstance(effect, Reply)]
+        return reply
+
+    # --- invariants ----------------------------------------------------------------------------------------------
+
+    @invariant()
+    def holds(self) -> None:
+        validate(self.state)
+        assert set(self.state.by_path) == self.registered, "a movie was lost"
+
+    @invariant()
+    def nobody_idles_beside_work(self) -> None:
+        state = self.state
+        if state.paused:
+            return
+        for worker in state.workers.values():
+            suspects = any(state.movies[state.tasks[lease].movie].suspect for lease in worker.leases)
+            if worker.room <= 0 or suspects:
+                continue
+            for id in state.queue:
+                movie = state.movies[id]
+                if movie.suspect and worker.leases:
+                    break
+                assert worker.name in movie.avoid, f"{worker.name} has room and {movie.name} waits"
+
+    # --- choices ---
+
+    def keep(self, name: str, generation: Generation) -> list[str]:
+        """As the worker and `services/session/generations.py` do it."""
+        kept = self.disk[name]
+        if generation.outputs and generation.fingerprints:
+            kept.pop(generation.key, None)
+            kept[generation.key] = generation
+        for key in list(kept)[:-3]:
+            del kept[key]
+        return list(kept)
+
+    def some_lease(self, pick: int, liar: bool) -> tuple[int, str]:
+        """A lease (mostly one that holds) and who speaks of it: its worker, or another."""
+        holding = sorted(self.state.tasks)
+        past = sorted(self.assigned)[-5:]
+        lease = chosen(holding * 3 + past, pick)
+        return lease, chosen(WORKERS, pick // 7) if liar else self.owner[lease]
+
+    def valid(self, lease: int, name: str) -> bool:
+        return lease in self.state.tasks and self.owner[lease] == name

@@ -1,0 +1,131 @@
+"""A pure scheduler with a clock, for tests that state its rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from warpcore.bus import messages as wire
+from warpcore.bus.schema import Message
+from warpcore.services.scheduler.core.effects import (
+    ChangeSettings,
+    Effect,
+    FromControl,
+    FromWorker,
+    Publish,
+    Reply,
+    Send,
+    Started,
+    Stimulus,
+    Tick,
+)
+from warpcore.services.scheduler.core.invariants import validate
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.settings import Settings, patch_settings
+
+CHAIN = ["motion", "ctf", "export"]
+RESULTS: dict[str, Any] = {
+    "motion": {"mean_frame_movement_angstrom": 1.0},
+    "ctf": {"defocus_um": 2.7, "resolution_angstrom": 4.0},
+    "picking": {"count": 30},
+    "export": {"average": "average/x.mrc"},
+}
+
+
+class World:
+    """A state with a clock; what it sends and publishes is remembered."""
+
+    def __init__(self, *paths: str, settings: Settings | None = None, workers: tuple[str, ...] = ()) -> None:
+        self.now = 1000.0
+        self.state = State(
+            settings or Settings(), data_directory="/data", processing_directory="/processing", epoch="e"
+        )
+        self.tasks: dict[str, wire.AssignTask] = {}
+        self.cancelled: list[int] = []
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.do(Started(""))
+        if paths:
+            self.files(*paths)
+        for name in workers:
+            self.worker(name)
+
+    def do(self, stimulus: Stimulus) -> list[Effect]:
+        effects = handle(self.state, stimulus, self.now, wall=self.now)
+        validate(self.state)
+        for effect in effects:
+            if isinstance(effect, Publish):
+                self.events.append((effect.topic, effect.body))
+            if isinstance(effect, Send) and isinstance(effect.message, wire.AssignTask):
+                self.tasks[effect.message.name] = effect.message
+            if isinstance(effect, Send) and isinstance(effect.message, wire.CancelTask):
+                self.cancelled.append(effect.message.lease)
+        return effects
+
+    def ask(self, message: Message) -> Any:
+        return self.reply(self.do(FromControl(message)))
+
+    def say(self, worker: str, message: Message, connection: str = "") -> list[Effect]:
+        return self.do(FromWorker((connection or worker).encode(), message))
+
+    def reply(self, effects: list[Effect]) -> Any:
+        (reply,) = [effect.message for effect in effects if isinstance(effect, Reply)]
+        return reply
+
+    def files(self, *paths: str, size: int = 100) -> Any:
+        return self.ask(wire.RegisterFiles([wire.FoundFile(path, size, 5) for path in paths]))
+
+    def worker(self, name: str, credit: int = 2, instance: str = "1", leases: tuple[int, ...] = ()) -> Any:
+        message = wire.RegisterWorker(name, instance, "host", 1, "gpu", 8000, {}, list(leases))
+        answer = self.reply(self.say(name, message))
+        self.say(name, wire.PullTasks(name, credit))
+        return answer
+
+    def progress(self, name: str, step: str = "motion") -> None:
+        task = self.tasks[name]
+        self.say(self.owner(name), wire.TaskProgress(self.owner(name), task.lease, name, step, 0.5))
+
+    def owner(self, name: str) -> str:
+        return self.state.tasks[self.tasks[name].lease].worker
+
+    def finish(self, name: str, worker: str = "", **results: dict[str, Any]) -> Any:
+        task, worker = self.tasks[name], worker or self.owner(name)
+        reported = {step: {**RESULTS[step], **results.get(step, {})} for step in task.run}
+        outputs = {step: [f"{step}/{name}.mrc"] for step in task.run}
+        return self.reply(self.say(worker, wire.TaskFinished(worker, task.lease, task.run, reported, outputs)))
+
+    def fail(self, name: str, kind: str, worker: str = "") -> None:
+        worker = worker or self.owner(name)
+        self.say(worker, wire.TaskFailed(worker, self.tasks[name].lease, kind, "ctf", "it went wrong"))
+
+    def patch(self, **sections: dict[str, Any]) -> Any:
+        settings = patch_settings(self.state.settings, sections)
+        return self.reply(self.do(ChangeSettings(settings, self.state.references)))
+
+    def wait(self, seconds: float, *beating: str) -> None:
+        until = self.now + seconds
+        while self.now < until:
+            self.now = min(until, self.now + 10.0)
+            for name in beating:
+                leases = list(self.state.workers[name].leases)
+                self.say(name, wire.Heartbeat(name, "busy", leases))
+            self.do(Tick())
+
+    def movie(self, name: str) -> wire.Movie:
+        movie = self.ask(wire.GetItem(name)).movie
+        assert isinstance(movie, wire.Movie)
+        return movie
+
+    def status(self, name: str) -> str:
+        return self.movie(name).status
+
+    def topics(self) -> list[str]:
+        return [topic for topic, _ in self.events]
+
+
+def finished(*paths: str, settings: Settings | None = None) -> World:
+    """A world with one worker `w` (credit 1) that has done these movies."""
+    world = World(*paths, settings=settings)
+    world.worker("w", credit=1)
+    for path in paths:
+        world.finish(path.rsplit(".", 1)[0])
+    return world

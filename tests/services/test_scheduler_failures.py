@@ -1,0 +1,164 @@
+"""What goes wrong is tried again, elsewhere first, or fails."""
+
+from __future__ import annotations
+
+from tests.services.scheduler_world import CHAIN, RESULTS, World
+from warpcore.bus import messages as wire
+
+
+def test_bad_input_is_never_tried_again() -> None:
+    world = World("a.tif", workers=("w", "x"))
+    world.fail("a", "input")
+    movie = world.movie("a")
+    assert movie.failure == wire.Failure("input", "ctf", "it went wrong", "host")
+    assert (movie.status, movie.selection) == ("failed", "auto")
+    assert "movie.failed" in world.topics()
+
+
+def test_internal_failures_are_tried_twice_more_and_elsewhere_first() -> None:
+    world = World("a.tif", workers=("w", "x"))
+    tried = [world.owner("a")]
+    for _ in range(2):
+        world.fail("a", "internal")
+        tried.append(world.owner("a"))
+    assert tried[:2] == ["w", "x"]
+    world.fail("a", "internal")
+    assert world.status("a") == "failed"
+    assert len(tried) == 3
+
+
+def test_with_no_other_worker_it_is_tried_on_the_same_one() -> None:
+    world = World("a.tif", workers=("w",))
+    world.fail("a", "internal")
+    assert world.owner("a") == "w"
+
+
+def test_short_of_memory_it_rests_before_it_is_tried_again() -> None:
+    world = World("a.tif", workers=("w",))
+    for _ in range(2):
+        world.fail("a", "resource")
+        assert world.status("a") == "unprocessed"
+        world.wait(29, "w")
+        assert world.status("a") == "unprocessed"
+        world.wait(2, "w")
+        assert world.status("a") == "queued"
+    world.fail("a", "resource")
+    assert world.status("a") == "failed"
+
+
+def test_parked_movies_return_in_the_order_of_their_times() -> None:
+    world = World("a.tif", "b.tif", workers=("w",))
+    world.fail("b", "resource")
+    world.wait(5, "w")
+    world.fail("a", "resource")
+    world.say("w", wire.PullTasks("w", 1))
+    world.wait(26, "w")
+    assert (world.status("a"), world.status("b")) == ("unprocessed", "queued")
+    assert world.ask(wire.RetryItem("a")).movie.status == "unprocessed"
+    world.finish("b")
+    assert world.status("a") == "queued", "retried by hand it need not rest"
+
+
+def test_a_movie_that_cost_two_workers_is_poisoned() -> None:
+    world = World("a.tif", workers=("w",))
+    for number in range(2):
+        world.progress("a")
+        lease = world.tasks["a"].lease
+        world.say("w", wire.ComputeDied("w", [lease], lease, "lost_worker", "signal 11"))
+        assert world.state.workers["w"].alive
+        assert world.status("a") == ("queued", "failed")[number]
+    failure = world.movie("a").failure
+    assert failure is not None
+    assert failure.kind == "poisoned"
+    assert "signal 11" in failure.message
+    assert world.ask(wire.RetryItem("a")).movie.status == "unprocessed"
+    assert world.status("a") == "queued"
+
+
+def test_beside_the_culprit_nobody_is_blamed() -> None:
+    world = World("a.tif", "b.tif", workers=("w",))
+    for _ in range(2):
+        world.progress("a")
+        world.progress("b")
+        leases = [world.tasks[name].lease for name in ("a", "b")]
+        world.say("w", wire.ComputeDied("w", leases, leases[0], "lost_worker", "signal 11"))
+    assert world.status("a") == "failed"
+    assert world.status("b") == "queued"
+    assert world.state.by_name["b"].lost == 0
+
+
+def test_of_two_movies_in_lost_workers_the_guilty_one_is_found_by_running_each_alone() -> None:
+    world = World("good.tif", "bad.tif", workers=("w",))
+    world.progress("good")
+    world.progress("bad")
+    for number in range(6):
+        world.worker("w", instance=f"again {number}")
+        if world.status("bad") == "failed":
+            break
+        running = [world.state.movies[task.movie].name for task in world.state.tasks.values()]
+        assert len(running) == 1, "a suspect runs alone"
+        world.progress(running[0])
+        if running == ["good"]:
+            world.finish("good")
+            world.progress("bad")
+    assert world.movie("bad").failure is not None
+    assert world.status("good") == "processed"
+
+
+def test_a_bad_gpu_sets_the_worker_aside_until_it_is_started_anew() -> None:
+    world = World("a.tif", "b.tif", workers=("w",))
+    world.fail("a", "bad_gpu")
+    assert world.ask(wire.GetWorkers()).workers[0].state == "set_aside"
+    assert (world.status("a"), world.status("b")) == ("unprocessed", "unprocessed")
+    assert world.cancelled == [world.tasks["b"].lease]
+    world.worker("w")
+    assert world.status("a") == "unprocessed"
+    world.worker("w", instance="2")
+    assert world.status("a") == "queued"
+
+
+def test_no_progress_for_long_is_cancelled_and_only_what_had_begun_is_blamed() -> None:
+    world = World("a.tif", "b.tif", workers=("w",))
+    leases = [world.tasks[name].lease for name in ("a", "b")]
+    world.progress("a")
+    world.wait(1790, "w")
+    assert not world.cancelled
+    world.wait(20, "w")
+    assert world.cancelled == leases
+    assert (world.state.by_name["a"].lost, world.state.by_name["b"].lost) == (1, 0)
+
+
+def test_what_waits_in_a_worker_that_makes_progress_is_not_stale() -> None:
+    world = World("a.tif", "b.tif", workers=("w",))
+    for _ in range(5):
+        world.wait(1000, "w")
+        world.progress("a")
+    assert world.status("b") == "queued"
+    assert not world.cancelled
+
+
+def test_a_report_that_cannot_be_right_is_the_workers_failure() -> None:
+    world = World("a.tif", workers=("w",))
+    for ran, results, outputs in (
+        (["motion"], RESULTS, {}),
+        (CHAIN, {}, {}),
+        (CHAIN, {**RESULTS, "ctf": {"defocus_um": "deep"}}, {}),
+    ):
+        world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, ran, results, outputs))
+    failure = world.movie("a").failure
+    assert failure is not None
+    assert failure.kind == "internal"
+    assert "cannot be right" in failure.message
+    assert not world.movie("a").results
+
+
+def test_outputs_outside_the_processing_directory_are_refused() -> None:
+    world = World("a.tif", workers=("w",))
+    world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, CHAIN, RESULTS, {"ctf": ["../../etc/passwd"]}))
+    assert world.state.by_name["a"].retries == {"internal": 1}
+
+
+def test_what_is_not_a_number_becomes_null() -> None:
+    world = World("a.tif", workers=("w",))
+    world.finish("a", ctf={"defocus_um": float("nan")})
+    assert world.movie("a").results["ctf"]["defocus_um"] is None

@@ -1,0 +1,175 @@
+"""The running scheduler when something is wrong: frames, decisions, the disk, the configuration, a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import zmq
+
+from tests.services.scheduler_site import Site, WaitUntil, ask, files, opened
+from warpcore.bus import messages as wire
+from warpcore.bus.client import RefusedError, RequestClient
+from warpcore.bus.endpoints import Endpoints
+from warpcore.bus.envelope import Envelope, encode
+from warpcore.bus.sockets import BindError
+from warpcore.services.scheduler.shell.service import run_scheduler
+from warpcore.services.scheduler.shell.session import SessionError
+from warpcore.services.scheduler.store.schema import StateError
+from warpcore.services.session.settings import SettingsError, parse_settings
+
+
+@pytest.fixture
+def site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Site:
+    return Site(tmp_path, free_ports(4))
+
+
+def test_what_is_malformed_is_counted_and_everything_goes_on(site: Site, wait_until: WaitUntil) -> None:
+    frames = [
+        b"",
+        os.urandom(200),
+        b"x" * (2 * 1024 * 1024),
+        encode(Envelope("no.such", {}, "test")),
+        encode(Envelope("files.register", {}, "test")),
+        encode(Envelope("files.register", {"files": [{"path": 7}]}, "test")),
+        encode(Envelope("task.finished", {"worker": "w"}, "test")),
+    ]
+    with site.running() as client:
+        before = ask(client, wire.GetHealth()).malformed
+        context = zmq.Context.instance()
+        for name, address in (("workers", site.endpoints.workers), ("control", site.endpoints.control)):
+            with context.socket(zmq.DEALER) as dealer:
+                dealer.setsockopt(zmq.LINGER, 0)
+                dealer.connect(address)
+                for frame in frames:
+                    dealer.send(frame)
+                dealer.send_multipart([b"two", b"frames"])
+                sent = before[name] + len(frames) + 1
+                wait_until(
+                    lambda name=name, sent=sent: ask(client, wire.GetHealth()).malformed[name] == sent, what=name
+                )
+        assert ask(client, files("a.tif")).added == 1
+
+
+def test_a_request_of_the_wrong_kind_is_refused(site: Site) -> None:
+    with site.running() as client:
+        for message in (wire.Ok(), wire.PullTasks("w", 1)):
+            with pytest.raises(RefusedError) as refused:
+                client.request(message)
+            assert refused.value.error.code == "unknown_type"
+
+
+def test_a_decision_at_fault_is_answered_and_undone(site: Site) -> None:
+    with opened(site) as (session, client):
+        ask(client, files("a.tif"))
+        session.state.by_name["a"].status = "processed"
+        session.state.by_name["a"].results = {"ctf": {"defocus_um": "deep"}}
+        with pytest.raises(RefusedError) as refused:
+            client.request(wire.SelectItem("a", "include"))
+        assert refused.value.error.code == "internal"
+        assert ask(client, wire.GetItem("a")).movie.status == "unprocessed"
+        assert ask(client, wire.SelectItem("a", "include")).movie.selection == "include"
+
+
+def test_what_cannot_be_stored_is_not_acknowledged_and_not_done(site: Site) -> None:
+    with opened(site) as (session, client):
+        ask(client, files("a.tif"))
+        with closing(sqlite3.connect(session.store.path, isolation_level=None)) as other:
+            other.execute("ALTER TABLE changes RENAME TO gone")
+            with pytest.raises(RefusedError, match=r"state\.db cannot be written: no such table"):
+                client.request(files("b.tif"))
+            assert ask(client, wire.GetSummary()).total == 1
+            other.execute("ALTER TABLE gone RENAME TO changes")
+        assert ask(client, files("b.tif")).added == 1
+
+
+def test_one_scheduler_a_processing_directory(site: Site, free_ports: Callable[[int], list[int]]) -> None:
+    with site.running() as client:
+        ask(client, wire.GetHealth())
+        other = Endpoints("127.0.0.1", *free_ports(4))
+        with pytest.raises(SessionError, match=r"in use by the scheduler of process \d+ on "):
+            run_scheduler(other, site.data, site.processing, stop=threading.Event())
+
+
+def test_a_port_in_use_is_one_clear_line(site: Site, tmp_path: Path) -> None:
+    with site.running() as client:
+        ask(client, wire.GetHealth())
+        with pytest.raises(BindError, match="port is in use"):
+            run_scheduler(site.endpoints, site.data, tmp_path / "other", stop=threading.Event())
+
+
+def test_directories_that_will_not_do(site: Site, tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(SessionError, match=r"data directory .*missing does not exist"):
+        run_scheduler(site.endpoints, tmp_path / "missing", site.processing, stop=stop)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(SessionError, match=r"processing directory .*file cannot be written: Not a directory"):
+        run_scheduler(site.endpoints, site.data, blocked, stop=stop)
+    run_scheduler(site.endpoints, site.data, site.processing, stop=stop)
+    with pytest.raises(StateError, match=r"belongs to data directory .*data, not "):
+        run_scheduler(site.endpoints, tmp_path, site.processing, stop=stop)
+    with pytest.raises(SettingsError, match=r"import.gain_path = '/nowhere': cannot be read: No such file"):
+        run_scheduler(
+            site.endpoints,
+            site.data,
+            site.processing,
+            settings=parse_settings({"import": {"gain_path": "/nowhere"}}),
+            stop=stop,
+        )
+
+
+RUN = """
+import sys, threading
+from pathlib import Path
+from warpcore.bus.endpoints import Endpoints
+from warpcore.services.scheduler.shell.service import Service, run_scheduler
+endpoints = Endpoints("127.0.0.1", *map(int, sys.argv[3:]))
+run_scheduler(endpoints, Path(sys.argv[1]), Path(sys.argv[2]), stop=threading.Event())
+"""
+
+
+def test_killed_at_any_moment_it_has_all_that_it_acknowledged(site: Site) -> None:
+    ports = (
+        site.endpoints.controller_port,
+        site.endpoints.control_port,
+        site.endpoints.events_in_port,
+        site.endpoints.events_out_port,
+    )
+    command = [sys.executable, "-c", RUN, str(site.data), str(site.processing), *map(str, ports)]
+    acknowledged = 0
+    for moment in range(3):
+        process = subprocess.Popen(command)
+        client = RequestClient(site.endpoints.control, "test", timeout_s=2.0, attempts=5)
+        try:
+            assert ask(client, wire.GetSummary()).total >= acknowledged
+            total = ask(client, wire.GetSummary()).total
+            threading.Timer(0.05 + 0.07 * moment, process.send_signal, [signal.SIGKILL]).start()
+            impatient = RequestClient(site.endpoints.control, "test", timeout_s=0.3, attempts=1)
+            try:
+                while True:
+                    batch = [f"m{total + number:06d}.tif" for number in range(50)]
+                    acknowledged = total = total + ask(impatient, files(*batch)).added
+            except TimeoutError:
+                pass
+            finally:
+                impatient.close()
+        finally:
+            client.close()
+            process.kill()
+            process.wait(10)
+    with site.running() as client:
+        total = ask(client, wire.GetSummary()).total
+        assert total >= acknowledged > 0
+        assert total % 50 == 0, "a batch is registered as a whole or not at all"
+        names = [file.path for file in ask(client, wire.GetKnownFiles()).files]
+        assert len(set(names)) == len(names)

@@ -1,0 +1,155 @@
+"""A run of the real scheduler is recorded, and its replay finds what the machine would do otherwise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files
+from warpcore.bus import messages as wire
+from warpcore.bus.client import RefusedError
+from warpcore.services.scheduler.store.recording import Recorder, RecordError
+from warpcore.services.scheduler.store.replaying import replay
+
+
+@pytest.fixture
+def site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Site:
+    return Site(tmp_path, free_ports(4))
+
+
+@pytest.fixture
+def recording(site: Site, tmp_path: Path, wait_until: WaitUntil) -> Path:
+    """Two runs: the second begins from a database, and is recorded. Movies, a failure, settings, an export, a pause."""
+    worker, path = WorkerSide(site, "w"), tmp_path / "run.record"
+
+    def task(name: str) -> wire.AssignTask:
+        def assigned() -> list[Any]:
+            return [one for one in worker.got(wire.AssignTask) if one.name == name]
+
+        wait_until(assigned, what=f"assignment of {name}")
+        found: wire.AssignTask = assigned()[-1]
+        return found
+
+    with site.running() as client:
+        ask(client, files("a.tif", "b.tif"))
+        ask(client, wire.PatchSettings({"ctf": {"range_max": 5.0}}))
+    with site.running(record=path) as client:
+        worker.register()
+        worker.dealer.send(wire.PullTasks("w", 2))
+        worker.finish(task("a"))
+        worker.dealer.send(wire.TaskFailed("w", task("b").lease, "input", "load", "it is truncated"))
+        wait_until(lambda: ask(client, wire.GetItem("b")).movie.status == "failed")
+        ask(client, files("c.tif"))
+        worker.finish(task("c"))
+        wait_until(lambda: ask(client, wire.GetItem("c")).movie.status == "processed")
+        ask(client, wire.StartExport("micrographs"))
+        ask(client, wire.PauseProcessing())
+        ask(client, wire.PatchSettings({"filter": {"resolution_max": 3.0}}))
+        with pytest.raises(RefusedError):
+            client.request(wire.GetItem("nobody"))
+        worker.dealer.send(wire.Goodbye("w"))
+        wait_until(lambda: ask(client, wire.GetWorkers()).workers[0].state == "lost")
+    worker.dealer.close()
+    return path
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    with path.open("rb") as file:
+        return list(msgpack.Unpacker(file))
+
+
+def write(path: Path, changed: list[dict[str, Any]]) -> Path:
+    path.write_bytes(b"".join(msgpack.packb(one) for one in changed))
+    return path
+
+
+def replayed(path: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "warpcore.cli.main", "scheduler-replay", "--check", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_replay_of_a_real_run_is_equal(recording: Path) -> None:
+    done = replay(recording, check=True)
+    assert (done.difference, done.note) == (None, "")
+    assert done.stimuli > 15
+    assert done.stimuli == sum("stimulus" in one for one in records(recording))
+    ended = replayed(recording)
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert f"{done.stimuli} stimuli: all effects are equal" in ended.stderr
+
+
+def test_an_edited_stimulus_is_found(recording: Path) -> None:
+    changed = records(recording)
+    (report,) = [
+        one["stimulus"]
+        for one in changed
+        if "stimulus" in one and one["stimulus"]["stimulus"].get("message", {}).get("type") == "task.failed"
+    ]
+    report["stimulus"]["message"]["body"]["message"] = "it is whole"
+    write(recording, changed)
+    ended = replayed(recording)
+    assert ended.returncode == 1
+    line = ended.stderr.strip()
+    assert f"stimulus {report['number']} (task.failed from w#1, effect " in line
+    assert "expected Publish task.lost" in line
+    assert "came Publish task.lost" in line
+
+
+def test_another_effect_is_found(recording: Path) -> None:
+    changed = records(recording)
+    place = next(place for place, one in enumerate(changed) if one.get("effects"))
+    changed[place]["effects"].pop()
+    difference = replay(write(recording, changed)).difference
+    assert difference is not None
+    assert difference.number == changed[place - 1]["stimulus"]["number"]
+    assert difference.expected == "no more effects"
+
+
+def test_a_file_that_a_crash_cut_off_is_replayed_to_its_end(recording: Path) -> None:
+    whole = recording.read_bytes()
+    recording.write_bytes(whole[:-3])
+    done = replay(recording)
+    assert done.difference is None
+    assert "ends within stimulus" in done.note or "cut off" in done.note
+    last = max(place for place, one in enumerate(records(recording)) if "stimulus" in one)
+    done = replay(write(recording, records(recording)[: last + 1]))
+    assert "the recording ends within stimulus" in done.note
+
+
+def test_an_error_is_recorded_and_is_the_same_again(recording: Path) -> None:
+    changed = records(recording)
+    place = next(place for place, one in enumerate(changed) if one.get("effects"))
+    changed[place] = {"raised": "IllegalTransition('a: …')"}
+    difference = replay(write(recording, changed)).difference
+    assert difference is not None
+    assert difference.expected == "an error, IllegalTransition('a: …')"
+
+
+def test_what_is_no_recording_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    for content, problem in (
+        (b"", "is no recording"),
+        (b"hello world", "is no recording"),
+        (msgpack.packb({"head": {"format": 99}}), "has format 99"),
+        (msgpack.packb({"head": {"format": 1}}) + msgpack.packb({"stimulus": {}}), "damaged|before any state"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(RecordError, match=problem):
+            replay(path)
+    with pytest.raises(RecordError, match="cannot be read: No such file"):
+        replay(tmp_path / "missing")
+
+
+def test_a_recording_is_never_written_over(tmp_path: Path) -> None:
+    for name in ("r", "r.2", "r.3"):
+        recorder = Recorder(tmp_path / "r")
+        assert recorder.path.name == name
+        recorder.close()
+    with pytest.raises(RecordError, match="cannot be written: No such file"):
+        Recorder(tmp_path / "missing" / "r")

@@ -1,0 +1,222 @@
+"""Settings touch exactly the movies and steps that they change."""
+
+from __future__ import annotations
+
+from tests.services.scheduler_world import CHAIN, World, finished
+from warpcore.bus import messages as wire
+from warpcore.services.scheduler.core.effects import (
+    ChangeSettings,
+    CutLog,
+    OutputsMissing,
+    OutputsRestored,
+    Publish,
+    RestoreOutputs,
+    SaveMovie,
+    SaveSettings,
+)
+from warpcore.services.session.generations import Generation
+from warpcore.services.session.settings import parse_settings, patch_settings
+
+
+def test_a_changed_ctf_range_runs_ctf_and_what_follows_it_and_back_again_nothing() -> None:
+    world = finished("a.tif")
+    assert world.tasks["a"].run == CHAIN
+    world.ask(wire.PauseProcessing())
+    assert world.patch(ctf={"range_max": 5.0}).outdated == 1
+    assert world.movie("a").outdated_steps == ["ctf", "export"]
+    assert world.patch(ctf={"range_max": 4.0}).outdated == 0
+    assert world.status("a") == "processed"
+    world.patch(ctf={"range_max": 5.0})
+    world.ask(wire.StartProcessing())
+    assert world.tasks["a"].run == ["ctf", "export"]
+    assert world.tasks["a"].stored == world.movie("a").fingerprints
+    assert set(world.tasks["a"].results) == set(world.tasks["a"].outputs) == set(CHAIN)
+
+
+def test_picking_switched_on_runs_picking_alone_and_switched_off_and_on_nothing() -> None:
+    world = finished("a.tif")
+    world.patch(picking={"diameter": 120.0})
+    assert world.tasks["a"].run == ["picking"]
+    world.finish("a", picking={"count": 0})
+    assert world.movie("a").filter_reasons == ["particles 0 is below 1"]
+    lease = world.tasks["a"].lease
+    world.patch(picking={"enabled": False})
+    assert world.status("a") == "processed"
+    assert "picking" not in world.movie("a").results
+    world.patch(picking={"enabled": True})
+    assert world.status("a") == "filtered_out"
+    assert world.tasks["a"].lease == lease
+
+
+def test_outputs_of_earlier_settings_are_put_back_and_nothing_runs() -> None:
+    world = finished("a.tif")
+    before = world.movie("a")
+    generation = Generation(before.fingerprints, before.results, {step: [f"{step}/a.mrc"] for step in CHAIN})
+    world.patch(ctf={"range_max": 5.0})
+    task = world.tasks["a"]
+    message = wire.TaskFinished("w", task.lease, task.run, {"ctf": {}, "export": {}}, {}, kept=[generation.key, "odd"])
+    world.say("w", message)
+    settings = patch_settings(world.state.settings, {"ctf": {"range_max": 4.0}})
+    effects = world.do(ChangeSettings(settings, ""))
+    (restore,) = [effect for effect in effects if isinstance(effect, RestoreOutputs)]
+    assert (restore.name, restore.key) == ("a", generation.key)
+    assert restore.present.fingerprints == {**generation.fingerprints, **{step: task.wanted[step] for step in task.run}}
+    assert world.status("a") == "outdated"
+    assert world.ask(wire.RetryItem("a", force=True)).code == "conflict"
+    world.do(OutputsRestored(1, generation, [generation.key, restore.present.key]))
+    assert world.movie("a") == before
+    assert world.tasks["a"] is task, "nothing ran"
+    world.patch(ctf={"range_max": 5.0})
+    assert world.state.by_name["a"].restoring == restore.present.key
+    world.do(OutputsRestored(1, None, []))
+    assert world.tasks["a"].run == ["ctf", "export"], "they were gone, so it runs"
+
+
+def test_a_lease_lost_after_its_commit_leaves_outputs_unknown_so_its_steps_run() -> None:
+    world = finished("a.tif")
+    world.patch(ctf={"range_max": 5.0})
+    world.say("w", wire.CommitTask("w", world.tasks["a"].lease))
+    world.say("w", wire.Goodbye("w"))
+    world.patch(ctf={"range_max": 4.0})
+    assert world.movie("a").outdated_steps == ["ctf", "export"]
+    assert set(world.movie("a").fingerprints) == {"motion"}
+
+
+def test_filters_are_judged_anew_without_any_task() -> None:
+    world = finished("a.tif")
+    lease = world.tasks["a"].lease
+    world.patch(filter={"resolution_max": 3.5})
+    assert world.status("a") == "filtered_out"
+    assert world.movie("a").filter_reasons == ["resolution 4 Å is above 3.5"]
+    assert world.ask(wire.SelectItem("a", "include")).movie.status == "processed"
+    assert world.ask(wire.SelectItem("a", "auto")).movie.status == "filtered_out"
+    world.patch(filter={"resolution_max": 4.5})
+    assert world.status("a") == "processed"
+    assert world.tasks["a"].lease == lease
+
+
+def test_settings_changed_while_it_runs_only_what_is_missing_runs_again() -> None:
+    world = World("a.tif")
+    world.worker("w", credit=1)
+    world.patch(ctf={"range_max": 5.0})
+    world.finish("a")
+    assert world.tasks["a"].run == ["ctf", "export"]
+    assert world.status("a") == "queued"
+    world.patch(ctf={"range_max": 4.0})
+    world.finish("a")
+    assert world.tasks["a"].run == ["ctf", "export"]
+
+
+def test_settings_changed_while_it_runs_and_back_again_it_is_done() -> None:
+    world = World("a.tif", workers=("w",))
+    world.patch(ctf={"range_max": 5.0})
+    world.patch(ctf={"range_max": 4.0})
+    world.finish("a")
+    assert world.status("a") == "processed"
+
+
+def test_equal_settings_change_nothing_and_say_nothing() -> None:
+    world = finished("a.tif")
+    before = (world.state.seq, world.state.revision)
+    assert world.patch(ctf={"range_max": 4.0}).revision == before[1]
+    assert world.state.seq == before[0]
+
+
+def test_settings_that_touch_the_failed_step_are_a_new_chance_and_others_are_not() -> None:
+    world = World("a.tif", workers=("w",))
+    world.fail("a", "input")
+    world.patch(filter={"resolution_max": 3.0})
+    world.patch(picking={"diameter": 120.0})
+    assert world.status("a") == "failed"
+    world.patch(ctf={"voltage": 200.0})
+    assert world.status("a") == "queued"
+
+
+def test_a_failure_under_settings_that_were_changed_meanwhile_does_not_count() -> None:
+    world = World("a.tif", workers=("w",))
+    world.patch(ctf={"voltage": 200.0})
+    world.fail("a", "input")
+    assert world.status("a") == "queued"
+    world.fail("a", "input")
+    assert world.status("a") == "failed"
+
+
+def test_another_gain_file_outdates_everything() -> None:
+    world = finished("a.tif")
+    world.ask(wire.PauseProcessing())
+    world.do(ChangeSettings(world.state.settings, "gain:2"))
+    assert world.movie("a").outdated_steps == CHAIN
+
+
+def test_a_change_of_very_many_movies_sends_subscribers_to_a_snapshot() -> None:
+    world = finished("a.tif", "b.tif", "c.tif")
+    world.ask(wire.PauseProcessing())
+    world.state.bulk_changes = 3
+    settings = patch_settings(world.state.settings, {"ctf": {"range_max": 5.0}})
+    effects = world.do(ChangeSettings(settings, ""))
+    assert [effect.seq for effect in effects if isinstance(effect, CutLog)] == [world.state.seq]
+    assert [effect.topic for effect in effects if isinstance(effect, Publish)] == ["settings.changed"]
+    assert not [effect for effect in effects if isinstance(effect, SaveMovie)]
+    assert world.state.counts["outdated"] == 3
+
+
+def test_outputs_gone_from_disk_run_their_step_and_those_after() -> None:
+    world = finished("a.tif")
+    made_with = world.movie("a").fingerprints
+    world.ask(wire.PauseProcessing())
+    world.do(OutputsMissing(1, {"ctf": "older"}))
+    assert world.status("a") == "processed", "it was made anew since the look"
+    world.do(OutputsMissing(1, {"ctf": made_with["ctf"]}))
+    assert world.movie("a").outdated_steps == ["ctf", "export"]
+
+
+def test_outputs_of_picking_gone_run_the_export_only_where_particles_are_exported() -> None:
+    for particles, again in ((False, ["picking"]), (True, ["picking", "export"])):
+        settings = parse_settings({"picking": {"diameter": 120.0}, "export": {"particles": particles}})
+        world = finished("a.tif", settings=settings)
+        made_with = world.movie("a").fingerprints
+        world.ask(wire.PauseProcessing())
+        world.do(OutputsMissing(1, {"picking": made_with["picking"]}))
+        assert world.movie("a").outdated_steps == again
+
+
+def test_a_dry_change_says_what_would_happen_and_changes_nothing() -> None:
+    world = finished("a.tif", "b.tif")
+    world.ask(wire.PauseProcessing())
+    before, movies = world.state.seq, [world.movie("a"), world.movie("b")]
+
+    def dry(**sections: dict[str, object]) -> wire.SettingsEffect:
+        settings = patch_settings(world.state.settings, sections)
+        reply = world.reply(world.do(ChangeSettings(settings, "", dry=True)))
+        assert isinstance(reply.effect, wire.SettingsEffect)
+        return reply.effect
+
+    effect = dry(ctf={"range_max": 5.0})
+    assert effect == wire.SettingsEffect(["ctf.range_max"], {"ctf": 2, "export": 2}, 2, 0, 0, 0, 0)
+    assert dry(filter={"resolution_max": 3.0}).rejected == 2
+    assert dry().changed == []
+    assert (world.state.seq, [world.movie("a"), world.movie("b")]) == (before, movies)
+    assert world.patch(ctf={"range_max": 5.0}).effect == effect, "what it said is what it does"
+    assert dry(ctf={"range_max": 4.0}).kept == 2, "the results are still those, nothing has run"
+
+
+def test_settings_set_back_say_that_kept_results_fit() -> None:
+    world = finished("a.tif")
+    before = world.movie("a")
+    generation = Generation(before.fingerprints, before.results, {step: [f"{step}/a.mrc"] for step in CHAIN})
+    world.patch(ctf={"range_max": 5.0})
+    task = world.tasks["a"]
+    world.say("w", wire.TaskFinished("w", task.lease, task.run, {"ctf": {}, "export": {}}, {}, kept=[generation.key]))
+    effect = world.patch(ctf={"range_max": 4.0}).effect
+    assert (effect.kept, effect.movies, effect.runs) == (1, 0, {})
+
+
+def test_settings_that_were_set_aside_stay_so_until_they_get_a_new_value() -> None:
+    world = World()
+    world.state.set_aside = {"ctf.volts": 300, "ctf.voltage": -1.0, "old": {"x": 1}}
+    assert len(world.ask(wire.GetProcessing()).warnings) == 3
+    settings = patch_settings(world.state.settings, {"ctf": {"voltage": 200.0}})
+    (saved,) = [one for one in world.do(ChangeSettings(settings, "")) if isinstance(one, SaveSettings)]
+    assert saved.set_aside == {"ctf.volts": 300, "old": {"x": 1}}
+    world.do(ChangeSettings(settings, "", whole=True))
+    assert world.ask(wire.GetProcessing()).warnings == []

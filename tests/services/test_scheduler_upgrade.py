@@ -1,0 +1,163 @@
+"""A session that an earlier version stored is taken up: all its movies, leases, exports and settings."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tarfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from tests.services.scheduler_site import Site, ask
+from warpcore.bus import messages as wire
+from warpcore.services.scheduler.core.invariants import validate
+from warpcore.services.scheduler.core.lives import LeaseState
+from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.restoring import restore
+from warpcore.services.scheduler.store.schema import FORMAT, StateError
+from warpcore.services.session.migrations import LATEST
+
+FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("session-v*.tar.gz"))
+
+
+class Old:
+    """An unpacked session of an earlier version."""
+
+    def __init__(self, packed: Path, folder: Path) -> None:
+        with tarfile.open(packed) as archive:
+            archive.extractall(folder, filter="data")
+        self.processing = folder / "processing"
+        self.path = self.processing / ".warpcore" / "state.db"
+        self.expected = json.loads((self.processing / "expected.json").read_text())
+        self.where = {
+            name: str(self.one(f"SELECT value FROM meta WHERE key = '{name}'"))
+            for name in ("data_directory", "processing_directory")
+        }
+
+    def one(self, query: str) -> Any:
+        with closing(sqlite3.connect(self.path)) as db:
+            return db.execute(query).fetchone()[0]
+
+    def change(self, statement: str, *values: Any) -> None:
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as db:
+            db.execute(statement, values)
+
+    def state(self) -> State:
+        with closing(Store(self.path, **self.where)) as store, store.errors("read"):
+            return restore(store.load(), now=0.0, **self.where)
+
+    def settings(self, **sections: dict[str, Any]) -> None:
+        """Change stored settings as a version would that knows more names."""
+        body = json.loads(self.one("SELECT body FROM settings"))
+        for section, values in sections.items():
+            body[section] = {**body.get(section, {}), **values}
+        self.change("UPDATE settings SET body = ?", json.dumps(body))
+
+
+@pytest.fixture(params=FIXTURES, ids=lambda path: path.name)
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Old:
+    return Old(request.param, tmp_path)
+
+
+def test_everything_is_as_the_earlier_version_said(old: Old) -> None:
+    state = old.state()
+    validate(state)
+    assert old.one("PRAGMA user_version") == FORMAT
+    for told in old.expected["movies"]:
+        movie = state.by_name[told["name"]]
+        assert movie.results == told["results"]
+        assert (movie.selection, movie.priority) == (told["selection"], told["priority"])
+        assert (movie.failure.to_body() if movie.failure else None) == told["failure"]
+        if told["status"] not in ("processed", "filtered_out", "outdated"):
+            assert movie.status == told["status"]
+    assert state.by_name["again"].kept
+    (running,) = old.expected["status"]["running"]
+    assert state.tasks[running["lease"]].state == LeaseState.COMMITTED
+    (job,) = old.expected["exports"]
+    exported = state.exports[job["job"]]
+    assert (exported.options, exported.open, exported.state) == (job["options"], job["total"], job["state"])
+    assert state.settings.ctf.grid == [5, 4]
+    assert state.settings.export.halves
+    assert not state.set_aside
+
+
+def test_no_movie_runs_again(old: Old) -> None:
+    pytest.importorskip("warpcore.services.session.fingerprints_v1", reason="fingerprints of format 1 must be known")
+    state = old.state()
+    assert {movie.name: str(movie.status) for movie in state.movies.values()} == {
+        told["name"]: told["status"] for told in old.expected["movies"]
+    }
+
+
+def test_the_ladder_leads_to_the_tables_of_a_new_database(old: Old, tmp_path: Path) -> None:
+    old.state()
+    Store(tmp_path / "new.db", data_directory="/d", processing_directory="/p").close()
+
+    def tables(path: Path) -> dict[str, Any]:
+        with closing(sqlite3.connect(path)) as db:
+            names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return {name: db.execute(f"PRAGMA table_info({name})").fetchall() for name in names}
+
+    assert tables(old.path) == tables(tmp_path / "new.db")
+
+
+def test_a_rung_that_fails_leaves_the_database_as_it_was(old: Old) -> None:
+    version = old.one("PRAGMA user_version")
+    old.change("UPDATE tasks SET body = x'c1'")
+    for _ in range(2):
+        with pytest.raises(StateError, match="it is damaged"):
+            old.state()
+        assert old.one("PRAGMA user_version") == version
+
+
+def test_a_row_with_other_fields_is_no_damage(old: Old) -> None:
+    body = msgpack.unpackb(old.one("SELECT body FROM movies WHERE name = 'again'"))
+    body["colour"] = "red"
+    del body["story"], body["size"]
+    old.change("UPDATE movies SET body = ? WHERE name = 'again'", msgpack.packb(body))
+    for table in ("tasks", "exports"):
+        changed = msgpack.unpackb(old.one(f"SELECT body FROM {table}"))
+        old.change(f"UPDATE {table} SET body = ?", msgpack.packb({**changed, "colour": "red"}))
+    movie = old.state().by_name["again"]
+    assert (movie.story, movie.size) == ([], 0)
+    assert movie.results
+
+
+@pytest.fixture
+def site(old: Old, free_ports: Any) -> Site:
+    """A real scheduler's place around the old session."""
+    site = Site(old.processing.parent, free_ports(4))
+    old.change("UPDATE meta SET value = ? WHERE key = 'data_directory'", str(site.data))
+    old.settings(**{"import": {"data": str(site.data)}})
+    return site
+
+
+def test_a_stored_setting_that_no_longer_exists_is_told_and_kept(
+    old: Old, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    old.settings(ctf={"volts": 300}, gone={"x": 1})
+    for _ in range(2):
+        with site.running(paused=True) as client:
+            warnings = ask(client, wire.GetProcessing()).warnings
+            told = {text.split(" is stored")[0] for text in warnings}
+            assert told == {"setting gone = {'x': 1}", "setting ctf.volts = 300"}
+            assert ask(client, wire.GetSettings()).settings["ctf"]["range_max"] == 5.0
+        assert "ctf.volts = 300" in caplog.text
+        assert json.loads(old.one("SELECT set_aside FROM settings")) == {"gone": {"x": 1}, "ctf.volts": 300}
+    with site.running(paused=True) as client:
+        ask(client, wire.PutSettings(ask(client, wire.GetSettings()).settings))
+        assert ask(client, wire.GetProcessing()).warnings == []
+    assert old.one("SELECT set_aside FROM settings") == "{}"
+
+
+def test_subscribers_take_a_snapshot_after_settings_were_migrated(old: Old, site: Site) -> None:
+    with site.running(paused=True) as client:
+        assert ask(client, wire.GetChanges(old.expected["status"]["seq"])).trimmed
+        assert ask(client, wire.GetSnapshot()).settings["ctf"]["grid"] == [5, 4]
+    assert json.loads(old.one("SELECT body FROM settings"))["ctf"]["grid"] == [5, 4]
+    assert old.one("SELECT migration FROM settings") == LATEST
