@@ -75,8 +75,7 @@ def _add_group(
                 moved = moved + taps_y[f][:, None, :, n, None] * part
             return moved.reshape(CELL, CELL)
 
-        # Each pass is a loop of its own: in one expression XLA would compute the first anew for every tap of the
-        # second, and both for every sum.
+        # Two loops: in one expression XLA would repeat the first pass for every tap of the second, both for each sum.
         order = jnp.arange(frames.shape[0])
         moved = jax.lax.map(along_y, (order, jax.lax.map(along_x, order)))
         total = start

@@ -15,6 +15,10 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO, errn
 _GPU_SIGNS = ("CUDA_ERROR", "cudaError", "CUDNN_STATUS", "ECC error", "device-side assert", "XID")
 
 
+LONGEST_MESSAGE = 2000
+"""Characters of a failure's message."""
+
+
 class CancelledError(Exception):
     """The task was cancelled while it ran."""
 
@@ -30,7 +34,7 @@ class TaskError(Exception):
 def classify(error: BaseException, step: str) -> TaskError:
     """What an exception means as a failure of the task; an unexpected one is logged with its traceback."""
     text = str(error).strip() or type(error).__name__
-    first_line = text.splitlines()[0]
+    first_line = text.splitlines()[0][:LONGEST_MESSAGE]
     if isinstance(error, TaskError):
         return error
     if isinstance(error, InputError):
@@ -42,6 +46,6 @@ def classify(error: BaseException, step: str) -> TaskError:
     if isinstance(error, OSError) and error.errno in _FULL:
         return TaskError(FailureKind.RESOURCE, step, f"{error.strerror}: {error.filename or ''}".rstrip(": "))
     if isinstance(error, OSError):
-        return TaskError(FailureKind.RESOURCE, step, text)
+        return TaskError(FailureKind.RESOURCE, step, first_line)
     log.error("unexpected error in step %s:\n%s", step, "".join(traceback.format_exception(error)))
     return TaskError(FailureKind.INTERNAL, step, f"{type(error).__name__}: {first_line}")

@@ -241,6 +241,15 @@ class Nanny:
         held.stage, held.cancelled_at = Stage.REPORTED, None
         return self._ask(done, now)
 
+    def unsendable(self, effect: ToScheduler, why: str, now: float) -> list[Effect]:
+        """A message cannot travel (it is over the size limit). Results that cannot be told count as a failed task."""
+        self._requester.forget(effect.id)
+        match effect.message:
+            case m.TaskFinished(lease=lease):
+                failed = m.TaskFailed(self.identity.name, lease, FailureKind.INTERNAL, "write", why)
+                return self._ask(failed, now)
+        return []
+
     def _let_go(self, lease: int) -> None:
         """A task is no longer ours: nothing more is asked about it."""
         del self.held[lease]

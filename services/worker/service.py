@@ -37,7 +37,9 @@ log = logging.getLogger("warpcore.worker")
 POLL_MS = 200
 GOODBYE_S = 2.0
 LOAD_EVERY_S = 2.0
-LOG_LINES_AT_ONCE = 100
+LOG_LINES_AT_ONCE = 50
+LONGEST_LINE = 4000
+"""Characters of a log line. Lines of one message fit a frame, whatever they hold."""
 LAST_WORDS_S = 1.0
 """How long the last log lines of an ended compute process are waited for."""
 
@@ -147,7 +149,7 @@ class _Shell:
     def _do(self, effects: list[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, ToScheduler):
-                self._dealer.send(effect.message, id=effect.id)
+                self._to_scheduler(effect)
             elif isinstance(effect, ToCompute):
                 self._to_compute(effect.command)
             elif isinstance(effect, StartCompute):
@@ -156,6 +158,13 @@ class _Shell:
             elif isinstance(effect, KillCompute) and self._compute is not None:
                 log.info("ending the compute process: %s", effect.why)
                 self._compute.kill()
+
+    def _to_scheduler(self, effect: ToScheduler) -> None:
+        try:
+            self._dealer.send(effect.message, id=effect.id)
+        except WireError as error:
+            log.error("not sent: %s", error)
+            self._do(self._nanny.unsendable(effect, str(error), time.monotonic()))
 
     def _to_compute(self, command: Command) -> None:
         if self._compute is None:
@@ -229,7 +238,7 @@ class _LogLines:
         log.log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
         with self._lock:
             self.last = text
-            self._waiting.append({"level": level, "text": text[:4000], "ts": time.time()})
+            self._waiting.append({"level": level, "text": text[:LONGEST_LINE], "ts": time.time()})
             del self._waiting[: -self.LIMIT]
 
     def take(self, count: int) -> list[dict[str, Any]]:

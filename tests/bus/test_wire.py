@@ -81,6 +81,12 @@ def test_a_body_holds_only_what_json_can_hold(value: Any) -> None:
         decode(msgpack.packb(envelope_map(body={"a": [value]})))
 
 
+@given(st.lists(st.binary(max_size=40), max_size=4))
+def test_frames_that_are_no_event_raise_only_wire_errors(frames: list[bytes]) -> None:
+    with pytest.raises(WireError):
+        read_event(frames)
+
+
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_a_damaged_frame_is_read_or_refused(data: st.DataObject) -> None:

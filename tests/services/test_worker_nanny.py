@@ -300,3 +300,14 @@ def test_whatever_is_measured_of_a_worker_travels_with_its_heartbeat(nanny: Nann
     (first, *_) = names
     (beat,) = [one for one in sent(nanny.tick(8.0, Load(**{first: 99}))) if isinstance(one, m.Heartbeat)]
     assert beat.load == everything, "what the compute process says of itself counts"
+
+
+def test_results_that_are_too_large_to_be_told_fail_the_task_instead_of_the_worker(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    (effect,) = nanny.from_compute(FINISHED, 3.0)
+    assert isinstance(effect, ToScheduler)
+    failed = nanny.unsendable(effect, "task.finished is over the limit", 3.0)
+    assert sent(failed) == [m.TaskFailed("w", 7, FailureKind.INTERNAL, "write", "task.finished is over the limit")]
+    assert not any(isinstance(one, m.TaskFinished) for one in sent(nanny.tick(3.0 + RESEND_S, NOTHING)))
+    answer(nanny, failed, m.TaskFailed, m.Ok(), 9.0)
+    assert nanny.held == {}

@@ -11,12 +11,12 @@ import pytest
 from tests.bus.server import Server
 from warpcore.bus import messages as m
 from warpcore.bus.endpoints import Endpoints
-from warpcore.bus.envelope import Envelope
+from warpcore.bus.envelope import Envelope, decode, encode
 from warpcore.bus.schema import Message, read_message
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.session.settings import Settings
 from warpcore.services.worker import nanny as nanny_module
-from warpcore.services.worker.service import run_worker
+from warpcore.services.worker.service import LOG_LINES_AT_ONCE, LONGEST_LINE, run_worker
 
 
 class Scheduler:
@@ -100,3 +100,9 @@ def test_refusals_delay_a_worker_and_never_stall_it(
         return beat.state is WorkerState.IDLE and not beat.leases and (beat.load.host_memory_mb or 0) > 0
 
     wait_until(idle, what="a worker that is free again and tells its memory")
+
+
+def test_log_lines_of_any_content_fit_a_frame() -> None:
+    lines = [{"level": "warning", "text": "\U0001f52c" * LONGEST_LINE, "ts": 1.5} for _ in range(LOG_LINES_AT_ONCE)]
+    log = m.WorkerLog("w" * 128, lines)
+    assert decode(encode(Envelope(log.TYPE, log.to_body(), "w"))).body == log.to_body()
