@@ -150,7 +150,7 @@ class GetKnownFiles(Message):
 @message("files.list")
 @dataclass(frozen=True, slots=True)
 class KnownFiles(Message):
-    """A page of registered files; `next_after` is null on the last page. `settings` is the `import` section in force."""
+    """A page of registered files; `next_after` is null on the last page. `settings` are all that are in force."""
 
     files: list[FoundFile]
     next_after: int | None
@@ -785,7 +785,7 @@ class ExportEvent(Message):
 @part
 @dataclass(frozen=True, slots=True)
 class FileEvent(Message):
-    """Body of file.seen, file.incubating, file.ready, file.vanished, file.unreadable: `path` relative to the data directory."""
+    """Body of the `file.*` events: `path` is relative to the data directory, `detail` one line for people."""
 
     path: str
     detail: str = ""
@@ -814,7 +814,9 @@ EVENT_BODIES: dict[str, type[Message]] = {
     "settings.changed": SettingsEvent,
     **dict.fromkeys(("processing.started", "processing.paused"), ProcessingEvent),
     **dict.fromkeys(("export.started", "export.progress", "export.collecting", "export.done"), ExportEvent),
-    **dict.fromkeys(("file.seen", "file.incubating", "file.ready", "file.vanished", "file.unreadable"), FileEvent),
+    **dict.fromkeys(
+        ("file.seen", "file.incubating", "file.ready", "file.reference", "file.vanished", "file.unreadable"), FileEvent
+    ),
     **dict.fromkeys(("service.started", "service.stopping", "service.heartbeat"), ServiceEvent),
 }
 """Every topic there is and the type of its body."""
