@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from warpcore.services.discoverer.listing import Identity, Watched, is_named, look
+from warpcore.services.discoverer.listing import Identity, Watched, look
 from warpcore.services.readers.containers import ContainerError, Contents, check_container
 from warpcore.services.readers.reference import read_reference_image
 from warpcore.services.readers.reference_images import is_like_a_gain, reference_word
@@ -34,7 +34,7 @@ class Examined:
 def examine(directory: Path, path: str, watched: Watched) -> Examined:
     """Look into one file. Opening it also makes a network file system tell its true size."""
     full = directory / path
-    if is_named(directory, path, NamedFiles(watched.named)):
+    if NamedFiles(watched.named).have(full):
         return Examined(look(directory, path), named=True)
     try:
         contents = check_container(full)

@@ -180,17 +180,7 @@ def look(directory: Path, relative_path: str) -> Identity | None:
 def look_at(directory: Path, paths: Iterable[str], watched: Watched) -> dict[str, Identity | None]:
     """The identities of single files that count, as `look` gives them; named files are left out."""
     named = NamedFiles(watched.named)
-    return {
-        path: look(directory, path) for path in paths if watched.holds(path) and not is_named(directory, path, named)
-    }
-
-
-def is_named(directory: Path, relative_path: str, named: NamedFiles) -> bool:
-    """Whether a file is one that a setting names."""
-    try:
-        return named.hold(directory / relative_path, os.stat(directory / relative_path))
-    except OSError:
-        return False
+    return {path: look(directory, path) for path in paths if watched.holds(path) and not named.have(directory / path)}
 
 
 def _is_utf8(path: str) -> bool:

@@ -43,3 +43,10 @@ class NamedFiles:
         if (info.st_dev, info.st_ino) in self._inodes:
             return True
         return os.path.basename(path) in self._names and os.path.realpath(path) in self._real
+
+    def have(self, path: Path) -> bool:
+        """As `hold`, asking the file system about `path`; False where nothing is there."""
+        try:
+            return self.hold(path, os.stat(path))
+        except OSError:
+            return False
