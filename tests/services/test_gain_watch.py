@@ -155,6 +155,12 @@ def test_references_that_were_registered_as_movies_are_not_looked_at(
         with caplog.at_level(logging.WARNING):
             processed([gain, reference, first], tmp_path / str(number))
         assert caplog.messages == []
+    named = tmp_path / "camera.tif"
+    tifffile.imwrite(named, (1000 * pixels.multiplier[::-1]).astype(np.uint16), photometric="minisblack")
+    (tmp_path / "whole_numbers.tif").symlink_to(named)
+    with caplog.at_level(logging.WARNING):
+        processed([named, tmp_path / "whole_numbers.tif", first], tmp_path / "named")
+    assert caplog.messages == []
 
 
 def test_processing_with_a_gain_upside_down_logs_what_to_set_once(
