@@ -123,9 +123,13 @@ class Error(Message):
 @message("files.register")
 @dataclass(frozen=True, slots=True)
 class RegisterFiles(Message):
-    """Register whole files, up to 2 000 a message. Answer: files.registered. Known ones with equal identity change nothing."""
+    """Register whole files, up to 2 000 a message. Answer: files.registered. Known ones with equal identity change nothing.
+
+    `warnings` are all that a person should know of the files that are there now, one line each.
+    """
 
     files: list[FoundFile]
+    warnings: list[str] = field(default_factory=list)
 
 
 @message("files.registered")
@@ -291,7 +295,7 @@ class GetProcessing(Message):
 class ProcessingStatus(Message):
     """`counts` by movie status; `rate_per_hour` is measured over the last `rate_window_s` seconds, null before the first movie is done.
 
-    `warnings` are those of all living workers, each once.
+    `warnings` are those of all living workers and of the discoverer, each once.
     """
 
     is_processing: bool

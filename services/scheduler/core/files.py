@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler.core import exporting, tasks, views
+from warpcore.services.scheduler.core import exporting, registry, tasks, views
 from warpcore.services.scheduler.core.records import FAILED, LEASED, WAITING, MovieRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.paths import PathOutsideError, inside, movie_root
@@ -20,6 +20,7 @@ def register(state: State, message: wire.RegisterFiles) -> None:
     if fault:
         state.reply(wire.Error("invalid", fault))
         return
+    state.file_warnings = [text[: tasks.LONGEST_TEXT] for text in message.warnings[: registry.MOST_WARNINGS]]
     added = known = replaced = 0
     for file in message.files:
         movie = state.by_path.get(file.path)
