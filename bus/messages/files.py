@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import field
+
 from warpcore.bus.messages.parts import FoundFile
 from warpcore.bus.schema import Message, Port, message
 
@@ -19,9 +21,13 @@ class FilesRegistered(Message, frozen=True):
 
 @message("files.register", port=Port.CONTROL, answers=(FilesRegistered,))
 class RegisterFiles(Message, frozen=True):
-    """Register complete files, at most 2 000 in a message. One known with the same size and mtime changes nothing."""
+    """Register complete files, at most 2 000 in a message. One known with the same size and mtime changes nothing.
+
+    `warnings` are all that a person should know of the files that are there now, one line each.
+    """
 
     files: list[FoundFile]
+    warnings: list[str] = field(default_factory=list)
 
 
 @message("files.list")

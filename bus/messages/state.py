@@ -118,7 +118,7 @@ class ProcessingStatus(Message, frozen=True):
     """How far the session is. `counts` are by movie status.
 
     `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done.
-    `warnings` are those of all living workers, each once.
+    `warnings` are those of all living workers and of the discoverer, each once.
     """
 
     is_processing: bool

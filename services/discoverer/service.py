@@ -113,6 +113,7 @@ class _Shell:
         self._epoch = ""
         self._learnt_up_to: int | None = 0
         self._batch_limit = BATCH_FILES
+        self._warned: list[str] = []
         now = time.monotonic()
         self._next_beat = now
         self._next_settings = now + SETTINGS_INTERVAL_S
@@ -152,8 +153,8 @@ class _Shell:
             self._asker.ask(GetProcessing())
         elif self._learnt_up_to is not None:
             self._asker.ask(GetKnownFiles(after=self._learnt_up_to))
-        elif files := self._incubation.batch(self._batch_limit):
-            self._asker.ask(RegisterFiles(files))
+        elif (files := self._incubation.batch(self._batch_limit)) or self._warned != self._incubation.warnings:
+            self._asker.ask(RegisterFiles(files, self._incubation.warnings))
         elif now >= self._next_settings:
             self._asker.ask(GetKnownFiles(after=_PAST_ALL_FILES, limit=1))
 
@@ -168,12 +169,14 @@ class _Shell:
             self._learn(request, answer, now)
         elif isinstance(answer, FilesRegistered) and isinstance(request, RegisterFiles):
             self._incubation.acknowledged(request.files)
+            self._warned = request.warnings
             self._batch_limit = min(2 * self._batch_limit, BATCH_FILES)
         else:
             self._take_refusal(request, answer, now)
 
     def _learn(self, request: Message, answer: KnownFiles, now: float) -> None:
         self._next_settings = now + SETTINGS_INTERVAL_S
+        self._warned = []  # told again from time to time: a restarted scheduler has forgotten them
         self._apply(answer.settings, answer.settings_revision)
         if isinstance(request, GetKnownFiles) and request.after == self._learnt_up_to:
             self._incubation.learn(answer.files)
@@ -184,7 +187,8 @@ class _Shell:
     def _take_refusal(self, request: Message, answer: Message, now: float) -> None:
         """A refused batch is halved until the file at fault stands alone; the others go through."""
         said = answer.detail if isinstance(answer, Error) else f"unexpected answer {answer.TYPE}"
-        if isinstance(request, RegisterFiles) and isinstance(answer, Error) and answer.code in _NEVER_TAKEN:
+        is_fault = isinstance(answer, Error) and answer.code in _NEVER_TAKEN
+        if isinstance(request, RegisterFiles) and request.files and is_fault:
             if len(request.files) > 1:
                 self._batch_limit = len(request.files) // 2
                 return

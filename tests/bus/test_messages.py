@@ -79,7 +79,7 @@ def test_numbers_without_a_fraction_are_taken_where_a_fraction_may_be() -> None:
     assert isinstance(registered.heartbeat_s, float)
 
 
-@pytest.mark.parametrize("topic", sorted(EVENT_BODIES))
+@pytest.mark.parametrize("topic", sorted(OLD_EVENTS))
 def test_events_of_the_version_before_can_still_be_read(topic: str) -> None:
     check_event(topic, OLD_EVENTS[topic])
     assert EVENT_BODIES[topic].from_body(OLD_EVENTS[topic]).to_body() == OLD_EVENTS[topic]

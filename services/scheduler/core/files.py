@@ -6,7 +6,7 @@ from pathlib import Path
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import LEASED, WAITING, ErrorCode, FailureKind, MovieStatus
-from warpcore.services.scheduler.core import exporting, tasks, views
+from warpcore.services.scheduler.core import exporting, registry, tasks, views
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
@@ -23,6 +23,7 @@ def register(state: State, message: wire.RegisterFiles) -> None:
     if fault:
         state.reply(wire.Error(ErrorCode.INVALID, fault))
         return
+    state.file_warnings = [text[: tasks.LONGEST_TEXT] for text in message.warnings[: registry.MOST_WARNINGS]]
     added = known = replaced = 0
     for file in message.files:
         movie = state.by_path.get(file.path)

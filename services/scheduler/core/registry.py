@@ -230,9 +230,9 @@ def tell_load(state: State, before: dict[str, bool]) -> None:
 
 
 def warnings(state: State) -> list[str]:
-    """The warnings of all living workers, each text once."""
+    """The warnings of all living workers and of the discoverer, each text once."""
     told = dict.fromkeys(text for worker in state.workers.values() if worker.alive for text in worker.warnings)
-    return list(told)[:MOST_WARNINGS]
+    return list(told | dict.fromkeys(state.file_warnings))[:MOST_WARNINGS]
 
 
 def view(state: State, worker: WorkerRecord) -> wire.Worker:

@@ -74,6 +74,7 @@ class State:
         self.seq = 0
         self.last_lease = 0
         self.last_modified = 0.0
+        self.file_warnings: list[str] = []
         self.bulk_changes = BULK_CHANGES
         self.quiet = False
         self.derived = 0

@@ -41,6 +41,7 @@ class Registry:
         self.settings = Settings()
         self.revision = 1
         self.refuse: set[str] = set()
+        self.warnings: list[str] = []
 
     def set(self, **values: object) -> None:
         """Change settings of the `import` section."""
@@ -49,7 +50,8 @@ class Registry:
 
     def answer(self, request: Message) -> Message:
         if isinstance(request, RegisterFiles):
-            return self._register(request.files)
+            self.warnings = request.warnings
+            return self._register(request.files) if request.files else FilesRegistered(0, 0, 0)
         if isinstance(request, GetKnownFiles):
             known = [*self.files.values()]
             end = request.after + request.limit

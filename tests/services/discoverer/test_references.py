@@ -145,6 +145,7 @@ def test_a_gain_beside_movies_becomes_a_movie_only_when_it_is_asked_for(
         shutil.copyfile(movie, data / "a.tif")
         wait_until(lambda: "a.tif" in registry.files, what="the movie")
         assert registry.added == ["a.tif"]
+        assert registry.warnings == peer.details("file.reference")
         peer.set(patterns=["*.tif", "*.mrc", "gain.mrc"])
         wait_until(lambda: "gain.mrc" in registry.files, what="the gain that was asked for")
         peer.set(gain_path=str(data / "gain.mrc"))

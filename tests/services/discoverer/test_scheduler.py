@@ -17,7 +17,7 @@ import tifffile
 from warpcore.bus.client import RequestClient
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.events import Subscriber
-from warpcore.bus.messages import GetItems, Items, PatchSettings
+from warpcore.bus.messages import GetItems, GetProcessing, Items, PatchSettings, ProcessingStatus
 from warpcore.services.discoverer.service import run_discoverer
 from warpcore.services.scheduler.shell.service import run_scheduler
 
@@ -107,6 +107,27 @@ def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("movie") / "movie.tif"
     tifffile.imwrite(path, np.zeros((3, 32, 32), np.uint8), photometric="minisblack", metadata=None)
     return path
+
+
+def test_what_looks_like_a_reference_is_a_warning_of_the_session_until_it_is_taken(
+    session: Session, wait_until: Callable[..., None]
+) -> None:
+    tifffile.imwrite(session.data / "gain.tif", np.ones((32, 32), np.float32), photometric="minisblack")
+
+    def warnings() -> list[str]:
+        status = session.client.request(GetProcessing())
+        assert isinstance(status, ProcessingStatus)
+        return status.warnings
+
+    with session.scheduler(), session.discoverer():
+        wait_until(warnings, what="the warning")
+        assert warnings()[0].startswith(
+            "looks like a reference, not taken: gain.tif (one frame, and 'gain' in its name)"
+        )
+        assert session.total == 0
+        session.client.request(PatchSettings({"import": {"gain_path": str(session.data / "gain.tif")}}))
+        wait_until(lambda: not warnings(), what="the end of the warning")
+        assert session.total == 0
 
 
 def test_files_are_kept_over_restarts_of_either_side(
