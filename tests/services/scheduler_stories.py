@@ -126,7 +126,7 @@ class SchedulerStories(SchedulerWorld):
             self.report(lease, self.owner[lease], resolution, False)
 
     @precondition(lambda self: self.assigned)
-    @rule(pick=PICK, liar=RARELY, kind=st.sampled_from(("input", "resource", "bad_gpu", "internal", "odd")))
+    @rule(pick=PICK, liar=RARELY, kind=st.sampled_from(("input", "resource", "bad_gpu", "internal", "conflict")))
     def fail(self, pick: int, liar: bool, kind: str) -> None:
         lease, name = self.some_lease(pick, liar)
         self.do(FromWorker(self.senders.get(name, b"?"), wire.TaskFailed(name, lease, kind, "ctf", "it went wrong")))

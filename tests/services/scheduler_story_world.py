@@ -96,7 +96,10 @@ class SchedulerWorld(RuleBasedStateMachine):
         assert all(digest(effect) == told for effect, told in self.told), "effects do not change with the state"
 
     def do(self, stimulus: Stimulus) -> list[Effect]:
-        assert stimulus_from_plain(stimulus_to_plain(stimulus)) == stimulus
+        # As it arrives: what is plain on the wire becomes the words of the vocabulary.
+        arrived = stimulus_from_plain(stimulus_to_plain(stimulus))
+        assert arrived == stimulus
+        stimulus = arrived
         effects = handle(self.state, stimulus, self.now, wall=self.now)
         self.told += [(effect, digest(effect)) for effect in effects]
         self.store.stage(effects)

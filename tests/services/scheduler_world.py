@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.schema import Message
+from warpcore.bus.schema import Message, read_message
 from warpcore.services.scheduler.core.effects import (
     ChangeSettings,
     Effect,
@@ -30,6 +30,11 @@ RESULTS: dict[str, Any] = {
     "picking": {"count": 30},
     "export": {"average": "average/x.mrc"},
 }
+
+
+def arrived(message: Message) -> Message:
+    """The message as it comes over the wire, with the words of the vocabulary."""
+    return read_message(message.TYPE, message.to_body())
 
 
 class World:
@@ -62,10 +67,10 @@ class World:
         return effects
 
     def ask(self, message: Message) -> Any:
-        return self.reply(self.do(FromControl(message)))
+        return self.reply(self.do(FromControl(arrived(message))))
 
     def say(self, worker: str, message: Message, connection: str = "") -> list[Effect]:
-        return self.do(FromWorker((connection or worker).encode(), message))
+        return self.do(FromWorker((connection or worker).encode(), arrived(message)))
 
     def reply(self, effects: list[Effect]) -> Any:
         (reply,) = [effect.message for effect in effects if isinstance(effect, Reply)]

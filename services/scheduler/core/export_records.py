@@ -49,7 +49,7 @@ class ExportRecord(Living):
     LIFE: ClassVar[Life] = lives.JOB
 
     job: str
-    kind: str = ExportKind.MICROGRAPHS
+    kind: ExportKind = ExportKind.MICROGRAPHS
     options: dict[str, Any] = field(default_factory=dict)
     state: JobState = JobState.RUNNING
     file: str = ""
@@ -95,13 +95,11 @@ class ExportRecord(Living):
         yield f"{self.kind}, {self.done} done, {self.failed} failed, {self.open} open of {len(self.items)}"
 
 
-def export_settings(settings: Settings, kind: str, options: dict[str, Any]) -> Settings:
+def export_settings(settings: Settings, kind: ExportKind, options: dict[str, Any]) -> Settings:
     """Settings of a job: only the products asked for (averages where none is named), all else as in force.
 
     `options` are names of the `export` section. Raises SettingsError.
     """
-    if kind not in list(ExportKind):
-        raise SettingsError([{"name": "kind", "value": kind, "problem": f"must be one of {', '.join(ExportKind)}"}])
     products: dict[str, Any] = dict.fromkeys(PRODUCTS, False)
     products["particles"] = kind == ExportKind.PARTICLES
     if kind == ExportKind.MICROGRAPHS and not any(name in options for name in PRODUCTS):

@@ -15,7 +15,7 @@ import msgpack
 
 from warpcore.bus.messages import Failure
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import ItemState, JobState, MovieStatus, Selection
+from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
@@ -105,7 +105,7 @@ def export_row(export: ExportRecord) -> ExportRow:
 def export_from_row(row: ExportRow) -> ExportRecord:
     """The job of a row, still without its movies."""
     job, body = row
-    return ExportRecord(job=job, **_values(body, _EXPORT, {"state": JobState}))
+    return ExportRecord(job=job, **_values(body, _EXPORT, {"kind": ExportKind, "state": JobState}))
 
 
 def export_item_row(job: str, movie: int, item: ExportItem) -> ExportItemRow:

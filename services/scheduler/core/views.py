@@ -11,7 +11,7 @@ import msgpack
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import ExportKind, ItemState
+from warpcore.bus.vocabulary import ItemState
 from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
 
@@ -92,7 +92,7 @@ def export_head(
     """A job with its counts, without going through its movies."""
     return wire.ExportJob(
         job=export.job,
-        kind=ExportKind(export.kind),
+        kind=export.kind,
         state=export.state,
         total=len(export.items),
         done=export.done,
