@@ -28,7 +28,7 @@ def held(state: State, worker: str, lease: int) -> TaskRecord | None:
 
 
 def progress(state: State, task: TaskRecord, message: wire.TaskProgress) -> None:
-    """Note how far a task is. Its first progress makes it begun."""
+    """Store the progress of a task; with the first, the lease is begun."""
     task.active_at = state.now
     task.step = message.step[:100]
     task.fraction = min(1.0, max(0.0, message.fraction)) if math.isfinite(message.fraction) else 0.0
@@ -38,7 +38,7 @@ def progress(state: State, task: TaskRecord, message: wire.TaskProgress) -> None
 
 
 def begin(state: State, task: TaskRecord) -> None:
-    """Its worker is at it, for whatever sign of it came first; a movie that is processed is `processing` now."""
+    """The worker has begun: the lease is begun, and a movie that runs its own steps is `processing`."""
     if not task.begun:
         state.advance(task, LeaseState.BEGUN, f"progress from {task.worker}")
         if task.processes:
