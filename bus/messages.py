@@ -259,7 +259,7 @@ class GetProcessing(Message):
 class ProcessingStatus(Message):
     """`counts` by movie status; `rate_per_hour` is measured over the last `rate_window_s` seconds, null before the first movie is done.
 
-    `warnings` are those of all living workers, each once.
+    `warnings`: stored settings that were set aside, and what living workers have noticed, each once.
     """
 
     is_processing: bool
