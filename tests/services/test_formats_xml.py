@@ -130,7 +130,7 @@ def test_numbers_have_no_exponent_since_warps_decimals_do_not_parse_one(value: f
 
 
 def test_options_are_warps_units() -> None:
-    settings = parse_settings({"import": {"binning": 1.0}, "ctf": {"grid": [3, 4, 1]}, "motion": {"range_max": 1.0}})
+    settings = parse_settings({"import": {"binning": 1.0}, "ctf": {"grid": [3, 4]}, "motion": {"range_max": 1.0}})
     ctf, movement = ctf_options(settings, ACQUISITION), movement_options(settings, ACQUISITION)
     assert ctf["Dimensions"] == "2048,1024,40"
     assert ctf["PixelSize"] == "0.5"
