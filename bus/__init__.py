@@ -1,1 +1,1 @@
-"""The wire: envelope, message types, endpoints, request-reply and the event hub."""
+"""The wire: envelope, message types, words, endpoints, requests and answers, and the event hub."""

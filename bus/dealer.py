@@ -1,4 +1,4 @@
-"""The DEALER end of a long-lived peer (a worker's nanny, a follower): asynchronous, for a poller."""
+"""The DEALER end of a peer that never waits (a nanny, a follower, the discoverer): for use with a poller."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from warpcore.bus.sockets import MAX_DRAINED, Malformed, open_socket
 class Dealer:
     """Connects to a ROUTER under a fixed identity and reconnects by itself.
 
-    What is sent while the other side is away waits, up to 1 000 messages; beyond that it is dropped and counted in
-    `dropped`: what must arrive is a request, repeated under its id until answered.
+    While the other side is away, up to `queued` messages wait; more are dropped and counted in `dropped`. So whatever
+    must arrive is a request, which is repeated under its id until it is answered.
     """
 
-    def __init__(self, endpoint: str, identity: bytes, source: str) -> None:
+    def __init__(self, endpoint: str, identity: bytes, source: str, queued: int = 1000) -> None:
         self.endpoint = endpoint
         self.source = source
         self.dropped = 0
         self._unreadable = Malformed(f"answers of {endpoint}")
-        self.socket = open_socket(zmq.DEALER)
+        self.socket = open_socket(zmq.DEALER, queued)
         self.socket.setsockopt(zmq.IDENTITY, identity)
         self.socket.connect(endpoint)
 
     @property
     def malformed(self) -> int:
-        """Messages dropped since they could not be read."""
+        """Messages dropped because they could not be read."""
         return self._unreadable.count
 
     def send(self, message: Message, reply_to: str | None = None, *, id: str | None = None) -> str:
-        """Send without blocking and return the message's id; pass `id` to repeat a request. Raises WireError over the limit."""
+        """Send without blocking and return the message's id; `id` repeats a request. WireError: over the limit."""
         envelope = Envelope(message.TYPE, message.to_body(), self.source, id=id or new_id(), reply_to=reply_to)
         frame = encode(envelope)
         try:
@@ -43,7 +43,7 @@ class Dealer:
         return envelope.id
 
     def receive(self) -> Iterator[Envelope]:
-        """What has arrived, until there is no more or the round's share is taken."""
+        """What has arrived, at most `MAX_DRAINED` messages at a time."""
         for _ in range(MAX_DRAINED):
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK)

@@ -1,4 +1,4 @@
-"""Where the scheduler's four sockets are: the one piece of configuration that every process shares."""
+"""Where the scheduler's four sockets are. Every process needs to know only this."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Host and TCP ports of the scheduler. `host` is what others connect to; it binds to `bind` (default: loopback only)."""
+    """Host and TCP ports of the scheduler. Others connect to `host`; it binds to `bind` (default: loopback only)."""
 
     host: str = "127.0.0.1"
     controller_port: int = 8080
@@ -18,7 +18,7 @@ class Endpoints:
 
     @property
     def workers(self) -> str:
-        """Where workers connect: the only port that they need."""
+        """Where workers connect. They need no other port."""
         return f"tcp://{self.host}:{self.controller_port}"
 
     @property

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import msgpack
 
 WIRE_VERSION = 1
 MAX_FRAME_BYTES = 1024 * 1024
 MAX_DEPTH = 16
-"""Deepest nesting of maps and lists in a frame; our deepest body has 7."""
+"""Deepest nesting of maps and lists in a body; our own bodies have at most 7 levels."""
 
 
 class WireError(ValueError):
@@ -42,7 +42,7 @@ class Envelope:
 
 
 def encode(envelope: Envelope) -> bytes:
-    """Pack an envelope into one frame. Raises WireError where it is over the size limit or holds what msgpack cannot."""
+    """Pack an envelope into one frame. Raises WireError if it is over the size limit or holds what msgpack cannot."""
     fields = {
         "v": WIRE_VERSION,
         "type": envelope.type,
@@ -63,29 +63,32 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def decode(frame: bytes) -> Envelope:
-    """Unpack one frame. Raises WireError for anything that is not a well-formed envelope, never anything else."""
+    """Unpack one frame. Raises WireError for anything that is not a well-formed envelope, never anything else.
+
+    `reply_to` may be left out. A body holds what JSON can hold: maps with text as keys, lists, text, numbers, true,
+    false and null.
+    """
     if len(frame) > MAX_FRAME_BYTES:
         raise WireError(f"frame of {len(frame)} bytes is over the limit of {MAX_FRAME_BYTES}")
     try:
-        raw = msgpack.unpackb(frame, strict_map_key=True)
+        raw = msgpack.unpackb(frame, strict_map_key=True, ext_hook=_refuse_extension)
     except (ValueError, msgpack.UnpackException, msgpack.StackError, RecursionError, TypeError) as error:
         raise WireError(f"not msgpack: {error}") from None
     if not isinstance(raw, dict):
         raise WireError(f"not a map but {type(raw).__name__}")
     if raw.get("v") != WIRE_VERSION:
-        raise WireError(f"wire version {raw.get('v')!r}, this is version {WIRE_VERSION}")
+        raise WireError(f"wire version {str(raw.get('v'))[:40]}, this is version {WIRE_VERSION}")
     for name, kinds in _FIELDS.items():
         value = raw.get(name)
         if not isinstance(value, kinds) or isinstance(value, bool):
             raise WireError(f"field {name!r} is missing or not of its type")
-    if not _shallow(raw["body"], MAX_DEPTH):
-        raise WireError(f"body is nested deeper than {MAX_DEPTH}")
+    _check_plain(raw["body"], MAX_DEPTH)
     return Envelope(
         type=raw["type"],
         body=raw["body"],
         source=raw["source"],
         id=raw["id"],
-        reply_to=raw["reply_to"],
+        reply_to=raw.get("reply_to"),
         seq=raw["seq"],
         ts=float(raw["ts"]),
     )
@@ -102,11 +105,23 @@ _FIELDS: dict[str, tuple[type, ...]] = {
 }
 
 
-def _shallow(value: Any, depth: int) -> bool:
+def _refuse_extension(code: int, data: bytes) -> NoReturn:
+    raise ValueError(f"extension type {code}")
+
+
+def _check_plain(value: Any, depth: int) -> None:
+    """Raise WireError where a value is nested too deeply or is none that JSON can hold (bytes, times)."""
+    if value is None or isinstance(value, (str, int, float)):
+        return
+    if depth == 0:
+        raise WireError(f"body is nested deeper than {MAX_DEPTH}")
     if isinstance(value, dict):
-        children = value.values()
+        for key, child in value.items():
+            if not isinstance(key, str):
+                raise WireError(f"body has a key of type {type(key).__name__}")
+            _check_plain(child, depth - 1)
     elif isinstance(value, list):
-        children = value  # type: ignore[assignment]
+        for child in value:
+            _check_plain(child, depth - 1)
     else:
-        return True
-    return depth > 0 and all(_shallow(child, depth - 1) for child in children)
+        raise WireError(f"body holds {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""Events: publishers → hub (XSUB/XPUB, in the scheduler) → subscribers. Two frames each: topic, envelope."""
+"""Events: publishers → hub (XSUB/XPUB, in the scheduler) → subscribers. An event has two frames: topic, envelope."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LAST_EVENT_MS = 200
 class EventHub:
     """Takes what services publish at `in_address`, adds the scheduler's own, sends both out at `out_address`.
 
-    Raises BindError where an address cannot be bound.
+    Raises BindError if an address cannot be bound.
     """
 
     def __init__(self, in_address: str, out_address: str) -> None:
@@ -40,7 +40,7 @@ class EventHub:
 
     @property
     def sockets(self) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
-        """Both sockets, to be polled for input; call `forward` when either has any."""
+        """Both sockets, to be polled for input; call `forward` when one of them has some."""
         return self._in, self._out
 
     @property
@@ -61,7 +61,7 @@ class EventHub:
             self.publish(envelope)
 
     def publish(self, envelope: Envelope) -> None:
-        """Send an event to all subscribers of its topic, which is its type. A slow subscriber loses it, nobody waits."""
+        """Send an event to the subscribers of its topic, which is its type. Nobody waits for a slow one."""
         try:
             self._out.send_multipart(_frames(envelope), zmq.NOBLOCK)
         except (WireError, zmq.ZMQError) as error:
@@ -83,11 +83,11 @@ class EventHub:
         if len(frames) == 1 and request[:1] in (b"\x00", b"\x01") and len(request) <= _LONGEST_TOPIC:
             self._in.send(request, zmq.NOBLOCK)
         else:
-            self._dropped.note("a subscriber sent something that is no subscription")
+            self._dropped.note("a subscriber sent something else than a subscription")
 
 
 class Publisher:
-    """Publishes a service's own events. Nothing is kept for later: before the hub is connected, events are lost."""
+    """Publishes a service's own events. Nothing is queued: events are lost until the hub is connected."""
 
     def __init__(self, endpoint: str, source: str) -> None:
         self.endpoint = endpoint
@@ -96,14 +96,14 @@ class Publisher:
         self._socket.connect(endpoint)
 
     def publish(self, topic: str, body: Message) -> None:
-        """Send an event; never blocks. One that cannot travel (over the limit) is logged and dropped."""
+        """Send an event without blocking. One that is over the size limit is logged and dropped."""
         try:
             self._socket.send_multipart(_frames(Envelope(topic, body.to_body(), self.source)), zmq.NOBLOCK)
         except (WireError, zmq.ZMQError) as error:
             log.error("event %s not published: %s", topic, error)
 
     def close(self) -> None:
-        """Disconnect; what was published just before still gets a moment to leave."""
+        """Disconnect; the last events get a moment to leave."""
         self._socket.close(linger=_LAST_EVENT_MS)
 
     def __enter__(self) -> Publisher:
@@ -114,7 +114,7 @@ class Publisher:
 
 
 class Subscriber:
-    """Receives events whose topic begins with one of `topics` (`""`: all). Events are for noticing: some may be missed."""
+    """Receives events whose topic begins with one of `topics` (`""`: all). Some events may be lost."""
 
     def __init__(self, endpoint: str, topics: Sequence[str] = ("",)) -> None:
         self.endpoint = endpoint
@@ -126,7 +126,7 @@ class Subscriber:
 
     @property
     def malformed(self) -> int:
-        """Events dropped since they could not be read."""
+        """Events dropped because they could not be read."""
         return self._dropped.count
 
     def receive(self, timeout_s: float) -> Envelope | None:
@@ -140,7 +140,7 @@ class Subscriber:
                 return None
 
     def drain(self) -> Iterator[Envelope]:
-        """What has arrived, until there is no more or the round's share is taken."""
+        """What has arrived, at most `MAX_DRAINED` events at a time."""
         return self._readable(MAX_DRAINED)
 
     def close(self) -> None:
@@ -167,7 +167,7 @@ def read_event(frames: list[bytes]) -> Envelope:
         raise WireError(f"{len(frames)} frames instead of topic and envelope")
     envelope = decode(frames[1])
     if envelope.type.encode(errors="replace") != frames[0]:
-        raise WireError(f"topic differs from the envelope's type {envelope.type!r}")
+        raise WireError(f"topic differs from the envelope's type {envelope.type[:_LONGEST_TOPIC]!r}")
     check_event(envelope.type, envelope.body)
     return envelope
 
@@ -176,7 +176,7 @@ def check_event(topic: str, body: dict[str, object]) -> None:
     """Raises WireError for a topic that does not exist or a body that does not fit it."""
     kind = EVENT_BODIES.get(topic)
     if kind is None:
-        raise WireError(f"unknown topic {topic!r}")
+        raise WireError(f"unknown topic {topic[:_LONGEST_TOPIC]!r}")
     kind.from_body(body)
 
 

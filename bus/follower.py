@@ -1,4 +1,4 @@
-"""Follows the scheduler's state (the Clone pattern): a snapshot, then every change once and in order, gaps refilled.
+"""Follows the scheduler's state: a snapshot, then every change once and in order (the Clone pattern).
 
 `FollowerState` decides (no sockets, no clock), `Follower` moves frames.
 """
@@ -18,22 +18,23 @@ from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, WireError, new_id
 from warpcore.bus.events import Subscriber, check_event
 from warpcore.bus.messages import Changes, Error, GetChanges, GetSnapshot, Movie, ServiceEvent, Snapshot
-from warpcore.bus.schema import Message, read_message
+from warpcore.bus.requester import Patience, Requester, read_answer
+from warpcore.bus.schema import Message
 
 log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 3.0
 REFUSED_PAUSE_S = 1.0
 QUIET_S = 7.0
-"""Silence after which the follower asks by itself; the scheduler's beat comes each 2 s."""
+"""The follower asks by itself after this long without a message; the scheduler's heartbeat comes every 2 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
     """Forget everything: this is the state as of change `seq`. Changes since then follow as events.
 
-    Movies of later pages may be newer than `seq`; the events that made them so come (again) afterwards, each with the whole
-    state of its movie, and end at the newest.
+    Movies of later pages may be newer than `seq`. The events since `seq` then come nevertheless, each with the whole
+    state of its movie, and the last of them is the newest state.
     """
 
     seq: int
@@ -55,7 +56,7 @@ FollowerItem = Reset | Event
 
 
 class FollowerState:
-    """What is known and what must be asked. Feed it events and answers; send what `asking` returns."""
+    """Decides what is known and what must be asked. Give it events and answers; send what `asking` returns."""
 
     def __init__(self) -> None:
         self.epoch: str | None = None
@@ -74,22 +75,22 @@ class FollowerState:
         return None
 
     def ask(self) -> None:
-        """Ask for changes even though none is known to be missing (silence, a reconnect)."""
+        """Ask for changes although none is known to be missing (after silence or a reconnect)."""
         self._must_ask = True
 
     def event(self, envelope: Envelope) -> list[FollowerItem]:
-        """An event from the hub, already checked."""
+        """What an event from the hub (already checked) adds."""
         if envelope.seq > 0:
             self._head = max(self._head, envelope.seq)
             if self.epoch is None or envelope.seq != self.seq + 1:
-                return []  # known already, or it comes with the answer to what is asked now
+                return []  # already known, or it will be part of the next answer
             self.seq = envelope.seq
             return [Event(envelope)]
         self._beat(envelope)
         return [Event(envelope)]
 
     def answer(self, message: Message) -> list[FollowerItem]:
-        """The answer to what was asked."""
+        """What the answer to the last request adds."""
         if isinstance(message, Snapshot) and self.epoch is None:
             return self._page(message)
         if isinstance(message, Changes) and self.epoch is not None:
@@ -97,7 +98,7 @@ class FollowerState:
         return []
 
     def _beat(self, envelope: Envelope) -> None:
-        """Events keep their order, so a beat whose head is ahead of us means that some were lost."""
+        """Events keep their order, so events were lost if the heartbeat names a newer change than ours."""
         if envelope.type != "service.heartbeat":
             return
         beat = ServiceEvent.from_body(envelope.body)
@@ -122,7 +123,7 @@ class FollowerState:
         ]
 
     def _changes(self, answer: Changes) -> list[FollowerItem]:
-        # Rows that are due but cannot be had (a hole at the log's end, one too large for a frame) count as trimmed.
+        # Rows that should be there and did not come (lost from the log, or too large for a frame) count as trimmed.
         missing = answer.head > self.seq and not any(change.seq > self.seq for change in answer.changes)
         if answer.trimmed or answer.epoch != self.epoch or answer.head < self.seq or missing:
             log.info("the change log does not reach back to %d: taking a snapshot", self.seq)
@@ -137,7 +138,7 @@ class FollowerState:
                 check_event(change.topic, change.body)
             except WireError as error:
                 self.malformed += 1
-                log.warning("change %d cannot be read and is passed over: %s", change.seq, error)
+                log.warning("change %d cannot be read and is skipped: %s", change.seq, error)
                 continue
             items.append(Event(Envelope(change.topic, change.body, "scheduler", seq=change.seq)))
         self._head = answer.head
@@ -153,15 +154,16 @@ class Follower:
 
     def __init__(self, endpoints: Endpoints, source: str, topics: Sequence[str] = ("",)) -> None:
         self.connected = False
-        """Whether the scheduler answered the last time that it was asked."""
+        """Whether the scheduler has answered the last request, or has had little time to."""
         self._state = FollowerState()
         self._topics = tuple(topics)
         self._events = Subscriber(endpoints.events_out)
-        self._dealer = Dealer(endpoints.control, f"{source}-{new_id()}".encode()[-64:], source)
+        self._dealer = Dealer(endpoints.control, f"{source}-{new_id()}".encode()[-64:], source, queued=2)
         self._poller = zmq.Poller()
         self._poller.register(self._events.socket, zmq.POLLIN)
         self._poller.register(self._dealer.socket, zmq.POLLIN)
-        self._asked: tuple[str, Message, float] | None = None
+        self._requester = Requester()
+        self._patience = Patience(ANSWER_TIMEOUT_S)
         self._heard = time.monotonic()
         self._ask_again_at = self._heard
 
@@ -172,11 +174,11 @@ class Follower:
 
     @property
     def malformed(self) -> int:
-        """Messages dropped since they could not be read."""
+        """Messages dropped because they could not be read."""
         return self._events.malformed + self._dealer.malformed + self._state.malformed
 
     def poll(self, timeout_s: float) -> list[FollowerItem]:
-        """What has happened, waiting up to `timeout_s` for the first of it; empty where nothing has."""
+        """What has happened; waits up to `timeout_s` for something to happen."""
         deadline = time.monotonic() + timeout_s
         while True:
             items = self._take()
@@ -204,15 +206,11 @@ class Follower:
     def _take(self) -> list[FollowerItem]:
         items: list[FollowerItem] = []
         for envelope in self._dealer.receive():
-            if self._asked is None or envelope.reply_to != self._asked[0]:
+            if self._requester.answered(envelope.reply_to) is None:
                 continue
-            self._asked = None
             self.connected = True
             self._heard = time.monotonic()
-            try:
-                message = read_message(envelope.type, envelope.body)
-            except WireError as error:
-                message = Error("bad_message", f"its answer cannot be read: {error}")
+            message = read_answer(envelope, self._dealer.endpoint)
             if isinstance(message, Error):
                 log.warning("the scheduler does not tell its state: %s", message.detail)
                 self._ask_again_at = self._heard + REFUSED_PAUSE_S
@@ -223,16 +221,13 @@ class Follower:
         return items
 
     def _ask(self, now: float) -> None:
-        if self._asked is not None:
-            request_id, message, asked_at = self._asked
-            if now - asked_at > ANSWER_TIMEOUT_S:
-                self.connected = False
-                self._dealer.send(message, id=request_id)
-                self._asked = (request_id, message, now)
-            return
-        if now - self._heard > QUIET_S:
-            self._state.ask()
-            self._heard = now
-        message_due = self._state.asking()
-        if message_due is not None and now >= self._ask_again_at:
-            self._asked = (self._dealer.send(message_due), message_due, now)
+        if not self._requester.questions:
+            if now - self._heard > QUIET_S:
+                self._state.ask()
+                self._heard = now
+            request = self._state.asking()
+            if request is not None and now >= self._ask_again_at:
+                self._requester.ask(request, self._patience, now)
+        for question in self._requester.due(now):
+            self.connected = self.connected and question.attempts == 1
+            self._dealer.send(question.message, id=question.id)

@@ -1,4 +1,4 @@
-"""The ROUTER end: many peers, none of which can block or end it."""
+"""The ROUTER end: it serves many peers, and none of them can block it or end it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class Router:
     """A bound ROUTER socket. A peer that reconnects under its identity takes over from its older connection.
 
-    Raises BindError where the address cannot be bound.
+    Raises BindError if the address cannot be bound.
     """
 
     def __init__(self, address: str, name: str) -> None:
@@ -32,11 +32,11 @@ class Router:
 
     @property
     def malformed(self) -> int:
-        """Messages dropped since they could not be read."""
+        """Messages dropped because they could not be read."""
         return self._dropped.count
 
     def receive(self) -> Iterator[tuple[bytes, Envelope]]:
-        """What has arrived: (peer's identity, envelope), until there is no more or the round's share is taken."""
+        """What has arrived as (peer's identity, envelope), at most `MAX_DRAINED` messages at a time."""
         for _ in range(MAX_DRAINED):
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK)
@@ -53,11 +53,11 @@ class Router:
             yield frames[0], envelope
 
     def note_malformed(self, reason: object) -> None:
-        """Count an envelope whose body turned out to be unreadable."""
+        """Count an envelope whose body could not be read."""
         self._dropped.note(reason)
 
     def send(self, identity: bytes, envelope: Envelope) -> bool:
-        """Send to one peer; False when it is gone, its queue is full or the envelope cannot travel. Never blocks."""
+        """Send to one peer without blocking; False if it is gone, its queue is full or the envelope cannot be sent."""
         try:
             self.socket.send_multipart([identity, encode(envelope)], zmq.NOBLOCK)
         except WireError as error:

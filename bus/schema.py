@@ -1,50 +1,72 @@
-"""Turns frozen dataclasses into wire messages: bodies checked on arrival, explicit dicts on departure."""
+"""What every wire type has: a body checked when it arrives, a plain map when it leaves, its port and its answers."""
 
 from __future__ import annotations
 
-import dataclasses
+import re
 import types
 import typing
 from collections.abc import Callable
-from typing import Any, ClassVar, Self, TypeVar, get_args, get_origin, get_type_hints
+from enum import Enum, StrEnum
+from typing import Any, ClassVar, Self, TypeVar
+
+import msgspec
 
 from warpcore.bus.envelope import WireError
 
-Converter = Callable[[Any, str], Any]
 M = TypeVar("M", bound="Message")
 
 REGISTRY: dict[str, type[Message]] = {}
+"""Every wire type by its name."""
+
+_LONGEST_WORD = 80
 
 
-class Message:
-    """Base of every wire type. Subclasses are frozen dataclasses registered with `@message("name")`."""
+class Port(StrEnum):
+    """The two ports on which the scheduler takes messages."""
+
+    CONTROL = "control"
+    WORKER = "worker"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """Base of every wire type and of the parts inside them. Subclasses are frozen, under `message` or `part`.
+
+    Nothing is checked when one is made here; `from_body` checks what others have sent.
+    """
 
     TYPE: ClassVar[str] = ""
-    _readers: ClassVar[dict[str, tuple[Converter, bool]]]
-    _nested: ClassVar[frozenset[str]]
+    """The name on the wire."""
+    ANSWERS: ClassVar[tuple[type[Message], ...]] = ()
+    """The types that answer a request, besides `error`. A message without any is one-way."""
+    PORT: ClassVar[Port | None] = None
+    """Where the scheduler takes it; None for answers and for what the scheduler itself sends."""
+    NESTED: ClassVar[tuple[str, ...]] = ()
+    """Fields that hold other messages."""
 
     def to_body(self) -> dict[str, Any]:
         """The body map that goes on the wire."""
-        nested = self._nested
-        return {name: _plain(getattr(self, name)) if name in nested else getattr(self, name) for name in self._readers}
+        body = msgspec.structs.asdict(self)
+        for name in self.NESTED:
+            body[name] = _plain(body[name])
+        return body
 
     @classmethod
     def from_body(cls, body: dict[str, Any]) -> Self:
-        """Check and read a body. Unknown fields are ignored. Raises WireError naming the field at fault."""
-        values = {}
-        for name, (read, required) in cls._readers.items():
-            if name in body:
-                values[name] = read(body[name], f"{cls.TYPE}.{name}")
-            elif required:
-                raise WireError(f"{cls.TYPE}: field {name!r} is missing")
-        return cls(**values)
+        """Check and read a body. Unknown fields are ignored. Raises WireError, which names the field at fault."""
+        try:
+            return msgspec.convert(body, cls)
+        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
+            raise WireError(_explained(cls, str(error))) from None
 
 
-def message(name: str) -> Callable[[type[M]], type[M]]:
-    """Class decorator: register a frozen dataclass as the wire type `name`."""
+def message(
+    name: str, *, port: Port | None = None, answers: tuple[type[Message], ...] = ()
+) -> Callable[[type[M]], type[M]]:
+    """Class decorator: the wire type `name`, which the scheduler takes at `port` and answers with one of `answers`."""
 
     def register(cls: type[M]) -> type[M]:
         _prepare(cls, name)
+        cls.PORT, cls.ANSWERS = port, answers
         REGISTRY[name] = cls
         return cls
 
@@ -52,7 +74,7 @@ def message(name: str) -> Callable[[type[M]], type[M]]:
 
 
 def part(cls: type[M]) -> type[M]:
-    """Class decorator: a frozen dataclass that stands inside messages, not on the wire by itself."""
+    """Class decorator: a type that stands inside messages or events, not on the wire by itself."""
     _prepare(cls, cls.__name__)
     return cls
 
@@ -61,74 +83,56 @@ def read_message(type_name: str, body: dict[str, Any]) -> Message:
     """The typed message of an envelope. Raises WireError for an unknown type or a bad body."""
     cls = REGISTRY.get(type_name)
     if cls is None:
-        raise WireError(f"unknown message type {type_name!r}")
+        raise WireError(f"unknown message type {type_name[:_LONGEST_WORD]!r}")
     return cls.from_body(body)
 
 
 def _prepare(cls: type[Message], name: str) -> None:
-    hints = get_type_hints(cls)
+    hints = typing.get_type_hints(cls)
     cls.TYPE = name
-    readers: dict[str, tuple[Converter, bool]] = {}
-    nested = set()
-    for spec in dataclasses.fields(cls):  # type: ignore[arg-type]
-        required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
-        readers[spec.name] = (_reader(hints[spec.name]), required)
-        if _holds_message(hints[spec.name]):
-            nested.add(spec.name)
-    cls._readers = readers
-    cls._nested = frozenset(nested)
+    cls.NESTED = tuple(field for field in cls.__struct_fields__ if _holds_message(hints[field]))
 
 
 def _holds_message(hint: Any) -> bool:
     if isinstance(hint, type) and issubclass(hint, Message):
         return True
-    return any(_holds_message(argument) for argument in get_args(hint))
+    return any(_holds_message(argument) for argument in typing.get_args(hint))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Message):
         return value.to_body()
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [item.to_body() for item in value]
     return value
 
 
-def _reader(hint: Any) -> Converter:
-    """The function that checks one value against a type hint: scalars, optionals, lists, dicts, nested parts."""
-    if hint is Any:
-        return lambda value, where: value
-    origin = get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        choices = [argument for argument in get_args(hint) if argument is not type(None)]
-        if len(choices) != 1:
-            raise TypeError(f"only X | None is supported on the wire, not {hint}")
-        inner = _reader(choices[0])
-        return lambda value, where: None if value is None else inner(value, where)
-    if origin is list:
-        item = _reader(get_args(hint)[0])
-        return lambda value, where: [item(one, where) for one in _typed(value, list, where)]
-    if origin is dict:
-        _, value_hint = get_args(hint)
-        inner = _reader(value_hint)
-        return lambda value, where: {
-            _typed(key, str, where): inner(one, where) for key, one in _typed(value, dict, where).items()
-        }
-    if isinstance(hint, type) and issubclass(hint, Message):
-        return lambda value, where: hint.from_body(_typed(value, dict, where))
-    if hint is float:
-        return _read_float
-    if hint in (int, str, bool, bytes):
-        return lambda value, where: _typed(value, hint, where)
-    raise TypeError(f"{hint} cannot travel on the wire")
+# --- what was wrong, in words; only for bodies that were refused ----------------------------------------------------
 
 
-def _typed(value: Any, kind: type, where: str) -> Any:
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise WireError(f"{where}: expected {kind.__name__}, got {type(value).__name__}")
-    return value
+def _explained(cls: type[Message], text: str) -> str:
+    """msgspec's text with the message's type in front, and with the words that an enum allows."""
+    problem, _, place = text.rpartition(" - at `") if " - at `" in text else (text, "", "$`")
+    path = place.rstrip("`").removeprefix("$")
+    where = f"{cls.TYPE}{path}"
+    if problem.startswith("Invalid enum value"):
+        word = problem.removeprefix("Invalid enum value ")[:_LONGEST_WORD]
+        allowed = ", ".join(str(one.value) for one in _enum_at(cls, path) or ())
+        return f"{where}: {word} is none of {allowed}"
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", problem)
+    if missing:
+        return f"{where}: field {missing.group(1)!r} is missing"
+    return f"{where}: {problem[:1].lower()}{problem[1:]}".replace("`", "")
 
 
-def _read_float(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise WireError(f"{where}: expected float, got {type(value).__name__}")
-    return float(value)
+def _enum_at(cls: type[Message], path: str) -> type[Enum] | None:
+    """The enum that the field at msgspec's `path` ($ removed, as in `.movies[0].failure.kind`) has as its type."""
+    hint: Any = cls
+    for name in re.findall(r"\.(\w+)|\[[^]]*\]", path):
+        if name:
+            hint = typing.get_type_hints(hint).get(name)
+        else:
+            hint = typing.get_args(hint)[-1] if typing.get_args(hint) else None
+        if typing.get_origin(hint) in (typing.Union, types.UnionType):
+            hint = next((one for one in typing.get_args(hint) if one is not type(None)), None)
+    return hint if isinstance(hint, type) and issubclass(hint, Enum) else None

@@ -1,4 +1,4 @@
-"""Options that all our sockets share, and a count of what was malformed."""
+"""The options that all our sockets share, and the count of malformed messages."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _BIND_PATIENCE_S = 0.5
 
 
 class BindError(OSError):
-    """An address that cannot be bound; the text names it and says what to do."""
+    """An address could not be bound; the text names it and says what to do."""
 
 
 def open_socket(kind: int, high_water_mark: int = 1000) -> zmq.Socket[bytes]:
     """A socket that never lingers, notices dead peers within 15 s and reconnects within 2 s.
 
-    Frames over our own limit still arrive, so that they are counted; far larger ones cost the peer its connection.
+    Frames over our own size limit still arrive and are counted. Far larger ones make ZeroMQ end the connection.
     """
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
     socket.setsockopt(zmq.LINGER, 0)
@@ -44,7 +44,7 @@ def open_socket(kind: int, high_water_mark: int = 1000) -> zmq.Socket[bytes]:
 def bind(socket: zmq.Socket[bytes], address: str, name: str) -> None:
     """Bind, or close the socket and raise BindError saying what to do.
 
-    Tries for half a second, since a socket that was just closed lets go of its port in the background.
+    Tries for half a second, because a socket that was just closed frees its port in the background.
     """
     deadline = time.monotonic() + _BIND_PATIENCE_S
     while True:
@@ -63,12 +63,12 @@ def _advice(error: zmq.ZMQError) -> str:
     if error.errno == zmq.EADDRINUSE:
         return "the port is in use; end the program that holds it (another scheduler?) or choose another port"
     if error.errno in (zmq.EADDRNOTAVAIL, errno.ENODEV):
-        return "this host has no such address; give --bind one of its own"
+        return "this host has no such address; give --bind an address of this host"
     return f"{error.strerror}; choose another address or port"
 
 
 class Malformed:
-    """Counts what was dropped at one socket and logs it, at most one line each 10 s."""
+    """Counts the messages dropped at one socket and logs them, at most one line every 10 s."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -77,7 +77,7 @@ class Malformed:
         self._logged_count = 0
 
     def note(self, reason: object) -> None:
-        """One more frame was dropped for this reason."""
+        """Count one more dropped message and why."""
         self.count += 1
         now = time.monotonic()
         if self._logged_at is None or now - self._logged_at >= _LOG_INTERVAL_S:

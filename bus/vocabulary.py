@@ -1,6 +1,6 @@
 """The words of warpcore: every status, choice and kind that travels, is stored or is shown, each with its meaning.
 
-A word is a `str` with the value that stands on the wire and in the database, so old messages and rows keep their meaning.
+A word is a `str` with the value that stands on the wire and in the database: old messages and rows keep their meaning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Word(StrEnum):
     meaning: str
 
     def __new__(cls, value: str, meaning: str = "") -> Self:
-        """A member from its value and its meaning."""
+        """A member from its value and its meaning, which looking a member up by its value leaves out."""
         word = str.__new__(cls, value)
         word._value_ = value
         word.meaning = meaning

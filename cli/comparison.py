@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warpcore.services.session.paths import OutputPaths, inside
+from warpcore.services.session.paths import inside
+from warpcore.services.steps.motion import MODEL
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One movie: found and simulated defocus (mean of U and V, µm), drift (length of the track at the centre, Å), particles.
+    """One movie: found and simulated defocus (mean of U and V, µm), drift (length of the track, Å), particles.
 
     `drift_rmse_angstrom` is the difference of the two tracks, both about their mean. None: not measured.
     """
@@ -39,7 +40,7 @@ class Compared:
 def compare(movie: Movie, truth: dict[str, Any], processing: Path) -> Compared:
     """Set a movie's results, and the track in its motion file, beside its truth."""
     ctf, picking = movie.results.get("ctf") or {}, movie.results.get("picking") or {}
-    track = _found_track(inside(processing, OutputPaths(movie.name).motion_json))
+    track = _found_track(inside(processing, MODEL.path(movie.name)))
     true_track = truth["track_xy_angstrom"]
     return Compared(
         name=movie.name,
@@ -60,7 +61,10 @@ def path_length(track: Sequence[Sequence[float]]) -> float:
 
 
 def track_rmse(found: Sequence[Sequence[float]], true: Sequence[Sequence[float]]) -> float | None:
-    """Root mean square distance of two tracks, frame by frame, each about its own mean; None where their lengths differ."""
+    """Root mean square distance of two tracks, frame by frame, each about its own mean.
+
+    None where their lengths differ.
+    """
     if len(found) != len(true) or not found:
         return None
     differences = [(a[0] - b[0], a[1] - b[1]) for a, b in zip(found, true, strict=True)]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from warpcore.bus.vocabulary import WAITING, MovieStatus, Selection
 from warpcore.cli import options as o
 from warpcore.cli import output, remote
 
@@ -60,24 +61,25 @@ def retry(
     with remote.client(scheduler, control_port) as asking:
         wanted = list(names or [])
         if failed:
-            wanted += [movie.name for movie in remote.all_movies(asking, status="failed") if movie.name not in wanted]
+            wanted += [
+                movie.name for movie in remote.all_movies(asking, MovieStatus.FAILED) if movie.name not in wanted
+            ]
         remote.each(wanted, lambda name: remote.ask(asking, RetryItem(name, force), Item), "queued again")
 
 
 def select(
-    selection: Annotated[str, typer.Argument(help="auto, include or exclude.")],
+    selection: Annotated[Selection, typer.Argument(help="auto: the filter decides.")],
     names: Names,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
 ) -> None:
     """Say yourself whether movies count, whatever the filter says; auto leaves it to the filter."""
     from warpcore.bus.messages import Item, SelectItem
+    from warpcore.bus.vocabulary import Selection
 
-    if selection not in ("auto", "include", "exclude"):
-        raise typer.BadParameter(f"selection {selection}: one of auto, include, exclude is needed")
     with remote.client(scheduler, control_port) as asking:
-        remote.each(names, lambda name: remote.ask(asking, SelectItem(name, selection), Item), selection)
+        remote.each(names, lambda name: remote.ask(asking, SelectItem(name, Selection(selection)), Item), selection)
 
 
 def _waiting(counts: dict[str, int]) -> int:
-    return sum(counts.get(status, 0) for status in ("unprocessed", "outdated", "queued"))
+    return sum(counts.get(status, 0) for status in (*WAITING, MovieStatus.QUEUED))

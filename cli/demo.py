@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from warpcore.bus.vocabulary import ENDED, MovieStatus
 from warpcore.cli import options as o
 from warpcore.cli import output
 from warpcore.cli.errors import CliError
@@ -39,7 +40,7 @@ def demo(
     made = _simulated(folder / "movies", movies, seed)
     session = _session(folder, workers, port, made)
     processed = _processed(session, made)
-    failed = [movie for movie in processed if movie.status == "failed"]
+    failed = [movie for movie in processed if movie.status == MovieStatus.FAILED]
     truths = {movie.path.name: movie.truth for movie in made}
     output.table(comparison_table([compare(movie, truths[movie.path], session.processing) for movie in processed]))
     output.data(f"movies in {session.data}, results in {session.processing}")
@@ -53,7 +54,8 @@ def demo(
 
 def _simulated(folder: Path, count: int, seed: int) -> list[SimulatedMovie]:
 
-    from warpcore.cli.simulation import SimulationOptions, simulate_movies
+    from warpcore.cli.simulation import simulate_movies
+    from warpcore.cli.simulation_options import SimulationOptions
 
     output.note(f"simulating {count} movies in {folder}")
     with output.progress() as progress:
@@ -110,7 +112,6 @@ def _processed(session: SessionOptions, made: list[SimulatedMovie]) -> list[Movi
 
     from warpcore.bus.endpoints import Endpoints
     from warpcore.cli import remote
-    from warpcore.cli.overview import DONE
     from warpcore.cli.plan import session_services
     from warpcore.cli.running import run_session
     from warpcore.cli.screens import screen_for
@@ -126,9 +127,11 @@ def _processed(session: SessionOptions, made: list[SimulatedMovie]) -> list[Movi
         if overview.done < len(wanted):
             return False
         with remote.client(endpoints.host, endpoints.control_port) as asking:
-            movies = remote.all_movies(asking, sort="name")
+            movies = sorted(remote.all_movies(asking), key=lambda movie: movie.name)
         done[:] = [
-            movie for movie in movies if movie.status in DONE and wanted.get(movie.path) == (movie.size, movie.mtime_ns)
+            movie
+            for movie in movies
+            if movie.status in ENDED and wanted.get(movie.path) == (movie.size, movie.mtime_ns)
         ]
         return len(done) == len(wanted)
 

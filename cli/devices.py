@@ -10,7 +10,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 CPU_WORKER_THREADS = 4
-"""JAX threads of a worker on the CPU. The same however many workers there are: sums are split by the number of threads, so
+"""JAX threads of a worker on the CPU, however many workers there are. Sums are split by the number of threads, so
 results would differ in their last bits otherwise. Movies are independent, so many cores are used by many workers."""
 
 _DRIVER = Path("/proc/driver/nvidia/gpus")
@@ -25,7 +25,7 @@ def visible_gpus(environment: Mapping[str, str] = os.environ, driver: Path = _DR
 
 
 def worker_devices(wanted: int | None, gpus: list[str]) -> list[str]:
-    """A device for each worker: one per GPU (`wanted` None), or `wanted` workers spread evenly over the GPUs, else the CPU."""
+    """A device for each worker: one per GPU (`wanted` None), or `wanted` workers spread over the GPUs, else the CPU."""
     if wanted is None:
         return [f"cuda:{index}" for index in gpus] or ["cpu"]
     return [f"cuda:{gpus[number % len(gpus)]}" if gpus else "cpu" for number in range(wanted)]

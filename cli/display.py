@@ -9,9 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from warpcore.bus.messages import ProcessingStatus, Worker
+from warpcore.bus.vocabulary import MovieStatus, WorkerState
 from warpcore.cli.overview import Overview, failure_text, rate_text
 
-COLOURS = {"processed": "green", "filtered_out": "yellow", "failed": "red", "processing": "cyan", "queued": "cyan"}
+COLOURS: dict[str, str] = {
+    MovieStatus.PROCESSED: "green",
+    MovieStatus.FILTERED_OUT: "yellow",
+    MovieStatus.FAILED: "red",
+    MovieStatus.PROCESSING: "cyan",
+    MovieStatus.QUEUED: "cyan",
+}
+WORKER_COLOURS: dict[str, str] = {WorkerState.BUSY: "cyan", WorkerState.LOST: "red", WorkerState.SET_ASIDE: "red"}
 
 
 def rendered(overview: Overview | None, note: str = "") -> RenderableType:
@@ -53,7 +61,7 @@ def _counts(status: ProcessingStatus) -> RenderableType:
 def _workers(workers: list[Worker], status: ProcessingStatus) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for worker in workers:
-        state = Text(worker.state, style={"busy": "cyan", "lost": "red", "set_aside": "red"}.get(worker.state, "dim"))
+        state = Text(worker.state, style=WORKER_COLOURS.get(worker.state, "dim"))
         tasks = [task for task in status.running if task.get("worker") == worker.id and task.get("step")]
         if not tasks:
             table.add_row(worker.id, state, "", "", Text(worker.reason, style="dim"))

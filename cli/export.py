@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from warpcore.bus.vocabulary import ExportKind, JobState
 from warpcore.cli import options as o
 from warpcore.cli import output, remote
 from warpcore.cli.errors import CliError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from warpcore.bus.messages import ExportJob
 
 INTERVAL_S = 0.5
-ENDED = ("done", "cancelled", "failed")
+ENDED = (JobState.DONE, JobState.CANCELLED, JobState.FAILED)
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    kind: Annotated[str, typer.Argument(help="micrographs or particles.")],
+    kind: Annotated[ExportKind, typer.Argument(help="What to export.")],
     names: Annotated[list[str] | None, typer.Argument(help="Movies; without any, all that pass the filter.")] = None,
     assignments: Annotated[
         list[str] | None,
@@ -39,14 +39,13 @@ def export(
 ) -> None:
     """Export micrographs or particles; prints the files, relative to the processing directory."""
     from warpcore.bus.messages import ExportJob, StartExport
+    from warpcore.bus.vocabulary import ExportKind
     from warpcore.cli.initial_settings import merged_assignments
 
-    if kind not in ("micrographs", "particles"):
-        raise typer.BadParameter(f"{kind}: micrographs or particles is needed")
     texts = [text if text.startswith("export.") else f"export.{text}" for text in assignments or []]
     chosen = merged_assignments(texts).get("export", {})
     with remote.client(scheduler, control_port) as asking:
-        job = remote.ask(asking, StartExport(kind, chosen, names or None), ExportJob)
+        job = remote.ask(asking, StartExport(ExportKind(kind), chosen, names or None), ExportJob)
         if wait:
             job = _with_all_files(asking, _waited(asking, job))
     if as_json:
@@ -74,6 +73,8 @@ def _waited(asking: RequestClient, job: ExportJob) -> ExportJob:
 
 def _with_all_files(asking: RequestClient, job: ExportJob) -> ExportJob:
     """The job with its files of all pages."""
+    from msgspec.structs import replace
+
     from warpcore.bus.messages import ExportJob, GetExport
 
     files, page = list(job.files), job
@@ -88,7 +89,7 @@ def _judge(job: ExportJob, waited: bool) -> None:
         output.fail(f"{failure.get('name')}: {failure.get('message')}")
     if not waited:
         return
-    if job.state != "done":
+    if job.state != JobState.DONE:
         raise CliError(f"export {job.job} {job.state} after {job.done} of {job.total}")
     if job.failed:
         raise CliError(f"{job.failed} of {job.total} movies could not be exported")

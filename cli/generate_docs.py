@@ -5,38 +5,94 @@ A new table is a function that returns Markdown and a row of `BLOCKS`; its marke
 
 from __future__ import annotations
 
-import dataclasses
 import sys
+from itertools import groupby
 from pathlib import Path
 
-from warpcore.bus.schema import Message
+import msgspec
+
+from warpcore.bus.schema import Message, Port
 from warpcore.cli.generated_docs import Block, DocsError, stale, table
+from warpcore.services.session.describing import columns_in_words, descriptions, steps_in_words
+from warpcore.services.session.settings import SECTIONS
+from warpcore.services.steps.chain import SHIPPED
 
 
 def requests_table() -> str:
     """Every message that the scheduler handles, from the handlers' own registration."""
-    from warpcore.services.scheduler.core.handlers import HANDLERS, Port
+    from warpcore.services.scheduler.core.handlers import HANDLERS
     from warpcore.services.scheduler.shell import requests as _requests  # noqa: F401 - registers the shell's handlers
 
     rows = []
     for port in Port:
-        handlers = sorted((one for one in HANDLERS.values() if one.port is port), key=lambda one: one.message.TYPE)
+        handlers = sorted(
+            (one for one in HANDLERS.values() if one.message.PORT is port), key=lambda one: one.message.TYPE
+        )
         for one in handlers:
-            answers = ", ".join(f"`{answer.TYPE}`" for answer in one.answers) or "one way"
+            answers = ", ".join(f"`{answer.TYPE}`" for answer in one.message.ANSWERS) or "one way"
             rows.append([_call(one.message), str(port), answers, "reads" if one.reads else "changes", one.summary])
     return table(["message", "port", "answers", "reads or changes", "does"], rows)
 
 
 def _call(message: type[Message]) -> str:
     """A message's type with its fields; those in brackets can be left out."""
-    names = []
-    for one in dataclasses.fields(message):  # type: ignore[arg-type]
-        optional = one.default is not dataclasses.MISSING or one.default_factory is not dataclasses.MISSING
-        names.append(f"[{one.name}]" if optional else one.name)
+    names = [one.name if one.required else f"[{one.name}]" for one in msgspec.structs.fields(message)]
     return f"`{message.TYPE}`" + (f" {{{', '.join(names)}}}" if names else "")
 
 
-BLOCKS = (Block("docs/wire.md", "requests", requests_table),)
+def settings_tables() -> str:
+    """All settings, a table a section."""
+    parts = []
+    titles = ("setting", "default", "unit", "allowed", "meaning", "touches")
+    for section, found in groupby(descriptions(), lambda one: one.name.partition(".")[0]):
+        rows = (
+            (
+                f"`{one.name}`",
+                f"`{one.default_text}`",
+                one.unit,
+                one.allowed.replace('"', "`"),
+                one.description,
+                one.touches,
+            )
+            for one in found
+        )
+        about = (SECTIONS[section].__doc__ or "").splitlines()[0]
+        parts.append(f"## {section}\n\n{about}\n\n{table(titles, rows)}")
+    return "\n\n".join(parts)
+
+
+def outputs_table() -> str:
+    """The files of each step that ships."""
+    rows = (
+        (step.name, f"`{file.path('<movie>', '<suffix>')}`", file.description)
+        for step in SHIPPED
+        for file in step.outputs
+    )
+    return table(("step", "file", "content"), rows)
+
+
+def columns_table() -> str:
+    """All measured values."""
+    rows = (
+        (f"`{name}`", unit, f"`{key}`" if key else "", f"`{label}`" if label else "", description)
+        for name, unit, key, label, description in columns_in_words()
+    )
+    return table(("column", "unit", "in `processed_items.json`", "in STAR files", "meaning"), rows)
+
+
+def steps_table() -> str:
+    """The steps and what they build on."""
+    rows = ((f"`{name}`", description, parents, version) for name, parents, version, description in steps_in_words())
+    return table(("step", "does", "builds on", "version"), rows)
+
+
+BLOCKS = (
+    Block("docs/wire.md", "requests", requests_table),
+    Block("docs/settings.md", "settings", settings_tables),
+    Block("docs/outputs.md", "outputs", outputs_table),
+    Block("docs/outputs.md", "columns", columns_table),
+    Block("docs/architecture.md", "steps", steps_table),
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from warpcore.services.session.migrations import load_settings_file
 from warpcore.services.session.settings import (
     Settings,
     SettingsError,
-    load_settings_file,
     parse_assignment,
     patch_settings,
 )

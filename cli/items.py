@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from warpcore.bus.vocabulary import MovieStatus, Selection
 from warpcore.cli import options as o
 from warpcore.cli import output, remote
+from warpcore.cli.errors import USAGE, CliError
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from warpcore.bus.messages import Item, Movie
+    from warpcore.services.steps import Column
 
-    from warpcore.bus.messages import Movie
+MOST_WRAPPED = 500
+"""Rows that a terminal gets as a wrapped table; more come as plain lines, which take a hundredth of the time."""
 
 
 def register(app: typer.Typer) -> None:
@@ -21,85 +25,127 @@ def register(app: typer.Typer) -> None:
 
 
 def items(
-    names: Annotated[list[str] | None, typer.Argument(help="Only these movies, with their story.")] = None,
-    status: Annotated[str | None, typer.Option(help="Only those: failed, processed, outdated …")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Only these movies, each with all values and its story.")
+    ] = None,
+    status: Annotated[MovieStatus | None, typer.Option(help="Only movies with this status.")] = None,
     sort: Annotated[
-        str, typer.Option(help="name, added, status or ctf.defocus_um …; - in front: descending.")
+        str, typer.Option(help="added, name, status or a column such as ctf.defocus_um; - in front: descending.")
     ] = "added",
+    last: Annotated[int | None, typer.Option(min=1, help="Only so many movies, those found last.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns to show, separated by commas, or all: defocus, ctf.ice_ring, junk …")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values of all columns.")] = False,
     as_json: o.AsJson = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
 ) -> None:
     """List movies with status and results."""
     from warpcore.bus.messages import GetItem, Item
+    from warpcore.services.session.sorting import in_order, sortable
 
+    key = sort.removeprefix("-")
+    if not sortable(key):
+        raise CliError(f"--sort {sort}: use added, name, status or one of {', '.join(_names())}", USAGE)
+    chosen = chosen_columns(columns, everything=as_csv)
     with remote.client(scheduler, control_port) as asking:
         if names:
-            found = [remote.ask(asking, GetItem(name), Item) for name in names]
-            _show_stories(found, as_json)
+            _show_stories([remote.ask(asking, GetItem(name), Item) for name in names], as_json)
             return
-        movies = remote.all_movies(asking, status, sort)
+        movies = remote.last_movies(asking, last, status) if last else remote.all_movies(asking, status)
+    movies = in_order(movies, key, descending=sort.startswith("-"))
     if as_json:
         output.as_json([movie.to_body() for movie in movies])
-        return
-    output.table(items_table(movies))
+    elif as_csv:
+        output.csv_rows(csv_table(movies, chosen))
+    else:
+        output.rows(*movie_rows(movies, chosen), wrapped=len(movies) <= MOST_WRAPPED)
 
 
-def items_table(movies: list[Movie]) -> Table:
-    """One row a movie: status, defocus, resolution, motion, particles, and what is wrong."""
-    from rich.table import Table
+def chosen_columns(text: str | None, *, everything: bool = False) -> tuple[Column, ...]:
+    """The columns that are named (by name, field, heading or noun), the main ones where none is. Raises CliError."""
+    from warpcore.services.steps.chain import CHAIN
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("movie", overflow="fold")
-    table.add_column("status")
-    for title in ("defocus µm", "astig. µm", "res. Å", "motion Å", "particles"):
-        table.add_column(title, justify="right")
-    table.add_column("why", overflow="fold")
-    for movie in movies:
-        table.add_row(movie.name, _status(movie), *measured(movie.results), reason(movie))
-    return table
+    if text == "all" or (text is None and everything):
+        return CHAIN.columns
+    if text is None:
+        return tuple(column for column in CHAIN.columns if column.main)
+    chosen = []
+    for name in text.split(","):
+        found = [one for one in CHAIN.columns if name.strip() in (one.name, one.field, one.heading, one.noun)]
+        if not found:
+            raise CliError(f"--columns {name}: no such column; there are {', '.join(_names())}", USAGE)
+        chosen.append(found[0])
+    return tuple(chosen)
 
 
-def measured(results: dict[str, Any]) -> list[str]:
-    """Defocus, astigmatism, resolution, accumulated motion, particles as text, `-` for what was not measured."""
-    ctf, motion, picking = (results.get(step) or {} for step in ("ctf", "motion", "picking"))
-    return [
-        _number(ctf.get("defocus_um"), 3),
-        _number(ctf.get("defocus_delta_um"), 3),
-        _number(ctf.get("resolution_angstrom"), 1),
-        _number(motion.get("accumulated_total_angstrom"), 1),
-        _number(picking.get("count"), 0),
+def movie_rows(movies: list[Movie], columns: tuple[Column, ...]) -> tuple[list[str], list[list[str]]]:
+    """Titles, and a row a movie: name, status, the columns, and what is wrong."""
+    titles = ["movie", "status", *(column.title for column in columns), "why"]
+    rows = [
+        [movie.name, _status(movie), *(column.text(movie.results) for column in columns), reason(movie)]
+        for movie in movies
     ]
+    return titles, rows
+
+
+def csv_table(movies: list[Movie], columns: tuple[Column, ...]) -> list[list[Any]]:
+    """A header and a row a movie, with the columns' digits; what was not measured is empty."""
+    header = ["movie", "path", "status", "selection", *(column.name for column in columns), "why"]
+    rows = (
+        [movie.name, movie.path, str(movie.status), str(movie.selection)]
+        + [column.rounded(movie.results) for column in columns]
+        + [reason(movie)]
+        for movie in movies
+    )
+    return [header, *rows]
 
 
 def reason(movie: Movie) -> str:
-    """Why a movie failed or was filtered out, and what its CTF fit says against itself, in one line."""
+    """Why a movie failed or was filtered out, and what a step says against its own result, in one line."""
     if movie.failure is not None:
         return f"{movie.failure.step}: {movie.failure.message}"
     told = "; ".join(movie.filter_reasons)
-    return "; ".join([*movie.filter_reasons, *(note for note in ctf_notes(movie.results) if note not in told)])
+    return "; ".join([*movie.filter_reasons, *(note for note in step_notes(movie.results) if note not in told)])
 
 
-def ctf_notes(results: dict[str, Any]) -> list[str]:
-    """Why there is no CTF fit, or what to know of the one there is."""
-    ctf = results.get("ctf") or {}
-    failure = [f"no CTF fit: {ctf['failure']}"] if ctf.get("failure") else []
-    return [*failure, *(f"CTF: {warning}" for warning in ctf.get("warnings") or [])]
+def step_notes(results: dict[str, Any]) -> list[str]:
+    """Why a step found nothing, or what to know of what it found."""
+    from warpcore.services.steps.chain import CHAIN
+
+    notes = []
+    for step in CHAIN:
+        result = results.get(step.name) or {}
+        failed = [column.failed for column in step.columns if column.failed]
+        if result.get("failure") and failed:
+            notes.append(f"{failed[0]}: {result['failure']}")
+        notes += [f"{step.label}: {warning}" for warning in result.get("warnings") or []]
+    return notes
+
+
+def _names() -> list[str]:
+    from warpcore.services.steps.chain import CHAIN
+
+    return [column.name for column in CHAIN.columns]
 
 
 def _status(movie: Movie) -> str:
-    return movie.status if movie.selection == "auto" else f"{movie.status} ({movie.selection}d)"
+    return movie.status if movie.selection == Selection.AUTO else f"{movie.status} ({movie.selection}d)"
 
 
-def _number(value: Any, digits: int) -> str:
-    return f"{value:.{digits}f}" if isinstance(value, int | float) else "-"
+def _show_stories(found: list[Item], as_json: bool) -> None:
+    from warpcore.services.steps.chain import CHAIN
 
-
-def _show_stories(found: list[Any], as_json: bool) -> None:
     if as_json:
         output.as_json([item.to_body() for item in found])
         return
     for item in found:
-        output.table(items_table([item.movie]))
+        movie = item.movie
+        why = reason(movie)
+        output.data(f"{movie.name}  {_status(movie)}" + (f"  {why}" if why else ""))
+        for column in CHAIN.columns:
+            if column.value(movie.results) is not None:
+                output.data(f"  {column.text(movie.results):>12} {column.unit:<7} {column.description}")
         for row in item.story:
             output.data(f"  {row.get('seq', '')}  {row.get('text', '')}")

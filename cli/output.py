@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,38 @@ def table(rows: Table) -> None:
 
     console = Console()
     (console if console.is_terminal else Console(width=UNWRAPPED)).print(rows)
+
+
+def rows(titles: list[str], lines: list[list[str]], *, wrapped: bool = True) -> None:
+    """A table: the first, second and last column to the left, numbers between them to the right.
+
+    On a terminal long texts are wrapped, unless there are so many rows that `wrapped` is off.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if console.is_terminal and wrapped:
+        shown = Table(box=None, pad_edge=False)
+        for index, title in enumerate(titles):
+            number = 2 <= index < len(titles) - 1
+            shown.add_column(title, justify="right" if number else "left", overflow="fold")
+        for line in lines:
+            shown.add_row(*line)
+        console.print(shown)
+        return
+    widths = [max(map(len, column)) for column in zip(titles, *lines, strict=True)]
+    for line in (titles, *lines):
+        cells = (
+            text.rjust(width) if 2 <= index < len(titles) - 1 else text.ljust(width)
+            for index, (text, width) in enumerate(zip(line, widths, strict=True))
+        )
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+
+
+def csv_rows(table: list[list[Any]]) -> None:
+    """Comma-separated values, None as nothing."""
+    csv.writer(sys.stdout, lineterminator="\n").writerows(table)
 
 
 def progress() -> Progress:

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from warpcore.bus.messages import GetItems, GetProcessing, GetWorkers, Items, Movie, ProcessingStatus, Worker, Workers
+from warpcore.bus.vocabulary import ENDED, MovieStatus
 from warpcore.cli import remote
 
 if TYPE_CHECKING:
     from warpcore.bus.client import RequestClient
 
 FAILURES_SHOWN = 5
-DONE = ("processed", "filtered_out", "failed")
-"""Statuses of movies that need nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Overview:
     @property
     def done(self) -> int:
         """Movies that need nothing more."""
-        return sum(self.status.counts.get(status, 0) for status in DONE)
+        return sum(self.status.counts.get(status, 0) for status in ENDED)
 
     @property
     def left_s(self) -> float | None:
@@ -49,8 +48,10 @@ def look(asking: RequestClient) -> Overview:
     status = remote.ask(asking, GetProcessing(), ProcessingStatus)
     workers = remote.ask(asking, GetWorkers(), Workers).workers
     failures: list[Movie] = []
-    if status.counts.get("failed"):
-        failures = remote.ask(asking, GetItems(status="failed", sort="-added", page_size=FAILURES_SHOWN), Items).movies
+    if status.counts.get(MovieStatus.FAILED):
+        failures = remote.ask(
+            asking, GetItems(status=MovieStatus.FAILED, sort="-added", page_size=FAILURES_SHOWN), Items
+        ).movies
     return Overview(status, workers, failures)
 
 

@@ -1,4 +1,7 @@
-"""Training of the picking network: on simulated scenes for the shipped weights, on a user's picks to fine-tune them."""
+"""Training of the picking network: on simulated scenes for the shipped weights, on a user's picks to fine-tune them.
+
+Needs the extra `warpcore[train]`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ import optax
 
 from warpcore.cli.errors import CliError
 from warpcore.cli.picker_calibration import calibrated
-from warpcore.cli.picker_data import Agreement, PickedMicrograph, agreement
+from warpcore.cli.picker_data import PickedMicrograph
 from warpcore.kernels.picking import (
     BACKGROUND,
     JUNK,
@@ -27,21 +30,22 @@ from warpcore.kernels.picking import (
     forward,
     initial_parameters,
     network_input,
-    pick_network,
     write_network,
 )
 from warpcore.kernels.simulate import SAMPLES_PER_DIAMETER, random_scene
 from warpcore.services.session.paths import written_whole
 
 _CORE = 0.22  # radius by the diameter within which a cell is a particle
-_DOUBT = 0.34  # beyond the core up to here a cell counts for nothing: no line is that sharp
+_DOUBT = 0.34  # between the core and this radius a cell does not count: no particle ends so sharply
 _WEIGHTS = np.array([1.0, 2.0, 1.0], np.float32)  # particles' cores are few; more than this picks noise
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How the network is trained: a pool of scenes of `scene_px`, from which crops of `crop_px`, turned and mirrored, are drawn;
-    then its scores are calibrated on `calibration_scenes` others. The defaults make the shipped network."""
+    """How the network is trained: on crops of `crop_px`, turned and mirrored, from a pool of scenes of `scene_px`.
+
+    Then its scores are calibrated on `calibration_scenes` other scenes. The defaults make the shipped network.
+    """
 
     steps: int = 4000
     batch: int = 8
@@ -63,7 +67,7 @@ class Example:
 
 
 def example(pixels: np.ndarray, centres_yx: np.ndarray, junk: np.ndarray | None) -> Example:
-    """Targets of a working image: particles' cores, junk, background; nothing counts on the cores' rims and junk's."""
+    """Targets of a working image: particles' cores, junk, background; the rims of cores and junk do not count."""
     height, width = (n // STRIDE for n in pixels.shape)
     y = (np.arange(height) * STRIDE + (STRIDE - 1) / 2)[:, None]
     x = (np.arange(width) * STRIDE + (STRIDE - 1) / 2)[None]
@@ -83,7 +87,7 @@ def example(pixels: np.ndarray, centres_yx: np.ndarray, junk: np.ndarray | None)
 
 
 def simulated_examples(options: TrainingOptions) -> list[Example]:
-    """The pool of scenes; each has its own seed, so that the pool may grow without changing."""
+    """The pool of scenes; each has its own seed, so that a larger pool begins with the same scenes."""
     pool = []
     for number in range(options.scenes):
         scene = random_scene(np.random.default_rng([options.seed, number]), options.scene_px)
@@ -92,7 +96,7 @@ def simulated_examples(options: TrainingOptions) -> list[Example]:
 
 
 def batches(pool: Sequence[Example], options: TrainingOptions) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Random crops of random examples, turned by quarters and mirrored, with a little noise and gain; without end."""
+    """Endless random crops of random examples, turned by quarters and mirrored, with a little noise and gain."""
     rng = np.random.default_rng([options.seed, 1 << 20])
     crop, cells = options.crop_px, options.crop_px // STRIDE
     while True:
@@ -121,9 +125,10 @@ def train(
     start: Parameters | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> Parameters:
-    """Parameters after `options.steps` of AdamW on the weighted cross-entropy, learning rate warmed up, then falling by a cosine.
+    """Parameters after `options.steps` of AdamW on the weighted cross-entropy.
 
-    Equal pool and options, equal parameters (on one kind of machine).
+    The learning rate is warmed up, then falls by a cosine. Equal pool and options give equal parameters (on one kind
+    of machine).
     """
     parameters = start or initial_parameters(np.random.default_rng([options.seed, 7]))
     schedule = optax.warmup_cosine_decay_schedule(
@@ -155,7 +160,7 @@ def _update(
 
 
 def picked_examples(picked: Sequence[PickedMicrograph], diameter_angstrom: float) -> list[Example]:
-    """A user's micrographs at the network's pixel, their particles as targets, all else background."""
+    """A user's micrographs at the network's pixel size: their particles are targets, all else is background."""
     pool = []
     for one in picked:
         work = coarser(one.image, one.pixel_size_angstrom, diameter_angstrom / SAMPLES_PER_DIAMETER)
@@ -172,43 +177,22 @@ def fine_tune(
     start: Network,
     on_step: Callable[[int, float], None] | None = None,
 ) -> Network:
-    """The network trained further on a user's micrographs, half of each batch; the other half are simulated scenes.
+    """The network trained further, on a user's micrographs and as many simulated scenes.
 
-    Its scores are calibrated on other simulated scenes, as the shipped network's are: a user's picks are rarely complete.
-    Raises CliError where a micrograph is too small for a crop.
+    Its scores are calibrated on other simulated scenes, as the shipped network's are, since a user's picks are rarely
+    complete. Raises CliError where a micrograph is too small for a crop.
     """
     own = picked_examples(picked, diameter_angstrom)
     for one, prepared in zip(picked, own, strict=True):
         if min(prepared.image.shape) < options.crop_px:
             raise CliError(
-                f"{one.path}: {min(one.image.shape)} px are too few for training at a diameter of {diameter_angstrom:g} Å"
+                f"{one.path}: {min(one.image.shape)} px are too few for training at a diameter of "
+                f"{diameter_angstrom:g} Å"
             )
     simulated = simulated_examples(options)
     repeats = -(-len(simulated) // len(own))
     parameters = train([*simulated, *(own * repeats)], options, start=start.parameters, on_step=on_step)
     return Network(parameters, calibrated(parameters, options.seed, options.calibration_scenes, options.scene_px))
-
-
-def evaluated(
-    picked: Sequence[PickedMicrograph], diameter_angstrom: float, network: Network | None
-) -> dict[float, Agreement]:
-    """How picks at several thresholds agree with a user's particles, over all micrographs; matches within 30 % of the diameter."""
-    totals = {round(0.1 * step, 1): np.zeros(3, int) for step in range(1, 10)}
-    for one in picked:
-        found = pick_network(
-            one.image,
-            pixel_size_angstrom=one.pixel_size_angstrom,
-            diameter_angstrom=diameter_angstrom,
-            threshold=min(totals),
-            network=network,
-        )
-        xy = np.stack([found.x_px, found.y_px], axis=1)
-        diameter_px = diameter_angstrom / one.pixel_size_angstrom
-        for threshold, total in totals.items():
-            total += agreement(
-                xy[found.scores >= threshold], one.xy_px, one.image.shape, 0.3 * diameter_px, 0.5 * diameter_px
-            )
-    return {threshold: Agreement(*(int(n) for n in total)) for threshold, total in totals.items()}
 
 
 def train_shipped(path: Path, options: TrainingOptions, say: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""What the picking network's output is worth: probabilities measured on simulated scenes that training has not seen."""
+"""What the picking network's output is worth: probabilities measured on simulated scenes outside the training set."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def calibrated(parameters: Parameters, seed: int, scenes: int, scene_px: int) ->
         xy = np.stack([found.x_px, found.y_px], axis=1)
         diameter_px = scene.diameter_angstrom / scene.pixel_size_angstrom
         right, _ = matched(xy, scene.centres_yx[:, ::-1], _MATCH_DIAMETERS * diameter_px)
-        # At the border a particle's centre may lie outside: neither right nor wrong.
+        # A particle at the border may have its centre outside: such candidates do not count.
         inner = ((xy >= diameter_px / 2) & (xy <= scene_px - 1 - diameter_px / 2)).all(axis=1)
         values.append(found.log_odds[inner])
         labels.append(right[inner])
@@ -36,13 +36,16 @@ def calibrated(parameters: Parameters, seed: int, scenes: int, scene_px: int) ->
 
 
 def fitted(log_odds: np.ndarray, is_particle: np.ndarray) -> Calibration:
-    """The calibration of candidates [N] of which it is known what they are (bool). Newton's method; the slope stays above 0.01."""
+    """The calibration of candidates [N] that are known to be particles or not (bool), by Newton's method.
+
+    The slope stays above 0.01.
+    """
     share = float(np.clip(is_particle.mean(), 0.01, 0.99)) if len(is_particle) else 0.5
     basis = np.stack([log_odds, np.ones(len(log_odds))], axis=1).astype(np.float64)
     solution = np.array([1.0, 0.0])
     for _ in range(50):
         probability = scipy.special.expit(basis @ solution)
-        # A weak pull towards taking the network at its word keeps few or separable candidates from running away.
+        # A weak pull towards slope 1 and offset 0 keeps the solution finite for few or separable candidates.
         pull = 1e-2 * (solution - np.array([1.0, 0.0]))
         gradient = basis.T @ (probability - is_particle) + pull
         curvature = (basis.T * (probability * (1 - probability))) @ basis + 1e-2 * np.eye(2)

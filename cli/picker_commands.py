@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +19,7 @@ Micrographs = Annotated[Path, typer.Option(help="Folder of averages (.mrc).")]
 Coordinates = Annotated[Path, typer.Option(help="Folder of coordinate files (.star or .csv) named after them.")]
 Diameter = Annotated[float, typer.Option(min=10, max=5000, help="Particle diameter in Å.")]
 PixelSize = Annotated[float | None, typer.Option(help="Å; default: from the files' headers.")]
-Suffix = Annotated[str | None, typer.Option(help="Take <name>_<suffix> alone where several files fit.")]
+Suffix = Annotated[str | None, typer.Option(help="Which file to take where several fit: <name>_<suffix>.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +37,7 @@ def train(
     diameter: Diameter,
     pixel_size: PixelSize = None,
     suffix: Suffix = None,
-    start: Annotated[Path | None, typer.Option(help="Weights to start from; default: those that ship.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Weights to start from; default: the shipped ones.")] = None,
     steps: Annotated[int, typer.Option(min=1, max=1_000_000)] = 400,
     scenes: Annotated[
         int,
@@ -45,9 +47,10 @@ def train(
     ] = 80,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and files make the same weights.")] = 1,
 ) -> None:
-    """Fine-tune the network on picked micrographs, simulated scenes mixed in so that it forgets nothing."""
-    from warpcore.cli.picker import TrainingOptions, fine_tune
-    from warpcore.cli.picker_data import load_picked
+    """Fine-tune the network on your picked micrographs, mixed with simulated scenes so that it forgets nothing."""
+    with _extra_needed():
+        from warpcore.cli.picker import TrainingOptions, fine_tune
+        from warpcore.cli.picker_data import load_picked
     from warpcore.kernels.picking import shipped_network, write_network
     from warpcore.services.session.paths import written_whole
 
@@ -70,14 +73,18 @@ def evaluate(
     micrographs: Micrographs,
     coordinates: Coordinates,
     diameter: Diameter,
-    weights: Annotated[Path | None, typer.Option(help="Weights file; default: the one that ships.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights file; default: the shipped one.")] = None,
     pixel_size: PixelSize = None,
     suffix: Suffix = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Precision, recall and F1 over thresholds, against given coordinates; a pick within 30 % of the diameter counts as right."""
-    from warpcore.cli.picker import evaluated
-    from warpcore.cli.picker_data import load_picked
+    """Precision, recall and F1 over thresholds, against given coordinates.
+
+    A pick within 30 % of the diameter counts as right.
+    """
+    with _extra_needed():
+        from warpcore.cli.picker_data import load_picked
+        from warpcore.cli.picker_evaluation import evaluated
 
     curve = evaluated(
         load_picked(micrographs, coordinates, pixel_size, suffix), diameter, _network(weights) if weights else None
@@ -96,6 +103,19 @@ def evaluate(
             f"{t:9.2f}  {a.precision:9.3f}  {a.recall:6.3f}  {a.f1:5.3f}  {a.true:5d}  {a.false:5d}  {a.missed:6d}  "
             + "█" * round(20 * a.f1)
         )
+
+
+@contextmanager
+def _extra_needed() -> Iterator[None]:
+    """Say how to install what training and measuring need where it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("optax", "starfile"):
+            raise
+        raise CliError(
+            f"this needs the package {error.name}, which is missing: pip install 'warpcore[train]'"
+        ) from None
 
 
 def _network(path: Path) -> Network:

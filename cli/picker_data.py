@@ -50,9 +50,10 @@ class Agreement(NamedTuple):
 def load_picked(
     micrographs: Path, coordinates: Path, pixel_size_angstrom: float | None, suffix: str | None = None
 ) -> list[PickedMicrograph]:
-    """Each MRC in a folder that has a coordinate file of its name (plus `_` and anything, or just `suffix`) in the other.
+    """Each MRC of a folder that has a coordinate file in the other: of its name, or of its name, `_` and a suffix.
 
-    Coordinate files are STAR (`rlnCoordinateX`, `rlnCoordinateY`) or CSV with columns x and y. Raises CliError.
+    `suffix` chooses among several files. Coordinate files are STAR (`rlnCoordinateX`, `rlnCoordinateY`) or CSV with
+    columns x and y. Raises CliError.
     """
     if not micrographs.is_dir() or not coordinates.is_dir():
         missing = micrographs if not micrographs.is_dir() else coordinates
@@ -86,14 +87,18 @@ def read_positions(path: Path) -> np.ndarray:
         return np.asarray(tables[0][["rlnCoordinateX", "rlnCoordinateY"]], float).reshape(-1, 2)
     except (KeyError, IndexError, TypeError, ValueError, UnicodeDecodeError) as error:
         raise CliError(
-            f"{path}: no coordinates found ({error}); rlnCoordinateX and rlnCoordinateY, or CSV with x and y, are needed"
+            f"{path}: no coordinates found ({error}); "
+            "rlnCoordinateX and rlnCoordinateY, or CSV with x and y, are needed"
         ) from None
 
 
 def agreement(
     picked_xy: np.ndarray, true_xy: np.ndarray, shape: Sequence[int], radius: float, margin: float
 ) -> Agreement:
-    """Nearest pairs within `radius` px are matched first; what lies within `margin` of an edge counts on neither side."""
+    """How picks [P, 2] agree with true positions; pairs within `radius` px match, the nearest first.
+
+    Picks and positions within `margin` of an edge do not count.
+    """
     height, width = shape
 
     def inner(xy: np.ndarray) -> np.ndarray:
@@ -109,7 +114,10 @@ def agreement(
 
 
 def matched(picked_xy: np.ndarray, true_xy: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which picks and which true positions form pairs within `radius` px, nearest pairs first, each used once (bool, bool)."""
+    """Which picks and which true positions (bool, bool) form pairs within `radius` px.
+
+    The nearest pairs come first; each pick and each position is used once.
+    """
     pick_matched, truth_matched = np.zeros(len(picked_xy), bool), np.zeros(len(true_xy), bool)
     distance = np.hypot(picked_xy[:, None, 0] - true_xy[None, :, 0], picked_xy[:, None, 1] - true_xy[None, :, 1])
     for pick, truth in zip(*np.unravel_index(np.argsort(distance, axis=None), distance.shape), strict=True):

@@ -58,19 +58,19 @@ def process(
 
 
 def _report(outcomes: list[FileOutcome], as_json: bool) -> None:
-    from warpcore.cli.items import ctf_notes, measured
+    from warpcore.cli.items import chosen_columns, step_notes
 
     if as_json:
         output.as_json([outcome_document(outcome) for outcome in outcomes])
     else:
         for outcome in outcomes:
             if outcome.failure is None:
-                defocus, astigmatism, resolution, motion, particles = measured(outcome.results)
-                output.data(
-                    f"{outcome.name}: defocus {defocus} µm, astigmatism {astigmatism} µm, resolution {resolution} Å, "
-                    f"motion {motion} Å, particles {particles}"
+                values = (
+                    f"{column.noun} {column.text(outcome.results)} {column.unit}".rstrip()
+                    for column in chosen_columns(None)
                 )
-                for note in ctf_notes(outcome.results):
+                output.data(f"{outcome.name}: {', '.join(values)}")
+                for note in step_notes(outcome.results):
                     output.note(f"{outcome.name}: {note}")
     for outcome in outcomes:
         if outcome.failure is not None:

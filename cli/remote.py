@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from warpcore.bus.client import RequestClient
     from warpcore.bus.messages import Movie
     from warpcore.bus.schema import Message
+    from warpcore.bus.vocabulary import MovieStatus
 
     M = TypeVar("M", bound=Message)
 
 PATIENCE_S = 2.0
 ATTEMPTS = 2
 PAGE_SIZE = 200
+MOVIES_AT_ONCE = 2000
 
 
 def client(host: str, control_port: int, *, timeout_s: float = PATIENCE_S, attempts: int = ATTEMPTS) -> RequestClient:
@@ -43,18 +45,32 @@ def ask_once(host: str, control_port: int, message: Message, answer: type[M]) ->
         return ask(asking, message, answer)
 
 
-def all_movies(asking: RequestClient, status: str | None = None, sort: str = "added") -> list[Movie]:
-    """All movies with this status, page by page."""
+def all_movies(asking: RequestClient, status: str | None = None) -> list[Movie]:
+    """All movies with this status in order of discovery, as many at a time as fit an answer."""
+    from warpcore.bus.messages import GetSnapshot, Snapshot
+
+    movies: list[Movie] = []
+    after: int | None = 0
+    while after is not None:
+        page = ask(asking, GetSnapshot(after=after, limit=MOVIES_AT_ONCE), Snapshot)
+        movies += [movie for movie in page.movies if status in (None, movie.status)]
+        after = page.next_after
+    return movies
+
+
+def last_movies(asking: RequestClient, count: int, status: MovieStatus | None = None) -> list[Movie]:
+    """The `count` movies with this status that were found last, in order of discovery."""
     from warpcore.bus.messages import GetItems, Items
 
     movies: list[Movie] = []
     page = 1
-    while True:
-        reply = ask(asking, GetItems(status=status, sort=sort, page=page, page_size=PAGE_SIZE), Items)
+    while len(movies) < count:
+        reply = ask(asking, GetItems(status=status, sort="-added", page=page, page_size=PAGE_SIZE), Items)
         movies += reply.movies
         if not reply.movies or len(movies) >= reply.total:
-            return movies
+            break
         page += 1
+    return movies[:count][::-1]
 
 
 def each(names: list[str], do: Callable[[str], object], done: str) -> None:

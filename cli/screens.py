@@ -8,6 +8,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.text import Text
 
+from warpcore.bus.vocabulary import MovieStatus
 from warpcore.cli.display import live, rendered
 from warpcore.cli.logs import is_urgent
 from warpcore.cli.overview import Overview, rate_text
@@ -55,7 +56,7 @@ class PlainScreen:
         status = overview.status
         now = (overview.done, status.total, status.is_processing)
         if now != self._shown and status.total:
-            failed = status.counts.get("failed", 0)
+            failed = status.counts.get(MovieStatus.FAILED, 0)
             also = f", {failed} failed" if failed else ""
             paused = "" if status.is_processing else ", paused"
             text = f"{overview.done} of {status.total} movies done{also}{paused}; {rate_text(overview)}"

@@ -1,9 +1,9 @@
-"""`warpcore settings get|set|import`."""
+"""`warpcore settings get|set|import|explain`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,13 +11,20 @@ from warpcore.cli import options as o
 from warpcore.cli import output, remote
 from warpcore.cli.errors import CliError
 
+if TYPE_CHECKING:
+    from warpcore.bus.messages import SettingsEffect, SettingsReply
+
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run; nothing changes.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Show or change the settings in force.")
+    group = typer.Typer(no_args_is_help=True, help="Show, explain or change the settings of a session.")
     group.command("get")(get)
     group.command("set")(set_)
     group.command("import")(import_)
+    group.command("explain")(explain)
     app.add_typer(group, name="settings", rich_help_panel="Control")
 
 
@@ -27,7 +34,10 @@ def get(
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
 ) -> None:
-    """Show the settings in force. With --json it prints a file that `settings import` takes."""
+    """Show the settings with their units, and the default of those that differ from it.
+
+    Each line can be given to `settings set` again. With --json it prints a file that `settings import` takes.
+    """
     from warpcore.bus.messages import GetSettings, SettingsReply
 
     settings = remote.ask_once(scheduler, control_port, GetSettings(), SettingsReply).settings
@@ -39,41 +49,70 @@ def get(
             output.data(line)
 
 
+def explain(
+    names: Annotated[list[str] | None, typer.Argument(help="A section or a setting: ctf, or ctf.voltage.")] = None,
+) -> None:
+    """Say what settings mean: unit, default, allowed values, and what runs again when one changes. Needs no session."""
+    from warpcore.services.session.describing import descriptions
+
+    for name in names or [""]:
+        found = list(descriptions(name))
+        if not found:
+            raise CliError(f"{name}: no such setting or section; `warpcore settings explain` lists all")
+        for one in found:
+            unit = f", in {one.unit}" if one.unit else ""
+            allowed = f", allowed: {one.allowed}" if one.allowed else ""
+            output.data(f"{one.name}: {one.description}{unit}")
+            output.data(f"    default {one.default_text}{allowed}; touches: {one.touches}")
+
+
 def set_(
     assignments: Annotated[list[str], typer.Argument(metavar="SECTION.NAME=VALUE…")],
+    dry_run: DryRun = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
 ) -> None:
     """Change settings, for example: warpcore settings set ctf.voltage=200 picking.diameter=150"""
-    from warpcore.bus.messages import PatchSettings, SettingsReply
+    from warpcore.bus.messages import PatchSettings, PreviewSettings, SettingsReply
     from warpcore.cli.initial_settings import merged_assignments
 
     patch = merged_assignments(assignments)
-    _report(remote.ask_once(scheduler, control_port, PatchSettings(patch), SettingsReply).outdated)
+    request = PreviewSettings(patch) if dry_run else PatchSettings(patch)
+    _report(remote.ask_once(scheduler, control_port, request, SettingsReply), dry_run)
 
 
 def import_(
     file: Annotated[Path, typer.Argument(help="JSON file of settings; what it does not name gets its default.")],
+    dry_run: DryRun = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
 ) -> None:
     """Replace all settings by those of a file."""
-    from warpcore.bus.messages import PutSettings, SettingsReply
-    from warpcore.services.session.settings import load_settings_file
+    from warpcore.bus.messages import PreviewSettings, PutSettings, SettingsReply
+    from warpcore.services.session.migrations import load_settings_file
 
     settings = load_settings_file(file).to_dict()
-    _report(remote.ask_once(scheduler, control_port, PutSettings(settings), SettingsReply).outdated)
+    request = PreviewSettings(settings, whole=True) if dry_run else PutSettings(settings)
+    _report(remote.ask_once(scheduler, control_port, request, SettingsReply), dry_run)
 
 
 def assignment_lines(settings: dict[str, Any]) -> list[str]:
-    """`section.name=value` for each setting, in a form that `settings set` takes back."""
+    """`section.name=value` for each setting, as `settings set` takes it; behind `#` the unit, and a default that differs."""
     import json
 
-    return [
-        f"{section}.{name}={json.dumps(value, ensure_ascii=False)}"
-        for section, values in settings.items()
-        for name, value in values.items()
-    ]
+    from warpcore.services.session.describing import descriptions
+
+    known = {one.name: one for one in descriptions()}
+    lines = []
+    for section, values in settings.items():
+        for name, value in values.items():
+            one = known.get(f"{section}.{name}")
+            unit = [one.unit] if one is not None and one.unit else []
+            differs = [f"default {one.default_text}"] if one is not None and value != one.default else []
+            notes = "; ".join(unit + differs)
+            line = f"{section}.{name}={json.dumps(value, ensure_ascii=False)}"
+            lines.append(f"{line:<40}  # {notes}" if notes else line)
+    return lines
 
 
 def _only(settings: dict[str, Any], names: list[str]) -> dict[str, Any]:
@@ -87,5 +126,28 @@ def _only(settings: dict[str, Any], names: list[str]) -> dict[str, Any]:
     return chosen
 
 
-def _report(outdated: int) -> None:
-    output.note(f"settings changed; {outdated} movie(s) outdated by it" if outdated else "settings are in force")
+def _report(reply: SettingsReply, dry_run: bool) -> None:
+    output.note(("nothing is changed; this would happen: " if dry_run else "") + effect_text(reply.effect))
+
+
+def effect_text(effect: SettingsEffect | None) -> str:
+    """What a change of settings does, in one line."""
+    if effect is None or not effect.changed:
+        return "these were the settings already: nothing runs"
+    told = []
+    if effect.movies:
+        steps = ", ".join(f"{step} of {count}" for step, count in effect.runs.items())
+        told.append(f"{_movies(effect.movies)} run again: {steps}")
+    if effect.kept:
+        told.append(f"kept results fit {_movies(effect.kept)}: nothing runs for them")
+    if effect.rejected:
+        told.append(f"the filter takes out {_movies(effect.rejected)}")
+    if effect.accepted:
+        told.append(f"the filter returns {_movies(effect.accepted)}")
+    if effect.retried:
+        told.append(f"{_movies(effect.retried)} that failed are tried again")
+    return "settings changed; " + ("; ".join(told) or "no movie with results is touched")
+
+
+def _movies(count: int) -> str:
+    return f"{count} movie" if count == 1 else f"{count} movies"

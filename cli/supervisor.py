@@ -1,8 +1,8 @@
 """What `warpcore up` decides about its child processes, without processes and clocks: stimuli in, actions out.
 
 A service that ends is started again after a pause that grows while it keeps ending. Only one that says, before it has
-ever run well, that it is configured wrongly ends the session: that cannot get better by itself. At the end every service
-but those marked `last` is told first, so that the scheduler still hears the goodbyes.
+ever run well, that it is configured wrongly ends the session: that cannot get better by itself. At the end every
+service but those marked `last` is told first, so that the scheduler still hears the goodbyes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 SETTLED_S = 10.0
-"""A service that has run this long works; its earlier deaths are forgotten and its configuration is known to be good."""
+"""A service that has run this long works.
+
+Its earlier deaths are forgotten and its configuration is known to be good.
+"""
 FIRST_WAVE_S = 5.0
 """At the end: this long after TERM what still runs is killed, and the `last` services are told."""
 SECOND_WAVE_S = 3.0
@@ -23,7 +26,7 @@ CONFIGURATION_EXITS = frozenset({2, 78})
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start this service. `first` until it has once run well: what holds for the beginning only (initial settings) is given."""
+    """Start this service. `first`, until it has once run well: with what is given at the beginning (initial settings)."""
 
     service: str
     first: bool

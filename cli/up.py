@@ -97,8 +97,10 @@ def session_faults(options: SessionOptions) -> list[str]:
     from warpcore.cli import preflight
     from warpcore.cli.initial_settings import settings_from
     from warpcore.services.session.settings import SettingsError
+    from warpcore.services.steps.chain import CHAIN
 
     faults = [
+        *CHAIN.faults,
         preflight.data_directory_fault(options.data),
         preflight.processing_directory_fault(options.processing),
         preflight.nested_fault(options.data, options.processing),

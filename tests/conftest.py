@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def wait_until() -> Callable[..., None]:
-    """`wait_until(condition, seconds=10, what="…")`: polls until the condition holds, fails the test at the deadline."""
+    """`wait_until(condition, seconds=10, what="…")` polls until the condition holds; at the deadline the test fails."""
 
     def wait(condition: Callable[[], object], seconds: float = 10.0, what: str = "condition") -> None:
         deadline = time.monotonic() + seconds

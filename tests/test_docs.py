@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
 from warpcore.bus.messages import EVENT_BODIES
-from warpcore.services.session.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md")])
-
-
-def test_every_setting_stands_in_its_document_with_its_default() -> None:
-    rows = dict(re.findall(r"^\| `([a-z_.0-9]+)` \| `(.+?)` \|", (ROOT / "docs/settings.md").read_text(), re.M))
-    defaults = {
-        f"{section}.{name}": value for section, part in Settings().to_dict().items() for name, value in part.items()
-    }
-    assert {name: json.loads(value) for name, value in rows.items()} == defaults
 
 
 def test_every_event_stands_in_the_document_of_the_wire() -> None:

@@ -1,4 +1,4 @@
-"""Structures of real particles to simulate from: PDB files, and the one that ships here."""
+"""Structures of real particles to simulate from: PDB and mmCIF files, and the one that ships here."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from itertools import permutations, product
 from pathlib import Path
 from typing import NamedTuple
 
+import gemmi
 import numpy as np
 
 from warpcore.kernels.simulate import ELEMENTS
 
 SHIPPED = "4v1w"
+
+__all__ = ["Structure", "StructureError", "load_structure", "octahedral_rotations"]
 
 
 class Structure(NamedTuple):
@@ -32,48 +35,43 @@ class StructureError(ValueError):
 
 
 def load_structure(path: Path | None = None) -> Structure:
-    """The particle of a PDB file, its biological assembly built, or the shipped apoferritin (4V1W). Raises StructureError."""
+    """The particle of a PDB or mmCIF file, or the shipped apoferritin (4V1W). Raises StructureError.
+
+    The first model's atoms are taken, hydrogens and waters left out, and the first biological assembly is built of
+    them.
+    """
     if path is None:
         return _shipped()
+    if not path.is_file():
+        raise StructureError(f"{path}: no such file; name a PDB or mmCIF file")
     try:
-        text = path.read_text(encoding="ascii", errors="replace")
+        whole = _assembly(gemmi.read_structure(str(path), format=gemmi.CoorFormat.Detect))
     except OSError as error:
-        raise StructureError(f"{path}: {error.strerror or error}; name a PDB file that can be read") from None
-    return parse_pdb(text, str(path), path.stem.lower())
+        raise StructureError(f"{error}; name a PDB or mmCIF file that can be read") from None
+    except (RuntimeError, ValueError) as error:
+        raise StructureError(f"{path}: no PDB or mmCIF file of a particle: {error}") from None
+    atoms = [atom for chain in whole for residue in chain for atom in residue]
+    if not atoms:
+        raise StructureError(f"{path}: it has no atoms; a PDB or mmCIF file of a particle is needed")
+    positions = np.array([atom.pos.tolist() for atom in atoms])
+    names = [atom.element.name.upper() for atom in atoms]
+    elements = np.array([ELEMENTS.index(name) if name in ELEMENTS else 0 for name in names])
+    return Structure(path.stem.lower(), (positions - positions.mean(axis=0)).astype(np.float32), elements)
 
 
-def parse_pdb(text: str, where: str, name: str) -> Structure:
-    """Atoms of the first model (hydrogens and waters left out) under the BIOMT operators of the first assembly.
-
-    The format: wwPDB, Atomic Coordinate Entry Format 3.3. Raises StructureError.
-    """
-    positions: list[tuple[float, float, float]] = []
-    elements: list[int] = []
-    operators: dict[int, list[list[float]]] = {}
-    assembly = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            if line.startswith("REMARK 350 BIOMOLECULE:"):
-                assembly += 1
-            elif line.startswith("REMARK 350   BIOMT") and assembly <= 1:
-                fields = line[18:].split()
-                operators.setdefault(int(fields[1]), []).append([float(v) for v in fields[2:6]])
-            elif line.startswith(("ATOM  ", "HETATM")) and line[17:20] != "HOH" and line[16] in " A1":
-                element = (line[76:78].strip() or line[12:14].strip().lstrip("0123456789")[:1]).upper()
-                if element not in ("H", "D"):
-                    positions.append((float(line[30:38]), float(line[38:46]), float(line[46:54])))
-                    elements.append(ELEMENTS.index(element) if element in ELEMENTS else 0)
-            elif line.startswith("ENDMDL"):
-                break
-        except (ValueError, IndexError):
-            raise StructureError(f"{where}: line {number} is not a PDB record: {line.rstrip()[:80]!r}") from None
-    if not positions:
-        raise StructureError(f"{where}: no ATOM records; a PDB file is needed (mmCIF is not read)")
-    matrices = [np.array(rows) for rows in operators.values() if len(rows) == 3 and all(len(r) == 4 for r in rows)]
-    one = np.array(positions)
-    whole = np.concatenate([one @ m[:, :3].T + m[:, 3] for m in matrices]) if matrices else one
-    centred = whole - whole.mean(axis=0)
-    return Structure(name, centred.astype(np.float32), np.tile(np.array(elements), max(1, len(matrices))))
+def _assembly(entry: gemmi.Structure) -> gemmi.Model:
+    """The first biological assembly, or the first model where none is described; empty for a file without atoms."""
+    if not len(entry):
+        return gemmi.Model(1)
+    model = entry[0]
+    for assembly in entry.assemblies:
+        if any(len(generator.operators) for generator in assembly.generators):
+            model = gemmi.make_assembly(assembly, model, gemmi.HowToNameCopiedChain.Dup)
+            break
+    model.remove_hydrogens()
+    model.remove_waters()
+    model.remove_alternative_conformations()
+    return model
 
 
 def octahedral_rotations() -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from warpcore.kernels.correct._dose import critical_dose
 from warpcore.kernels.correct._movie import Corrected, correct_movie
 
-__all__ = ["Corrected", "correct_movie"]
+__all__ = ["Corrected", "correct_movie", "critical_dose"]

@@ -27,8 +27,8 @@ def dose_weights(
 ) -> Float64Array:
     """Weight of each frame at each frequency (1/Å): [frames, *frequency.shape].
 
-    exp(-dose / (2 critical dose)) with the dose (e⁻/Å²) at the end of the frame, divided by the root of the mean square over
-    frames: white noise in the weighted sum then has the power it has in the plain sum, at every frequency.
+    exp(-dose / (2 critical dose)) with the dose (e⁻/Å²) at the end of the frame, divided by the root of the mean square
+    over frames: white noise in the weighted sum then has the power it has in the plain sum, at every frequency.
     """
     k = np.asarray(frequency, dtype=np.float64)
     dose = pre_exposure + dose_per_frame * (1.0 + np.arange(frames, dtype=np.float64))
@@ -46,10 +46,13 @@ def low_rank_weights(
     pre_exposure: float,
     tolerance: float,
 ) -> tuple[Float64Array, Float64Array]:
-    """The weights as a short sum of products: (of_frame [rank, frames], of_frequency [rank, n]); the first of_frame is all ones.
+    """The weights as a short sum of products: (of_frame [rank, frames], of_frequency [rank, n]).
 
-    The weights are smooth in dose and frequency, so a few terms (4 to 6) hold them all: the weighted sum of F frames then needs `rank`
-    transforms in place of F. The rank is the least whose largest error over all frames and frequencies is below `tolerance`.
+    The first row of `of_frame` is all ones.
+
+    The weights are smooth in dose and frequency, so a few terms (4 to 6) hold them all: the weighted sum of F frames
+    then needs `rank` transforms in place of F. The rank is the least whose largest error over all frames and
+    frequencies is below `tolerance`.
     """
     weights = dose_weights(frequency, frames, dose_per_frame, voltage_kv, pre_exposure)
     mean = weights.mean(0)

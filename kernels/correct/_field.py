@@ -1,4 +1,7 @@
-"""The displacement field of a movie as interpolation needs it: by cell where to start to read, by block how far beyond, in 1/64 px."""
+"""The displacement field of a movie as interpolation needs it.
+
+A cell of pixels says where to start to read, a block of it how far from there each pixel lies, in 1/64 px.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,11 @@ BINS = 17
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """Displacements of some cells over all frames. `corners` [cells, F, 2]: (x, y) px of the frame where the pixels begin that a cell reads.
-    `index_x`, `index_y` [cells, F, 8, 4]: row of `tap_table(extra)` for each block of the pass along x and along y."""
+    """Displacements of some cells over all frames.
+
+    `corners` [cells, F, 2] is the first pixel (x, y) of each frame that a cell reads. `index_x`, `index_y` [cells,
+    F, 8, 4] are rows of `tap_table(extra)` for each block, of the passes along x and along y.
+    """
 
     corners: IntArray
     index_x: IntArray
@@ -41,7 +47,7 @@ class Field:
 
 def _bins(index: IntArray, extra: int) -> npt.NDArray[np.intp]:
     distance = np.abs(index - furthest(extra))
-    # Beyond a pixel only the fraction counts.
+    # Beyond one pixel only the fraction counts.
     distance = np.where(distance > STEPS, np.abs((distance + STEPS // 2) % STEPS - STEPS // 2), distance)
     return np.asarray(np.round(distance * ((BINS - 1) / STEPS)), np.intp)
 
@@ -62,7 +68,10 @@ class Displacements:
         return bool(self._nodes.any())
 
     def along(self, axis: int, frames: range, y: FloatingArray, x: FloatingArray) -> Float64Array:
-        """Component `axis` (0: x) in `frames` at rows y and columns x, px; beyond the image that of its edge: [frames, len(y), len(x)]."""
+        """Component `axis` (0: x) in `frames` at rows y and columns x, px: [frames, len(y), len(x)].
+
+        Beyond the image it is the displacement of its edge.
+        """
         _, rows, columns, _ = self._nodes.shape
         at_y = spline_basis(rows, np.clip(y / self.height, 0, 1))
         at_x = spline_basis(columns, np.clip(x / self.width, 0, 1))
@@ -70,7 +79,7 @@ class Displacements:
 
 
 def cell_field(displacements: Displacements, frames: range, first_row: int, end_row: int) -> Field:
-    """The field in `frames` of the cells in rows first_row … end_row - 1 of cells, all columns, row by row."""
+    """The field in `frames` of the rows of cells first_row … end_row - 1, row by row."""
     columns = -(-displacements.width // CELL)
     top = np.arange(first_row, end_row) * CELL
     width = CELL // COLUMNS

@@ -1,4 +1,4 @@
-"""Correcting a movie: every original frame interpolated once along the model's displacement, then summed with dose weights."""
+"""Correction of a movie: each raw frame is interpolated once along the displacement and summed with dose weights."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ _STACK_PIXELS = 96 << 20
 
 @dataclass(frozen=True, eq=False)
 class Corrected:
-    """Sums of aligned frames in e⁻/px (counts times gain), float32 [h, w]: `average` (dose-weighted where asked), `unweighted`, the halves
-    of odd and even frames (first frame odd; weighted like the average) and the aligned `stack` [F, h, w]; the pixel size after binning."""
+    """Sums of aligned frames in e⁻/px (counts times gain), float32 [h, w], and the pixel size after binning.
+
+    `average` has dose weights where they were asked for, `unweighted` never. `odd` and `even` are the sums of every
+    other frame (the first is odd), weighted like the average. `stack` [F, h, w] holds the aligned frames.
+    """
 
     average: FloatArray
     unweighted: FloatArray
@@ -57,9 +60,9 @@ def correct_movie(
 ) -> Corrected:
     """Aligned sums of a movie of raw counts [F, H, W], in the orientation of its arrays.
 
-    `binning` x: 2^x pixels a side become one, by Fourier cropping to an even size (0: the size as it is); doses in e⁻/Å². Frames are
-    summed, not averaged; dose weights are scaled to keep the sum's mean and its noise power. A frame's part beyond its edge is mirrored.
-    Raises ValueError where model, gain or defects do not fit the movie.
+    `binning` x makes 2^x pixels a side one, by Fourier cropping to an even size (0 keeps the size). Doses are in e⁻/Å².
+    Frames are summed, not averaged. Dose weights keep the sum's mean and its noise power. Content beyond a frame's
+    edge is mirrored. Raises ValueError where model, gain or defects do not fit the movie.
     """
     count, height, width = frames.shape
     if model.frames != count:
@@ -72,25 +75,12 @@ def correct_movie(
     terms, table = np.ones((1, count)), None
     if dose_weighting and dose_per_frame > 0 and count > 1:
         terms, table = _dose_terms(count, dose_per_frame, voltage_kv, pre_exposure, pixel_size_angstrom)
-    odd = np.arange(count) % 2 == 0
-    weights = np.concatenate([terms * odd, terms * ~odd]) if halves else terms
     outputs = Outputs(height, width, binning, direct=table is None and not displacements)
     with ThreadPoolExecutor(threads(height)) as pool:
-        sums, displaced = interpolated_sums(
-            windows,
-            displacements,
-            range(count),
-            weights,
-            outputs.strip,
-            pool,
-            lambda done: report(0.8 * done, "correcting frames"),
-        )
-        images = outputs.images(sums, table, np.tensordot(terms, displaced, axes=1), pool)
-        unweighted = None if table is None else images.pop()
-        aligned = None
-        if stack:
-            loss = displaced.sum(0, keepdims=True)
-            aligned = _aligned(windows, displacements, count, outputs, loss, pool)
+        images, displaced = _sums(windows, displacements, terms, table, halves, outputs, pool, report)
+        loss = displaced.sum(0, keepdims=True)
+        aligned = _aligned(windows, displacements, count, outputs, loss, pool) if stack else None
+    unweighted = None if table is None else images.pop()
     average = images[0] + images[1] if halves else images[0]
     report(1.0, "frames corrected")
     return Corrected(
@@ -101,6 +91,35 @@ def correct_movie(
         stack=aligned,
         pixel_size_angstrom=pixel_size_angstrom * width / outputs.shape[1],
     )
+
+
+def _sums(
+    windows: Windows,
+    displacements: Displacements,
+    terms: Float64Array,
+    table: Float64Array | None,
+    halves: bool,
+    outputs: Outputs,
+    pool: Executor,
+    report: Progress,
+) -> tuple[list[FloatArray], Float64Array]:
+    """Images of all frames (or of odd and even ones), then the plain sum where a `table` of dose weights is given.
+
+    Also how often displacements by fractions of a pixel occur in each frame.
+    """
+    count = terms.shape[1]
+    odd = np.arange(count) % 2 == 0
+    weights = np.concatenate([terms * odd, terms * ~odd]) if halves else terms
+    strips, displaced = interpolated_sums(
+        windows,
+        displacements,
+        range(count),
+        weights,
+        outputs.strip,
+        pool,
+        lambda done: report(0.8 * done, "correcting frames"),
+    )
+    return outputs.images(strips, table, np.tensordot(terms, displaced, axes=1), pool), displaced
 
 
 @lru_cache(maxsize=4)
@@ -119,7 +138,7 @@ def _dose_terms(
 def _aligned(
     windows: Windows, displacements: Displacements, count: int, outputs: Outputs, loss: Float64Array, pool: Executor
 ) -> FloatArray:
-    """All frames, interpolated: [F, h, w]. The sums of a group and what is made of them must fit beside the stack itself."""
+    """All frames, interpolated: [F, h, w]; in groups whose sums and images fit in memory beside the stack."""
     step = max(1, min(GROUP, count // 4, _STACK_PIXELS // (displacements.height * displacements.width)))
     aligned = np.empty((count, *outputs.shape), np.float32)
     for begin in range(0, count, step):

@@ -1,7 +1,7 @@
 """From sums over frames to averages: dose weights, lost amplitude and binning, all in Fourier space.
 
-Rows are transformed strip by strip as they come, columns in blocks that stay in the cache, back and forth at once: whole transforms of single
-sums never exist. Lines are transformed in multiples of 64, see `fourier.LINES`.
+Rows are transformed strip by strip as they come; columns in blocks that stay in the cache, forth and back at once: the
+whole transform of a sum never exists. Lines are transformed in multiples of 64, see `kernels.image.LINES`.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class Outputs:
     ) -> list[FloatArray]:
         """Images of all `strips`, top to bottom; the list is emptied as soon as they are not needed.
 
-        `table` [terms, 16384]: an image is the sum over terms of transform times factor, terms of one image next to each other; last comes
-        the plain sum of the images' first terms. None: an image for each sum. `loss` [terms, 17, 17]: how often displacements by
-        fractions of a pixel occur in each term, as `Field.histogram` counts; the mean amplitude that they took is put back, by a factor
-        of at most 2.
+        `table` [terms, 16384]: an image is the sum over terms of transform times factor, terms of one image next to
+        each other; last comes the plain sum of the images' first terms. None: an image for each sum. `loss` [terms, 17,
+        17]: how often displacements by fractions of a pixel occur in each term, as `Field.histogram` counts; the mean
+        amplitude that they took is put back, by a factor of at most 2.
         """
         # On an accelerator all at once.
         block, step = (LINES, CELL) if on_cpu() else (self._columns, self.shape[0])
@@ -99,7 +99,10 @@ class Outputs:
 
 @lru_cache(maxsize=8)
 def _amplitudes(lines: int, out_size: int, size: int) -> tuple[FloatArray, FloatArray]:
-    """Frequencies [lines] of a transform cropped from `size` to `out_size`, cycles/px before, and what displacements leave there [lines, 17]."""
+    """Frequencies [lines] of a transform cropped from `size` to `out_size`, and amplitudes [lines, 17] left there.
+
+    Frequencies are in cycles a pixel before the crop; amplitudes are those after displacements of 0 to 1 px.
+    """
     index = np.arange(lines)
     k = np.where(index <= out_size // 2, index, index - out_size) / size
     return k.astype(np.float32), transfer(np.abs(k), np.linspace(0, 1, BINS)).astype(np.float32)
@@ -146,7 +149,7 @@ def _block_of_columns(
     block: int,
     plain: bool,
 ) -> Array:
-    """Columns first … first + block - 1 of all images, transformed back along y: [images, rows (a multiple of 128), block]."""
+    """`block` columns of all images, from `first` on, back along y: [images, rows (a multiple of 128), block]."""
     parts = [jax.lax.dynamic_slice_in_dim(strip, first, block, axis=2) for strip in strips]
     transform = jnp.fft.fft(jnp.concatenate(parts, axis=1)[:, :height], axis=1)
     if out_height < height:

@@ -1,8 +1,9 @@
-"""Interpolation by least squares: the taps that shift a band-limited line of pixels by a fraction of a pixel with the least error.
+"""Interpolation by least squares: taps that shift a band-limited line of pixels by a fraction of a pixel.
 
-25 taps around the nearest pixel minimise the squared error of exp(iπkf), k in units of Nyquist, evenly up to 0.9, a hundredth as much above, with
-a constant kept exactly (the least-squares fractional delay of Laakso et al., IEEE Signal Processing Magazine 1996, section 3). Over all fractions the amplitude
-stays within 1.0 % up to 0.86 of Nyquist and 1.3 % up to 0.9; what the mean over a movie's displacements takes away is known (`transfer`) and put back.
+25 taps around the nearest pixel minimise the squared error of exp(iπkf), k in units of Nyquist, evenly up to 0.9, a
+hundredth as much above, with a constant kept exactly (the least-squares fractional delay of Laakso et al., IEEE Signal
+Processing Magazine 1996, section 3). Over all fractions the amplitude stays within 1.0 % up to 0.86 of Nyquist and 1.3
+% up to 0.9; what the mean over a movie's displacements takes away is known (`transfer`) and put back.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def furthest(extra: int) -> int:
 
 @lru_cache(maxsize=8)
 def tap_table(extra: int) -> FloatArray:
-    """Taps [2 furthest(extra) + 1, 2 (12 + extra) + 1] for displacements up to furthest(extra) / 64 px to either side, in steps of 1/64 px.
+    """Taps [2 furthest(extra) + 1, 2 (12 + extra) + 1] for displacements in steps of 1/64 px.
+
+    They go up to furthest(extra) / 64 px to either side.
 
     Row i, column n: weight of the pixel n - 12 - extra for the value at (i - furthest(extra)) / 64 px.
     """
@@ -49,7 +52,10 @@ def tap_table(extra: int) -> FloatArray:
 
 
 def transfer(frequency: npt.ArrayLike, fraction: npt.ArrayLike) -> Float64Array:
-    """Amplitude that interpolation leaves at `frequency` [n] (cycles/px) for displacements of ± `fraction` [m] px, at most 1: [n, m]."""
+    """Amplitudes [n, m] that interpolation leaves at `frequency` [n], cycles/px, for displacements of ± `fraction` [m].
+
+    Fractions are in px, at most 1.
+    """
     k, f = np.asarray(frequency, np.float64), np.asarray(fraction, np.float64)
     taps = tap_table(0)[np.round(STEPS * f).astype(np.intp) + furthest(0)].astype(np.float64)
     place = np.arange(-HALF, HALF + 1)

@@ -1,7 +1,8 @@
-"""Interpolation of frames along a displacement field, cell by cell, along x, then y, and sums over frames while still in the cache.
+"""Interpolation of frames along a displacement field, and their sums, cell by cell: all stays in the cache.
 
-out(x, y) = frame(x + dx, y + dy). The displacement is one number for blocks of 32 x 16 pixels; a cell of 128 x 128 pixels takes its whole-pixel
-part by where it starts to read. Rows of cells do not depend on each other, so results are the same however many threads share them.
+out(x, y) = frame(x + dx, y + dy). The displacement is one number for blocks of 32 x 16 pixels; a cell of 128 x 128
+pixels takes its whole-pixel part by where it starts to read. Rows of cells do not depend on each other, so results are
+the same however many threads share them.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _add_group(
                 moved = moved + taps_y[f][:, None, :, n, None] * part
             return moved.reshape(CELL, CELL)
 
-        # Each pass is a loop of its own: in one expression XLA would compute the first anew for every tap of the second, and both for every sum.
+        # Two loops: in one expression XLA would repeat the first pass for every tap of the second, both for each sum.
         order = jnp.arange(frames.shape[0])
         moved = jax.lax.map(along_y, (order, jax.lax.map(along_x, order)))
         total = start
@@ -118,8 +119,8 @@ def interpolated_sums(
 ) -> tuple[list[Array], Float64Array]:
     """Weighted sums of `frames`, interpolated; `weights` [sums, len(frames)].
 
-    Returns what `finish` makes of the strips, each [cells, sums, 128, 128], from top to bottom, and how often fractions of a pixel
-    occur in each frame [len(frames), 17, 17]. `on_strip` is called with the fraction done.
+    Returns what `finish` makes of the strips, each [cells, sums, 128, 128], from top to bottom, and how often fractions
+    of a pixel occur in each frame [len(frames), 17, 17]. `on_strip` is called with the fraction done.
     """
     rows = -(-displacements.height // CELL)
     deep = 1 if on_cpu() else rows

@@ -30,7 +30,10 @@ class Windows:
         self._cleaned = _without_non_finite(frames, self._targets, self._counts)
 
     def group(self, frames: IntArray, corners: IntArray, shape: tuple[int, int, int]) -> Frame:
-        """Windows of `frames` [n <= shape[0]] from `corners` (x, y) [n, 2] on, in the calling thread's buffer of `shape`; what is beyond n is old."""
+        """Windows of `frames` [n] from `corners` (x, y) [n, 2] on, in the calling thread's buffer of `shape`.
+
+        The buffer has at least n rows; rows after n keep values from an earlier call.
+        """
         buffer: Frame | None = getattr(self._of_thread, "buffer", None)
         if buffer is None or buffer.shape != shape:
             buffer = self._of_thread.buffer = _aligned_zeros(shape, self._frames.dtype)

@@ -1,4 +1,7 @@
-"""What lies under the rings of a radial spectrum and how strong they are: power = floor + scale · sin² χ, both smooth and never negative."""
+"""What lies under the rings of a radial spectrum, and how strong the rings are.
+
+Power = floor + scale · sin² χ, where floor and scale are smooth and never negative.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ USUAL = 5.0
 
 
 class Background(NamedTuple):
-    """Each [R]: middle of the rings, their amplitude (power ≈ middle - amplitude · cos 2χ), and how far a frequency is to be trusted, 0 to 1."""
+    """Along frequency [R]: power ≈ middle - amplitude · cos 2χ, and the trust in each frequency, 0 to 1."""
 
     middle: np.ndarray
     amplitude: np.ndarray
@@ -27,8 +30,9 @@ class Background(NamedTuple):
 def background(profile: Profile, rings: np.ndarray, knots: int, scale_knots: int) -> Background:
     """Fit floor and scale under `rings` = cos 2χ [R] by cubic splines with coefficients that are not negative.
 
-    Relative least squares, so that strong low frequencies do not rule. A specimen of few kinds of bodies has a structure of its own there,
-    which no smooth scale follows: neighbours that misfit by more than counting noise does are trusted less, here and in what is fitted after.
+    Least squares are relative, so that strong low frequencies do not dominate. A specimen of few kinds of bodies has
+    structure there that no smooth scale follows: frequencies that misfit by more than counting noise are trusted less,
+    here and in the fits that follow.
     """
     first = np.exp(smooth_log(profile, knots))
     place = _place(profile.k)

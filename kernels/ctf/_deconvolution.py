@@ -14,7 +14,7 @@ _HIGHPASS_NYQUIST = 0.02
 
 
 def assumed_snr(frequency: np.ndarray, pixel_size_angstrom: float, strength: float, falloff: float) -> np.ndarray:
-    """Signal-to-noise power at frequencies in 1/Å: 10^(3·strength) · exp(-200 Å · falloff · k), without the lowest ones.
+    """Signal-to-noise power at frequencies in 1/Å: 10^(3·strength) · exp(-200 Å · falloff · k), high-pass filtered.
 
     The filter of Tegunov & Cramer, Nat. Methods 16 (2019) 1146 (tom_deconv): its exponent, frequency as a fraction of
     Nyquist times 100·falloff/pixel size, is 200·falloff·k; a cosine takes away frequencies below 0.02 Nyquist.
@@ -32,10 +32,10 @@ def deconvolve(
     strength: float = 1.0,
     falloff: float = 1.0,
 ) -> jax.Array:
-    """The image [h, w] times CTF/(CTF² + 1/SNR), float32; what was dark stays dark, the mean becomes 0.
+    """The image [h, w] times CTF/(CTF² + 1/SNR), float32; dark stays dark, the mean becomes 0.
 
-    `strength` and `falloff` shape the SNR (`assumed_snr`). The image is mirrored for the transform, so that its edges do
-    not ring into each other. Non-finite pixels count as the mean.
+    `strength` and `falloff` shape the SNR (`assumed_snr`). The image is mirrored for the transform, so that its edges
+    do not ring into each other. Non-finite pixels count as the mean.
     """
     height, width = image.shape
     kx, ky = frequency_grid((2 * height, 2 * width), pixel_size_angstrom)

@@ -1,7 +1,8 @@
 """Sums of a few frames each. Their spectra are averaged, so what moves from one to the next does not blur the rings.
 
-A spectrum of a single frame holds few electrons: its rings drown in counting noise. Frames of about 4 e⁻/Å² together are what RELION and
-CTFFIND take for this (Rohou & Grigorieff 2015, section 2.1; McMullan et al. 2015 on water that moves between frames).
+A spectrum of a single frame holds few electrons: its rings drown in counting noise. Frames of about 4 e⁻/Å² together
+are what RELION and CTFFIND take for this (Rohou & Grigorieff 2015, section 2.1; McMullan et al. 2015 on water that
+moves between frames).
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ MARGIN = 32
 
 @dataclass(frozen=True, eq=False)
 class FrameSums:
-    """The sums of a movie of raw counts [F, H, W], made one by one as they are asked for; each pass over it makes them again.
+    """The sums of a movie of raw counts [F, H, W], made one by one in each pass over them.
 
-    `gain` [H, W] multiplies, 0 marks a defect; `shifts_px` [F, 2] (y, x): where a frame's content lies relative to the first;
-    `edges`: first frame of each sum, and the number of frames. Within a sum frames are moved by whole pixels, around the edges of the field.
+    `gain` [H, W] multiplies, 0 marks a defect; `shifts_px` [F, 2] (y, x): where a frame's content lies relative to the
+    first; `edges`: first frame of each sum, and the number of frames. Within a sum frames are moved by whole pixels,
+    around the edges of the field.
     """
 
     frames: npt.NDArray[np.generic]
@@ -83,7 +85,7 @@ def frame_sums(
     pixel_size_angstrom: float,
     dose_per_frame: float,
 ) -> FrameSums:
-    """The sums of a movie [F, H, W], of about 4 e⁻/Å² each, their frames aligned along `model` (None: as they were recorded)."""
+    """The sums of a movie [F, H, W], about 4 e⁻/Å² each, with frames aligned along `model` (None: not aligned)."""
     count, height, width = frames.shape
     factors = multiplicative_gain(gain, height, width)
     bad = all_defects(gain, defects)

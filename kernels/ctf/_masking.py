@@ -1,4 +1,4 @@
-"""Gold beads and other bodies far darker or brighter than what surrounds them, taken out of an image before its spectrum is."""
+"""Gold beads and other bodies far darker or brighter than their surroundings, taken out of an image before its fit."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from scipy import ndimage
 
 # Blocks of this length are looked at: gold beads of 5 nm fill nine of them, counting noise averages out in each.
 BLOCK_ANGSTROM = 15.0
-# Deviations from the surroundings that make a block foreign, and those that still belong to it where it is beside one.
+# Deviations from the surroundings that make a block foreign, and those of its rim.
 FOREIGN_DEVIATIONS, RIM_DEVIATIONS = 6.0, 3.0
-# Blocks across the surroundings, and across the largest body: what is larger is another part of the field (foil, carbon), whose patches
-# are left as they are; and the share of the field that may be taken out.
+# Blocks across the surroundings, and across the largest body (anything larger is another part of the field, foil or
+# carbon, and stays); the largest share of the field that is taken out.
 SURROUNDINGS = 33
 LARGEST_BLOCKS = 20
 LARGEST_SHARE = 0.5
 
 
 def without_bodies(image: jax.Array, limits: jax.Array, pixel_size_angstrom: float) -> jax.Array:
-    """The image [H, W] with what is foreign in it replaced by the level around; as it is where there is nothing.
+    """The image [H, W] with foreign bodies replaced by the level around them; unchanged without any.
 
-    Single pixels count as no more than `limits` (least, middle, largest; see `spectra.clip_limits`).
+    Single pixels count as no more than `limits` (least, middle, largest; see `_spectra.clip_limits`).
     """
     block = max(1, round(BLOCK_ANGSTROM / pixel_size_angstrom))
     if min(image.shape) < 8 * block:
@@ -43,7 +43,7 @@ def without_bodies(image: jax.Array, limits: jax.Array, pixel_size_angstrom: flo
 
 
 def foreign_blocks(coarse: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which blocks [h, w] lie far off their surroundings, with their rims; none where they would be a large part of the field."""
+    """Blocks [h, w] far off their surroundings (bool), with their rims; none where they fill much of the field."""
     middle, reach = _spread(coarse)
     around = ndimage.uniform_filter(np.clip(coarse, middle - 2 * reach, middle + 2 * reach), SURROUNDINGS)
     off = coarse - around
@@ -62,7 +62,7 @@ def foreign_blocks(coarse: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 
 def _spread(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Median, and the standard deviation that the quartiles of a normal distribution mean: bodies may fill a quarter."""
+    """Median and standard deviation, the latter from the quartiles: bodies may fill a quarter of the field."""
     low, middle, high = np.percentile(values, [25, 50, 75])
     return float(middle), float(high - low) / 1.349
 

@@ -1,4 +1,4 @@
-"""One micrograph's CTF as plain numbers, for kernels that take the whole of it."""
+"""The CTF of one micrograph as plain numbers."""
 
 from __future__ import annotations
 

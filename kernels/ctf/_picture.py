@@ -12,9 +12,10 @@ SMALLEST_PX = 400
 
 
 def ctf_picture(diagnostic: np.ndarray) -> npt.NDArray[np.uint8]:
-    """Picture uint8 [h, w, 3] of a fit's `diagnostic` [n, n]: left the data, right CTF² up to the fit resolution, ringed on both sides.
+    """Picture uint8 [h, w, 3] of a fit's `diagnostic` [n, n]: data at the left, CTF² at the right, a ring at its end.
 
-    Black to white are minima to maxima of the rings. Small ones are enlarged by whole pixels. Raises ValueError for an empty diagnostic.
+    Black to white are minima to maxima of the rings. Small ones are enlarged by whole pixels. Raises ValueError for an
+    empty diagnostic.
     """
     if diagnostic.ndim != 2 or 0 in diagnostic.shape:
         raise ValueError(f"a CTF diagnostic is [n, n], not {diagnostic.shape}")
@@ -24,7 +25,7 @@ def ctf_picture(diagnostic: np.ndarray) -> npt.NDArray[np.uint8]:
     # The spectrum is symmetric about its middle, so the ring is, too.
     ring = right | right[::-1, ::-1]
     grey = 255 * np.clip(diagnostic, 0, 1)
-    # The data's noise reaches beyond the rings: half of their range more to either side is shown.
+    # Noise reaches beyond the rings: half of their range more is shown to either side.
     grey[:, :middle] = 255 * np.clip((diagnostic[:, :middle] + 0.5) / 2, 0, 1)
     picture = np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2)
     picture[ring] = RING_COLOUR

@@ -1,4 +1,4 @@
-"""What a fit is worth: 1D curves along the rings, agreement in a moving window, fit resolution, ice ring, reasons to refuse."""
+"""What a fit is worth: curves along the rings, agreement in a moving window, fit resolution, ice ring, thickness."""
 
 from __future__ import annotations
 
@@ -6,24 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from warpcore.kernels.ctf._model import Optics
 from warpcore.kernels.ctf._spectra import Band
 
 AGREEMENT_LIMIT = 0.3
 ICE_RING_ANGSTROM = 3.7
-
-
-@dataclass(frozen=True)
-class Lens:
-    """What the microscope sets: wavelength in Å, Cs in mm, asin of the amplitude contrast in radians."""
-
-    wavelength: float
-    cs_mm: float
-    contrast_phase: float
-
-    def chi(self, k2: np.ndarray, defocus: np.ndarray | float) -> np.ndarray:
-        """χ in radians at squared frequencies in 1/Å² and defoci in Å."""
-        chi = np.pi * self.wavelength * k2 * (defocus - 0.5e7 * self.cs_mm * self.wavelength**2 * k2)
-        return np.asarray(chi)
 
 
 @dataclass(frozen=True)
@@ -37,19 +24,25 @@ class Profile:
 
 
 def ring_radius_squared(
-    pixels: Band, lens: Lens, defocus: float, astigmatism_x: float, astigmatism_y: float, offset: float = 0.0
+    pixels: Band, optics: Optics, defocus: float, astigmatism_x: float, astigmatism_y: float, offset: float = 0.0
 ) -> np.ndarray:
-    """Squared frequency at which the mean defocus has the phase that each frequency has in its own direction (rings become circles).
+    """Squared frequency at which the mean defocus has the phase that each frequency has in its own direction.
 
-    `offset` in Å is what the place's own defocus has more than the mean.
+    On these radii the rings become circles. `offset` in Å is the defocus of the place above the mean.
     """
     k2 = pixels.k2.astype(np.float64)
     local = offset + astigmatism_x * pixels.cos2 + astigmatism_y * pixels.sin2
-    slope = defocus - 1e7 * lens.cs_mm * lens.wavelength**2 * k2
-    # Beyond the turning point of χ (strong Cs, little defocus) rings cannot be mapped on each other; there nothing is moved.
+    return np.asarray(k2 * (1 + relative_shift(optics, k2, defocus, local)))
+
+
+def relative_shift(optics: Optics, k2: np.ndarray, defocus: float, local: np.ndarray) -> np.ndarray:
+    """By what share of k² a ring of the mean defocus moves where the defocus is larger by `local` Å, at most half.
+
+    Beyond the turning point of χ (strong Cs, little defocus) rings have no counterpart; there nothing is moved.
+    """
+    slope = optics.chi_slope(k2, defocus)
     usable = np.abs(slope) > 0.3 * abs(defocus)
-    change = np.where(usable, local / np.where(usable, slope, 1.0), 0.0)
-    return np.asarray(k2 * (1 + np.clip(change, -0.5, 0.5)))
+    return np.clip(np.where(usable, local / np.where(usable, slope, 1.0), 0.0), -0.5, 0.5)
 
 
 def radial_profile(pixels: Band, values: np.ndarray, radius_squared: np.ndarray | None = None) -> Profile:
@@ -70,7 +63,7 @@ def radial_profile(pixels: Band, values: np.ndarray, radius_squared: np.ndarray 
 
 
 def agreement(profile: Profile, whitened: np.ndarray, model: np.ndarray, phase: np.ndarray, step: float) -> np.ndarray:
-    """Correlation of spectrum and model in a window that moves along frequency, [R]; 0 where rings are too narrow to be sampled.
+    """Correlation of spectrum and model in a window that moves along frequency, [R]; 0 where rings are too narrow.
 
     The window holds at least one and a half ring periods (phase 2χ advances 2π) and nine samples.
     """
@@ -90,7 +83,7 @@ def agreement(profile: Profile, whitened: np.ndarray, model: np.ndarray, phase: 
 
 
 def fit_resolution(k: np.ndarray, quality: np.ndarray, k_start: float, k_fit_end: float) -> float | None:
-    """Resolution in Å up to which the fit agrees: where quality first falls under 0.3 after it was good; None where it never was."""
+    """Resolution in Å where quality first falls below 0.3 after it was good (0.5); None where it never was."""
     good = np.flatnonzero((quality >= 0.5) & (k >= k_start) & (k <= k_fit_end))
     if good.size == 0:
         return None
@@ -110,10 +103,11 @@ def ice_ring(profile: Profile, whitened: np.ndarray) -> float | None:
 
 
 def relative_thickness(profile: Profile, middle: np.ndarray, amplitude: np.ndarray, dose: float | None) -> float | None:
-    """Power of the rings over the background between 12 and 7 Å, for each e⁻/Å²; None where the dose or those frequencies are missing.
+    """Power of the rings over the background from 12 to 7 Å, per e⁻/Å²; None without the dose or those frequencies.
 
-    A thin specimen's scattering grows with its thickness and the square of the dose, counting noise with the dose: within one session this
-    number is in proportion to the thickness. It is no length, and drift, damage, carbon or a crowd of particles change it as well.
+    A thin specimen's scattering grows with its thickness and the square of the dose, counting noise with the dose:
+    within one session this number is in proportion to the thickness. It is not a length, and
+    drift, damage, carbon or a crowd of particles change it as well.
     """
     inside = (profile.k >= 1 / 12) & (profile.k <= 1 / 7)
     if not dose or inside.sum() < 4:

@@ -7,36 +7,41 @@ import math
 
 import numpy as np
 
-from warpcore.kernels.ctf._joint import Estimate, Range, best_candidate
-from warpcore.kernels.ctf._quality import Lens
+from warpcore.kernels.ctf._input import Limits
+from warpcore.kernels.ctf._joint import Estimate, best_candidate
+from warpcore.kernels.ctf._model import Optics
 from warpcore.kernels.ctf._search import Polar
 
 NO_RINGS = "no rings"
 # A drift leaves rings in a wedge across its direction. Noise and carbon reach an evidence of 20 in a wedge of 45°.
 WEDGE_SECTORS = 6
 WEDGE_EVIDENCE = 24.0
-# It also takes the specimen's power along its direction: deviations of the spectrum's twofold part (noise and carbon reach 2.8, gold 3.7, see the
-# benchmark), and how far one direction may stand out, since an edge in the field makes a streak that is far stronger.
+# It also takes the specimen's power along its direction: deviations of the spectrum's twofold part (noise and carbon
+# reach 2.8, gold 3.7, see the benchmark), and how far one direction may stand out, since an edge in the field makes a
+# streak that is far stronger.
 TWOFOLD_DEVIATIONS = 4.0
 STREAK = 4.0
 BANDS_ANGSTROM = (30.0, 18.0, 11.0, 7.0)
-# Movement within one frame, in Å, that wipes out what the search looks at.
+# Movement within one frame, in Å, that wipes out the rings that the search looks at.
 WIPED_OUT_ANGSTROM = 8.0
 
 
-def reason(start: Estimate, lens: Lens, wanted: Range, moved_in_frame_angstrom: float | None) -> str:
-    """What a spectrum without believable rings shows; `moved_in_frame_angstrom` is the largest movement within one frame, where known."""
+def reason(start: Estimate, optics: Optics, wanted: Limits, moved_in_frame_angstrom: float | None) -> str:
+    """What a spectrum without believable rings shows: drift, or nothing.
+
+    `moved_in_frame_angstrom` is the largest movement within one frame, None where it is not known.
+    """
     if moved_in_frame_angstrom is not None and moved_in_frame_angstrom > WIPED_OUT_ANGSTROM:
         return f"drift: no rings; the specimen moved {moved_in_frame_angstrom:.0f} Å within one frame"
-    direction = _lost_direction(start.polar, lens, wanted)
+    direction = _lost_direction(start.polar, optics, wanted)
     if direction is None:
         return NO_RINGS
     return f"drift: no rings; the spectrum is wiped out along {direction:.0f}°"
 
 
-def _lost_direction(polar: Polar, lens: Lens, wanted: Range) -> float | None:
-    """Direction in degrees along which a drift took rings or specimen power; None where nothing says so."""
-    # With a phase plate and few rings astigmatism alone makes directions uneven, in the coarse bands and in what a wedge can be fitted with.
+def _lost_direction(polar: Polar, optics: Optics, wanted: Limits) -> float | None:
+    """Direction in degrees along which a drift took rings or specimen power; None without a sign of drift."""
+    # With a phase plate and few rings, astigmatism alone makes directions differ.
     if wanted.fit_phase:
         return None
     sectors = polar.mean.shape[0]
@@ -45,7 +50,7 @@ def _lost_direction(polar: Polar, lens: Lens, wanted: Range) -> float | None:
         kept = np.zeros((sectors, 1), dtype=bool)
         kept[(first + np.arange(WEDGE_SECTORS)) % sectors] = True
         part = Polar(np.where(kept, polar.mean, np.float32(1)), np.where(kept, polar.number, np.float32(0)), polar.k2)
-        wedges.append(best_candidate(part, lens, wanted)[1])
+        wedges.append(best_candidate(part, optics, wanted)[1])
     best = int(np.argmax(wedges))
     opposite = wedges[(best + sectors // 4) % len(wedges)]
     if wedges[best] > WEDGE_EVIDENCE and wedges[best] > 2 * opposite:
@@ -55,7 +60,7 @@ def _lost_direction(polar: Polar, lens: Lens, wanted: Range) -> float | None:
 
 
 def _weak_direction(polar: Polar) -> float | None:
-    """Direction in degrees along which the power of the coarse bands is weakest, where their twofold parts agree on one."""
+    """Direction in degrees of the weakest power, where the twofold parts of the coarse bands agree on one."""
     sectors = polar.mean.shape[0]
     twice = np.exp(2j * (np.arange(sectors) + 0.5) / sectors * np.pi)
     k = np.sqrt(polar.k2)

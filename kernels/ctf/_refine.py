@@ -1,12 +1,14 @@
 """Joint fit of defocus, astigmatism, phase shift and a defocus surface over the field, over all patches at once.
 
-The whitened spectrum of a patch is 1 - a(k)·cos 2χ plus noise. Multiplying it by e^{-2iχ₀} of an estimate and summing over bins that are
-small against what is left of the phase error (`demodulate`) keeps all information in a few hundred complex numbers a patch; on those the
-likelihood, its gradient and Newton steps cost next to nothing. The estimate improves, the demodulation is repeated.
+The whitened spectrum of a patch is 1 - a(k)·cos 2χ plus noise. Multiplying it by e^{-2iχ₀} of an estimate and summing
+over bins that are small against what is left of the phase error (`demodulate`) keeps all information in a few hundred
+complex numbers a patch; on those the likelihood, its gradient and Newton steps cost next to nothing. The estimate
+improves, the demodulation is repeated.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -14,11 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from warpcore.kernels.ctf._model import aberration_phase, phase_per_defocus
 from warpcore.kernels.image import spline_basis
+
+NEWTON_STEPS = 10
 
 
 class Geometry(NamedTuple):
-    """Frequencies of a band as device arrays [bins, capacity] (see `spectra.Band`), and the bins' means [bins]."""
+    """Frequencies of a band as device arrays [bins, capacity] (see `_spectra.Band`), and the bins' means [bins]."""
 
     weight: jax.Array
     k2: jax.Array
@@ -31,7 +36,11 @@ class Geometry(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """What is fitted: astigmatism (half difference · cos, sin of twice the angle, Å), phase (radians, with asin of the amplitude contrast), surface nodes [G] (Å)."""
+    """What is fitted.
+
+    Astigmatism in Å (half the difference times cos and sin of twice the angle), phase in radians with asin of the
+    amplitude contrast, nodes [G] of the defocus surface in Å.
+    """
 
     astigmatism_x: jax.Array
     astigmatism_y: jax.Array
@@ -41,7 +50,7 @@ class Parameters(NamedTuple):
 
 @lru_cache(maxsize=16)
 def surface_basis(columns: int, rows: int, places: tuple[tuple[float, float], ...]) -> np.ndarray:
-    """Natural cubic splines through nodes spread from edge to edge of the field: float32 [P, rows·columns] at places (y, x) in [0, 1].
+    """Natural cubic splines through nodes from edge to edge: float32 [P, rows·columns] at places (y, x) in [0, 1].
 
     Node order is rows of x. Two nodes along an axis give a straight line, one a constant.
     """
@@ -59,23 +68,11 @@ def bending_penalty(columns: int, rows: int) -> np.ndarray:
     return (off_plane.T @ off_plane).astype(np.float32)
 
 
-def chi(
-    geometry_k2: jax.Array,
-    cos2: jax.Array,
-    sin2: jax.Array,
-    astigmatism_x: jax.Array,
-    astigmatism_y: jax.Array,
-    defocus: jax.Array,
-    wavelength: jax.Array,
-    cs: jax.Array,
-) -> jax.Array:
-    """χ in radians at squared frequencies, with the defocus of the direction."""
-    local = defocus + astigmatism_x * cos2 + astigmatism_y * sin2
-    return jnp.pi * wavelength * geometry_k2 * (local - 0.5e7 * cs * wavelength**2 * geometry_k2)
-
-
 class Whitening(NamedTuple):
-    """What turns power into 1 + rings + noise: mean background [bins, capacity], smooth hats over frequency [bins, H] for each patch's ratio to it."""
+    """What turns power into 1 + rings + noise: the mean background [bins, capacity] and smooth hats [bins, H].
+
+    The hats carry the ratio of each patch's background to the mean one.
+    """
 
     line: jax.Array
     hats: jax.Array
@@ -94,25 +91,25 @@ def demodulate(
     *,
     own_level: bool,
 ) -> tuple[jax.Array, jax.Array]:
-    """Σ over each bin of the whitened spectrum times e^{-2i(χ + phase)} at the estimate, complex64 [P, bins], and its mean square.
+    """Σ over each bin of the whitened spectrum times e^{-2i(χ + phase)}, complex64 [P, bins], and its mean square.
 
-    `power` [P, bins, capacity]; `amplitude` [bins, capacity] of the rings; `surface` [P, G] is the spline basis at the patches. Rings
-    -a cos 2χ would also leave -a/2·Σe^{-4iχ}, which is not zero over few rings and would pull the fit; that is taken off.
-    With `own_level` each patch is measured against its own background, the mean one times a ratio that is smooth over frequency.
+    `power` [P, bins, capacity]; `amplitude` [bins, capacity] of the rings; `surface` [P, G] is the spline basis at the
+    patches. Rings -a cos 2χ would also leave -a/2·Σe^{-4iχ}, which is not zero over few rings and would pull the fit;
+    that is taken off. With `own_level` each patch is measured against its own background, the mean one times a ratio
+    that is smooth over frequency.
     """
     weight = geometry.weight
     total = jnp.sum(weight)
 
     def one(item: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         values, defocus = item
-        turn = 2 * (
-            chi(geometry.k2, geometry.cos2, geometry.sin2, at.astigmatism_x, at.astigmatism_y, defocus, wavelength, cs)
-            + at.phase
-        )
+        local = defocus + at.astigmatism_x * geometry.cos2 + at.astigmatism_y * geometry.sin2
+        turn = 2 * (aberration_phase(geometry.k2, local, wavelength, cs) + at.phase)
         cos, sin = jnp.cos(turn), jnp.sin(turn)
         relative = values / whitening.line
         if own_level:
-            # Against line and rings, not the line alone: where rings are as wide as the hats, the ratio would follow them and turn their phase.
+            # Against line and rings, not the line alone: where rings are as wide as the hats, the ratio would follow
+            # them and turn their phase.
             expected = jnp.sum(weight * (1 - amplitude * cos), axis=-1) @ whitening.hats
             ratio = jnp.sum(weight * relative, axis=-1) @ whitening.hats / jnp.maximum(expected, 1e-6)
             relative = relative / (whitening.hats @ jnp.maximum(ratio, 1e-6))[:, None]
@@ -130,7 +127,7 @@ def phase_error(change: Parameters, geometry: Geometry, surface: jax.Array, wave
     """What a change of the parameters adds to χ + phase, [P, bins]."""
     astigmatism = change.astigmatism_x * geometry.bin_cos2 + change.astigmatism_y * geometry.bin_sin2
     defocus = (surface @ change.nodes)[:, None] + astigmatism[None, :]
-    return jnp.pi * wavelength * geometry.bin_k2[None, :] * defocus + change.phase
+    return phase_per_defocus(geometry.bin_k2[None, :], wavelength) * defocus + change.phase
 
 
 def log_likelihood(
@@ -141,13 +138,16 @@ def log_likelihood(
     surface: jax.Array,
     wavelength: jax.Array,
 ) -> jax.Array:
-    """Agreement Σ -a·Re[D·e^{-2iδ}] of the demodulated spectrum [P, bins] with rings of amplitude [P, bins] after a change of the estimate."""
+    """Agreement Σ -a·Re[D·e^{-2iδ}] of the demodulated spectrum D [P, bins] with rings after a change of the estimate.
+
+    `amplitude` [P, bins] is a, δ the phase error of the change.
+    """
     error = phase_error(change, geometry, surface, wavelength)
     real, imaginary = jnp.real(demodulated), jnp.imag(demodulated)
     return -jnp.sum(amplitude * (real * jnp.cos(2 * error) + imaginary * jnp.sin(2 * error)))
 
 
-@partial(jax.jit, static_argnames=("fit_phase", "fit_astigmatism", "iterations"))
+@partial(jax.jit, static_argnames=("fit_phase",))
 def improve(
     demodulated: jax.Array,
     amplitude: jax.Array,
@@ -159,27 +159,19 @@ def improve(
     wavelength: jax.Array,
     *,
     fit_phase: bool,
-    fit_astigmatism: bool = True,
-    iterations: int = 10,
-) -> tuple[Parameters, jax.Array]:
-    """Newton steps (expected curvature, step halving) from `start`; returns the parameters and their covariance.
+) -> Parameters:
+    """Parameters after Newton steps (expected curvature, step halving) from `start`.
 
-    `prior` [G, G] is the inverse covariance of the nodes' off-plane part in 1/Å². Covariance order: astigmatism x, y, phase, nodes.
+    `prior` [G, G] is the inverse covariance of the nodes' deviation from a plane, in 1/Å².
     """
-    scale = 1.0 / (
-        jnp.pi * wavelength * jnp.max(geometry.bin_k2)
-    )  # Å of defocus that make one radian at the band's end
+    # Å of defocus that make one radian at the band's end.
+    scale = 1.0 / phase_per_defocus(jnp.max(geometry.bin_k2), wavelength)
 
     def unpack(vector: jax.Array) -> Parameters:
         return Parameters(vector[0] * scale, vector[1] * scale, vector[2], vector[3:] * scale)
 
-    free = jnp.concatenate(
-        [
-            jnp.full(2, 1.0 if fit_astigmatism else 0.0),
-            jnp.full(1, 1.0 if fit_phase else 0.0),
-            jnp.ones(start.nodes.shape[0]),
-        ]
-    )
+    phase_is_free = jnp.full(1, 1.0 if fit_phase else 0.0)
+    free = jnp.concatenate([jnp.ones(2), phase_is_free, jnp.ones(start.nodes.shape[0])])
 
     def objective(vector: jax.Array) -> jax.Array:
         change = unpack(vector * free)
@@ -187,18 +179,39 @@ def improve(
         likelihood = log_likelihood(change, demodulated, amplitude, geometry, surface, wavelength) / variance
         return likelihood - 0.5 * nodes @ prior @ nodes
 
-    # Expected curvature: the phase error is linear in the parameters, so each patch adds Tᵀ M T with a 4×4 M over its bins.
-    rise = jnp.pi * wavelength * geometry.bin_k2 * scale
+    curvature = _expected_curvature(amplitude, variance, geometry, surface, wavelength, scale, free)
+    curvature = curvature.at[3:, 3:].add(prior * scale**2)
+    ridge = 1e-6 * jnp.trace(curvature) / curvature.shape[0] + 1e-12
+    curvature = curvature + jnp.diag(ridge + (1 - free) * (1 + ridge))
+    change = unpack(_newton(objective, curvature, free) * free)
+    return Parameters(*(a + b for a, b in zip(start, change, strict=True)))
+
+
+def _expected_curvature(
+    amplitude: jax.Array,
+    variance: jax.Array,
+    geometry: Geometry,
+    surface: jax.Array,
+    wavelength: jax.Array,
+    scale: jax.Array,
+    free: jax.Array,
+) -> jax.Array:
+    """Curvature [3 + G, 3 + G] of the likelihood in the scaled parameters.
+
+    The phase error is linear in the parameters, so each patch adds Tᵀ M T with a 4×4 matrix M over its bins.
+    """
+    rise = phase_per_defocus(geometry.bin_k2, wavelength) * scale
     rows = jnp.stack([rise * geometry.bin_cos2, rise * geometry.bin_sin2, jnp.ones_like(rise), rise])
     moments = jnp.einsum("ib,jb,pb->pij", rows, rows, 2 * geometry.number[None] * jnp.square(amplitude)) / variance
     patches, nodes = surface.shape
     head = jnp.broadcast_to(jnp.eye(4, 3)[None], (patches, 4, 3))
     tail = jnp.zeros((patches, 4, nodes)).at[:, 3, :].set(surface)
     design = jnp.concatenate([head, tail], axis=2) * free
-    curvature = jnp.einsum("pia,pij,pjb->ab", design, moments, design)
-    curvature = curvature.at[3:, 3:].add(prior * scale**2)
-    ridge = 1e-6 * jnp.trace(curvature) / curvature.shape[0] + 1e-12
-    curvature = curvature + jnp.diag(ridge + (1 - free) * (1 + ridge))
+    return jnp.einsum("pia,pij,pjb->ab", design, moments, design)
+
+
+def _newton(objective: Callable[[jax.Array], jax.Array], curvature: jax.Array, free: jax.Array) -> jax.Array:
+    """The vector that ten damped Newton steps from zero reach; a step that lowers the objective is not taken."""
     gradient = jax.grad(objective)
 
     def step(
@@ -216,11 +229,8 @@ def improve(
         ), None
 
     origin = jnp.zeros_like(free)
-    (best, _, _), _ = jax.lax.scan(step, (origin, objective(origin), jnp.float32(0.0)), None, length=iterations)
-    change = unpack(best * free)
-    units = jnp.concatenate([jnp.full(2, scale), jnp.ones(1), jnp.full(nodes, scale)]) * free
-    covariance = jnp.linalg.inv(curvature) * units[:, None] * units[None, :]
-    return Parameters(*(a + b for a, b in zip(start, change, strict=True))), covariance
+    (best, _, _), _ = jax.lax.scan(step, (origin, objective(origin), jnp.float32(0.0)), None, length=NEWTON_STEPS)
+    return best
 
 
 @partial(jax.jit, static_argnames=("steps",))
@@ -234,13 +244,14 @@ def scan_planes(
     *,
     steps: int = 15,
 ) -> jax.Array:
-    """The best plane of defocus changes over the field by exhaustive search: (offset, slope x, slope y) in Å, slopes from edge to edge.
+    """The best plane of defocus over the field by exhaustive search: (offset, slope x, slope y), Å from edge to edge.
 
-    `places` [P, 2] are (y, x) in [-0.5, 0.5]; slopes up to ±`reach`. A start for `improve`, whose own reach is half a ring.
+    `places` [P, 2] are (y, x) in [-0.5, 0.5]; slopes up to ±`reach`. A start for `improve`, whose own reach is half a
+    ring.
     """
     samples = 161
     trial = jnp.linspace(-1.25 * reach, 1.25 * reach, samples)
-    turn = -2 * jnp.pi * wavelength * geometry.bin_k2[:, None] * trial[None, :]
+    turn = -2 * phase_per_defocus(geometry.bin_k2[:, None], wavelength) * trial[None, :]
     basis = jax.lax.complex(jnp.cos(turn), jnp.sin(turn))
     table = -jnp.real((demodulated * amplitude) @ basis)  # [P, samples]
     slope = jnp.linspace(-1.0, 1.0, steps) * reach

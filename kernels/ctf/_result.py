@@ -13,7 +13,10 @@ from warpcore.kernels.image import spline_basis
 
 @dataclass(frozen=True)
 class DefocusSurface:
-    """Defocus over the field: `dims` nodes along (x, y), spread from edge to edge, `values_um` rows of x (µm), plane tilt and axis in degrees."""
+    """Defocus over the field, in µm, at `dims` nodes along (x, y) from edge to edge; `values_um` holds rows of x.
+
+    Tilt and axis of its plane are in degrees, None for fewer than two nodes a side.
+    """
 
     dims: tuple[int, int]
     values_um: tuple[float, ...]
@@ -21,7 +24,7 @@ class DefocusSurface:
     tilt_axis_degrees: float | None = None
 
     def um_at(self, x_fraction: npt.ArrayLike, y_fraction: npt.ArrayLike) -> np.ndarray:
-        """Defocus in µm at fractional positions [N] of the field (0 to 1, edge to edge): natural cubic splines through the nodes."""
+        """Defocus in µm at positions [N] of the field, 0 to 1, by natural cubic splines through the nodes."""
         columns, rows = self.dims
         nodes = np.reshape(self.values_um, (rows, columns))
         along_y = spline_basis(rows, np.asarray(y_fraction, np.float64))
@@ -33,11 +36,12 @@ class DefocusSurface:
 class CtfFit:
     """A fitted CTF. Where `failure` gives a reason, the numbers are the best guess and not to be relied on.
 
-    Defoci U ≥ V in Å (underfocus positive); `angle_degrees` of U from +x towards +y of the array, in (-90, 90]; phase shift in degrees;
-    `figure_of_merit` cross-correlation of spectrum and model; `resolution_angstrom` up to where they agree (None: nowhere);
-    `curves` lists along frequency: `frequency` (1/Å), `spectrum`, `background`, `scale` (power), `model` (CTF²), `quality`;
-    `source` whose spectra were fitted (`sum` of all frames, or `frames`); `ice_ring` relative excess at 3.7 Å;
-    `ice_thickness` in no unit, in proportion to the thickness within one session (`ctf_quality.relative_thickness`); `diagnostic` a centred 2D picture, left half data, right half model.
+    Defoci U ≥ V in Å (underfocus positive); `angle_degrees` of U from +x towards +y of the array, in (-90, 90]; phase
+    shift in degrees; `figure_of_merit` cross-correlation of spectrum and model; `resolution_angstrom` up to where they
+    agree (None: nowhere); `curves` lists along frequency: `frequency` (1/Å), `spectrum`, `background`, `scale` (power),
+    `model` (CTF²), `quality`; `source` whose spectra were fitted (`sum` of all frames, or `frames`); `ice_ring`
+    relative excess at 3.7 Å; `ice_thickness` in no unit, in proportion to the thickness within one session
+    (`_quality.relative_thickness`); `diagnostic` a centred 2D picture, left half data, right half model.
     """
 
     defocus_u_angstrom: float
@@ -76,7 +80,7 @@ class CtfFit:
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> CtfFit:
-        """The inverse of `to_dict`; the picture is empty. Raises KeyError or TypeError where fields are missing or unknown."""
+        """The inverse of `to_dict`; its picture is empty. Raises KeyError or TypeError for missing or extra fields."""
         surface = dict(raw["grid"])
         surface["dims"] = tuple(surface["dims"])
         surface["values_um"] = tuple(surface["values_um"])

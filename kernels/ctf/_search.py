@@ -1,9 +1,9 @@
 """Search of defocus, astigmatism and phase shift over their whole range, so that no wrong ring order is taken.
 
-The spectrum is binned by direction and frequency. For each defocus a template cos 2χ, freed of what a smooth background could
-explain, is correlated with each direction's profile in a few frequency bands; an astigmatic candidate sums the directions each
-at its own defocus. Bands have their own ring amplitude, which must be positive, and their own residual, so that neither a
-strong low-frequency misfit nor a noisy end decides alone: score = Σ_bands -½ n ln(1 - correlation²).
+The spectrum is binned by direction and frequency. For each defocus a template cos 2χ, freed of what a smooth background
+could explain, is correlated with each direction's profile in a few frequency bands; an astigmatic candidate sums the
+directions each at its own defocus. Bands have their own ring amplitude, which must be positive, and their own residual,
+so that neither a strong low-frequency misfit nor a noisy end decides alone: score = Σ_bands -½ n ln(1 - correlation²).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from warpcore.kernels.ctf._model import Optics, aberration_phase, phase_per_defocus
 from warpcore.kernels.ctf._spectra import Band
 
 SECTORS = 24
@@ -32,7 +33,7 @@ class Candidate(NamedTuple):
 
 @lru_cache(maxsize=16)
 def spline_basis(knots: int, samples: int) -> np.ndarray:
-    """Cubic B-splines over [0, 1] with `knots` functions at `samples` evenly spaced places, float64 [samples, knots]."""
+    """`knots` cubic B-splines over [0, 1] at `samples` evenly spaced places, float64 [samples, knots]."""
     from scipy.interpolate import BSpline
 
     degree = min(3, knots - 1)
@@ -42,7 +43,7 @@ def spline_basis(knots: int, samples: int) -> np.ndarray:
 
 
 class Polar(NamedTuple):
-    """A spectrum by direction and frequency: means [A, R], counts [A, R], mean squared frequency of each ring [R] in 1/Å²."""
+    """A spectrum by direction and ring: means [A, R], counts [A, R], mean squared frequencies [R] in 1/Å²."""
 
     mean: np.ndarray
     number: np.ndarray
@@ -51,7 +52,10 @@ class Polar(NamedTuple):
 
 @lru_cache(maxsize=16)
 def polar_bins(pixels: Band, rings: int, sectors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bin number (sector · rings + ring, rings even in k) of each frequency, counts [sectors, rings], mean k² of each ring [rings]."""
+    """Bin number of each frequency, counts [sectors, rings], mean k² [rings].
+
+    Bins are numbered sector · rings + ring; rings are even in k.
+    """
     low, high = float(pixels.k.min()), float(pixels.k.max()) * (1 + 1e-6)
     ring = np.minimum((pixels.k - low) / (high - low) * rings, rings - 1).astype(np.int64)
     sector = np.minimum(pixels.azimuth / np.pi * sectors, sectors - 1).astype(np.int64)
@@ -83,8 +87,8 @@ def score_table(
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Correlations of each direction with each defocus in each band.
 
-    Returns c [A, D, B] complex (template e^{-2iχ} without background), its norms [D, B] real and [D, B] complex (the part that turns
-    with the phase), and the energy [B] of the data.
+    Returns c [A, D, B] complex (template e^{-2iχ} without background), its norms [D, B] real and [D, B] complex (the
+    part that turns with the phase), and the energy [B] of the data.
     """
     weight = jnp.sum(count, axis=0)
     # Projections off the background, weighted by the number of frequencies in each ring.
@@ -92,7 +96,7 @@ def score_table(
     solve = jnp.linalg.inv(gram + 1e-6 * jnp.trace(gram) / gram.shape[0] * jnp.eye(gram.shape[0]))
     radial = jnp.sum(mean * count, axis=0) / jnp.maximum(weight, 1)
     data = mean - basis @ (solve @ (basis.T @ (weight * radial)))
-    chi = jnp.pi * wavelength * k2 * (defoci[:, None] - 0.5e7 * cs * wavelength**2 * k2)
+    chi = aberration_phase(k2, defoci[:, None], wavelength, cs)
     pure = jnp.exp(-2j * chi)
     template = pure
     template = template - ((template * weight) @ basis.astype(template.dtype)) @ (solve @ basis.T).astype(
@@ -108,7 +112,7 @@ def score_table(
     weighted = (data * count)[:, None, :] * hats[None]
     c = jnp.einsum("abr,dr->adb", weighted.astype(template.dtype), template)
     share = weight * hats
-    # Sizes are those of the whole template: one that is mostly background (a ring or less) must not win by what little is left of it.
+    # The norm of the whole template: one that is mostly background (a ring or less) must not win by its small rest.
     norm = jnp.einsum("br,dr->db", share, jnp.square(jnp.abs(pure)))
     twist = jnp.einsum("br,dr->db", share.astype(pure.dtype), pure**2)
     energy = jnp.einsum("abr,ar->b", weighted, data)
@@ -123,7 +127,7 @@ def astigmatic_scores(
     *,
     bins: jax.Array | int,
 ) -> jax.Array:
-    """Scores [F, S, D] of each phase (F, radians), astigmatism (S: whole-step shifts [S, A] of each direction) and defocus."""
+    """Scores [F, S, D] of phases [F] in radians, astigmatisms (`shifts` [S, A], whole steps a direction) and defoci."""
     c, norm, twist, energy = table
     directions, count, _ = c.shape
     places = jnp.arange(count)
@@ -149,7 +153,7 @@ def astigmatic_scores(
 
 @lru_cache(maxsize=16)
 def astigmatism_shifts(step: float, largest: float, sectors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Trial astigmatisms: half differences in Å [S], angles in radians [S], and whole-step shifts of each sector [S, A]."""
+    """Trial astigmatisms: half differences in Å [S], angles in radians [S], whole-step shifts by sector [S, A]."""
     azimuth = (np.arange(sectors) + 0.5) / sectors * np.pi
     halves, angles = [0.0], [0.0]
     size = 2 * step
@@ -165,8 +169,7 @@ def astigmatism_shifts(step: float, largest: float, sectors: int) -> tuple[np.nd
 def search(
     polar: Polar,
     *,
-    wavelength: float,
-    cs_mm: float,
+    optics: Optics,
     defocus_min: float,
     defocus_max: float,
     phases: np.ndarray,
@@ -175,9 +178,12 @@ def search(
     keep: int = 4,
     astigmatism_max: float = 4000.0,
 ) -> list[Candidate]:
-    """The best distinct candidates over the range, best first; defoci in Å, `phases` in radians (with asin of the amplitude contrast)."""
+    """The best distinct candidates over the range, best first.
+
+    Defoci in Å; `phases` in radians, with asin of the amplitude contrast.
+    """
     k2_max = float(polar.k2.max())
-    step = 0.6 / (np.pi * wavelength * k2_max)
+    step = 0.6 / phase_per_defocus(k2_max, optics.wavelength_angstrom)
     count = max(8, int(np.ceil((defocus_max - defocus_min) / step)) + 1)
     defoci = np.linspace(defocus_min, defocus_max, count).astype(np.float32)
     step = float(defoci[1] - defoci[0])
@@ -187,8 +193,8 @@ def search(
         jnp.asarray(polar.number),
         jnp.asarray(polar.k2),
         jnp.asarray(defoci),
-        jnp.float32(wavelength),
-        jnp.float32(cs_mm),
+        jnp.float32(optics.wavelength_angstrom),
+        jnp.float32(optics.cs_mm),
         jnp.asarray(basis),
         bands=bands,
     )
@@ -213,6 +219,6 @@ def _distinct(
             break
         s = int(np.argmax(scores[f, :, d]))
         found.append(Candidate(float(defoci[d]), float(half[s]), float(angle[s]), float(phases[f]), float(best[f, d])))
-        # A neighbouring ring order is several steps away; what is nearer is the same hill.
+        # A neighbouring ring order is several steps away; nearer values belong to the same peak.
         best[:, max(0, d - 4) : d + 5] = -np.inf
     return found

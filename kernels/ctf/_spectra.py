@@ -1,7 +1,7 @@
 """Power spectra of overlapping patches, and the geometry of the frequencies that a fit looks at.
 
-A patch covers the same stretch of specimen whatever the pixel: its size in pixels follows from a length in Å, and only the
-frequencies up to a limit are kept. That equals resampling (Fourier cropping) without a second transform.
+A patch covers the same stretch of specimen whatever the pixel: its size in pixels follows from a length in Å, and only
+the frequencies up to a limit are kept. That equals resampling (Fourier cropping) without a second transform.
 """
 
 from __future__ import annotations
@@ -18,27 +18,29 @@ from scipy.fft import next_fast_len
 
 from warpcore.kernels.ctf._masking import without_bodies
 
-# Transforms on the CPU are bit-equal from run to run only where each thread gets whole vectors of lines, so line counts are multiples of this.
+# Transforms on the CPU are bit-equal from run to run only where each thread gets whole vectors of lines, so line counts
+# are multiples of this.
 LINES = 64
-# A frequency of the mean over patches may have this much more power than its ring; noise reaches 4 times in nine patches.
+# A frequency of the mean over patches may have this many times the power of its ring; noise reaches 4 times in nine
+# patches.
 STREAK = 4.0
 
 
 @dataclass(frozen=True, eq=False)
 class Band:
-    """Frequencies of an n×n patch between two limits, half a plane without the two axes (fixed-pattern noise sits there).
+    """Frequencies of an n×n patch between two limits: half a plane without its axes, where fixed-pattern noise sits.
 
-    They are held bin by bin, sectors × rings even in k² (so bins have nearly equal areas), each padded to the fullest one:
-    all arrays are [bins, capacity], and a sum over a bin is a sum over the last axis. `index` points into the cropped
-    half-plane [2·limit+1, limit+1] (rows ky = -limit..limit, columns kx = 0..limit); `weight` is 1, or 0 for padding;
-    `k2` in 1/Å²; `cos2`, `sin2` of twice the azimuth, which runs from +x towards +y. `step` is the frequency step in 1/Å.
+    They are held bin by bin, sectors × rings even in k² (so bins have nearly equal areas), each padded to the fullest
+    one: all arrays are [bins, capacity], and a sum over a bin is a sum over the last axis. `index` points into the
+    cropped half-plane [2·limit+1, limit+1] (rows ky = -limit..limit, columns kx = 0..limit); `weight` is 1, or 0 for
+    padding; `k2` in 1/Å²; `cos2`, `sin2` of twice the azimuth, which runs from +x towards +y. `step` is the frequency
+    step in 1/Å.
     """
 
     size: int
     limit: int
     step: float
     sectors: int
-    rings: int
     index: np.ndarray
     weight: np.ndarray
     k2: np.ndarray
@@ -60,7 +62,7 @@ class Band:
 def band(
     size: int, pixel_size_angstrom: float, k_min: float, k_max: float, limit: int, sectors: int = 16, rings: int = 24
 ) -> Band:
-    """The band of an n×n patch from `k_min` to `k_max` (1/Å); `limit` is the half-width in steps of the half-plane it points into."""
+    """The band of an n×n patch from `k_min` to `k_max`, 1/Å; `limit` is the half-width of its half-plane, in steps."""
     step = 1.0 / (size * pixel_size_angstrom)
     row, column = np.meshgrid(np.arange(-limit, limit + 1), np.arange(limit + 1), indexing="ij")
     k2 = (row**2 + column**2) * step**2
@@ -87,7 +89,6 @@ def band(
         limit=limit,
         step=step,
         sectors=sectors,
-        rings=rings,
         index=padded(flat, int(flat[0]), np.int32),
         weight=padded(np.ones(number.size), 0, np.float32),
         k2=padded(k2, float(k2[0]), np.float32),
@@ -97,7 +98,7 @@ def band(
 
 
 def patch_size(length_angstrom: float, pixel_size_angstrom: float, shape: tuple[int, int]) -> int:
-    """Pixels of a patch that covers about `length_angstrom`: a multiple of 64 (see `patch_power`), quick to transform, within the image."""
+    """Pixels of a patch that covers about `length_angstrom`: a multiple of 64, quick to transform, within the image."""
     wanted = max(1, round(length_angstrom / pixel_size_angstrom / LINES))
     most = max(1, min(shape) // LINES)
     return LINES * min((m for m in range(1, most + 1) if next_fast_len(m) == m), key=lambda m: abs(m - wanted))
@@ -127,10 +128,10 @@ def taper(size: int, flat: float = 0.5) -> np.ndarray:
 def patch_power(
     image: jax.Array, limits: jax.Array, origins: jax.Array, window: jax.Array, *, size: int, limit: int
 ) -> jax.Array:
-    """Power of each tapered patch, its plane taken off: float32 [P, 2·limit+1, limit+1], |F|²/n² in squared image units.
+    """Power |F|²/n² of each tapered patch less its plane: float32 [P, 2·limit+1, limit+1], squared image units.
 
-    `image` [H, W] float32, cut to `limits` (least, middle, largest; what is not finite becomes the middle), `origins` [P, 2], `window`
-    [size]; frequencies -limit..limit (rows) and 0..limit (columns).
+    `image` [H, W] float32, cut to `limits` (least, middle, largest; non-finite pixels become the middle), `origins`
+    [P, 2], `window` [size]; frequencies -limit..limit (rows) and 0..limit (columns).
     """
     columns = -(-(limit + 1) // LINES) * LINES
     along = jnp.linspace(-1.0, 1.0, size)
@@ -166,9 +167,9 @@ def centred_plane(half: np.ndarray) -> np.ndarray:
 
 
 def clip_limits(image: jax.Array) -> np.ndarray:
-    """Least, middle and largest value [3] that an image [H, W] may have in a transform: six robust deviations around the median.
+    """Least, middle and largest value [3] of pixels of an image [H, W]: six robust deviations around the median.
 
-    Hot pixels and what is far darker or brighter than the rest would else outshine everything in the spectrum.
+    Hot pixels and other outliers would otherwise dominate the spectrum.
     """
     step_y, step_x = (max(1, n // 256) for n in image.shape)
     sample = np.asarray(image[::step_y, ::step_x], np.float64)
@@ -183,8 +184,11 @@ def clip_limits(image: jax.Array) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class PatchSpectra:
-    """Power of the patches of one image, or its mean over several: `power` [P, 2·limit+1, limit+1], `centres` [P, 2] (y, x in [0, 1] of the
-    field), pixels of a patch, Å of a pixel and of the field (y, x), dose in e⁻/Å² of one image (None: not known), and what the images are."""
+    """Power of the patches of one image, or its mean over several: `power` [P, 2·limit+1, limit+1].
+
+    `centres` [P, 2] are (y, x) in [0, 1] of the field, `size` the pixels of a patch; Å of a pixel and of the field (y,
+    x); `dose` in e⁻/Å² of one image (None: not known); `source` names the images.
+    """
 
     power: jax.Array
     centres: np.ndarray
@@ -196,9 +200,9 @@ class PatchSpectra:
 
     @cached_property
     def mean(self) -> np.ndarray:
-        """Mean power [2·limit+1, limit+1]; patches that are far stronger than the others (an edge, contamination) count for less.
+        """Mean power [2·limit+1, limit+1]; far stronger patches (an edge, contamination) count for less.
 
-        What stands out from its ring even so, the streak of an edge, is cut off; a spectrum that comes as one stays as it is.
+        What still stands out from its ring, the streak of an edge, is cut off. A single spectrum is not changed.
         """
         limit = self.power.shape[2] - 1
         y, x = np.meshgrid(np.arange(-limit, limit + 1), np.arange(limit + 1), indexing="ij")

@@ -43,12 +43,13 @@ def sum_frames(frames: npt.NDArray[np.generic]) -> FrameSums:
 def find_defects(
     frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating] | None, sums: FrameSums | None = None
 ) -> BoolArray:
-    """Hot and dead pixels of a movie [F, H, W]: [H, W], True where defect; what the gain marks (zero) is included.
+    """Hot and dead pixels of a movie [F, H, W]: [H, W], True where defect; zeros of the gain are included.
 
-    A pixel is hot or dead where its count, summed over all frames, leaves what its 24 neighbours say by more than 7 standard deviations (of the
-    larger of the counting statistics and the spread seen), to the same side in both halves of the movie: specimen and cosmic hits do not stay
-    isolated in one pixel over a drifting movie. One without counts where 20 are expected is dead. One frame: nothing can be told, only the gain's defects are returned.
-    `sums`: those of `sum_frames`, where they are there already.
+    A pixel is hot or dead where its count over all frames differs from that of its 24 neighbours by more than 7
+    standard deviations, to the same side in both halves of the movie: specimen and cosmic hits do not stay in one pixel
+    of a drifting movie. The deviation is the larger of counting statistics and the spread among neighbours. A pixel
+    without counts where 20 are expected is dead. One frame shows nothing: then only the gain's defects are returned.
+    `sums` are those of `sum_frames`, if they were made before.
     """
     count, height, width = frames.shape
     marked = gain_defects(gain)
@@ -59,7 +60,7 @@ def find_defects(
     sums = sums or sum_frames(frames)
     first, second = sums.first * factor, sums.second * factor
     found = mask
-    # A hot pixel inflates its neighbours' spread and hides others beside it: looked at again without those known, while that finds more.
+    # A hot pixel inflates the spread among its neighbours and hides others: the search is repeated without those found.
     for _ in range(_LOOKS):
         more = np.asarray(_outliers(first, second, jnp.asarray(~found)))
         if not more.any():
@@ -118,7 +119,7 @@ def _outliers(first: jax.Array, second: jax.Array, good: jax.Array) -> jax.Array
 
 @dataclass(frozen=True, eq=False)
 class Repair:
-    """Which pixels are replaced, and from where: `targets` [n, 2] (y, x), `sources` [n, 16, 2], candidates near each target."""
+    """Pixels to replace, `targets` [n, 2] (y, x), and candidates near each of them, `sources` [n, 16, 2]."""
 
     targets: IntArray
     sources: IntArray
@@ -129,8 +130,11 @@ class Repair:
             frames[:, self.targets[:, 0], self.targets[:, 1]] = self.values(frames, first_frame)
 
     def values(self, frames: npt.NDArray[np.generic], first_frame: int = 0) -> npt.NDArray[np.generic]:
-        """What stands in for each defect in each frame, [F, n]: each frame takes another candidate, by a fixed rule, so noise stays
-        independent from frame to frame and equal input gives equal output."""
+        """What stands in for each defect in each frame, [F, n].
+
+        Each frame takes another candidate, by a fixed rule: noise stays independent from frame to frame, and equal
+        input gives equal output.
+        """
         pixel, frame = np.arange(len(self.targets)), np.arange(len(frames))[:, None]
         source = self.sources[pixel, (pixel * 7 + (first_frame + frame) * 5) % self.sources.shape[1]]
         return np.asarray(frames[frame, source[..., 0], source[..., 1]])

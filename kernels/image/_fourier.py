@@ -1,7 +1,7 @@
 """The one place that knows the FFT convention.
 
-Images are `[..., y, x]`; transforms are unnormalised `rfft2` (half plane, kx ≥ 0, DC at [0, 0]); frequencies are in 1/Å.
-An image whose content is displaced by (dx, dy) has its transform multiplied by exp(-2πi (kx dx + ky dy)).
+Images are `[..., y, x]`; transforms are unnormalised `rfft2` (half plane, kx ≥ 0, DC at [0, 0]); frequencies are in
+1/Å. An image whose content is displaced by (dx, dy) has its transform multiplied by exp(-2πi (kx dx + ky dy)).
 """
 
 from __future__ import annotations
@@ -22,39 +22,13 @@ def frequencies(height: int, width: int, pixel_size_angstrom: float) -> tuple[Fl
     return ky, kx
 
 
-def radial_frequency(height: int, width: int, pixel_size_angstrom: float) -> FloatArray:
-    """|k| [height, width//2 + 1] of `rfft2`, 1/Å."""
-    ky, kx = frequencies(height, width, pixel_size_angstrom)
-    return np.sqrt(ky * ky + kx * kx)
-
-
 def even_size(size: int, binning: float) -> int:
     """Size after binning by that factor (pixels per pixel): even, never larger than `size / binning`, at least 2."""
     return max(2, int(size / binning / 2 + 1e-6) * 2) if binning > 1 else size
 
 
-def crop_transform(transform: Array, height: int, width: int, new_height: int, new_width: int) -> Array:
-    """Central part of an `rfft2` [..., height, width//2 + 1] that is the `rfft2` of the image at [new_height, new_width].
-
-    Scaled so that the image's mean stays; the unpaired Nyquist row and column of an even new size are set to zero,
-    since their sign is lost. Sizes equal: returned as it is.
-    """
-    if (height, width) == (new_height, new_width):
-        return transform
-    positive, negative = (new_height + 1) // 2, new_height // 2
-    columns = new_width // 2 + 1
-    rows = jnp.concatenate(
-        [transform[..., :positive, :columns], transform[..., height - negative :, :columns]], axis=-2
-    )
-    if new_height % 2 == 0 and new_height < height:
-        rows = rows.at[..., negative, :].set(0)
-    if new_width % 2 == 0 and new_width < width:
-        rows = rows.at[..., :, columns - 1].set(0)
-    return rows * np.float32(new_height * new_width / (height * width))
-
-
 LINES = 64
-"""Transforms on the CPU are bit-equal from run to run, whatever else runs, only where each thread gets whole vectors of lines."""
+"""Only transforms of multiples of this many lines have the same bits in every run on the CPU, whatever else runs."""
 
 
 def rfft2(images: Array, size: tuple[int, int] | None = None) -> Array:
@@ -85,10 +59,11 @@ def _whole_lines(array: Array, axis: int) -> Array:
 
 
 def moved_back(real: Array, imaginary: Array, kx: Array, ky: Array, shifts: Array) -> tuple[Array, Array]:
-    """Coefficients [F, Y, X] times exp(2πi k·shift): contents displaced by `shifts` [F, 2] (x, y) put back; kx [X], ky [Y] in 1 / their unit.
+    """Coefficients [F, Y, X] times exp(2πi k·shift): content that `shifts` [F, 2] (x, y) displaced is moved back.
 
-    The phase is a product of one along x and one along y, far cheaper than sine and cosine of each; real and imaginary part are apart, since
-    XLA on a CPU does not vectorise complex numbers.
+    kx [X] and ky [Y] are in 1 / the unit of the shifts.
+    The phase is a product of one along x and one along y, far cheaper than sine and cosine of each; real and imaginary
+    part are apart, since XLA on a CPU does not vectorise complex numbers.
     """
     x, y = (2 * np.float32(np.pi)) * shifts[:, :1] * kx, (2 * np.float32(np.pi)) * shifts[:, 1:] * ky
     cos_x, sin_x = jnp.cos(x)[:, None, :], jnp.sin(x)[:, None, :]

@@ -12,8 +12,11 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def multiplicative_gain(gain: npt.NDArray[np.floating] | None, height: int, width: int) -> FloatArray:
-    """The factor of each pixel [height, width], float32: 1 without a gain; zero or non-finite pixels (defects) get 1, as their
-    counts are replaced by those of neighbours. Raises ValueError with both sizes where the gain does not fit."""
+    """The factor of each pixel [height, width], float32; 1 without a gain.
+
+    Zero or non-finite pixels are defects and get 1, since counts of neighbours replace theirs. Raises ValueError with
+    both sizes where the gain does not fit.
+    """
     if gain is None:
         return np.ones((height, width), np.float32)
     if gain.shape != (height, width):
@@ -30,7 +33,7 @@ def gain_defects(gain: npt.NDArray[np.floating] | None) -> BoolArray | None:
 
 
 def all_defects(gain: npt.NDArray[np.floating] | None, defects: BoolArray | None) -> BoolArray | None:
-    """What the gain marks and what the map marks, together; None where there is neither."""
+    """Pixels that the gain or the map marks as defect; None without both."""
     marked = gain_defects(gain)
     if marked is None or defects is None:
         return defects if marked is None else marked

@@ -1,4 +1,4 @@
-"""Which of the eight orientations of a gain reference belongs to movies: the one whose pattern their raw counts show."""
+"""Which of its eight orientations a gain reference needs: the one whose pattern the movies' raw counts show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 T = TypeVar("T", bound=np.generic)
 
-_WINDOW_PX = 9  # what is coarser than this is illumination and specimen, not the camera's pixels
+_WINDOW_PX = 9  # coarser variation is illumination and specimen, not the camera's pixels
 _SIDE_PX = 1024  # the middle of the field says enough, and costs the same (half a second) for every camera
 _LEAST_SIDE_PX = 64
 _BLOCK_PX = 32
@@ -26,7 +26,7 @@ _BLURRED = 0.15
 
 @dataclass(frozen=True, order=True)
 class Orientation:
-    """Columns reversed (`flip_x`), then rows reversed (`flip_y`), then axes swapped (`transpose`), as the settings of a gain say."""
+    """Columns reversed (`flip_x`), then rows reversed (`flip_y`), then axes swapped (`transpose`), as in settings."""
 
     flip_x: bool
     flip_y: bool
@@ -53,7 +53,10 @@ ORIENTATIONS = tuple(
 
 @dataclass(frozen=True)
 class Match:
-    """How much of the gain's pattern the counts show in one orientation: 1 all of it, 0 nothing, -1 its inverse; with its standard error."""
+    """The share of the gain's pattern that the counts show in one orientation, with its standard error.
+
+    1 is all of it, 0 nothing, -1 its inverse.
+    """
 
     orientation: Orientation
     share: float
@@ -62,9 +65,13 @@ class Match:
 
 @dataclass(frozen=True)
 class GainMatches:
-    """`matches` for each orientation that fits the movie's size. `verdict`: `found` (`best` is the gain's orientation), `inverse` (the same, of
-    a gain in the other sense), `same` (it looks alike in several orientations, `best` among them), `absent` (in none), `flat` (the gain has no
-    pattern), `faint` (too few counts to tell; `best` None). `pattern`: its relative standard deviation; `counts`: a pixel, summed."""
+    """`matches` for each orientation that fits the movie's size, and the verdict on them.
+
+    `verdict`: `found` (`best` is the gain's orientation), `inverse` (the same for a gain in the other sense), `same`
+    (the pattern is alike in several orientations, `best` among them), `absent` (in none), `flat` (the gain has no
+    pattern), `faint` (too few counts to tell; `best` is None). `pattern` is the gain's relative standard deviation,
+    `counts` the summed counts of a pixel.
+    """
 
     matches: tuple[Match, ...]
     verdict: str
@@ -98,16 +105,18 @@ def centre(image: npt.NDArray[T], side_px: int = _SIDE_PX) -> npt.NDArray[T]:
 def match_gain(
     counts: npt.NDArray[np.floating], multiplier: npt.NDArray[np.floating], defects: BoolArray | None = None
 ) -> GainMatches:
-    """Hold the pattern of a gain, in its eight orientations, against raw counts [H, W], summed over frames and movies (no gain applied).
+    """Compare a gain's pattern in eight orientations with raw counts [H, W] summed over frames and movies.
 
-    `multiplier` [H, W] or [W, H]: what counts are multiplied by; not positive or `defects` (of its shape): left out. Pixels count by what they
-    deviate from their 9 x 9 neighbourhood, where the expected deviation is counts x (sensitivity / mean sensitivity around - 1), sensitivity being
-    1 / multiplier: the share is the slope of that regression, its error comes from blocks of 32 px, so that neither specimen nor detector
-    noise needs a model. Raises ValueError where the gain fits in no orientation or the field is below 64 px.
+    `multiplier` [H, W] or [W, H]: what counts are multiplied by; not positive or `defects` (of its shape): left out.
+    A pixel's deviation from its 9 x 9 neighbourhood is compared with the expected one, counts x
+    (sensitivity / mean sensitivity around - 1), sensitivity being 1 / multiplier: the share is the slope of that
+    regression, its error comes from blocks of 32 px, so that neither specimen nor detector noise needs a model. Raises
+    ValueError where the gain fits in no orientation or the field is below 64 px.
     """
     if counts.shape not in (multiplier.shape, multiplier.shape[::-1]):
         raise ValueError(
-            f"the gain is {multiplier.shape[1]} x {multiplier.shape[0]} px (x, y), the movie {counts.shape[1]} x {counts.shape[0]}"
+            f"the gain is {multiplier.shape[1]} x {multiplier.shape[0]} px (x, y), "
+            f"the movie {counts.shape[1]} x {counts.shape[0]}"
         )
     counts = np.asarray(centre(counts), np.float32)
     if min(counts.shape) < _LEAST_SIDE_PX:
@@ -132,7 +141,8 @@ def _pattern(multiplier: FloatArray, defects: BoolArray | None) -> tuple[FloatAr
     sensitivity = np.where(usable, 1 / np.where(usable, multiplier, 1), 0).astype(np.float32)
     around = _around(sensitivity, usable)
     pattern = np.where(usable, sensitivity / np.maximum(around, 1e-20) - 1, 0)
-    # A pixel of half or twice its neighbours' sensitivity is as good as a defect: it would outweigh thousands of others.
+    # A pixel of half or twice its neighbours' sensitivity is as good as a defect: it would outweigh thousands of
+    # others.
     usable &= np.abs(pattern) < 0.5
     return np.where(usable, pattern, 0).astype(np.float32), usable
 

@@ -1,4 +1,4 @@
-"""Natural cubic splines through evenly spaced nodes: the interpolation that Warp's grids mean (einspline, natural ends)."""
+"""Natural cubic splines through evenly spaced nodes, as Warp's grids are interpolated (einspline, natural ends)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _second_derivatives(nodes: int) -> Float64Array:
 
 
 def spline_basis(nodes: int, positions: npt.ArrayLike) -> Float64Array:
-    """[..., nodes]: the linear map from node values to the spline's values at `positions` (0 at the first node, 1 at the last).
+    """The linear map [..., nodes] from node values to values at `positions` (0: the first node, 1: the last).
 
     Outside 0..1 the spline goes on as a straight line, as a natural spline does. One node: a constant.
     """

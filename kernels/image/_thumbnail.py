@@ -1,4 +1,4 @@
-"""A small picture of a micrograph: area-true downsampling and contrast that neither hot pixels nor carbon spoil."""
+"""A small picture of a micrograph: downsampling by area, and a contrast that hot pixels and carbon do not spoil."""
 
 from __future__ import annotations
 

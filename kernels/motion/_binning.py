@@ -1,4 +1,4 @@
-"""Raw frames to what the motion fit works on: gain-corrected, repaired, grouped where the dose is low, binned, of mean zero."""
+"""What the motion fit works on: frames gain-corrected, repaired, summed where the dose is low, binned, mean zero."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _GROUP_DOSE = 0.2
 
 
 def automatic_group(frames: int, dose_per_frame: float) -> int:
-    """Frames summed before the fit: as many as give 0.2 e⁻/Å², and so that no more than 128 groups are fitted; at least 8 groups stay."""
+    """Frames summed before the fit: enough for 0.2 e⁻/Å² and for no more than 128 groups; at least 8 groups stay."""
     wanted = max(math.ceil(frames / _MAX_GROUPS), math.ceil(_GROUP_DOSE / max(dose_per_frame, 1e-6) - 1e-6))
     return max(1, min(wanted, frames // _MIN_GROUPS))
 
@@ -41,8 +41,10 @@ def bin_movie(
     defects: BoolArray | None,
     factor: int,
 ) -> jnp.ndarray:
-    """[G bucketed, y, x] float32: sums of frames from each of `starts` to the next, gain-corrected, repaired, binned, of mean zero, a margin
-    of zeros around; groups beyond the last are zero."""
+    """Sums of frames from each of `starts` to the next, float32 [G bucketed, y, x].
+
+    They are gain-corrected, repaired, binned, of mean zero, with a margin of zeros; groups after the last are zero.
+    """
     count, height, width = frames.shape
     groups = len(starts)
     repair = plan_repair(all_defects(gain, defects), height, width)
@@ -68,7 +70,7 @@ def bin_movie(
             missing = step - (end - begin)
             chunk = np.concatenate([chunk, np.zeros((missing, height, width), chunk.dtype)])
             values = np.concatenate([values, np.zeros((missing, values.shape[1]), np.float32)])
-        # Where the array is aligned this takes it as it is: a copy would cost as much as the sums.
+        # An aligned array is used without a copy, which would cost as much as the sums.
         binned = bin_into(binned, jax.device_put(chunk), on_device, fill.places, values, np.int32(begin), factor)
     return binned
 
@@ -108,9 +110,12 @@ class _Fill:
 def bin_into(
     binned: Array, frames: Array, gain: Array, places: Array, values: Array, first: Array, factor: int
 ) -> Array:
-    """`binned` with the frames from `first` on set to raw `frames` [f, H, W] times the gain [H, W], summed over squares of pixels, less
-    their mean. `binned`: [F, H // factor + 2 m, W // factor + 2 m], a margin of m zeros on each side. `values` [f, n] are added at the binned
-    pixels `places` [n] (row by row; those outside are left out): what stands in for defects, whose gain is 0."""
+    """`binned` with its frames from `first` on made of raw `frames` [f, H, W]: times the gain, binned, less their mean.
+
+    `binned` is [F, H // factor + 2 m, W // factor + 2 m], with m zeros on each side. `values` [f, n] stand in for
+    defects, whose gain is 0: they are added at the binned pixels `places` [n], counted row by row; places outside are
+    left out.
+    """
     height, width = frames.shape[1] // factor * factor, frames.shape[2] // factor * factor
     rows = jnp.zeros((), jnp.float32)
     for i in range(factor):

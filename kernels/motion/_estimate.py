@@ -38,8 +38,8 @@ _LOCAL_NODES_SHORT = 5
 _LOCAL_NODES_TIME = 8
 _MOST_STEPS = 8
 _SETTLED_ANGSTROM = 0.03
-# Frames of pure noise, aligned as well as they can be: 1.9 to 4.4 (32 movies of 2 to 40 frames, 512² and 1024²). Simulated movies with ever fewer electrons:
-# tracks right to 0.5 Å have 10 and more, all below 6 are tens of Å off.
+# Frames of pure noise, aligned as well as they can be, reach 1.9 to 4.4 (32 movies of 2 to 40 frames, 512² and 1024²).
+# In simulated movies of ever fewer electrons, tracks right to 0.5 Å have 10 and more; those below 6 are tens of Å off.
 _SIGNIFICANT = 6.0
 NO_SIGNAL = "nothing in the frames moves together (blank, or too few electrons): no movement was corrected"
 
@@ -47,8 +47,10 @@ NO_SIGNAL = "nothing in the frames moves together (blank, or too few electrons):
 def automatic_grid(
     frames: int, height: int, width: int, pixel_size_angstrom: float, dose_per_frame: float
 ) -> tuple[int, int, int]:
-    """Grid (x, y, t): Warp's rule for the field, but at least 5 nodes along the short side, since the prior and not the number of nodes
-    decides how local the movement may be; along time a node a frame (up to 256), so that jumps between frames fit."""
+    """Nodes (x, y, t): Warp's rule for the field, at least 5 along the short side; one a frame, up to 256, in time.
+
+    The prior and not the number of nodes decides how local the movement may be. A node a frame follows jumps.
+    """
     dose = frames * dose_per_frame
     short = min(height, width)
     rule = round(5 * min(1.0, dose / 30) * short * pixel_size_angstrom / 4000)
@@ -71,11 +73,12 @@ def estimate_motion(
     group_frames: int | None = None,
     on_progress: Progress | None = None,
 ) -> MotionModel:
-    """Movement of the specimen in a movie of raw counts [F, H, W] (integers or floats), in the orientation of its arrays.
+    """Movement of the specimen in a movie of raw counts [F, H, W], integers or floats, as its arrays are oriented.
 
-    Pixel size in Å, dose in e⁻/Å² a frame, band in Å, B-factor in Å²; `gain` [H, W] multiplies, `defects` [H, W] marks pixels to replace.
-    `grid`: nodes (x, y) of the local field and t of the track; `group_frames`: frames summed for the fit; None: automatic. One frame, or frames too small to hold patches: no movement;
-    likewise, with the model's `failure`, where the frames have nothing in common.
+    Pixel size in Å, dose in e⁻/Å² a frame, band in Å, B-factor in Å². `gain` [H, W] multiplies; `defects` [H, W] marks
+    pixels to replace. `grid` gives the nodes (x, y) of the local field and t of the track, `group_frames` the frames
+    summed for the fit; None chooses either. One frame, or frames too small for patches, give no movement; so do frames
+    with nothing in common, and then the model's `failure` says so.
     Raises ValueError where gain or defects do not fit. Method: docs/motion.md.
     """
     if frames.ndim != 3 or not frames.size:
@@ -94,12 +97,9 @@ def estimate_motion(
     binned = bin_movie(frames, starts, gain, defects, factor)
     pixel = pixel_size_angstrom * factor
     report(0.4, "aligning whole frames")
-    coarse = coarse_factor(pixel)
-    small = bin_again(binned, MARGIN, coarse)
-    if not float(jnp.abs(small).max()) > 0:
+    start = _start(binned, groups, pixel, range_min_angstrom, range_max_angstrom, b_factor)
+    if start is None:
         return MotionModel.zero(count, NO_SIGNAL)
-    start = start_track(small, groups, pixel * coarse, range_min_angstrom, range_max_angstrom, b_factor)[:groups]
-    start = start - start.mean(0)
     report(0.6, "cutting patches")
     layout = plan_layout(height // factor, width // factor, pixel, range_min_angstrom, range_max_angstrom)
     x, y = layout.centres()
@@ -107,20 +107,25 @@ def estimate_motion(
     x_fraction = ((x + 0.5) * factor + start[0, 0] / pixel_size_angstrom) / width
     y_fraction = ((y + 0.5) * factor + start[0, 1] / pixel_size_angstrom) / height
     report(0.8, "fitting the track and the local field")
-    # In steps, the first of which holds for all but the longest drifts: a session compiles once.
-    reach = np.abs(start).max() / pixel + MARGIN // 2
-    more = max(0, math.ceil(reach / MARGIN) - 1) * MARGIN
-    margin = MARGIN + more
-    padded = jnp.pad(binned, ((0, 0), (more, more), (more, more))) if more else binned
-
-    def cut(track: Float64Array, finest_angstrom: float) -> _Problem:
-        return _cut(padded, margin, layout.limited(finest_angstrom), track, pixel, b_factor)
-
-    # Matrices of a few hundred rows: threads of the linear algebra library would only wait for each other (100 times as long on a busy host).
+    cut = _cutter(binned, layout, start, pixel, b_factor)
+    # Matrices have a few hundred rows: threads of the linear algebra library would only wait for each other (100 times
+    # as long on a busy host).
     with threadpool_limits(1, user_api="blas"):
         model = _fit(count, cut, start, centres, range_max_angstrom, x_fraction, y_fraction, height / width, nodes)
     report(1.0, "motion done")
     return model
+
+
+def _start(
+    binned: jnp.ndarray, groups: int, pixel: float, range_min: float, range_max: float, b_factor: float
+) -> Float64Array | None:
+    """The track of whole frames [F, 2], Å, of mean zero; None for blank frames."""
+    coarse = coarse_factor(pixel)
+    small = bin_again(binned, MARGIN, coarse)
+    if not float(jnp.abs(small).max()) > 0:
+        return None
+    track = start_track(small, groups, pixel * coarse, range_min, range_max, b_factor)[:groups]
+    return np.asarray(track - track.mean(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,21 +139,33 @@ class _Problem:
     b_factor: float
 
 
-def _cut(
-    padded: jnp.ndarray, margin: int, layout: Layout, track: Float64Array, pixel: float, b_factor: float
-) -> _Problem:
-    """The patches at the whole pixels next to a track [F, 2], Å: a patch's window stays where it was cut."""
-    offsets = np.zeros((padded.shape[0], 2), np.int32)
-    # Rounded against the middle frame: what all frames share of a pixel does not matter, that they are cut alike does.
-    middle = track[len(track) // 2]
-    offsets[: len(track)] = np.clip(np.round((track - middle) / pixel) + np.round(middle / pixel), -margin, margin)
-    real, imaginary = patch_coefficients(padded, margin, offsets, layout)
-    return _Problem(len(track), real, imaginary, layout, offsets[: len(track)] * pixel, pixel, b_factor)
+_Cut = Callable[[Float64Array, float], _Problem]
+
+
+def _cutter(binned: jnp.ndarray, layout: Layout, start: Float64Array, pixel: float, b_factor: float) -> _Cut:
+    """A function that cuts the patches along a track [F, 2], Å, with coefficients down to a resolution in Å."""
+    # The margin grows in steps, the first of which holds for all but the longest drifts: a session compiles once.
+    reach = np.abs(start).max() / pixel + MARGIN // 2
+    more = max(0, math.ceil(reach / MARGIN) - 1) * MARGIN
+    margin = MARGIN + more
+    padded = jnp.pad(binned, ((0, 0), (more, more), (more, more))) if more else binned
+
+    def cut(track: Float64Array, finest_angstrom: float) -> _Problem:
+        """The patches at the whole pixels next to the track: a patch's window stays where it was cut."""
+        limited = layout.limited(finest_angstrom)
+        offsets = np.zeros((padded.shape[0], 2), np.int32)
+        # Rounded against the middle frame: all frames must be cut alike, whatever part of a pixel they share.
+        middle = track[len(track) // 2]
+        offsets[: len(track)] = np.clip(np.round((track - middle) / pixel) + np.round(middle / pixel), -margin, margin)
+        real, imaginary = patch_coefficients(padded, margin, offsets, limited)
+        return _Problem(len(track), real, imaginary, limited, offsets[: len(track)] * pixel, pixel, b_factor)
+
+    return cut
 
 
 def _fit(
     frames: int,
-    cut: Callable[[Float64Array, float], _Problem],
+    cut: _Cut,
     start: Float64Array,
     centres: Float64Array,
     range_max: float,
@@ -167,18 +184,19 @@ def _fit(
     local = nx * ny > 1 and count > 2
     priors = _priors(nx, ny, lt, aspect) if local else ()
     track = np.linalg.lstsq(basis.track, start, rcond=None)[0]
-    solution = Solution(track, np.zeros((lt * nx * ny, 2)), 0.0, 0.0)
+    solution = Solution(track, np.zeros((lt * nx * ny, 2)))
     for cutoff, with_local, steps in ((3.0, False, 2), (1.6, True, 1), (1.0, True, _MOST_STEPS)):
         problem = cut(basis.track @ solution.track_nodes, cutoff * range_max)
         if not problem.layout.used.any():
             continue
         solution = _stage(problem, basis, solution, priors if with_local else (), steps)
-        # What all frames have in common the likelihood does not see: taken off, or the patches would wander over the field.
+        # The likelihood does not see a displacement that all frames share: taken off, or patches would wander.
         track_nodes = solution.track_nodes - (basis.track @ solution.track_nodes).mean(0)
         solution = replace(solution, track_nodes=track_nodes)
     if _spectrum(problem, basis, solution).significance < _SIGNIFICANT:
         return MotionModel.zero(frames, NO_SIGNAL)
-    # From there to nodes that run from the first frame to the last: straight on by half a group, as natural splines go on.
+    # From there to nodes that run from the first frame to the last: straight on by half a group, as natural splines go
+    # on.
     first, last = -centres[0] / (centres[-1] - centres[0]), (frames - 1 - centres[0]) / (centres[-1] - centres[0])
     track_nodes = spline_basis(nt, np.linspace(first, last, nt)) @ solution.track_nodes
     local_nodes = spline_basis(lt, np.linspace(first, last, lt)) @ solution.local_nodes.reshape(lt, -1)
@@ -236,8 +254,6 @@ def _between(old: Solution, new: Solution, fraction: float) -> Solution:
     return Solution(
         old.track_nodes + fraction * (new.track_nodes - old.track_nodes),
         old.local_nodes + fraction * (new.local_nodes - old.local_nodes),
-        new.amplitude,
-        new.evidence,
     )
 
 

@@ -1,11 +1,14 @@
 """The likelihood of a movement, its gradient, and the step that maximises it under a prior for the local part.
 
-Each patch's coefficients in frame f are a common signal moved by the displacement r of that frame plus white noise. With the signal's power S
-and the noise's N by ring, the log-likelihood of all frames together is, up to a constant,
-L = Σ_patches Σ_k S / (N (N + F S)) |Σ_f X_f exp(2πi k·r_f)|²
-(all pairs of frames at once; no reference image and no peak). It is maximised by Fisher scoring: the expected curvature couples frames only by
-F I - 1 1ᵀ, so one small linear system gives the step for all spline nodes. The local nodes have a Gaussian-process prior whose strength and
-reach are those of highest evidence: where patches carry no signal the local part goes to zero.
+Each patch's coefficients in frame f are a common signal, moved by the displacement r of that frame, plus white noise.
+With the signal's power S and the noise's N by ring, the log-likelihood of all frames together is, up to a constant,
+
+    L = Σ_patches Σ_k S / (N (N + F S)) |Σ_f X_f exp(2πi k·r_f)|²
+
+It takes all pairs of frames at once: there is no reference image and no peak. Fisher scoring maximises it: the expected
+curvature couples frames only by F I - 1 1ᵀ, so one small linear system gives the step for all spline nodes. The local
+nodes have a Gaussian-process prior, and the evidence chooses its strength and reach: where patches carry no signal the
+local part goes to zero.
 """
 
 from __future__ import annotations
@@ -48,7 +51,10 @@ def likelihood(real: Array, imaginary: Array, kx: Array, ky: Array, weight: Arra
 
 @jax.jit
 def coherent_power(real: Array, imaginary: Array, kx: Array, ky: Array, shift: Array) -> tuple[Array, Array]:
-    """|Σ_f X_f exp(2πi k·r_f)|² and Σ_f |X_f|² of coefficients [P, F, Y, X] at displacements `shift` [P, F, 2]: [P, Y, X] each."""
+    """|Σ_f X_f exp(2πi k·r_f)|² and Σ_f |X_f|², [P, Y, X] each, of coefficients [P, F, Y, X].
+
+    `shift` [P, F, 2] are the displacements r.
+    """
 
     def one(patch: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         re, im, r = patch
@@ -62,8 +68,12 @@ def coherent_power(real: Array, imaginary: Array, kx: Array, ky: Array, shift: A
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """`weight` [P, K] of the likelihood; `curvature` [P]: expected second derivative per axis of one pair of frames, 1/Å²; `significance` of
-    what the frames have in common: standard deviations of pure noise, over the root of the number of frames that could be moved to fit."""
+    """What the spectra of signal and noise give the likelihood.
+
+    `weight` [P, K] of each coefficient; `curvature` [P], the expected second derivative per axis of one pair of frames,
+    1/Å²; `significance` of what the frames share: in standard deviations of pure noise, over the root of the number of
+    frames that could be moved to fit.
+    """
 
     weight: FloatArray
     curvature: Float64Array
@@ -80,8 +90,12 @@ def estimate_spectrum(
     scale: FloatArray,
     b_factor: float,
 ) -> Spectrum:
-    """Signal and noise by ring from |Σ_f|² and Σ_f|.|² ([P, K]) of the present alignment; `scale` [K] is a factor on the weight
-    (band, share of independent coefficients), `b_factor` (Å²) the fall-off expected of the signal where the data do not tell. Patches keep their own signal strength, so that empty ones count little."""
+    """Signal and noise by ring from |Σ_f|² and Σ_f|.|² ([P, K]) of the present alignment.
+
+    `scale` [K] is a factor on the weight (band, share of independent coefficients). `b_factor` in Å² is the fall-off of
+    the signal that is expected where the data do not tell. Each patch keeps its own signal strength: empty ones count
+    little.
+    """
     pairs = frames * (frames - 1)
     rings = int(ring.max()) + 1
     number = np.maximum(np.bincount(ring, minlength=rings), 1)
@@ -120,7 +134,7 @@ def _believed_signal(
     frequency: Float64Array,
     b_factor: float,
 ) -> Float64Array:
-    """Signal power by ring: the measured one, drawn towards A exp(b/2 k²) where its own error (from `number` coefficients) is larger."""
+    """Signal power by ring: as measured, drawn towards A exp(b/2 k²) where its error is large."""
     variance = np.where(power > 0, power**2 / (frames * (frames - 1) * np.maximum(number, 1)), np.inf)
     shape = np.exp(b_factor / 2 * frequency**2)
     expected = shape * max(float((measured * shape / variance).sum() / (shape**2 / variance).sum()), 0.0)
@@ -132,7 +146,7 @@ def _believed_signal(
 
 @dataclass(frozen=True, eq=False)
 class Basis:
-    """Node values to displacements: `track` [F, nt]; `time` [F, lt]; `space` [P, ls]. Local nodes are ordered [lt, ls]."""
+    """Maps of nodes to displacements: `track` [F, nt], `time` [F, lt], `space` [P, ls]; local nodes are [lt, ls]."""
 
     track: Float64Array
     time: Float64Array
@@ -146,8 +160,10 @@ class Basis:
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """Quadratic form of the likelihood around the present nodes, the same matrix for both axes: curvature blocks and, per axis,
-    right-hand sides, so that its maximum solves `matrix @ nodes = right`."""
+    """Quadratic form of the likelihood around the present nodes, whose maximum solves `matrix @ nodes = right`.
+
+    Both axes share the matrix, given as blocks of curvature; each has its own right-hand side.
+    """
 
     track_track: Float64Array
     local_track: Float64Array
@@ -179,27 +195,27 @@ def build_system(
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Nodes of highest posterior, the prior's amplitude (Å) that the evidence chose, and the log evidence against no local part."""
+    """Nodes of highest posterior: of the track [nt, 2] and of the local field [lt * ls, 2], in Å."""
 
     track_nodes: Float64Array
     local_nodes: Float64Array
-    amplitude: float
-    evidence: float
 
 
 _AMPLITUDES = np.concatenate([[0.0], np.geomspace(0.05, 40.0, 28)])
 
 
 def solve(system: System, track_covariance: Float64Array, priors: tuple[LocalPrior, ...]) -> Solution:
-    """Nodes that maximise the quadratic form under the track's prior and that local prior, and its amplitude, of highest evidence;
-    without local priors the local nodes are zero."""
+    """Nodes that maximise the quadratic form under the track's prior and the local prior of highest evidence.
+
+    The evidence chooses the local prior and its amplitude. Without local priors the local nodes are zero.
+    """
     n = len(track_covariance)
     damped = np.eye(n) + track_covariance @ system.track_track
 
     def track_given(right: Float64Array) -> Float64Array:
         return np.asarray(np.linalg.solve(damped, track_covariance @ right))
 
-    best = Solution(track_given(system.track_right), np.zeros_like(system.local_right), 0.0, 0.0)
+    best = Solution(track_given(system.track_right), np.zeros_like(system.local_right))
     if not priors:
         return best
     gain = track_given(np.concatenate([system.local_track.T, system.track_right], axis=1))
@@ -207,6 +223,7 @@ def solve(system: System, track_covariance: Float64Array, priors: tuple[LocalPri
     own = (own + own.T) / 2
     right = system.local_right - system.local_track @ gain[:, -2:]
     variance = _AMPLITUDES[:, None] ** 2
+    best_evidence = 0.0
     for prior in priors:
         c = prior.factor
         values, vectors = np.linalg.eigh(c.T @ own @ c)
@@ -215,8 +232,8 @@ def solve(system: System, track_covariance: Float64Array, priors: tuple[LocalPri
         shrink = variance / (1 + variance * values)
         evidence = 0.5 * (shrink @ (projected**2)).sum(1) - np.log1p(variance * values).sum(1)
         index = int(np.argmax(evidence))
-        if evidence[index] > best.evidence:
+        if evidence[index] > best_evidence:
             local = c @ (vectors @ (shrink[index][:, None] * projected))
             track = track_given(system.track_right - system.local_track.T @ local)
-            best = Solution(track, local, float(_AMPLITUDES[index]), float(evidence[index]))
+            best, best_evidence = Solution(track, local), float(evidence[index])
     return best

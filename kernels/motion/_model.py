@@ -1,7 +1,8 @@
 """The movement of one movie: a track common to the whole field and a coarse local field, both splines, in Å.
 
-`displacement(x, y, frame)` is where the specimen that lies at the fractional position (x, y) of the average is in that frame, relative
-to frame 0: frame content is found at average position + displacement. x, y = pixel / image width, height (Warp's and RELION's).
+`displacement(x, y, frame)` is where the specimen that lies at the fractional position (x, y) of the average is in that
+frame, relative to frame 0: frame content is found at average position + displacement. x, y = pixel / image width,
+height (Warp's and RELION's).
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 Grid = tuple[tuple[int, int, int], list[float]]
 
-_EARLY_DOSE = 4.0
+EARLY_DOSE = 4.0
+"""e⁻/Å² up to which movement counts as early."""
 
 
 @dataclass(frozen=True, eq=False)
 class MotionModel:
-    """`global_nodes` [t, 2] and `local_nodes` [t, y, x, 2]: node values (x, y) in Å of natural cubic splines over the frames (first
-    node at frame 0, last at the last frame) and over the field (0 to 1). `failure`: why there is no movement though one was looked for."""
+    """Node values (x, y) in Å of natural cubic splines: `global_nodes` [t, 2] and `local_nodes` [t, y, x, 2].
+
+    In time the first node lies at frame 0, the last at the last frame; in space nodes run from edge to edge, 0 to 1.
+    `failure` says why no movement was found where one was looked for.
+    """
 
     frames: int
     global_nodes: FloatArray
@@ -78,7 +83,7 @@ class MotionModel:
         steps = np.linalg.norm(np.diff(self.global_track_angstrom(), axis=0), axis=1)
         return float(steps[: max(1, self.frames // 3)].mean()) if len(steps) else 0.0
 
-    def accumulated(self, dose_per_frame: float, split: float = _EARLY_DOSE) -> tuple[float, float, float]:
+    def accumulated(self, dose_per_frame: float, split: float = EARLY_DOSE) -> tuple[float, float, float]:
         """Path length of the track at the centre, Å: (total, early, late); early up to `split` e⁻/Å²."""
         steps = np.linalg.norm(np.diff(self.global_track_angstrom(), axis=0), axis=1)
         early = float(steps[dose_per_frame * np.arange(1, self.frames) <= split].sum())
@@ -90,12 +95,14 @@ class MotionModel:
     ) -> tuple[Float64Array, Float64Array, float]:
         """This model as RELION's (version 1): global shifts [frames, 2] px, 36 coefficients, worst residual px.
 
-        RELION's shifts are minus the displacement, in unbinned pixels; the local polynomial (z, z², z³) x (1, x, x², y, y², xy),
-        x and y in [-0.5, 0.5], z = frame, adds to the global shift. Fitted by least squares on 9 x 9 positions, all frames.
+        RELION's shifts are minus the displacement, in unbinned pixels; the local polynomial (z, z², z³) x (1, x, x², y,
+        y², xy), x and y in [-0.5, 0.5], z = frame, adds to the global shift. Fitted by least squares on 9 x 9
+        positions, all frames.
         """
         x, y = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9))
         shifts = -self.displacements_angstrom(x, y) / pixel_size_angstrom
-        # The constant term of the polynomial could take over the track, but not its jumps: the track at the centre is given frame by frame.
+        # The constant term of the polynomial could take over the track, but not its jumps: the track at the centre is
+        # given frame by frame.
         track = -self.global_track_angstrom() / pixel_size_angstrom
         local = (shifts - track[:, None, None]).reshape(-1, 2)
         z = np.arange(self.frames, dtype=np.float64)
@@ -109,7 +116,8 @@ class MotionModel:
     def warp_grids(self) -> dict[str, Grid]:
         """GridMovementX/Y and GridLocalMovementX/Y: name to ((x, y, t), values in Å, x fastest, then y, then t)."""
         zero_at_start = (self.global_nodes - self.global_nodes[:1]).astype(np.float64)
-        # Warp adds the two grids: the local field's start is taken off everywhere, so that their sum is the displacement.
+        # Warp adds the two grids: the local field's start is taken off everywhere, so that their sum is the
+        # displacement.
         local = (self.local_nodes - self.local_nodes[:1]).astype(np.float64)
         grids: dict[str, Grid] = {}
         for axis, name in enumerate("XY"):

@@ -23,9 +23,10 @@ _MIN_PATCHES, _MAX_PATCHES = 4, 12
 class Layout:
     """Where patches lie on the binned frame and which coefficients are used. Frequencies in 1/Å.
 
-    `rows`, `columns`: first pixel of each patch row and column; `size`: patch side (px, even); `window` [size]: one side of the taper, whose
-    squares sum to 1 over neighbouring patches; `kx` [X] from 0, `ky` [Y] from -n to n: the rectangle of coefficients that is computed;
-    `used` [Y, X]: those in the band; `share`: independent coefficients per coefficient.
+    `rows`, `columns`: first pixel of each patch row and column; `size`: patch side (px, even); `window` [size]: one
+    side of the taper, whose squares sum to 1 over neighbouring patches; `kx` [X] from 0, `ky` [Y] from -n to n: the
+    rectangle of coefficients that is computed; `used` [Y, X]: those in the band; `share`: independent coefficients per
+    coefficient.
     """
 
     rows: IntArray
@@ -62,7 +63,7 @@ class Layout:
 def plan_layout(
     height: int, width: int, pixel_size_angstrom: float, range_min_angstrom: float, range_max_angstrom: float
 ) -> Layout:
-    """Patches of about 250 Å, 4 to 12 along the short side, overlapping by a third, on a binned frame [height, width]."""
+    """Patches of about 250 Å that overlap by a third, 4 to 12 along the short side of a binned frame."""
     short = min(height, width)
     along_short = int(np.clip(round(short * pixel_size_angstrom / _SPACING_ANGSTROM), _MIN_PATCHES, _MAX_PATCHES))
     # Within the frame: a frame's edge in a patch would pull the content's movement along.
@@ -102,8 +103,9 @@ def _starts(side: int, spacing: int, size: int) -> IntArray:
 def patch_coefficients(frames: Array, margin: int, offsets: IntArray, layout: Layout) -> tuple[Array, Array]:
     """Real and imaginary part [P, F, Y, X] of each patch's coefficients, patch by patch at place + offset of its frame.
 
-    `frames` [F, y, x] binned, of mean zero, with `margin` zeros on each side; `offsets` [F, 2] whole pixels (x, y), at most the margin. Few
-    coefficients of a patch are wanted, so its transform is two matrix products that hold the taper: a quarter of the time of a full one.
+    `frames` [F, y, x] binned, of mean zero, with `margin` zeros on each side; `offsets` [F, 2] whole pixels (x, y), at
+    most the margin. Few coefficients of a patch are wanted, so its transform is two matrix products that hold the
+    taper: a quarter of the time of a full one.
     """
     x, y = _waves(len(layout.kx), layout.window), _waves(len(layout.ky) // 2 + 1, layout.window)
     taper = np.concatenate([y[:, :0:-1].conj(), y], axis=1).sum(0)[:, None] * x.sum(0)

@@ -1,4 +1,4 @@
-"""A picture of a movie's motion, for people: the track of the whole field and what each place does beside it, much enlarged."""
+"""A picture of a movie's motion, for people: the track of the field and each place's own movement, much enlarged."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ import numpy.typing as npt
 import scipy.ndimage
 
 from warpcore.kernels.image import Colour, Picture, draw_dot, draw_line, draw_text, text_size
-from warpcore.kernels.motion._model import MotionModel
+from warpcore.kernels.motion._model import EARLY_DOSE, MotionModel
 
 GLOBAL: Colour = (255, 225, 60)
 LOCAL: Colour = (80, 210, 255)
 EARLY: Colour = (255, 90, 70)
 _SHADE: Colour = (0, 0, 0)
 
-_EARLY_DOSE = 4.0  # e⁻/Å², as in `MotionModel.accumulated`
 _PLACES_SHORT, _MOST_PLACES = 5, 12
 _MOST_POINTS = 100
-_LEAST_SPAN_ANGSTROM = 0.2  # less is no movement: it is not blown up to fill the picture
+_LEAST_SPAN_ANGSTROM = 0.2  # a smaller span is not enlarged to fill the picture
 _MARGIN_PX = 14
-_COARSER, _GREY_STEP = 4, 8  # pixels and greys that the background does without: a third of the file's size
+_COARSER, _GREY_STEP = 4, 8  # coarser pixels and greys of the background make a third of the file's size
 
 
 def track_picture(
@@ -32,16 +31,18 @@ def track_picture(
     dose_per_frame: float,
     longest_px: int = 768,
 ) -> npt.NDArray[np.uint8]:
-    """Picture uint8 [h', w', 3] of a micrograph [h, w] whose field is (height, width) Å, row 0 at the top, with its motion, a legend below.
+    """Picture uint8 [h', w', 3] of a micrograph [h, w] with its motion on it and a legend below, row 0 at the top.
 
-    Yellow, from the middle: the track at the centre of the field, a dot a frame. Blue: at about 5 x 5 places, each place's displacement minus that
-    track. Red: the part of each up to 4 e⁻/Å²; a ring marks frame 0. Each of the two has its own enlargement and scale bar, with the factor over
-    the micrograph's own scale. Displacement is where the specimen of frame 0 is seen later.
+    `field_angstrom` is (height, width).
+    Yellow, from the middle: the track at the centre of the field, a dot a frame. Blue: at about 5 x 5 places, each
+    place's displacement minus that track. Red: the part of each up to 4 e⁻/Å²; a ring marks frame 0. Each of the two
+    has its own enlargement and scale bar, with the factor over the micrograph's own scale. Displacement is where the
+    specimen of frame 0 is seen later.
     """
     picture = _background(image, longest_px)
     height, width = picture.shape[:2]
     scale = width / field_angstrom[1]
-    early = 1 + int(np.count_nonzero(dose_per_frame * np.arange(1, model.frames) <= _EARLY_DOSE))
+    early = 1 + int(np.count_nonzero(dose_per_frame * np.arange(1, model.frames) <= EARLY_DOSE))
     shown, early_shown = _shown(model.frames, early)
     columns, rows = (min(_MOST_PLACES, round(_PLACES_SHORT * n / min(height, width))) for n in (width, height))
     x, y = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
@@ -104,7 +105,7 @@ def _draw_track(
 
 def _legend(width: int, track_px: float, local_px: float, scale: float) -> Picture:
     """Scale bars [h, width, 3]."""
-    line = text_size("0")[1] + 12
+    line = text_size("0")[1] + 6
     legend = np.zeros((3 * line, width, 3))
     room = width / 4
     early = ("early", EARLY, room / 4)

@@ -1,8 +1,9 @@
 """Gaussian-process priors of a movement; the data choose their strengths by evidence.
 
-A track is a straight drift plus a smooth curve (integrated Brownian motion, in time or in its square root since specimens settle), plus steps
-(Brownian) and jitter. A movement without steps or jitter thus gets none, and noise of single frames is averaged away; one with jumps
-keeps them. The local field is smooth in space and time and slows down along the exposure.
+A track is a straight drift plus a smooth curve (integrated Brownian motion, in time or in its square root since
+specimens settle), plus steps (Brownian) and jitter. A movement without steps or jitter thus gets none, and noise of
+single frames is averaged away; one with jumps keeps them. The local field is smooth in space and time and slows down
+along the exposure.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ _SEARCH_NODES = 300
 
 @dataclass(frozen=True, eq=False)
 class TrackPrior:
-    """Covariances of a track at times in 0..1, all [n, n], Å²: `free` place and drift, `curve` of unit strength (one each for a curve in time
-    and in its square root), `steps` of unit strength."""
+    """Covariances [n, n] of a track at times in 0..1, Å²: place and drift (`free`), unit `curve` and unit `steps`.
+
+    `free` and `curve` come twice: for a curve in time and for one in its square root.
+    """
 
     free: tuple[Float64Array, Float64Array]
     curve: tuple[Float64Array, Float64Array]
@@ -91,8 +94,11 @@ class LocalPrior:
 def local_prior(
     positions_x: Float64Array, positions_y: Float64Array, times: Float64Array, reach: float, settling: float
 ) -> LocalPrior:
-    """Prior over local nodes [lt, ls]: smooth in space (squared exponential of length `reach` in the positions' units) and in time
-    (`settling` is the correlation length in the square root of time)."""
+    """Prior over local nodes [lt, ls], smooth in space and in time.
+
+    In space it is a squared exponential of length `reach` in the positions' units; `settling` is the correlation length
+    in the square root of time.
+    """
     distance2 = (positions_x[:, None] - positions_x) ** 2 + (positions_y[:, None] - positions_y) ** 2
     space = np.exp(-0.5 * distance2 / reach**2)
     root = np.sqrt(times)

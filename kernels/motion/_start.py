@@ -1,12 +1,14 @@
 """A robust start: whole frames at low resolution, each against the sum of those already aligned.
 
-From the middle frame outwards, the peak is looked for within reach of the frame before, so a drift may be long if its steps are not; then each
-frame against the sum of all others, weighted by the spectral signal-to-noise ratio that the first pass shows.
+From the middle frame outwards, each frame is aligned within reach of its neighbour: a drift may be long if its steps
+are short. Then each frame is aligned with the sum of all others, weighted by the signal-to-noise ratio that the first
+pass shows.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -84,29 +86,62 @@ def _ring_means(values: Array, rings: Array) -> Array:
 def _track(
     frames: Array, weight: Array, rings: Array, count: Array, size: tuple[int, int], pixel: Array, reach_px: int
 ) -> Array:
-    total, height, width = frames.shape
-    size_y, size_x = size
+    total = frames.shape[0]
     exists = (jnp.arange(total) < count).astype(jnp.float32)
+    number = jnp.maximum(count, 1).astype(jnp.float32)
+    real, imaginary = _whitened(frames, rings, exists, number, size)
+    correlation = _Correlation.of(size, reach_px)
+    middle = count // 2
+    shifts = _outwards(real, imaginary, correlation, weight, count)
+    shifts = jax.lax.fori_loop(
+        0,
+        _SWEEPS,
+        lambda _, shifts: _swept(real, imaginary, correlation, weight, rings, number, shifts),
+        shifts,
+    )
+    return jnp.where(exists[:, None] > 0, (shifts - shifts[middle]) * pixel, 0)
+
+
+def _whitened(frames: Array, rings: Array, exists: Array, number: Array, size: tuple[int, int]) -> Pair:
+    """Transforms of tapered frames, white over all rings: low frequencies count no more than their coefficients."""
+    _, height, width = frames.shape
     taper = _taper(height)[:, None] * _taper(width)[None, :]
     mean = (frames * taper).sum((1, 2), keepdims=True) / taper.sum()
     transforms = rfft2((frames - mean) * taper * exists[:, None, None], size)
     real, imaginary = transforms.real, transforms.imag
-    number = jnp.maximum(count, 1).astype(jnp.float32)
     power = _ring_means(_power(real, imaginary).sum(0) / number, rings)
-    # White over all rings: low frequencies, however strong, count as much as their number of coefficients.
     white = jnp.where(power > 0, jax.lax.rsqrt(jnp.maximum(power, 1e-30)), 0)
-    real, imaginary = real * white, imaginary * white
-    kx = jnp.arange(size_x // 2 + 1, dtype=jnp.float32) / size_x
-    ky = jnp.fft.fftfreq(size_y).astype(jnp.float32)
-    places = jnp.arange(-(reach_px + 2), reach_px + 3, dtype=jnp.float32)
-    twice = jnp.where((kx == 0) | (kx == 0.5), 1.0, 2.0)[:, None]
+    return real * white, imaginary * white
 
-    def peak(reference: Pair, image: Pair, factor: Array, near: Array) -> Array:
-        # Only places within reach are wanted: two products of narrow matrices instead of a whole inverse transform.
+
+class _Correlation(NamedTuple):
+    """Cross-correlation of two transforms at whole pixels within reach of an expected place."""
+
+    kx: Array
+    ky: Array
+    places: Array
+    twice: Array
+    reach: np.float32
+
+    @classmethod
+    def of(cls, size: tuple[int, int], reach_px: int) -> _Correlation:
+        size_y, size_x = size
+        kx = jnp.arange(size_x // 2 + 1, dtype=jnp.float32) / size_x
+        ky = jnp.fft.fftfreq(size_y).astype(jnp.float32)
+        places = jnp.arange(-(reach_px + 2), reach_px + 3, dtype=jnp.float32)
+        # The half plane stands for both signs of kx.
+        twice = jnp.where((kx == 0) | (kx == 0.5), 1.0, 2.0)[:, None]
+        return cls(kx, ky, places, twice, np.float32(reach_px))
+
+    def peak(self, reference: Pair, image: Pair, factor: Array, near: Array) -> Array:
+        """Displacement (x, y) of an image against the reference, px, within reach of `near`.
+
+        Two products of narrow matrices give these few places; a whole inverse transform would take longer.
+        """
         at = jnp.round(near)
-        x = (2 * np.float32(np.pi)) * kx[:, None] * (at[0] + places)
-        y = (2 * np.float32(np.pi)) * ky[None, :] * (at[1] + places)[:, None]
-        cos, sin = twice * jnp.cos(x), twice * jnp.sin(x)
+        x = (2 * np.float32(np.pi)) * self.kx[:, None] * (at[0] + self.places)
+        y = (2 * np.float32(np.pi)) * self.ky[None, :] * (at[1] + self.places)[:, None]
+        cos, sin = self.twice * jnp.cos(x), self.twice * jnp.sin(x)
         product = jnp.concatenate(
             [
                 (reference[0] * image[0] + reference[1] * image[1]) * factor,
@@ -116,12 +151,15 @@ def _track(
         )
         waves = jnp.concatenate([jnp.concatenate([cos, sin], 1), jnp.concatenate([-sin, cos], 1)])
         along = jnp.dot(product, waves, precision="highest")
-        stacked = jnp.concatenate([along[:, : len(places)], -along[:, len(places) :]])
+        number = len(self.places)
+        stacked = jnp.concatenate([along[:, :number], -along[:, number:]])
         correlation = jnp.dot(jnp.concatenate([jnp.cos(y), jnp.sin(y)], 1), stacked, precision="highest")
-        return at + _peak(correlation, places, near - at, np.float32(reach_px))
+        return at + _peak(correlation, self.places, near - at, self.reach)
 
-    # From the middle to the last frame, then from the middle to the first.
-    middle = count // 2
+
+def _outwards(real: Array, imaginary: Array, correlation: _Correlation, weight: Array, count: Array) -> Array:
+    """Displacements [F, 2], px, of each frame against the sum of those before: middle to last, then middle to first."""
+    total, middle = real.shape[0], count // 2
     turn = count - 1 - middle
     step_number = jnp.arange(total - 1)
     order = jnp.where(step_number < turn, middle + 1 + step_number, middle - 1 - (step_number - turn))
@@ -131,34 +169,40 @@ def _track(
         index, number = at
         near = jnp.where(number == turn, 0.0, near)
         own_re, own_im = real[index], imaginary[index]
-        shift = peak((sum_re, sum_im), (own_re, own_im), weight, near)
-        back_re, back_im = moved_back(own_re[None], own_im[None], kx, ky, shift[None])
+        shift = correlation.peak((sum_re, sum_im), (own_re, own_im), weight, near)
+        back_re, back_im = moved_back(own_re[None], own_im[None], correlation.kx, correlation.ky, shift[None])
         kept = (number < count - 1).astype(jnp.float32)
         return (sum_re + kept * back_re[0], sum_im + kept * back_im[0], shift), shift
 
     carry = (real[middle], imaginary[middle], jnp.zeros(2, jnp.float32))
     _, found = jax.lax.scan(step, carry, (jnp.clip(order, 0, total - 1), step_number))
-    shifts = (
-        jnp.zeros((total, 2), jnp.float32).at[jnp.where(step_number < count - 1, order, total)].set(found, mode="drop")
-    )
+    place = jnp.where(step_number < count - 1, order, total)
+    return jnp.zeros((total, 2), jnp.float32).at[place].set(found, mode="drop")
+
+
+def _swept(
+    real: Array,
+    imaginary: Array,
+    correlation: _Correlation,
+    weight: Array,
+    rings: Array,
+    number: Array,
+    shifts: Array,
+) -> Array:
+    """Displacements [F, 2], px, of each frame against the sum of all others, weighted by signal-to-noise ratio."""
     total_power = _power(real, imaginary).sum(0)
+    back_re, back_im = moved_back(real, imaginary, correlation.kx, correlation.ky, shifts)
+    sum_re, sum_im = back_re.sum(0), back_im.sum(0)
+    coherent = (_power(sum_re, sum_im) - total_power) / jnp.maximum(number * (number - 1), 1)
+    signal = jnp.clip(_ring_means(coherent, rings), 1e-4, 1.0)
+    ratio = weight * signal / (1 - signal + number * signal)
 
-    def sweep(_: Array, shifts: Array) -> Array:
-        back_re, back_im = moved_back(real, imaginary, kx, ky, shifts)
-        sum_re, sum_im = back_re.sum(0), back_im.sum(0)
-        coherent = (_power(sum_re, sum_im) - total_power) / jnp.maximum(number * (number - 1), 1)
-        signal = jnp.clip(_ring_means(coherent, rings), 1e-4, 1.0)
-        ratio = weight * signal / (1 - signal + number * signal)
+    def one(frame: tuple[Array, Array, Array, Array, Array]) -> Array:
+        own_re, own_im, frame_re, frame_im, near = frame
+        return correlation.peak((sum_re - own_re, sum_im - own_im), (frame_re, frame_im), ratio, near)
 
-        def one(frame: tuple[Array, Array, Array, Array, Array]) -> Array:
-            own_re, own_im, frame_re, frame_im, near = frame
-            return peak((sum_re - own_re, sum_im - own_im), (frame_re, frame_im), ratio, near)
-
-        found: Array = jax.lax.map(one, (back_re, back_im, real, imaginary, shifts))
-        return found
-
-    shifts = jax.lax.fori_loop(0, _SWEEPS, sweep, shifts)
-    return jnp.where(exists[:, None] > 0, (shifts - shifts[middle]) * pixel, 0)
+    found: Array = jax.lax.map(one, (back_re, back_im, real, imaginary, shifts))
+    return found
 
 
 def _power(real: Array, imaginary: Array) -> Array:
@@ -172,7 +216,10 @@ def _taper(size: int) -> Array:
 
 
 def _peak(image: Array, places: Array, near: Array, reach: np.float32) -> Array:
-    """Place (x, y), px, of the highest value within `reach` of `near` on the image [n, n] at `places`, by a parabola in each direction."""
+    """Place (x, y), px, of the highest value within `reach` of `near` on the image [n, n] at `places`.
+
+    A parabola in each direction gives the fraction of a pixel.
+    """
     dy, dx = places[:, None] - near[1], places[None, :] - near[0]
     inside = dx * dx + dy * dy <= reach * reach
     flat = jnp.argmax(jnp.where(inside, image, -jnp.inf))

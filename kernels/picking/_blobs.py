@@ -21,9 +21,9 @@ from warpcore.kernels.picking._peaks import find_peaks
 from warpcore.kernels.picking._shapes import Contrast, Shape, blob_templates
 
 TOUCHING = 0.75
-"""Default minimum distance by diameter: neighbours that touch or overlap a little, and a diameter given too large, lose nothing."""
+"""Default minimum distance by diameter: below 1, since particles may touch and the diameter may be too large."""
 _SCALES = (0.85, 0.92, 1.0, 1.1)  # a single diameter is a person's estimate
-_OF_TYPICAL = 0.6  # least coefficient by that of the micrograph's typical particle
+_OF_TYPICAL = 0.6  # least coefficient, by the coefficient of the micrograph's typical particle
 
 
 class Picks(NamedTuple):
@@ -51,10 +51,10 @@ def pick_blobs(
     """Round or elongated particles of about a diameter (or from it to a largest one) in a micrograph [h, w].
 
     All shapes, sizes and aspects are matched at once, each imaged by the CTF where it is given; the best coefficient
-    counts. `valid` [h, w] (bool) leaves junk out. The score is c / (c + decision), so 0.5 at the decision level, which is
-    the larger of what noise does not reach on a micrograph of this size and 0.6 of the typical particle's coefficient here.
-    Diameters are longest extents, aspects longest by shortest. The minimum distance defaults to 0.75 diameters (over the root
-    of the largest aspect). Raises ValueError for a diameter that the micrograph cannot hold.
+    counts. `valid` [h, w] (bool) leaves junk out. The score is c / (c + decision), so 0.5 at the decision level, which
+    is the larger of what noise does not reach on a micrograph of this size and 0.6 of the typical particle's
+    coefficient here. Diameters are longest extents, aspects longest by shortest. The minimum distance defaults to 0.75
+    diameters (over the root of the largest aspect). Raises ValueError for a diameter that the micrograph cannot hold.
     """
     if not 4 * pixel_size_angstrom <= diameter_angstrom <= 0.8 * min(image.shape) * pixel_size_angstrom:
         raise ValueError(
@@ -89,8 +89,8 @@ def pick_blobs(
 def normalised_scores(coefficients: np.ndarray, ceiling: float) -> np.ndarray:
     """Scores c / (c + decision) of peaks' coefficients; `ceiling` is what noise alone is expected to reach.
 
-    Where ten peaks or more stand above the ceiling, their median is the typical particle, and 0.6 of it the decision if that
-    is higher: on a clean micrograph the gaps between particles correlate better than noise does.
+    Where ten peaks or more stand above the ceiling, their median is the typical particle, and 0.6 of it the decision if
+    that is higher: on a clean micrograph the gaps between particles correlate better than noise does.
     """
     above = coefficients[coefficients > ceiling]
     typical = float(np.median(above)) if len(above) >= 10 else 0.0
@@ -100,10 +100,11 @@ def normalised_scores(coefficients: np.ndarray, ceiling: float) -> np.ndarray:
 
 
 def expected_maximum(trials: float) -> float:
-    """Largest of this many independent standard normal values, sqrt(2 ln n), an upper bound of its expectation, and 5 % more.
+    """What the largest of this many independent standard normal values is expected to stay below, and 5 % more.
 
-    The 5 % stand for ice, whose noise is not white: without them, simulated ice of 2048² gave 1.4 picks a micrograph, with
-    them 0.5.
+    The bound is sqrt(2 ln n).
+    The 5 % stand for ice, whose noise is not white: without them, simulated ice of 2048² gave 1.4 picks a micrograph,
+    with them 0.5.
     """
     return 1.05 * math.sqrt(2 * math.log(max(trials, 2.0)))
 

@@ -1,8 +1,8 @@
 """Local normalised correlation of a micrograph with many templates, on a small working image.
 
-Each template is compared with the image under its mask, mean and variance taken there (Roseman, Ultramicroscopy 94 (2003)
-225), so that the value is a correlation coefficient whatever the dose or the ice; pixels outside the image or masked as
-junk take no part in it, which keeps particles at edges comparable.
+Each template is compared with the image under its mask, mean and variance taken there (Roseman, Ultramicroscopy 94
+(2003) 225), so that the value is a correlation coefficient whatever the dose or the ice; pixels outside the image or
+masked as junk take no part in it, which keeps particles at edges comparable.
 """
 
 from __future__ import annotations
@@ -52,14 +52,17 @@ class CorrelationMap(NamedTuple):
 def working_image(
     image: jax.Array | np.ndarray, pixel_size_angstrom: float, diameter_angstrom: float, finest: float = FINEST
 ) -> WorkingImage:
-    """The micrograph [h, w] at about diameter/SAMPLES a pixel (never finer than it is), band-passed around the diameter."""
+    """The micrograph [h, w] at about diameter/SAMPLES a pixel, never finer than it is, band-passed at the diameter."""
     small = coarser(image, pixel_size_angstrom, diameter_angstrom / (SAMPLES * finest / FINEST))
     band = _band(small.pixels.shape, small.pixel_size_angstrom, diameter_angstrom, finest)
     return small._replace(pixels=_filtered(small.pixels, jnp.asarray(band)))
 
 
 def coarser(image: jax.Array | np.ndarray, pixel_size_angstrom: float, wanted_pixel_angstrom: float) -> WorkingImage:
-    """The micrograph at about the wanted pixel size, or its own where that is coarser; level 0, robust spread 1, outliers clipped."""
+    """The micrograph at about the wanted pixel size, or at its own where that is coarser.
+
+    Its level becomes 0, its robust spread 1; outliers are clipped.
+    """
     binning = max(1, int(wanted_pixel_angstrom / pixel_size_angstrom / 1.6))
     height, width = (n // binning for n in image.shape)
     shrink = min(1.0, pixel_size_angstrom * binning / wanted_pixel_angstrom)
@@ -81,7 +84,7 @@ def band_passed_templates(
 def noise_deviation(
     template: np.ndarray, mask: np.ndarray, pixel_size_angstrom: float, diameter_angstrom: float, finest: float = FINEST
 ) -> float:
-    """Standard deviation of the coefficient of one template where the working image is noise that was white before the band."""
+    """Standard deviation of one template's coefficient on noise that was white before the band-pass."""
     weights = mask / mask.sum()
     centred = template - (weights * template).sum()
     weighted = weights * centred / np.sqrt((weights * centred**2).sum())
@@ -95,7 +98,7 @@ def noise_deviation(
 def correlate(
     image: jax.Array, templates: np.ndarray, masks: np.ndarray, valid: np.ndarray | None = None
 ) -> CorrelationMap:
-    """Best local normalised correlation of the working image [h, w] with templates [T, n, n] under masks [T, n, n] (0 to 1).
+    """Best local normalised correlation of the working image [h, w] with templates [T, n, n] under masks [T, n, n].
 
     `valid` [h, w] is 0 where pixels are junk. A position of which less than 40 % of the mask is seen gets -1.
     One template at a time: memory is that of a few padded images.

@@ -15,13 +15,14 @@ _LEVEL_ANGSTROM = 60.0  # Gaussian over which a local level is taken
 _GRAIN_ANGSTROM = 80.0  # and a local roughness
 _LEVEL_LIMIT = 3.0  # departure of the level, in units of the typical roughness
 _GRAIN_LIMIT = 2.5  # roughness by the typical one
-_AGREE = 1.5  # departure of levels that still belong to one ice layer
+_AGREE = 1.5  # largest departure of levels of one ice layer
 _LEAST_DIAMETERS = 1.5  # smaller patches are particles
 _LEAST_ICE = 0.08  # share of a micrograph from which a brighter, structured part is its ice and the rest a film
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
-_STRUCTURE = 0.004  # sum of squared correlations of neighbours at 12 Å that is more than vacuum's; there 0.0015, in ice 0.01 to 1
-_OPAQUE = 0.5  # what lets through less than this share of the ice's electrons is metal, however small
-_OPAQUE_SPREADS = 10.0  # and so far below the ice, so that images whose zero is no zero of electrons are not misread
+# Sum of squared correlations of neighbours at 12 Å above which a part is no vacuum: vacuum has 0.0015, ice 0.01 to 1.
+_STRUCTURE = 0.004
+_OPAQUE = 0.5  # less than this share of the ice's electrons means metal, however small
+_OPAQUE_SPREADS = 10.0  # and this far below the ice, since zero need not mean no electrons
 
 
 class JunkMask(NamedTuple):
@@ -41,13 +42,13 @@ class JunkMask(NamedTuple):
 def junk_mask(
     image: jax.Array | np.ndarray, *, pixel_size_angstrom: float, diameter_angstrom: float | None = None
 ) -> JunkMask:
-    """Junk in a micrograph [h, w]: patches whose level or roughness is far from the micrograph's own ice.
+    """Junk in a micrograph [h, w]: patches whose level or roughness differs much from the micrograph's own ice.
 
-    The level's smooth change across the micrograph (ice thickness) is the plane of its majority; what departs from it by 3 times the
-    typical roughness between 24 and 60 Å, or is itself 2.5 times as rough, is junk. Where a brighter part of at least 8 % has
-    structure of its own (vacuum has none), that part is the ice and the majority a film. Patches narrower than 1.5 diameters
-    (of particles; None: 150 Å) are not junk unless they are opaque, as gold is; the mask reaches a fifth of a diameter beyond
-    what it found.
+    The level's smooth change across the micrograph (ice thickness) is the plane of its majority; what departs from it
+    by 3 times the typical roughness between 24 and 60 Å, or is itself 2.5 times as rough, is junk. Where a brighter
+    part of at least 8 % has structure of its own (vacuum has none), that part is the ice and the majority a film.
+    Patches narrower than 1.5 diameters (of particles; None: 150 Å) are not junk unless they are opaque, as gold is; the
+    mask reaches a fifth of a diameter beyond what it found.
     """
     diameter = diameter_angstrom or 150.0
     small = coarser(image, pixel_size_angstrom, _PIXEL_ANGSTROM)
@@ -89,7 +90,7 @@ def _opened(mask: np.ndarray, radius_px: float) -> np.ndarray:
 def _brighter_ice(
     fluctuation: np.ndarray, departure: np.ndarray, smooth: float, radius_px: float, pixel_size_angstrom: float
 ) -> np.ndarray | None:
-    """The part brighter than the majority, where it is wide, large enough to be the ice, and more than shot noise (bool); or None.
+    """The part (bool) brighter than the majority, where it is large enough for ice and has structure; or None.
 
     Its margin, where the level still rises, is left out.
     """
@@ -109,7 +110,7 @@ def _brighter_ice(
 
 
 def _opaque(image: jax.Array | np.ndarray, shape: tuple[int, ...], ice: np.ndarray) -> np.ndarray:
-    """Where next to no electrons come through, at the pixels of the mask `shape`; `ice` are pixels of it that are ice."""
+    """Where next to no electrons come through, at the pixels of a mask of `shape`; `ice` (bool) tells which are ice."""
     none = np.zeros(shape, bool)
     binning = max(1, min(n // m for n, m in zip(image.shape, shape, strict=True)))
     rows, columns = (n // binning for n in image.shape)
@@ -127,8 +128,9 @@ def _opaque(image: jax.Array | np.ndarray, shape: tuple[int, ...], ice: np.ndarr
 
 
 def _majority_plane(level: np.ndarray, tolerance: float, among: np.ndarray | None = None) -> np.ndarray:
-    """The plane that most of the levels (those `among`, bool) lie on within the tolerance: best of planes through random triples (RANSAC), then fitted.
+    """The plane that most levels lie on within the tolerance; only those `among` (bool) count.
 
+    The best of planes through random triples (RANSAC) is taken, then fitted.
     A film that fills a third of the micrograph tilts any least-squares plane; it does not tilt the majority's.
     """
     height, width = level.shape
@@ -141,7 +143,7 @@ def _majority_plane(level: np.ndarray, tolerance: float, among: np.ndarray | Non
     some = rng.permutation(len(values))[:1500]
     triples = rng.integers(0, len(some), (400, 3))
     corners = basis[some][triples]
-    # Wide triangles only: their size is that of the part they are taken from.
+    # Wide triangles only, by the size of the part they are taken from.
     solvable = np.abs(np.linalg.det(corners)) > (0.2 if among is None else 0.2 * among.mean())
     planes = np.linalg.solve(corners[solvable], values[some][triples[solvable]][..., None])[..., 0]
     flat = np.array([[np.median(values), 0.0, 0.0]])

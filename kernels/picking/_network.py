@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.ndimage
 
-from warpcore.kernels.picking._blobs import TOUCHING, resized_mask
+from warpcore.kernels.picking._blobs import TOUCHING, Picks, resized_mask
 from warpcore.kernels.picking._correlation import coarser
 from warpcore.kernels.picking._peaks import find_peaks
 from warpcore.kernels.picking._shapes import Contrast
@@ -24,21 +24,13 @@ from warpcore.kernels.simulate import SAMPLES_PER_DIAMETER
 BACKGROUND, PARTICLE, JUNK = 0, 1, 2
 STRIDE = 2
 """Working pixels an output cell; cell i is centred at 2i + 0.5."""
-_BACKGROUND_DIAMETERS = 2.0  # what is smoother than a Gaussian of this is not looked at
+_BACKGROUND_DIAMETERS = 2.0  # a Gaussian of this width is taken off as background
 _LARGEST_LOG_ODDS = 8.0  # beyond, the network's certainty is no longer a measurement
-_LARGEST_SHARE = 0.95  # of a micrograph's candidates that are particles; the smallest is one of them
-
-
-class NetworkPicks(NamedTuple):
-    """Positions in px of the micrograph and scores from 0 to 1, best first."""
-
-    x_px: np.ndarray
-    y_px: np.ndarray
-    scores: np.ndarray
+_LARGEST_SHARE = 0.95  # of a micrograph's candidates that are particles; the smallest share is one candidate
 
 
 class Candidates(NamedTuple):
-    """Places in px of the micrograph that may be particles, and the log odds that the network gives each, best first."""
+    """Places in px of the micrograph that may be particles, with the network's log odds, best first."""
 
     x_px: np.ndarray
     y_px: np.ndarray
@@ -55,11 +47,11 @@ def pick_network(
     contrast: Contrast = "dark",
     network: Network | None = None,
     valid: np.ndarray | None = None,
-) -> NetworkPicks:
+) -> Picks:
     """Particles of about a diameter in a micrograph [h, w], by the shipped network (or another).
 
-    The score is the probability that a candidate is a particle (`micrograph_scores`); `valid` [h, w] (bool) leaves junk out.
-    Raises ValueError for a diameter that the micrograph cannot hold.
+    The score is the probability that a candidate is a particle (`micrograph_scores`); `valid` [h, w] (bool) leaves junk
+    out. Raises ValueError for a diameter that the micrograph cannot hold.
     """
     chosen = network or shipped_network()
     found = candidates(
@@ -73,7 +65,7 @@ def pick_network(
     )
     scores = micrograph_scores(found.log_odds, chosen.calibration)
     kept = scores >= threshold
-    return NetworkPicks(found.x_px[kept], found.y_px[kept], scores[kept])
+    return Picks(found.x_px[kept], found.y_px[kept], scores[kept])
 
 
 def candidates(
@@ -86,7 +78,7 @@ def candidates(
     contrast: Contrast = "dark",
     valid: np.ndarray | None = None,
 ) -> Candidates:
-    """All local maxima of the smoothed log odds, particle against all else, no nearer to a better one than the minimum distance."""
+    """All local maxima of the smoothed log odds of a particle, thinned to the minimum distance from better ones."""
     if not 4 * pixel_size_angstrom <= diameter_angstrom <= 0.8 * min(image.shape) * pixel_size_angstrom:
         raise ValueError(f"diameter {diameter_angstrom:g} Å does not fit: 4 px to 80 % of the shorter side is allowed")
     work = coarser(image, pixel_size_angstrom, diameter_angstrom / SAMPLES_PER_DIAMETER)
@@ -102,7 +94,7 @@ def candidates(
         smooth = np.where(resized_mask(valid, smooth.shape) > 0.5, smooth, -_LARGEST_LOG_ODDS)
     distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else TOUCHING * diameter_angstrom
     cell = STRIDE / zoom
-    # Just above the lower limit: where the network is sure that there is nothing, there is no candidate.
+    # Just above the lower limit: where the network is sure of no particle there is no candidate.
     peaks = find_peaks(smooth, 0.5 - _LARGEST_LOG_ODDS, distance / (work.pixel_size_angstrom * cell))
     y, x = work.to_micrograph((peaks.y + 0.5) * cell - 0.5, (peaks.x + 0.5) * cell - 0.5)
     inside = (x >= 0) & (y >= 0) & (x <= image.shape[1] - 1) & (y <= image.shape[0] - 1)
@@ -120,9 +112,9 @@ def particle_log_odds(probability: np.ndarray) -> np.ndarray:
 def micrograph_scores(log_odds: np.ndarray, calibration: Calibration) -> np.ndarray:
     """Probability of being a particle of each of a micrograph's candidates, given all of them.
 
-    The calibration holds for the share of particles in simulated scenes; this micrograph's own share is estimated from its
-    candidates by expectation maximisation and the probabilities follow it (Saerens, Latinne & Decaestecker, Neural Comput. 14
-    (2002) 21): on empty ice a candidate must show more than on a crowded micrograph.
+    The calibration holds for the share of particles in simulated scenes; this micrograph's own share is estimated from
+    its candidates by expectation maximisation and the probabilities follow it (Saerens, Latinne & Decaestecker, Neural
+    Comput. 14 (2002) 21): on empty ice a candidate must show more than on a crowded micrograph.
     """
     if not len(log_odds):
         return np.zeros(0)
@@ -140,7 +132,7 @@ def micrograph_scores(log_odds: np.ndarray, calibration: Calibration) -> np.ndar
 
 
 def network_input(pixels: np.ndarray) -> np.ndarray:
-    """A working image [h, w] as the network sees it: smooth background taken away, robust unit spread, outliers clipped."""
+    """A working image [h, w] as the network takes it: background removed, robust spread 1, outliers clipped."""
     level = scipy.ndimage.gaussian_filter(pixels, _BACKGROUND_DIAMETERS * SAMPLES_PER_DIAMETER, mode="nearest")
     flat = pixels - level
     low, middle, high = np.percentile(flat, [16, 50, 84])

@@ -8,7 +8,8 @@ import scipy.ndimage
 
 from warpcore.kernels.image import thumbnail
 
-# From poor to good: magenta, orange, yellow, green; all stand out from grey, also to colour-blind eyes by their brightness.
+# From poor to good: magenta, orange, yellow, green; all stand out from grey, also to colour-blind eyes by their
+# brightness.
 _COLOURS = np.array([[200, 40, 200], [255, 130, 40], [255, 225, 60], [70, 230, 110]], float)
 
 
@@ -23,10 +24,10 @@ def picks_overlay(
     junk: np.ndarray | None = None,
     score_range: tuple[float, float] = (0.5, 0.7),
 ) -> np.ndarray:
-    """Picture uint8 [h', w', 3] of a micrograph [h, w], a circle of the diameter around each pick, the best drawn on top.
+    """Picture uint8 [h', w', 3] of a micrograph [h, w] with a circle around each pick, the best drawn on top.
 
-    Colours run from magenta at the low end of `score_range` to green at its high end. `junk` (bool, any size, spanning the
-    micrograph) is tinted red.
+    Colours run from magenta at the low end of `score_range` to green at its high end. `junk` (bool, any size, spanning
+    the micrograph) is tinted red.
     """
     grey = _smooth_thumbnail(image, longest_px, diameter_px)
     picture = np.repeat(grey[..., None], 3, axis=2).astype(float)

@@ -26,13 +26,12 @@ def extract_particles(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boxes float32 [N, b, b] around positions of an image [h, w], and which of the positions they are (bool [P]).
 
-    A position (px of the image, centre of pixel 0 at 0) comes to lie on pixel b//2 of its box. Boxes have `box_px` pixels of
-    `particle_pixel_size_angstrom` (None: that of the image). The sub-pixel shift and the new pixel size are one band-limited
-    (Fourier) interpolation, cut off at the coarser of the two Nyquist frequencies.
-    Edge rule: a box of which any pixel would lie outside the image is left out.
-    `invert` turns dark particles bright; `normalize` makes the mean 0 and the standard deviation 1 outside a circle of
-    `diameter_angstrom` (None, or larger than 95 % of the box: 75 % of the box, RELION's usual choice).
-    Raises ValueError for an odd or too small box.
+    A position (px of the image, centre of pixel 0 at 0) comes to lie on pixel b//2 of its box. Boxes have `box_px`
+    pixels of `particle_pixel_size_angstrom` (None: that of the image). The sub-pixel shift and the new pixel size are
+    one band-limited (Fourier) interpolation, cut off at the coarser of the two Nyquist frequencies. Edge rule: a box of
+    which any pixel would lie outside the image is left out. `invert` turns dark particles bright; `normalize` makes the
+    mean 0 and the standard deviation 1 outside a circle of `diameter_angstrom` (None, or larger than 95 % of the box:
+    75 % of the box, RELION's usual choice). Raises ValueError for an odd or too small box.
     """
     if box_px < 8 or box_px % 2:
         raise ValueError(f"box_px = {box_px}: an even number of at least 8 is needed")
@@ -116,9 +115,10 @@ def _boxes(
 
 
 def _interpolation(at: jax.Array, size: int, step: float) -> jax.Array:
-    """Matrix [b, size] of the periodic sinc (Dirichlet kernel) from samples at -size/2 … size/2-1 to positions `at` [b].
+    """Matrix [b, size] of the periodic sinc (Dirichlet kernel): samples at -size/2 … size/2-1 to positions `at` [b].
 
-    Cut off at min(1, 1/step) of Nyquist; without a coarser step it passes the samples' full band and is the identity at them.
+    Cut off at min(1, 1/step) of Nyquist; without a coarser step it passes the samples' full band and is the identity at
+    them.
     """
     distance = at[:, None] - (jnp.arange(size, dtype=jnp.float32) - size // 2)[None]
     nearest = jnp.abs(distance) < 1e-4

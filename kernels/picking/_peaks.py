@@ -20,7 +20,7 @@ class Peaks(NamedTuple):
 
 
 def find_peaks(values: np.ndarray, least: float, distance_px: float) -> Peaks:
-    """Local maxima (8 neighbours) of a map [h, w] not below `least`, thinned greedily to `distance_px` from better ones.
+    """Local maxima (8 neighbours) of a map [h, w], at least `least` and no nearer than `distance_px` to a better one.
 
     Sub-pixel by a parabola through the three values along each axis. A plateau counts once.
     """

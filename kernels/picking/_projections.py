@@ -7,15 +7,15 @@ import math
 import numpy as np
 import scipy.ndimage
 
-_LARGEST = 96  # a picker sees no finer than this across a box
+_LARGEST = 96  # pixels across a projection; pickers use no finer detail
 
 
 def map_projections(volume: np.ndarray, *, angular_step_degrees: float = 30.0) -> tuple[np.ndarray, int]:
     """Projections [T, m, m] of a map [z, y, x] (cube), and by how much it was binned first, so that m is at most 96.
 
     Directions lie on a Fibonacci lattice (González, Math. Geosci. 42 (2010) 49) as many as cover the sphere in steps of
-    `angular_step_degrees`; turns in the plane are the picker's. Raises ValueError where the map is no cube or the step is
-    not between 3 and 180 degrees.
+    `angular_step_degrees`; turns in the plane are the picker's. Raises ValueError where the map is no cube or the step
+    is not between 3 and 180 degrees.
     """
     if volume.ndim != 3 or len(set(volume.shape)) != 1 or volume.shape[0] < 8:
         raise ValueError(f"map of shape {volume.shape}: a cube of at least 8 voxels a side is needed")

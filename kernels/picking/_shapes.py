@@ -18,11 +18,10 @@ _MASK_MARGIN = 1.2  # mask radius by the shape's: the dark-to-light edge and its
 
 
 class Blobs(NamedTuple):
-    """Templates and masks [T, n, n] and the (outer, longest) diameter in Å of each."""
+    """Templates and masks [T, n, n]."""
 
     templates: np.ndarray
     masks: np.ndarray
-    diameters_angstrom: np.ndarray
 
 
 def blob_templates(
@@ -41,7 +40,7 @@ def blob_templates(
     size = 2 * math.ceil(1.1 * max(diameters_angstrom) / pixel_size_angstrom) + 4
     offset = (np.arange(size) - size // 2) * pixel_size_angstrom
     y, x = np.meshgrid(offset, offset, indexing="ij")
-    templates, masks, diameters = [], [], []
+    templates, masks = [], []
     for diameter in diameters_angstrom:
         for aspect in aspects:
             for turn in np.arange(6) * math.pi / 6 if aspect > 1 else (0.0,):
@@ -52,9 +51,8 @@ def blob_templates(
                 for cavity in [c for s in shapes for c in ((0.0,) if s == "disc" else _RING_CAVITIES)]:
                     templates.append(_shell(radius, diameter / 2, cavity))
                     masks.append(mask)
-                    diameters.append(diameter)
     stack = imaged(np.array(templates), pixel_size_angstrom, contrast, ctf)
-    return Blobs(stack, np.array(masks, np.float32), np.array(diameters))
+    return Blobs(stack, np.array(masks, np.float32))
 
 
 def imaged(

@@ -21,7 +21,7 @@ _MASK_MARGIN = 1.15
 
 
 class TemplatePicks(NamedTuple):
-    """Positions in px of the micrograph, scores from 0 to 1, best first; the template of each and its turn from +x towards +y."""
+    """Positions in px of the micrograph, scores from 0 to 1, template and turn from +x towards +y, best first."""
 
     x_px: np.ndarray
     y_px: np.ndarray
@@ -46,11 +46,11 @@ def pick_templates(
 ) -> TemplatePicks:
     """Particles like templates [T, n, n] (square, particle centred on n//2) in a micrograph [h, w].
 
-    Templates may show matter bright or dark: their sign is found from themselves. They are resampled to the working pixel
-    size, imaged by the CTF where it is given, and turned in steps; the best coefficient and its template and angle are kept.
-    The diameter (None: measured from the templates) sets band and mask. Score and minimum distance as in `pick_blobs`.
-    Templates that already carry a CTF (averages of raw particles) are matched without a second one: give no CTF.
-    Raises ValueError for templates that are not square, flat, or smaller than 4 px.
+    Templates may show matter bright or dark: their sign is found from themselves. They are resampled to the working
+    pixel size, imaged by the CTF where it is given, and turned in steps; the best coefficient and its template and
+    angle are kept. The diameter (None: measured from the templates) sets band and mask. Score and minimum distance as
+    in `pick_blobs`. Templates that already carry a CTF (averages of raw particles) are matched without a second one:
+    give no CTF. Raises ValueError for templates that are not square, flat, or smaller than 4 px.
     """
     stack = _checked(templates)
     diameter = diameter_angstrom or template_diameter_px(stack) * template_pixel_size_angstrom
@@ -85,8 +85,11 @@ def pick_templates(
 
 
 def template_diameter_px(templates: np.ndarray) -> float:
-    """Diameter in px of the particle in a stack of templates: where their radial profile, after its strongest ring or centre,
-    crosses its mean; the largest of the stack. Give the diameter where it is known: neighbours in an average mislead this."""
+    """Diameter in px of the particle in a stack of templates, the largest of the stack.
+
+    It ends where the radial profile crosses its mean outside its strongest ring or centre. Neighbours in an average
+    mislead this: give the diameter where it is known.
+    """
     size = templates.shape[1]
     offset = np.arange(size) - size // 2
     ring = np.minimum(np.hypot(offset[:, None], offset[None]).astype(int), size // 2)
@@ -127,7 +130,7 @@ def _matter_bright(template: np.ndarray, diameter_px: float) -> np.ndarray:
 
 
 def _turned(templates: np.ndarray, angles_degrees: np.ndarray, step: float, size: int) -> np.ndarray:
-    """Templates × angles [T·A, size, size] sampled every `step` of their px about their centres, 0 beyond their borders."""
+    """Templates × angles [T·A, size, size], sampled every `step` px about their centres, 0 beyond their borders."""
     offset = (np.arange(size) - size // 2) * step
     y, x = np.meshgrid(offset, offset, indexing="ij")
     turned = []

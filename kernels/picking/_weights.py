@@ -1,7 +1,7 @@
-"""The picking network's parameters, what its output is worth, and the file that holds both.
+"""The picking network's parameters, the calibration of its output, and the file that holds both.
 
-A weights file is a NumPy `.npz` archive read without pickle: one float16 array a parameter, `<layer>.weight` [kh, kw, in, out] and
-`<layer>.bias` [out], and `about`, UTF-8 JSON bytes: format, calibration, and how it was trained.
+A weights file is a NumPy `.npz` archive read without pickle: one float16 array a parameter, `<layer>.weight` [kh, kw,
+in, out] and `<layer>.bias` [out], and `about`, UTF-8 JSON bytes: format, calibration, and how it was trained.
 """
 
 from __future__ import annotations
@@ -40,8 +40,11 @@ LAYERS: dict[str, tuple[int, int, int, int]] = {
 
 
 class Calibration(NamedTuple):
-    """What a candidate's log odds L are worth: the probability of a particle is 1 / (1 + exp(-(slope · L + offset))) where a
-    share `share` of all candidates are particles. Measured on simulated scenes that training has not seen."""
+    """What a candidate's log odds L are worth: the probability of a particle is 1 / (1 + exp(-(slope · L + offset))).
+
+    This holds where `share` of all candidates are particles. It is measured on simulated scenes outside the training
+    set.
+    """
 
     slope: float
     offset: float
@@ -56,7 +59,7 @@ class Network(NamedTuple):
 
 
 class WeightsError(ValueError):
-    """A weights file that is not one; the text says what is wrong."""
+    """A file that is no weights file of this network; the text says why."""
 
 
 def initial_parameters(rng: np.random.Generator) -> Parameters:

@@ -1,7 +1,7 @@
 """Forward model of a counted movie: specimen, optics, motion, radiation damage, detector.
 
-Weak-phase imaging: a frame's expected counts are dose · (1 + contrast), contrast = 2·CTF·phase in Fourier space, displaced by a
-global shift and a smooth local field, then counted (Poisson) by a detector of uneven sensitivity.
+Weak-phase imaging: a frame's expected counts are dose · (1 + contrast), contrast = 2·CTF·phase in Fourier space,
+displaced by a global shift and a smooth local field, then counted (Poisson) by a detector of uneven sensitivity.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from warpcore.kernels.correct import critical_dose
 from warpcore.kernels.ctf import CtfParameters, frequency_grid
 
 LOCAL_BASIS = ("x", "y", "x^2", "y^2", "xy")
@@ -20,7 +21,7 @@ LOCAL_BASIS = ("x", "y", "x^2", "y^2", "xy")
 
 
 class Motion(NamedTuple):
-    """Displacement of the specimen in px (y, x) at each frame: `track` [T, 2] at the frame's centre, `local` [T, 5, 2] on LOCAL_BASIS."""
+    """Displacement of the specimen, px (y, x): `track` [T, 2] at the centre, `local` [T, 5, 2] on LOCAL_BASIS."""
 
     track: jax.Array
     local: jax.Array
@@ -53,24 +54,21 @@ def contrast_spectrum(
 
 
 def damage_exponent(shape: tuple[int, int], pixel_size_angstrom: float, voltage_kv: float) -> np.ndarray:
-    """Amplitude lost per e⁻/Å² on the transform grid: half the inverse critical dose (Grant & Grigorieff 2015, eq. 3)."""
+    """Decay of amplitudes per e⁻/Å² on the transform grid: half the inverse critical dose, 0 at the origin."""
     kx, ky = frequency_grid(shape, pixel_size_angstrom)
-    k = np.sqrt(kx**2 + ky**2)
-    k[0, 0] = 1.0
-    critical = (0.245 * k**-1.665 + 2.81) * (0.8 if voltage_kv < 250 else 1.0)
-    exponent = 0.5 / critical
-    exponent[0, 0] = 0.0
-    return np.asarray(exponent, np.float32)
+    return np.asarray(0.5 / critical_dose(np.hypot(kx, ky), voltage_kv), np.float32)
 
 
 @partial(jax.jit, static_argnames=("shape",))
 def displaced_contrast(
     spectrum: jax.Array, track_px: jax.Array, local_px: jax.Array, shape: tuple[int, int]
 ) -> jax.Array:
-    """Contrast [h, w] of a frame of `shape` in the middle of the canvas, its specimen displaced by `track_px` [2] + `local_px` [5, 2].
+    """Contrast [h, w] of a frame of `shape` in the middle of the canvas, its specimen displaced.
 
-    Cubic B-spline on a grid of half the pixel, its prefilter applied in the spectrum: the specimen's point p of the first
-    frame is seen at p + displacement(p), solved for p by two fixed-point steps (the field is far smoother than it is long).
+    `track_px` [2] and `local_px` [5, 2] add up to the displacement.
+    Cubic B-spline on a grid of half the pixel, its prefilter applied in the spectrum: the specimen's point p of the
+    first frame is seen at p + displacement(p), solved for p by two fixed-point steps (the field is far smoother than it
+    is long).
     """
     canvas = (spectrum.shape[0], 2 * (spectrum.shape[1] - 1))
     coefficients = _fine_coefficients(spectrum, canvas)
@@ -96,7 +94,7 @@ def _fine_coefficients(spectrum: jax.Array, canvas: tuple[int, int]) -> jax.Arra
     wave_y = np.cos(2 * np.pi * np.fft.fftfreq(2 * height))
     wave_x = np.cos(2 * np.pi * np.fft.rfftfreq(2 * width))
     prefilter = 1 / (((2 + wave_y[:, None]) / 3) * ((2 + wave_x[None, :]) / 3))
-    # Beyond the canvas' own band (its Nyquist rows and column included) there is nothing.
+    # Beyond the canvas' own band, its Nyquist rows and column included, the spectrum is zero.
     fine = jnp.zeros((2 * height, width + 1), spectrum.dtype)
     fine = fine.at[:half, : width // 2].set(spectrum[:half, : width // 2])
     fine = fine.at[-(half - 1) :, : width // 2].set(spectrum[half + 1 :, : width // 2])
@@ -108,7 +106,7 @@ def _spline(coefficients: jax.Array, y: jax.Array, x: jax.Array) -> jax.Array:
     row, column = jnp.floor(y), jnp.floor(x)
     weights_y, weights_x = _spline_weights(y - row), _spline_weights(x - column)
     flat = coefficients.ravel()
-    # What would lie outside the canvas is taken from its edge: its margin is wider than the motion.
+    # Outside the canvas its edge counts; its margin is wider than the motion.
     first_row = jnp.clip(row.astype(int) - 1, 0, height - 4)
     corner = first_row * width + jnp.clip(column.astype(int) - 1, 0, width - 4)
     value = jnp.zeros(y.shape, coefficients.dtype)
@@ -142,9 +140,9 @@ def frame_counts(
 ) -> jax.Array:
     """Counts [h, w] int32 of one frame.
 
-    `spectrum`: contrast of the canvas; `exponent`: `damage_exponent` (zeros: no damage) applied for `dose_before` e⁻/Å²;
-    `sensitivity` [h, w]: expected counts are electrons · (1 + contrast) · sensitivity.
-    `bright`: expected counts may exceed 50, where the direct inversion would be slow and inexact.
+    `spectrum`: contrast of the canvas; `exponent`: `damage_exponent` (zeros: no damage) applied for `dose_before`
+    e⁻/Å²; `sensitivity` [h, w]: expected counts are electrons · (1 + contrast) · sensitivity. `bright`: expected counts
+    may exceed 50, where the direct inversion would be slow and inexact.
     """
     damaged = spectrum * jnp.exp(-exponent * dose_before)
     contrast = displaced_contrast(damaged, track_px, local_px, shape)
@@ -156,7 +154,10 @@ _Inversion = tuple[jax.Array, jax.Array, jax.Array, jax.Array]  # number, its pr
 
 
 def poisson_counts(key: jax.Array, expected: jax.Array) -> jax.Array:
-    """Poisson counts of `expected` below about 50, by inversion of the cumulative distribution (ten times `jax.random.poisson`)."""
+    """Poisson counts of `expected` below about 50, by inversion of the cumulative distribution.
+
+    This is ten times as fast as `jax.random.poisson`.
+    """
     uniform = jax.random.uniform(key, expected.shape)
     most = jnp.max(expected)
     limit = jnp.ceil(most + 9 * jnp.sqrt(most) + 12)

@@ -1,7 +1,7 @@
 """Random micrographs for training and testing pickers: many shapes and conditions, with particles and junk known.
 
-A scene is drawn straight at a coarse working pixel, `diameter / SAMPLES_PER_DIAMETER`, where pickers look: hundreds a minute.
-Everything comes from one NumPy generator, so a seed gives the same scenes everywhere.
+A scene is drawn directly at a coarse working pixel, `diameter / SAMPLES_PER_DIAMETER`, where pickers look: hundreds a
+minute. Everything comes from one NumPy generator, so a seed gives the same scenes everywhere.
 """
 
 from __future__ import annotations
@@ -13,16 +13,20 @@ import numpy as np
 import scipy.ndimage
 
 from warpcore.kernels.ctf import CtfParameters
-from warpcore.kernels.simulate._specimen import ice_structure_factor, interaction_constant, water_factor
+from warpcore.kernels.simulate._specimen import (
+    ICE_MOLECULES_PER_A3,
+    POTENTIAL_V_A2,
+    ice_structure_factor,
+    interaction_constant,
+    water_factor,
+)
 
 SAMPLES_PER_DIAMETER = 16.0
 _PROTEIN_CONTRAST_V = 3.7  # mean inner potential of protein above that of ice
-_ICE_MOLECULES_PER_A3 = 0.0311
-_POTENTIAL_V_A2 = 47.878
 
 
 class Scene(NamedTuple):
-    """A micrograph in relative counts [n, n], particle centres [P, 2] (y, x) px, junk [n, n] (bool), and what it is."""
+    """A micrograph in relative counts [n, n], particle centres [P, 2] (y, x) in px, and junk [n, n] (bool)."""
 
     image: np.ndarray
     centres_yx: np.ndarray
@@ -61,7 +65,7 @@ def random_scene(
     transmission = np.ones((size, size))
     grain = np.ones((size, size))
     if rng.random() < 0.1:
-        grain *= rng.uniform(1.2, 3)  # a thin film under all of it: rough, but no junk
+        grain *= rng.uniform(1.2, 3)  # a thin film under the whole field is rough but not junk
     if rng.random() < 0.3:
         junk |= _carbon(rng, size, transmission, grain)
     if rng.random() < 0.4:
@@ -112,7 +116,7 @@ def random_cloud(rng: np.random.Generator, diameter_angstrom: float) -> np.ndarr
 
 
 def draw_clouds(rng: np.random.Generator, cloud_px: np.ndarray, centres_yx: np.ndarray, size: int) -> np.ndarray:
-    """Projections of a cloud in random orientations at the centres: points a px of the image, smoothed by the points' distance."""
+    """Projections of a cloud (px) in random orientations at the centres, smoothed by the distance of its points."""
     image = np.zeros(size * size)
     for centre in centres_yx:
         turn = random_rotation(rng)
@@ -151,7 +155,7 @@ def scatter(rng: np.random.Generator, count: int, size: int, apart: float, margi
 
 
 def _packed(rng: np.random.Generator, size: int, spacing: float) -> np.ndarray:
-    """Places [P, 2] of a crowded layer: a jittered hexagonal patch, where neighbours touch, with holes and open ice beside it."""
+    """Places [P, 2] of a crowded layer: a jittered hexagonal lattice that touches, with holes and open ice."""
     turn, reach = rng.uniform(0, np.pi), int(1.5 * size / spacing) + 2
     along, across = np.meshgrid(np.arange(-reach, reach), np.arange(-reach, reach), indexing="ij")
     lattice = np.stack([along + 0.5 * (across % 2), across * math.sqrt(0.75)], axis=-1).reshape(-1, 2) * spacing
@@ -183,8 +187,8 @@ def _frequency(size: int, pixel: float) -> np.ndarray:
 
 def _ice(rng: np.random.Generator, size: int, pixel: float) -> np.ndarray:
     k = _frequency(size, pixel)
-    phase = interaction_constant(300) * _POTENTIAL_V_A2 * water_factor(k**2)
-    density = _ICE_MOLECULES_PER_A3 * rng.uniform(150, 900) * phase**2 * ice_structure_factor(k)
+    phase = interaction_constant(300) * POTENTIAL_V_A2 * water_factor(k**2)
+    density = ICE_MOLECULES_PER_A3 * rng.uniform(150, 900) * phase**2 * ice_structure_factor(k)
     # Buffer, small proteins and films add to water at low resolution; how much differs from sample to sample.
     density = density * (1 + rng.uniform(0, 3) / (1 + (k * 40) ** 2))
     return np.asarray(
@@ -199,7 +203,7 @@ def _thickness_gradient(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _carbon(rng: np.random.Generator, size: int, transmission: np.ndarray, grain: np.ndarray) -> np.ndarray:
-    """A film's edge, straight or round: darker, coarser grain, a bright or dark rim. Changes both arrays; returns where it is."""
+    """Draw a film with a straight or round edge, darker and coarser, into both arrays; returns where it lies (bool)."""
     y, x = np.mgrid[0:size, 0:size].astype(float)
     turn = rng.uniform(0, 2 * np.pi)
     reach = rng.uniform(-0.1, 0.45) * size
@@ -215,7 +219,7 @@ def _carbon(rng: np.random.Generator, size: int, transmission: np.ndarray, grain
 
 
 def _contamination(rng: np.random.Generator, size: int, transmission: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Ice crystals, aggregates and gold: irregular dark patches. Changes both arrays; returns where they are."""
+    """Draw ice crystals, aggregates and gold, dark patches, into both arrays; returns where they lie (bool)."""
     y, x = np.mgrid[0:size, 0:size].astype(float)
     junk = np.zeros((size, size), bool)
     rough = scipy.ndimage.gaussian_filter(rng.normal(size=(size, size)), 4)

@@ -1,7 +1,7 @@
-"""What the beam passes through: projected phase of atoms and of vitreous ice, as spectra on a canvas.
+"""The specimen: projected phase of atoms and of vitreous ice, as spectra on a canvas.
 
-A canvas is a periodic image somewhat larger than the frame, so that drift brings in new content instead of wrapped content.
-Spectra are `rfft2` of the projected phase shift in radians.
+A canvas is a periodic image somewhat larger than the frame, so that drift brings in new content instead of wrapped
+content. Spectra are `rfft2` of the projected phase shift in radians.
 """
 
 from __future__ import annotations
@@ -26,18 +26,21 @@ _FACTORS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "S": ((0.2497, 0.5628, 1.3899, 2.1865, 0.7715), (0.2681, 1.6711, 7.0267, 19.5377, 50.3888)),
 }
 ELEMENTS = ("C", "N", "O", "P", "S")
-"""Elements told apart; others are few in biological specimens and count as carbon."""
+"""Elements with their own scattering; others are rare in biological specimens and count as carbon."""
 
 # Hydrogens that structures leave out, per heavy atom, and the volume in Å³ that such a group takes from the solvent:
 # means over protein composition (1.35 g/cm³, 14.1 Da a heavy atom).
 _HYDROGENS = {"C": 1.25, "N": 1.35, "O": 0.25, "P": 0.0, "S": 0.4}
 _GROUP_VOLUME_A3 = 17.0
-_ICE_MOLECULES_PER_A3 = 0.0311  # vitreous ice, 0.93 g/cm³
-_POTENTIAL_V_A2 = 47.878  # h²/(2π·m·e): projected potential in V·Å² of a scattering factor of 1 Å
+ICE_MOLECULES_PER_A3 = 0.0311  # vitreous ice, 0.93 g/cm³
+POTENTIAL_V_A2 = 47.878  # h²/(2π·m·e): projected potential in V·Å² of a scattering factor of 1 Å
 
 
 def interaction_constant(voltage_kv: float) -> float:
-    """Phase in radians per V·Å of projected potential (Kirkland, Advanced Computing in Electron Microscopy, eq. 5.6)."""
+    """Phase in radians per V·Å of projected potential.
+
+    Kirkland, Advanced Computing in Electron Microscopy, eq. 5.6.
+    """
     rest_kv = 510.99895
     wavelength = electron_wavelength_angstrom(voltage_kv)
     ratio = (rest_kv + voltage_kv) / (2 * rest_kv + voltage_kv)
@@ -63,7 +66,7 @@ def contrast_factor(element: str, frequency_squared: np.ndarray) -> np.ndarray:
     """
     group = scattering_factor(element, frequency_squared)
     group = group + _HYDROGENS[element] * scattering_factor("H", frequency_squared)
-    solvent = _ICE_MOLECULES_PER_A3 * _GROUP_VOLUME_A3 * float(water_factor(np.zeros(1))[0])
+    solvent = ICE_MOLECULES_PER_A3 * _GROUP_VOLUME_A3 * float(water_factor(np.zeros(1))[0])
     return np.asarray(group - solvent * np.exp(-math.pi * frequency_squared * _GROUP_VOLUME_A3 ** (2 / 3)))
 
 
@@ -80,17 +83,17 @@ def particle_spectrum(
 ) -> jax.Array:
     """Spectrum [H, W//2+1] of the projected phase of particles in ice.
 
-    `atoms_angstrom` [A, 3] (x, y, z from the centre), `elements` [A] indices into ELEMENTS, `rotations` [P, 3, 3] applied to
-    them, then projected along z, `centres_yx_px` [P, 2] on the canvas of `shape`. Atoms are spread bilinearly on a grid of
-    half the pixel, whose blur (sinc²) is divided out in the spectrum; aliasing is 2 % of an atom's amplitude at half of
-    Nyquist, 11 % at Nyquist, and random from atom to atom.
+    `atoms_angstrom` [A, 3] (x, y, z from the centre), `elements` [A] indices into ELEMENTS, `rotations` [P, 3, 3]
+    applied to them, then projected along z, `centres_yx_px` [P, 2] on the canvas of `shape`. Atoms are spread
+    bilinearly on a grid of half the pixel, whose blur (sinc²) is divided out in the spectrum; aliasing is 2 % of an
+    atom's amplitude at half of Nyquist, 11 % at Nyquist, and random from atom to atom.
     """
     height, width = shape
     kx, ky = frequency_grid(shape, pixel_size_angstrom)
     k2 = kx**2 + ky**2
     fine = (2 * height, 2 * width)
     unblur = 1 / (np.sinc(kx * pixel_size_angstrom / 2) * np.sinc(ky * pixel_size_angstrom / 2)) ** 2
-    scale = interaction_constant(voltage_kv) * _POTENTIAL_V_A2 / pixel_size_angstrom**2
+    scale = interaction_constant(voltage_kv) * POTENTIAL_V_A2 / pixel_size_angstrom**2
     envelope = unblur * scale * np.exp(-b_factor_a2 * k2 / 4)
     total = jnp.zeros(k2.shape, jnp.complex64)
     for index, element in enumerate(ELEMENTS):
@@ -153,11 +156,11 @@ def ice_spectrum(
     thickness_angstrom: float,
     voltage_kv: float,
 ) -> jax.Array:
-    """Spectrum [H, W//2+1] of the phase fluctuations of an ice layer: Gaussian, with water's scattering and ice's S(k)."""
+    """Spectrum [H, W//2+1] of an ice layer's Gaussian phase fluctuations: water's scattering under ice's S(k)."""
     kx, ky = frequency_grid(shape, pixel_size_angstrom)
     k2 = kx**2 + ky**2
-    phase = interaction_constant(voltage_kv) * _POTENTIAL_V_A2 * water_factor(k2)
-    density = _ICE_MOLECULES_PER_A3 * thickness_angstrom * phase**2 * ice_structure_factor(np.sqrt(k2))
+    phase = interaction_constant(voltage_kv) * POTENTIAL_V_A2 * water_factor(k2)
+    density = ICE_MOLECULES_PER_A3 * thickness_angstrom * phase**2 * ice_structure_factor(np.sqrt(k2))
     amplitude = np.sqrt(density) / pixel_size_angstrom
     amplitude[0, 0] = 0
     return jnp.fft.rfft2(jax.random.normal(key, shape)) * jnp.asarray(amplitude, jnp.float32)

@@ -16,7 +16,7 @@ from warpcore.services.api.health import HealthResource
 from warpcore.services.api.items import ItemResource, ItemsResource, SummaryResource, TimestampResource
 from warpcore.services.api.origins import SameOrigin
 from warpcore.services.api.processing import ProcessingPauseResource, ProcessingStartResource, ProcessingStatusResource
-from warpcore.services.api.settings import SettingsResource
+from warpcore.services.api.settings import SettingsPreviewResource, SettingsResource, SettingsSchemaResource
 from warpcore.services.api.workers import WorkerLogsResource, WorkersResource
 
 Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
@@ -60,6 +60,8 @@ def create_app(dependencies: Dependencies) -> Application:
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {
         "/api/settings": SettingsResource(scheduler),
+        "/api/settings/schema": SettingsSchemaResource(),
+        "/api/settings/preview": SettingsPreviewResource(scheduler),
         "/api/processing/start": ProcessingStartResource(scheduler),
         "/api/processing/pause": ProcessingPauseResource(scheduler),
         "/api/processing/status": ProcessingStatusResource(scheduler),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Protocol, TypeVar
 
 import zmq
@@ -12,7 +13,8 @@ from warpcore.bus.client import NoAnswerError, RefusedError
 from warpcore.bus.dealer import read_single
 from warpcore.bus.envelope import Envelope, WireError, encode, new_id
 from warpcore.bus.messages import Error
-from warpcore.bus.schema import Message, read_message
+from warpcore.bus.requester import Patience, Question, Requester, Step, read_answer
+from warpcore.bus.schema import Message
 from warpcore.bus.sockets import Malformed, open_socket
 
 M = TypeVar("M", bound=Message)
@@ -26,18 +28,18 @@ class Scheduler(Protocol):
 
 
 class SchedulerClient:
-    """A DEALER to the control port at `endpoint`; answers are matched by id, so that a slow one holds up no other.
+    """A DEALER to the control port at `endpoint`. Answers are matched by id, so a slow one delays no other.
 
     A request is sent up to `attempts` times under one id (the scheduler answers a repeated id with its first answer),
-    each waiting `timeout_s`. Nothing is queued for a scheduler that is not there: a request that was given up never
-    takes effect later.
+    each waiting `timeout_s`, with a short pause before the next. Nothing is queued while there is no connection: a
+    request that was given up never takes effect later.
     """
 
     def __init__(self, endpoint: str, source: str = "api", timeout_s: float = 1.5, attempts: int = 2) -> None:
         self.endpoint = endpoint
         self._source = source
-        self._timeout_s = timeout_s
-        self._attempts = attempts
+        self._patience = Patience(timeout_s, attempts)
+        self._requester = Requester()
         self._unreadable = Malformed(f"answers of {endpoint}")
         self._waiting: dict[str, asyncio.Future[Envelope]] = {}
         self._socket: zmq.Socket[bytes] | None = None
@@ -59,30 +61,44 @@ class SchedulerClient:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
         for future in self._waiting.values():
-            future.cancel()
+            if not future.done():
+                future.set_exception(NoAnswerError(f"the connection to {self.endpoint} was closed"))
         if self._asynchronous is not None and self._socket is not None:
             self._asynchronous.close()
             self._socket.close(linger=0)
 
     async def request(self, message: Message) -> Message:
         """The scheduler's answer. Raises RefusedError with its error, or NoAnswerError."""
-        assert self._asynchronous is not None, "open() first"
-        envelope = Envelope(message.TYPE, message.to_body(), self._source)
-        frame = encode(envelope)
+        question = self._requester.ask(message, self._patience, time.monotonic())
         future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
-        self._waiting[envelope.id] = future
+        self._waiting[question.id] = future
         try:
-            for _ in range(self._attempts):
-                try:
-                    async with asyncio.timeout(self._timeout_s):
-                        await self._asynchronous.send(frame)
-                        answer = await asyncio.shield(future)
-                except TimeoutError:
-                    continue
-                return _opened(answer)
+            answer = await self._answer(question, future)
         finally:
-            del self._waiting[envelope.id]
-        raise NoAnswerError(f"no answer from the scheduler at {self.endpoint} to {message.TYPE}; is it running?")
+            self._requester.forget(question.id)
+            del self._waiting[question.id]
+        if answer is None:
+            raise NoAnswerError(f"no answer from the scheduler at {self.endpoint} to {message.TYPE}; is it running?")
+        reply = read_answer(answer, self.endpoint, self._unreadable.note)
+        if isinstance(reply, Error):
+            raise RefusedError(reply)
+        return reply
+
+    async def _answer(self, question: Question, future: asyncio.Future[Envelope]) -> Envelope | None:
+        """The answer's envelope, or None when all attempts are used up."""
+        assert self._asynchronous is not None, "open() first"
+        message = question.message
+        frame = encode(Envelope(message.TYPE, message.to_body(), self._source, id=question.id))
+        while (step := question.step(time.monotonic())) is not Step.GIVE_UP:
+            try:
+                async with asyncio.timeout(question.due_at - time.monotonic()):
+                    if step is Step.SEND:
+                        await self._asynchronous.send(frame)
+                    return await asyncio.shield(future)
+            except TimeoutError:
+                if future.done():  # answered at the last moment, or the client was closed
+                    return future.result()
+        return None
 
     async def _read(self, socket: zmq.asyncio.Socket) -> None:
         while True:
@@ -92,16 +108,9 @@ class SchedulerClient:
             except WireError as error:
                 self._unreadable.note(error)
                 continue
-            future = self._waiting.get(envelope.reply_to or "")
-            if future is not None and not future.done():
-                future.set_result(envelope)
-
-
-def _opened(envelope: Envelope) -> Message:
-    message = read_message(envelope.type, envelope.body)
-    if isinstance(message, Error):
-        raise RefusedError(message)
-    return message
+            question = self._requester.answered(envelope.reply_to)
+            if question is not None and not self._waiting[question.id].done():
+                self._waiting[question.id].set_result(envelope)
 
 
 async def ask(scheduler: Scheduler, message: Message, answer: type[M]) -> M:

@@ -8,6 +8,7 @@ import falcon
 import falcon.asgi
 
 from warpcore.bus.messages import CancelExport, ExportJob, GetExport, StartExport
+from warpcore.bus.vocabulary import ExportKind
 from warpcore.services.api.bodies import only_fields, read_object
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import Problem
@@ -26,7 +27,7 @@ class StartExportResource:
         """202 with the job and where to ask for it. `options` are names of the `export` settings, for this job only."""
         body = only_fields(await read_object(req, optional=True), {"options": dict, "names": (list, type(None))})
         names = body.get("names")
-        request = StartExport(self._kind, body.get("options", {}), None if names is None else _texts(names))
+        request = StartExport(ExportKind(self._kind), body.get("options", {}), None if names is None else _texts(names))
         job = await ask(self._scheduler, request, ExportJob)
         resp.status = falcon.HTTP_202
         resp.location = f"/api/export/{job.job}"

@@ -18,6 +18,7 @@ from warpcore.bus.messages import (
     SelectItem,
     Summary,
 )
+from warpcore.bus.vocabulary import MovieStatus, Selection
 from warpcore.services.api.bodies import only_fields, read_object
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import Problem, bad_parameter
@@ -45,7 +46,7 @@ class ItemsResource:
         if not re.fullmatch(r"-?[A-Za-z]\w*(\.[A-Za-z]\w*)?", sort, re.ASCII):
             raise bad_parameter("sort", sort, "name, added, status or a result such as ctf.defocusUm, - for descending")
         request = GetItems(
-            status=status or None,
+            status=MovieStatus(status) if status else None,
             sort=snake(sort),
             page=integer(req, "page", 1, 1, 10**9),
             page_size=integer(req, "pageSize", 100, 1, MAX_PAGE_SIZE),
@@ -71,7 +72,7 @@ class ItemResource:
         if selection not in SELECTIONS:
             fault = {"name": "selection", "value": selection, "problem": f"one of {', '.join(SELECTIONS)} is needed"}
             raise Problem(falcon.HTTP_422, f"selection = {selection}: {fault['problem']}", errors=[fault])
-        resp.media = item_view(await ask(self._scheduler, SelectItem(name, selection), Item))
+        resp.media = item_view(await ask(self._scheduler, SelectItem(name, Selection(selection)), Item))
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """`POST …/retry`, optionally with `{"force": true}`, or `POST …/priority` with `priority` or `first`."""

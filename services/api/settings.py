@@ -1,12 +1,16 @@
-"""`/api/settings`: the settings in force, under the names that files and the CLI use."""
+"""`/api/settings`: the settings, under the names that files and the CLI use, what they mean, and what a change would do."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import falcon.asgi
 
-from warpcore.bus.messages import GetSettings, PatchSettings, PutSettings, SettingsReply
+from warpcore.bus.messages import GetSettings, PatchSettings, PreviewSettings, PutSettings, SettingsReply
 from warpcore.services.api.bodies import read_object
 from warpcore.services.api.client import Scheduler, ask
+from warpcore.services.api.views import effect_view
+from warpcore.services.session.settings import Settings
 
 
 class SettingsResource:
@@ -28,3 +32,26 @@ class SettingsResource:
         """Change; 422 lists each fault and changes nothing."""
         body = await read_object(req)
         resp.media = (await ask(self._scheduler, PatchSettings(body), SettingsReply)).settings
+
+
+class SettingsSchemaResource:
+    """`GET /api/settings/schema`: JSON Schema of all settings, with units, defaults, ranges and descriptions."""
+
+    def __init__(self) -> None:
+        self._schema: dict[str, Any] = Settings.model_json_schema(by_alias=True)
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """The schema of this version, with the steps that are installed here."""
+        resp.media = self._schema
+
+
+class SettingsPreviewResource:
+    """`POST /api/settings/preview`: what a change would do; nothing changes."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """The body is that of a PATCH. 422 lists each fault."""
+        body = await read_object(req)
+        resp.media = effect_view(await ask(self._scheduler, PreviewSettings(body), SettingsReply))

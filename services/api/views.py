@@ -14,6 +14,7 @@ from warpcore.bus.messages import (
     Items,
     Movie,
     ProcessingStatus,
+    SettingsReply,
     Summary,
     Worker,
     WorkerLogs,
@@ -82,6 +83,12 @@ def items_view(items: Items) -> dict[str, Any]:
     }
 
 
+def effect_view(reply: SettingsReply) -> dict[str, Any]:
+    """What a change of settings does, counted in movies that have results. `runs` is by step, `changed` names settings."""
+    effect = reply.effect.to_body() if reply.effect is not None else {}
+    return {camel(name): value for name, value in effect.items()}
+
+
 def status_view(status: ProcessingStatus) -> dict[str, Any]:
     """Whether it processes, how much is done, how fast. `counts` is by movie status."""
     return {
@@ -113,7 +120,7 @@ def worker_view(worker: Worker) -> dict[str, Any]:
         "silentSeconds": worker.silent_s,
         "done": worker.done,
         "failed": worker.failed,
-        "load": camel_keys(worker.load),
+        "load": camel_keys(worker.load.to_body()),
         "reason": worker.reason,
         "warnings": worker.warnings,
     }

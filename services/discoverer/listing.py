@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from warpcore.services.steps.chain import CHAIN
+
 Identity = tuple[int, int]
 """Size in bytes and mtime in ns: a file with another identity is another file."""
 
@@ -152,23 +154,10 @@ def _shown(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-_OUTPUT_FOLDERS = (
-    "average",
-    "deconv",
-    "powerspectrum",
-    "motion",
-    "matching",
-    "mask",
-    "particles",
-    "thumbnails",
-    "logs",
-)
-
-
 def output_folders(directory: Path, processing_directory: Path) -> frozenset[str]:
     """Folders below the data directory that hold our own results (averages are `.mrc` too), as relative paths."""
     try:
         relative = processing_directory.resolve().relative_to(directory.resolve())
     except ValueError:
         return frozenset()
-    return frozenset([str(relative)] if relative.parts else _OUTPUT_FOLDERS)
+    return frozenset([str(relative)] if relative.parts else (*CHAIN.folders, "logs"))

@@ -11,30 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from warpcore.services.formats.star_text import Value, loop_block, pairs_block, star_row
+from warpcore.services.steps.chain import CHAIN
+from warpcore.services.steps.columns import Column
 
 COORDINATE_COLUMNS = ("rlnCoordinateX", "rlnCoordinateY", "rlnClassNumber", "rlnAutopickFigureOfMerit")
 MOVIE_COLUMNS = ("rlnMicrographMovieName", "rlnOpticsGroup")
-CORRECTED_COLUMNS = (
-    "rlnMicrographName",
-    "rlnMicrographMetadata",
-    "rlnOpticsGroup",
-    "rlnAccumMotionTotal",
-    "rlnAccumMotionEarly",
-    "rlnAccumMotionLate",
-)
 HALVES_COLUMNS = ("rlnMicrographNameEven", "rlnMicrographNameOdd")
-CTF_COLUMNS = (
-    "rlnMicrographName",
-    "rlnOpticsGroup",
-    "rlnCtfImage",
-    "rlnDefocusU",
-    "rlnDefocusV",
-    "rlnCtfAstigmatism",
-    "rlnDefocusAngle",
-    "rlnCtfFigureOfMerit",
-    "rlnCtfMaxResolution",
-    "rlnPhaseShift",
-)
 AUTOPICK_COLUMNS = ("rlnMicrographName", "rlnMicrographCoordinates")
 PARTICLE_COLUMNS = (
     "rlnOpticsGroup",
@@ -223,30 +205,19 @@ def movie_row(movie: str, group: int) -> str:
     return star_row((movie, group))
 
 
-def corrected_row(
-    average: str, motion_star: str, group: int, total: float | None, early: float | None, late: float | None
-) -> str:
-    """A row of corrected_micrographs.star; accumulated motion in Å, 0 where none was corrected."""
-    return star_row((average, motion_star, group, float(total or 0), float(early or 0), float(late or 0)))
+def measured_row(table: str, leading: Sequence[Value], results: Mapping[str, Any]) -> str | None:
+    """A row of a table of micrographs: `leading` values, then the measured ones; None where one lacks that no row can lack."""
+    measured = [column.star.value(column.value(results)) for column in measured_columns(table) if column.star]
+    return None if None in measured else star_row((*leading, *(value for value in measured if value is not None)))
 
 
-def ctf_row(average: str, group: int, power_spectrum: str, ctf: Mapping[str, Any]) -> str:
-    """A row of micrographs_ctf.star from the summary of a CTF step (`results.py`) that has a defocus."""
-    u, v = float(ctf["defocus_u_angstrom"]), float(ctf["defocus_v_angstrom"])
-    return star_row(
-        (
-            average,
-            group,
-            f"{power_spectrum}:mrc",
-            u,
-            v,
-            u - v,
-            float(ctf["defocus_angle_degrees"]),
-            float(ctf.get("figure_of_merit") or 0),
-            _resolution(ctf.get("resolution_angstrom")),
-            180.0 * float(ctf.get("phase_shift_pi") or 0),
-        )
-    )
+def measured_columns(table: str) -> tuple[Column, ...]:
+    """The columns that steps declare for a table."""
+    return tuple(column for column in CHAIN.columns if column.star is not None and column.star.table == table)
+
+
+def _labels(table: str) -> tuple[str, ...]:
+    return tuple(column.star.label for column in measured_columns(table) if column.star is not None)
 
 
 def autopick_row(average: str, coordinates: str) -> str:
@@ -261,13 +232,15 @@ def movies_star(groups: Sequence[OpticsGroup], rows: Iterable[str]) -> str:
 
 def corrected_micrographs_star(groups: Sequence[OpticsGroup], rows: Iterable[str], *, halves: bool = False) -> str:
     """Text of corrected_micrographs.star; with `halves`, each row ends with its even and odd average."""
-    columns = CORRECTED_COLUMNS + (HALVES_COLUMNS if halves else ())
+    leading = ("rlnMicrographName", "rlnMicrographMetadata", "rlnOpticsGroup")
+    columns = (*leading, *_labels("corrected_micrographs"), *(HALVES_COLUMNS if halves else ()))
     return optics_block(groups) + loop_block("micrographs", columns, rows)
 
 
 def micrographs_ctf_star(groups: Sequence[OpticsGroup], rows: Iterable[str]) -> str:
     """Text of micrographs_ctf.star."""
-    return optics_block(groups) + loop_block("micrographs", CTF_COLUMNS, rows)
+    columns = ("rlnMicrographName", "rlnOpticsGroup", "rlnCtfImage", *_labels("micrographs_ctf"))
+    return optics_block(groups) + loop_block("micrographs", columns, rows)
 
 
 def autopick_star(rows: Iterable[str]) -> str:

@@ -6,8 +6,10 @@ database keeps the name of the last one that was applied. What this version stil
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from warpcore.services.session.settings import Settings, SettingsError, parse_settings
@@ -96,3 +98,17 @@ def _taken_out(raw: Raw, dotted: str, aside: dict[str, Any]) -> Raw:
         aside.update(raw)
         return {}
     return raw
+
+
+def load_settings_file(path: Path) -> Settings:
+    """Settings from a JSON file, also one of an earlier version. Raises SettingsError with the path in it where it cannot be read or is wrong."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError([{"name": str(path), "value": None, "problem": f"cannot be read: {error}"}]) from None
+    if not isinstance(raw, dict):
+        raise SettingsError([{"name": str(path), "value": None, "problem": "is not a JSON object of sections"}])
+    try:
+        return parse_settings(migrated(raw))
+    except SettingsError as error:
+        raise SettingsError([{**fault, "name": f"{path}: {fault['name']}"} for fault in error.errors]) from None

@@ -1,168 +1,74 @@
-"""The settings: one pydantic model a section, the same names in REST, CLI and files; defaults are Warp's."""
+"""The settings of a session: the sections of all steps, `import` and `filter`.
+
+The same names in REST, CLI and files.
+"""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-GridXY = Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)]
-GridXYT = Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=3, max_length=3)]
+from warpcore.services.steps.chain import CHAIN
+from warpcore.services.steps.columns import Column, Limit, limits_of
+from warpcore.services.steps.ctf import CtfSettings
+from warpcore.services.steps.export import ExportSettings
+from warpcore.services.steps.fields import Reach, Section, setting
+from warpcore.services.steps.motion import MotionSettings
+from warpcore.services.steps.picking import PickingSettings
+from warpcore.services.steps.source import ImportSettings
+
+__all__ = [
+    "SECTIONS",
+    "CtfSettings",
+    "ExportSettings",
+    "FilterSettings",
+    "ImportSettings",
+    "MotionSettings",
+    "PickingSettings",
+    "Section",
+    "Settings",
+    "SettingsError",
+    "changed_names",
+    "described",
+    "parse_assignment",
+    "parse_settings",
+    "patch_settings",
+]
 
 
 class SettingsError(ValueError):
-    """Settings that cannot be; `errors` has one `{name, value, problem}` a fault, the text is one line of all."""
+    """Impossible settings; `errors` has one `{name, value, problem}` a fault, the text is one line of all."""
 
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         self.errors = errors
         super().__init__("; ".join(_told(error) for error in errors))
 
 
-class Section(BaseModel):
-    """Base of the sections: unknown names are refused, values never coerced from text, never NaN or infinite."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True)
-
-
-class ImportSettings(Section):
-    """What a raw movie is and how it is read. Pixel sizes in Å, dose in e⁻/Å² a frame; `binning` x means 2^x."""
-
-    data: str = ""
-    patterns: list[str] = Field(default=["*.tif", "*.tiff", "*.mrc", "*.mrcs", "*.eer"], min_length=1)
-    recursive: bool = False
-    pixel_size: float | None = Field(default=None, gt=0.01, le=100)
-    binning: float = Field(default=0.0, ge=0, le=4)
-    gain_path: str | None = None
-    gain_flip_x: bool = False
-    gain_flip_y: bool = False
-    gain_transpose: bool = False
-    defects_path: str | None = None
-    dose_per_frame: float = Field(default=1.0, ge=0, le=1000)
-    eer_groups: int | None = Field(default=40, ge=1, le=10000)
-    eer_frames_per_group: int | None = Field(default=None, ge=1, le=10000)
-    eer_dose_per_group: float | None = Field(default=None, gt=0, le=1000)
-    eer_upsampling: Literal[1, 2, 4] = 1
-    skip_first: int = Field(default=0, ge=0, le=10000)
-    skip_last: int = Field(default=0, ge=0, le=10000)
-
-    @field_validator("patterns")
-    @classmethod
-    def _patterns_are_names(cls, patterns: list[str]) -> list[str]:
-        for pattern in patterns:
-            if not pattern.strip() or "/" in pattern:
-                raise ValueError("each pattern is a file name with wildcards, without a slash")
-        return patterns
-
-
-class MotionSettings(Section):
-    """Motion fit: band in Å, B-factor in Å², grid `[x, y, t]` or automatic, frames summed for the fit or automatic."""
-
-    enabled: bool = True
-    range_min: float = Field(default=500.0, gt=0, le=100000)
-    range_max: float = Field(default=10.0, gt=0, le=1000)
-    b_factor: float = Field(default=-500.0, ge=-100000, le=0)
-    grid: GridXYT | None = None
-    group_frames: int | None = Field(default=None, ge=1, le=10000)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> MotionSettings:
-        if self.range_max >= self.range_min:
-            raise ValueError("range_max (Å) must be finer, so smaller, than range_min")
-        return self
-
-
-class CtfSettings(Section):
-    """CTF fit: window in px, band in Å, defocus in µm, voltage in kV, Cs in mm."""
-
-    enabled: bool = True
-    window: int = Field(default=512, ge=128, le=4096, multiple_of=2)
-    range_min: float = Field(default=30.0, gt=0, le=1000)
-    range_max: float = Field(default=4.0, gt=0, le=1000)
-    defocus_min: float = Field(default=0.5, ge=-20, le=20)
-    defocus_max: float = Field(default=5.0, ge=-20, le=20)
-    voltage: float = Field(default=300.0, ge=20, le=2000)
-    cs: float = Field(default=2.7, ge=0, le=20)
-    amplitude_contrast: Fraction = 0.07
-    fit_phase: bool = False
-    use_sum: bool = False
-    grid: GridXY | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> CtfSettings:
-        if self.range_max >= self.range_min:
-            raise ValueError("range_max (Å) must be finer, so smaller, than range_min")
-        if self.defocus_max <= self.defocus_min:
-            raise ValueError("defocus_max must be larger than defocus_min")
-        return self
-
-
-class PickingSettings(Section):
-    """Picking: nothing is picked until a diameter (Å) is given. `minimum_distance` in Å, null: three quarters of one.
-
-    `diameter_max` (Å), `shapes` and `aspect` (longest by shortest extent) are the blobs', `angular_step` (degrees) that of a
-    map's projections, `rotation_step` that of templates in the plane.
-    """
-
-    enabled: bool = True
-    method: Literal["blob", "template", "network"] = "blob"
-    diameter: float | None = Field(default=None, gt=0, le=5000)
-    diameter_max: float | None = Field(default=None, gt=0, le=5000)
-    shapes: list[Literal["disc", "ring"]] = Field(default=["disc", "ring"], min_length=1, max_length=2)
-    aspect: float = Field(default=1.0, ge=1, le=5)
-    threshold: float = Field(default=0.5, ge=0, le=1)
-    minimum_distance: float | None = Field(default=None, ge=0, le=10000)
-    contrast: Literal["dark", "bright"] = "dark"
-    templates_path: str | None = None
-    angular_step: float = Field(default=30.0, ge=3, le=180)
-    rotation_step: float = Field(default=10.0, ge=1, le=360)
-    weights_path: str | None = None
-    suffix: str = Field(default="picks", pattern=r"^[A-Za-z0-9_-]{1,64}$")
-
-    @model_validator(mode="after")
-    def _possible(self) -> PickingSettings:
-        if self.diameter_max is not None and (self.diameter is None or self.diameter_max < self.diameter):
-            raise ValueError(
-                "diameter_max (Å) needs a diameter that is no larger; a range runs from diameter to diameter_max"
-            )
-        if len(set(self.shapes)) < len(self.shapes):
-            raise ValueError("shapes names one twice")
-        return self
-
-
-class ExportSettings(Section):
-    """Outputs: `box_size` in px of the particle pixel size (Å; null: that of the average)."""
-
-    average: bool = True
-    halves: bool = False
-    stack: bool = False
-    deconvolution: bool = False
-    deconvolution_strength: float = Field(default=1.0, ge=0, le=100)
-    deconvolution_falloff: float = Field(default=1.0, ge=0, le=100)
-    float16: bool = False
-    dose_weighting: bool = True
-    particles: bool = False
-    box_size: int | None = Field(default=None, ge=8, le=4096, multiple_of=2)
-    particle_pixel_size: float | None = Field(default=None, gt=0.01, le=100)
-    invert: bool = True
-    normalize: bool = True
-
-
 class FilterSettings(Section):
-    """Limits beyond which a processed movie is filtered out: defocus and astigmatism in µm, others in Å, junk in %. null: no limit."""
+    """Limits of what is measured: a processed movie beyond one is filtered out. null: no limit."""
 
-    defocus_min: float | None = 0.0
-    defocus_max: float | None = 5.0
-    astigmatism_max: float | None = Field(default=3.0, ge=0)
-    resolution_max: float | None = Field(default=5.0, ge=0)
-    motion_max: float | None = Field(default=5.0, ge=0)
-    particles_min: int | None = Field(default=1, ge=0)
-    junk_max: float | None = Field(default=10.0, ge=0, le=100)
+    model_config = ConfigDict(extra="forbid")
+
+    def limit(self, name: str) -> float | None:
+        """The value of a limit, None for no limit."""
+        value: float | None = getattr(self, name)
+        return value
 
 
-class Settings(Section):
+def _limit_field(limit: Limit, column: Column) -> tuple[Any, Any]:
+    kind: Any = (int if limit.whole else float) | None
+    bounds: dict[str, Any] = {
+        name: value for name, value in (("ge", limit.lowest), ("le", limit.highest)) if value is not None
+    }
+    text = f"{'highest' if limit.upper else 'lowest'} {column.noun} allowed ({column.description}); null: no limit"
+    return kind, setting(limit.default, text, unit=column.unit, reach=Reach.NOTHING, **bounds)
+
+
+class _Settings(Section):
     """All sections. `import` is `import_` in Python."""
 
     import_: ImportSettings = Field(default_factory=ImportSettings, alias="import")
@@ -176,14 +82,66 @@ class Settings(Section):
         """Nested plain dict by section, `import` under its wire name."""
         return self.model_dump(by_alias=True, mode="json")
 
+    def section(self, name: str) -> Section:
+        """A section by its name on the wire."""
+        section: Section = getattr(self, "import_" if name == "import" else name)
+        return section
+
     @property
-    def picks(self) -> bool:
-        """Whether picking runs: on, and with a diameter or templates to go by."""
-        return self.picking.enabled and (self.picking.diameter is not None or self.picking.templates_path is not None)
+    def steps(self) -> dict[str, Section]:
+        """The sections of the steps, in their order."""
+        return {step.name: self.section(step.name) for step in CHAIN}
+
+    def runs(self, step: str) -> bool:
+        """Whether a step is switched on."""
+        return CHAIN[step].is_on(self.section(step))
+
+    def following(self, *steps: str) -> list[str]:
+        """These steps and all that build on them, of those that are switched on, in order."""
+        return [name for name in CHAIN.after(steps, self.steps) if self.runs(name)]
+
+
+def _whole_settings() -> Any:
+    """The class of all settings: shipped sections, those of installed steps, and the limits that columns declare."""
+    limits: dict[str, Any] = {limit.name: _limit_field(limit, column) for column, limit in limits_of(CHAIN.columns)}
+    filtering = create_model("FilterSettings", __base__=FilterSettings, __doc__=FilterSettings.__doc__, **limits)
+    added: dict[str, Any] = {
+        step.name: (step.section, Field(default_factory=step.section))
+        for step in CHAIN
+        if step.name not in _Settings.model_fields
+    }
+    added["filter"] = (filtering, Field(default_factory=filtering))
+    return create_model("Settings", __base__=_Settings, __doc__=_Settings.__doc__, **added)
+
+
+if TYPE_CHECKING:
+    Settings = _Settings
+else:
+    Settings = _whole_settings()
+
+SECTIONS: dict[str, type[Section]] = {
+    field.alias or name: cast(type[Section], field.annotation) for name, field in Settings.model_fields.items()
+}
+"""The class of each section by its name on the wire."""
+
+
+def described(name: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """All settings under their dotted names with what they declare.
+
+    Only those of a section, or one setting, where named.
+    """
+    for section, model in SECTIONS.items():
+        for field, info in model.model_fields.items():
+            dotted = f"{section}.{field}"
+            if name in ("", section, dotted):
+                yield dotted, info
 
 
 def parse_settings(raw: dict[str, Any]) -> Settings:
-    """Settings from nested dicts (JSON types). Raises SettingsError naming each fault, its value and what is allowed."""
+    """Settings from nested dicts (JSON types).
+
+    Raises SettingsError naming each fault, its value and what is allowed.
+    """
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
@@ -225,20 +183,6 @@ def parse_assignment(text: str) -> dict[str, Any]:
     return {section: {key: parsed}}
 
 
-def load_settings_file(path: Path) -> Settings:
-    """Settings from a JSON file. Raises SettingsError with the path in it where it cannot be read or is wrong."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError([{"name": str(path), "value": None, "problem": f"cannot be read: {error}"}]) from None
-    if not isinstance(raw, dict):
-        raise SettingsError([{"name": str(path), "value": None, "problem": "is not a JSON object of sections"}])
-    try:
-        return parse_settings(raw)
-    except SettingsError as error:
-        raise SettingsError([{**fault, "name": f"{path}: {fault['name']}"} for fault in error.errors]) from None
-
-
 def _told(error: dict[str, Any]) -> str:
     value = "" if error["value"] is None else f" = {error['value']!r}"
     return f"{error['name']}{value}: {error['problem']}"
@@ -258,10 +202,4 @@ def _fault(detail: Any) -> dict[str, Any]:
 
 
 def _known_names(section: Any) -> list[str]:
-    if section is None:
-        return [field.alias or name for name, field in Settings.model_fields.items()]
-    field = Settings.model_fields["import_" if section == "import" else str(section)]
-    model = field.annotation
-    assert isinstance(model, type)
-    assert issubclass(model, BaseModel)
-    return list(model.model_fields)
+    return list(SECTIONS if section is None else SECTIONS[section].model_fields)

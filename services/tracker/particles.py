@@ -16,7 +16,7 @@ _GROUP_COLUMNS = ("rlnOpticsGroupName", "rlnOpticsGroup")
 
 
 def collect_particles(processing_directory: Path, files: Sequence[str], target: str) -> int:
-    """Write `target` from the movies' particle files (all relative to the processing directory); returns the number of rows.
+    """Write `target` from the movies' particle files; returns the number of rows. Paths are relative to the directory.
 
     Movies with equal optics share a group. A file that is missing or not as we write it is left out with a warning.
     """

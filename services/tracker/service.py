@@ -24,9 +24,11 @@ from warpcore.bus.messages import (
     ProcessingStatus,
     ServiceEvent,
 )
+from warpcore.bus.vocabulary import JobState
 from warpcore.services.formats.warp_xml import set_selection
 from warpcore.services.session.errors import InputError
-from warpcore.services.session.paths import OutputPaths, PathOutsideError, inside, sweep_temporaries, write_text_whole
+from warpcore.services.session.paths import PathOutsideError, inside, sweep_temporaries, write_text_whole
+from warpcore.services.steps.export import MOVIE_XML
 from warpcore.services.tracker.particles import collect_particles
 from warpcore.services.tracker.state import PARTICLES, TrackerState
 
@@ -117,7 +119,7 @@ class _Shell:
             status = self._client.request(GetProcessing())
             if isinstance(status, ProcessingStatus):
                 self._state.set_data_directory(status.data_directory, time.monotonic())
-            waiting = self._client.request(GetExports("collecting"))
+            waiting = self._client.request(GetExports(JobState.COLLECTING))
             if isinstance(waiting, Exports):
                 self._state.collecting |= set(waiting.jobs)
         except (NoAnswerError, RefusedError, WireError) as error:
@@ -158,7 +160,7 @@ class _Shell:
             name, flags = next(iter(selections.items()))
             del selections[name]
             try:
-                set_selection(inside(self._directory, OutputPaths(name).xml), *flags)
+                set_selection(inside(self._directory, MOVIE_XML.path(name)), *flags)
             except FileNotFoundError:
                 log.debug("%s has no XML", name)
             except (OSError, InputError, PathOutsideError) as error:
@@ -188,7 +190,7 @@ class _Shell:
         after: int | None = 0
         while after is not None:
             answer = self._client.request(GetExport(job, after))
-            if not isinstance(answer, ExportJob) or answer.state != "collecting":
+            if not isinstance(answer, ExportJob) or answer.state != JobState.COLLECTING:
                 return None
             files += [name for name in answer.files if name.endswith(".star")]
             after = answer.next_after

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from warpcore.bus.envelope import Envelope, WireError
 from warpcore.bus.follower import Event, FollowerItem, Reset
 from warpcore.bus.messages import ExportEvent, Movie, MovieEvent, SettingsEvent
+from warpcore.bus.vocabulary import LEASED, MovieStatus
 from warpcore.services.formats import star_files
 from warpcore.services.session.settings import Settings, SettingsError, parse_settings
 from warpcore.services.tracker import documents
@@ -116,9 +117,9 @@ class TrackerState:
         """The whole text of one of the files, particles.star excepted."""
         entries = self._entries.values()
         if name == PROCESSED_ITEMS:
-            return _json_array(entry.item for entry in entries if entry.movie.status != "failed")
+            return _json_array(entry.item for entry in entries if entry.movie.status != MovieStatus.FAILED)
         if name == FAILED_ITEMS:
-            return _json_array(entry.item for entry in entries if entry.movie.status == "failed")
+            return _json_array(entry.item for entry in entries if entry.movie.status == MovieStatus.FAILED)
         made = self._rows()
         used = {entry.optics: entry.group for entry in self._entries.values() if entry.optics is not None}
         groups = [optics.group(number) for optics, number in used.items()]
@@ -164,7 +165,10 @@ class TrackerState:
         if not in_order:
             self._entries = dict(sorted(self._entries.items()))
         self._select(movie)
-        was_failed, is_failed = old is not None and old.movie.status == "failed", movie.status == "failed"
+        was_failed, is_failed = (
+            old is not None and old.movie.status == MovieStatus.FAILED,
+            movie.status == MovieStatus.FAILED,
+        )
         if old is None or old.item != new.item or was_failed != is_failed:
             names = {FAILED_ITEMS if is_failed else PROCESSED_ITEMS}
             if old is not None:
@@ -180,7 +184,7 @@ class TrackerState:
             self._touch([PARTICLES], now)
 
     def _redone(self, old: _Entry | None, movie: Movie) -> bool:
-        return old is not None and old.movie.status in documents.IN_WORK and movie.status not in documents.IN_WORK
+        return old is not None and old.movie.status in LEASED and movie.status not in LEASED
 
     def _settings_changed(self, event: SettingsEvent, now: float) -> None:
         before = self.settings
@@ -223,7 +227,10 @@ class TrackerState:
         self._last_change = now
 
     def _rows(self) -> list[Rows]:
-        """Rows of all movies that belong in STAR files; groups are numbered in the order of movies, rows kept while theirs stays."""
+        """Rows of all movies that belong in STAR files.
+
+        Groups are numbered in the order of movies, rows kept while theirs stays.
+        """
         numbers: dict[Optics, int] = {}
         made = []
         for entry in self._entries.values():

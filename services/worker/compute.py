@@ -1,7 +1,7 @@
 """The compute process: three stages (load, compute, write) that overlap over consecutive movies, one device.
 
-Started by the nanny with one end of a socket pair as file descriptor `--line`. It ends when the line does: a nanny that is
-killed takes its computation with it.
+The nanny starts it with one end of a socket pair as file descriptor `--line`. It ends when the line does, so a nanny
+that is killed takes its computation with it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warpcore.bus.messages import AssignTask
-from warpcore.services.worker.channel import Channel, ChannelClosedError
+from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
 from warpcore.services.worker.exits import DEVICE_EXIT
 from warpcore.services.worker.failures import CancelledError, TaskError, classify
+from warpcore.services.worker.line import (
+    Begin,
+    Cancel,
+    Command,
+    Commit,
+    Dropped,
+    Failed,
+    Finished,
+    Noticed,
+    Progress,
+    Ready,
+    Report,
+    Stage,
+    Staged,
+)
 
 if TYPE_CHECKING:
     from warpcore.services.worker.gain_watch import GainWatch
@@ -49,7 +65,7 @@ class Job:
 class Compute:
     """Owns the stages. Loading and writing have a thread each, the computation has the main thread."""
 
-    def __init__(self, line: Channel) -> None:
+    def __init__(self, line: Channel[Report, Command]) -> None:
         self._line = line
         self._jobs: dict[int, Job] = {}
         self._to_load: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -58,11 +74,11 @@ class Compute:
         self._reported: dict[tuple[int, str], float] = {}
         self._watch: GainWatch | None = None
 
-    def run(self, ready: dict[str, Any]) -> None:
+    def run(self, ready: Ready) -> None:
         """Serve until the line ends; that ends the process, whatever the stages are doing."""
         for stage in (self._listen, self._load_all, self._write_all):
             threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
-        self._line.send({"is": "ready", **ready})
+        self._line.send(ready)
         while True:
             self._compute_one(self._to_compute.get())
 
@@ -70,23 +86,25 @@ class Compute:
         try:
             while True:
                 self._command(self._line.receive())
+        except ChannelBrokenError:
+            raise
         except ChannelClosedError:
             os._exit(0)
 
-    def _command(self, item: dict[str, Any]) -> None:
-        if item["do"] == "task":
-            job = Job(AssignTask.from_body(item["task"]))
-            self._jobs[job.task.lease] = job
+    def _command(self, command: Command) -> None:
+        if isinstance(command, Begin):
+            self._jobs[command.task.lease] = job = Job(command.task)
             self._to_load.put(job)
             return
-        job_of_lease = self._jobs.get(item["lease"])
-        if job_of_lease is None:
+        held = self._jobs.get(command.lease)
+        if held is None:
             return
-        if item["do"] == "cancel":
-            job_of_lease.cancelled.set()
-            job_of_lease.granted.put(False)
-        elif item["do"] == "commit":
-            job_of_lease.granted.put(item["granted"])
+        match command:
+            case Cancel():
+                held.cancelled.set()
+                held.granted.put(False)
+            case Commit(granted=granted):
+                held.granted.put(granted)
 
     # --- stages ----------------------------------------------------------------------------------------------------
 
@@ -95,7 +113,7 @@ class Compute:
 
         while True:
             job = self._to_load.get()
-            if self._stage(job, "load", lambda job=job: load(job.task, self._progress(job, "load"))):
+            if self._stage(job, Stage.LOAD, lambda job=job: load(job.task, self._progress(job, Stage.LOAD))):
                 self._to_compute.put(job)
 
     def _compute_one(self, job: Job) -> None:
@@ -104,10 +122,10 @@ class Compute:
 
         watch = self._watch = self._watch or GainWatch()
         before = watch.warnings
-        if self._stage(job, "compute", lambda: compute(job.payload, self._progress(job, "compute"), watch)):
+        if self._stage(job, Stage.COMPUTE, lambda: compute(job.payload, self._progress(job, Stage.COMPUTE), watch)):
             self._to_write.put(job)
         if watch.warnings != before:
-            self._line.send({"is": "warnings", "warnings": list(watch.warnings)})
+            self._line.send(Noticed(warnings=list(watch.warnings)))
 
     def _write_all(self) -> None:
         from warpcore.services.worker.pipeline import stage_outputs
@@ -115,7 +133,9 @@ class Compute:
         while True:
             job = self._to_write.get()
             products = job.payload
-            if self._stage(job, "write", lambda job=job: stage_outputs(job.payload, self._progress(job, "write"))):
+            if self._stage(
+                job, Stage.WRITE, lambda job=job: stage_outputs(job.payload, self._progress(job, Stage.WRITE))
+            ):
                 self._commit(job, products)
 
     def _commit(self, job: Job, products: Any) -> None:
@@ -123,7 +143,7 @@ class Compute:
 
         staging = job.payload
         lease = job.task.lease
-        self._line.send({"is": "staged", "lease": lease})
+        self._line.send(Staged(lease))
         if not job.granted.get():
             staging.discard()
             self._drop(job)
@@ -134,20 +154,11 @@ class Compute:
             self._fail(job, classify(error, "write"))
             return
         del self._jobs[lease]
-        self._line.send(
-            {
-                "is": "finished",
-                "lease": lease,
-                "ran": products.ran,
-                "results": products.results,
-                "outputs": outputs,
-                "kept": kept,
-                "seconds": {name: round(value, 4) for name, value in {**job.seconds, **products.seconds}.items()},
-            }
-        )
+        seconds = {name: round(value, 4) for name, value in {**job.seconds, **products.seconds}.items()}
+        self._line.send(Finished(lease, products.run, products.results, outputs, seconds, kept))
 
-    def _stage(self, job: Job, stage: str, work: Any) -> bool:
-        """Run one stage of a job; False where it ended there. Nothing that a movie does may end the process."""
+    def _stage(self, job: Job, stage: Stage, work: Any) -> bool:
+        """Run one stage of a job; False if the job ended there. Nothing that a movie does may end the process."""
         if job.cancelled.is_set():
             self._drop(job)
             return False
@@ -166,27 +177,19 @@ class Compute:
     def _fail(self, job: Job, error: TaskError) -> None:
         from warpcore.services.worker.devices import probe
 
-        if error.kind in ("internal", "bad_gpu") and (fault := probe()) is not None:
-            error = TaskError("bad_gpu", error.step, f"{error.message} (device check: {fault})")
+        if error.kind in (FailureKind.INTERNAL, FailureKind.BAD_GPU) and (fault := probe()) is not None:
+            error = TaskError(FailureKind.BAD_GPU, error.step, f"{error.message} (device check: {fault})")
         job.payload = None
         self._jobs.pop(job.task.lease, None)
-        self._line.send(
-            {
-                "is": "failed",
-                "lease": job.task.lease,
-                "kind": error.kind,
-                "step": error.step,
-                "message": error.message,
-            }
-        )
+        self._line.send(Failed(job.task.lease, error.kind, error.step, error.message))
 
     def _drop(self, job: Job) -> None:
         job.payload = None
         self._jobs.pop(job.task.lease, None)
-        self._line.send({"is": "dropped", "lease": job.task.lease})
+        self._line.send(Dropped(job.task.lease))
 
-    def _progress(self, job: Job, stage: str) -> Any:
-        """The callback of a stage: raises CancelledError once the task is cancelled, reports at most four times a second a step."""
+    def _progress(self, job: Job, stage: Stage) -> Any:
+        """The callback of a stage: raises CancelledError once the task is cancelled, else reports now and then."""
 
         def report(step: str, fraction: float, message: str = "") -> None:
             if job.cancelled.is_set():
@@ -197,22 +200,13 @@ class Compute:
             if not begins and fraction < 1 and now - self._reported.get(key, 0.0) < PROGRESS_EVERY_S:
                 return
             self._reported = {k: t for k, t in self._reported.items() if k[0] in self._jobs} | {key: now}
-            self._line.send(
-                {
-                    "is": "progress",
-                    "lease": job.task.lease,
-                    "stage": stage,
-                    "step": step,
-                    "fraction": float(fraction),
-                    "message": message,
-                }
-            )
+            self._line.send(Progress(job.task.lease, stage, step, float(fraction), message))
 
         return report
 
 
 def _or_end(stage: Callable[[], None]) -> None:
-    """Run a stage; a fault in the stage itself ends the process, so that the nanny reports it and starts another."""
+    """Run a stage. A fault in the stage itself ends the process, so that the nanny reports it and starts another."""
     try:
         stage()
     except BaseException:
@@ -221,7 +215,7 @@ def _or_end(stage: Callable[[], None]) -> None:
 
 
 def main() -> None:
-    """Entry of the compute process: `python -m warpcore.services.worker.compute --line FD --device DEVICE --cache FOLDER`."""
+    """Entry of the process: `python -m warpcore.services.worker.compute --line FD --device DEVICE --cache FOLDER`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--line", type=int, required=True)
     parser.add_argument("--device", default="auto")
@@ -232,7 +226,7 @@ def main() -> None:
     logging.getLogger("jax").setLevel(logging.WARNING)
     from warpcore.services.worker.devices import DeviceError, open_device
 
-    line = Channel(socket.socket(fileno=options.line))
+    line: Channel[Report, Command] = Channel(socket.socket(fileno=options.line), Command)
     try:
         ready = open_device(options.device, options.cache)
     except DeviceError as error:

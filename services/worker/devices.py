@@ -1,4 +1,4 @@
-"""The one device that a compute process works on: opening it, naming it, checking that it still computes right."""
+"""The one device of a compute process: open it, name it, check that it computes correctly."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from warpcore.services.worker.line import Ready
+
 log = logging.getLogger(__name__)
 
 
@@ -19,9 +21,9 @@ class DeviceError(RuntimeError):
 
 
 def environment_for(device: str) -> dict[str, str]:
-    """Environment variables that a compute process must start with for `auto`, `cpu`, `cuda` or `cuda:N`.
+    """Environment variables of a compute process on the device `auto`, `cpu`, `cuda` or `cuda:N`.
 
-    Raises DeviceError for any other name. JAX reads them when it is imported, so they cannot be set later.
+    JAX reads them when it is imported, so they must be set before. Raises DeviceError for any other name.
     """
     if device == "auto":
         return {}
@@ -33,10 +35,10 @@ def environment_for(device: str) -> dict[str, str]:
     return {"JAX_PLATFORMS": "cuda,cpu", **({"CUDA_VISIBLE_DEVICES": index} if index else {})}
 
 
-def open_device(device: str, cache: Path) -> dict[str, Any]:
-    """Open the device, check it, turn on the persistent compilation cache; what registration tells of it.
+def open_device(device: str, cache: Path) -> Ready:
+    """Open the device, check it, turn on the persistent compilation cache; return what the scheduler is told of it.
 
-    Raises DeviceError where a GPU was asked for and none answers, or where the check fails.
+    Raises DeviceError if a GPU was asked for and none answers, or if the check fails.
     """
     import jax
 
@@ -54,15 +56,15 @@ def open_device(device: str, cache: Path) -> dict[str, Any]:
         raise DeviceError(f"{found.device_kind}: {fault}")
     if found.platform == "cpu":
         log.info("no GPU in use: this worker computes on the CPU (%s cores)", len(os.sched_getaffinity(0)))
-    return {
-        "device": _name(found),
-        "device_memory_mb": _memory_mb(found),
-        "versions": {"warpcore": version("warpcore"), "jax": jax.__version__, "python": platform.python_version()},
-    }
+    return Ready(
+        device=_name(found),
+        device_memory_mb=_memory_mb(found),
+        versions={"warpcore": version("warpcore"), "jax": jax.__version__, "python": platform.python_version()},
+    )
 
 
 def probe() -> str | None:
-    """A small computation with a known result; what is wrong with the device, or None."""
+    """Do a small computation with a known result; return what is wrong with the device, or None."""
     import jax
     import jax.numpy as jnp
 

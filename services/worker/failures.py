@@ -6,6 +6,7 @@ import errno
 import logging
 import traceback
 
+from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.session.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -14,33 +15,37 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO, errn
 _GPU_SIGNS = ("CUDA_ERROR", "cudaError", "CUDNN_STATUS", "ECC error", "device-side assert", "XID")
 
 
+LONGEST_MESSAGE = 2000
+"""Characters of a failure's message."""
+
+
 class CancelledError(Exception):
     """The task was cancelled while it ran."""
 
 
 class TaskError(Exception):
-    """A task that failed: `kind` as in messages.Failure, the `step` it was in, one line for people."""
+    """A task failed: whose fault it is, the `step` that it was in, one line for people."""
 
-    def __init__(self, kind: str, step: str, message: str) -> None:
+    def __init__(self, kind: FailureKind, step: str, message: str) -> None:
         self.kind, self.step, self.message = kind, step, message
         super().__init__(message)
 
 
 def classify(error: BaseException, step: str) -> TaskError:
-    """The kind of failure that an exception stands for; unexpected ones are logged with their traceback."""
+    """What an exception means as a failure of the task; an unexpected one is logged with its traceback."""
     text = str(error).strip() or type(error).__name__
-    first_line = text.splitlines()[0]
+    first_line = text.splitlines()[0][:LONGEST_MESSAGE]
     if isinstance(error, TaskError):
         return error
     if isinstance(error, InputError):
-        return TaskError("input", step, first_line)
+        return TaskError(FailureKind.INPUT, step, first_line)
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "Out of memory" in text:
-        return TaskError("resource", step, f"out of memory: {first_line}")
+        return TaskError(FailureKind.RESOURCE, step, f"out of memory: {first_line}")
     if any(sign in text for sign in _GPU_SIGNS):
-        return TaskError("bad_gpu", step, first_line)
+        return TaskError(FailureKind.BAD_GPU, step, first_line)
     if isinstance(error, OSError) and error.errno in _FULL:
-        return TaskError("resource", step, f"{error.strerror}: {error.filename or ''}".rstrip(": "))
+        return TaskError(FailureKind.RESOURCE, step, f"{error.strerror}: {error.filename or ''}".rstrip(": "))
     if isinstance(error, OSError):
-        return TaskError("resource", step, text)
+        return TaskError(FailureKind.RESOURCE, step, first_line)
     log.error("unexpected error in step %s:\n%s", step, "".join(traceback.format_exception(error)))
-    return TaskError("internal", step, f"{type(error).__name__}: {first_line}")
+    return TaskError(FailureKind.INTERNAL, step, f"{type(error).__name__}: {first_line}")

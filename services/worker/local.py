@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warpcore.bus.messages import AssignTask, Failure
+from warpcore.bus.vocabulary import FailureKind, MovieStatus, Purpose
 from warpcore.services.session.fingerprints import wanted_fingerprints
 from warpcore.services.session.paths import movie_root
 from warpcore.services.session.settings import Settings
@@ -54,7 +55,9 @@ def process_files(
         name = movie_root(path.name)
         if name in taken:
             conflict = f"{path}: same name as {taken[name]}, whose outputs it would overwrite"
-            outcomes.append(FileOutcome(path, name, "failed", Failure("conflict", "load", conflict, "")))
+            outcomes.append(
+                FileOutcome(path, name, MovieStatus.FAILED, Failure(FailureKind.CONFLICT, "load", conflict, ""))
+            )
             continue
         taken[name] = path
         outcomes.append(_process(path.absolute(), name, settings, processing_directory, on_progress, watch))
@@ -83,8 +86,8 @@ def _process(
         outputs, _ = commit(products, stage_outputs(products, report))
     except Exception as error:  # noqa: BLE001 - a bad file must not stop the others; its kind and step are reported
         fault: TaskError = classify(error, now_in)
-        return FileOutcome(path, name, "failed", Failure(fault.kind, fault.step, fault.message, ""))
-    return FileOutcome(path, name, "processed", None, products.results, outputs)
+        return FileOutcome(path, name, MovieStatus.FAILED, Failure(fault.kind, fault.step, fault.message, ""))
+    return FileOutcome(path, name, MovieStatus.PROCESSED, None, products.results, outputs)
 
 
 def _task(path: Path, name: str, settings: Settings, processing_directory: Path) -> AssignTask:
@@ -96,7 +99,7 @@ def _task(path: Path, name: str, settings: Settings, processing_directory: Path)
     wanted = wanted_fingerprints(settings, size, mtime_ns)
     return AssignTask(
         lease=0,
-        purpose="process",
+        purpose=Purpose.PROCESS,
         name=name,
         path=path.name,
         size=size,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +20,32 @@ import zmq
 from warpcore.bus import messages as m
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
-from warpcore.bus.envelope import WireError, new_id
+from warpcore.bus.envelope import Envelope, WireError, new_id
+from warpcore.bus.requester import read_answer
 from warpcore.bus.schema import read_message
-from warpcore.services.worker.channel import Channel, ChannelClosedError
+from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
 from warpcore.services.worker.devices import environment_for
+from warpcore.services.worker.effects import Effect, KillCompute, StartCompute, ToCompute, ToScheduler
 from warpcore.services.worker.exits import exit_cause, oom_kills
+from warpcore.services.worker.line import Command, Report
 from warpcore.services.worker.load import measure_load
-from warpcore.services.worker.nanny import Effect, Identity, KillCompute, Nanny, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.nanny import Identity, Nanny
 
 log = logging.getLogger("warpcore.worker")
 
 POLL_MS = 200
 GOODBYE_S = 2.0
 LOAD_EVERY_S = 2.0
-LOG_LINES_AT_ONCE = 100
+LOG_LINES_AT_ONCE = 50
+LONGEST_LINE = 4000
+"""Characters of a log line. Lines of one message fit a frame, whatever they hold."""
+LAST_WORDS_S = 1.0
+"""How long the last log lines of an ended compute process are waited for."""
 
 
 def default_name(device: str) -> str:
-    """`host/cuda:0` on a GPU; on a CPU, where several may share a host, the process id tells them apart."""
+    """`host/cuda:0` on a GPU. Several CPU workers may share a host, so the process id is in their names."""
     kind = device if device.startswith("cuda:") else f"{device}-{os.getpid()}"
     return f"{socket.gethostname()}/{kind}"
 
@@ -47,7 +56,7 @@ def cache_directory() -> Path:
 
 
 def run_worker(endpoints: Endpoints, *, name: str | None = None, device: str = "auto", stop: threading.Event) -> int:
-    """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for a device name that cannot be."""
+    """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for an unknown device name."""
     environment_for(device)
     identity = Identity(
         name=name or default_name(device), instance=new_id(), host=socket.gethostname(), pid=os.getpid()
@@ -71,7 +80,7 @@ class _Shell:
         self._poller.register(self._dealer.socket, zmq.POLLIN)
         self._compute: _ComputeProcess | None = None
         self._lines = _LogLines()
-        self._load: dict[str, Any] = {}
+        self._load = m.Load()
         self._load_at = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
@@ -88,20 +97,14 @@ class _Shell:
     def close(self) -> None:
         """End the compute process and the socket, whatever happened."""
         if self._compute is not None:
-            self._compute.kill()
-            self._compute.process.wait()
+            self._compute.end(lambda: self._lines.last)
         self._dealer.close()
 
     def _round(self) -> None:
         self._poller.poll(POLL_MS)
         now = time.monotonic()
         for envelope in self._dealer.receive():
-            try:
-                message = read_message(envelope.type, envelope.body)
-            except WireError as error:
-                log.warning("dropped a message of the scheduler: %s", error)
-                continue
-            self._do(self._nanny.from_scheduler(message, envelope.reply_to, now))
+            self._hear_scheduler(envelope, now)
         self._hear_compute(now)
         if now - self._load_at >= LOAD_EVERY_S:
             self._load, self._load_at = measure_load(self._compute.process.pid if self._compute else None), now
@@ -110,20 +113,34 @@ class _Shell:
         if lines and self._nanny.registered:
             self._dealer.send(m.WorkerLog(worker=self._nanny.identity.name, lines=lines))
 
+    def _hear_scheduler(self, envelope: Envelope, now: float) -> None:
+        if envelope.reply_to is not None:
+            message = read_answer(envelope, self._dealer.endpoint)
+            if isinstance(message, m.Error):
+                log.warning("the scheduler refuses a request of this worker: %s; asking again", message.detail)
+        else:
+            try:
+                message = read_message(envelope.type, envelope.body)
+            except WireError as error:
+                log.warning("dropped a message of the scheduler: %s", error)
+                return
+            if isinstance(message, m.CancelTask):
+                log.info("the scheduler cancels lease %d: %s", message.lease, message.reason)
+        self._do(self._nanny.from_scheduler(message, envelope.reply_to, now))
+
     def _hear_compute(self, now: float) -> None:
         compute = self._compute
         if compute is None:
             return
         try:
-            for item in compute.line.drain():
-                self._do(self._nanny.from_compute(item, now))
-        except ChannelClosedError:
-            compute.kill()
-            compute.process.wait()
+            for report in compute.line.drain():
+                self._do(self._nanny.from_compute(report, now))
+        except ChannelClosedError as error:
             self._poller.unregister(compute.line.fileno)
-            compute.line.close()
+            kind, cause = compute.end(lambda: self._lines.last)
+            if isinstance(error, ChannelBrokenError):
+                kind, cause = FailureKind.LOST_WORKER, str(error)
             self._compute = None
-            kind, cause = exit_cause(compute.process.returncode, oom_kills() - compute.oom_kills, self._lines.last)
             if not self._nanny.stopping:
                 log.error("compute process %s ended: %s", compute.process.pid, cause)
                 self._lines.add("error", f"compute process ended: {cause}")
@@ -132,9 +149,9 @@ class _Shell:
     def _do(self, effects: list[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, ToScheduler):
-                self._dealer.send(effect.message, id=effect.id)
+                self._to_scheduler(effect)
             elif isinstance(effect, ToCompute):
-                self._to_compute(effect.item)
+                self._to_compute(effect.command)
             elif isinstance(effect, StartCompute):
                 self._compute = _ComputeProcess(self._device, self._lines)
                 self._poller.register(self._compute.line.fileno, zmq.POLLIN)
@@ -142,11 +159,18 @@ class _Shell:
                 log.info("ending the compute process: %s", effect.why)
                 self._compute.kill()
 
-    def _to_compute(self, item: dict[str, Any]) -> None:
+    def _to_scheduler(self, effect: ToScheduler) -> None:
+        try:
+            self._dealer.send(effect.message, id=effect.id)
+        except WireError as error:
+            log.error("not sent: %s", error)
+            self._do(self._nanny.unsendable(effect, str(error), time.monotonic()))
+
+    def _to_compute(self, command: Command) -> None:
         if self._compute is None:
             return
         try:
-            self._compute.line.send(item)
+            self._compute.line.send(command)
         except ChannelClosedError as error:
             log.info("compute process does not listen any more (%s); its end is reported next", error)
 
@@ -170,13 +194,22 @@ class _ComputeProcess:
             stderr=subprocess.STDOUT,
         )
         theirs.close()
-        self.line = Channel(ours)
-        threading.Thread(target=lines.read_from, args=(self.process,), daemon=True).start()
+        self.line: Channel[Command, Report] = Channel(ours, Report)
+        self._reader = threading.Thread(target=lines.read_from, args=(self.process,), daemon=True)
+        self._reader.start()
 
     def kill(self) -> None:
-        """SIGKILL: a computation cannot be asked."""
+        """End it by SIGKILL, since a computation cannot be interrupted in any other way."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
+
+    def end(self, last_line: Callable[[], str]) -> tuple[FailureKind, str]:
+        """Kill it if it still lives, close the line, and return why it ended."""
+        self.kill()
+        status = self.process.wait()
+        self.line.close()
+        self._reader.join(LAST_WORDS_S)
+        return exit_cause(status, oom_kills() - self.oom_kills, last_line())
 
 
 class _LogLines:
@@ -192,19 +225,20 @@ class _LogLines:
     def read_from(self, process: subprocess.Popen[bytes]) -> None:
         """Read a process's output to its end."""
         assert process.stdout is not None
-        for raw in process.stdout:
-            text = raw.decode(errors="replace").rstrip()
-            if text:
-                level, _, rest = text.partition(" ")
-                known = level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-                self.add(level.lower() if known else "info", rest if known else text)
+        with process.stdout as output:
+            for raw in output:
+                text = raw.decode(errors="replace").rstrip()
+                if text:
+                    level, _, rest = text.partition(" ")
+                    known = level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+                    self.add(level.lower() if known else "info", rest if known else text)
 
     def add(self, level: str, text: str) -> None:
         """Add one line; it goes to the nanny's own log too."""
         log.log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
         with self._lock:
             self.last = text
-            self._waiting.append({"level": level, "text": text[:4000], "ts": time.time()})
+            self._waiting.append({"level": level, "text": text[:LONGEST_LINE], "ts": time.time()})
             del self._waiting[: -self.LIMIT]
 
     def take(self, count: int) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Motion benchmark: error of our tracks, of the global part alone and of no correction, and time in Y, step by step.
 
-Y is `scipy.fft.rfft2` of the movie as float32 with 2 workers. Errors are over a 5 x 5 grid of positions, each position's mean over frames taken off, Å.
+Y is `scipy.fft.rfft2` of the movie as float32 with 2 workers. Errors in Å are over a 5 x 5 grid of positions, each
+position's mean over frames taken off.
 RELION's figures (5.0.1, 5 x 5 patches) were measured by others on movies of these parameters.
 """
 
@@ -17,7 +18,8 @@ import pytest
 import scipy.fft
 import scipy.ndimage
 
-from warpcore.cli.simulation import SimulationOptions, simulate_movies
+from warpcore.cli.simulation import simulate_movies
+from warpcore.cli.simulation_options import SimulationOptions
 from warpcore.kernels.correct._movie import correct_movie
 from warpcore.kernels.image._defects import find_defects
 from warpcore.kernels.motion._estimate import estimate_motion
@@ -103,7 +105,7 @@ def _simulated_truth(truth: dict[str, list[float]]) -> Displacement:
 
 
 def _thinned_falcon(shared_data: Path, size: int = 2048, frames: int = 24) -> tuple[np.ndarray, np.ndarray]:
-    """A real micrograph's electrons spread over frames at random, each frame rolled by whole pixels: (movie, track in px)."""
+    """A movie of a real micrograph's electrons, put into frames at random and rolled by whole pixels; its track, px."""
     with mrcfile.open(shared_data / "falcon_micrograph.mrc") as file:
         micrograph = file.data[900 : 900 + size + 80, 900 : 900 + size + 80]
         left = np.round(micrograph.astype(np.float64) / 307).astype(np.int64)
@@ -129,7 +131,8 @@ def _report(
     zero = MotionModel.zero(model.frames)
     ours, whole, none = (_error(one.displacements_angstrom, truth) for one in (model, rigid, zero))
     print(
-        f"\n{name:22s} ours {ours:.3f} Å  global only {whole:.3f}  none {none:.2f}  RELION {relion:.2f}  ratio {ours / relion:.2f}"
+        f"\n{name:22s} ours {ours:.3f} Å  global only {whole:.3f}  none {none:.2f}  "
+        f"RELION {relion:.2f}  ratio {ours / relion:.2f}"
     )
     assert ours <= 0.7 * relion
     assert ours <= 1.02 * whole

@@ -1,6 +1,7 @@
-"""What correction is for: the Thon rings of real pixels whose electrons were moved along a known local field, before and after.
+"""What correction is for: the Thon rings of real pixels that moved along a known local field, before and after.
 
-Each electron of a real micrograph goes to a frame at random and is put where the field says, so noise and movement are exact.
+Each electron of a real micrograph goes to a frame at random and is put where the field says, so noise and movement
+are exact.
 """
 
 from __future__ import annotations
@@ -12,11 +13,9 @@ import mrcfile
 import numpy as np
 import pytest
 
-from warpcore.kernels.correct._movie import correct_movie
-from warpcore.kernels.ctf._fit import fit_image
-from warpcore.kernels.ctf._result import CtfFit
-from warpcore.kernels.motion._estimate import estimate_motion
-from warpcore.kernels.motion._model import MotionModel
+from warpcore.kernels.correct import correct_movie
+from warpcore.kernels.ctf import CtfFit, Optics, Recording, Search, fit_image
+from warpcore.kernels.motion import MotionModel, estimate_motion
 
 pytestmark = pytest.mark.bench
 
@@ -27,7 +26,7 @@ DOSE = 41.2 / FRAMES
 
 
 def _displacement(x: np.ndarray, y: np.ndarray, frame: int) -> tuple[np.ndarray, np.ndarray]:
-    """Å (x, y) at fractions of the field: 20 Å of drift, and doming with a shear, up to 10 Å at the edges, most of it early."""
+    """Å (x, y) at fractions of the field: a drift of 20 Å, and doming with a shear, up to 10 Å at the edges, early."""
     t = frame / (FRAMES - 1)
     settled = 1 - np.exp(-3 * t)
     u, v = x - 0.5, y - 0.5
@@ -37,7 +36,7 @@ def _displacement(x: np.ndarray, y: np.ndarray, frame: int) -> tuple[np.ndarray,
 
 
 def _moved_electrons(micrograph: np.ndarray) -> np.ndarray:
-    """Frames [F, H / 2, W / 2] of pixels of 1.33 Å: each electron of a pixel of 0.67 Å at a random place in it, moved."""
+    """Frames [F, H / 2, W / 2] of pixels of 1.33 Å: each electron of a pixel of 0.67 Å lies in it at random, moved."""
     random = np.random.default_rng(5)
     left = np.round(micrograph / 307).astype(np.int64)
     height, width = left.shape
@@ -65,14 +64,7 @@ def _error(model: MotionModel) -> float:
 
 
 def _fit(image: np.ndarray) -> CtfFit:
-    return fit_image(
-        image,
-        pixel_size_angstrom=PIXEL,
-        voltage_kv=300.0,
-        cs_mm=2.7,
-        amplitude_contrast=0.07,
-        range_max_angstrom=3.0,
-    )
+    return fit_image(image, Recording(PIXEL), Optics(300.0, 2.7, 0.07), Search(range_max_angstrom=3.0))
 
 
 def test_correction_brings_back_the_rings_of_real_pixels(shared_data: Path) -> None:

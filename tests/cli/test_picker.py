@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import mrcfile
@@ -105,6 +106,23 @@ def test_weights_that_cannot_be_read_are_refused_by_name(session: Path) -> None:
         assert isinstance(refused.exception, CliError)
         assert name in str(refused.exception)
         assert problem in str(refused.exception)
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "command"),
+    [("optax", "picker", ["train", "w.npz"]), ("starfile", "picker_data", ["evaluate"])],
+)
+def test_without_the_extra_one_line_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, session: Path, package: str, module: str, command: list[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"warpcore.cli.{module}")
+    app = typer.Typer()
+    picker_commands.register(app)
+    arguments = ["--micrographs", str(session), "--coordinates", str(session), "--diameter", "130"]
+    result = CliRunner().invoke(app, ["picker", *command, *arguments])
+    assert isinstance(result.exception, CliError)
+    assert str(result.exception) == f"this needs the package {package}, which is missing: pip install 'warpcore[train]'"
 
 
 def test_the_shipped_networks_script_makes_equal_files_from_a_seed(tmp_path: Path) -> None:

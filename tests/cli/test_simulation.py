@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from warpcore.cli.simulation import SimulatedMovie, SimulationOptions, euler_matrices, simulate_movies
-from warpcore.cli.structures import StructureError, load_structure, octahedral_rotations, parse_pdb
+from warpcore.cli.simulation import SimulatedMovie, simulate_movies
+from warpcore.cli.simulation_draws import euler_matrices
+from warpcore.cli.simulation_options import SimulationOptions
+from warpcore.cli.structures import StructureError, load_structure, octahedral_rotations
 
 OPTIONS = SimulationOptions(
     frames=6, height=384, width=448, pixel_size_angstrom=2.0, dose_per_frame=4.0, particles=9, bad_pixels=8
@@ -108,9 +110,7 @@ def test_equal_seeds_give_equal_files_and_others_do_not(movie: SimulatedMovie, t
 
 
 def test_mrc_movies_are_written_unflipped(movie: SimulatedMovie, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    (mrc,) = simulate_movies(tmp_path, 1, options=replace(OPTIONS, file_format="mrc"), seed=5)
+    (mrc,) = simulate_movies(tmp_path, 1, options=OPTIONS.model_copy(update={"file_format": "mrc"}), seed=5)
     with mrcfile.open(mrc.path) as file:
         assert file.voxel_size.x == pytest.approx(2.0)
         np.testing.assert_array_equal(file.data, tifffile.imread(movie.path)[:, ::-1])
@@ -145,6 +145,7 @@ def test_the_shipped_structure_is_apoferritins_shell() -> None:
 
 PDB = """\
 REMARK 350 BIOMOLECULE: 1
+REMARK 350 APPLY THE FOLLOWING TO CHAINS: A
 REMARK 350   BIOMT1   1  1.000000  0.000000  0.000000        0.00000
 REMARK 350   BIOMT2   1  0.000000  1.000000  0.000000        0.00000
 REMARK 350   BIOMT3   1  0.000000  0.000000  1.000000        0.00000
@@ -155,21 +156,83 @@ ATOM      1  N   SER A   1       1.000   2.000   3.000  1.00 20.00           N
 ATOM      2  HA  SER A   1       9.000   9.000   9.000  1.00 20.00           H
 HETATM    3  O   HOH A 101       5.000   5.000   5.000  1.00 20.00           O
 """
+MMCIF = """\
+data_x
+loop_
+_atom_site.group_PDB
+_atom_site.id
+_atom_site.type_symbol
+_atom_site.label_atom_id
+_atom_site.label_alt_id
+_atom_site.label_comp_id
+_atom_site.label_asym_id
+_atom_site.label_entity_id
+_atom_site.label_seq_id
+_atom_site.Cartn_x
+_atom_site.Cartn_y
+_atom_site.Cartn_z
+_atom_site.auth_seq_id
+_atom_site.auth_asym_id
+ATOM 1 N N . SER A 1 1 1.0 2.0 3.0 1 A
+ATOM 2 H HA . SER A 1 1 9.0 9.0 9.0 1 A
+HETATM 3 O O . HOH B 2 . 5.0 5.0 5.0 101 A
+loop_
+_pdbx_struct_assembly_gen.assembly_id
+_pdbx_struct_assembly_gen.oper_expression
+_pdbx_struct_assembly_gen.asym_id_list
+1 1,2 A,B
+loop_
+_pdbx_struct_assembly.id
+_pdbx_struct_assembly.details
+_pdbx_struct_assembly.method_details
+_pdbx_struct_assembly.oligomeric_details
+_pdbx_struct_assembly.oligomeric_count
+1 author_defined_assembly ? dimeric 2
+loop_
+_pdbx_struct_oper_list.id
+_pdbx_struct_oper_list.type
+_pdbx_struct_oper_list.matrix[1][1]
+_pdbx_struct_oper_list.matrix[1][2]
+_pdbx_struct_oper_list.matrix[1][3]
+_pdbx_struct_oper_list.vector[1]
+_pdbx_struct_oper_list.matrix[2][1]
+_pdbx_struct_oper_list.matrix[2][2]
+_pdbx_struct_oper_list.matrix[2][3]
+_pdbx_struct_oper_list.vector[2]
+_pdbx_struct_oper_list.matrix[3][1]
+_pdbx_struct_oper_list.matrix[3][2]
+_pdbx_struct_oper_list.matrix[3][3]
+_pdbx_struct_oper_list.vector[3]
+1 'identity operation' 1 0 0 0 0 1 0 0 0 0 1 0
+2 ? -1 0 0 10 0 -1 0 0 0 0 1 0
+"""
 
 
-def test_a_pdb_file_gives_its_assembly_without_water_and_hydrogen() -> None:
-    structure = parse_pdb(PDB, "x.pdb", "x")
+@pytest.mark.parametrize(("name", "text"), [("x.pdb", PDB), ("x.cif", MMCIF)])
+def test_a_structure_file_gives_its_assembly_without_water_and_hydrogen(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    structure = load_structure(tmp_path / name)
     np.testing.assert_allclose(structure.positions_angstrom, [[-4, 2, 0], [4, -2, 0]], atol=1e-5)
     assert structure.elements.tolist() == [1, 1]
+    assert structure.name == "x"
 
 
-def test_a_file_without_atoms_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(StructureError, match=r"x\.pdb: no ATOM"):
-        parse_pdb("HEADER\n", "x.pdb", "x")
-    with pytest.raises(StructureError, match=r"line 1 is not a PDB record"):
-        parse_pdb("ATOM      1  N   SER A   1       1.0x0   2.000   3.000\n", "x.pdb", "x")
-    with pytest.raises(StructureError, match=r"absent\.pdb"):
-        load_structure(tmp_path / "absent.pdb")
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("empty.pdb", "HEADER\n", "no PDB or mmCIF file of a particle"),
+        ("water.pdb", PDB.splitlines()[-1], "it has no atoms"),
+        ("broken.cif", "garbage", "no PDB or mmCIF file of a particle"),
+        ("empty.cif", "data_x\n_a.b 1\n", "it has no atoms"),
+        ("absent.pdb", None, "no such file"),
+    ],
+)
+def test_a_file_without_a_structure_is_refused_by_name(tmp_path: Path, name: str, text: str | None, words: str) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(StructureError, match=words) as refused:
+        load_structure(tmp_path / name)
+    assert str(tmp_path / name) in str(refused.value)
 
 
 def test_a_real_entry_is_read_whole(shared_data: Path) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from warpcore.cli.errors import CliError
-from warpcore.cli.simulation import SimulationOptions
-from warpcore.cli.simulation_options import simulation_options
+from warpcore.cli.simulate import register
+from warpcore.cli.simulation_options import SimulationOptions, simulation_options, table
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_named_options_change_and_others_stay() -> None:
@@ -34,11 +38,39 @@ def test_a_structure_is_a_path() -> None:
         ("colour=1", "known names: frames"),
         ("frames", "name=value"),
         ("frames=1.5", "frames = 1.5: a whole number"),
+        ("frames=0", "^frames = 0: a whole number from 1 to 10000 is needed$"),
+        ("pixel_size_angstrom=NaN", "^pixel_size_angstrom = NaN: a number from 0.1 to 20 is needed$"),
         ("gain=1", "true or false"),
         ("defocus_um=high", "range"),
+        ("defocus_um=[2, 1]", r"^defocus_um = \[2, 1\]: a range such as \[1, 2\], low end first, from -100 to 100"),
+        ("astigmatism_um=[0, 11]", "from -10 to 10"),
+        ("phase_shift_pi=[0, 1, 2]", "range"),
         ("file_format=eer", "tif or mrc"),
+        ("structure=7", "a path"),
     ],
 )
 def test_what_cannot_be_is_told(text: str, words: str) -> None:
     with pytest.raises(CliError, match=words):
         simulation_options([text])
+
+
+def test_several_faults_are_told_in_one_line() -> None:
+    with pytest.raises(CliError) as refused:
+        simulation_options(["frames=0", "width=2", "height=512"])
+    assert str(refused.value) == (
+        "frames = 0: a whole number from 1 to 10000 is needed; width = 2: a whole number from 64 to 16384 is needed"
+    )
+
+
+def test_every_option_is_described_and_the_docs_have_them_all() -> None:
+    assert all(info.description for info in SimulationOptions.model_fields.values())
+    stale = "docs/simulate.md is stale: paste what `python -m warpcore.cli.simulation_options` prints"
+    assert table() in (ROOT / "docs" / "simulate.md").read_text(encoding="utf-8"), stale
+
+
+def test_the_command_lists_its_options() -> None:
+    app = typer.Typer()
+    register(app)
+    result = CliRunner().invoke(app, ["--options"])
+    assert result.exit_code == 0
+    assert "pixel_size_angstrom" in result.output

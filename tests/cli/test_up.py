@@ -207,7 +207,13 @@ def test_commands_and_rest_agree(shared: Up, tmp_path: Path, command: Callable[.
 
     assert warpcore("settings", "set", "ctf.voltage=200", "picking.diameter=150").returncode == 0
     assert up.get("/api/settings")["ctf"]["voltage"] == 200
-    assert warpcore("settings", "get", "ctf.voltage").stdout == "ctf.voltage=200.0\n"
+    assert warpcore("settings", "get", "ctf.voltage").stdout.split() == [
+        "ctf.voltage=200.0",
+        "#",
+        "kV;",
+        "default",
+        "300.0",
+    ]
     file = tmp_path / "settings.json"
     file.write_text(warpcore("settings", "get", "--json").stdout)
     assert warpcore("settings", "set", "ctf.voltage=120").returncode == 0

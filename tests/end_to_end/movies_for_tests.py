@@ -46,7 +46,7 @@ def falcon_electrons(shared_data: Path, size: int = 2048) -> tuple[np.ndarray, f
 
 
 def thinned_movie(electrons: np.ndarray, track_px: np.ndarray, seed: int) -> np.ndarray:
-    """Split each pixel's electrons at random over the frames, roll each frame by its whole-pixel (x, y) displacement."""
+    """Split each pixel's electrons at random over the frames; roll each frame by its whole-pixel (x, y) movement."""
     rng = np.random.default_rng(seed)
     left = electrons.copy()
     frames = np.empty((len(track_px), *electrons.shape), np.uint8)

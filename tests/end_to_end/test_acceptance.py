@@ -24,7 +24,8 @@ from movies_for_tests import (
     write_movie,
 )
 
-from warpcore.cli.simulation import SimulationOptions, simulate_movies
+from warpcore.cli.simulation import simulate_movies
+from warpcore.cli.simulation_options import SimulationOptions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 

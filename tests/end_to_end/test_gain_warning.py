@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from warpcore.cli.simulation import SimulationOptions, simulate_movies
+from warpcore.cli.simulation import simulate_movies
+from warpcore.cli.simulation_options import SimulationOptions
 
 RIGHT = "import.gain_flip_x=false import.gain_flip_y=false import.gain_transpose=false"
 

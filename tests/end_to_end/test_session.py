@@ -1,4 +1,4 @@
-"""One small session as a user has it: good and bad movies, settings changed and changed back, everything seen from outside."""
+"""One small session as a user has it: good and bad movies, settings changed and back, all seen from outside."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import starfile
 import tifffile
 from movies_for_tests import write_movie
 
-from warpcore.cli.simulation import SimulationOptions, simulate_movies
+from warpcore.cli.simulation import simulate_movies
+from warpcore.cli.simulation_options import SimulationOptions
 
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
 GOOD = 3

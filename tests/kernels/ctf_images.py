@@ -1,19 +1,20 @@
-"""Images with a known CTF for tests and the benchmark: white specimen with a B-factor under a local CTF, plus white noise."""
+"""Images with a known CTF for tests and benchmarks: a white specimen with a B-factor under a local CTF, white noise."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import fft
 
-from warpcore.kernels.ctf._fit import CtfFit
+from warpcore.kernels.ctf import CtfFit, FrameSums, Optics, Recording, Search, fit_image
 from warpcore.kernels.ctf._model import electron_wavelength_angstrom
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What an image was made with. Å, degrees, kV, mm; `gradient` (x, y) is the defocus change in Å from edge to edge."""
+    """What an image was made with, in Å, degrees, kV, mm; `gradient` (x, y) is the change of defocus between edges."""
 
     defocus_u: float = 15000.0
     defocus_v: float = 14500.0
@@ -24,24 +25,21 @@ class Truth:
     cs: float = 2.7
     amplitude_contrast: float = 0.07
     gradient: tuple[float, float] = (0.0, 0.0)
-    # Power of the specimen over that of the noise: signal_to_noise · exp(-B k² / 2) + strong · (k / 0.04)^-2 (at most 4 · strong).
+    # Power of the specimen over that of the noise:
+    # signal_to_noise · exp(-B k² / 2) + strong · (k / 0.04)^-2 (at most 4 · strong).
     # The defaults give ring contrasts like those of the real Falcon image: 0.4 at 25 Å, 0.1 at 10 Å, 0.03 at 5 Å.
     signal_to_noise: float = 0.2
     b_factor: float = 40.0
     strong: float = 1.0
-    # Power at low frequency of shells of `shell_diameter` Å, over that of the noise: their structure is in the spectrum beside the rings.
+    # Power at low frequency of shells of `shell_diameter` Å over that of the noise. Their structure shows in the
+    # spectrum beside the rings.
     shells: float = 0.0
     shell_diameter: float = 120.0
 
     @property
-    def optics(self) -> dict[str, float]:
-        """The keyword arguments of `fit_image` that say what the microscope was."""
-        return {
-            "pixel_size_angstrom": self.pixel_size,
-            "voltage_kv": self.voltage,
-            "cs_mm": self.cs,
-            "amplitude_contrast": self.amplitude_contrast,
-        }
+    def optics(self) -> Optics:
+        """What the fit is told of the microscope."""
+        return Optics(self.voltage, self.cs, self.amplitude_contrast)
 
     def power(self, k2: np.ndarray) -> np.ndarray:
         """Power of the specimen over that of the noise at squared frequencies in 1/Å²."""
@@ -57,13 +55,27 @@ class Truth:
         return float(np.ptp(wavelength * k2 * (defocus - 0.5e7 * self.cs * wavelength**2 * k2)))
 
 
+def fit_truth(
+    image: np.ndarray,
+    truth: Truth,
+    *,
+    dose: float | None = None,
+    moved_in_frame_angstrom: float | None = None,
+    sums: FrameSums | None = None,
+    **search: Any,
+) -> CtfFit:
+    """Fit an image under `truth`, whose optics and pixel size are given to the fit; `search` are fields of `Search`."""
+    recording = Recording(truth.pixel_size, dose, moved_in_frame_angstrom)
+    return fit_image(image, recording, truth.optics, Search(**search), sums=sums)
+
+
 def turned(angle: float) -> float:
     """The same axis, in (-90, 90]."""
     return 90 - (90 - angle) % 180
 
 
 def ring_phase_error(fit: CtfFit, truth: Truth) -> float:
-    """Largest error of χ + phase shift in radians from 30 Å to where the fit says that it holds; 1.57 is the next ring."""
+    """Largest error of χ + phase shift in radians from 30 Å to the fit's resolution; 1.57 is the next ring."""
     k = np.linspace(1 / 30, 1 / (fit.resolution_angstrom or 4.0), 100)
     defocus = fit.defocus_angstrom - 0.5 * (truth.defocus_u + truth.defocus_v)
     phase = np.deg2rad(turned(fit.phase_shift_degrees - truth.phase_shift))
@@ -73,7 +85,10 @@ def ring_phase_error(fit: CtfFit, truth: Truth) -> float:
 def simulate_image(
     truth: Truth, shape: tuple[int, int] = (1024, 1024), seed: int = 0, noise: float = 1.0
 ) -> np.ndarray:
-    """A float32 image [H, W] under `truth`, white noise of deviation `noise`. A defocus gradient is made of images at levels 60 Å apart, blended."""
+    """A float32 image [H, W] under `truth`, with white noise of deviation `noise`.
+
+    A defocus gradient is made of images at levels 60 Å apart, blended.
+    """
     draw = np.random.default_rng(seed)
     ky = np.fft.fftfreq(shape[0], truth.pixel_size)[:, None].astype(np.float32)
     kx = np.fft.rfftfreq(shape[1], truth.pixel_size)[None, :].astype(np.float32)
@@ -104,7 +119,7 @@ def simulate_image(
 def simulate_frames(
     truth: Truth, shape: tuple[int, int], frames: int, step_px: tuple[int, int] = (0, 0), seed: int = 0
 ) -> np.ndarray:
-    """Frames [F, H, W] whose sum is like `simulate_image`; the specimen goes on by `step_px` (y, x) from each to the next."""
+    """Frames [F, H, W] whose sum is like `simulate_image`; the specimen moves by `step_px` (y, x) a frame."""
     specimen = simulate_image(truth, shape, seed, noise=0.0) / frames
     draw = np.random.default_rng([seed, 1])
     noise = draw.standard_normal((frames, *shape), dtype=np.float32) / np.float32(np.sqrt(frames))

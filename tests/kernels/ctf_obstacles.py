@@ -25,7 +25,8 @@ def obstructed_image(kind: str, truth: Truth, seed: int, shape: tuple[int, int] 
         light = 1 + x / shape[1]
         return np.asarray((specimen + BEAM) * light + noise * np.sqrt(light), np.float32)
     if kind in ("foil", "hole"):
-        # Foil over four tenths of the field or round a hole; gold lets a fifth through and has no rings that could be seen.
+        # Foil over four tenths of the field or round a hole; gold lets a fifth through and has no rings that could be
+        # seen.
         outside = along - 0.12 * shape[0] if kind == "foil" else np.hypot(x, y) - 0.42 * shape[0]
         gold = _step(outside, 1.5)
         light = 1 - 0.8 * gold

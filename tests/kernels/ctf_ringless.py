@@ -1,4 +1,4 @@
-"""Images that hold no CTF to be found: pure noise, carbon without rings, drift, gold. None of them may give a confident fit."""
+"""Images without a CTF to find: pure noise, carbon without rings, drift, gold. None may give a confident fit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _frequencies(shape: tuple[int, int], pixel_size: float) -> tuple[np.ndarray,
 
 
 def _smooth_power(draw: np.random.Generator, shape: tuple[int, int], pixel_size: float) -> np.ndarray:
-    """Amorphous matter so near to focus, or so thick, that its power only falls, with a film's edge across the field in half of them."""
+    """Amorphous matter so near to focus, or so thick, that its power only falls; half of them have a film's edge."""
     kx, ky = _frequencies(shape, pixel_size)
     k2 = kx * kx + ky * ky
     power = draw.uniform(0.3, 3) * (0.04**2 / (k2 + draw.uniform(0.005, 0.03) ** 2)) ** draw.uniform(0.5, 1.5)
@@ -46,7 +46,7 @@ def _smooth_power(draw: np.random.Generator, shape: tuple[int, int], pixel_size:
 
 
 def _drifted(draw: np.random.Generator, seed: int, shape: tuple[int, int], pixel_size: float) -> np.ndarray:
-    """A specimen under a CTF whose uncorrected drift of 15 to 120 Å, straight, has wiped the rings out but for a narrow wedge."""
+    """A specimen under a CTF whose straight drift of 15 to 120 Å has wiped out the rings but for a narrow wedge."""
     defocus = draw.uniform(8000, 30000)
     truth = replace(Truth(), defocus_u=defocus, defocus_v=defocus - 200, pixel_size=pixel_size)
     specimen = simulate_image(truth, shape, seed, noise=0.0)

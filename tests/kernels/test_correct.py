@@ -11,7 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from warpcore.kernels.correct._dose import dose_weights
 from warpcore.kernels.correct._movie import correct_movie
-from warpcore.kernels.image._fourier import radial_frequency
+from warpcore.kernels.image import frequencies
 from warpcore.kernels.motion._model import MotionModel
 
 ARGUMENTS = {
@@ -37,7 +37,7 @@ def _moved(image: np.ndarray, dx: float, dy: float) -> np.ndarray:
 def _textured(height: int, width: int, finest: float, seed: int = 0) -> np.ndarray:
     """White texture up to `finest` cycles per pixel."""
     transform = np.fft.rfft2(np.random.default_rng(seed).normal(size=(height, width)))
-    return np.fft.irfft2(transform * (radial_frequency(height, width, 1.0) < finest), s=(height, width)) + 10
+    return np.fft.irfft2(transform * (np.hypot(*frequencies(height, width, 1.0)) < finest), s=(height, width)) + 10
 
 
 @pytest.mark.parametrize("shape", [(120, 200), (131, 97)])
@@ -78,7 +78,8 @@ def test_amplitude_is_kept_to_one_percent_up_to_97_percent_of_nyquist() -> None:
 def test_amplitude_is_kept_where_nearly_all_frames_are_half_a_pixel_off() -> None:
     shifts = np.full((16, 2), 0.5)
     shifts[0] = 0
-    # The worst case: a shift by half a pixel leaves 0.69 at 0.95 of Nyquist, 0.45 at 0.97. Measured after it is put back: 0.9999 to 0.94, 0.993 from there to 0.97.
+    # The worst case: a shift by half a pixel leaves 0.69 at 0.95 of Nyquist, 0.45 at 0.97. Measured after it is put
+    # back: 0.9999 to 0.94, 0.993 from there to 0.97.
     np.testing.assert_allclose(_kept(shifts), 1, atol=0.02)
 
 
@@ -88,7 +89,8 @@ def test_noise_power_is_kept() -> None:
     frames = np.random.default_rng(13).normal(10, 1, (16, 256, 256)).astype(np.float32)
     power = np.abs(np.fft.rfft2(correct_movie(frames, _track(shifts), **ARGUMENTS).average)) ** 2 / (16 * 256**2)
     largest = np.maximum(np.abs(np.fft.fftfreq(256))[:, None], np.fft.rfftfreq(256))
-    # Measured 0.986 (few coefficients), 1.002, 0.989, 0.985, 1.034; 1.36 in the last 3 %: putting the amplitude back costs noise only at the very end.
+    # Measured 0.986 (few coefficients), 1.002, 0.989, 0.985, 1.034; 1.36 in the last 3 %: putting the amplitude back
+    # costs noise only at the very end.
     for (low, high), atol in zip(BANDS, (0.05, 0.03, 0.03, 0.05, 0.08), strict=True):
         assert power[(largest >= low) & (largest < high)].mean() == pytest.approx(1, abs=atol)
 
@@ -120,7 +122,7 @@ def test_dose_weighted_average_is_the_weighted_sum() -> None:
     found = correct_movie(
         frames, MotionModel.zero(6), **{**ARGUMENTS, "dose_weighting": True, "dose_per_frame": 3.0}, pre_exposure=2.0
     )
-    weights = dose_weights(radial_frequency(96, 128, 1.5), 6, 3.0, 300.0, 2.0)
+    weights = dose_weights(np.hypot(*frequencies(96, 128, 1.5)), 6, 3.0, 300.0, 2.0)
     expected = np.fft.irfft2((np.fft.rfft2(frames) * weights).sum(0), s=(96, 128))
     # Measured 0.015 of 30: the weights are held to 2e-3.
     np.testing.assert_allclose(found.average, expected, atol=0.03)
@@ -186,11 +188,13 @@ def test_the_number_of_threads_changes_no_byte() -> None:
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}) if sys.argv[1] == 'one' else None\n"
         "import numpy as np\n"
         "from warpcore.kernels.correct import correct_movie\n"
-        "from warpcore.kernels.motion_model import MotionModel\n"
+        "from warpcore.kernels.motion import MotionModel\n"
         "random = np.random.default_rng(6)\n"
         "frames = random.poisson(3, (11, 423, 517)).astype(np.uint8)\n"
-        "model = MotionModel(11, random.normal(size=(11, 2)).astype('f4'), random.normal(size=(4, 3, 3, 2)).astype('f4'))\n"
-        "found = correct_movie(frames, model, gain=None, defects=None, pixel_size_angstrom=1.5, binning=0.2, dose_per_frame=1.0,\n"
+        "model = MotionModel(11, random.normal(size=(11, 2)).astype('f4'), "
+        "random.normal(size=(4, 3, 3, 2)).astype('f4'))\n"
+        "found = correct_movie(frames, model, gain=None, defects=None, pixel_size_angstrom=1.5, "
+        "binning=0.2, dose_per_frame=1.0,\n"
         "    voltage_kv=300.0, dose_weighting=True, halves=True)\n"
         "print(hashlib.sha256(found.average.tobytes() + found.odd.tobytes()).hexdigest())\n"
     )

@@ -1,4 +1,4 @@
-"""Correction of movies of all sizes and lengths, against a known pattern, rolled by whole pixels, with the electrons' own noise."""
+"""Correction of movies of all sizes and lengths against a known pattern, rolled by whole pixels."""
 
 from __future__ import annotations
 

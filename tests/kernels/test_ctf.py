@@ -1,4 +1,4 @@
-"""CTF estimation against simulated truth and real data; the whole tables are in tests/benchmarks/test_ctf_bench.py."""
+"""CTF estimation against simulated truth and real data; the whole tables are in tests/benchmarks/test_ctf*.py."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ import mrcfile
 import numpy as np
 import pytest
 
-from tests.kernels.ctf_images import Truth, ring_phase_error, simulate_image, turned
+from tests.kernels.ctf_images import Truth, fit_truth, ring_phase_error, simulate_image, turned
 from tests.kernels.ctf_obstacles import obstructed_image
 from tests.kernels.ctf_ringless import KINDS, ringless_image
+from warpcore.kernels.ctf import CtfFit, Optics, Recording, Search, fit_image
 from warpcore.kernels.ctf._background import background
-from warpcore.kernels.ctf._fit import CtfFit, automatic_grid, fit_image, fit_spectrum
+from warpcore.kernels.ctf._fit import automatic_grid, fit_spectrum
 from warpcore.kernels.ctf._joint import device_geometry
 from warpcore.kernels.ctf._picture import ctf_picture
 from warpcore.kernels.ctf._quality import Profile
@@ -31,7 +32,7 @@ TRUTH = Truth()
 
 
 def fit(image: np.ndarray, truth: Truth = TRUTH, **more: Any) -> CtfFit:
-    return fit_image(image, **truth.optics, grid=(1, 1), **more)
+    return fit_truth(image, truth, grid=(1, 1), **more)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,8 @@ def test_images_without_rings_are_refused_with_a_reason(kind: str) -> None:
 
 @pytest.mark.parametrize("seed", [7021, 8138])
 def test_the_wedge_that_a_drift_leaves_is_not_believed(seed: int) -> None:
-    # Rings of absurd astigmatism (5 900 Å at 5 500 Å), and weak ones in one wedge, each with a little more evidence than is asked for.
+    # Rings of absurd astigmatism (5 900 Å at 5 500 Å), and weak ones in one wedge, each with a little more evidence
+    # than is asked for.
     result = fit(ringless_image("drift", seed))
     assert result.confidence > 40
     assert result.failure is not None
@@ -94,7 +96,7 @@ def test_the_wedge_that_a_drift_leaves_is_not_believed(seed: int) -> None:
 @pytest.mark.parametrize("value", [0.0, 7.0, np.nan, 1e-30])
 def test_an_empty_image_is_a_failure_that_says_so(value: float) -> None:
     result = fit(np.full((256, 256), value, np.float32), fit_phase=True)
-    assert result.failure == "no rings: the image is empty, all its pixels are alike or no numbers"
+    assert result.failure == "no rings: the image is constant or has no finite pixels"
     assert result.resolution_angstrom is None
     assert CtfFit.from_dict(json.loads(json.dumps(result.to_dict()))) == result
     assert ctf_picture(result.diagnostic).ndim == 3
@@ -141,7 +143,7 @@ def test_defocus_outside_the_range_is_a_failure_that_says_so(image: np.ndarray) 
 
 def test_a_gradient_over_the_field_is_found_and_makes_no_astigmatism() -> None:
     truth = replace(TRUTH, defocus_v=TRUTH.defocus_u, gradient=(2000.0, 0.0), signal_to_noise=2.0)
-    result = fit_image(simulate_image(truth), **truth.optics, grid=(2, 2))
+    result = fit_truth(simulate_image(truth), truth, grid=(2, 2))
     left, right = np.array(result.grid.values_um).reshape(2, 2).mean(axis=0) * 1e4
     assert right - left == pytest.approx(2000, rel=0.07)
     assert result.defocus_u_angstrom - result.defocus_v_angstrom < 60
@@ -151,10 +153,10 @@ def test_a_gradient_over_the_field_is_found_and_makes_no_astigmatism() -> None:
 
 
 def test_the_structure_of_the_specimen_does_not_turn_the_phase() -> None:
-    """Shells of one size, a phase plate and little defocus: few rings, which background and structure must not stand in for."""
+    """Shells of one size, a phase plate and little defocus: background and structure must not pass for rings."""
     little = {"defocus_u": 6300.0, "defocus_v": 5700.0, "phase_shift": 90.0}
     truth = Truth(**little, shells=3000.0, strong=0.1, signal_to_noise=0.5)
-    found = fit_image(simulate_image(truth, (1024, 1024), 3), fit_phase=True, dose=40.0, **truth.optics)
+    found = fit_truth(simulate_image(truth, (1024, 1024), 3), truth, fit_phase=True, dose=40.0)
     assert found.failure is None
     # Measured over four images: phase within 2.6°, defocus within 27 Å.
     assert found.phase_shift_degrees == pytest.approx(90, abs=4)
@@ -164,13 +166,14 @@ def test_the_structure_of_the_specimen_does_not_turn_the_phase() -> None:
 def test_much_defocus_takes_longer_patches() -> None:
     truth = Truth(defocus_u=50000, defocus_v=49500)
     image = simulate_image(truth, (2048, 2048), 41)
-    found = fit_image(image, dose=40.0, **truth.optics)
+    found = fit_truth(image, truth, dose=40.0)
     # Measured over ten images: mean defocus 12 Å rms, 21 Å at most; with patches of 512 px 19 and 34 Å.
     assert found.defocus_angstrom == pytest.approx(49750, abs=30)
 
 
 def test_the_public_function_takes_what_other_programs_call_it_with() -> None:
-    names = "amplitude_spectrum pixel_size voltage cs amplitude_contrast range_min range_max defocus_min defocus_max fit_phase"
+    names = "amplitude_spectrum pixel_size voltage cs amplitude_contrast range_min range_max"
+    names += " defocus_min defocus_max fit_phase"
     parameters = inspect.signature(fit_spectrum).parameters
     assert list(parameters) == names.split()
     assert parameters["fit_phase"].default is False
@@ -210,7 +213,7 @@ def test_real_spectra_give_what_ctffind_gave(shared_data: Path) -> None:
 def test_a_real_micrograph_gives_what_ctffind_gave(shared_data: Path) -> None:
     row = next(csv.DictReader((shared_data / "apoferritin" / "ctffind5.csv").read_text().splitlines()))
     image = imagecodecs.imread(shared_data / "apoferritin" / f"{row['micrograph']}.png").astype(np.float32)
-    result = fit_image(image, pixel_size_angstrom=1.5, voltage_kv=300.0, cs_mm=2.7, amplitude_contrast=0.07)
+    result = fit_image(image, Recording(1.5), Optics(300.0, 2.7, 0.07), Search())
     # Largest difference over all ten is 114 Å (benchmark).
     assert result.defocus_u_angstrom == pytest.approx(float(row["defocus_u_A"]), abs=150)
     assert result.defocus_v_angstrom == pytest.approx(float(row["defocus_v_A"]), abs=150)
@@ -223,7 +226,7 @@ def test_gradients_of_the_likelihood_agree_with_finite_differences() -> None:
     pixels = band(128, 2.0, 1 / 30, 1 / 5, 60)
     geometry = device_geometry(pixels)
     surface = jnp.asarray(surface_basis(2, 2, ((0.2, 0.3), (0.7, 0.6), (0.4, 0.9))))
-    bins = pixels.sectors * pixels.rings
+    bins = len(pixels.weight)
     sums = jnp.asarray(draw.standard_normal((3, bins)) + 1j * draw.standard_normal((3, bins)), jnp.complex64)
     amplitude = jnp.asarray(draw.random((1, bins)), jnp.float32)
 
@@ -277,7 +280,8 @@ def test_a_background_is_never_negative_and_follows_a_steep_start() -> None:
     under = background(profile, rings, 7, 5)
     model = under.middle - under.amplitude * rings
     late = k > 1 / 12
-    # Measured: within 2.9 % (noise of a ring: 2 to 3 %) where the scale is flat; the start, which few splines cannot follow, trusted by 3 %, the rest wholly.
+    # Measured: within 2.9 % (noise of a ring: 2 to 3 %) where the scale is flat; the start, which few splines cannot
+    # follow, trusted by 3 %, the rest wholly.
     assert np.abs(model / truth - 1)[late].max() < 0.05
     assert under.trust[:12].max() < 0.15
     assert under.trust[late].min() > 0.6

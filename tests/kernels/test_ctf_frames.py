@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.kernels.ctf_images import Truth, simulate_frames
-from warpcore.kernels.ctf._fit import fit_image
+from tests.kernels.ctf_images import Truth, fit_truth, simulate_frames
 from warpcore.kernels.ctf._frames import FrameSums, frame_sums, sum_count
 from warpcore.kernels.motion._model import MotionModel
 
@@ -30,10 +29,10 @@ def drifting(step_angstrom: tuple[float, float], frames: int) -> MotionModel:
 
 def test_frames_keep_the_rings_that_uncorrected_drift_takes_from_the_sum() -> None:
     frames = simulate_frames(TRUTH, (1024, 1024), FRAMES, (2, 4))
-    alone = fit_image(frames.sum(0), grid=(1, 1), **TRUTH.optics)
+    alone = fit_truth(frames.sum(0), TRUTH, grid=(1, 1))
     assert alone.failure is not None
     assert alone.failure.startswith("drift")
-    both = fit_image(frames.sum(0), sums=sums_of(frames), grid=(1, 1), **TRUTH.optics)
+    both = fit_truth(frames.sum(0), TRUTH, sums=sums_of(frames), grid=(1, 1))
     assert both.failure is None
     assert both.source == "frames"
     # Measured 11 and 14 Å.
@@ -44,9 +43,9 @@ def test_frames_keep_the_rings_that_uncorrected_drift_takes_from_the_sum() -> No
 
 def test_the_sum_is_fitted_where_its_rings_are_clearer() -> None:
     frames = simulate_frames(TRUTH, (1024, 1024), FRAMES)
-    fit = fit_image(frames.sum(0), sums=sums_of(frames), grid=(1, 1), **TRUTH.optics)
+    fit = fit_truth(frames.sum(0), TRUTH, sums=sums_of(frames), grid=(1, 1))
     assert fit.source == "sum"
-    assert fit == fit_image(frames.sum(0), grid=(1, 1), **TRUTH.optics)
+    assert fit == fit_truth(frames.sum(0), TRUTH, grid=(1, 1))
 
 
 def test_a_sum_follows_the_motion_and_leaves_defects_out() -> None:

@@ -8,15 +8,20 @@ import numpy as np
 import pytest
 
 from warpcore.kernels.ctf._model import (
-    ctf_1d,
+    Optics,
     ctf_2d,
     ctf_image,
-    defocus_at_azimuth,
     electron_wavelength_angstrom,
     frequency_grid,
 )
 
 TITAN = {"voltage_kv": 300.0, "cs_mm": 2.7, "amplitude_contrast": 0.07}
+
+
+def round_ctf(k: float | np.ndarray, defocus_angstrom: float) -> np.ndarray:
+    """CTF values at frequencies along x, without astigmatism."""
+    defoci = {"defocus_u_angstrom": defocus_angstrom, "defocus_v_angstrom": defocus_angstrom}
+    return np.asarray(ctf_2d(k, 0.0, **defoci, angle_degrees=0.0, **TITAN))
 
 
 @pytest.mark.parametrize(
@@ -27,12 +32,12 @@ def test_wavelength_is_the_relativistic_one(voltage: float, wavelength: float) -
 
 
 def test_value_at_zero_frequency_is_minus_the_amplitude_contrast() -> None:
-    assert float(ctf_1d(0.0, defocus_angstrom=15000.0, **TITAN)) == pytest.approx(-0.07, abs=1e-6)
+    assert float(round_ctf(0.0, 15000.0)) == pytest.approx(-0.07, abs=1e-6)
 
 
 def test_underfocus_makes_low_frequencies_negative_and_the_first_zero_sits_where_the_formula_says() -> None:
     k = np.linspace(0, 0.08, 2001, dtype=np.float32)
-    value = np.asarray(ctf_1d(k, defocus_angstrom=15000.0, **TITAN))
+    value = round_ctf(k, 15000.0)
     first_zero = k[10 + np.argmax(value[10:] > 0)]
     # Without Cs (negligible at 0.06 / Å): π λ df k² + asin(0.07) = π.
     expected = np.sqrt((np.pi - np.arcsin(0.07)) / (np.pi * 0.019687 * 15000))
@@ -41,12 +46,27 @@ def test_underfocus_makes_low_frequencies_negative_and_the_first_zero_sits_where
 
 
 def test_the_angle_runs_from_x_towards_y_and_belongs_to_u() -> None:
-    assert float(defocus_at_azimuth(20000.0, 15000.0, 30.0, np.deg2rad(30.0))) == pytest.approx(20000.0)
-    assert float(defocus_at_azimuth(20000.0, 15000.0, 30.0, np.deg2rad(120.0))) == pytest.approx(15000.0)
     k = 0.08
-    along = (k * np.cos(np.deg2rad(30.0)), k * np.sin(np.deg2rad(30.0)))
-    value = ctf_2d(*along, defocus_u_angstrom=20000.0, defocus_v_angstrom=15000.0, angle_degrees=30.0, **TITAN)
-    assert float(value) == pytest.approx(float(ctf_1d(k, defocus_angstrom=20000.0, **TITAN)), abs=2e-4)
+    for azimuth, defocus in ((30.0, 20000.0), (120.0, 15000.0)):
+        along = (k * np.cos(np.deg2rad(azimuth)), k * np.sin(np.deg2rad(azimuth)))
+        value = ctf_2d(*along, defocus_u_angstrom=20000.0, defocus_v_angstrom=15000.0, angle_degrees=30.0, **TITAN)
+        assert float(value) == pytest.approx(float(round_ctf(k, defocus)), abs=2e-4)
+
+
+def test_the_fit_and_the_image_have_one_phase() -> None:
+    k = np.linspace(0.01, 0.2, 50)
+    optics = Optics(**TITAN)
+    phase = optics.chi(k**2, 15000.0) + optics.contrast_phase
+    np.testing.assert_allclose(round_ctf(k, 15000.0), -np.sin(phase), atol=2e-4)
+    step = 1e-6
+    slope = (optics.chi(k**2 + step, 15000.0) - optics.chi(k**2 - step, 15000.0)) / (2 * step)
+    np.testing.assert_allclose(optics.chi_slope(k**2, 15000.0) * np.pi * optics.wavelength_angstrom, slope, rtol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [{"voltage_kv": 0.0}, {"cs_mm": -1.0}, {"amplitude_contrast": 1.5}])
+def test_optics_that_no_microscope_has_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="voltage must be above 0"):
+        Optics(**{**TITAN, **wrong})
 
 
 def test_layouts_hold_the_same_values_at_the_same_frequencies() -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.kernels.ctf_images import Truth, simulate_image
-from warpcore.kernels.ctf._fit import fit_image
+from tests.kernels.ctf_images import Truth, fit_truth, simulate_image
 from warpcore.kernels.ctf._picture import RING_COLOUR, ctf_picture
 
 
 def test_the_ring_lies_at_the_fit_resolution_on_both_sides() -> None:
     truth = Truth(defocus_v=15000.0)
-    fit = fit_image(simulate_image(truth, (512, 512)), grid=(1, 1), **truth.optics)
+    fit = fit_truth(simulate_image(truth, (512, 512)), truth, grid=(1, 1))
     picture = ctf_picture(fit.diagnostic)
     assert picture.dtype == np.uint8
     assert picture.shape[2] == 3

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from tests.kernels.ctf_images import Truth, simulate_image
-from warpcore.kernels.ctf._fit import CtfFit, fit_image
+from tests.kernels.ctf_images import Truth, fit_truth, simulate_image
+from warpcore.kernels.ctf import CtfFit
 
 TRUTH = Truth()
 
@@ -21,7 +21,7 @@ def image() -> np.ndarray:
 
 
 def fit(image: np.ndarray, **more: Any) -> CtfFit:
-    return fit_image(image, **TRUTH.optics, grid=(1, 1), **more)
+    return fit_truth(image, TRUTH, grid=(1, 1), **more)
 
 
 def blurred(length_angstrom: float, direction_degrees: float, seed: int) -> np.ndarray:

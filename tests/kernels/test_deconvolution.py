@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from warpcore.kernels.ctf._deconvolution import assumed_snr, deconvolve
-from warpcore.kernels.ctf._model import ctf_1d
+from warpcore.kernels.ctf._model import Optics
 from warpcore.kernels.ctf._parameters import CtfParameters
 
 CTF = CtfParameters(18000.0, 17000.0, 30.0)
@@ -27,7 +27,8 @@ def test_a_wave_is_scaled_by_the_wiener_filter() -> None:
     image = np.broadcast_to(wave, (n, n)).astype(np.float32)
     round_ctf = CtfParameters(20000.0, 20000.0)
     frequency = np.array([cycles / (n * pixel)])
-    value = float(ctf_1d(frequency, defocus_angstrom=20000.0, voltage_kv=300, cs_mm=2.7, amplitude_contrast=0.07)[0])
+    optics = Optics(300.0, 2.7, 0.07)
+    value = -np.sin(float(optics.chi(frequency**2, 20000.0)[0]) + optics.contrast_phase)
     snr = assumed_snr(frequency, pixel, 1.0, 1.0)[0]
     expected = -value / (value**2 + 1 / snr) * image
     result = np.asarray(deconvolve(image, pixel_size_angstrom=pixel, ctf=round_ctf))

@@ -37,7 +37,8 @@ def test_each_of_the_eight_orientations_is_told(orientation: Orientation) -> Non
     assert len(found.matches) == 4  # the others do not fit the movie's size
     columns_too = Orientation(orientation.flip_x, not orientation.flip_y, orientation.transpose)
     for match in found.matches:
-        # Columns look the same upside down: half of this pattern's variance. Of the others nothing is found (measured up to 0.11).
+        # Columns look the same upside down: half of this pattern's variance. Of the others nothing is found (measured
+        # up to 0.11).
         expected = {orientation: 1.0, columns_too: 0.5}.get(match.orientation, 0.0)
         assert match.share == pytest.approx(expected, abs=0.2)
 

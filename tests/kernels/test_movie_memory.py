@@ -29,7 +29,8 @@ def process(path, base):
         return result
     peak(None)
     frames = peak(read_movie(path, ImportSettings()).frames)
-    known = {"gain": None, "defects": peak(find_defects(frames, None)), "pixel_size_angstrom": 1.1, "dose_per_frame": 1.5}
+    defects = peak(find_defects(frames, None))
+    known = {"gain": None, "defects": defects, "pixel_size_angstrom": 1.1, "dose_per_frame": 1.5}
     model = peak(estimate_motion(frames, **known))
     average = peak(correct_movie(frames, model, **known, binning=0.0, voltage_kv=300.0, dose_weighting=True)).average
     peak(write_mrc(path.with_suffix(".average"), average, 1.1))
@@ -60,5 +61,6 @@ def test_peak_is_under_three_float32_stacks(shape: tuple[int, int, int]) -> None
     names = ("read", "defects", "estimate", "correct", "write")
     peaks = {name: float(peak) / stack for name, peak in zip(names, out.split(), strict=True)}
     print(shape, "peak in float32 stacks:", {name: round(peak, 2) for name, peak in peaks.items()})
-    # Measured 0.25, 0.8, 1.4, 1.2, 1.1 for the first movie; 2.1 at most while what the allocator keeps of an earlier one is still there.
+    # Measured 0.25, 0.8, 1.4, 1.2, 1.1 for the first movie; 2.1 at most while what the allocator keeps of an earlier
+    # one is still there.
     assert max(peaks.values()) < 2.5

@@ -87,7 +87,7 @@ def test_an_odd_box_is_refused() -> None:
 
 
 def test_aligned_particles_average_to_their_shells_profile() -> None:
-    """200 shells at random places between the pixels, at a fifth of the noise: their average is the shell, sharp at both walls."""
+    """200 shells at random places between the pixels, a fifth as strong as the noise: they average to a sharp shell."""
     rng = np.random.default_rng(7)
     size, outer, inner = 1200, 22.0, 15.0
     centres = np.stack(np.meshgrid(np.arange(60, 1150, 78), np.arange(60, 1150, 78)), -1).reshape(-1, 2)

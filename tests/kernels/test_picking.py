@@ -190,7 +190,8 @@ def test_real_micrographs_are_picked_as_people_do(shared_data: Path) -> None:
     inside = (np.minimum(people[:, 1], 1239 - people[:, 1]) > 22) & (np.minimum(people[:, 0], 1199 - people[:, 0]) > 22)
     assert (of_pick[inner] < 15).mean() > 0.9
     assert (of_person[inside] < 15).mean() > 0.9
-    # Boxes around the picks, averaged, show apoferritin's shell: brightest at its 55 Å, darker in its hollow and outside.
+    # Boxes around the picks, averaged, show apoferritin's shell: brightest at its 55 Å, darker in its hollow and
+    # outside.
     boxes, _ = extract_particles(image, picks.x_px, picks.y_px, box_px=96, pixel_size_angstrom=1.5)
     offset = np.arange(96) - 48
     ring = np.hypot(offset[:, None], offset[None]).astype(int)

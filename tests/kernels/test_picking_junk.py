@@ -112,7 +112,8 @@ def test_circles_are_drawn_around_picks_in_their_scores_colour() -> None:
     )
     assert picture.shape == (200, 300, 3)
     best = score_colours(np.array([0.9]), (0.5, 0.7))[0]
-    # The circle of 30 px radius, halved: 15 px right of the pick, which lies at half its coordinates less a quarter pixel.
+    # The circle of 30 px radius, halved: 15 px right of the pick, which lies at half its coordinates less a quarter
+    # pixel.
     np.testing.assert_allclose(picture[100, 49 + 15 + 1], best, atol=90)
     assert picture[100, 65, 1] > picture[100, 65, 0]  # green
     assert picture[30, 265, 0] > picture[30, 265, 1]  # magenta

@@ -65,7 +65,7 @@ def test_files_that_are_no_weights_are_refused(content: bytes, reason: str) -> N
 
 
 def test_scores_are_probabilities_under_the_micrographs_own_share_of_particles() -> None:
-    """Candidates drawn from two normal distributions: whatever their shares, the scores are as often right as they say."""
+    """Candidates drawn from two normal distributions: whatever their shares, scores are right as often as they say."""
     rng = np.random.default_rng(1)
     spread, apart = 1.5, 4.0  # log odds of N(±2, 1.5): slope apart / spread², and no offset at equal shares
     calibration = Calibration(apart / spread**2, 0.0, 0.5)

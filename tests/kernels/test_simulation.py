@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from warpcore.kernels.correct._dose import dose_weights
 from warpcore.kernels.ctf._parameters import CtfParameters
 from warpcore.kernels.simulate._frames import (
     Motion,
@@ -166,8 +167,13 @@ def test_ice_has_no_mean_and_the_ring_of_water() -> None:
     assert ring > 2 * outside  # measured 2.7
 
 
-def test_damage_follows_the_critical_dose() -> None:
-    exponent = damage_exponent((100, 100), 1.0, 300.0)
-    k = 0.2  # row 20 of 100 px of 1 Å
-    assert exponent[20, 0] == pytest.approx(0.5 / (0.245 * k**-1.665 + 2.81), rel=1e-4)
+@pytest.mark.parametrize(("voltage_kv", "critical"), [(100.0, 9.048), (200.0, 11.310), (300.0, 14.138)])
+def test_simulated_damage_is_what_the_correction_weighs_against(voltage_kv: float, critical: float) -> None:
+    exponent = damage_exponent((100, 100), 1.0, voltage_kv)
     assert exponent[0, 0] == 0
+    # At 10 Å a dose of twice the critical dose leaves 1/e of the amplitude.
+    assert 0.5 / exponent[0, 10] == pytest.approx(critical, rel=1e-3)
+    # Without its normalisation, the correction's weight of a frame is what damage leaves of the amplitude.
+    weights = dose_weights(np.array([0.0, 0.1]), 8, 1.5, voltage_kv)
+    loss = (weights[7, 1] / weights[0, 1]) / (weights[7, 0] / weights[0, 0])
+    assert np.exp(-exponent[0, 10] * 7 * 1.5) == pytest.approx(loss, rel=1e-5)

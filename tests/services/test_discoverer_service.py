@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import threading
@@ -84,6 +83,8 @@ class Peer:
     def __init__(self, endpoints: Endpoints, registry: Registry) -> None:
         self.registry = registry
         self.swallow = 0
+        self.registrations: list[str] = []
+        """Ids of the requests to register files."""
         self.events: list[Envelope] = []
         self._to_publish: list[Envelope] = []
         self._stop = threading.Event()
@@ -121,6 +122,8 @@ class Peer:
             self.events += self._tap.drain()
 
     def _respond(self, identity: bytes, envelope: Envelope) -> None:
+        if envelope.type == "files.register":
+            self.registrations.append(envelope.id)
         reply = self._replies.get(envelope.id)
         if reply is None:
             answer = self.registry.answer(read_message(envelope.type, envelope.body))
@@ -359,9 +362,11 @@ def test_a_lost_acknowledgement_costs_a_repeat_not_a_file(
     peer.swallow = 1
     shutil.copyfile(movie, data / "a.tif")
     with Running(endpoints, data):
-        wait_until(lambda: len(registry.batches) == 2, what="second attempt")
-    assert registry.batches == [["a.tif"], ["a.tif"]]
-    assert registry.added == ["a.tif"]
+        wait_until(lambda: len(peer.registrations) == 2, what="second attempt")
+        shutil.copyfile(movie, data / "b.tif")
+        wait_until(lambda: registry.added == ["a.tif", "b.tif"], what="the next file")
+    assert len(set(peer.registrations[:2])) == 1, "the same request, under its id"
+    assert registry.batches == [["a.tif"], ["b.tif"]]
     assert not registry.replaced
 
 
@@ -499,4 +504,4 @@ def test_a_full_batch_fits_a_frame() -> None:
             incubation.examined(path, Examined(listing.files[path]), 0.0)
         request = RegisterFiles(incubation.batch())
         assert len(encode(Envelope(request.TYPE, request.to_body(), "discoverer"))) < 1_000_000
-        assert dataclasses.asdict(request.files[0])["path"] in listing.files
+        assert request.files[0].path in listing.files

@@ -23,6 +23,20 @@ CTF = {
     "resolution_angstrom": 4.8,
     "figure_of_merit": 0.13,
 }
+RESULTS = {
+    "motion": {
+        "accumulated_total_angstrom": 5.0,
+        "accumulated_early_angstrom": 1.0,
+        "accumulated_late_angstrom": 4.0,
+    },
+    "ctf": CTF,
+}
+
+
+def ctf_row(results: dict[str, Any]) -> str:
+    row = star.measured_row("micrographs_ctf", ("average/a.mrc", 1, "powerspectrum/a.mrc:mrc"), results)
+    assert row is not None
+    return row
 
 
 def blocks(path: Path) -> dict[str, Any]:
@@ -78,7 +92,10 @@ def test_motion_star_without_a_local_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["corrected_micrographs", "micrographs_ctf", "particles"])
 def test_columns_are_among_relions_own(tmp_path: Path, shared_data: Path, name: str) -> None:
-    """RELION writes some optional columns that we do not, and the other way round; named here so that a typo cannot hide."""
+    """RELION writes some optional columns that we do not, and the other way round.
+
+    Named here so that a typo cannot hide.
+    """
     texts = {
         "corrected_micrographs": star.corrected_micrographs_star([OPTICS], []),
         "micrographs_ctf": star.micrographs_ctf_star([OPTICS], []),
@@ -89,7 +106,8 @@ def test_columns_are_among_relions_own(tmp_path: Path, shared_data: Path, name: 
     theirs, ours = blocks(shared_data / "relion" / f"{name}.star"), blocks(path)
     assert list(ours) == list(theirs)
     block = list(ours)[1]
-    assert set(ours[block]) - set(theirs[block]) == ({"rlnPhaseShift"} if name == "micrographs_ctf" else set())
+    more = {"rlnPhaseShift", "rlnCtfIceRingDensity"} if name == "micrographs_ctf" else set()
+    assert set(ours[block]) - set(theirs[block]) == more
     assert (
         set(theirs[block]) - set(ours[block])
         == {
@@ -110,7 +128,13 @@ def test_without_a_movie_there_is_no_optics_block_and_the_file_is_still_whole(tm
     (tmp_path / "a.star").write_text(star.micrographs_ctf_star([], []))
     read = blocks(tmp_path / "a.star")
     assert list(read) == ["micrographs"]
-    assert list(read["micrographs"]) == list(star.CTF_COLUMNS)
+    assert list(read["micrographs"])[:5] == [
+        "rlnMicrographName",
+        "rlnOpticsGroup",
+        "rlnCtfImage",
+        "rlnDefocusU",
+        "rlnDefocusV",
+    ]
 
 
 def test_session_files_read_back(tmp_path: Path) -> None:
@@ -119,13 +143,12 @@ def test_session_files_read_back(tmp_path: Path) -> None:
         "corrected": star.corrected_micrographs_star(
             [OPTICS],
             [
-                star.corrected_row("average/a.mrc", "motion/a.star", 1, 5.0, 1.0, 4.0)
-                + " "
+                f"{star.measured_row('corrected_micrographs', ('average/a.mrc', 'motion/a.star', 1), RESULTS)} "
                 + star_row(("e.mrc", "o.mrc"))
             ],
             halves=True,
         ),
-        "ctf": star.micrographs_ctf_star([OPTICS], [star.ctf_row("average/a.mrc", 1, "powerspectrum/a.mrc", CTF)]),
+        "ctf": star.micrographs_ctf_star([OPTICS], [ctf_row(RESULTS)]),
         "autopick": star.autopick_star([star.autopick_row("average/a.mrc", "matching/a_picks.star")]),
     }
     read = {}
@@ -146,7 +169,11 @@ def test_session_files_read_back(tmp_path: Path) -> None:
 
 
 def test_a_resolution_that_was_not_reached_is_infinite_and_never_a_number() -> None:
-    assert star.ctf_row("a", 1, "p", {**CTF, "resolution_angstrom": None}).split()[8] == "inf"
+    assert ctf_row({"ctf": {**CTF, "resolution_angstrom": None}}).split()[8] == "inf"
+
+
+def test_a_movie_without_a_fit_has_no_row_among_those_with_one() -> None:
+    assert star.measured_row("micrographs_ctf", ("a", 1, "p"), {"ctf": {"failure": "no rings"}}) is None
 
 
 def test_particles_of_one_movie(tmp_path: Path) -> None:

@@ -191,7 +191,10 @@ def test_wrong_grids_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_warpylib_reads_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slow since importing torch takes seconds. Its compiled projector, which no movie needs, may not fit the torch at hand."""
+    """Slow since importing torch takes seconds.
+
+    Its compiled projector, which no movie needs, may not fit the torch at hand.
+    """
     monkeypatch.setitem(sys.modules, "torch_projectors", types.ModuleType("torch_projectors"))
     pytest.importorskip("warpylib", reason="warpylib is not installed")
     import torch

@@ -14,9 +14,8 @@ from warpcore.services.scheduler.core.effects import (
     SaveMovie,
     SaveSettings,
 )
-from warpcore.services.session.fingerprints import followers
 from warpcore.services.session.generations import Generation
-from warpcore.services.session.settings import Settings, parse_settings, patch_settings
+from warpcore.services.session.settings import parse_settings, patch_settings
 
 
 def test_a_changed_ctf_range_runs_ctf_and_what_follows_it_and_back_again_nothing() -> None:
@@ -181,13 +180,35 @@ def test_outputs_of_picking_gone_run_the_export_only_where_particles_are_exporte
         assert world.movie("a").outdated_steps == again
 
 
-def test_what_follows_a_step_is_what_builds_on_it() -> None:
-    plain, particles = Settings(), parse_settings({"export": {"particles": True}})
-    assert followers(["motion"], plain) == ["ctf", "picking", "export"]
-    assert followers(["ctf"], plain) == ["picking", "export"]
-    assert followers(["picking"], plain) == followers(["export"], plain) == []
-    assert followers(["picking"], particles) == ["export"]
-    assert followers(["ctf", "picking"], plain) == ["export"]
+def test_a_dry_change_says_what_would_happen_and_changes_nothing() -> None:
+    world = finished("a.tif", "b.tif")
+    world.ask(wire.PauseProcessing())
+    before, movies = world.state.seq, [world.movie("a"), world.movie("b")]
+
+    def dry(**sections: dict[str, object]) -> wire.SettingsEffect:
+        settings = patch_settings(world.state.settings, sections)
+        reply = world.reply(world.do(ChangeSettings(settings, "", dry=True)))
+        assert isinstance(reply.effect, wire.SettingsEffect)
+        return reply.effect
+
+    effect = dry(ctf={"range_max": 5.0})
+    assert effect == wire.SettingsEffect(["ctf.range_max"], {"ctf": 2, "export": 2}, 2, 0, 0, 0, 0)
+    assert dry(filter={"resolution_max": 3.0}).rejected == 2
+    assert dry().changed == []
+    assert (world.state.seq, [world.movie("a"), world.movie("b")]) == (before, movies)
+    assert world.patch(ctf={"range_max": 5.0}).effect == effect, "what it said is what it does"
+    assert dry(ctf={"range_max": 4.0}).kept == 2, "the results are still those, nothing has run"
+
+
+def test_settings_set_back_say_that_kept_results_fit() -> None:
+    world = finished("a.tif")
+    before = world.movie("a")
+    generation = Generation(before.fingerprints, before.results, {step: [f"{step}/a.mrc"] for step in CHAIN})
+    world.patch(ctf={"range_max": 5.0})
+    task = world.tasks["a"]
+    world.say("w", wire.TaskFinished("w", task.lease, task.run, {"ctf": {}, "export": {}}, {}, kept=[generation.key]))
+    effect = world.patch(ctf={"range_max": 4.0}).effect
+    assert (effect.kept, effect.movies, effect.runs) == (1, 0, {})
 
 
 def test_settings_that_were_set_aside_stay_so_until_they_get_a_new_value() -> None:

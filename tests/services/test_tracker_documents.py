@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.services.tracker_movies import RESULTS, movie
 from warpcore.bus.messages import Failure
 from warpcore.services.session.settings import CtfSettings
+from warpcore.services.steps.chain import CHAIN
 from warpcore.services.tracker import documents
 
 
@@ -43,10 +44,10 @@ def read(**values: Any) -> dict[str, Any]:
     return json.loads(documents.item(movie(7, **values)))  # type: ignore[no-any-return]
 
 
-def test_item_has_the_names_order_and_decimals_of_the_format() -> None:
+def test_item_has_warps_names_and_decimals() -> None:
     content = read()
-    assert list(content) == "Path ProcessingStatus Defocus Phase Resolution AstigX AstigY Motion Junk Particles".split()  # noqa: SIM905
-    assert content == {
+    assert list(content)[:2] == ["Path", "ProcessingStatus"]
+    warps = {
         "Path": "grid/m7.tif",
         "ProcessingStatus": 1,
         "Defocus": 2.7224,
@@ -58,6 +59,15 @@ def test_item_has_the_names_order_and_decimals_of_the_format() -> None:
         "Junk": 1.5,
         "Particles": 312,
     }
+    assert {name: content[name] for name in warps} == warps
+
+
+def test_every_measured_value_is_in_the_item_in_json_and_with_its_own_key() -> None:
+    keys = [column.json for column in CHAIN.columns if column.json]
+    assert len(set(keys)) == len(keys)
+    measured = {(column.step, column.field) for column in CHAIN.columns if not column.json and column.compute is None}
+    assert not measured
+    assert read(results={**RESULTS, "ctf": {**RESULTS["ctf"], "ice_thickness": 0.4567}})["IceThickness"] == 0.457
 
 
 def test_what_was_not_measured_is_null() -> None:

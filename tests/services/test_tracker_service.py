@@ -1,4 +1,4 @@
-"""The tracker over real sockets and files: a peer with a scheduler's control port and event hub tells it what happens."""
+"""The tracker over real sockets and files; a peer with a scheduler's control port and event hub tells it all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 import starfile
 import zmq
+from msgspec.structs import replace
 
 from tests.services.tracker_movies import RESULTS, named
 from warpcore.bus.client import RequestClient

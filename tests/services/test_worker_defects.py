@@ -1,4 +1,7 @@
-"""What cameras do wrong, through all steps: hot, dead and known bad pixels, gains, EERs as RELION has them. Files in, files out."""
+"""What cameras do wrong, through all steps: hot, dead and known bad pixels, gains, EERs as RELION has them.
+
+Files in, files out.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def specimen(random: np.random.Generator, shape: tuple[int, int] = SHAPE) -> np.
 
 
 def cross(image: np.ndarray) -> tuple[float, float]:
-    """Power along the x and the y axis of an image's spectrum, over that of the lines beside them, at all but low frequencies."""
+    """Power along x and y of an image's spectrum, over that of the lines beside them, at all but low frequencies."""
     power = np.abs(np.fft.fft2(image - image.mean())) ** 2
     height, width = image.shape
     beside = [*range(2, 9), *range(-8, -1)]
@@ -81,7 +84,10 @@ def test_hot_and_dead_pixels_are_found_and_listed_in_the_motion_star_with_the_kn
 
 
 def test_defects_leave_no_cross_in_the_spectrum(spoilt: Path, tmp_path: Path) -> None:
-    """32 x 14 lines of exponential power: chance alone spreads the ratio by 0.1. Measured 0.79 and 0.87, unrepaired 115 and 93."""
+    """32 x 14 lines of exponential power: chance alone spreads the ratio by 0.1.
+
+    Measured 0.79 and 0.87, unrepaired 115 and 93.
+    """
     known = processed(spoilt / "a.tif", tmp_path / "known", defects_path=str(spoilt / "defects.txt"))
     unknown = processed(spoilt / "a.tif", tmp_path / "unknown")
     assert max(cross(known)) < 1.4

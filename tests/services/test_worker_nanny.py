@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from warpcore.bus import messages as m
+from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message
-from warpcore.services.worker.nanny import (
-    CANCEL_GRACE_S,
-    CREDIT,
-    RESEND_S,
-    Effect,
-    Identity,
-    KillCompute,
-    Nanny,
-    StartCompute,
-    ToCompute,
-    ToScheduler,
+from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
+from warpcore.services.worker.effects import Effect, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.line import (
+    Begin,
+    Cancel,
+    Command,
+    Commit,
+    Dropped,
+    Failed,
+    Finished,
+    Noticed,
+    Progress,
+    Ready,
+    Stage,
+    Staged,
 )
+from warpcore.services.worker.nanny import CANCEL_GRACE_S, CREDIT, PATIENCE, REFUSED_PAUSE_S, Identity, Nanny
 
-READY = {"is": "ready", "device": "cpu", "device_memory_mb": 8, "versions": {"jax": "1"}}
+READY = Ready("cpu", 8, {"jax": "1"})
+RESEND_S = PATIENCE.timeout_s + PATIENCE.longest_pause_s
+NOTHING = Load()
+LOST = FailureKind.LOST_WORKER
+FINISHED = Finished(7, ["motion"], {}, NOTHING)
 
 
 def sent(effects: list[Effect]) -> list[Message]:
     return [effect.message for effect in effects if isinstance(effect, ToScheduler)]
 
 
-def commands(effects: list[Effect]) -> list[dict[str, Any]]:
-    return [effect.item for effect in effects if isinstance(effect, ToCompute)]
+def commands(effects: list[Effect]) -> list[Command]:
+    return [effect.command for effect in effects if isinstance(effect, ToCompute)]
 
 
 def request_id(effects: list[Effect], kind: type[Message]) -> str:
@@ -72,7 +80,7 @@ def nanny() -> Nanny:
 def test_it_registers_only_once_its_device_is_known() -> None:
     nanny = Nanny(Identity("w", "i", "h", 1))
     nanny.start(0.0)
-    assert sent(nanny.tick(10.0, {})) == []
+    assert sent(nanny.tick(10.0, NOTHING)) == []
     (register,) = sent(nanny.from_compute(READY, 11.0))
     assert isinstance(register, m.RegisterWorker)
     assert (register.device, register.versions) == ("cpu", {"jax": "1"})
@@ -81,74 +89,71 @@ def test_it_registers_only_once_its_device_is_known() -> None:
 def test_an_unanswered_request_goes_out_again_under_its_id_until_it_is_answered() -> None:
     nanny = Nanny(Identity("w", "i", "h", 1))
     first = nanny.from_compute(READY, 0.0)
-    again = nanny.tick(RESEND_S, {})
+    again = nanny.tick(RESEND_S, NOTHING)
     assert request_id(again, m.RegisterWorker) == request_id(first, m.RegisterWorker)
     answer(nanny, first, m.RegisterWorker, m.WorkerRegistered("w", 2.0, []), 4.0)
-    assert not any(isinstance(one, m.RegisterWorker) for one in sent(nanny.tick(20.0, {})))
+    assert not any(isinstance(one, m.RegisterWorker) for one in sent(nanny.tick(20.0, NOTHING)))
 
 
 def test_the_heart_beats_whatever_the_computation_does(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7), None, 2.0)
-    beats = [one for now in range(2, 20) for one in sent(nanny.tick(float(now), {})) if isinstance(one, m.Heartbeat)]
+    beats = [
+        one for now in range(2, 20) for one in sent(nanny.tick(float(now), NOTHING)) if isinstance(one, m.Heartbeat)
+    ]
     assert len(beats) == 9
     assert beats[-1].leases == [7]
     assert beats[-1].state == "busy"
 
 
 def test_a_task_goes_in_and_its_outputs_are_committed_only_when_granted(nanny: Nanny) -> None:
-    assert commands(nanny.from_scheduler(task(7), None, 2.0)) == [{"do": "task", "task": task(7).to_body()}]
-    staged = nanny.from_compute({"is": "staged", "lease": 7}, 3.0)
+    assert commands(nanny.from_scheduler(task(7), None, 2.0)) == [Begin(task(7))]
+    staged = nanny.from_compute(Staged(7), 3.0)
     granted = answer(nanny, staged, m.CommitTask, m.CommitAnswer(7, True), 3.0)
-    assert commands(granted) == [{"do": "commit", "lease": 7, "granted": True}]
-    finished = nanny.from_compute(
-        {"is": "finished", "lease": 7, "ran": ["motion"], "results": {}, "outputs": {}, "seconds": {}, "kept": []}, 4.0
-    )
+    assert commands(granted) == [Commit(7, True)]
+    finished = nanny.from_compute(FINISHED, 4.0)
     answer(nanny, finished, m.TaskFinished, m.Ok(), 4.0)
     assert nanny.held == {}
 
 
 def test_a_denied_commit_lets_the_task_go(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7), None, 2.0)
-    staged = nanny.from_compute({"is": "staged", "lease": 7}, 3.0)
+    staged = nanny.from_compute(Staged(7), 3.0)
     denied = answer(nanny, staged, m.CommitTask, m.CommitAnswer(7, False), 3.0)
-    assert commands(denied) == [{"do": "commit", "lease": 7, "granted": False}]
+    assert commands(denied) == [Commit(7, False)]
     assert nanny.held == {}
 
 
 def test_a_death_is_reported_at_once_with_the_movie_that_was_computing(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7, "a"), None, 2.0)
     nanny.from_scheduler(task(8, "b"), None, 2.0)
-    progress = {"is": "progress", "step": "motion", "fraction": 0.5, "message": ""}
-    nanny.from_compute({**progress, "lease": 7, "stage": "compute"}, 3.0)
-    nanny.from_compute({**progress, "lease": 8, "stage": "load"}, 3.0)
-    died = sent(nanny.compute_exited("lost_worker", "killed by SIGKILL", 4.0))
-    assert died[0] == m.ComputeDied("w", [7, 8], 7, "lost_worker", "killed by SIGKILL")
+    nanny.from_compute(Progress(7, Stage.COMPUTE, "motion", 0.5), 3.0)
+    nanny.from_compute(Progress(8, Stage.LOAD, "load", 0.5), 3.0)
+    died = sent(nanny.compute_exited(LOST, "killed by SIGKILL", 4.0))
+    assert died[0] == m.ComputeDied("w", [7, 8], 7, LOST, "killed by SIGKILL")
     assert m.PullTasks("w", 0) in died
-    assert StartCompute() in nanny.tick(4.0, {})
+    assert StartCompute() in nanny.tick(4.0, NOTHING)
 
 
 def test_what_was_finished_before_a_death_is_not_lost(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7), None, 2.0)
-    nanny.from_compute(
-        {"is": "finished", "lease": 7, "ran": ["motion"], "results": {}, "outputs": {}, "seconds": {}, "kept": []}, 3.0
-    )
-    (died, _) = sent(nanny.compute_exited("lost_worker", "x", 4.0))
+    nanny.from_compute(FINISHED, 3.0)
+    (died, _) = sent(nanny.compute_exited(LOST, "x", 4.0))
     assert isinstance(died, m.ComputeDied)
     assert died.leases == []
 
 
 def test_a_task_that_comes_between_death_and_restart_waits_for_the_new_process(nanny: Nanny) -> None:
-    nanny.compute_exited("lost_worker", "x", 2.0)
+    nanny.compute_exited(LOST, "x", 2.0)
     assert commands(nanny.from_scheduler(task(9), None, 2.1)) == []
-    assert commands(nanny.from_compute(READY, 3.0)) == [{"do": "task", "task": task(9).to_body()}]
+    assert commands(nanny.from_compute(READY, 3.0)) == [Begin(task(9))]
 
 
 def test_a_compute_process_that_dies_again_and_again_is_started_ever_more_slowly(nanny: Nanny) -> None:
     now, waits = 10.0, []
     for _ in range(4):
-        nanny.compute_exited("lost_worker", "x", now)
+        nanny.compute_exited(LOST, "x", now)
         died_at = now
-        while StartCompute() not in nanny.tick(now, {}):
+        while StartCompute() not in nanny.tick(now, NOTHING):
             now += 0.5
         waits.append(now - died_at)
     assert waits == sorted(waits)
@@ -164,16 +169,16 @@ def test_an_unknown_worker_registers_again_with_what_it_holds_and_drops_what_no_
     assert isinstance(register, m.RegisterWorker)
     assert register.leases == [7, 8]
     after = answer(nanny, effects, m.RegisterWorker, m.WorkerRegistered("w", 2.0, [8]), 3.0)
-    assert commands(after) == [{"do": "cancel", "lease": 7}]
+    assert commands(after) == [Cancel(7)]
     assert sent(after) == [m.PullTasks("w", CREDIT)]
 
 
 def test_a_cancelled_task_that_does_not_let_go_costs_the_compute_process(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7), None, 2.0)
-    assert commands(nanny.from_scheduler(m.CancelTask(7, "no progress"), None, 3.0)) == [{"do": "cancel", "lease": 7}]
-    assert not any(isinstance(one, KillCompute) for one in nanny.tick(3.0 + CANCEL_GRACE_S, {}))
-    assert any(isinstance(one, KillCompute) for one in nanny.tick(3.1 + CANCEL_GRACE_S, {}))
-    (died, _) = sent(nanny.compute_exited("lost_worker", "killed by SIGKILL", 14.0))
+    assert commands(nanny.from_scheduler(m.CancelTask(7, "no progress"), None, 3.0)) == [Cancel(7)]
+    assert not any(isinstance(one, KillCompute) for one in nanny.tick(3.0 + CANCEL_GRACE_S, NOTHING))
+    assert any(isinstance(one, KillCompute) for one in nanny.tick(3.1 + CANCEL_GRACE_S, NOTHING))
+    (died, _) = sent(nanny.compute_exited(LOST, "killed by SIGKILL", 14.0))
     assert isinstance(died, m.ComputeDied)
     assert "did not stop" in died.cause
 
@@ -181,9 +186,9 @@ def test_a_cancelled_task_that_does_not_let_go_costs_the_compute_process(nanny: 
 def test_a_cancelled_task_that_lets_go_costs_nothing(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7), None, 2.0)
     nanny.from_scheduler(m.CancelTask(7, "x"), None, 3.0)
-    nanny.from_compute({"is": "dropped", "lease": 7}, 4.0)
+    nanny.from_compute(Dropped(7), 4.0)
     assert nanny.held == {}
-    assert not any(isinstance(one, KillCompute) for one in nanny.tick(100.0, {}))
+    assert not any(isinstance(one, KillCompute) for one in nanny.tick(100.0, NOTHING))
 
 
 def test_an_orderly_end_says_goodbye_and_takes_nothing_more(nanny: Nanny) -> None:
@@ -191,7 +196,7 @@ def test_an_orderly_end_says_goodbye_and_takes_nothing_more(nanny: Nanny) -> Non
     assert sent(effects) == [m.Goodbye("w")]
     assert any(isinstance(one, KillCompute) for one in effects)
     assert commands(nanny.from_scheduler(task(9), None, 5.1)) == []
-    assert nanny.compute_exited("lost_worker", "x", 5.2) == []
+    assert nanny.compute_exited(LOST, "x", 5.2) == []
     assert nanny.waits_for_answers
     answer(nanny, effects, m.Goodbye, m.Ok(), 5.3)
     assert not nanny.waits_for_answers
@@ -200,14 +205,109 @@ def test_an_orderly_end_says_goodbye_and_takes_nothing_more(nanny: Nanny) -> Non
 def test_what_the_computation_has_noticed_is_told_with_the_next_tick_and_each_beat_until_it_is_over(
     nanny: Nanny,
 ) -> None:
-    nanny.tick(2.0, {})
-    nanny.from_compute({"is": "warnings", "warnings": ["the gain is upside down"]}, 2.1)
-    beats = sent([*nanny.tick(2.2, {}), *nanny.tick(4.2, {})])
+    nanny.tick(2.0, NOTHING)
+    nanny.from_compute(Noticed(warnings=["the gain is upside down"]), 2.1)
+    beats = sent([*nanny.tick(2.2, NOTHING), *nanny.tick(4.2, NOTHING)])
     assert [beat.warnings for beat in beats if isinstance(beat, m.Heartbeat)] == [["the gain is upside down"]] * 2
-    nanny.from_compute({"is": "warnings", "warnings": []}, 4.3)
-    (beat,) = sent(nanny.tick(4.4, {}))
+    nanny.from_compute(Noticed(), 4.3)
+    (beat,) = sent(nanny.tick(4.4, NOTHING))
     assert isinstance(beat, m.Heartbeat)
     assert beat.warnings == []
-    nanny.from_compute({"is": "warnings", "warnings": ["the gain is upside down"]}, 5.0)
-    nanny.compute_exited("lost_worker", "x", 5.1)
-    assert nanny.warnings == []  # the next computation looks for itself
+    nanny.from_compute(Noticed(warnings=["the gain is upside down"]), 5.0)
+    nanny.compute_exited(LOST, "x", 5.1)
+    assert nanny.noticed == Noticed()  # the next computation looks for itself
+
+
+def refuse(nanny: Nanny, effects: list[Effect], kind: type[Message], now: float) -> str:
+    """Answer a request with an error; the request's id."""
+    request = request_id(effects, kind)
+    assert nanny.from_scheduler(m.Error(ErrorCode.INTERNAL, "disk full"), request, now) == []
+    return request
+
+
+@pytest.mark.parametrize("kind", [m.CommitTask, m.TaskFinished, m.TaskFailed, m.ComputeDied])
+def test_a_request_that_was_refused_is_asked_again_after_a_pause_as_a_new_one(
+    nanny: Nanny, kind: type[Message]
+) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    if kind is m.ComputeDied:
+        effects = nanny.compute_exited(LOST, "x", 3.0)
+    else:
+        failed = Failed(7, FailureKind.INPUT, "load", "no movie")
+        effects = nanny.from_compute(
+            {m.CommitTask: Staged(7), m.TaskFinished: FINISHED, m.TaskFailed: failed}[kind], 3.0
+        )
+    now, ids = 3.0, set()
+    for _ in range(3):
+        ids.add(refuse(nanny, effects, kind, now))
+        assert not any(isinstance(one, kind) for one in sent(nanny.tick(now + REFUSED_PAUSE_S - 0.1, NOTHING)))
+        now += REFUSED_PAUSE_S
+        effects = nanny.tick(now, NOTHING)
+    ids.add(request_id(effects, kind))
+    assert len(ids) == 4, "the scheduler answers a repeated id with its first answer"
+
+
+def test_a_refused_commit_that_is_granted_later_lets_the_outputs_through(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    refuse(nanny, nanny.from_compute(Staged(7), 3.0), m.CommitTask, 3.0)
+    again = nanny.tick(3.0 + REFUSED_PAUSE_S, NOTHING)
+    assert commands(answer(nanny, again, m.CommitTask, m.CommitAnswer(7, True), 7.0)) == [Commit(7, True)]
+
+
+def test_a_refused_registration_is_tried_again_with_what_is_held_then(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    nanny.from_scheduler(task(8, "b"), None, 2.0)
+    refuse(nanny, nanny.from_scheduler(m.UnknownWorker(), None, 3.0), m.RegisterWorker, 3.0)
+    nanny.from_compute(Dropped(7), 4.0)
+    (register,) = [one for one in sent(nanny.tick(3.0 + REFUSED_PAUSE_S, NOTHING)) if isinstance(one, m.RegisterWorker)]
+    assert register.leases == [8]
+
+
+def test_an_answer_of_the_wrong_type_is_no_answer(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    staged = nanny.from_compute(Staged(7), 3.0)
+    assert answer(nanny, staged, m.CommitTask, m.WorkerRegistered("w", 2.0, []), 3.0) == []
+    assert m.CommitTask("w", 7) in sent(nanny.tick(3.0 + REFUSED_PAUSE_S, NOTHING))
+
+
+def test_nothing_more_is_asked_about_a_task_that_is_gone(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    nanny.from_scheduler(task(8, "b"), None, 2.0)
+    nanny.from_compute(Staged(7), 3.0)
+    nanny.from_scheduler(m.CancelTask(7, "x"), None, 3.1)
+    nanny.from_compute(Dropped(7), 3.2)
+    refuse(nanny, nanny.from_compute(Finished(8, [], {}, {}), 3.0), m.TaskFinished, 3.0)
+    assert nanny.from_scheduler(m.CancelTask(8, "not yours any more"), None, 3.5) == []
+    assert nanny.held == {}
+    assert not nanny.waits_for_answers
+
+
+def test_a_task_that_ends_while_it_is_cancelled_does_not_cost_the_compute_process(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    nanny.from_scheduler(m.CancelTask(7, "x"), None, 3.0)
+    nanny.from_compute(FINISHED, 3.1)
+    assert not any(isinstance(one, KillCompute) for one in nanny.tick(4.0 + CANCEL_GRACE_S, NOTHING))
+
+
+def test_whatever_is_measured_of_a_worker_travels_with_its_heartbeat(nanny: Nanny) -> None:
+    """Written for any field of Load, so that a new one needs no word here."""
+    names = Load.__struct_fields__
+    everything = Load(**{name: number for number, name in enumerate(names, 1)})
+    nanny.from_compute(Noticed(load=everything), 3.0)
+    (beat,) = [one for one in sent(nanny.tick(4.0, Load())) if isinstance(one, m.Heartbeat)]
+    assert beat.load == everything
+    assert beat.state is WorkerState.IDLE
+    (first, *_) = names
+    (beat,) = [one for one in sent(nanny.tick(8.0, Load(**{first: 99}))) if isinstance(one, m.Heartbeat)]
+    assert beat.load == everything, "what the compute process says of itself counts"
+
+
+def test_results_that_are_too_large_to_be_told_fail_the_task_instead_of_the_worker(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    (effect,) = nanny.from_compute(FINISHED, 3.0)
+    assert isinstance(effect, ToScheduler)
+    failed = nanny.unsendable(effect, "task.finished is over the limit", 3.0)
+    assert sent(failed) == [m.TaskFailed("w", 7, FailureKind.INTERNAL, "write", "task.finished is over the limit")]
+    assert not any(isinstance(one, m.TaskFinished) for one in sent(nanny.tick(3.0 + RESEND_S, NOTHING)))
+    answer(nanny, failed, m.TaskFailed, m.Ok(), 9.0)
+    assert nanny.held == {}

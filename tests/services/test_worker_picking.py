@@ -16,7 +16,7 @@ from warpcore.kernels.picking._blobs import Picks
 from warpcore.kernels.picking._weights import Calibration, Network, initial_parameters, write_network
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import PickingSettings, SettingsError, parse_settings
-from warpcore.services.worker.picking import cut, read_templates, read_weights, score
+from warpcore.services.worker.steps.picking_methods import cut, read_templates, read_weights, score
 
 PIXEL = 5.0
 PLACES = np.stack(np.meshgrid(np.arange(30, 200, 36.0), np.arange(30, 260, 38.0), indexing="ij"), -1).reshape(-1, 2)

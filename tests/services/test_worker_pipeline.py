@@ -14,12 +14,13 @@ import pytest
 import starfile
 
 from warpcore.bus.messages import AssignTask
-from warpcore.cli.simulation import SimulationOptions, simulate_movies
+from warpcore.cli.simulation import simulate_movies
+from warpcore.cli.simulation_options import SimulationOptions
 from warpcore.kernels.ctf._fit import CtfFit
 from warpcore.services.session.fingerprints import same_costly_half, steps_to_run, wanted_fingerprints
 from warpcore.services.session.settings import Settings, parse_settings
 from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
-from warpcore.services.worker.products import Products
+from warpcore.services.worker.steps.work import Work
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,8 @@ def run(movie: Path, processing: Path, options: Settings, steps: list[str], befo
     def report(step: str, fraction: float, message: str = "") -> None:
         assert 0 <= fraction <= 1
 
-    products: Products = compute(load(task, report), report)
-    assert products.ran == steps
+    products: Work = compute(load(task, report), report)
+    assert products.run == steps
     outputs, _ = commit(products, stage_outputs(products, report))
     done = {step: wanted[step] for step in steps}
     return {
@@ -204,8 +205,9 @@ def test_extracted_particles_agree_with_their_rows_the_average_and_the_ctf(movie
     assert list(rows["rlnImageName"]) == [
         f"{n:06d}@particles/{movie.stem}_picks.mrcs" for n in range(1, len(stack) + 1)
     ]
-    # A band-limited image between its pixels is what its Fourier series says: the box's centre pixel, by hand, in float64.
-    # Boxes take a patch of it: of white noise up to Nyquist, which this average is, 5 % lies beyond. A pixel beside it is 100 %.
+    # A band-limited image between its pixels is what its Fourier series says: the box's centre pixel, by hand, in
+    # float64. Boxes take a patch of it: of white noise up to Nyquist, which this average is, 5 % lies beyond. A pixel
+    # beside it is 100 %.
     spectrum = np.fft.fft2(average.astype(np.float64))
     ky, kx = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None]
     for box, cx, cy in zip(stack[:5], rows["rlnCoordinateX"], rows["rlnCoordinateY"], strict=False):

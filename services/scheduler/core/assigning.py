@@ -56,6 +56,8 @@ def _assign_processing(state: State, worker: WorkerRecord, movie: MovieRecord) -
     if not run:
         tasks.settle(state, movie, "nothing left to run")
         return
+    # The worker compares halves of fingerprints, and names what it keeps by them: both need today's form.
+    movie.fingerprints = state.stored(movie, movie.fingerprints)
     task = state.lease(movie, worker, Purpose.PROCESS, run, state.wanted(movie))
     state.move(movie, MovieStatus.QUEUED, f"assigned to {worker.name}")
     _send(state, worker, movie, task, state.settings.to_dict())

@@ -13,7 +13,7 @@ from warpcore.services.scheduler.core.state import State
 HIGHEST_PRIORITY = 1_000_000
 
 
-@handles(wire.RetryItem, wire.Item)
+@handles(wire.RetryItem)
 def retry(state: State, message: wire.RetryItem) -> None:
     """Forgets a movie's failures and lets it run again; `force` also a processed one, with all steps."""
     movie = named(state, message.name)
@@ -33,7 +33,7 @@ def retry(state: State, message: wire.RetryItem) -> None:
     reply_item(state, movie)
 
 
-@handles(wire.SelectItem, wire.Item)
+@handles(wire.SelectItem)
 def select(state: State, message: wire.SelectItem) -> None:
     """Sets the user's own choice: auto, include or exclude."""
     movie = named(state, message.name)
@@ -53,7 +53,7 @@ def select(state: State, message: wire.SelectItem) -> None:
     reply_item(state, movie)
 
 
-@handles(wire.PrioritiseItem, wire.Item)
+@handles(wire.PrioritiseItem)
 def prioritise(state: State, message: wire.PrioritiseItem) -> None:
     """Sets a waiting movie's priority; `first` puts it ahead of all others."""
     movie = named(state, message.name)

@@ -8,24 +8,43 @@ from typing import Any
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import DONE, MovieStatus
 from warpcore.services.scheduler.core import exporting, requests, restoring_outputs, tasks
-from warpcore.services.scheduler.core.effects import OutputsMissing, SaveSettings, Started
+from warpcore.services.scheduler.core.effect import Decision, effect_of
+from warpcore.services.scheduler.core.effects import ChangeSettings, OutputsMissing, SaveSettings, Started
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.fingerprints import FingerprintPlan, followers
 from warpcore.services.session.settings import Settings, changed_names
+from warpcore.services.steps.chain import CHAIN
 
 
-def change_settings(state: State, settings: Settings, references: str, whole: bool) -> None:
-    """Put settings in force: exactly the movies and steps that they touch become outdated, or done again."""
+def change_settings(state: State, stimulus: ChangeSettings) -> None:
+    """Adopt settings: exactly the movies and steps that they touch become outdated. Dry, only say what that would do."""
+    settings, references = stimulus.settings, stimulus.references
     names = changed_names(state.settings, settings)
-    kept = {} if whole else _still_set_aside(state, names)
-    if names or references != state.references or kept != state.set_aside:
-        state.set_aside = kept
+    aside = {} if stimulus.whole else _still_set_aside(state, names)
+    if not names and references == state.references and aside == state.set_aside:
+        effect = effect_of(state, [], [])
+    elif stimulus.dry:
+        effect = _effect_if(state, settings, references, names)
+    else:
+        state.set_aside = aside
         state.revision += 1
         _adopt(state, settings, references)
         state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names))
-        _reconsider_all(state, f"settings {state.revision}")
-    state.reply(wire.SettingsReply(settings.to_dict(), state.revision, state.counts[MovieStatus.OUTDATED]))
+        decisions = list(_changes(state))
+        effect = effect_of(state, names, decisions)
+        _carry_out(state, decisions, f"settings {state.revision}")
+    outdated = state.counts[MovieStatus.OUTDATED]
+    state.reply(wire.SettingsReply(settings.to_dict(), state.revision, outdated, effect))
+
+
+def _effect_if(state: State, settings: Settings, references: str, names: list[str]) -> wire.SettingsEffect:
+    """What other settings would do; the state is left as it is."""
+    present = state.settings, state.references
+    state.adopt(settings, references)
+    try:
+        return effect_of(state, names, _changes(state))
+    finally:
+        state.adopt(*present)
 
 
 def start(state: State, stimulus: Started) -> None:
@@ -40,7 +59,7 @@ def start(state: State, stimulus: Started) -> None:
         state.migrated = False
     if stimulus.paused is not None:
         requests.pause(state, stimulus.paused)
-    _reconsider_all(state, "start")
+    _carry_out(state, list(_changes(state)), "start")
     restoring_outputs.resume(state)
 
 
@@ -52,7 +71,7 @@ def outputs_missing(state: State, stimulus: OutputsMissing) -> None:
     gone = [step for step, made_with in stimulus.steps.items() if movie.fingerprints.get(step) == made_with]
     if not gone:
         return
-    again = {*gone, *followers(gone, state.settings)}
+    again = CHAIN.after(gone, state.settings.steps)
     movie.fingerprints = {step: made for step, made in movie.fingerprints.items() if step not in again}
     tasks.reconsider(state, movie, f"outputs of {', '.join(gone)} are gone")
 
@@ -67,13 +86,11 @@ def _still_set_aside(state: State, changed: list[str]) -> dict[str, Any]:
 
 
 def _adopt(state: State, settings: Settings, references: str) -> None:
-    state.settings, state.references = settings, references
-    state.plan = FingerprintPlan(settings, references)
+    state.adopt(settings, references)
     state.effects.append(SaveSettings(settings.to_dict(), state.revision, references, dict(state.set_aside)))
 
 
-def _reconsider_all(state: State, why: str) -> None:
-    changes = list(_changes(state))
+def _carry_out(state: State, changes: list[Decision], why: str) -> None:
     state.quiet = len(changes) >= state.bulk_changes
     if state.quiet:
         state.cut_log()
@@ -101,7 +118,7 @@ def _revise(
         exporting.release_held(state, movie)
 
 
-def _changes(state: State) -> Iterable[tuple[MovieRecord, MovieStatus, list[str], list[str]]]:
+def _changes(state: State) -> Iterable[Decision]:
     """Movies that get another status, other steps to run or other filter reasons.
 
     `failed` stands for a movie whose failure no longer counts.

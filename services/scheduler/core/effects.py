@@ -36,12 +36,14 @@ class FromWorker:
 class ChangeSettings:
     """Checked settings to put in force. `references` are the identities of the files that they name.
 
-    `whole`: they replace all settings, so that nothing that was set aside is wanted any more.
+    `whole`: they replace all settings, so that nothing that was set aside is wanted any more. `dry`: only say what they
+    would do.
     """
 
     settings: Settings
     references: str
     whole: bool = False
+    dry: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from warpcore.services.session.settings import Settings, SettingsError
 MOST_ATTEMPTS = 3
 
 
-@handles(wire.StartExport, wire.ExportJob)
+@handles(wire.StartExport)
 def start(state: State, message: wire.StartExport) -> None:
     """Starts an export job over the movies that are processed now."""
     try:
@@ -42,7 +42,7 @@ def start(state: State, message: wire.StartExport) -> None:
     state.reply(views.export_head(job))
 
 
-@handles(wire.GetExport, wire.ExportJob, reads=True)
+@handles(wire.GetExport, reads=True)
 def get(state: State, message: wire.GetExport) -> None:
     """A job as it stands, with a page of its files."""
     job = _named(state, message.job)
@@ -52,14 +52,14 @@ def get(state: State, message: wire.GetExport) -> None:
         state.reply(views.export_view(job, names, max(0, message.after)))
 
 
-@handles(wire.GetExports, wire.Exports, reads=True)
+@handles(wire.GetExports, reads=True)
 def names(state: State, message: wire.GetExports) -> None:
     """The names of the jobs in one state, or of all."""
     jobs = state.exports.values()
     state.reply(wire.Exports([job.job for job in jobs if message.state in (None, job.state)]))
 
 
-@handles(wire.CancelExport, wire.ExportJob)
+@handles(wire.CancelExport)
 def cancel(state: State, message: wire.CancelExport) -> None:
     """Gives up what of a job has not begun."""
     job = _named(state, message.job)
@@ -75,7 +75,7 @@ def cancel(state: State, message: wire.CancelExport) -> None:
     state.reply(views.export_head(job))
 
 
-@handles(wire.ExportCollected, wire.Ok)
+@handles(wire.ExportCollected)
 def collected(state: State, message: wire.ExportCollected) -> None:
     """The tracker has written a job's summary file."""
     job = _named(state, message.job)

@@ -16,7 +16,7 @@ MOST_FILES = 2000
 LONGEST_PATH = 4096
 
 
-@handles(wire.RegisterFiles, wire.FilesRegistered)
+@handles(wire.RegisterFiles)
 def register(state: State, message: wire.RegisterFiles) -> None:
     """Registers whole files, all or none: one impossible entry refuses the message."""
     fault = _fault(message)
@@ -37,7 +37,7 @@ def register(state: State, message: wire.RegisterFiles) -> None:
     state.reply(wire.FilesRegistered(added, known, replaced))
 
 
-@handles(wire.GetKnownFiles, wire.KnownFiles, reads=True)
+@handles(wire.GetKnownFiles, reads=True)
 def known(state: State, message: wire.GetKnownFiles) -> None:
     """A page of the registered files."""
     files = []

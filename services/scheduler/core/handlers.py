@@ -1,4 +1,4 @@
-"""Who answers which message: handlers register themselves with what they answer and whether they only read.
+"""Who answers which message: handlers register themselves, and say whether they only read.
 
 The machine, the shell and the table of requests in `docs/wire.md` all follow from `HANDLERS`.
 """
@@ -9,17 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from warpcore.bus.schema import Message
+from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import Word
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Port(Word):
-    """Where a message is heard."""
-
-    CONTROL = "control", "Services and clients ask here."
-    WORKERS = "workers", "Workers talk here."
 
 
 class Place(Word):
@@ -32,12 +25,10 @@ class Place(Word):
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """What handles one type of message. `answers` is empty for a message that goes one way."""
+    """What handles one type of message, and whether it only reads."""
 
     message: type[Message]
-    port: Port
     place: Place
-    answers: tuple[type[Message], ...]
     reads: bool
     run: Callable[..., Any]
 
@@ -51,19 +42,13 @@ HANDLERS: dict[type[Message], Handler] = {}
 """All handlers by the type of the message. Importing `core/machine.py` and `shell/requests.py` fills it."""
 
 
-def handles(
-    message: type[Message],
-    *answers: type[Message],
-    port: Port = Port.CONTROL,
-    place: Place = Place.MACHINE,
-    reads: bool = False,
-) -> Callable[[F], F]:
+def handles(message: type[Message], *, place: Place = Place.MACHINE, reads: bool = False) -> Callable[[F], F]:
     """Decorator: this function handles `message`. `reads`: it changes nothing; a repeated request is answered anew."""
 
     def register(function: F) -> F:
         if message in HANDLERS:
             raise ValueError(f"{message.TYPE} is handled twice: {HANDLERS[message].run} and {function}")
-        HANDLERS[message] = Handler(message, port, place, answers, reads, function)
+        HANDLERS[message] = Handler(message, place, reads, function)
         return function
 
     return register
@@ -72,4 +57,4 @@ def handles(
 def handler_of(message: Message, port: Port) -> Handler | None:
     """What handles this message where it came in, None where nothing does."""
     found = HANDLERS.get(type(message))
-    return found if found is not None and found.port is port else None
+    return found if found is not None and message.PORT is port else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
-from warpcore.bus.schema import Message
+from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import (
     assigning,
@@ -29,7 +29,7 @@ from warpcore.services.scheduler.core.effects import (
     Stimulus,
     Tick,
 )
-from warpcore.services.scheduler.core.handlers import Place, Port, handler_of
+from warpcore.services.scheduler.core.handlers import Place, handler_of
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
@@ -51,8 +51,8 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             _from_control(state, message)
         case FromWorker(sender, message):
             _from_worker(state, sender, message)
-        case ChangeSettings(settings, references, whole):
-            deciding.change_settings(state, settings, references, whole)
+        case ChangeSettings():
+            deciding.change_settings(state, stimulus)
         case Started():
             deciding.start(state, stimulus)
         case Tick():
@@ -81,7 +81,7 @@ def _from_control(state: State, message: Message) -> None:
 
 def _from_worker(state: State, sender: bytes, message: Message) -> None:
     """A message that names its worker proves that this one lives; a registration comes before that."""
-    handler = handler_of(message, Port.WORKERS)
+    handler = handler_of(message, Port.WORKER)
     if handler is None:
         text = f"{message.TYPE} is no message of the worker port"
         state.reply(wire.Error(ErrorCode.UNKNOWN_TYPE, text))

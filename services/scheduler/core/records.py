@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from warpcore.bus.messages import Failure, RegisterWorker
+from warpcore.bus.messages import Failure, Load, RegisterWorker
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
 from warpcore.services.scheduler.core import lives
 from warpcore.services.scheduler.core.lives import LeaseState, Life, Living
@@ -160,7 +160,7 @@ class WorkerRecord(Living):
     heard_at: float = 0.0
     done: int = 0
     failed: int = 0
-    load: dict[str, Any] = field(default_factory=dict)
+    load: Load = field(default_factory=Load)
     warnings: list[str] = field(default_factory=list)
     log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
     log_number: int = 0

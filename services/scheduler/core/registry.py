@@ -9,7 +9,7 @@ from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.scheduler.core import tasks, views
 from warpcore.services.scheduler.core.effects import LiftBan, SaveBan, Send
-from warpcore.services.scheduler.core.handlers import Port, handles
+from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import Ban, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 
@@ -30,7 +30,7 @@ class Speaker:
     worker: WorkerRecord | None
 
 
-@handles(wire.RegisterWorker, wire.WorkerRegistered, port=Port.WORKERS)
+@handles(wire.RegisterWorker)
 def register(state: State, speaker: Speaker, message: wire.RegisterWorker) -> None:
     """A nanny has started, reconnected, or come back after a restart of the scheduler."""
     if not 0 < len(message.name) <= 128 or not message.name.isprintable() or not message.instance:
@@ -77,14 +77,13 @@ def known(state: State, sender: bytes, name: str) -> WorkerRecord | None:
     return worker
 
 
-@handles(wire.Heartbeat, port=Port.WORKERS)
+@handles(wire.Heartbeat)
 def heartbeat(state: State, speaker: Speaker, message: wire.Heartbeat) -> None:
     """A sign of life, with load, warnings, and the leases that the worker believes to hold."""
     worker = speaker.worker
     if worker is None:
         return
-    load = tasks.finite(message.load)
-    worker.load = load if views.packed_size(load) < 4096 else {}
+    worker.load = message.load
     worker.warnings = [text[: tasks.LONGEST_TEXT] for text in message.warnings[:MOST_WARNINGS]]
     for lease in message.leases[:16]:
         if tasks.held(state, worker.name, lease) is None:
@@ -100,14 +99,14 @@ def heartbeat(state: State, speaker: Speaker, message: wire.Heartbeat) -> None:
     _tell(state, "worker.heartbeat", worker, durable=False)
 
 
-@handles(wire.PullTasks, port=Port.WORKERS)
+@handles(wire.PullTasks)
 def pull(state: State, speaker: Speaker, message: wire.PullTasks) -> None:
     """The worker can take `credit` tasks in all."""
     if speaker.worker is not None:
         speaker.worker.credit = min(MOST_CREDIT, max(0, message.credit))
 
 
-@handles(wire.ComputeDied, wire.Ok, port=Port.WORKERS)
+@handles(wire.ComputeDied)
 def compute_died(state: State, speaker: Speaker, message: wire.ComputeDied) -> None:
     """A compute process died: the movie at fault counts it, the others wait again, a bad GPU sets the worker aside."""
     if speaker.worker is not None:
@@ -147,7 +146,7 @@ def set_aside(state: State, worker: WorkerRecord, cause: str) -> None:
     _tell(state, "worker.idle", worker, durable=False)
 
 
-@handles(wire.Goodbye, wire.Ok, port=Port.WORKERS)
+@handles(wire.Goodbye)
 def goodbye(state: State, speaker: Speaker, message: wire.Goodbye) -> None:
     """A worker ends in order: its movies wait again, and no failure is counted."""
     worker = speaker.worker
@@ -172,7 +171,7 @@ def _is_gone(worker: WorkerRecord, why: str) -> None:
     worker.credit, worker.reason = 0, worker.reason or why
 
 
-@handles(wire.WorkerLog, port=Port.WORKERS)
+@handles(wire.WorkerLog)
 def log(state: State, speaker: Speaker, message: wire.WorkerLog) -> None:
     """Log lines of a worker: the last are kept, all are passed on."""
     worker = speaker.worker
@@ -194,7 +193,7 @@ def log(state: State, speaker: Speaker, message: wire.WorkerLog) -> None:
         state.publish("worker.log", wire.WorkerLogEvent(worker.name, shown), durable=False)
 
 
-@handles(wire.GetWorkerLogs, wire.WorkerLogs, reads=True)
+@handles(wire.GetWorkerLogs, reads=True)
 def logs(state: State, message: wire.GetWorkerLogs) -> None:
     """A page of a worker's log."""
     worker = state.workers.get(message.worker)

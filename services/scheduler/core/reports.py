@@ -6,12 +6,12 @@ from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.scheduler.core import registry, tasks
 from warpcore.services.scheduler.core.effects import Send
-from warpcore.services.scheduler.core.handlers import Port, handles
+from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
 
-@handles(wire.TaskProgress, port=Port.WORKERS)
+@handles(wire.TaskProgress)
 def progress(state: State, speaker: Speaker, message: wire.TaskProgress) -> None:
     """How far a task is. A lease that no longer holds is cancelled."""
     task = tasks.held(state, message.worker, message.lease)
@@ -22,7 +22,7 @@ def progress(state: State, speaker: Speaker, message: wire.TaskProgress) -> None
         state.effects.append(Send(speaker.sender, cancel))
 
 
-@handles(wire.CommitTask, wire.CommitAnswer, port=Port.WORKERS)
+@handles(wire.CommitTask)
 def commit(state: State, speaker: Speaker, message: wire.CommitTask) -> None:
     """May the worker rename its outputs into place? Only while its lease holds."""
     task = tasks.held(state, message.worker, message.lease)
@@ -31,7 +31,7 @@ def commit(state: State, speaker: Speaker, message: wire.CommitTask) -> None:
     state.reply(wire.CommitAnswer(message.lease, task is not None))
 
 
-@handles(wire.TaskFinished, wire.Ok, port=Port.WORKERS)
+@handles(wire.TaskFinished)
 def finished(state: State, speaker: Speaker, message: wire.TaskFinished) -> None:
     """The outputs are in place. An old lease is answered too, and changes nothing."""
     task = tasks.held(state, message.worker, message.lease)
@@ -40,7 +40,7 @@ def finished(state: State, speaker: Speaker, message: wire.TaskFinished) -> None
     state.reply(wire.Ok())
 
 
-@handles(wire.TaskFailed, wire.Ok, port=Port.WORKERS)
+@handles(wire.TaskFailed)
 def failed(state: State, speaker: Speaker, message: wire.TaskFailed) -> None:
     """A task could not be done. An old lease is answered too, and changes nothing."""
     task = tasks.held(state, message.worker, message.lease)

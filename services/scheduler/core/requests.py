@@ -11,11 +11,12 @@ from warpcore.services.scheduler.core.effects import SavePaused
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.sorting import in_order, sortable
 
 LARGEST_PAGE = 1000
 
 
-@handles(wire.GetSnapshot, wire.Snapshot, reads=True)
+@handles(wire.GetSnapshot, reads=True)
 def snapshot(state: State, message: wire.GetSnapshot) -> None:
     """A page of all movies, with settings and the number of the last change."""
     after = max(0, message.after)
@@ -35,13 +36,13 @@ def snapshot(state: State, message: wire.GetSnapshot) -> None:
     )
 
 
-@handles(wire.GetItems, wire.Items, reads=True)
+@handles(wire.GetItems, reads=True)
 def items(state: State, message: wire.GetItems) -> None:
     """A sorted page of movies."""
     descending, sort = message.sort.startswith("-"), message.sort.removeprefix("-")
     if message.status is not None and message.status not in list(MovieStatus):
         _invalid(state, f"status {message.status!r} is none of {', '.join(MovieStatus)}")
-    elif not views.sortable(sort):
+    elif not sortable(sort):
         _invalid(state, f"cannot sort by {sort[:100]!r}; use name, added, status or like ctf.defocus_um")
     elif message.page < 1 or not 1 <= message.page_size <= LARGEST_PAGE:
         _invalid(state, f"pages begin at 1 and have 1 to {LARGEST_PAGE} movies")
@@ -49,7 +50,7 @@ def items(state: State, message: wire.GetItems) -> None:
         movies = [movie for movie in state.movies.values() if message.status in (None, movie.status)]
         total = len(movies)
         first = (message.page - 1) * message.page_size
-        page = _sorted(movies, sort, descending)[first : first + message.page_size]
+        page = in_order(movies, sort, descending=descending)[first : first + message.page_size]
         shown = views.fitting(state.movie_view(movie) for movie in page)
         if len(shown) < len(page):
             _invalid(state, f"{len(page)} movies do not fit one answer; use pages of {len(shown)}")
@@ -57,17 +58,7 @@ def items(state: State, message: wire.GetItems) -> None:
             state.reply(wire.Items(shown, total, message.page, message.page_size))
 
 
-def _sorted(movies: list[MovieRecord], sort: str, descending: bool) -> list[MovieRecord]:
-    """Sorted; movies without a value come last in both directions."""
-    if sort == "added":
-        return movies[::-1] if descending else movies
-    keyed = [(views.sort_key(movie, sort), movie) for movie in movies]
-    valued = [pair for pair in keyed if pair[0][0] < 2]
-    valued.sort(key=lambda pair: pair[0], reverse=descending)
-    return [movie for _, movie in valued] + [movie for key, movie in keyed if key[0] == 2]
-
-
-@handles(wire.GetItem, wire.Item, reads=True)
+@handles(wire.GetItem, reads=True)
 def item(state: State, message: wire.GetItem) -> None:
     """One movie and its story."""
     movie = named(state, message.name)
@@ -75,21 +66,21 @@ def item(state: State, message: wire.GetItem) -> None:
         reply_item(state, movie)
 
 
-@handles(wire.StartProcessing, wire.ProcessingStatus)
+@handles(wire.StartProcessing)
 def start_processing(state: State, message: wire.StartProcessing) -> None:
     """Hands out movies again."""
     pause(state, False)
     _reply_status(state)
 
 
-@handles(wire.PauseProcessing, wire.ProcessingStatus)
+@handles(wire.PauseProcessing)
 def pause_processing(state: State, message: wire.PauseProcessing) -> None:
     """Hands out no more movies; tasks that run are finished."""
     pause(state, True)
     _reply_status(state)
 
 
-@handles(wire.GetSettings, wire.SettingsReply, reads=True)
+@handles(wire.GetSettings, reads=True)
 def settings(state: State, message: wire.GetSettings) -> None:
     """The settings in force."""
     state.reply(wire.SettingsReply(state.settings.to_dict(), state.revision))
@@ -103,7 +94,7 @@ def pause(state: State, paused: bool) -> None:
         state.publish("processing.paused" if paused else "processing.started", wire.ProcessingEvent(paused))
 
 
-@handles(wire.GetProcessing, wire.ProcessingStatus, reads=True)
+@handles(wire.GetProcessing, reads=True)
 def status(state: State, message: wire.GetProcessing) -> None:
     """Counts, measured rate, tasks that run, and warnings."""
     _reply_status(state)
@@ -139,14 +130,14 @@ def _reply_status(state: State) -> None:
     )
 
 
-@handles(wire.GetSummary, wire.Summary, reads=True)
+@handles(wire.GetSummary, reads=True)
 def summary(state: State, message: wire.GetSummary) -> None:
     """Counts by status, and the time of the last change."""
     counts = _counts(state)
     state.reply(wire.Summary(counts, len(state.movies), counts[MovieStatus.FAILED], state.last_modified, state.seq))
 
 
-@handles(wire.GetWorkers, wire.Workers, reads=True)
+@handles(wire.GetWorkers, reads=True)
 def workers(state: State, message: wire.GetWorkers) -> None:
     """The registry of workers."""
     shown = [registry.view(state, worker) for worker in state.workers.values() if worker.registered]

@@ -6,8 +6,8 @@ from warpcore.services.scheduler.core import rows, tasks
 from warpcore.services.scheduler.core.effects import OutputsRestored, RestoreOutputs, SaveMovie
 from warpcore.services.scheduler.core.queue import Verdict
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.generations import Generation, generation_key
-from warpcore.services.session.results import filter_reasons
 
 MOST_AT_ONCE = 64
 

@@ -24,8 +24,9 @@ from warpcore.services.scheduler.core.lives import IllegalTransition, LeaseState
 from warpcore.services.scheduler.core.queue import OrderedQueue, Parked
 from warpcore.services.scheduler.core.rates import Rate
 from warpcore.services.scheduler.core.records import DERIVED, Ban, MovieRecord, TaskRecord, WorkerRecord
+from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.fingerprints import OFF, FingerprintPlan, steps_to_run
-from warpcore.services.session.results import filter_reasons
+from warpcore.services.session.fingerprints_v1 import FormerPlan
 from warpcore.services.session.settings import Settings
 
 BULK_CHANGES = 5000
@@ -65,12 +66,10 @@ class State:
         self.restoring: set[int] = set()
         self.rate = Rate()
         self.counts = dict.fromkeys(MovieStatus, 0)
-        self.settings = settings
         self.revision = 0
-        self.references = ""
+        self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
-        self.plan = FingerprintPlan(settings)
         self.paused = False
         self.seq = 0
         self.last_lease = 0
@@ -137,7 +136,8 @@ class State:
         if not (self.quiet and movie.status in DERIVED and previous in DERIVED):
             self.effects.append(SaveMovie(rows.movie_row(movie)))
         if not self.quiet:
-            self.publish(topic, MovieEvent(self.movie_view(movie), movie.status if previous == "" else previous))
+            before = movie.status if previous == "" else previous
+            self.publish(topic, MovieEvent(self.movie_view(movie), MovieStatus(before) if before else None))
 
     def place(self, movie: MovieRecord) -> None:
         """Put a movie where its status, selection and lease say: in the queue, parked, or in neither."""
@@ -170,14 +170,27 @@ class State:
 
     # --- steps ---------------------------------------------------------------------------------------------------
 
+    def adopt(self, settings: Settings, references: str) -> None:
+        """Take these settings, and the identities of the files that they name, as the present ones."""
+        self.settings, self.references = settings, references
+        self.plan = FingerprintPlan(settings, references)
+        self.former = FormerPlan(settings, references, self.plan)
+
     def wanted(self, movie: MovieRecord) -> dict[str, str]:
         """The fingerprints that this movie's results should have."""
         return self.plan.wanted(movie.size, movie.mtime_ns)
 
     def needed_steps(self, movie: MovieRecord) -> list[str]:
         """The steps that must run. A step that is switched off need not: its result stays, for when it is on again."""
+        return self._missing(movie, movie.fingerprints)
+
+    def stored(self, movie: MovieRecord, made_with: dict[str, str]) -> dict[str, str]:
+        """Stored fingerprints in today's form, where they are of an earlier one and fit the present settings."""
+        return self.former.translated(made_with, movie.size, movie.mtime_ns)
+
+    def _missing(self, movie: MovieRecord, made_with: dict[str, str]) -> list[str]:
         wanted = self.wanted(movie)
-        return [step for step in steps_to_run(wanted, movie.fingerprints) if wanted[step] != OFF]
+        return [step for step in steps_to_run(wanted, self.stored(movie, made_with)) if wanted[step] != OFF]
 
     def need(self, movie: MovieRecord, steps: list[str]) -> None:
         """Note which steps must run, and which kept outputs could be put back instead."""
@@ -186,9 +199,8 @@ class State:
 
     def fitting(self, movie: MovieRecord) -> str:
         """The key of the newest kept outputs that are as wanted, "" where there are none."""
-        wanted = self.wanted(movie) if movie.kept else {}
         for key, made_with in reversed(movie.kept.items()):
-            if not [step for step in steps_to_run(wanted, made_with) if wanted[step] != OFF]:
+            if not self._missing(movie, made_with):
                 return key
         return ""
 

@@ -12,9 +12,11 @@ from warpcore.services.scheduler.core import exporting, retries, views
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.generations import generation_key
 from warpcore.services.session.paths import PathOutsideError, inside
-from warpcore.services.session.results import STEPS, filter_reasons
+from warpcore.services.steps.chain import CHAIN
+from warpcore.services.steps.step import INPUT
 
 LARGEST_RESULTS_BYTES = 32_768
 LARGEST_OUTPUTS_BYTES = 65_536
@@ -86,7 +88,7 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
         # It was made with what was wanted at its assignment. If more is wanted by now, only that runs again.
         movie.fingerprints = {**movie.fingerprints, step: task.wanted[step]}
         movie.outputs = {**movie.outputs, step: message.outputs.get(step, [])}
-    reported = {step: summary for step, summary in results.items() if step in ("input", *task.run)}
+    reported = {step: summary for step, summary in results.items() if step in (INPUT, *task.run)}
     movie.results = {**movie.results, **reported}
     movie.forget_failures()
     state.rate.count(state.now)
@@ -142,9 +144,9 @@ def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> Non
 def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step: str, text: str) -> None:
     """Fail a movie, until the user, another file or other settings give it another chance."""
     worker = state.workers.get(task.worker)
-    step = step if step in ("load", "write", *STEPS) else "load"
-    movie.failure = wire.Failure(kind, step, text, worker.host if worker is not None else "")
-    movie.failed_wanted = task.wanted.get(step if step in STEPS else "motion", "")
+    step = step if step in ("load", "write", *CHAIN.names) else "load"
+    movie.failure = wire.Failure(FailureKind(kind), step, text, worker.host if worker is not None else "")
+    movie.failed_wanted = task.wanted.get(step if step in CHAIN else "motion", "")
     movie.parked_until = None
     lost(state, movie, task, text)
     if void(state, movie):
@@ -160,8 +162,8 @@ def void(state: State, movie: MovieRecord) -> bool:
     failure = movie.failure
     if failure is None or failure.kind not in retries.FORGIVABLE or not movie.failed_wanted:
         return False
-    step = failure.step if failure.step in STEPS else "motion"
-    return state.wanted(movie)[step] != movie.failed_wanted
+    step = failure.step if failure.step in CHAIN else "motion"
+    return state.wanted(movie)[step] != state.stored(movie, {step: movie.failed_wanted})[step]
 
 
 def revoke(state: State, task: TaskRecord, why: str, *, cancel: bool) -> MovieRecord:
@@ -218,11 +220,11 @@ def give_up_poisoned(state: State, movie: MovieRecord, task: TaskRecord, why: st
     """Fail a movie that has cost several workers."""
     text = f"it has cost {movie.lost} workers, the last: {why}; look at the file, then retry it"
     worker = state.workers.get(task.worker)
-    step = task.step if task.step in ("load", "write", *STEPS) else "load"
+    step = task.step if task.step in ("load", "write", *CHAIN.names) else "load"
     movie.failure = wire.Failure(
         FailureKind.POISONED, step, text[:LONGEST_TEXT], worker.host if worker is not None else ""
     )
-    movie.failed_wanted = task.wanted.get(step if step in STEPS else "motion", "")
+    movie.failed_wanted = task.wanted.get(step if step in CHAIN else "motion", "")
     state.move(movie, MovieStatus.FAILED, f"poisoned on {task.worker}: {why}")
     exporting.release_held(state, movie)
 
@@ -267,7 +269,7 @@ def _report_fault(state: State, task: TaskRecord, message: wire.TaskFinished, re
     missing = [step for step in task.run if step not in message.ran]
     if missing:
         return f"{', '.join(missing)} was to run and did not"
-    for step in ("input", *STEPS):
+    for step in (INPUT, *CHAIN.names):
         if not isinstance(message.results.get(step, {}), dict):
             return f"results of {step} are not a map"
     if task.processes:

@@ -11,10 +11,9 @@ import msgpack
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import ItemState
+from warpcore.bus.vocabulary import ExportKind, ItemState
 from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
-from warpcore.services.session.results import STEPS
 
 FRAME_BUDGET_BYTES = 900_000
 """Space for the rows of an answer: a frame has 1 MiB, and envelope and settings need some of it."""
@@ -29,15 +28,15 @@ def valid_results(movie: MovieRecord, off: frozenset[str]) -> dict[str, Any]:
     return {step: summary for step, summary in movie.results.items() if step not in off}
 
 
-def _shared(view: type[Any], record: type[Any]) -> tuple[str, ...]:
-    """Fields that a wire type takes as they are from a dataclass: those of equal names."""
-    known = {one.name for one in fields(record)}
-    return tuple(one.name for one in fields(view) if one.name in known)
+def _shared(view: type[Message], record: type[Any]) -> tuple[str, ...]:
+    """Fields that a wire type takes as they are from a record, or from another message: those of equal names."""
+    known = record.__struct_fields__ if issubclass(record, Message) else [one.name for one in fields(record)]
+    return tuple(name for name in view.__struct_fields__ if name in known)
 
 
 _MOVIE = _shared(wire.Movie, MovieRecord)
 _of_movie = attrgetter(*_MOVIE)
-_WORKER_PLACE = [one.name for one in fields(wire.Movie)].index("worker")
+_WORKER_PLACE = wire.Movie.__struct_fields__.index("worker")
 _RESULTS_PLACE = _MOVIE.index("results")
 _WORKER = _shared(wire.Worker, WorkerRecord)
 _of_worker = attrgetter(*_WORKER)
@@ -93,7 +92,7 @@ def export_head(
     """A job with its counts, without going through its movies."""
     return wire.ExportJob(
         job=export.job,
-        kind=export.kind,
+        kind=ExportKind(export.kind),
         state=export.state,
         total=len(export.items),
         done=export.done,
@@ -120,24 +119,3 @@ def fitting(rows: Iterable[Any], budget_bytes: int = FRAME_BUDGET_BYTES) -> list
             break
         page.append(row)
     return page
-
-
-def sort_key(movie: MovieRecord, sort: str) -> tuple[int, Any]:
-    """The key of a movie when sorted by name, added, status or a result field; (2, …) where it has no value."""
-    if sort == "added":
-        return (0, movie.id)
-    if sort in ("name", "status"):
-        return (1, getattr(movie, sort))
-    step, _, name = sort.partition(".")
-    value = (movie.results.get(step) or {}).get(name)
-    if isinstance(value, (bool, int, float)):
-        return (0, value)
-    if isinstance(value, str):
-        return (1, value)
-    return (2, 0)
-
-
-def sortable(sort: str) -> bool:
-    """Whether `sort` names something that movies can be sorted by."""
-    step, dot, name = sort.partition(".")
-    return sort in ("name", "added", "status") or (bool(dot and name) and step in ("input", *STEPS))

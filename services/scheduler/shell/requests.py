@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import zmq
 
@@ -24,19 +24,27 @@ class Shell:
     malformed: dict[str, int] = field(default_factory=dict)
 
 
-@handles(wire.PutSettings, wire.SettingsReply, place=Place.PREPARED)
+@handles(wire.PutSettings, place=Place.PREPARED)
 def put_settings(shell: Shell, message: wire.PutSettings) -> ChangeSettings:
     """Replaces all settings; what is not named returns to its default."""
     return shell.session.checked(parse_settings(message.settings), whole=True)
 
 
-@handles(wire.PatchSettings, wire.SettingsReply, place=Place.PREPARED)
+@handles(wire.PatchSettings, place=Place.PREPARED)
 def change_settings(shell: Shell, message: wire.PatchSettings) -> ChangeSettings:
     """Changes the settings that are named."""
     return shell.session.checked(patch_settings(shell.session.state.settings, message.settings))
 
 
-@handles(wire.GetChanges, wire.Changes, place=Place.STORED, reads=True)
+@handles(wire.PreviewSettings, place=Place.PREPARED, reads=True)
+def preview_settings(shell: Shell, message: wire.PreviewSettings) -> ChangeSettings:
+    """Says what a change of the named settings would do; changes nothing."""
+    present = shell.session.state.settings
+    settings = parse_settings(message.settings) if message.whole else patch_settings(present, message.settings)
+    return replace(shell.session.checked(settings, whole=message.whole), dry=True)
+
+
+@handles(wire.GetChanges, place=Place.STORED, reads=True)
 def changes(shell: Shell, message: wire.GetChanges) -> wire.Changes:
     """A page of the change log."""
     store = shell.session.store
@@ -44,7 +52,7 @@ def changes(shell: Shell, message: wire.GetChanges) -> wire.Changes:
     return wire.Changes(found, store.head, store.epoch, trimmed)
 
 
-@handles(wire.GetHealth, wire.Health, place=Place.STORED, reads=True)
+@handles(wire.GetHealth, place=Place.STORED, reads=True)
 def health(shell: Shell, message: wire.GetHealth) -> wire.Health:
     """Up time, counts and versions of the scheduler."""
     state = shell.session.state

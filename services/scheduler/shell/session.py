@@ -22,6 +22,7 @@ from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.recording import Recorder
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.settings import Settings, SettingsError, changed_names
+from warpcore.services.steps.chain import CHAIN
 
 STATE_FOLDER = ".warpcore"
 
@@ -100,6 +101,8 @@ class Session:
         }
         self._timeouts = (heartbeat_timeout_s, task_timeout_s)
         self._recorder: Recorder | None = None
+        if CHAIN.faults:
+            raise SessionError("; ".join(CHAIN.faults))
         path = state_path or processing_directory.resolve() / STATE_FOLDER / "state.db"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ from warpcore.services.scheduler.core import rows
 from warpcore.services.scheduler.core.records import Ban, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
-from warpcore.services.session.fingerprints import FingerprintPlan
 from warpcore.services.session.migrations import adopt
 from warpcore.services.session.settings import Settings
 
@@ -29,8 +28,8 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     if adopted is not None:
         state.set_aside = adopted.set_aside
         state.migrated = settings.to_dict() != stored.settings or adopted.set_aside != stored.set_aside
-    state.revision, state.references = stored.revision, stored.references
-    state.plan = FingerprintPlan(settings, stored.references)
+    state.revision = stored.revision
+    state.adopt(settings, stored.references)
     state.paused, state.seq = stored.paused, stored.seq
     state.last_lease, state.last_modified = stored.last_lease, stored.last_modified
     state.bans = {ban.worker: ban for ban in (Ban(*row) for row in stored.bans)}

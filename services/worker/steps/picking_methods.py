@@ -1,4 +1,7 @@
-"""The picking step: junk first, then blobs, templates or the network score all candidates on what is left; a threshold chooses."""
+"""The picking step: junk first, then blobs, templates or the network score all candidates on what is left.
+
+A threshold chooses.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ _DECIMALS = 6  # as coordinate files hold them: what is read back is what was co
 def score(
     average: npt.NDArray[np.float32], pixel_size: float, options: PickingSettings, ctf: CtfParameters | None
 ) -> tuple[Picks, JunkMask]:
-    """All candidates of an average [h, w] with pixels of `pixel_size` Å, whatever their score, and the junk that was left out.
+    """All candidates of an average [h, w] with pixels of `pixel_size` Å, whatever their score, and the junk mask.
 
     They do not depend on the threshold. Raises InputError naming the setting that lacks or cannot be read.
     """

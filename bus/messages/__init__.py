@@ -1,0 +1,11 @@
+"""Every type that travels between warpcore's processes. A new message is one class in one of these modules."""
+
+from warpcore.bus.messages.common import *
+from warpcore.bus.messages.events import *
+from warpcore.bus.messages.exports import *
+from warpcore.bus.messages.files import *
+from warpcore.bus.messages.items import *
+from warpcore.bus.messages.parts import *
+from warpcore.bus.messages.state import *
+from warpcore.bus.messages.tasks import *
+from warpcore.bus.messages.workers import *

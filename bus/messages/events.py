@@ -1,0 +1,115 @@
+"""Bodies of events. The topic is the envelope's type; `EVENT_BODIES` says which body belongs to which topic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from warpcore.bus.messages.exports import ExportJob
+from warpcore.bus.messages.parts import Movie, Worker
+from warpcore.bus.schema import Message, part
+from warpcore.bus.vocabulary import MovieStatus
+
+
+@part
+class MovieEvent(Message, frozen=True):
+    """Body of `movie.added`, `.status`, `.done`, `.failed`: the whole new state, and the status before."""
+
+    movie: Movie
+    previous: MovieStatus | None = None
+
+
+@part
+class TaskEvent(Message, frozen=True):
+    """Body of `task.assigned`, `.finished`, `.lost` (durable) and `.progress` (not). `steps` are run or to be run."""
+
+    movie: str
+    lease: int
+    worker: str
+    purpose: str = "process"
+    steps: list[str] = field(default_factory=list)
+    step: str = ""
+    fraction: float = 0.0
+    message: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@part
+class WorkerEvent(Message, frozen=True):
+    """Body of `worker.registered`, `.lost` (durable), `.heartbeat`, `.idle`, `.busy` (not)."""
+
+    worker: Worker
+
+
+@part
+class WorkerLogEvent(Message, frozen=True):
+    """Body of `worker.log`."""
+
+    worker: str
+    lines: list[dict[str, Any]]
+
+
+@part
+class SettingsEvent(Message, frozen=True):
+    """Body of `settings.changed` (durable): all current settings, and the dotted names of those that changed."""
+
+    settings: dict[str, Any]
+    revision: int
+    changed: list[str]
+
+
+@part
+class ProcessingEvent(Message, frozen=True):
+    """Body of `processing.started` and `.paused` (durable)."""
+
+    paused: bool
+
+
+@part
+class ExportEvent(Message, frozen=True):
+    """Body of `export.started`, `.progress`, `.collecting`, `.done` (durable)."""
+
+    job: ExportJob
+
+
+@part
+class FileEvent(Message, frozen=True):
+    """Body of `file.seen`, `.incubating`, `.ready`, `.vanished`, `.unreadable`; `path` as in `FoundFile`."""
+
+    path: str
+    detail: str = ""
+
+
+@part
+class ServiceEvent(Message, frozen=True):
+    """Body of `service.started`, `.stopping`, `.heartbeat`.
+
+    The scheduler's heartbeat, every 2 s, carries its newest change number as `head`.
+    """
+
+    service: str
+    host: str
+    pid: int
+    head: int | None = None
+    epoch: str = ""
+    detail: str = ""
+
+
+EVENT_BODIES: dict[str, type[Message]] = {
+    **dict.fromkeys(("movie.added", "movie.status", "movie.done", "movie.failed"), MovieEvent),
+    **dict.fromkeys(("task.assigned", "task.progress", "task.finished", "task.lost"), TaskEvent),
+    **dict.fromkeys(
+        ("worker.registered", "worker.heartbeat", "worker.idle", "worker.busy", "worker.lost"), WorkerEvent
+    ),
+    "worker.log": WorkerLogEvent,
+    "settings.changed": SettingsEvent,
+    **dict.fromkeys(("processing.started", "processing.paused"), ProcessingEvent),
+    **dict.fromkeys(("export.started", "export.progress", "export.collecting", "export.done"), ExportEvent),
+    **dict.fromkeys(("file.seen", "file.incubating", "file.ready", "file.vanished", "file.unreadable"), FileEvent),
+    **dict.fromkeys(("service.started", "service.stopping", "service.heartbeat"), ServiceEvent),
+}
+"""Every topic there is and the type of its body."""
+
+FORWARDED_TOPICS = ("file.", "service.")
+"""Prefixes of topics that other services may publish into the hub; all others are the scheduler's own."""

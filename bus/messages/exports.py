@@ -1,0 +1,80 @@
+"""Export jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from warpcore.bus.messages.common import Ok
+from warpcore.bus.schema import Message, Port, message
+from warpcore.bus.vocabulary import ExportKind, JobState
+
+
+@message("export.job")
+class ExportJob(Message, frozen=True):
+    """An export job and how far it is.
+
+    `files` are paths relative to the processing directory, as many as fit a frame. Where `next_after` is not null,
+    there are more (`export.get` with `after`). Events carry no files. `failures` are `{name, message}`, as many as fit.
+    """
+
+    job: str
+    kind: ExportKind
+    state: JobState
+    total: int
+    done: int
+    failed: int
+    options: dict[str, Any]
+    files: list[str] = field(default_factory=list)
+    failures: list[dict[str, str]] = field(default_factory=list)
+    next_after: int | None = None
+
+
+@message("export.start", port=Port.CONTROL, answers=(ExportJob,))
+class StartExport(Message, frozen=True):
+    """Start an export job over processed movies: all that pass the filter, or `names`.
+
+    `options` are names of the `export` settings section; they hold for this job only.
+    """
+
+    kind: ExportKind
+    options: dict[str, Any] = field(default_factory=dict)
+    names: list[str] | None = None
+
+
+@message("export.get", port=Port.CONTROL, answers=(ExportJob,))
+class GetExport(Message, frozen=True):
+    """An export job with its files after the first `after`. Unknown job: error `not_found`."""
+
+    job: str
+    after: int = 0
+
+
+@message("export.cancel", port=Port.CONTROL, answers=(ExportJob,))
+class CancelExport(Message, frozen=True):
+    """Give up what has not begun; running tasks of the job finish."""
+
+    job: str
+
+
+@message("exports")
+class Exports(Message, frozen=True):
+    """Names of export jobs, oldest first."""
+
+    jobs: list[str]
+
+
+@message("exports.get", port=Port.CONTROL, answers=(Exports,))
+class GetExports(Message, frozen=True):
+    """The jobs in one state (null: all). A restarted tracker so finds those that wait for it."""
+
+    state: JobState | None = None
+
+
+@message("export.collected", port=Port.CONTROL, answers=(Ok,))
+class ExportCollected(Message, frozen=True):
+    """From the tracker: the job's summary `file` (relative to the processing directory) is written."""
+
+    job: str
+    file: str

@@ -1,0 +1,42 @@
+"""Between the discoverer and the scheduler: which files are movies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from warpcore.bus.messages.parts import FoundFile
+from warpcore.bus.schema import Message, Port, message
+
+
+@message("files.registered")
+class FilesRegistered(Message, frozen=True):
+    """How many of the files were new, were known, or have replaced a file of other size or mtime."""
+
+    added: int
+    known: int
+    replaced: int
+
+
+@message("files.register", port=Port.CONTROL, answers=(FilesRegistered,))
+class RegisterFiles(Message, frozen=True):
+    """Register complete files, at most 2 000 in a message. One known with the same size and mtime changes nothing."""
+
+    files: list[FoundFile]
+
+
+@message("files.list")
+class KnownFiles(Message, frozen=True):
+    """A page of registered files; `next_after` is null on the last. `settings` is the current `import` section."""
+
+    files: list[FoundFile]
+    next_after: int | None
+    settings: dict[str, Any]
+    settings_revision: int
+
+
+@message("files.known", port=Port.CONTROL, answers=(KnownFiles,))
+class GetKnownFiles(Message, frozen=True):
+    """The registered files with id > `after`, which a restarted discoverer need not check again."""
+
+    after: int = 0
+    limit: int = 2000

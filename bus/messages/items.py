@@ -1,0 +1,90 @@
+"""Movies as users list, choose and retry them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from warpcore.bus.messages.parts import Movie
+from warpcore.bus.schema import Message, Port, message
+from warpcore.bus.vocabulary import MovieStatus, Selection
+
+
+@message("items")
+class Items(Message, frozen=True):
+    """A page of movies, and how many there are with this status."""
+
+    movies: list[Movie]
+    total: int
+    page: int
+    page_size: int
+
+
+@message("items.get", port=Port.CONTROL, answers=(Items,))
+class GetItems(Message, frozen=True):
+    """A page of movies, of one `status` or all (null).
+
+    `sort` is `name`, `added`, `status` or a result such as `ctf.defocus_um`; a `-` in front reverses it.
+    """
+
+    status: MovieStatus | None = None
+    sort: str = "added"
+    page: int = 1
+    page_size: int = 100
+
+
+@message("item")
+class Item(Message, frozen=True):
+    """One movie and its story, oldest first: `{seq, at, text}`."""
+
+    movie: Movie
+    story: list[dict[str, Any]] = field(default_factory=list)
+
+
+@message("item.get", port=Port.CONTROL, answers=(Item,))
+class GetItem(Message, frozen=True):
+    """One movie and its story. Unknown name: error `not_found`."""
+
+    name: str
+
+
+@message("item.retry", port=Port.CONTROL, answers=(Item,))
+class RetryItem(Message, frozen=True):
+    """Queue a failed movie again and forget its failures; `force` also reruns all steps of a processed one."""
+
+    name: str
+    force: bool = False
+
+
+@message("item.select", port=Port.CONTROL, answers=(Item,))
+class SelectItem(Message, frozen=True):
+    """Set the user's own choice for a movie."""
+
+    name: str
+    selection: Selection
+
+
+@message("item.prioritise", port=Port.CONTROL, answers=(Item,))
+class PrioritiseItem(Message, frozen=True):
+    """Set a waiting movie's priority: higher goes first, 0 is ordinary; `first` puts it ahead of all others."""
+
+    name: str
+    priority: int = 0
+    first: bool = False
+
+
+@message("summary")
+class Summary(Message, frozen=True):
+    """Counts by status. `last_modified` (epoch seconds) and `seq` are those of the last change of any movie."""
+
+    counts: dict[str, int]
+    total: int
+    failed: int
+    last_modified: float
+    seq: int
+
+
+@message("summary.get", port=Port.CONTROL, answers=(Summary,))
+class GetSummary(Message, frozen=True):
+    """Counts by status, and when any movie changed last."""

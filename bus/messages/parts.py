@@ -1,0 +1,107 @@
+"""Parts that stand inside messages and events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field, to_builtins
+from msgspec.structs import replace
+
+from warpcore.bus.schema import Message, part
+from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection, WorkerState
+
+
+@part
+class FoundFile(Message, frozen=True):
+    """A complete file on disk. `path` is relative to the data directory, with slashes; size and mtime identify it."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@part
+class Failure(Message, frozen=True):
+    """Why a movie failed: whose fault it was, in which step, what happened, and on which host."""
+
+    kind: FailureKind
+    step: str
+    message: str
+    host: str
+
+
+@part
+class Movie(Message, frozen=True):
+    """A movie's public state, as snapshots, items and `movie.*` events carry it.
+
+    `name` is the relative path without its extension. It is unique, and the key in REST and on the command line.
+    `results` holds one summary per step, `fingerprints` what each stored result was made with.
+    """
+
+    id: int
+    name: str
+    path: str
+    size: int
+    mtime_ns: int
+    status: MovieStatus
+    selection: Selection = Selection.AUTO
+    priority: int = 0
+    failure: Failure | None = None
+    filter_reasons: list[str] = field(default_factory=list)
+    results: dict[str, Any] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    worker: str | None = None
+    outdated_steps: list[str] = field(default_factory=list)
+
+
+@part
+class Load(Message, frozen=True, omit_defaults=True):
+    """What a worker uses of its machine, measured by its nanny or its compute process. Unknown values are left out.
+
+    It travels whole from there to REST, so a new value is declared here and measured there, and nowhere else.
+    """
+
+    host_memory_mb: int | None = None
+    gpu_memory_mb: int | None = None
+    gpu_temperature_c: int | None = None
+
+    def to_body(self) -> dict[str, Any]:
+        """The known values."""
+        body: dict[str, Any] = to_builtins(self)
+        return body
+
+    def updated(self, newer: Load) -> Load:
+        """These values, and over them those that `newer` knows."""
+        return replace(self, **newer.to_body())
+
+
+@part
+class Worker(Message, frozen=True):
+    """A worker in the registry. Seconds are measured by the scheduler's clock.
+
+    `warnings` are one line each: what the worker has noticed and a person should know, for as long as it is so.
+    """
+
+    id: str
+    host: str
+    pid: int
+    device: str
+    device_memory_mb: int
+    versions: dict[str, str]
+    state: WorkerState
+    movies: list[str] = field(default_factory=list)
+    silent_s: float = 0.0
+    done: int = 0
+    failed: int = 0
+    load: Load = Load()
+    reason: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+
+@part
+class Change(Message, frozen=True):
+    """One row of the change log: the event that was published with the number `seq`."""
+
+    seq: int
+    topic: str
+    body: dict[str, Any]

@@ -1,0 +1,166 @@
+"""The session's state, its settings, and whether it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from warpcore.bus.messages.parts import Change, Movie
+from warpcore.bus.schema import Message, Port, message, part
+
+
+@message("snapshot")
+class Snapshot(Message, frozen=True):
+    """The state as of change `seq`; `next_after` is null on the last page.
+
+    A new `epoch` says that the change log was begun anew and does not continue the one before.
+    """
+
+    seq: int
+    epoch: str
+    movies: list[Movie]
+    next_after: int | None
+    settings: dict[str, Any]
+    settings_revision: int
+    paused: bool
+
+
+@message("snapshot.get", port=Port.CONTROL, answers=(Snapshot,))
+class GetSnapshot(Message, frozen=True):
+    """A page of the whole state: movies with id > `after`. Afterwards ask for changes since the first page's `seq`."""
+
+    after: int = 0
+    limit: int = 500
+
+
+@message("changes")
+class Changes(Message, frozen=True):
+    """Rows of the change log. `head` is the newest number that exists.
+
+    `trimmed` says that the log no longer reaches back to `since`: take a snapshot.
+    """
+
+    changes: list[Change]
+    head: int
+    epoch: str
+    trimmed: bool = False
+
+
+@message("changes.get", port=Port.CONTROL, answers=(Changes,))
+class GetChanges(Message, frozen=True):
+    """The changes with seq > `since`, oldest first, at most `limit` and as many as fit a frame."""
+
+    since: int
+    limit: int = 500
+
+
+@part
+class SettingsEffect(Message, frozen=True):
+    """What a change of settings does, counted in movies that have results.
+
+    `changed` are the dotted names that differ, `runs` says how many movies run each step, `movies` how many run at all,
+    `kept` how many get earlier results back without running, `rejected` and `accepted` how many the filter takes out and
+    returns, `retried` how many failed ones are tried again.
+    """
+
+    changed: list[str]
+    runs: dict[str, int]
+    movies: int
+    kept: int
+    rejected: int
+    accepted: int
+    retried: int
+
+
+@message("settings")
+class SettingsReply(Message, frozen=True):
+    """All settings by section. `revision` grows by one with each change; `effect` says what a change does."""
+
+    settings: dict[str, Any]
+    revision: int
+    outdated: int = 0
+    effect: SettingsEffect | None = None
+
+
+@message("settings.get", port=Port.CONTROL, answers=(SettingsReply,))
+class GetSettings(Message, frozen=True):
+    """All current settings."""
+
+
+@message("settings.put", port=Port.CONTROL, answers=(SettingsReply,))
+class PutSettings(Message, frozen=True):
+    """Replace all settings. A setting that is not named returns to its default. Impossible values: error `invalid`."""
+
+    settings: dict[str, Any]
+
+
+@message("settings.patch", port=Port.CONTROL, answers=(SettingsReply,))
+class PatchSettings(Message, frozen=True):
+    """Change the named settings, as nested maps (`{"ctf": {"range_max": 5}}`). Impossible values: error `invalid`."""
+
+    settings: dict[str, Any]
+
+
+@message("settings.preview", port=Port.CONTROL, answers=(SettingsReply,))
+class PreviewSettings(Message, frozen=True):
+    """Say what a change of the named settings would do, and change nothing. Impossible values: error `invalid`.
+
+    `whole`: all settings are given; one that is not named returns to its default.
+    """
+
+    settings: dict[str, Any]
+    whole: bool = False
+
+
+@message("processing.status")
+class ProcessingStatus(Message, frozen=True):
+    """How far the session is. `counts` are by movie status.
+
+    `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done.
+    `warnings`: stored settings that were set aside, and what living workers have noticed, each once.
+    """
+
+    is_processing: bool
+    counts: dict[str, int]
+    total: int
+    rate_per_hour: float | None
+    rate_window_s: float
+    workers: int
+    running: list[dict[str, Any]]
+    seq: int
+    data_directory: str
+    processing_directory: str
+    warnings: list[str] = field(default_factory=list)
+
+
+@message("processing.start", port=Port.CONTROL, answers=(ProcessingStatus,))
+class StartProcessing(Message, frozen=True):
+    """Give movies to workers."""
+
+
+@message("processing.pause", port=Port.CONTROL, answers=(ProcessingStatus,))
+class PauseProcessing(Message, frozen=True):
+    """Give no more movies to workers; running tasks finish."""
+
+
+@message("processing.get", port=Port.CONTROL, answers=(ProcessingStatus,))
+class GetProcessing(Message, frozen=True):
+    """What is done and what runs."""
+
+
+@message("health")
+class Health(Message, frozen=True):
+    """The scheduler's own state. `malformed` counts dropped frames by socket."""
+
+    uptime_s: float
+    seq: int
+    movies: int
+    workers: int
+    malformed: dict[str, int]
+    versions: dict[str, str]
+
+
+@message("health.get", port=Port.CONTROL, answers=(Health,))
+class GetHealth(Message, frozen=True):
+    """The scheduler's own state."""

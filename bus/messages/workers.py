@@ -1,0 +1,124 @@
+"""Workers: the registry, and what a nanny tells of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from warpcore.bus.messages.common import Ok
+from warpcore.bus.messages.parts import Load, Worker
+from warpcore.bus.schema import Message, Port, message
+from warpcore.bus.vocabulary import FailureKind, WorkerState
+
+
+@message("workers")
+class Workers(Message, frozen=True):
+    """The worker registry. Lost workers stay in it for an hour."""
+
+    workers: list[Worker]
+
+
+@message("workers.get", port=Port.CONTROL, answers=(Workers,))
+class GetWorkers(Message, frozen=True):
+    """The worker registry."""
+
+
+@message("worker.logs")
+class WorkerLogs(Message, frozen=True):
+    """Lines `{number, level, text, ts}` of one worker's log."""
+
+    worker: str
+    lines: list[dict[str, Any]]
+
+
+@message("worker.logs.get", port=Port.CONTROL, answers=(WorkerLogs,))
+class GetWorkerLogs(Message, frozen=True):
+    """The last lines of a worker's log with number > `after`, oldest first. Unknown worker: error `not_found`."""
+
+    worker: str
+    after: int = 0
+    limit: int = 500
+
+
+@message("worker.registered")
+class WorkerRegistered(Message, frozen=True):
+    """`leases` are those of the offered ones that are still valid; the worker drops all others."""
+
+    worker: str
+    heartbeat_s: float
+    leases: list[int]
+
+
+@message("worker.register", port=Port.WORKER, answers=(WorkerRegistered,))
+class RegisterWorker(Message, frozen=True):
+    """A nanny introduces itself: its first message, and its reply to `worker.unknown`.
+
+    `name` stays the same when the nanny is restarted, `instance` does not: a new instance under a known name says that
+    the old one is dead. `leases` are the tasks that it still holds.
+    """
+
+    name: str
+    instance: str
+    host: str
+    pid: int
+    device: str
+    device_memory_mb: int
+    versions: dict[str, str]
+    leases: list[int] = field(default_factory=list)
+
+
+@message("worker.unknown")
+class UnknownWorker(Message, frozen=True):
+    """To a worker that the scheduler does not know: register again."""
+
+
+@message("worker.heartbeat", port=Port.WORKER)
+class Heartbeat(Message, frozen=True):
+    """Sent every 2 s. The scheduler sends `worker.unknown` to a worker that it does not know.
+
+    `warnings` are all that are true now, one line each, so nobody has to store or withdraw them.
+    """
+
+    worker: str
+    state: WorkerState
+    leases: list[int] = field(default_factory=list)
+    load: Load = Load()
+    warnings: list[str] = field(default_factory=list)
+
+
+@message("worker.pull", port=Port.WORKER)
+class PullTasks(Message, frozen=True):
+    """The worker can hold `credit` tasks in all (0 to 2), those that it has included. Sent whenever that changes."""
+
+    worker: str
+    credit: int
+
+
+@message("worker.compute_died", port=Port.WORKER, answers=(Ok,))
+class ComputeDied(Message, frozen=True):
+    """The nanny's compute process is gone and with it `leases`; `culprit` is the one that it was computing.
+
+    `kind` is `lost_worker`, `resource` (the kernel killed it for memory), or `bad_gpu`, which sets the worker aside.
+    """
+
+    worker: str
+    leases: list[int]
+    culprit: int | None
+    kind: FailureKind
+    cause: str
+
+
+@message("worker.log", port=Port.WORKER)
+class WorkerLog(Message, frozen=True):
+    """Log lines `{level, text, ts}` of a worker, passed on to subscribers."""
+
+    worker: str
+    lines: list[dict[str, Any]]
+
+
+@message("worker.goodbye", port=Port.WORKER, answers=(Ok,))
+class Goodbye(Message, frozen=True):
+    """An orderly end. The worker's tasks go back to the queue, which does not count as a failure."""
+
+    worker: str

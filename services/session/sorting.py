@@ -1,0 +1,64 @@
+"""How movies are sorted: by name, status, order of discovery or any measured value.
+
+Used by the scheduler and the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from warpcore.services.steps.chain import CHAIN
+from warpcore.services.steps.step import INPUT
+
+PLAIN_KEYS = ("added", "name", "status")
+
+
+class Sortable(Protocol):
+    """What is needed of a movie."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def results(self) -> Mapping[str, Any]: ...
+
+
+M = TypeVar("M", bound=Sortable)
+
+
+def sortable(key: str) -> bool:
+    """Whether movies can be sorted by `key`: added, name, status, a column, or another value of a step's results."""
+    step, dot, name = key.partition(".")
+    return key in PLAIN_KEYS or (bool(dot and name) and (step == INPUT or step in CHAIN))
+
+
+def in_order(movies: Iterable[M], key: str, *, descending: bool = False) -> list[M]:
+    """Movies sorted by `key`; those without a value come last in both directions."""
+    if key == "added":
+        return sorted(movies, key=lambda movie: movie.id, reverse=descending)
+    value_of = _value_of(key)
+    keyed = [(_comparable(value_of(movie)), movie) for movie in movies]
+    valued = [pair for pair in keyed if pair[0] is not None]
+    valued.sort(key=lambda pair: pair[0], reverse=descending)  # type: ignore[arg-type, return-value]
+    return [movie for _, movie in valued] + [movie for value, movie in keyed if value is None]
+
+
+def _value_of(key: str) -> Callable[[Sortable], Any]:
+    if key in PLAIN_KEYS:
+        return lambda movie: getattr(movie, key)
+    column = CHAIN.column.get(key)
+    if column is not None:
+        return lambda movie: column.value(movie.results)
+    step, _, name = key.partition(".")
+    return lambda movie: (movie.results.get(step) or {}).get(name)
+
+
+def _comparable(value: Any) -> tuple[int, Any] | None:
+    """Numbers before texts, so that both can stand in one column."""
+    if isinstance(value, (bool, int, float)):
+        return (0, value)
+    return (1, value) if isinstance(value, str) else None

@@ -1,0 +1,148 @@
+"""How a measured value is declared: once, on the field of its step's result, for all lists, files and filters."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, dataclass_transform
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Star:
+    """A column of a RELION STAR file: `table` is micrographs_ctf or corrected_micrographs.
+
+    The value in the file is the measured one times `factor`; `missing` stands for what was not measured, None for a
+    value without which a movie has no row in that table.
+    """
+
+    table: str
+    label: str
+    factor: float = 1.0
+    missing: float | None = 0.0
+
+    def value(self, measured: float | None) -> float | None:
+        """What stands in the file; None where there can be no row."""
+        return self.missing if measured is None else self.factor * float(measured)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit of the filter, which becomes the setting `filter.NAME`: movies beyond it are filtered out."""
+
+    name: str
+    default: float | int | None
+    upper: bool
+    lowest: float | None = None
+    highest: float | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A measured value of a movie.
+
+    `step` and `field` say where it stands in the results, `heading` is its title in tables (with its unit added),
+    `noun` its name in sentences, `json` its key in `processed_items.json`. `main` ones stand in the list of movies by
+    default.
+    `failed` is what the filter says where a limit is set and the step found nothing. `compute` makes a derived value
+    from its step's results, by name; it is listed after the field `after`.
+    """
+
+    step: str
+    field: str
+    heading: str
+    description: str
+    unit: str = ""
+    digits: int = 0
+    json: str = ""
+    star: Star | None = None
+    limits: tuple[Limit, ...] = ()
+    noun: str = ""
+    main: bool = False
+    failed: str = ""
+    compute: Callable[[Mapping[str, Any]], Any] | None = None
+    after: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name for sorting, filtering and choosing columns: `ctf.defocus_um`."""
+        return f"{self.step}.{self.field}"
+
+    @property
+    def title(self) -> str:
+        """Heading and unit, for tables."""
+        return f"{self.heading} {self.unit}".strip()
+
+    def value(self, results: Mapping[str, Any]) -> Any:
+        """The value in a movie's results by step; None where it was not measured or is not finite."""
+        measured = results.get(self.step) or {}
+        value = self.compute(measured) if self.compute is not None else measured.get(self.field)
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    def rounded(self, results: Mapping[str, Any]) -> Any:
+        """The value with the column's digits, without minus zero."""
+        value = self.value(results)
+        return round(value, self.digits) + 0.0 if isinstance(value, float) else value
+
+    def text(self, results: Mapping[str, Any], digits: int | None = None) -> str:
+        """The value for people; `-` for what was not measured."""
+        value = self.value(results)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return "-" if value is None else str(value)
+        return f"{value:.{self.digits if digits is None else digits}f}"
+
+
+def column(
+    heading: str,
+    description: str,
+    *,
+    unit: str = "",
+    digits: int = 0,
+    json: str = "",
+    star: Star | None = None,
+    limits: tuple[Limit, ...] = (),
+    noun: str = "",
+    main: bool = False,
+    failed: str = "",
+    **default: Any,
+) -> Any:
+    """Declare the field of a result as a column. `default` is passed on to `dataclasses.field`."""
+    shown = {"heading": heading, "description": description, "unit": unit, "digits": digits, "json": json}
+    told = {**shown, "star": star, "limits": limits, "noun": noun or heading, "main": main, "failed": failed}
+    return dataclasses.field(metadata={"column": told}, **default)
+
+
+def columns_of(step: str, result: type, derived: tuple[Column, ...] = ()) -> tuple[Column, ...]:
+    """The columns of a step: those that its result's fields declare, each followed by what is derived from it."""
+    columns: list[Column] = []
+    for field in dataclasses.fields(result):
+        if "column" in field.metadata:
+            columns.append(Column(step, field.name, **field.metadata["column"]))
+            columns += [dataclasses.replace(one, step=step) for one in derived if one.after == field.name]
+    return tuple(columns)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(column, dataclasses.field))
+def result(cls: type[R]) -> type[R]:
+    """Class decorator: a step's result, a frozen dataclass whose fields may be columns."""
+    return dataclasses.dataclass(frozen=True)(cls)
+
+
+class Result:
+    """Base of the steps' results: frozen dataclasses whose fields hold JSON types, None for what was not measured."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain values by name, as they are stored and sent."""
+        names = (field.name for field in dataclasses.fields(self))  # type: ignore[arg-type]
+        return {name: getattr(self, name) for name in names}
+
+
+def limits_of(columns: tuple[Column, ...]) -> Iterator[tuple[Column, Limit]]:
+    """All limits of the filter with the columns that they hold for, in order."""
+    for one in columns:
+        for limit in one.limits:
+            yield one, limit

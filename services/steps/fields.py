@@ -1,0 +1,79 @@
+"""How a setting is declared: once, on the field of its section, with description, unit, default, range and reach."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+
+class Reach(StrEnum):
+    """What a changed setting touches."""
+
+    STEP = "step"
+    """The whole step."""
+    CHEAP = "cheap"
+    """Only the step's cheap half, which is made anew from what the costly half has left on disk."""
+    BOTH = "both"
+    """Both halves."""
+    NOTHING = "nothing"
+    """No result: which files are movies, or which movies the filter takes."""
+
+
+Identity = Literal["time", "content"]
+"""How a file that a setting names is told from another one: by its size and mtime, or by what it holds."""
+
+
+class Section(BaseModel):
+    """Base of the sections: unknown names are refused, values never coerced from text, never NaN or infinite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True)
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    unit: str = "",
+    reach: Reach = Reach.STEP,
+    file: Identity | None = None,
+    used: str = "",
+    **limits: Any,
+) -> Any:
+    """A setting. `file`: its value is the path of a file, whose identity counts too; `limits` are pydantic's.
+
+    `used` (`method=template`) says with which value of another setting of the section a file is read at all.
+    """
+    extra: dict[str, Any] = {"unit": unit, "reach": reach, "file": file, "used": used}
+    if isinstance(default, (list, dict)):
+        return Field(default_factory=lambda: type(default)(default), description=description, **_kept(extra), **limits)
+    return Field(default=default, description=description, **_kept(extra), **limits)
+
+
+def _kept(extra: dict[str, Any]) -> dict[str, Any]:
+    return {"json_schema_extra": {name: value for name, value in extra.items() if value}}
+
+
+def told(field: FieldInfo, name: str) -> Any:
+    """What a setting declares under `unit`, `reach`, `file` or `used`; None where it declares nothing."""
+    extra = field.json_schema_extra
+    return extra.get(name) if isinstance(extra, dict) else None
+
+
+def reach_of(field: FieldInfo) -> Reach:
+    """What a changed value of this setting touches."""
+    return Reach(told(field, "reach") or Reach.STEP)
+
+
+def default_of(field: FieldInfo) -> Any:
+    """A setting's default value."""
+    return field.get_default(call_default_factory=True)
+
+
+def changed_values(section: Section) -> dict[str, Any]:
+    """The settings of a section that differ from their defaults, as JSON types, by name."""
+    values = section.model_dump(mode="json")
+    defaults = type(section)().model_dump(mode="json")
+    return {name: value for name, value in values.items() if value != defaults[name]}

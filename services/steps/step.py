@@ -1,0 +1,116 @@
+"""What a step is, for all but the worker that runs it: name, version, parents, settings, result, files, columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from warpcore.services.steps.columns import Column, Result, columns_of
+from warpcore.services.steps.fields import Reach, Section, reach_of
+
+INPUT = "input"
+"""The parent of a step that begins with the raw movie; also the name of what is known of the movie itself."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+_RESERVED = frozenset({INPUT, "import", "filter", "load", "write", "logs", "defects", "correct", "compute"})
+
+
+class StepError(Exception):
+    """A step that cannot be used as it is declared; the text names the step and what to mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file of a step. `pattern` holds `{movie}` (its name) and may hold `{suffix}` (setting `picking.suffix`)."""
+
+    pattern: str
+    description: str
+
+    def path(self, movie: str, suffix: str = "picks") -> str:
+        """Its name for one movie, relative to the processing directory.
+
+        A sub-folder in the name stays below its kind.
+        """
+        return self.pattern.replace("{movie}", movie).replace("{suffix}", suffix)
+
+    @property
+    def folder(self) -> str:
+        """The top folder that it lies in, "" for the processing directory itself."""
+        folder, slash, _ = self.pattern.partition("/")
+        return folder if slash and "{" not in folder else ""
+
+
+def _always(section: Any) -> bool:
+    return True
+
+
+def _enabled(section: Any) -> bool:
+    return bool(getattr(section, "enabled", True))
+
+
+@dataclass(frozen=True, slots=True)
+class CheapHalf:
+    """What a step makes anew without its costly half: which other steps only this half builds on, and when it is made.
+
+    `when` says the same as `is_on` in words.
+    """
+
+    parents: tuple[str, ...] = ()
+    is_on: Callable[[Any], bool] = _always
+    when: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of processing.
+
+    `version` grows when the method, or the default of a setting, changes so that older results should be made again.
+    `parents` are the steps that it builds on (`input` for the raw movie). `section` is the class of its settings,
+    `result` that of what it measures. `doing` names the worker's side as `package.module:NAME`, which is imported only
+    there. `label` is its name in sentences. `is_on` says whether it runs under its settings; without one, the setting
+    `enabled` says it. Settings with
+    `Reach.CHEAP` or `Reach.BOTH` make up the cheap half.
+    """
+
+    name: str
+    version: int
+    parents: tuple[str, ...]
+    section: type[Section]
+    result: type[Result]
+    doing: str
+    description: str
+    label: str = ""
+    outputs: tuple[Output, ...] = ()
+    derived: tuple[Column, ...] = ()
+    cheap: CheapHalf | None = None
+    is_on: Callable[[Any], bool] = _enabled
+    columns: tuple[Column, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Raises StepError for a declaration that cannot work."""
+        if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
+            raise StepError(f"step {self.name!r}: choose another name, of small letters, digits and _")
+        if not self.parents:
+            raise StepError(f"step {self.name!r}: name its parents, or {INPUT!r} where it begins with the raw movie")
+        try:
+            self.section()
+        except ValueError as error:
+            raise StepError(f"step {self.name!r}: each of its settings needs a default ({error})") from None
+        object.__setattr__(self, "label", self.label or self.name)
+        object.__setattr__(self, "columns", columns_of(self.name, self.result, self.derived))
+
+    def settings_with(self, *reaches: Reach) -> frozenset[str]:
+        """Names of its settings that reach so far."""
+        return frozenset(name for name, one in self.section.model_fields.items() if reach_of(one) in reaches)
+
+    @property
+    def possible_parents(self) -> tuple[str, ...]:
+        """The steps that it builds on under any settings."""
+        return (*self.parents, *(self.cheap.parents if self.cheap is not None else ()))
+
+    def parents_under(self, section: Section) -> tuple[str, ...]:
+        """The steps that it builds on under these settings, those of its cheap half included."""
+        cheap = self.cheap.parents if self.cheap is not None and self.cheap.is_on(section) else ()
+        return tuple(dict.fromkeys((*self.parents, *cheap)))

@@ -1,0 +1,38 @@
+"""What the nanny wants done, as plain data; its shell does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from warpcore.bus.schema import Message
+from warpcore.services.worker.line import Command
+
+
+@dataclass(frozen=True, slots=True)
+class ToScheduler:
+    """Send this message. A request has the same `id` each time; its answer is matched by it."""
+
+    message: Message
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToCompute:
+    """Send this command down the line."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class StartCompute:
+    """Start a compute process."""
+
+
+@dataclass(frozen=True, slots=True)
+class KillCompute:
+    """End the compute process; its exit comes back as `compute_exited`."""
+
+    why: str
+
+
+Effect = ToScheduler | ToCompute | StartCompute | KillCompute

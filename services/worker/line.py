@@ -1,0 +1,112 @@
+"""What a nanny and its compute process say to each other, each a frozen class that is checked on arrival."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from warpcore.bus.messages import AssignTask, Load
+from warpcore.bus.vocabulary import FailureKind
+
+
+class Stage(StrEnum):
+    """Where a task stands in its worker."""
+
+    WAITING = "waiting"  # in the nanny, until there is a compute process
+    SENT = "sent"
+    LOAD = "load"
+    COMPUTE = "compute"
+    WRITE = "write"
+    STAGED = "staged"  # outputs are written under temporary names
+    COMMITTED = "committed"
+    REPORTED = "reported"  # its end is on the way to the scheduler
+
+
+# --- the nanny commands ---------------------------------------------------------------------------------------------
+
+
+class Begin(msgspec.Struct, frozen=True, tag="task"):
+    """Work on this task."""
+
+    task: AssignTask
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Let go of this task; `Dropped` says that it is done."""
+
+    lease: int
+
+
+class Commit(msgspec.Struct, frozen=True, tag="commit"):
+    """The answer to `Staged`: rename the outputs into place if `granted`, else delete them."""
+
+    lease: int
+    granted: bool
+
+
+Command = Begin | Cancel | Commit
+
+
+# --- the compute process reports ------------------------------------------------------------------------------------
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The device works; tasks can come."""
+
+    device: str
+    device_memory_mb: int
+    versions: dict[str, str]
+
+
+class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
+    """What the compute process measures of itself, and what a person should know now. It replaces the one before."""
+
+    load: Load = Load()
+    warnings: list[str] = []
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress"):
+    """How far a task is; `fraction` is 0 to 1 of `step`."""
+
+    lease: int
+    stage: Stage
+    step: str
+    fraction: float
+    message: str = ""
+
+
+class Staged(msgspec.Struct, frozen=True, tag="staged"):
+    """The outputs are written under temporary names; may they be renamed into place?"""
+
+    lease: int
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """The outputs are in place. The fields are those of `TaskFinished`."""
+
+    lease: int
+    ran: list[str]
+    results: dict[str, Any]
+    outputs: dict[str, list[str]]
+    seconds: dict[str, float] = {}
+    kept: list[str] = []
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The movie could not be processed."""
+
+    lease: int
+    kind: FailureKind
+    step: str
+    message: str
+
+
+class Dropped(msgspec.Struct, frozen=True, tag="dropped"):
+    """A cancelled task was let go."""
+
+    lease: int
+
+
+Report = Ready | Noticed | Progress | Staged | Finished | Failed | Dropped

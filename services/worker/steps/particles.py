@@ -1,0 +1,93 @@
+"""Boxes of particles, cut out of the average, and their rows for RELION and cryoSPARC."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from warpcore.kernels.picking import Picks, extract_particles
+from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.formats.star_files import OpticsGroup, ParticleCtf, write_particles
+from warpcore.services.session.errors import InputError
+from warpcore.services.steps import export as step
+from warpcore.services.worker.staging import Staging
+from warpcore.services.worker.steps.ctf import FIT
+from warpcore.services.worker.steps.work import AVERAGE, EXPOSURE, Average, Work
+
+
+def write_boxes(work: Work, picks: Picks, staging: Staging) -> tuple[str | None, int, int]:
+    """Boxes and their STAR rows: their file, how many, and how many picks lie too near an edge.
+
+    No file where all do.
+    """
+    options, average = work.settings.export, work.take(AVERAGE)
+    diameter = work.settings.picking.diameter
+    target = options.particle_pixel_size or average.pixel_size_angstrom
+    box = options.box_size or _automatic_box(diameter, target)
+    stack, kept = extract_particles(
+        average.pixels,
+        picks.x_px,
+        picks.y_px,
+        box_px=box,
+        pixel_size_angstrom=average.pixel_size_angstrom,
+        particle_pixel_size_angstrom=target,
+        invert=options.invert,
+        normalize=options.normalize,
+        diameter_angstrom=diameter,
+    )
+    if len(stack) == 0:
+        return None, 0, len(kept)
+    boxes = work.path(step.PARTICLES)
+    write_mrc(staging.place("export", boxes), stack, target, options.float16)
+    x, y, scores = (np.asarray(column)[kept] for column in (picks.x_px, picks.y_px, picks.scores))
+    write_particles(
+        staging.place("export", work.path(step.PARTICLES_STAR)),
+        _optics(work, average, target, box),
+        work.path(step.AVERAGE),
+        boxes,
+        x,
+        y,
+        scores,
+        _local_ctf(work, average, x, y),
+    )
+    return boxes, len(stack), int((~kept).sum())
+
+
+def _automatic_box(diameter: float | None, pixel: float) -> int:
+    """Half as much again as the diameter, even, at least 32 px."""
+    if diameter is None:
+        raise InputError("setting export.box_size: give a box in px, since no picking.diameter says how large")
+    return max(32, 2 * round(0.75 * diameter / pixel))
+
+
+def _optics(work: Work, average: Average, particle_pixel: float, box: int) -> OpticsGroup:
+    ctf = work.settings.ctf
+    return OpticsGroup(
+        original_pixel_size_angstrom=work.take(EXPOSURE).pixel_size_angstrom,
+        pixel_size_angstrom=average.pixel_size_angstrom,
+        voltage_kv=ctf.voltage,
+        cs_mm=ctf.cs,
+        amplitude_contrast=ctf.amplitude_contrast,
+        image_pixel_size_angstrom=particle_pixel,
+        image_size_px=box,
+    )
+
+
+def _local_ctf(
+    work: Work, average: Average, x_px: npt.NDArray[np.floating], y_px: npt.NDArray[np.floating]
+) -> ParticleCtf:
+    """The defocus at each particle's own place, from the fit's defocus surface."""
+    fit = work.get(FIT)
+    if fit is None or fit.failure is not None:
+        return ParticleCtf(0.0, 0.0, 0.0)
+    height, width = average.pixels.shape
+    mean = (fit.defocus_u_angstrom + fit.defocus_v_angstrom) / 2
+    delta = 1e4 * fit.grid.um_at(x_px / max(1, width - 1), y_px / max(1, height - 1)) - mean
+    return ParticleCtf(
+        defocus_u_angstrom=fit.defocus_u_angstrom + delta,
+        defocus_v_angstrom=fit.defocus_v_angstrom + delta,
+        defocus_angle_degrees=fit.angle_degrees,
+        phase_shift_degrees=fit.phase_shift_degrees,
+        figure_of_merit=fit.figure_of_merit,
+        max_resolution_angstrom=fit.resolution_angstrom,
+    )

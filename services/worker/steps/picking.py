@@ -1,0 +1,112 @@
+"""Picking: candidates are scored on the average.
+
+The threshold chooses among them, anew without scoring where only it has changed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from warpcore.kernels.picking import JunkMask, Picks, picks_overlay
+from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.formats.png import write_png
+from warpcore.services.formats.star_files import write_coordinates
+from warpcore.services.session.paths import inside
+from warpcore.services.steps import picking as step
+from warpcore.services.steps.picking import PickingResult
+from warpcore.services.worker import stored
+from warpcore.services.worker.staging import Staging
+from warpcore.services.worker.steps.ctf import ctf_parameters
+from warpcore.services.worker.steps.doing import Doing
+from warpcore.services.worker.steps.picking_methods import cut, score
+from warpcore.services.worker.steps.work import AVERAGE, Key, Report, Work
+
+PICKS: Key[Picks] = Key("picks")
+CANDIDATES: Key[Picks] = Key("scored candidates")
+JUNK: Key[JunkMask] = Key("junk mask")
+
+SCORE_BINS = 20
+"""Of the score histogram: equal steps from 0 to 1."""
+
+
+class Picking(Doing):
+    """Picks particles."""
+
+    def read_back(self, work: Work, folder: Path) -> bool:
+        """The coordinates of `matching/<movie>_<suffix>.star`."""
+        picks = stored.read_picks(inside(folder, work.path(step.COORDINATES)))
+        if picks is not None:
+            work.put(PICKS, picks)
+        return picks is not None
+
+    def take_up(self, work: Work, folder: Path) -> bool:
+        """The scores of an earlier run."""
+        percent = (work.task.results.get("picking") or {}).get("junk_percent")
+        candidates = stored.read_candidates(inside(folder, work.path(step.CANDIDATES)))
+        if candidates is None or percent is None:
+            return False
+        junk = stored.read_junk(inside(folder, work.path(step.MASK)), percent)
+        if junk is None:
+            return False
+        work.put(CANDIDATES, candidates)
+        work.put(JUNK, junk)
+        return True
+
+    def run(self, work: Work, report: Report) -> PickingResult:
+        """Score where scores are not kept, then cut by the threshold."""
+        options, average = work.settings.picking, work.take(AVERAGE)
+        report("picking", 0.0)
+        kept = "picking" in work.cheap
+        if not kept:
+            candidates, junk = score(average.pixels, average.pixel_size_angstrom, options, ctf_parameters(work))
+            work.put(CANDIDATES, candidates)
+            work.put(JUNK, junk)
+        picks = cut(work.take(CANDIDATES), options.threshold)
+        work.put(PICKS, picks)
+        found = f"{len(picks.scores)} particles"
+        report("picking", 1.0, f"{found} at the new threshold, scores kept" if kept else found)
+        histogram, _ = np.histogram(work.take(CANDIDATES).scores, bins=SCORE_BINS, range=(0.0, 1.0))
+        return PickingResult(
+            count=len(picks.scores),
+            method=options.method,
+            diameter_angstrom=options.diameter,
+            threshold=options.threshold,
+            suffix=options.suffix,
+            coordinates=work.path(step.COORDINATES),
+            score_histogram=[int(count) for count in histogram],
+            junk_percent=round(float(work.take(JUNK).percent), 2),
+        )
+
+    def write(self, work: Work, staging: Staging) -> None:
+        """Coordinates, the candidates they were chosen from, the junk mask (1 is junk), a picture of picks and mask."""
+        picks, candidates, junk = work.take(PICKS), work.take(CANDIDATES), work.take(JUNK)
+        write_coordinates(staging.place("picking", work.path(step.COORDINATES)), picks.x_px, picks.y_px, picks.scores)
+        if "picking" in work.cheap:
+            staging.retain("picking", work.path(step.CANDIDATES))
+            staging.retain("picking", work.path(step.MASK))
+        else:
+            columns = zip(stored.CANDIDATE_COLUMNS, candidates, strict=True)
+            content = {name: column.tolist() for name, column in columns}
+            content["score_histogram"] = work.results["picking"]["score_histogram"]
+            path = staging.place("picking", work.path(step.CANDIDATES))
+            path.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False), encoding="utf-8")
+            mask = junk.mask.astype(np.float32)
+            write_mrc(staging.place("picking", work.path(step.MASK)), mask, junk.pixel_size_angstrom)
+        _write_overlay(work, staging)
+
+
+PICKING = Picking()
+
+
+def _write_overlay(work: Work, staging: Staging) -> None:
+    diameter, average, picks = work.settings.picking.diameter, work.take(AVERAGE), work.take(PICKS)
+    if diameter is not None:
+        picture = picks_overlay(
+            *(average.pixels, picks.x_px, picks.y_px, picks.scores),
+            diameter_px=diameter / average.pixel_size_angstrom,
+            junk=work.take(JUNK).mask,
+        )
+        write_png(staging.place("picking", work.path(step.OVERLAY)), picture)

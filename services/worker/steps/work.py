@@ -1,0 +1,138 @@
+"""A task on its way through the stages: what was loaded, what the steps have made, and what is to be told of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from warpcore.bus.messages import AssignTask
+from warpcore.bus.vocabulary import Purpose
+from warpcore.services.readers.gain import Gain
+from warpcore.services.readers.raw import RawMovie
+from warpcore.services.session.settings import Settings
+from warpcore.services.steps.columns import Result
+from warpcore.services.steps.step import Output
+
+T = TypeVar("T")
+
+
+class Report(Protocol):
+    """`report(step, fraction, message)`: how far a step is; may raise to cancel the task."""
+
+    def __call__(self, step: str, fraction: float, message: str = "") -> None: ...
+
+
+class MissingError(LookupError):
+    """A step needs what no earlier step has made; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Generic[T]):
+    """Names one thing that steps make for each other, and carries its type."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """How a movie was recorded: Å per pixel of its frames, e⁻/Å² in each, and e⁻/Å² before the first."""
+
+    pixel_size_angstrom: float
+    dose_per_frame: float
+    pre_exposure: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Raw frames as read, the gain that belongs to them, and the defects that files name."""
+
+    movie: RawMovie
+    gain: Gain | None
+    known_defects: npt.NDArray[np.bool_] | None
+
+    @property
+    def multiplier(self) -> npt.NDArray[np.float32] | None:
+        """The gain that frames are multiplied by, None without one."""
+        return None if self.gain is None else self.gain.multiplier
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """The aligned average [h, w] as it stands on disk, and Å per pixel."""
+
+    pixels: npt.NDArray[np.float32]
+    pixel_size_angstrom: float
+
+
+EXPOSURE: Key[Exposure] = Key("exposure")
+FRAMES: Key[Frames] = Key("raw frames")
+BAD_PIXELS: Key[npt.NDArray[np.bool_]] = Key("bad pixels")
+AVERAGE: Key[Average] = Key("average")
+
+
+@dataclass
+class Work:
+    """One task with its settings. Steps `put` what they make and `take` what they need, by key.
+
+    `run` are the steps that run, in the end more than were asked for where earlier outputs are gone. `cheap` are those
+    of them of which only the cheap half is left. `results` are the summaries by step, those of steps that do not run
+    too.
+    """
+
+    task: AssignTask
+    settings: Settings
+    run: list[str]
+    results: dict[str, Any]
+    cheap: set[str] = field(default_factory=set)
+    seconds: dict[str, float] = field(default_factory=dict)
+    _made: dict[str, Any] = field(default_factory=dict)
+
+    def put(self, key: Key[T], value: T) -> None:
+        """Leave something for later steps."""
+        self._made[key.name] = value
+
+    def get(self, key: Key[T]) -> T | None:
+        """What was left under this key, None where nothing was."""
+        return self._made.get(key.name)
+
+    def take(self, key: Key[T]) -> T:
+        """What was left under this key. Raises MissingError where nothing was."""
+        try:
+            value: T = self._made[key.name]
+        except KeyError:
+            raise MissingError(
+                f"{self.task.name}: there is no {key.name} to work on; a step before should make it"
+            ) from None
+        return value
+
+    @property
+    def is_export_job(self) -> bool:
+        """Whether the task adds files for an export job, and replaces no outputs of steps."""
+        return Purpose.of(self.task.purpose) is Purpose.EXPORT
+
+    @property
+    def processing(self) -> Path:
+        """The processing directory."""
+        return Path(self.task.processing_directory)
+
+    def path(self, output: Output) -> str:
+        """The name of an output for this movie, relative to the processing directory."""
+        return output.path(self.task.name, self.settings.picking.suffix)
+
+    def tell(self, step: str, result: Result) -> None:
+        """Set the summary of a step."""
+        self.results[step] = result.to_dict()
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Measure how long something takes."""
+        begun = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - begun

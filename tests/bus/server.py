@@ -1,0 +1,65 @@
+"""A peer that answers requests on a real ROUTER as a test tells it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from warpcore.bus.envelope import Envelope
+from warpcore.bus.replies import ReplyCache
+from warpcore.bus.router import Router
+from warpcore.bus.schema import Message
+
+Answer = Callable[[Envelope, int], Message | bytes | None]
+"""(request, how many requests came before it) → the answer, raw bytes, or silence."""
+
+
+class Server:
+    """A peer on a real ROUTER in a thread: answers as told and keeps what it received."""
+
+    def __init__(self, address: str, answer: Answer, replies: ReplyCache | None = None) -> None:
+        self.received: list[Envelope] = []
+        self.carried_out: list[str] = []
+        self._answer = answer
+        self._replies = replies
+        self._stop = threading.Event()
+        self.router = Router(address, "test")
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            self.router.socket.poll(20)
+            for identity, envelope in self.router.receive():
+                self._respond(identity, envelope)
+
+    def _respond(self, identity: bytes, envelope: Envelope) -> None:
+        self.received.append(envelope)
+        reply = self._replies.get(envelope.id) if self._replies else None
+        if reply is None:
+            self.carried_out.append(envelope.id)
+            answer = self._answer(envelope, len(self.received) - 1)
+            if isinstance(answer, bytes):
+                self.router.socket.send_multipart([identity, answer])
+                return
+            if answer is None:
+                return
+            reply = Envelope(answer.TYPE, answer.to_body(), "test", reply_to=envelope.id)
+            if self._replies is not None:
+                self._replies.put(envelope.id, reply)
+        self.router.send(identity, reply)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.router.close()
+
+
+@contextmanager
+def serving(address: str, answer: Answer, replies: ReplyCache | None = None) -> Iterator[Server]:
+    server = Server(address, answer, replies)
+    try:
+        yield server
+    finally:
+        server.close()

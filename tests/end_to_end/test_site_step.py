@@ -1,0 +1,101 @@
+"""A site's own step: a package of two modules, installed, runs in a session like those that ship."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mrcfile
+import pytest
+
+from warpcore.cli.simulation import SimulationOptions, simulate_movies
+
+PACKAGE = Path(__file__).parent / "denoise_step"
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package, installed where processes started by this test find it, and only these."""
+    folder = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*install, "--target", str(folder), str(PACKAGE)], check=True, timeout=120)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+def test_an_installed_step_is_run_stored_rerun_listed_and_shown(
+    installed: None,
+    tmp_path: Path,
+    up: Callable[..., Any],
+    wait_until: Callable[..., None],
+    warpcore: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    options = SimulationOptions(frames=4, height=256, width=256, dose_per_frame=5.0, particles=2, gain=False)
+    simulate_movies(tmp_path / "movies", 2, options=options, seed=3)
+    processing = tmp_path / "processed"
+    session = up(
+        tmp_path / "movies", processing, "--workers", "1", "--set", "ctf.enabled=false", "--set", "denoise.sigma=8"
+    )
+    port = session.ports[session.ports.index("--control-port") + 1]
+
+    def asked(*arguments: str) -> str:
+        done = warpcore(*arguments, "--control-port", port)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    wait_until(lambda: session.settled(2), 120, "two movies")
+    first = session.items()["movie_0001"]
+    contrast = first["results"]["denoise"]["contrast"]
+    assert contrast > 0
+    with mrcfile.open(processing / "denoised" / "movie_0001.mrc") as file:
+        assert file.data.std() / abs(file.data.mean()) == pytest.approx(contrast, rel=1e-4)
+
+    # Shown in the lists, in REST, in the JSON file and among the settings.
+    assert f"{contrast:.4f}" in asked("items")
+    rows = list(csv.DictReader(io.StringIO(asked("items", "--csv", "--sort", "-denoise.contrast"))))
+    assert [row["denoise.contrast"] for row in rows] == sorted((row["denoise.contrast"] for row in rows), reverse=True)
+    assert "denoise.sigma=8.0" in asked("settings", "get", "denoise")
+    assert "width of the filter" in warpcore("settings", "explain", "denoise.sigma").stdout
+
+    def listed() -> list[float]:
+        path = processing / "processed_items.json"
+        return [one.get("DenoisedContrast") for one in json.loads(path.read_text())] if path.exists() else []
+
+    wait_until(lambda: None not in listed() and len(listed()) == 2, 30, "the values in processed_items.json")
+
+    # Another setting of the step reruns it alone; of a step before it, both; set back, nothing runs.
+    average = (processing / "average" / "movie_0001.mrc").stat().st_mtime_ns
+    asked("settings", "set", "denoise.sigma=20")
+    wait_until(
+        lambda: session.settled(2) and session.items()["movie_0001"]["results"]["denoise"]["contrast"] != contrast,
+        60,
+        "the rerun",
+    )
+    again = session.items()["movie_0001"]
+    assert again["fingerprints"]["motion"] == first["fingerprints"]["motion"]
+    assert (processing / "average" / "movie_0001.mrc").stat().st_mtime_ns == average
+    done = sum(worker["done"] for worker in session.get("/api/workers")["workers"])
+    asked("settings", "set", "denoise.sigma=8")
+    wait_until(
+        lambda: session.settled(2) and session.items()["movie_0001"]["results"]["denoise"]["contrast"] == contrast,
+        60,
+        "the kept outputs",
+    )
+    assert sum(worker["done"] for worker in session.get("/api/workers")["workers"]) == done
+
+    # Its column has a limit of the filter.
+    asked("settings", "set", "filter.contrast_min=1000")
+    wait_until(lambda: set(session.statuses().values()) == {"filtered_out"}, 30, "the filter")
+    assert any(reason.startswith("contrast ") for reason in session.items()["movie_0001"]["filterReasons"])
+
+
+@pytest.mark.parametrize("name", ["denoise", "sigma", "contrast"])
+def test_a_step_a_setting_and_a_column_are_each_two_files(name: str) -> None:
+    """One declares, one does: all that the test above sees of them follows from these."""
+    naming = {path.name for path in PACKAGE.rglob("*.py") if name in path.read_text().lower()}
+    assert naming == {"__init__.py", "doing.py"}

@@ -1,0 +1,116 @@
+"""The chain of steps: order, dependencies, and steps that a site installs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from warpcore.services.session.settings import Settings, parse_settings
+from warpcore.services.steps import INPUT, Output, Result, Section, Step, StepError, column, result, setting
+from warpcore.services.steps.chain import CHAIN, ENTRY_POINTS, Chain, load_chain
+from warpcore.services.steps.fields import reach_of
+from warpcore.services.worker.steps.doing import doing_of
+
+
+class Nothing(Section):
+    enabled: bool = setting(True, "off: nothing")
+
+
+@result
+class Empty(Result):
+    value: float | None = column("value", "a value", unit="px", digits=2, json="Value", default=None)
+
+
+def step(name: str, *parents: str, **more: Any) -> Step:
+    return Step(name, 1, parents, section=Nothing, result=Empty, doing="nowhere:NOTHING", description="nothing", **more)
+
+
+def test_each_step_follows_its_parents_and_keeps_its_place_otherwise() -> None:
+    chain = Chain([step("c", "b"), step("a", INPUT), step("d", INPUT), step("b", "a")])
+    assert chain.names == ("a", "d", "b", "c")
+    assert CHAIN.names[:4] == ("motion", "ctf", "picking", "export")
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        (lambda: [step("a", "x")], "parent 'x' is no step"),
+        (lambda: [step("a", INPUT), step("a", INPUT)], "declared twice"),
+        (lambda: [step("a", "b"), step("b", "a")], "each other's parents"),
+        (lambda: [step("import", INPUT)], "another name"),
+        (lambda: [step("a")], "name its parents"),
+    ],
+)
+def test_impossible_steps_are_refused_by_name(steps: Any, told: str) -> None:
+    with pytest.raises(StepError, match=told):
+        Chain(steps())
+
+
+@pytest.mark.parametrize(
+    ("gone", "export", "again"),
+    [
+        (["picking"], {}, ["picking"]),
+        (["picking"], {"particles": True}, ["picking", "export"]),
+        (["ctf"], {}, ["ctf", "picking", "export"]),
+        (["motion"], {}, ["motion", "ctf", "picking", "export"]),
+        (["export"], {"particles": True}, ["export"]),
+    ],
+)
+def test_what_builds_on_a_step_runs_again_with_it_and_nothing_else(
+    gone: list[str], export: dict[str, bool], again: list[str]
+) -> None:
+    settings = parse_settings({"picking": {"diameter": 100.0}, "export": export})
+    assert settings.following(*gone) == again
+
+
+def test_a_step_that_is_switched_off_is_not_among_those_that_follow() -> None:
+    assert Settings().following("motion") == ["motion", "ctf", "export"]
+
+
+def test_outputs_name_their_folders_and_keep_sub_folders() -> None:
+    one = Output("matching/{movie}_{suffix}.star", "")
+    assert one.path("grid1/a", "mine") == "matching/grid1/a_mine.star"
+    assert (one.folder, Output("{movie}.xml", "").folder) == ("matching", "")
+    assert set(CHAIN.folders) == {
+        *("average", "deconv", "powerspectrum", "motion", "matching", "mask", "particles", "thumbnails")
+    }
+
+
+def test_every_step_has_a_doer_and_every_setting_a_description() -> None:
+    for one in CHAIN:
+        assert doing_of(one) is not None
+        for name, field in one.section.model_fields.items():
+            assert field.description, f"{one.name}.{name}"
+            assert reach_of(field)
+
+
+def entry(name: str, value: str) -> importlib.metadata.EntryPoint:
+    return importlib.metadata.EntryPoint(name, value, ENTRY_POINTS)
+
+
+def test_an_installed_step_that_cannot_be_used_is_left_out_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site_steps_for_test.py").write_text(
+        "from warpcore.services.steps import *\n"
+        "class S(Section):\n    enabled: bool = setting(True, 'off')\n"
+        "@result\nclass R(Result):\n    pass\n"
+        "def make(name, *parents):\n"
+        "    return Step(name, 1, parents, section=S, result=R, doing='x:y', description='d')\n"
+        "good, other = make('good', 'motion'), make('wrong', 'motion')\n"
+        "orphan, text = make('orphan', 'nobody'), 'text'\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = "site_steps_for_test"
+    installed = {"good": f"{module}:good", "text": f"{module}:text", "other": f"{module}:other", "gone": "no_such:STEP"}
+    chain = load_chain(entry(name, value) for name, value in installed.items())
+    assert chain.names == ("motion", "ctf", "picking", "export", "good")
+    assert [fault.partition(" of ")[0] for fault in chain.faults] == ["step 'gone'", "step 'other'", "step 'text'"]
+    with pytest.raises(StepError, match="no_such"):
+        chain.check()
+    assert load_chain([entry("orphan", f"{module}:orphan")]).names == ("motion", "ctf", "picking", "export")
+    del sys.modules[module]

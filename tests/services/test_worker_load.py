@@ -1,0 +1,51 @@
+"""What is measured of a worker travels whole to the registry, its events and REST, whatever its fields are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from warpcore.bus import messages as m
+from warpcore.bus.messages import Load
+from warpcore.bus.schema import Message
+from warpcore.bus.vocabulary import WorkerState
+from warpcore.services.api.views import camel, worker_view
+from warpcore.services.scheduler.core.effects import FromControl, FromWorker, Publish, Reply, Started, Stimulus
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.settings import Settings
+from warpcore.services.worker.load import measure_load
+
+EVERYTHING = Load(**{name: number for number, name in enumerate(Load.__struct_fields__, 1)})
+
+
+def test_every_value_of_a_load_is_in_registry_events_and_rest() -> None:
+    state = State(Settings(), data_directory="/data", processing_directory="/processing", epoch="e")
+
+    def do(stimulus: Stimulus) -> list[Any]:
+        return handle(state, stimulus, 1.0, wall=1.0)
+
+    def say(message: Message) -> list[Any]:
+        return do(
+            FromWorker(b"w", m.Heartbeat.from_body(message.to_body()) if type(message) is m.Heartbeat else message)
+        )
+
+    do(Started(""))
+    say(m.RegisterWorker("w", "i", "host", 1, "cpu", 1, {}))
+    effects = say(m.Heartbeat("w", WorkerState.IDLE, load=EVERYTHING))
+    (event,) = [one.body for one in effects if isinstance(one, Publish) and one.topic == "worker.heartbeat"]
+    assert event["worker"]["load"] == EVERYTHING.to_body()
+    (reply,) = [one.message for one in do(FromControl(m.GetWorkers())) if isinstance(one, Reply)]
+    assert isinstance(reply, m.Workers)
+    (worker,) = reply.workers
+    assert worker.load == EVERYTHING
+    assert worker_view(worker)["load"] == {camel(name): value for name, value in EVERYTHING.to_body().items()}
+
+
+def test_the_memory_of_a_process_is_measured_and_a_dead_one_has_none() -> None:
+    import os
+
+    own = measure_load(os.getpid()).host_memory_mb
+    assert own is not None
+    assert 1 < own < 100_000
+    assert measure_load(None).host_memory_mb is None
+    assert measure_load(2**22 + 1).host_memory_mb is None

@@ -1,0 +1,108 @@
+"""A whole worker, nanny and compute process, against a scheduler that a test plays on a real socket."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bus.server import Server
+from warpcore.bus import messages as m
+from warpcore.bus.endpoints import Endpoints
+from warpcore.bus.envelope import Envelope, decode, encode
+from warpcore.bus.schema import Message, read_message
+from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
+from warpcore.services.session.settings import Settings
+from warpcore.services.worker import nanny as nanny_module
+from warpcore.services.worker.service import LOG_LINES_AT_ONCE, LONGEST_LINE, run_worker
+
+
+class Scheduler:
+    """Refuses the first request of each type, answers the others, and keeps what it heard."""
+
+    def __init__(self, address: str) -> None:
+        self.heard: list[Message] = []
+        self._refused: set[str] = set()
+        self.server = Server(address, self._answer)
+
+    def of(self, kind: type[Message]) -> list[Message]:
+        return [message for message in self.heard if type(message) is kind]
+
+    def _answer(self, envelope: Envelope, before: int) -> Message | None:
+        message = read_message(envelope.type, envelope.body)
+        self.heard.append(message)
+        if not message.ANSWERS:
+            return None
+        if envelope.type not in self._refused:
+            self._refused.add(envelope.type)
+            return m.Error(ErrorCode.INTERNAL, "disk full")
+        match message:
+            case m.RegisterWorker():
+                return m.WorkerRegistered(message.name, 0.1, [])
+            case m.CommitTask():
+                return m.CommitAnswer(message.lease, True)
+        return m.Ok()
+
+    def say(self, message: Message) -> bool:
+        return self.server.router.send(b"w", Envelope(message.TYPE, message.to_body(), "scheduler"))
+
+
+@pytest.fixture
+def scheduler(
+    free_ports: Callable[[int], list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Scheduler]:
+    """A scheduler with a running worker."""
+    monkeypatch.setattr(nanny_module, "REFUSED_PAUSE_S", 0.1)
+    monkeypatch.setenv("WARPCORE_CACHE", str(tmp_path / "cache"))
+    endpoints = Endpoints(controller_port=free_ports(1)[0])
+    one, stop = Scheduler(endpoints.workers), threading.Event()
+    worker = threading.Thread(target=run_worker, args=(endpoints,), kwargs={"name": "w", "device": "cpu", "stop": stop})
+    worker.start()
+    yield one
+    stop.set()
+    worker.join(30)
+    one.server.close()
+    assert not worker.is_alive()
+
+
+def test_refusals_delay_a_worker_and_never_stall_it(
+    scheduler: Scheduler, tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    wait_until(lambda: m.PullTasks("w", 2) in scheduler.heard, 60, what="a registered worker")
+    assert len(scheduler.of(m.RegisterWorker)) == 2
+    (tmp_path / "no.mrc").write_text("not a movie")
+    task = m.AssignTask(
+        lease=7,
+        purpose="process",
+        name="no",
+        path="no.mrc",
+        size=11,
+        mtime_ns=(tmp_path / "no.mrc").stat().st_mtime_ns,
+        run=["motion"],
+        wanted={},
+        settings=Settings().to_dict(),
+        results={},
+        data_directory=str(tmp_path),
+        processing_directory=str(tmp_path / "processing"),
+    )
+    assert scheduler.say(task)
+    wait_until(lambda: len(scheduler.of(m.TaskFailed)) == 2, 60, what="a failure that was told twice")
+    first, second = scheduler.of(m.TaskFailed)
+    assert first == second
+    assert isinstance(first, m.TaskFailed)
+    assert (first.lease, first.kind) == (7, FailureKind.INPUT)
+
+    def idle() -> bool:
+        (*_, beat) = scheduler.of(m.Heartbeat)
+        assert isinstance(beat, m.Heartbeat)
+        return beat.state is WorkerState.IDLE and not beat.leases and (beat.load.host_memory_mb or 0) > 0
+
+    wait_until(idle, what="a worker that is free again and tells its memory")
+
+
+def test_log_lines_of_any_content_fit_a_frame() -> None:
+    lines = [{"level": "warning", "text": "\U0001f52c" * LONGEST_LINE, "ts": 1.5} for _ in range(LOG_LINES_AT_ONCE)]
+    log = m.WorkerLog("w" * 128, lines)
+    assert decode(encode(Envelope(log.TYPE, log.to_body(), "w"))).body == log.to_body()
