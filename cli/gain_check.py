@@ -31,7 +31,7 @@ def gain_check(
     gain: Annotated[Path, typer.Argument(help="The gain reference: .mrc, .tif, .gain, .dm4.")],
     as_json: o.AsJson = False,
 ) -> None:
-    """Tell which of the eight orientations of a gain removes the movies' fixed pattern; ends in 1 where that cannot be told."""
+    """Tell in which of eight orientations a gain removes the movies' fixed pattern; ends in 1 where none is clear."""
     from warpcore.services.worker.gain_watch import MOST_MOVIES
 
     reference: Gain | None = None
@@ -47,9 +47,8 @@ def gain_check(
         if reference is None:
             reference, orientation = _reference(gain, counts.shape, is_eer)
         elif total is not None and counts.shape != total.shape:
-            output.note(
-                f"left out: {path}: it is {counts.shape[1]} × {counts.shape[0]} px, the first {total.shape[1]} × {total.shape[0]} px"
-            )
+            sizes = [f"{width} × {height} px" for height, width in (counts.shape, total.shape)]
+            output.note(f"left out: {path}: it is {sizes[0]}, the first {sizes[1]}")
             continue
         total = counts if total is None else total + counts
         used += 1
@@ -62,11 +61,13 @@ def gain_check(
 
 
 def _files(given: list[str], gain: Path) -> list[Path]:
-    """The movies meant, the gain left out where it lies among them. Raises CliError for a name that matches nothing."""
+    """The movies, without the gain where it lies among them. Raises CliError for a name that matches nothing."""
     import glob
 
+    from warpcore.services.session.named_files import NamedFiles
     from warpcore.services.session.settings import ImportSettings
 
+    reference = NamedFiles([gain])
     found: list[Path] = []
     for name in given:
         path = Path(name)
@@ -78,7 +79,7 @@ def _files(given: list[str], gain: Path) -> list[Path]:
             matching = sorted(Path(file) for file in glob.glob(name, recursive=True))
         if not matching:
             raise CliError(f"{name}: no movies there")
-        found += [file for file in matching if not (gain.exists() and file.samefile(gain))]
+        found += [file for file in matching if not reference.have(file)]
     return found
 
 
@@ -87,11 +88,12 @@ def _counts(path: Path) -> tuple[npt.NDArray[np.float32], bool]:
     import numpy as np
 
     from warpcore.services.readers.movies import InputError, read_movie
+    from warpcore.services.readers.reference_images import fault_as_raw
     from warpcore.services.session.settings import ImportSettings
 
     movie = read_movie(path, ImportSettings(eer_groups=1))
-    if len(movie.frames) == 1 and movie.frames.dtype.kind == "f":
-        raise InputError(f"{path}: one frame of floats is no raw movie, more likely a gain or an average")
+    if fault := fault_as_raw(movie):
+        raise InputError(f"{path}: {fault}")
     total = np.zeros(movie.frames.shape[1:], np.float32)
     for frame in movie.frames:
         total += frame
@@ -99,7 +101,7 @@ def _counts(path: Path) -> tuple[npt.NDArray[np.float32], bool]:
 
 
 def _reference(path: Path, shape: tuple[int, ...], is_eer: bool) -> tuple[Gain, Orientation]:
-    """The gain as it lies in its file, swapped where it fits only so, and the orientation that this is. Raises CliError."""
+    """The gain as in its file, transposed where it fits only so, and which orientation that is. Raises CliError."""
     from warpcore.kernels.image import Orientation
     from warpcore.services.readers.gain import read_gain
     from warpcore.services.session.errors import InputError
@@ -150,7 +152,7 @@ def _report(matches: GainMatches, gain: Gain, is_eer: bool, used: int, as_json: 
 
 
 def _conclude(matches: GainMatches, gain: Gain, is_eer: bool, as_json: bool) -> None:
-    """One line that says what to do: on stdout where it could be told (beside JSON on stderr), else as the command's error."""
+    """One line that says what to do: on stdout (stderr beside JSON) where a gain fits, else as the command's error."""
     from warpcore.services.worker.gain_watch import inverse, setting_words
 
     name, best = gain.path, matches.best
@@ -161,11 +163,12 @@ def _conclude(matches: GainMatches, gain: Gain, is_eer: bool, as_json: bool) -> 
         return
     strongest = max((abs(match.share) for match in matches.matches), default=0.0)
     alike = " or ".join(setting_words(orientation) for orientation in matches.alike)
+    pattern = f"{100 * matches.pattern:.2g} %"
     reasons = {
-        "flat": f"the gain has no pattern of its own ({100 * matches.pattern:.2g} %), so that every orientation does the same",
-        "faint": f"too few counts ({matches.counts:.3g} a pixel) for a pattern of {100 * matches.pattern:.2g} %; give more movies",
-        "absent": f"the movies show its pattern in no orientation (at most {strongest:.2f} of it): it was applied already, "
-        "or it is another camera's or mode's",
+        "flat": f"the gain has no pattern of its own ({pattern}), so that every orientation does the same",
+        "faint": f"too few counts ({matches.counts:.3g} a pixel) for a pattern of {pattern}; give more movies",
+        "absent": f"the movies show its pattern in no orientation (at most {strongest:.2f} of it): "
+        "it was applied already, or it is another camera's or mode's",
         "same": f"the gain looks the same in these: {alike}",
         "inverse": f"the movies show the inverse of its pattern with {alike}: {inverse(gain, is_eer)}",
     }

@@ -75,7 +75,7 @@ class ExportEvent(Message, frozen=True):
 
 @part
 class FileEvent(Message, frozen=True):
-    """Body of `file.seen`, `.incubating`, `.ready`, `.vanished`, `.unreadable`; `path` as in `FoundFile`."""
+    """Body of the `file.*` events; `path` as in `FoundFile`, `detail` is one line for people."""
 
     path: str
     detail: str = ""
@@ -106,7 +106,9 @@ EVENT_BODIES: dict[str, type[Message]] = {
     "settings.changed": SettingsEvent,
     **dict.fromkeys(("processing.started", "processing.paused"), ProcessingEvent),
     **dict.fromkeys(("export.started", "export.progress", "export.collecting", "export.done"), ExportEvent),
-    **dict.fromkeys(("file.seen", "file.incubating", "file.ready", "file.vanished", "file.unreadable"), FileEvent),
+    **dict.fromkeys(
+        ("file.seen", "file.incubating", "file.ready", "file.reference", "file.vanished", "file.unreadable"), FileEvent
+    ),
     **dict.fromkeys(("service.started", "service.stopping", "service.heartbeat"), ServiceEvent),
 }
 """Every topic there is and the type of its body."""

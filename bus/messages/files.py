@@ -26,7 +26,7 @@ class RegisterFiles(Message, frozen=True):
 
 @message("files.list")
 class KnownFiles(Message, frozen=True):
-    """A page of registered files; `next_after` is null on the last. `settings` is the current `import` section."""
+    """A page of registered files; `next_after` is null on the last page. `settings` are all current ones."""
 
     files: list[FoundFile]
     next_after: int | None

@@ -1,39 +1,34 @@
-"""Decides when a file is whole and must be registered: no files, sockets or clocks, `now` is monotonic seconds.
+"""Decides when a file is whole and must be registered. No files, sockets or clocks; `now` is monotonic seconds.
 
-A path is known (registered with this identity), incubating, or ready and waiting for the scheduler's acknowledgement.
+A path is known (registered with this identity), incubating, set aside (it looks like a reference), refused by the
+scheduler, or ready: it waits for the scheduler's acknowledgement.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from warpcore.bus.messages import FoundFile
+from warpcore.services.discoverer.examining import Examined
 from warpcore.services.discoverer.listing import Identity, Listing
+from warpcore.services.session.paths import movie_root
 
 BATCH_FILES = 2000
 LONGEST_RECHECK_S = 5.0
 _BATCH_BYTES = 700_000
 _BYTES_BESIDE_PATH = 50
+_MOST_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """An event to publish: `file.seen`, `file.incubating`, `file.ready`, `file.vanished` or `file.unreadable`."""
+    """An event to publish: its topic is one of the `file.*` topics."""
 
     topic: str
     path: str
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What a look into a file found: its identity (None: gone), what is wrong with its container, why it is unreadable."""
-
-    identity: Identity | None
-    fault: str = ""
-    unreadable: str = ""
 
 
 @dataclass(slots=True)
@@ -48,10 +43,18 @@ class _Candidate:
     fault: str = ""
 
 
-class Incubation:
-    """The state machine. Stimuli: `learn`, `listed`, `looked`, `examined`, `acknowledged`; each returns events to publish.
+@dataclass(slots=True)
+class _Aside:
+    """A file that looks like a reference; its identity is None where it must be looked into again."""
 
-    `due` says what to look into now, `batch` what to register.
+    identity: Identity | None
+    told: str
+
+
+class Incubation:
+    """The state machine. Stimuli are what was listed, looked at, examined, acknowledged, refused; they return events.
+
+    `due` says what to look into now, `batch` what to register, `warnings` what a person should know.
     """
 
     def __init__(self, incubation_s: float = 1.0, give_up_s: float = 30.0) -> None:
@@ -61,6 +64,8 @@ class Incubation:
         self._candidates: dict[str, _Candidate] = {}
         self._ready: dict[str, Identity] = {}
         self._refused: dict[str, Identity] = {}
+        self._aside: dict[str, _Aside] = {}
+        self._misregistered: set[str] = set()
         self._present: dict[str, Identity] = {}
         self._unreadable: dict[str, str] = {}
         self._queue: list[tuple[float, str]] = []
@@ -75,26 +80,41 @@ class Incubation:
         """How many whole files the scheduler has not acknowledged."""
         return len(self._ready)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of the files that are there now."""
+        paths = sorted(self._aside)
+        if len(paths) <= _MOST_TOLD:
+            return [self._aside[path].told for path in paths]
+        shown = ", ".join(paths[:_MOST_TOLD])
+        return [
+            f"{len(paths)} files look like references, not taken: {shown}, …; "
+            "if they are movies, add a pattern with the word in their names to import.patterns"
+        ]
+
     def learn(self, files: Iterable[FoundFile]) -> None:
-        """These are registered already: they are neither incubated nor registered again."""
+        """These files are registered already: they are neither incubated nor registered again."""
         for file in files:
             self._known[file.path] = (file.size, file.mtime_ns)
 
     def forget(self) -> None:
-        """The scheduler's memory is another one: nothing counts as registered until learnt again."""
+        """The scheduler has begun a new state: nothing counts as registered until it is learnt again."""
         self._known.clear()
         self._refused.clear()
 
     def narrow(self, counts: Callable[[str], bool]) -> None:
-        """Other names count from now on: what is not listed any more has not vanished, it does not count."""
+        """Other files count from now on: one that is no longer listed has not vanished. References are judged anew."""
         self._present = {}
-        for paths in (self._candidates, self._ready):
+        for paths in (self._candidates, self._ready, self._aside):
             for path in [path for path in paths if not counts(path)]:
-                del paths[path]
+                paths.pop(path)
+        for aside in self._aside.values():
+            aside.identity = None
 
     def listed(self, listing: Listing, now: float) -> list[Notice]:
         """A whole scan of the data directory."""
         notices = self._report_unreadable(listing.unreadable)
+        notices += self._leave_out(listing.named)
         for path in self._present.keys() - listing.files.keys():
             if not _beneath(path, listing.unreadable):
                 notices += self._gone(path)
@@ -103,7 +123,7 @@ class Incubation:
                 notices += self._gone(path)
         known = self._known
         for path in [path for path in self._candidates if known.get(path, ()) == listing.files.get(path)]:
-            del self._candidates[path]  # what had changed is again as it was registered
+            del self._candidates[path]  # it is again as it was registered
         fresh = [(identity[1], path) for path, identity in listing.files.items() if known.get(path) != identity]
         for _, path in sorted(fresh):  # the order of recording, as far as times tell
             notices += self._observed(path, listing.files[path], now)
@@ -132,7 +152,7 @@ class Incubation:
         return paths
 
     def examined(self, path: str, found: Examined, now: float) -> list[Notice]:
-        """What the look into a file that was due has found."""
+        """What a look into a file that was due has found."""
         candidate = self._candidates.get(path)
         if candidate is None:
             return []
@@ -145,9 +165,14 @@ class Incubation:
             return self._gone(path)
         if found.identity != candidate.identity:
             return self._observed(path, found.identity, now)
+        if found.named:
+            self._forget(path)
+            return []
         if changed:
             self._schedule(path, candidate, max(now, candidate.since + self.incubation_s))
             return []
+        if found.reference:
+            return self._set_aside(path, candidate, found.reference)
         if not found.fault:
             return self._whole(path, candidate)
         if now - candidate.since >= self.give_up_s:
@@ -159,7 +184,7 @@ class Incubation:
         return [Notice("file.incubating", path, found.fault)]
 
     def batch(self, limit: int = BATCH_FILES) -> list[FoundFile]:
-        """The next whole files to register, up to `limit` and what one message holds; they stay until acknowledged."""
+        """The next files to register, at most `limit` and what one message holds. They stay until acknowledged."""
         files: list[FoundFile] = []
         length = 0
         for path, (size, mtime_ns) in self._ready.items():
@@ -170,7 +195,7 @@ class Incubation:
         return files
 
     def acknowledged(self, files: Iterable[FoundFile]) -> None:
-        """The scheduler has these, durably."""
+        """The scheduler has stored these."""
         self._settle(files, self._known)
 
     def refused(self, file: FoundFile, reason: str) -> list[Notice]:
@@ -187,8 +212,10 @@ class Incubation:
 
     def _observed(self, path: str, identity: Identity, now: float) -> list[Notice]:
         self._present[path] = identity
-        if identity in (self._known.get(path), self._ready.get(path), self._refused.get(path)):
-            # As it was when it was registered: a candidate of another identity has been undone.
+        aside = self._aside.get(path)
+        judged = aside.identity if aside is not None else None
+        if identity in (self._known.get(path), self._ready.get(path), self._refused.get(path), judged):
+            # It is again as it was when it was registered or judged.
             self._candidates.pop(path, None)
             return []
         candidate = self._candidates.get(path)
@@ -208,7 +235,7 @@ class Incubation:
         return []
 
     def _recheck(self, path: str, candidate: _Candidate, now: float) -> None:
-        """Look again after a time that doubles, but not later than giving up."""
+        """Look again after a time that doubles, but not later than the time to give up."""
         candidate.recheck_s = min(2 * candidate.recheck_s, max(LONGEST_RECHECK_S, self.incubation_s))
         give_up = candidate.since + self.give_up_s
         due = now + candidate.recheck_s
@@ -220,19 +247,36 @@ class Incubation:
 
     def _whole(self, path: str, candidate: _Candidate, fault: str = "") -> list[Notice]:
         del self._candidates[path]
+        self._aside.pop(path, None)
         self._ready[path] = candidate.identity
         return [Notice("file.ready", path, fault)]
 
+    def _set_aside(self, path: str, candidate: _Candidate, reason: str) -> list[Notice]:
+        """It looks like a reference: not registered, told once."""
+        del self._candidates[path]
+        before, told = self._aside.get(path), _not_taken(path, reason)
+        self._aside[path] = _Aside(candidate.identity, told)
+        return [] if before is not None and before.told == told else [Notice("file.reference", path, told)]
+
+    def _leave_out(self, named: Set[str]) -> list[Notice]:
+        """Settings name these: no movies from now on. What is registered stays so; that is told once."""
+        for path in named:
+            self._forget(path)
+        misregistered = {path for path in named if path in self._known}
+        new = sorted(misregistered - self._misregistered)
+        self._misregistered = misregistered
+        return [Notice("file.reference", path, _misregistered(path)) for path in new]
+
     def _gone(self, path: str) -> list[Notice]:
-        self._present.pop(path, None)
-        self._candidates.pop(path, None)
-        self._ready.pop(path, None)
-        self._refused.pop(path, None)
-        self._unreadable.pop(path, None)
+        self._forget(path)
         return [Notice("file.vanished", path)]
 
+    def _forget(self, path: str) -> None:
+        for paths in (self._present, self._candidates, self._ready, self._refused, self._aside, self._unreadable):
+            paths.pop(path, None)
+
     def _report_unreadable(self, unreadable: Mapping[str, str]) -> list[Notice]:
-        """Each path once for as long as it cannot be read; files that could be listed but not opened stay reported."""
+        """Each path once for as long as it cannot be read. Files that could be listed but not opened stay reported."""
         notices = [
             Notice("file.unreadable", path, reason)
             for path, reason in unreadable.items()
@@ -241,6 +285,18 @@ class Incubation:
         kept = {path: reason for path, reason in self._unreadable.items() if path in self._candidates}
         self._unreadable = {**kept, **unreadable}
         return notices
+
+
+def _not_taken(path: str, reason: str) -> str:
+    name = path.rpartition("/")[2]
+    return f"looks like a reference, not taken: {path} ({reason}); if it is a movie, add {name!r} to import.patterns"
+
+
+def _misregistered(path: str) -> str:
+    return (
+        f"a setting names {path}, which was registered as a movie before; it stays in the list, "
+        f"to take it out: warpcore select exclude {movie_root(path)}"
+    )
 
 
 def _beneath(path: str, folders: Mapping[str, str]) -> bool:

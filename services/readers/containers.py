@@ -1,7 +1,7 @@
 """Whether a movie file is whole, judged from its structure alone: no pixel is decoded.
 
-TIFF 6.0 and BigTIFF (also EER): every page reachable, every strip or tile inside the file. MRC2014 (and IMOD's 4-bit mode 101): the
-size that the header states is the file's.
+TIFF 6.0 and BigTIFF (also EER): every page can be reached, every strip or tile lies inside the file. MRC2014 (and
+IMOD's 4-bit mode 101): the file is as long as its header says.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MRC_BITS = {0: 8, 1: 16, 2: 32, 6: 16, 12: 16, 101: 4}
+_MRC_FLOATS = (2, 12)
 _MRC_HEADER_BYTES = 1024
 _MRC_SUFFIXES = (".mrc", ".mrcs", ".map", ".st")
 _MOST_PAGES = 1_000_000
@@ -23,6 +24,7 @@ _BLOCK_BYTES = 4096
 # TIFF tags
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
 _STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS = 273, 279, 324, 325
+_SAMPLE_FORMAT, _FLOAT = 339, (3,)
 _USED_TAGS = {
     _WIDTH,
     _LENGTH,
@@ -33,13 +35,24 @@ _USED_TAGS = {
     _STRIP_COUNTS,
     _TILE_OFFSETS,
     _TILE_COUNTS,
+    _SAMPLE_FORMAT,
 }
 _FIELD_CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """TIFF field types that can hold a count, a size or an offset."""
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a whole file holds, by its structure: frames, their size in stored pixels, and whether these are floats."""
+
+    frames: int
+    height: int
+    width: int
+    is_float: bool
+
+
 class ContainerError(ValueError):
-    """A file that is not, or not yet, a whole movie; the text is one line with its path, `reason` without."""
+    """A file that is not a whole movie, or not yet. The text is one line with its path; `reason` has no path."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.reason = reason
@@ -50,31 +63,27 @@ class _Broken(ValueError):
     """What is wrong, before the path is known."""
 
 
-def check_container(path: Path) -> None:
-    """Raises ContainerError where the file is no whole TIFF, EER or MRC, OSError where it cannot be read."""
-    handle = os.open(path, os.O_RDONLY)
+def check_container(path: Path) -> Contents:
+    """What a whole TIFF, EER or MRC holds. Raises ContainerError where it is none, OSError where it cannot be read."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        check_open_container(handle, path)
+        return _check(handle, path)
     finally:
         os.close(handle)
 
 
-def check_open_container(handle: int, path: Path) -> None:
-    """As check_container, on an open descriptor (its offset is not moved); `path` is for the suffix and the text."""
+def _check(handle: int, path: Path) -> Contents:
     file = _File(handle, os.fstat(handle).st_size)
     try:
         if file.size == 0:
             raise _Broken("is empty (0 bytes)")
-        if path.suffix.lower() in _MRC_SUFFIXES:
-            _check_mrc(file)
-        else:
-            _check_tiff(file)
+        return _check_mrc(file) if path.suffix.lower() in _MRC_SUFFIXES else _check_tiff(file)
     except _Broken as broken:
         raise ContainerError(path, str(broken)) from None
 
 
 class _File:
-    """Reads at positions, refusing what lies outside; keeps the last block, since pages are small and near each other."""
+    """Reads at positions, refused outside the file. Keeps the last block, since pages are small and near each other."""
 
     def __init__(self, handle: int, size: int) -> None:
         self.size = size
@@ -107,7 +116,7 @@ class _File:
 # --- MRC ---------------------------------------------------------------------------------------------------------
 
 
-def _check_mrc(file: _File) -> None:
+def _check_mrc(file: _File) -> Contents:
     if file.size < _MRC_HEADER_BYTES:
         raise _Broken(f"is no MRC: {file.size} bytes are less than its header of {_MRC_HEADER_BYTES}")
     header = file.read(0, _MRC_HEADER_BYTES, "the header")
@@ -127,6 +136,7 @@ def _check_mrc(file: _File) -> None:
     if file.size != expected:
         problem = "is truncated" if file.size < expected else "is too long"
         raise _Broken(f"{problem}: {file.size} bytes, its header ({nx}x{ny}x{nz}, mode {mode}) says {expected}")
+    return Contents(frames=nz, height=ny, width=nx, is_float=mode in _MRC_FLOATS)
 
 
 # --- TIFF --------------------------------------------------------------------------------------------------------
@@ -134,7 +144,7 @@ def _check_mrc(file: _File) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How numbers are stored: byte order, and the sizes that tell classic TIFF from BigTIFF."""
+    """How numbers are stored: the byte order, and the sizes of classic TIFF or BigTIFF."""
 
     order: str
     big: bool
@@ -157,15 +167,16 @@ class _Layout:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """The numbers of each tag that we look at; `next` is the next page's offset, 0 after the last."""
+    """The numbers of each tag that is used here. `next` is the offset of the next page, 0 after the last."""
 
     tags: dict[int, tuple[int, ...]]
     next: int
 
 
-def _check_tiff(file: _File) -> None:
+def _check_tiff(file: _File) -> Contents:
     layout, offset = _tiff_header(file)
     visited: set[int] = set()
+    tags: dict[int, tuple[int, ...]] = {}
     while offset:
         number = len(visited) + 1
         if offset in visited:
@@ -175,9 +186,10 @@ def _check_tiff(file: _File) -> None:
         visited.add(offset)
         page = _read_page(file, layout, offset, number)
         _check_segments(file, page, number)
-        offset = page.next
+        tags, offset = page.tags, page.next
     if not visited:
         raise _Broken("has no pages (yet)")
+    return Contents(len(visited), tags[_LENGTH][0], tags[_WIDTH][0], tags.get(_SAMPLE_FORMAT) == _FLOAT)
 
 
 def _tiff_header(file: _File) -> tuple[_Layout, int]:

@@ -1,7 +1,7 @@
 """Outputs of earlier settings, kept so that going back to those settings runs nothing.
 
-Before a task replaces a movie's outputs, the old ones are hard-linked into `.warpcore/kept/<root>/<key>/` with a manifest
-of what they are; unchanged files share their disk space. The newest few generations of each movie stay.
+Before a task replaces a movie's outputs, the old ones are hard-linked into `.warpcore/kept/<root>.kept/<key>/`, with a
+manifest that says what they are. Unchanged files share their disk space. The newest few generations of each movie stay.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MANIFEST = "generation.json"
 
 @dataclass(frozen=True)
 class Generation:
-    """One complete set of a movie's results: fingerprints and summaries by step, output files by step (relative paths)."""
+    """One complete set of a movie's results, by step: fingerprints, summaries, output files (relative paths)."""
 
     fingerprints: dict[str, str]
     results: dict[str, Any]
@@ -48,9 +48,9 @@ def generation_key(fingerprints: dict[str, str]) -> str:
 
 
 def keep(processing: Path, root: str, generation: Generation) -> list[str]:
-    """Keep a movie's present outputs; the keys of all generations that are kept now, newest last.
+    """Keep a movie's present outputs. Returns the keys of all generations that are kept now, newest last.
 
-    A generation whose files are not all there is not kept: it could not be restored.
+    A generation with a missing file is not kept: it could not be restored.
     """
     home = _home(processing, root)
     folder = home / generation.key
@@ -66,7 +66,7 @@ def keep(processing: Path, root: str, generation: Generation) -> list[str]:
 
 
 def kept(processing: Path, root: str, key: str) -> Generation | None:
-    """A kept generation, None where it is not there or not whole."""
+    """A kept generation; None where it is missing or not whole."""
     folder = _home(processing, root) / key
     try:
         raw = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
@@ -80,7 +80,8 @@ def kept(processing: Path, root: str, key: str) -> Generation | None:
 def restore(processing: Path, root: str, key: str, present: Generation) -> tuple[Generation | None, list[str]]:
     """Put a kept generation's files back in place of the present ones, which are kept in turn.
 
-    Returns the generation, None where it cannot be restored (then nothing has changed), and the keys that are kept now.
+    Returns the generation and the keys that are kept now. The generation is None where it cannot be restored: then no
+    output has changed.
     """
     generation = kept(processing, root, key)
     keys = keep(processing, root, present)
@@ -88,14 +89,10 @@ def restore(processing: Path, root: str, key: str, present: Generation) -> tuple
         return None, keys
     folder = _home(processing, root) / key
     for number, relative in enumerate(generation.files):
-        final = inside(processing, relative)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = final.with_name(f".{final.name}.restored")
-        temporary.unlink(missing_ok=True)
-        _link(folder / str(number), temporary)
-        temporary.replace(final)
+        _put_back(folder / str(number), inside(processing, relative))
     for stale in set(present.files) - set(generation.files):
         inside(processing, stale).unlink(missing_ok=True)
+    _sweep(processing, [present, *(one for key in keys if (one := kept(processing, root, key)))])
     os.utime(folder)
     return generation, keys
 
@@ -110,6 +107,34 @@ def same_content(one: Path, other: Path) -> bool:
 
 def _home(processing: Path, root: str) -> Path:
     return inside(processing, f"{_FOLDER}/{root}.kept")
+
+
+def _put_back(source: Path, final: Path) -> None:
+    """Put a kept file in place of `final`; readers see the old file or the new one.
+
+    Where both are links to one inode there is nothing to do, and a rename would leave its source behind.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.exists() and final.samefile(source):
+        return
+    temporary = _temporary(final)
+    temporary.unlink(missing_ok=True)
+    try:
+        _link(source, temporary)
+        temporary.replace(final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _temporary(final: Path) -> Path:
+    """Where a kept file waits for its rename."""
+    return final.with_name(f".{final.name}.restored")
+
+
+def _sweep(processing: Path, generations: list[Generation]) -> None:
+    """Delete what a killed process, or an earlier version, has left beside a movie's outputs."""
+    for relative in {path for generation in generations for path in generation.files}:
+        _temporary(inside(processing, relative)).unlink(missing_ok=True)
 
 
 def _link(source: Path, target: Path) -> None:

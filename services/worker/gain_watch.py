@@ -1,4 +1,4 @@
-"""Notices a gain reference that lies in the wrong orientation or sense, from the counts of the first movies that it is used on."""
+"""Notices a gain in the wrong orientation or sense, from the counts of the first movies that it is used on."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import numpy.typing as npt
 
 from warpcore.kernels.image import GainMatches, Orientation, centre, match_gain
 from warpcore.services.readers.gain import Gain
+from warpcore.services.readers.raw import RawMovie
 from warpcore.services.readers.reference import EER_GAIN_EXTENSION
-from warpcore.services.session.settings import ImportSettings
+from warpcore.services.readers.reference_images import fault_as_raw
+from warpcore.services.session.named_files import NamedFiles, named_files
+from warpcore.services.session.settings import ImportSettings, Settings
 
 MOST_MOVIES = 10
-"""Where so many movies do not tell, more of the same would not either."""
+"""Where the counts of so many movies are too few, those of more would be too."""
 
 
 @dataclass
 class _Use:
-    """One gain as it is used: what identifies it, and the counts seen so far."""
+    """One gain as it is used, and the counts of the movies seen so far."""
 
     gain: Gain
     orientation: Orientation
@@ -29,9 +32,9 @@ class _Use:
 
 
 class GainWatch:
-    """Sums the middle of the field over movies until it tells; then looks no more until gain or settings change.
+    """Sums the middle of the field over movies until the gain's orientation is clear; then waits for another gain.
 
-    It decides nothing about any movie's results. `warnings` is what the user should know now, at most one line.
+    It changes no movie's results. `warnings` is what the user should know now, at most one line.
     """
 
     def __init__(self) -> None:
@@ -46,8 +49,11 @@ class GainWatch:
         is_eer: bool,
         counts: Callable[[], npt.NDArray[np.floating]],
     ) -> bool:
-        """Take in a movie: its gain as oriented by the settings, and its raw counts summed over frames [H, W], asked for only while
-        needed. True where `warnings` has changed."""
+        """Look at a movie; True where `warnings` has changed.
+
+        `gain` is oriented by the settings; `counts` gives the raw counts summed over frames [H, W] and is called only
+        where they are needed.
+        """
         before = self.warnings
         if gain is None:
             self._use, self.warnings = None, ()
@@ -66,7 +72,7 @@ class GainWatch:
         try:
             matches = match_unturned(use.counts, use.gain, use.orientation)
         except ValueError:
-            self._settled = True  # too small a field: no camera makes it
+            self._settled = True  # a field this small comes from no camera
             return
         if matches.verdict == "faint" and use.movies < MOST_MOVIES:
             return
@@ -76,19 +82,24 @@ class GainWatch:
         self.warnings = (text,) if text else ()
 
 
+def shows_gain(movie: RawMovie, settings: Settings) -> bool:
+    """Whether a gain's pattern can be seen in a movie; not where a reference image was registered as one."""
+    return not fault_as_raw(movie) and not NamedFiles(named_files(settings.to_dict())).have(movie.path)
+
+
 def orientation_of(imported: ImportSettings) -> Orientation:
     """The orientation that the settings give a gain."""
     return Orientation(imported.gain_flip_x, imported.gain_flip_y, imported.gain_transpose)
 
 
 def match_unturned(counts: npt.NDArray[np.floating], gain: Gain, orientation: Orientation) -> GainMatches:
-    """The matches of a gain that was read in this orientation, told as orientations of its file."""
+    """How a gain that was read in this orientation matches; the matches are orientations of its file."""
     multiplier = orientation.undone(centre(gain.multiplier))
     return match_gain(counts, multiplier, orientation.undone(centre(gain.defects)))
 
 
 def warning(matches: GainMatches, use: _Use) -> str | None:
-    """What is wrong with the gain as it is set, and what to set; None where nothing is, or where nothing can be told."""
+    """What is wrong with the gain and what to set; None where nothing is wrong, or where that is unknown."""
     name = f"gain {use.gain.path}"
     here = matches.of(use.orientation)
     share = f"{here.share:.2f}" if here is not None else "nothing"
@@ -96,13 +107,16 @@ def warning(matches: GainMatches, use: _Use) -> str | None:
         if matches.verdict != "absent":
             return None
         return (
-            f"{name}: the movies do not show its pattern in any orientation (at most {_most(matches):.2f} of it), so applying it adds a "
-            "pattern: was it applied already, or is it another camera's or mode's? Look with: warpcore gain-check"
+            f"{name}: the movies do not show its pattern in any orientation (at most {_most(matches):.2f} of it), "
+            "so applying it adds a pattern: was it applied already, or is it another camera's or mode's? "
+            "Look with: warpcore gain-check"
         )
     best = matches.of(matches.best)
     assert best is not None
     if best.share < 0:
-        return f"{name}: {best.share:.2f} of its pattern is in the movies with {setting_words(matches.best)}: {inverse(use.gain, use.is_eer)}"
+        orientation = setting_words(matches.best)
+        said = inverse(use.gain, use.is_eer)
+        return f"{name}: {best.share:.2f} of its pattern is in the movies with {orientation}: {said}"
     if use.orientation in matches.alike:
         return None
     return (

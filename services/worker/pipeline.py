@@ -26,7 +26,7 @@ from warpcore.services.steps.export import AVERAGE as AVERAGE_FILE
 from warpcore.services.steps.export import MOVIE_XML
 from warpcore.services.steps.step import INPUT, Step
 from warpcore.services.worker import stored
-from warpcore.services.worker.gain_watch import GainWatch
+from warpcore.services.worker.gain_watch import GainWatch, shows_gain
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.doing import doing_of
 from warpcore.services.worker.steps.work import (
@@ -197,7 +197,9 @@ def _find_defects(work: Work, watch: GainWatch | None) -> None:
     sums = sum_frames(movie.frames)
     found = find_defects(movie.frames, frames.multiplier, sums)
     work.put(BAD_PIXELS, found if frames.known_defects is None else found | frames.known_defects)
-    if watch is not None and watch.see(frames.gain, work.settings.import_, movie.is_eer, lambda: sums.total):
+    if watch is None or not shows_gain(movie, work.settings):
+        return
+    if watch.see(frames.gain, work.settings.import_, movie.is_eer, lambda: sums.total):
         for warning in watch.warnings:
             log.warning("%s", warning)
 

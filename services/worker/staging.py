@@ -1,7 +1,7 @@
-"""Outputs in a folder of their own under `.warpcore/staging`, put in place together or not at all.
+"""Outputs are written into a folder of their own under `.warpcore/staging` and put in place together or not at all.
 
-A task's folder stands beside a lock file that its process holds. What a killed process left behind is thus told from what is being written,
-on any host, and goes when the next task begins.
+Beside a task's folder stands a lock file, which its process holds. A folder without a held lock was left by a killed
+process, on whatever host; it is deleted when the next task begins.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Staging:
             temporary = folder / f"{len(self._staged)}{final.suffix}"
             temporary.touch()
         else:
-            # The output's folder is another file system, where a rename from here is none.
+            # The output's folder lies on another file system, so a rename from the staging folder would fail.
             handle, name = tempfile.mkstemp(prefix=f".{final.stem}.", suffix=final.suffix, dir=final.parent)
             os.close(handle)
             temporary = Path(name)
@@ -58,10 +58,18 @@ class Staging:
             temporary.chmod(file_mode())
 
     def commit(self, root: str, before: Generation, ran: list[str]) -> tuple[dict[str, list[str]], list[str]]:
-        """Rename all into place, after keeping what was there before; outputs of the steps in `ran` that are no longer made go.
+        """Keep the outputs that are there, then rename the new ones into place.
 
-        Returns the outputs by step, relative to the processing directory, and the keys of the generations kept.
+        Outputs in `before` that the steps in `ran` no longer make are deleted. Returns the outputs by step, relative to
+        the processing directory, and the keys of the generations kept. Nothing that was staged is left after an error.
         """
+        try:
+            return self._by_step, self._commit(root, before, ran)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _commit(self, root: str, before: Generation, ran: list[str]) -> list[str]:
         kept = keep(self._processing, root, before) if before.fingerprints else []
         for relative, temporary in self._staged.items():
             final = inside(self._processing, relative)
@@ -74,7 +82,7 @@ class Staging:
         for relative in stale:
             inside(self._processing, relative).unlink(missing_ok=True)
         self._close()
-        return self._by_step, kept
+        return kept
 
     def discard(self) -> None:
         """Delete what was staged."""
@@ -91,7 +99,7 @@ class Staging:
             _try_lock(handle)
             if os.path.exists(name):
                 break
-            # Another's sweep took it before it was locked.
+            # The sweep of another process deleted it before it was locked.
             os.close(handle)
         self._lock, self._folder = handle, Path(name).with_suffix("")
         self._folder.mkdir()
@@ -107,7 +115,7 @@ class Staging:
 
 
 def _try_lock(handle: int) -> bool:
-    """Whether the lock is ours now; never where the file system knows no locks: then nothing is ever swept there."""
+    """Whether the lock is ours now. A file system without locks gives none: nothing is swept there."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -116,7 +124,7 @@ def _try_lock(handle: int) -> bool:
 
 
 def _sweep(base: Path) -> None:
-    """Delete the folders whose process is gone."""
+    """Delete the folders whose process has ended."""
     for lock in base.glob("*.lock"):
         try:
             handle = os.open(lock, os.O_RDWR)

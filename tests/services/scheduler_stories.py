@@ -19,6 +19,7 @@ from tests.services.scheduler_story_world import (
     chosen,
 )
 from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import ExportKind
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     ChangeSettings,
@@ -166,7 +167,7 @@ class SchedulerStories(SchedulerWorld):
 
     @rule(
         name=st.sampled_from(NAMES),
-        selection=st.sampled_from((None, None, "auto", "auto", "include", "exclude", "none")),
+        selection=st.sampled_from((None, None, "auto", "auto", "include", "exclude")),
         priority=st.none() | st.integers(-1, 1),
         retry=st.sampled_from((None, False, True)),
     )
@@ -178,7 +179,7 @@ class SchedulerStories(SchedulerWorld):
         if retry is not None:
             self.do(FromControl(wire.RetryItem(name, retry)))
 
-    @rule(kind=st.sampled_from(("micrographs", "particles", "nothing")), names=st.none() | st.just(["a", "b"]))
+    @rule(kind=st.sampled_from(list(ExportKind)), names=st.none() | st.just(["a", "b"]))
     def export(self, kind: str, names: list[str] | None) -> None:
         self.do(FromControl(wire.StartExport(kind, {}, names)))
 

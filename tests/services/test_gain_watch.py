@@ -141,6 +141,28 @@ def processed(simulated: list[Path], processing: Path, **values: Any) -> dict[st
     return {path.name: path.read_bytes() for path in (processing / "average").glob("*.mrc")}
 
 
+def test_references_that_were_registered_as_movies_are_not_looked_at(
+    gain_and_movies: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gain, first, _ = gain_and_movies
+    pixels = read_gain(ImportSettings(gain_path=str(gain)), (192, 224))
+    assert pixels is not None
+    references = [tmp_path / name for name in ("link.mrc", "old_gain.tif", "floats.mrc")]
+    references[0].symlink_to(gain)
+    tifffile.imwrite(references[1], (1000 / pixels.multiplier[::-1]).astype(np.uint16), photometric="minisblack")
+    write_mrc(references[2], pixels.multiplier, 1.0)
+    for number, reference in enumerate(references):
+        with caplog.at_level(logging.WARNING):
+            processed([gain, reference, first], tmp_path / str(number))
+        assert caplog.messages == []
+    named = tmp_path / "camera.tif"
+    tifffile.imwrite(named, (1000 * pixels.multiplier[::-1]).astype(np.uint16), photometric="minisblack")
+    (tmp_path / "whole_numbers.tif").symlink_to(named)
+    with caplog.at_level(logging.WARNING):
+        processed([named, tmp_path / "whole_numbers.tif", first], tmp_path / "named")
+    assert caplog.messages == []
+
+
 def test_processing_with_a_gain_upside_down_logs_what_to_set_once(
     gain_and_movies: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,7 +8,7 @@ from warpcore.services.session.generations import KEPT_GENERATIONS, Generation, 
 
 
 def write(processing: Path, version: str, *, picks: bool = True) -> Generation:
-    """A movie's outputs, made with settings `version`; written as the worker does, by renaming."""
+    """A movie's outputs for settings `version`, put in place as the worker does: equal files stay as they are."""
     outputs = {"ctf": ["powerspectrum/g/a.json"], "export": ["average/g/a.mrc", "g/a.xml"]}
     if picks:
         outputs["picking"] = ["matching/g/a_picks.star"]
@@ -17,30 +17,49 @@ def write(processing: Path, version: str, *, picks: bool = True) -> Generation:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name("fresh")
         fresh.write_text("the same average" if path.endswith(".mrc") else f"{path} {version}")
-        fresh.replace(target)
+        if target.exists() and target.read_text() == fresh.read_text():
+            fresh.unlink()
+        else:
+            fresh.replace(target)
     return Generation({"ctf": version, "export": version}, {"ctf": {"defocus_um": version}}, outputs)
 
 
-def content(processing: Path, generation: Generation) -> dict[str, str]:
-    return {path: (processing / path).read_text() for path in generation.files}
+def results(processing: Path) -> dict[str, str]:
+    """Every file among the results, hidden ones too."""
+    return {
+        str(path.relative_to(processing)): path.read_text()
+        for path in processing.rglob("*")
+        if path.is_file() and path.relative_to(processing).parts[0] != ".warpcore"
+    }
 
 
 def test_going_back_and_forth_restores_each_generation_and_removes_what_it_did_not_have(tmp_path: Path) -> None:
     old = write(tmp_path, "old", picks=False)
-    before = content(tmp_path, old)
+    before = results(tmp_path)
     keep(tmp_path, "g/a", old)
     new = write(tmp_path, "new")
-    after = content(tmp_path, new)
+    after = results(tmp_path)
 
     back, keys = restore(tmp_path, "g/a", old.key, new)
     assert back == old
-    assert content(tmp_path, old) == before
-    assert not (tmp_path / "matching/g/a_picks.star").exists()
+    assert results(tmp_path) == before
     assert set(keys) == {old.key, new.key}
 
     forth, _ = restore(tmp_path, "g/a", new.key, old)
     assert forth == new
-    assert content(tmp_path, new) == after
+    assert results(tmp_path) == after
+
+
+def test_what_an_earlier_version_left_beside_a_movies_outputs_goes_when_they_are_put_back(tmp_path: Path) -> None:
+    old = write(tmp_path, "old", picks=False)
+    before = results(tmp_path)
+    keep(tmp_path, "g/a", old)
+    new = write(tmp_path, "new")
+    others = {"average/g/.b.mrc.restored": "of another movie", "average/g/.a.mrc.mine": "of the user"}
+    for name in (*others, *(str(Path(path).with_name(f".{Path(path).name}.restored")) for path in new.files)):
+        (tmp_path / name).write_text(others.get(name, "left"))
+    restore(tmp_path, "g/a", old.key, new)
+    assert results(tmp_path) == {**before, **others}
 
 
 def test_only_whole_generations_are_kept_or_restored(tmp_path: Path) -> None:
@@ -51,10 +70,10 @@ def test_only_whole_generations_are_kept_or_restored(tmp_path: Path) -> None:
     assert keep(tmp_path, "g/a", old) == [old.key]
     (tmp_path / ".warpcore/kept/g/a.kept" / old.key / "0").unlink()
     new = write(tmp_path, "new")
-    there = content(tmp_path, new)
+    there = results(tmp_path)
     assert kept(tmp_path, "g/a", old.key) is None
     assert restore(tmp_path, "g/a", old.key, new)[0] is None
-    assert content(tmp_path, new) == there
+    assert results(tmp_path) == there
 
 
 def test_kept_files_are_links_and_the_oldest_generations_go(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from warpcore.services.session.generations import Generation
 from warpcore.services.worker.staging import Staging
 
@@ -33,6 +35,15 @@ def test_what_is_discarded_leaves_nothing(tmp_path: Path) -> None:
     staging = Staging(tmp_path)
     staging.place("ctf", "m.xml").write_bytes(b"xml")
     staging.discard()
+    assert left(tmp_path) == []
+
+
+def test_a_commit_that_fails_leaves_nothing_that_was_staged(tmp_path: Path) -> None:
+    (tmp_path / "m.xml" / "in the way").mkdir(parents=True)
+    staging = Staging(tmp_path)
+    staging.place("ctf", "m.xml").write_bytes(b"xml")
+    with pytest.raises(OSError, match=r"m\.xml"):
+        staging.commit("m", NOTHING, ["ctf"])
     assert left(tmp_path) == []
 
 

@@ -52,7 +52,7 @@ def known(state: State, message: wire.GetKnownFiles) -> None:
         wire.KnownFiles(
             files=shown,
             next_after=last if last < len(state.movies) else None,
-            settings=state.settings.to_dict()["import"],
+            settings=state.settings.to_dict(),
             settings_revision=state.revision,
         )
     )

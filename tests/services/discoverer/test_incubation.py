@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warpcore.bus.messages import FoundFile
-from warpcore.services.discoverer.incubation import Examined, Incubation, Notice
+from warpcore.services.discoverer.examining import Examined
+from warpcore.services.discoverer.incubation import Incubation, Notice
 from warpcore.services.discoverer.listing import Identity, Listing
 
 OLD = (1000, 1)
