@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.schema import Message
+from warpcore.bus.schema import Message, read_message
 from warpcore.services.scheduler.core.effects import (
     ChangeSettings,
     Effect,
@@ -62,7 +62,8 @@ class World:
         return effects
 
     def ask(self, message: Message) -> Any:
-        return self.reply(self.do(FromControl(message)))
+        # As on the wire: texts become words.
+        return self.reply(self.do(FromControl(read_message(message.TYPE, message.to_body()))))
 
     def say(self, worker: str, message: Message, connection: str = "") -> list[Effect]:
         return self.do(FromWorker((connection or worker).encode(), message))

@@ -46,7 +46,6 @@ def test_particles_are_collected_by_the_tracker() -> None:
 def test_exports_that_cannot_be_are_refused() -> None:
     world = finished("a.tif")
     for kind, options in (
-        ("paintings", {}),
         ("micrographs", {"halfs": True}),
         ("micrographs", {"average": False}),
         ("micrographs", {"particles": True}),
