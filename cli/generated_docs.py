@@ -27,7 +27,10 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def replaced(text: str, name: str, block: str) -> str:
-    """The text with the block between `<!-- generated: NAME -->` and `<!-- end: NAME -->` replaced. Raises DocsError."""
+    """The text with what stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->` replaced.
+
+    Raises DocsError where the markers are missing.
+    """
     begin, end = f"<!-- generated: {name} -->\n", f"<!-- end: {name} -->"
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)

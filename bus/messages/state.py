@@ -118,7 +118,7 @@ class ProcessingStatus(Message, frozen=True):
     """How far the session is. `counts` are by movie status.
 
     `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done.
-    `warnings` are those of all living workers and of the discoverer, each once.
+    `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once.
     """
 
     is_processing: bool

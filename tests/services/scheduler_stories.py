@@ -19,7 +19,7 @@ from tests.services.scheduler_story_world import (
     chosen,
 )
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import ExportKind
+from warpcore.bus.vocabulary import ExportKind, FailureKind, Selection
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     ChangeSettings,
@@ -126,7 +126,7 @@ class SchedulerStories(SchedulerWorld):
             self.report(lease, self.owner[lease], resolution, False)
 
     @precondition(lambda self: self.assigned)
-    @rule(pick=PICK, liar=RARELY, kind=st.sampled_from(("input", "resource", "bad_gpu", "internal", "conflict")))
+    @rule(pick=PICK, liar=RARELY, kind=st.sampled_from(list(FailureKind)))
     def fail(self, pick: int, liar: bool, kind: str) -> None:
         lease, name = self.some_lease(pick, liar)
         self.do(FromWorker(self.senders.get(name, b"?"), wire.TaskFailed(name, lease, kind, "ctf", "it went wrong")))
@@ -167,11 +167,11 @@ class SchedulerStories(SchedulerWorld):
 
     @rule(
         name=st.sampled_from(NAMES),
-        selection=st.sampled_from((None, None, "auto", "auto", "include", "exclude")),
+        selection=st.sampled_from((None, None, Selection.AUTO, *Selection)),
         priority=st.none() | st.integers(-1, 1),
         retry=st.sampled_from((None, False, True)),
     )
-    def choose(self, name: str, selection: str | None, priority: int | None, retry: bool | None) -> None:
+    def choose(self, name: str, selection: Selection | None, priority: int | None, retry: bool | None) -> None:
         if selection is not None:
             self.do(FromControl(wire.SelectItem(name, selection)))
         if priority is not None:

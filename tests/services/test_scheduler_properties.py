@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.services.scheduler_stories import NAMES, PATCHES, PATHS, WORKERS, SchedulerStories
+from warpcore.bus.vocabulary import Selection
 
 TestSchedulerStories = SchedulerStories.TestCase
 TestSchedulerStories.settings = settings(
@@ -62,7 +63,7 @@ class BusySession:
     def always(self) -> list[tuple[int, Callable[[], object]]]:
         story, choice, rarely, pick = self.story, self.dice.choice, self.rarely, self.pick
         steps = ("motion", "ctf", "picking", "export")
-        waits, selections = (0.5, 11.0, 31.0, 31.0, 1900.0), (None, "auto", "auto", "include", "exclude")
+        waits, selections = (0.5, 11.0, 31.0, 31.0, 1900.0), (None, Selection.AUTO, *Selection)
         events: list[tuple[int, Callable[[], object]]] = [
             (8, lambda: story.change_settings(choice(PATCHES), "gain:1" if rarely() else "")),
             (6, lambda: story.register(self.worker(), rarely(), not rarely())),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,15 @@ import pytest
 from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError
+from warpcore.bus.vocabulary import MovieStatus
+from warpcore.services.scheduler.core.effects import SaveMovie
+from warpcore.services.scheduler.core.records import MovieRecord
+from warpcore.services.scheduler.core.rows import movie_row
+from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.recording import Recorder, RecordError
 from warpcore.services.scheduler.store.replaying import replay
+from warpcore.services.session.fingerprints import wanted_fingerprints
+from warpcore.services.session.settings import Settings
 
 
 @pytest.fixture
@@ -129,6 +137,30 @@ def test_an_error_is_recorded_and_is_the_same_again(recording: Path) -> None:
     difference = replay(write(recording, changed)).difference
     assert difference is not None
     assert difference.expected == "an error, IllegalTransition('a: …')"
+
+
+def test_a_fault_of_a_real_run_is_in_its_recording(site: Site, tmp_path: Path) -> None:
+    """A stored result that nobody can judge makes a retry fail: the state is restored, and all of it happens again."""
+    record, path = tmp_path / "fault.record", site.processing / ".warpcore" / "state.db"
+    made_with = wanted_fingerprints(Settings(), 100, 5)
+    results = {"ctf": {"defocus_um": "deep"}}
+    bad = MovieRecord(1, "a", "a.tif", 100, 5, MovieStatus.FAILED, results=results, fingerprints=made_with)
+    bad.failure = wire.Failure("poisoned", "ctf", "it has cost 2 workers", "host")
+    path.parent.mkdir()
+    with closing(Store(path, data_directory=str(site.data), processing_directory=str(site.processing))) as store:
+        store.stage([SaveMovie(movie_row(bad))])
+        store.commit()
+    with site.running(record=record) as client:
+        ask(client, files("b.tif"))
+        for _ in range(2):
+            with pytest.raises(RefusedError, match=r"item\.retry could not be handled"):
+                client.request(wire.RetryItem("a"))
+        assert ask(client, wire.GetItem("a")).movie.status == "failed"
+        assert ask(client, wire.GetSummary()).total == 2
+    assert sum("raised" in one for one in records(record)) == 2
+    assert sum("state" in one for one in records(record)) == 3
+    done = replay(record, check=True)
+    assert (done.difference, done.note) == (None, "")
 
 
 def test_what_is_no_recording_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -7,15 +7,29 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import ItemState, JobState, MovieStatus, Selection
 from warpcore.services.scheduler.core.effects import CutLog, DropTask, Publish, SaveMovie, SaveSettings, SaveTask
+from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import LeaseState
-from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
-from warpcore.services.scheduler.core.rows import movie_from_row, movie_row, task_from_row, task_row
+from warpcore.services.scheduler.core.queue import OrderedQueue
+from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
+from warpcore.services.scheduler.core.rows import (
+    export_from_row,
+    export_item_from_row,
+    export_item_row,
+    export_row,
+    movie_from_row,
+    movie_row,
+    task_from_row,
+    task_row,
+)
 from warpcore.services.scheduler.store import database as store_module
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
@@ -61,6 +75,56 @@ def test_what_was_committed_is_read_back(tmp_path: Path) -> None:
     assert again.changes(0, 10) == ([wire.Change(1, "movie.added", {"x": 1})], False)
     assert again.epoch == stored.epoch == store.epoch
     again.close()
+
+
+def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
+    failure = wire.Failure("input", "load", "truncated", "host")
+    full = MovieRecord(
+        *(
+            7,
+            "m",
+            "m.tif",
+            100,
+            5,
+            MovieStatus.FAILED,
+            Selection.EXCLUDE,
+            -3,
+            failure,
+            "f",
+            ["why"],
+            {"ctf": {"x": 1.5}},
+        ),
+        *({"ctf": "abc"}, {"ctf": ["x.mrc"]}, {"input": 1}, 2, ["w"], True, [(1, 2.5, "found")], ["ctf"]),
+        *({"k": {"ctf": "d"}}, "k", "r", 9, 1.0),
+    )
+    task = TaskRecord(
+        7, 1, "w", "i", "job-1", ["export"], {"ctf": "a"}, LeaseState.COMMITTED, 1.0, 2.0, "ctf", 0.5, "text"
+    )
+    job = ExportRecord(
+        "job-1", "particles", {"box_size": 64}, JobState.COLLECTING, "p.star", {}, OrderedQueue(), 1, 2, 3
+    )
+    item = ExportItem(ItemState.FAILED, 2, "w", ["x.mrc"], "text")
+    for record, again in (
+        (full, movie_from_row(movie_row(full))),
+        (task, task_from_row(task_row(task))),
+        (job, export_from_row(export_row(job))),
+        (item, export_item_from_row(export_item_row("job-1", 1, item))),
+    ):
+        for one in fields(record):
+            if one.metadata.get("stored", True):
+                assert getattr(record, one.name) != _default(one), f"{one.name} is told apart"
+                assert getattr(again, one.name) == getattr(record, one.name), one.name
+
+
+def test_a_view_of_a_movie_or_worker_takes_its_fields_from_the_record() -> None:
+    known = {one.name for one in fields(MovieRecord)}
+    assert set(wire.Movie.__struct_fields__) - known == {"worker"}
+    known = {one.name for one in fields(WorkerRecord)} | set(wire.RegisterWorker.__struct_fields__)
+    assert set(wire.Worker.__struct_fields__) - known == {"id", "movies", "silent_s"}
+
+
+def _default(one: Field[Any]) -> Any:
+    return one.default_factory() if one.default_factory is not MISSING else one.default
 
 
 def test_two_leases_of_one_movie_cannot_be_stored(tmp_path: Path) -> None:

@@ -87,7 +87,6 @@ def test_everything_is_as_the_earlier_version_said(old: Old) -> None:
 
 
 def test_no_movie_runs_again(old: Old) -> None:
-    pytest.importorskip("warpcore.services.session.fingerprints_v1", reason="fingerprints of format 1 must be known")
     state = old.state()
     assert {movie.name: str(movie.status) for movie in state.movies.values()} == {
         told["name"]: told["status"] for told in old.expected["movies"]

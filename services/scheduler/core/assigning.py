@@ -1,4 +1,4 @@
-"""Who gets which movie next."""
+"""Assigns movies to workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from warpcore.services.session.fingerprints import FingerprintPlan
 
 
 def dispatch(state: State) -> None:
-    """Assign all that can be assigned now, one to each worker before a second to any."""
+    """Assign all movies that can be assigned now; each worker gets one before any gets two."""
     if state.paused:
         return
     running = [job for job in state.exports.values() if job.state == JobState.RUNNING and len(job.pending)]

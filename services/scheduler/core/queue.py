@@ -1,4 +1,4 @@
-"""Waiting lines: who is next in order, and who waits for a time to pass. All O(log n)."""
+"""Queues: ids in order, and ids that wait for a time. All operations are O(log n)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 Key = tuple[int, ...]
 
 LONGEST_LOOK = 256
-"""How many entries a choice passes over at most; those passed over are for other workers, who take them."""
+"""A choice passes over at most so many entries; other workers take those."""
 
 
 class Verdict(enum.Enum):
-    """What a chooser thinks of the next in line."""
+    """What `choose` should do with the next id."""
 
     TAKE = enum.auto()
     SKIP = enum.auto()

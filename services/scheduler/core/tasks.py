@@ -30,7 +30,7 @@ def held(state: State, worker: str, lease: int) -> TaskRecord | None:
 
 
 def progress(state: State, task: TaskRecord, message: wire.TaskProgress) -> None:
-    """Note how far a task is. Its first progress makes it begun."""
+    """Store the progress of a task; with the first, the lease is begun."""
     task.active_at = state.now
     task.step = message.step[:100]
     task.fraction = min(1.0, max(0.0, message.fraction)) if math.isfinite(message.fraction) else 0.0
@@ -40,7 +40,7 @@ def progress(state: State, task: TaskRecord, message: wire.TaskProgress) -> None
 
 
 def begin(state: State, task: TaskRecord) -> None:
-    """Its worker is at it, for whatever sign of it came first; a movie that is processed is `processing` now."""
+    """The worker has begun: the lease is begun, and a movie that runs its own steps is `processing`."""
     if not task.begun:
         state.advance(task, LeaseState.BEGUN, f"progress from {task.worker}")
         if task.processes:
@@ -66,7 +66,8 @@ def event(
 
 def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
     """Take in what a task has done. An impossible report counts as an internal failure of the worker."""
-    fault = _report_fault(state, task, message)
+    results = finite(message.results)
+    fault = _report_fault(state, task, message, results)
     if fault:
         fail(state, task, FailureKind.INTERNAL, "write", f"the worker's report cannot be right: {fault}")
         return
@@ -87,8 +88,8 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
         # It was made with what was wanted at its assignment. If more is wanted by now, only that runs again.
         movie.fingerprints = {**movie.fingerprints, step: task.wanted[step]}
         movie.outputs = {**movie.outputs, step: message.outputs.get(step, [])}
-    reported = {step: summary for step, summary in message.results.items() if step in (INPUT, *task.run)}
-    movie.results = {**movie.results, **finite(reported)}
+    reported = {step: summary for step, summary in results.items() if step in (INPUT, *task.run)}
+    movie.results = {**movie.results, **reported}
     movie.forget_failures()
     state.rate.count(state.now)
     reconsider(state, movie, f"done by {task.worker}")
@@ -263,7 +264,8 @@ def finite(value: Any) -> Any:
     return value
 
 
-def _report_fault(state: State, task: TaskRecord, message: wire.TaskFinished) -> str:
+def _report_fault(state: State, task: TaskRecord, message: wire.TaskFinished, results: dict[str, Any]) -> str:
+    """Why a report cannot be right, "" where nothing speaks against it; `results` are those reported, without NaN."""
     missing = [step for step in task.run if step not in message.ran]
     if missing:
         return f"{', '.join(missing)} was to run and did not"
@@ -279,7 +281,7 @@ def _report_fault(state: State, task: TaskRecord, message: wire.TaskFinished) ->
     if views.packed_size(message.outputs) > LARGEST_OUTPUTS_BYTES:
         return f"outputs of {views.packed_size(message.outputs)} bytes"
     try:
-        filter_reasons(finite(message.results), state.settings.filter)
+        filter_reasons(results, state.settings.filter)
         for files in message.outputs.values():
             for file in files:
                 inside(Path("/"), file)

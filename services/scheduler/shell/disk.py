@@ -1,4 +1,4 @@
-"""Outputs on disk, looked at and put back beside the running service."""
+"""Outputs on disk: threads check them and put kept ones back, beside the running service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Recorded = tuple[int, dict[str, tuple[str, list[str]]]]
 
 
 def recorded_outputs(state: State) -> list[Recorded]:
-    """Of each finished movie: its id and by step the fingerprint and the files, of steps that are switched on."""
+    """Each finished movie's id, with fingerprint and files of each step that is switched on."""
     return [
         (
             movie.id,
@@ -37,7 +37,7 @@ def recorded_outputs(state: State) -> list[Recorded]:
 
 
 def missing_outputs(recorded: Recorded, processing_directory: Path) -> OutputsMissing | None:
-    """What of one movie's outputs is gone, None where all is there."""
+    """The steps of one movie whose files are gone, None where all files exist."""
     movie, steps = recorded
     gone = {
         step: made_with
@@ -48,7 +48,7 @@ def missing_outputs(recorded: Recorded, processing_directory: Path) -> OutputsMi
 
 
 class Restorer:
-    """Puts kept outputs back in a thread, one movie after another; what it was given is done before it ends."""
+    """Puts kept outputs back in a thread, one movie after another."""
 
     def __init__(self, processing_directory: Path) -> None:
         self._asked: queue.SimpleQueue[RestoreOutputs | None] = queue.SimpleQueue()
@@ -62,11 +62,11 @@ class Restorer:
         self._asked.put(task)
 
     def done(self, most: int = 100) -> Iterator[OutputsRestored]:
-        """What has ended since the last call."""
+        """The movies that have ended since the last call."""
         return _taken(self._done, most)
 
     def close(self) -> None:
-        """End the thread; what was not begun is begun again by the next run."""
+        """End the thread after its present movie; the next run does the rest."""
         while True:
             try:
                 self._asked.get_nowait()
@@ -94,7 +94,7 @@ def _taken(source: queue.SimpleQueue[T], most: int) -> Iterator[T]:
 
 
 class OutputCheck:
-    """Goes through the outputs once, in a thread: a slow disk holds up nobody."""
+    """Checks all outputs once, in a thread, so that a slow disk delays nothing."""
 
     def __init__(self, recorded: list[Recorded], processing_directory: Path) -> None:
         self._found: queue.SimpleQueue[OutputsMissing] = queue.SimpleQueue()
@@ -105,7 +105,7 @@ class OutputCheck:
         self._thread.start()
 
     def found(self, most: int = 100) -> Iterator[OutputsMissing]:
-        """What was found missing since the last call, `most` movies at once."""
+        """Movies with missing files found since the last call, at most `most`."""
         return _taken(self._found, most)
 
     def close(self) -> None:

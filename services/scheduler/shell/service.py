@@ -91,7 +91,7 @@ def run_scheduler(
 
 @dataclass(slots=True)
 class _Asked:
-    """A request, where it came from, and (once decided) its answer, or what makes it when all is stored."""
+    """A request and where it came from. `answer` is a message, or a function that makes one after the commit."""
 
     router: Router
     identity: bytes
@@ -162,7 +162,7 @@ class Service:
         self._hub.forward()
 
     def _keep_time(self) -> None:
-        """Called after all that had arrived was taken in: after a long round no worker seems silent."""
+        """Let time pass, after all messages were taken in: so no worker seems silent after a long round."""
         now = time.monotonic()
         if now >= self._tick_at:
             self._tick_at = now + TICK_S
@@ -194,7 +194,7 @@ class Service:
             self._ask(asked, message)
 
     def _ask(self, asked: _Asked, message: Message) -> None:
-        """Requests that need more than the machine are prepared or answered by the shell."""
+        """Give a request to the machine, or to the shell where it needs files, the store or the sockets."""
         handler = HANDLERS.get(type(message))
         if handler is not None and handler.place is Place.STORED:
             self._answer(asked, lambda: handler.run(self._shell(), message))
@@ -233,7 +233,7 @@ class Service:
                 self._round.out.append(effect)
 
     def _recover(self) -> None:
-        """Go back to what is stored: what was decided before in this round stands, workers register anew."""
+        """Go back to what is stored. Earlier decisions of this round stay; workers register again."""
         self._flush()
         self._restore()
 
@@ -251,7 +251,7 @@ class Service:
     # --- out -----------------------------------------------------------------------------------------------------
 
     def _flush(self) -> None:
-        """Store the round, then send what it decided. What cannot be stored was not decided."""
+        """Store the round, then send its answers and events. If it cannot be stored, nothing of it happened."""
         done, self._round = self._round, _Round()
         try:
             self._session.store.commit(time.time())

@@ -60,7 +60,7 @@ class Stored:
 
 @dataclass(slots=True)
 class _Pending:
-    """Rows to write, the last of each; None is a row to remove."""
+    """Rows to write, the newest of each; None stands for a row to delete."""
 
     meta: dict[str, Any] = field(default_factory=dict)
     movies: dict[int, MovieRow] = field(default_factory=dict)

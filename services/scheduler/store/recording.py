@@ -1,7 +1,7 @@
 """A recording of a run: the state that it began with, every stimulus with its times, and digests of the effects.
 
-The file is a stream of msgpack maps, each with one key: `head`, `state`, `rows`, `stimulus`, `effects` or `raised`. Each
-is flushed at once, so a crash costs no more than the last one. A replay (`replaying.py`) needs this file alone.
+The file is a stream of msgpack maps, each with one key: `head`, `state`, `rows`, `stimulus`, `effects` or `raised`.
+Each is flushed at once, so a crash costs no more than the last one. A replay (`replaying.py`) needs this file alone.
 """
 
 from __future__ import annotations
