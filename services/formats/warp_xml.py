@@ -1,8 +1,8 @@
 """Warp's per-movie XML: all that Warp, M and warpylib read of a movie.
 
-Conventions as read from those programs' sources: a movement grid holds minus the specimen's displacement (a point p of the
-reference is found at p - grid in the frame), in Å; nodes lie at (x/(W-1), y/(H-1), frame/(F-1)) of the image with margins 0;
-`DefocusDelta` is U - V (whole, halved inside their formula), in µm; phase shift in units of π.
+Conventions of those programs: a movement grid holds minus the specimen's displacement in Å (a point p of the reference
+is found at p - grid in the frame); with margins 0 its nodes lie at (x/(W-1), y/(H-1), frame/(F-1)) of the image.
+`DefocusDelta` is U - V in µm, which their formula halves. The phase shift is in units of π.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class WarpCtf:
 
 @dataclass(frozen=True)
 class MovieXml:
-    """Everything in a movie's XML. What is None was not done and is left out, so that no default looks measured.
+    """Everything in a movie's XML. None means not measured and is left out, so that no default looks measured.
 
-    Without `ctf` none of the CTF grids are written, without `options_movement` the movement grids are one node of 0.
+    Without `ctf` no CTF grids are written; without `options_movement` each movement grid is a single node of 0.
     `options_*` are the `Param` elements by name, from `warp_options`.
     """
 
@@ -100,7 +100,7 @@ LATER_GRIDS = (
     "GridLocationBfacs",
     "GridLocationWeights",
 )
-"""Names in `MovieXml.grids`; one that is not given is a single node of its neutral value, as Warp writes it."""
+"""Names in `MovieXml.grids`. A grid that is not given is written as one node of its neutral value, as Warp does."""
 
 _ONES = ("GridDoseWeights", "GridLocationWeights")
 _CTF_FIELDS = {
@@ -169,10 +169,11 @@ def read_movie_xml(path: Path) -> MovieXml:
 
 
 def set_selection(path: Path, unselect_filter: bool | None, unselect_manual: bool | None) -> bool:
-    """Set both flags in an XML that is in place, everything else kept; returns whether the file changed.
+    """Set both flags in a movie's XML and leave the rest as it is; returns whether the file changed.
 
-    `unselect_filter` None counts as False (Warp knows no null there). Where another process replaces the file meanwhile
-    its version stays and False is returned. Raises InputError for a file that is no movie's XML, OSError where there is none.
+    `unselect_filter` None counts as False, since Warp knows no null there. Where another process replaces the file at
+    the same time, its version stays and False is returned. Raises InputError where the file is not a movie's XML,
+    OSError where there is none.
     """
     with path.open("rb") as file:
         old = file.read()
@@ -200,13 +201,13 @@ def set_selection(path: Path, unselect_filter: bool | None, unselect_manual: boo
 
 
 def number(value: float) -> str:
-    """A number that C#'s decimal.Parse takes: no exponent, no trailing zeros, no minus zero."""
+    """A number as C#'s decimal.Parse reads it: no exponent, no trailing zeros, no minus zero."""
     text = f"{value:.9f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
 class _ReplacedError(Exception):
-    """Someone else has put a newer file in place."""
+    """Another process has put a newer file in place."""
 
 
 def _identity(path: Path) -> tuple[int, int, int]:
