@@ -13,10 +13,11 @@ FLOAT16_MAX = 65504.0
 
 
 def write_mrc(path: Path, array: Any, pixel_size_angstrom: float, float16: bool = False) -> None:
-    """Write an image [H, W] or a stack [F, H, W] as MRC2014, mode 2, or mode 12 for `float16` (values beyond its range are cut to it).
+    """Write an image [H, W] or a stack [F, H, W] as MRC2014: mode 2, or mode 12 for `float16`.
 
-    `array` is anything that numpy can take slice by slice, so a stack on a device needs no second copy here. The bytes
-    depend on nothing else (no time stamp). Raises ValueError for other ranks and for NaN or infinite pixels.
+    Values outside the range of float16 are cut to it. `array` is taken slice by slice, so that a stack on a device
+    needs no second copy in memory. Equal pixels give equal bytes (there is no time stamp). Raises ValueError for other
+    ranks and for NaN or infinite pixels.
     """
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise ValueError(f"an MRC holds an image or a stack, not an array of shape {array.shape}")
@@ -43,14 +44,14 @@ def write_mrc(path: Path, array: Any, pixel_size_angstrom: float, float16: bool 
 
 
 def _row_blocks(pixels: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
-    """Rows in blocks, so that float64 copies stay small beside a frame."""
+    """A few rows at a time, so that copies of them as float64 are small beside the frame."""
     return (pixels[start : start + 256] for start in range(0, pixels.shape[0], 256))
 
 
 def _header(
     width: int, height: int, count: int, mode: int, pixel: float, statistics: tuple[float, float, float, float]
 ) -> bytes:
-    """1024 bytes, little-endian; an image stack has space group 0 and one section a cell (MRC2014, note on stacks)."""
+    """The header, little-endian. An image stack has space group 0 and one section a cell (MRC2014, note on stacks)."""
     low, high, mean, rms = statistics
     raw = bytearray(1024)
     struct.pack_into("<4i", raw, 0, width, height, count, mode)

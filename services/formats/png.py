@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 
 def write_png(path: Path, image: npt.NDArray[np.uint8]) -> None:
-    """Write a grey [H, W] or colour [H, W, 3] picture of uint8, row 0 at the top. Raises ValueError for anything else."""
+    """Write a grey [H, W] or colour [H, W, 3] picture of uint8, row 0 at the top. Raises ValueError for others."""
     if (
         image.dtype != np.uint8
         or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3))

@@ -34,7 +34,7 @@ PARTICLE_COLUMNS = (
     "rlnCtfScalefactor",
     "rlnPhaseShift",
 )
-"""The optics group stands first, so that a session's particles.star can number groups anew without parsing whole rows."""
+"""The optics group is the first column, so that a session's particles.star can renumber it without parsing rows."""
 
 MOTION_GENERAL_NAMES = (
     "rlnImageSizeX",
@@ -78,7 +78,7 @@ class OpticsGroup:
 
 @dataclass(frozen=True)
 class ParticleCtf:
-    """CTF at the particles' own places: defocus [N] or one value in Å, angles in degrees, Å; None for what was not found."""
+    """CTF where the particles are: each value [N], or one for all; None for what was not found."""
 
     defocus_u_angstrom: npt.ArrayLike
     defocus_v_angstrom: npt.ArrayLike
@@ -89,9 +89,9 @@ class ParticleCtf:
 
 
 def optics_block(groups: Sequence[OpticsGroup]) -> str:
-    """`data_optics`; the MTF column is there where any group names one, the image columns where all groups are of particles.
+    """`data_optics`; empty without groups, since readers take an empty loop only at the end of a file.
 
-    Without groups it is empty, since readers take an empty loop at the end of a file only.
+    The MTF column is there where any group names an MTF, the image columns where all groups are of particles.
     """
     if not groups:
         return ""
@@ -121,7 +121,10 @@ def optics_block(groups: Sequence[OpticsGroup]) -> str:
 
 
 def write_coordinates(path: Path, x_px: npt.ArrayLike, y_px: npt.ArrayLike, scores: npt.ArrayLike) -> None:
-    """Picked positions [N] in px of the average (centre of pixel 0 at 0) and their scores; without picks a valid, empty loop."""
+    """Write picked positions [N] in px of the average (the centre of pixel 0 is 0) and their scores.
+
+    Without picks the file is a valid, empty loop.
+    """
     columns = (_column(x_px), _column(y_px), _column(scores))
     rows = (star_row((x, y, 0, score)) for x, y, score in zip(*columns, strict=True))
     path.write_text(loop_block("", COORDINATE_COLUMNS, rows), encoding="utf-8")
@@ -137,10 +140,10 @@ def write_motion_star(
 ) -> None:
     """One movie's motion as RELION's Bayesian polishing reads it.
 
-    `general` maps names of MOTION_GENERAL_NAMES to values (absent ones are left out; the model version is set here).
-    `global_shifts_px` [F, 2] are x, y in unbinned px, minus the specimen's displacement, 0 in the first frame, whose number
-    (1-based, in the file) is `first_frame`. `local_coefficients` [36]: 18 for x, 18 for y (FORMATS, Conventions), None
-    without a local model. `hot_pixels` [N, 2] are x, y. Raises ValueError for other names and shapes.
+    `general` maps names of MOTION_GENERAL_NAMES to values; absent ones are left out, the model version is set here.
+    `global_shifts_px` [F, 2] are x, y in unbinned px, minus the specimen's displacement, 0 in the first frame, whose
+    number in the file (from 1) is `first_frame`. `local_coefficients` [36]: 18 for x, then 18 for y; None without a
+    local model. `hot_pixels` [N, 2] are x, y. Raises ValueError for other names and shapes.
     """
     unknown = set(general) - set(MOTION_GENERAL_NAMES)
     if unknown:
@@ -181,7 +184,10 @@ def write_particles(
     scores: npt.ArrayLike,
     ctf: ParticleCtf,
 ) -> None:
-    """One movie's particles as a whole particles.star: `stack` (relative to the processing directory) holds them in this order."""
+    """Write one movie's particles as a whole particles.star.
+
+    `stack`, relative to the processing directory, holds them in this order.
+    """
     x, y, score = _column(x_px), _column(y_px), _column(scores)
     fits = [
         np.broadcast_to(np.asarray(value, np.float64), (len(x),)).tolist()
@@ -206,7 +212,7 @@ def movie_row(movie: str, group: int) -> str:
 
 
 def measured_row(table: str, leading: Sequence[Value], results: Mapping[str, Any]) -> str | None:
-    """A row of a table of micrographs: `leading` values, then the measured ones; None where one lacks that no row can lack."""
+    """A row of a table of micrographs: `leading` values, then measured ones; None where a necessary one is missing."""
     measured = [column.star.value(column.value(results)) for column in measured_columns(table) if column.star]
     return None if None in measured else star_row((*leading, *(value for value in measured if value is not None)))
 
@@ -259,7 +265,7 @@ def _column(values: npt.ArrayLike) -> list[float]:
 
 
 def _resolution(angstrom: float | None) -> float:
-    """No resolution reached is infinite, so that selecting by a limit leaves it out and it never looks measured."""
+    """Infinite where no resolution was reached: it never looks measured, and a limit leaves it out."""
     return float("inf") if angstrom is None else float(angstrom)
 
 

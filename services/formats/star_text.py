@@ -1,7 +1,7 @@
 """STAR text: blocks of pairs and loops, laid out as RELION does.
 
-Written here, read elsewhere with `starfile`: its writer stamps the time into each file, so equal results would not be equal
-bytes, and it has no rows to keep, so that each change would format 10 000 movies anew.
+The package `starfile` is not used for writing: it puts the time into each file, so that equal results would not give
+equal bytes; and it cannot take rows that were formatted before, so that each change would format 10 000 movies again.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Loop:
 
 
 def star_row(values: Iterable[Value]) -> str:
-    """One row of a loop: integers as they are, floats with six decimals, texts quoted where a reader would split them."""
+    """One row of a loop: floats have six decimals; texts that a reader would split are quoted."""
     return " ".join(_formatted(value) for value in values)
 
 
 def loop_block(name: str, columns: Sequence[str], rows: Iterable[str]) -> str:
-    """A `data_<name>` block that is a loop; `rows` come from `star_row`. Without rows it is still a valid, empty loop."""
+    """A `data_<name>` block that is a loop of `rows` from `star_row`; without rows it is a valid, empty loop."""
     header = [f"_{column} #{number}" for number, column in enumerate(columns, 1)]
     return "\n".join(["", "# version 30001", "", f"data_{name}", "", "loop_", *header, *rows, "", ""])
 

@@ -10,7 +10,7 @@ from warpcore.services.session.settings import ImportSettings, Settings
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What a movie brought along: raw size in px, frames, Å per raw px, e⁻/Å² a frame, raw frames summed in each (EER)."""
+    """How a movie was recorded: raw size in px, frames, Å per raw px, e⁻/Å² a frame, raw frames in each frame (EER)."""
 
     width_px: int
     height_px: int
@@ -44,7 +44,7 @@ def ctf_options(settings: Settings, movie: Acquisition) -> dict[str, str]:
 
 
 def movement_options(settings: Settings, movie: Acquisition) -> dict[str, str]:
-    """`OptionsMovement`, in the same way."""
+    """`OptionsMovement`, with values as in `ctf_options`."""
     motion = settings.motion
     return {
         **_shared(settings.import_, movie),
@@ -57,7 +57,7 @@ def movement_options(settings: Settings, movie: Acquisition) -> dict[str, str]:
 
 
 def export_options(settings: Settings, movie: Acquisition) -> dict[str, str]:
-    """`OptionsMovieExport`, in the same way."""
+    """`OptionsMovieExport`, with values as in `ctf_options`."""
     export = settings.export
     return {
         **_shared(settings.import_, movie),

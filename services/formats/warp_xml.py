@@ -1,8 +1,8 @@
 """Warp's per-movie XML: all that Warp, M and warpylib read of a movie.
 
-Conventions as read from those programs' sources: a movement grid holds minus the specimen's displacement (a point p of the
-reference is found at p - grid in the frame), in Å; nodes lie at (x/(W-1), y/(H-1), frame/(F-1)) of the image with margins 0;
-`DefocusDelta` is U - V (whole, halved inside their formula), in µm; phase shift in units of π.
+Conventions of those programs: a movement grid holds minus the specimen's displacement in Å (a point p of the reference
+is found at p - grid in the frame); with margins 0 its nodes lie at (x/(W-1), y/(H-1), frame/(F-1)) of the image.
+`DefocusDelta` is U - V in µm, which their formula halves. The phase shift is in units of π.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class WarpCtf:
 
 @dataclass(frozen=True)
 class MovieXml:
-    """Everything in a movie's XML. What is None was not done and is left out, so that no default looks measured.
+    """Everything in a movie's XML. None means not measured and is left out, so that no default looks measured.
 
-    Without `ctf` none of the CTF grids are written, without `options_movement` the movement grids are one node of 0.
+    Without `ctf` no CTF grids are written; without `options_movement` each movement grid is a single node of 0.
     `options_*` are the `Param` elements by name, from `warp_options`.
     """
 
@@ -100,7 +100,7 @@ LATER_GRIDS = (
     "GridLocationBfacs",
     "GridLocationWeights",
 )
-"""Names in `MovieXml.grids`; one that is not given is a single node of its neutral value, as Warp writes it."""
+"""Names in `MovieXml.grids`. A grid that is not given is written as one node of its neutral value, as Warp does."""
 
 _ONES = ("GridDoseWeights", "GridLocationWeights")
 _CTF_FIELDS = {
@@ -157,22 +157,12 @@ def write_movie_xml(path: Path, movie: MovieXml) -> None:
     path.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
 
 
-def read_movie_xml(path: Path) -> MovieXml:
-    """Read back what `write_movie_xml` wrote. Raises InputError with the path where it is not a movie's XML."""
-    try:
-        root = ET.fromstring(path.read_bytes())
-        if root.tag != "Movie":
-            raise ValueError(f"its root is <{root.tag}>, not <Movie>")
-        return _movie(root)
-    except (ET.ParseError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: not a movie's XML ({error})") from None
-
-
 def set_selection(path: Path, unselect_filter: bool | None, unselect_manual: bool | None) -> bool:
-    """Set both flags in an XML that is in place, everything else kept; returns whether the file changed.
+    """Set both flags in a movie's XML and leave the rest as it is; returns whether the file changed.
 
-    `unselect_filter` None counts as False (Warp knows no null there). Where another process replaces the file meanwhile
-    its version stays and False is returned. Raises InputError for a file that is no movie's XML, OSError where there is none.
+    `unselect_filter` None counts as False, since Warp knows no null there. Where another process replaces the file at
+    the same time, its version stays and False is returned. Raises InputError where the file is not a movie's XML,
+    OSError where there is none.
     """
     with path.open("rb") as file:
         old = file.read()
@@ -200,13 +190,13 @@ def set_selection(path: Path, unselect_filter: bool | None, unselect_manual: boo
 
 
 def number(value: float) -> str:
-    """A number that C#'s decimal.Parse takes: no exponent, no trailing zeros, no minus zero."""
+    """A number as C#'s decimal.Parse reads it: no exponent, no trailing zeros, no minus zero."""
     text = f"{value:.9f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
 class _ReplacedError(Exception):
-    """Someone else has put a newer file in place."""
+    """Another process has put a newer file in place."""
 
 
 def _identity(path: Path) -> tuple[int, int, int]:
@@ -252,60 +242,3 @@ def _add_grid(root: ET.Element, name: str, grid: Grid) -> None:
     element = ET.SubElement(root, name, {**sizes, **margins})
     for (z, y, x), value in np.ndenumerate(grid.values):
         ET.SubElement(element, "Node", {"X": str(x), "Y": str(y), "Z": str(z), "Value": number(value)})
-
-
-def _movie(root: ET.Element) -> MovieXml:
-    ctf = _params(root, "CTF")
-    grids = {
-        element.tag: _grid(element) for element in root if element.tag in (*CTF_GRIDS, *MOVEMENT_GRIDS, *LATER_GRIDS)
-    }
-    magnification = [float(value) for value in root.attrib["MagnificationCorrection"].split(",")]
-    options_ctf, options_movement = _params(root, "OptionsCTF"), _params(root, "OptionsMovement")
-    return MovieXml(
-        data_directory=root.attrib["DataDirectory"],
-        unselect_filter=root.attrib["UnselectFilter"] == "True",
-        unselect_manual={"True": True, "False": False}.get(root.attrib["UnselectManual"]),
-        ctf_resolution_estimate_angstrom=float(root.attrib["CTFResolutionEstimate"]) or None,
-        mean_frame_movement_angstrom=float(root.attrib["MeanFrameMovement"]) if options_movement is not None else None,
-        mask_percentage=float(root.attrib["MaskPercentage"]),
-        bfactor=float(root.attrib["Bfactor"]),
-        weight=float(root.attrib["Weight"]),
-        magnification_correction=(magnification[0], magnification[1], magnification[2], magnification[3]),
-        options_ctf=options_ctf,
-        options_movement=options_movement,
-        options_movie_export=_params(root, "OptionsMovieExport"),
-        ps1d=_curve(root, "PS1D"),
-        simulated_background=_curve(root, "SimulatedBackground"),
-        simulated_scale=_curve(root, "SimulatedScale"),
-        ctf=None if ctf is None else WarpCtf(**{key: float(ctf[name]) for name, key in _CTF_FIELDS.items()}),
-        grids=grids,
-        pyramid_shift_x=tuple(_grid(element) for element in root.iterfind("PyramidShiftX")),
-        pyramid_shift_y=tuple(_grid(element) for element in root.iterfind("PyramidShiftY")),
-        picking_thresholds={
-            element.attrib["Suffix"]: float(element.attrib["Value"])
-            for element in root.iterfind("PickingThresholds/Threshold")
-        },
-    )
-
-
-def _params(root: ET.Element, name: str) -> dict[str, str] | None:
-    element = root.find(name)
-    return None if element is None else {one.attrib["Name"]: one.attrib["Value"] for one in element.iterfind("Param")}
-
-
-def _curve(root: ET.Element, name: str) -> Curve | None:
-    text = root.findtext(name)
-    if text is None:
-        return None
-    points = [point.split("|") for point in text.split(";") if point]
-    return np.array(points, np.float64).reshape(-1, 2)
-
-
-def _grid(element: ET.Element) -> Grid:
-    depth, height, width = (int(element.attrib[name]) for name in ("Depth", "Height", "Width"))
-    values = np.zeros((depth, height, width))
-    for node in element.iterfind("Node"):
-        place = tuple(int(node.attrib[axis]) for axis in "ZYX")
-        values[place] = float(node.attrib["Value"])
-    margins = tuple(float(element.attrib.get(f"Margin{axis}", "0")) for axis in "XYZ")
-    return Grid(values, (margins[0], margins[1], margins[2]))

@@ -25,9 +25,9 @@ Mask = npt.NDArray[np.bool_]
 def read_defects(settings: ImportSettings, shape: tuple[int, int]) -> Mask | None:
     """The mask [H, W] (true: defect) of `import.defects_path` for movies of `shape`; None where none is set.
 
-    A map (MRC or TIFF, non-zero is a defect) is turned like the gain, by the same three settings. Text is rows of
-    `x y width height`, pixels of the movie as read, row 0 first (MotionCor, RELION), or SerialEM's defect list. Kept in
-    memory until file or settings change. Raises InputError naming file and line, or both sizes.
+    The file is a map (MRC, TIFF or DM; non-zero is a defect), which is turned like the gain; rows of `x y width height`
+    in pixels of the movie as read, row 0 first (MotionCor, RELION); or SerialEM's defect list. The mask is kept in
+    memory until file or settings change. Raises InputError, which names file and line, or both sizes.
     """
     if settings.defects_path is None:
         return None
@@ -63,9 +63,8 @@ def parse_defects(path: Path, text: str, shape: tuple[int, int]) -> Mask:
     for number, words in rows:
         x, y, width, height = _integers(path, number, words, 4)
         if width < 1 or height < 1 or not (0 <= x < shape[1] and 0 <= y < shape[0]):
-            raise InputError(
-                f"{path}, line {number}: box {x} {y} {width} {height} lies outside the movie of {shape[1]} × {shape[0]} px"
-            )
+            box, movie = f"{x} {y} {width} {height}", f"{shape[1]} × {shape[0]} px"
+            raise InputError(f"{path}, line {number}: box {box} lies outside the movie of {movie}")
         mask[y : y + height, x : x + width] = True
     return mask
 
@@ -128,6 +127,5 @@ def _text(path: Path) -> str:
 
 
 def _misfit(path: Path, size: tuple[int, int], shape: tuple[int, int]) -> InputError:
-    return InputError(
-        f"import.defects_path = {path}: the defects are for {size[0]} × {size[1]} px, the movie is {shape[1]} × {shape[0]} px"
-    )
+    sizes = f"the defects are for {size[0]} × {size[1]} px, the movie is {shape[1]} × {shape[0]} px"
+    return InputError(f"import.defects_path = {path}: {sizes}")

@@ -28,7 +28,7 @@ SUPER_RESOLUTION = {1: 0, 2: 1, 4: 2}
 
 @dataclass(frozen=True)
 class Fractionation:
-    """How raw frames become frames: `groups` of `size` raw frames each; `unused` at the end are too few for a group."""
+    """How raw frames become frames: `groups` of `size` raw frames; the last `unused` are too few for a group."""
 
     groups: int
     size: int
@@ -37,7 +37,7 @@ class Fractionation:
 
 @dataclass(frozen=True)
 class _RawFrames:
-    """Where the events of each raw frame lie, and how they are coded."""
+    """Where in the file the events of each raw frame lie, and how they are coded."""
 
     segments: list[list[tuple[int, int]]]
     height: int
@@ -49,10 +49,10 @@ class _RawFrames:
 
 
 def fractionation(raw_frames: int, settings: ImportSettings) -> Fractionation:
-    """Group raw frames as the settings say: by dose per group, else frames per group, else number of groups, else none.
+    """Group raw frames by the first setting that is given: dose per group, frames per group, number of groups.
 
-    For `eer_dose_per_group` (e⁻/Å²), `dose_per_frame` is the dose of one raw frame; in the other cases it is that of a group.
-    Groups are equal, so that each carries the same dose; what remains at the end is left out, as in RELION.
+    With `eer_dose_per_group` (e⁻/Å²), `dose_per_frame` is the dose of one raw frame; else it is the dose of a group.
+    Groups are equal, so that each has the same dose. Raw frames that remain at the end are left out, as in RELION.
     """
     if settings.eer_dose_per_group is not None:
         if settings.dose_per_frame <= 0:
@@ -76,7 +76,7 @@ def fractionation(raw_frames: int, settings: ImportSettings) -> Fractionation:
 
 
 def read_eer_movie(path: Path, settings: ImportSettings, threads: int) -> RawMovie:
-    """Render an EER movie, rows as they are in the file. Raises InputError for what is no whole EER."""
+    """Render an EER movie, rows as they are in the file. Raises InputError where the file is not a whole EER."""
     raw = _raw_frames(path)
     plan = fractionation(len(raw.segments), settings)
     kept = kept_frames(path, plan.groups, settings)
@@ -155,7 +155,7 @@ def _raw_frames(path: Path) -> _RawFrames:
 
 
 def _code_bits(page: Any) -> tuple[int, int, int]:
-    """Bits of the run length and of the sub-pixel position in x and y: fixed by the compression, or in tags 65007 to 65009."""
+    """Bits of the run length and of the sub-pixel position in x and y, from the compression or tags 65007 to 65009."""
     if page.compression == 65002:
         tags = page.tags
         return int(tags.valueof(65007, 7)), int(tags.valueof(65008, 2)), int(tags.valueof(65009, 2))
@@ -163,7 +163,7 @@ def _code_bits(page: Any) -> tuple[int, int, int]:
 
 
 def _header_pixel_size_angstrom(page: Any) -> float | None:
-    """From the acquisition metadata (metres), where it is there."""
+    """The pixel size in the acquisition metadata (there in metres); None where it is missing."""
     metadata = page.eer_tags or {}
     metres = metadata.get("sensorPixelSize.width")
     return float(metres) * 1e10 if isinstance(metres, (int, float)) and metres > 0 else None
@@ -173,9 +173,7 @@ def _add_events(descriptor: int, path: Path, raw: _RawFrames, number: int, super
     with damage_named(path, f"raw frame {number} is "):
         pieces = raw.segments[number]
         size = sum(count for _, count in pieces)
-        data = bytearray(
-            size + size % 2
-        )  # the decoder takes whole 16-bit words; bits behind the last code are not read
+        data = bytearray(size + size % 2)  # the decoder takes whole 16-bit words; it ignores bits after the last code
         view, start = memoryview(data), 0
         for offset, count in pieces:
             read_at(descriptor, view[start : start + count], offset, path)

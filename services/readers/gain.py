@@ -17,7 +17,10 @@ from warpcore.services.session.settings import ImportSettings
 
 @dataclass(frozen=True)
 class Gain:
-    """`multiplier` float32 [H, W]: counts are multiplied by it; 1 where `defects` [H, W] (bool) is true, since the gain is zero, negative or not finite there."""
+    """Counts are multiplied by `multiplier` (float32 [H, W]).
+
+    `defects` (bool [H, W]) is true where the file's gain is zero, negative or not finite; the multiplier is 1 there.
+    """
 
     multiplier: npt.NDArray[np.float32]
     defects: npt.NDArray[np.bool_]
@@ -25,11 +28,12 @@ class Gain:
 
 
 def read_gain(settings: ImportSettings, shape: tuple[int, int] | None, movie_is_eer: bool = False) -> Gain | None:
-    """The gain of `import.gain_path` in the orientation of movies as read, None where none is set.
+    """The gain of `import.gain_path` in the orientation of movies as read; None where none is set.
 
-    `shape` is the movie's (H, W); None reads and checks the file alone. For EER movies a `.gain` file multiplies and any
-    other divides (normalised to a mean of 1), and it is resampled by 2 or 4 either way to fit; else gains multiply.
-    Kept in memory until the file or the settings change. Raises InputError, for a misfit naming both sizes.
+    `shape` is the movie's (H, W); with None only the file itself is checked. A gain multiplies. For EER movies only a
+    `.gain` file multiplies, others divide (normalised to a mean of 1); and a gain that is 2 or 4 times finer or coarser
+    than the movie is resampled. It is kept in memory until file or settings change. Raises InputError; where the sizes
+    do not fit it names both.
     """
     if settings.gain_path is None:
         return None
@@ -66,7 +70,7 @@ def _read(
 def _fit(
     path: Path, image: npt.NDArray[Any], defects: npt.NDArray[np.bool_], shape: tuple[int, int], *, resample: bool
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Bring a gain to `shape`: as it is where equal, by a factor of 2 or 4 where allowed."""
+    """Bring a gain to `shape`: unchanged where it has that shape, by a factor of 2 or 4 where `resample` allows it."""
     height, width = image.shape
     if (height, width) == shape:
         return image, defects

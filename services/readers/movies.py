@@ -1,4 +1,4 @@
-"""Raw movies of every format by their extension."""
+"""Raw movies of every format, told by the extension of their names."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ _HEADERS: dict[str, Callable[[Path, ImportSettings], MovieHeader]] = {
 
 
 def read_movie(path: Path, settings: ImportSettings, *, threads: int | None = None) -> RawMovie:
-    """Decode a movie: frames [F, H, W] after `skip_first` and `skip_last`, TIFFs flipped in Y, EERs grouped and upsampled.
+    """Decode a movie to frames [F, H, W]: without skipped frames, TIFFs flipped in Y, EERs grouped and upsampled.
 
-    No gain is applied. Peak memory is the decoded stack and less than a quarter of it (of one to three frames: and one frame).
-    `threads`: None for as many as this process may use. Raises InputError for a file that
-    is no whole movie, OSError where it cannot be opened.
+    No gain is applied. Peak memory is the decoded stack and less than a quarter of it more (one frame more for movies
+    of one to three frames). `threads`: None for as many as this process may use. Raises InputError where the file is no
+    whole movie, OSError where it cannot be opened.
     """
     return _by_extension(_MOVIES, path)(path, settings, threads or available_threads())
 
 
 def available_threads() -> int:
-    """The share of this host's cores that `OMP_NUM_THREADS` gives this process, else all that it may run on."""
+    """How many threads `OMP_NUM_THREADS` allows this process; without it, one for each core that it may run on."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, int(given)) if given.isdigit() else len(os.sched_getaffinity(0))
 
@@ -66,7 +66,7 @@ def read_header(path: Path, settings: ImportSettings) -> MovieHeader:
 
 
 def pixel_size_angstrom(raw: RawMovie | MovieHeader, settings: ImportSettings) -> float:
-    """Å per pixel of the frames as read: the setting where given, else the header's, else 1.35 (FORMATS, Defaults)."""
+    """Å per pixel of the frames as read: the setting where given, else the header's, else 1.35."""
     return settings.pixel_size or raw.pixel_size_angstrom or DEFAULT_PIXEL_SIZE_ANGSTROM
 
 

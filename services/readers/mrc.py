@@ -65,7 +65,10 @@ class MrcHeader:
 
 
 def read_mrc_movie(path: Path, settings: ImportSettings, threads: int) -> RawMovie:
-    """Read an MRC movie, rows as they are in the file. Raises InputError where header and file size disagree or the mode is unknown."""
+    """Read an MRC movie, rows as they are in the file.
+
+    Raises InputError where the file is not as long as its header says, or where the mode is unknown.
+    """
     header = parse_mrc_header(path)
     kept = kept_frames(path, header.frames, settings)
     frames, bad = _read_sections(path, header, kept, threads)
@@ -87,7 +90,7 @@ def read_mrc_header(path: Path, settings: ImportSettings) -> MovieHeader:
 
 
 def read_mrc_image(path: Path) -> npt.NDArray[np.generic]:
-    """The first section [H, W] of an MRC (a gain, a defect map), non-finite pixels as they are. Raises InputError."""
+    """The first section [H, W] of an MRC (a gain, a defect map), with its non-finite pixels. Raises InputError."""
     header = parse_mrc_header(path)
     frames, _ = _read_sections(path, header, range(1), 1, clean=False)
     image: npt.NDArray[np.generic] = frames[0]
@@ -95,7 +98,10 @@ def read_mrc_image(path: Path) -> npt.NDArray[np.generic]:
 
 
 def parse_mrc_header(path: Path) -> MrcHeader:
-    """Read and check an MRC header (MRC2014 with IMOD's flags). Raises InputError, also where the file is longer or shorter than it says."""
+    """Read and check an MRC header (MRC2014 with IMOD's flags).
+
+    Raises InputError, also where the file is longer or shorter than its header says.
+    """
     with path.open("rb") as file:
         raw = file.read(HEADER_BYTES)
         size = os.fstat(file.fileno()).st_size
@@ -124,14 +130,13 @@ def parse_mrc_header(path: Path) -> MrcHeader:
     expected = header.data_offset + sections * header.frame_bytes
     if extended_bytes < 0 or size != expected:
         what = "truncated or still being written" if size < expected else "longer than its header says"
-        raise InputError(
-            f"{path}: {what}: {size} bytes, but {sections} sections of {width} × {height} px in mode {mode} make {expected}"
-        )
+        stated = f"{sections} sections of {width} × {height} px in mode {mode}"
+        raise InputError(f"{path}: {what}: {size} bytes, but {stated} make {expected}")
     return header
 
 
 def _byte_order(path: Path, raw: bytes) -> str:
-    """By size and mode: they are small in the right order only (machine stamps are often wrong)."""
+    """The byte order in which size and mode are small numbers; machine stamps are often wrong."""
     for order in "<>":
         width, height, _, mode = struct.unpack_from(f"{order}4i", raw, 0)
         if 0 <= mode <= 255 and 0 <= width <= MAX_SIDE_PX and 0 <= height <= MAX_SIDE_PX:
@@ -140,7 +145,10 @@ def _byte_order(path: Path, raw: bytes) -> str:
 
 
 def _signed_bytes(flags: int | None, raw: bytes, order: str) -> bool:
-    """IMOD's flag where it is there; MRC2014 says signed, but a maximum above 127 in the header shows an older, unsigned file."""
+    """Whether bytes are signed: by IMOD's flag where there is one, else as MRC2014 says.
+
+    A maximum above 127 in the header shows an older, unsigned file.
+    """
     if flags is not None:
         return bool(flags & IMOD_SIGNED_BYTES)
     minimum, maximum = struct.unpack_from(f"{order}2f", raw, 76)

@@ -1,4 +1,4 @@
-"""Files that picking's settings name, checked when they are named: templates, maps, a network's weights."""
+"""Checks of the files that picking's settings name: templates, maps, a network's weights."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import PickingSettings
 
 WEIGHTS_FORMAT = "warpcore-picker-2"
-_LAYOUT = "8d2effb0934eb7b5"  # of that format's parameters: `layout` of their names and shapes
+_LAYOUT = "8d2effb0934eb7b5"
+"""`layout` of that format's parameters."""
 _LARGEST_WEIGHTS = 64 << 20
 _LEAST_TEMPLATE = 4
 
 
 def check_templates(settings: PickingSettings) -> None:
-    """Raises InputError, without the setting's name, where `templates_path` is no MRC stack of square images with a pixel size."""
+    """Check that `templates_path` is an MRC stack of square images with a pixel size.
+
+    Raises InputError, whose text does not name the setting.
+    """
     header = parse_mrc_header(Path(settings.templates_path or ""))
     if header.pixel_size_angstrom is None or header.pixel_size_angstrom <= 0:
         raise InputError("has no pixel size in its header")
@@ -32,7 +36,10 @@ def check_templates(settings: PickingSettings) -> None:
 
 
 def check_weights(settings: PickingSettings) -> None:
-    """Raises InputError, without the setting's name, where `weights_path` is no file of `warpcore picker train`."""
+    """Check that `weights_path` is a file that `warpcore picker train` wrote.
+
+    Raises InputError, whose text does not name the setting.
+    """
     path = Path(settings.weights_path or "")
     if path.stat().st_size > _LARGEST_WEIGHTS:
         raise InputError("is too large for a picker's weights file")
@@ -62,6 +69,6 @@ def layout(shapes: dict[str, tuple[int, ...]]) -> str:
 
 
 def content_hash(path: Path) -> str:
-    """A file's SHA-256, shortened: what it holds, whenever and wherever it was written. Raises OSError."""
+    """The first half of a file's SHA-256: equal for equal content. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]

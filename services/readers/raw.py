@@ -1,4 +1,4 @@
-"""What a raw movie is once read: its frames and its header."""
+"""A raw movie in memory, and what the readers of all formats share."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from warpcore.services.session.settings import ImportSettings
 
 MAX_SIDE_PX = 65_536
 MAX_FRAMES = 1_000_000
-"""A header beyond these is corrupt: memory is not asked for on its word."""
+"""A header with larger numbers is corrupt; no memory is allocated for it."""
 
 MAX_NONFINITE_FRACTION = 0.01
-"""More NaN or infinite pixels than this and the movie is refused; fewer are replaced."""
+"""A movie with a larger share of NaN or infinite pixels is refused; fewer are replaced."""
 
 _ALIGNMENT_BYTES = 64
 
 
 @dataclass(frozen=True)
 class MovieHeader:
-    """What `read_movie` would return, without its pixels: number of frames kept, their size in px, type, Å per px (None: unknown)."""
+    """What `read_movie` would return, without pixels: frames that are kept, their size in px, their type, Å per px.
+
+    `pixel_size_angstrom` is None where the file does not say it.
+    """
 
     frames: int
     height: int
@@ -37,12 +40,12 @@ class MovieHeader:
 
 @dataclass(frozen=True)
 class RawMovie:
-    """A decoded movie: `frames` is [F, H, W], row 0 first as in an MRC, in the file's own small integer type or float32.
+    """A decoded movie: `frames` are [F, H, W], row 0 first as in an MRC, in the file's own integer type or float32.
 
-    `pixel_size_angstrom` is the header's, of the frames as they are here (upsampled EER: of the finer pixel), None where
-    it has none. `first_frame` is the index in the file (EER: fractions) of frames[0], `frames_in_file` counts before
-    skipping. `raw_frames_per_frame` is more than 1 only for EER; `dose_factor` times `import.dose_per_frame` is the dose
-    of one frame here. `notes` are one-line remarks for the movie's story.
+    `pixel_size_angstrom` is the header's, for these frames (upsampled EER: the finer pixel); None where it has none.
+    `first_frame` is the index of frames[0] in the file, `frames_in_file` the number before skipping; for EER both count
+    fractions. `raw_frames_per_frame` is more than 1 only for EER. `dose_factor` times `import.dose_per_frame` is the
+    dose of one of these frames. `notes` are one-line remarks for the movie's story.
     """
 
     frames: npt.NDArray[np.generic]
@@ -62,7 +65,7 @@ class RawMovie:
 
 
 def empty_frames(frames: int, height: int, width: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Zeros [frames, height, width] that begin at a multiple of 64 bytes: the compute library uses such an array as it is, without a copy."""
+    """Zeros [frames, height, width] that begin at a multiple of 64 bytes, so that JAX uses them without a copy."""
     size = frames * height * width * np.dtype(dtype).itemsize
     memory = np.zeros(size + _ALIGNMENT_BYTES, np.uint8)
     first = -memory.ctypes.data % _ALIGNMENT_BYTES
@@ -81,18 +84,21 @@ def kept_frames(path: Path, count: int, settings: ImportSettings) -> range:
 
 
 def check_size(path: Path, frames: int, height: int, width: int) -> None:
-    """Refuse sizes that no camera makes (InputError), before memory is asked for."""
+    """Refuse sizes that no camera makes, before memory is allocated. Raises InputError."""
     if not (0 < frames <= MAX_FRAMES and 0 < height <= MAX_SIDE_PX and 0 < width <= MAX_SIDE_PX):
         raise InputError(f"{path}: impossible size of {frames} frames of {width} × {height} px; the file is corrupt")
 
 
 def decoding_pool(threads: int, frames: int) -> ThreadPoolExecutor:
-    """Threads that decode a frame each: fewer for short movies, so that what they hold in hand stays below a quarter of the stack."""
+    """Threads that decode one frame at a time: at most one for each four frames, so that they need little memory."""
     return ThreadPoolExecutor(max(1, min(threads, frames // 4)))
 
 
 def read_at(descriptor: int, buffer: memoryview, offset: int, path: Path) -> None:
-    """Fill `buffer` from `offset` of a file without moving its position (safe from many threads). Raises InputError at the end of the file."""
+    """Fill `buffer` from `offset` of a file; safe from many threads, since the file's position does not move.
+
+    Raises InputError where the file ends too early.
+    """
     done = 0
     while done < len(buffer):
         count = os.preadv(descriptor, [buffer[done:]], offset + done)
@@ -102,7 +108,7 @@ def read_at(descriptor: int, buffer: memoryview, offset: int, path: Path) -> Non
 
 
 def replace_nonfinite(frame: npt.NDArray[np.generic]) -> int:
-    """Replace NaN and infinite pixels of one frame [H, W] in place by its finite median; returns how many there were."""
+    """Replace NaN and infinite pixels of a frame [H, W] in place by the median of the others; returns their number."""
     finite = np.isfinite(frame)
     bad = int(frame.size - np.count_nonzero(finite))
     if bad:
@@ -111,7 +117,7 @@ def replace_nonfinite(frame: npt.NDArray[np.generic]) -> int:
 
 
 def nonfinite_notes(path: Path, bad: int, pixels: int) -> tuple[str, ...]:
-    """The note on `bad` replaced pixels out of `pixels`; InputError where they are more than 1 %."""
+    """The note on `bad` replaced pixels out of `pixels`. Raises InputError where they are more than 1 %."""
     if bad > MAX_NONFINITE_FRACTION * pixels:
         raise InputError(f"{path}: {bad} of {pixels} pixels are NaN or infinite, more than 1 %; the file is corrupt")
     return (f"{bad} NaN or infinite pixels replaced by their frame's median",) if bad else ()

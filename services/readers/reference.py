@@ -20,7 +20,10 @@ DM_EXTENSIONS = (".dm3", ".dm4")
 
 
 def read_reference_image(path: Path) -> npt.NDArray[Any]:
-    """One image [H, W]: TIFF and DM3, DM4 flipped in Y as TIFF movies are; `.gain` (a TIFF beside EERs) and MRC as they are. Raises InputError."""
+    """One image [H, W]. Raises InputError.
+
+    TIFF, DM3 and DM4 are flipped in Y as TIFF movies are; MRC and `.gain` (a TIFF beside EERs) are not.
+    """
     extension = path.suffix.lower()
     try:
         if extension in MRC_EXTENSIONS:
@@ -37,7 +40,10 @@ def read_reference_image(path: Path) -> npt.NDArray[Any]:
 
 
 def _read_dm(path: Path) -> npt.NDArray[Any]:
-    """The first image of a Digital Micrograph file that is no thumbnail; raises InputError, also where the library that reads it is not installed."""
+    """The first image of a Digital Micrograph file that is not a thumbnail.
+
+    Raises InputError, also where the library that reads such files is not installed.
+    """
     with path.open("rb") as file:
         kind = file.read(4)
     if kind not in (b"\0\0\0\3", b"\0\0\0\4"):
@@ -61,7 +67,7 @@ def _read_dm(path: Path) -> npt.NDArray[Any]:
 
 
 def orient(image: npt.NDArray[Any], settings: ImportSettings) -> npt.NDArray[Any]:
-    """Apply `gain_flip_x` (columns reversed), then `gain_flip_y` (rows reversed), then `gain_transpose`: Warp's order."""
+    """Apply `gain_flip_x` (reverses columns), `gain_flip_y` (reverses rows), `gain_transpose`, in Warp's order."""
     if settings.gain_flip_x:
         image = image[:, ::-1]
     if settings.gain_flip_y:

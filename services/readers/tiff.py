@@ -1,4 +1,4 @@
-"""TIFF and BigTIFF movies and images: every page decoded by its own thread, straight into the output."""
+"""TIFF and BigTIFF movies and images: threads decode the pages straight into the output."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STRIP_DECODERS: dict[int, Callable[..., Any] | None] = {
     32946: imagecodecs.zlib_decode,
     50000: imagecodecs.zstd_decode,
 }
-"""By TIFF's compression number: none, LZW, deflate (new and old number), ZSTD."""
+"""Decoders by TIFF's compression number: none, LZW, deflate (new and old number), ZSTD."""
 _FLIPPED_ROWS = 64
 
 PACKED_SHAPES = frozenset(
@@ -48,14 +48,17 @@ PACKED_SHAPES = frozenset(
     for width, height in ((5760, 8184), (4092, 11520), (3710, 7676), (3838, 7420))
     for shape in ((height, width), (width, height))
 )
-"""[H, W] of 8-bit pages that hold two 4-bit pixels a byte: K3 and K2 super-resolution as IMOD and SerialEM pack them (no tag tells)."""
+"""[H, W] of 8-bit pages that hold two 4-bit pixels a byte, as IMOD and SerialEM pack K3 and K2 super-resolution.
 
-# A damaged file is told to the user as an InputError, not as lines of a library's own log.
+No tag says so, so they are known by their size alone.
+"""
+
+# The user is told of a damaged file by an InputError, not by the library's own log.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
 def read_tiff_movie(path: Path, settings: ImportSettings, threads: int) -> RawMovie:
-    """Read a TIFF movie, flipped in Y. Raises InputError for what is no whole TIFF of equal 2D pages."""
+    """Read a TIFF movie, flipped in Y. Raises InputError where the file is not a whole TIFF of equal 2D pages."""
     with open_tiff(path) as tiff:
         pages = tiff_pages(path, tiff)
         header = _header(path, pages)
@@ -102,7 +105,7 @@ def read_tiff_image(path: Path, *, flip: bool = True) -> npt.NDArray[np.generic]
 
 
 def flip_y(image: npt.NDArray[np.generic]) -> None:
-    """Turn an image [H, W] upside down in place, a few rows in hand at a time."""
+    """Turn an image [H, W] upside down in place, with a copy of a few rows at a time."""
     height = len(image)
     for top in range(0, height // 2, _FLIPPED_ROWS):
         rows = min(_FLIPPED_ROWS, height // 2 - top)
@@ -113,7 +116,7 @@ def flip_y(image: npt.NDArray[np.generic]) -> None:
 
 
 def unpack_4bit(packed: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
-    """Two pixels a byte, the first in the low four bits: `packed` [H, (W+1)//2] into `out` [H, W]."""
+    """Unpack two pixels a byte, the first in the low four bits: `packed` [H, (W+1)//2] into `out` [H, W]."""
     np.bitwise_and(packed, 15, out=out[:, 0::2])
     np.right_shift(packed[:, : out.shape[1] // 2], 4, out=out[:, 1::2])
 
@@ -136,7 +139,10 @@ def tiff_pages(path: Path, tiff: tifffile.TiffFile) -> list[Any]:
 
 @contextmanager
 def damage_named(path: Path, where: str = "") -> Iterator[None]:
-    """Turns whatever a library makes of damaged data into an InputError that names the file; lack of memory and of a disk stay what they are."""
+    """Turn any exception that a library raises for damaged data into an InputError that names the file.
+
+    MemoryError and OSError pass unchanged.
+    """
     try:
         yield
     except (InputError, MemoryError, OSError):
@@ -147,7 +153,10 @@ def damage_named(path: Path, where: str = "") -> Iterator[None]:
 
 
 def check_page_chain(path: Path) -> int:
-    """Follow the pages of a TIFF or BigTIFF from header to end; returns their number. Raises InputError where the chain breaks."""
+    """Follow the pages of a TIFF or BigTIFF to the last one; returns their number.
+
+    Raises InputError where the chain of pages is broken.
+    """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
@@ -187,7 +196,7 @@ def _truncated(path: Path, page: int) -> str:
 
 
 def _header(path: Path, pages: list[Any]) -> MovieHeader:
-    """Size, type and pixel size; all pages must be 2D and equal, and lie inside the file."""
+    """Size, type and pixel size. Raises InputError where pages differ, are not 2D, or do not lie inside the file."""
     first = pages[0]
     with damage_named(path):
         size = path.stat().st_size
@@ -217,7 +226,7 @@ def _is_packed(page: Any) -> bool:
 
 
 def _decode(path: Path, page: Any, index: int, out: npt.NDArray[np.generic]) -> None:
-    """One page into `out` [H, W]."""
+    """Decode one page into `out` [H, W]."""
     with damage_named(path, f"frame {index} is "):
         if _is_packed(page):
             packed = np.empty(page.shape, np.uint8)
@@ -230,7 +239,7 @@ def _decode(path: Path, page: Any, index: int, out: npt.NDArray[np.generic]) -> 
 
 
 def _decode_as_stored(path: Path, page: Any, out: npt.NDArray[np.generic]) -> None:
-    """One page into contiguous `out` of its own shape and type: whole strips of the usual kinds straight, all else by the library's ways."""
+    """Decode one page into `out`, which has its shape and type: usual strips directly, anything else by tifffile."""
     decode = _STRIP_DECODERS.get(page.compression)
     strips = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     rows = page.rowsperstrip
@@ -260,7 +269,7 @@ def _decode_as_stored(path: Path, page: Any, out: npt.NDArray[np.generic]) -> No
 
 
 def _pixel_size_angstrom(page: Any) -> float | None:
-    """From the resolution tags, where they are per centimetre and give a size that a cryo-EM has (0.05 to 50 Å)."""
+    """From the resolution tags, where they are per centimetre and give a size from 0.05 to 50 Å; else None."""
     unit, resolution = page.tags.valueof(296), page.tags.valueof(282)
     if unit != 3 or not isinstance(resolution, tuple) or len(resolution) != 2 or not resolution[0]:
         return None

@@ -1,4 +1,4 @@
-"""Errors of input files that reach the user as one clear line."""
+"""Errors of input files, shown to the user as one line."""
 
 from __future__ import annotations
 

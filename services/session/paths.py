@@ -1,4 +1,4 @@
-"""Identities and places: a movie's root, its output files, and paths that may not leave their directory."""
+"""Paths of movies and outputs, and files that readers see whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ os.umask(_UMASK)
 
 
 class PathOutsideError(ValueError):
-    """A relative path from outside that would leave the directory it belongs to."""
+    """A relative path that leads out of the directory it belongs to."""
 
 
 def movie_root(relative_path: str) -> str:
@@ -23,7 +23,7 @@ def movie_root(relative_path: str) -> str:
 
 
 def inside(directory: Path, relative_path: str) -> Path:
-    """`directory / relative_path`, refused (PathOutsideError) where it is absolute, climbs out or holds a NUL."""
+    """`directory / relative_path`. Raises PathOutsideError where that is absolute, leads outside or holds a NUL."""
     pure = PurePosixPath(relative_path)
     if pure.is_absolute() or ".." in pure.parts or "\0" in relative_path or not pure.parts:
         raise PathOutsideError(f"{relative_path!r} is not a path inside {directory}")
@@ -35,7 +35,10 @@ _TEMPORARY = re.compile(r"\.(?P<target>.+)\.[a-z0-9_]{8}(?P<suffix>\.[^.]+)")
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yields a temporary name in `path`'s folder (made where missing); renames it to `path`, flushed, on a clean exit only."""
+    """Yield a temporary path beside `path`; on an exit without error flush it and rename it to `path`.
+
+    The folder is made where it is missing. After an error nothing is left.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -50,7 +53,10 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def sweep_temporaries(directory: Path) -> list[str]:
-    """Deletes what `written_whole` of a killed process left in `directory`; returns the names. Only for the one writer of that directory."""
+    """Delete what `written_whole` of a killed process left in `directory`; returns the names.
+
+    Only for the process that alone writes there.
+    """
     swept = []
     for path in directory.glob(".*"):
         match = _TEMPORARY.fullmatch(path.name)
@@ -61,7 +67,7 @@ def sweep_temporaries(directory: Path) -> list[str]:
 
 
 def file_mode() -> int:
-    """The mode that a newly created file would have: temporary files are private until they are renamed."""
+    """The mode of a newly created file; temporary files are private until they are renamed."""
     return 0o666 & ~_UMASK
 
 

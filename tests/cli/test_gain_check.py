@@ -23,7 +23,7 @@ FITS = "import.gain_flip_x=false import.gain_flip_y=true import.gain_transpose=f
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two movies, their gain, and beside them the gain upside down, inverted, of another camera, flat, and of another size."""
+    """Two movies and their gain; also the gain upside down, inverted, of another camera, flat, of another size."""
     folder = tmp_path_factory.mktemp("movies")
     random = np.random.default_rng(1)
     gain = (1 + random.normal(0, 0.02, (256, 1)).T + random.normal(0, 0.02, (256, 256))).astype(np.float32)

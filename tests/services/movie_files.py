@@ -9,7 +9,7 @@ import numpy as np
 
 
 def eer_bits(events: list[tuple[int, int, int]], pixels: int, skip_bits: int, sub_bits: int = 2) -> bytes:
-    """Encode events (pixel index, sub x, sub y), each pixel at most once, as runs of `skip_bits` and sub-pixel positions."""
+    """Encode events (pixel index, sub x, sub y; a pixel at most once) as runs of `skip_bits` and sub-pixel positions."""
     bits: list[int] = []
 
     def put(value: int, width: int) -> None:
@@ -65,7 +65,7 @@ def write_eer(
 
 
 def rendered(frames: list[list[tuple[int, int, int]]], shape: tuple[int, int], upsampling: int) -> np.ndarray:
-    """What the events are as an image: Thermo Fisher's sub-pixel positions count from the middle, hence the flipped high bit."""
+    """The events as an image. Sub-pixel positions count from the pixel's middle, hence the flipped high bit."""
     height, width = shape
     image = np.zeros((height * upsampling, width * upsampling), np.int64)
     shift = {1: 2, 2: 1, 4: 0}[upsampling]

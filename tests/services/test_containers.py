@@ -1,4 +1,4 @@
-"""The container check against files that real writers made, whole and damaged in every way that copying damages them."""
+"""The container check on files of real writers: whole ones, and damaged in every way that copying damages them."""
 
 from __future__ import annotations
 

@@ -171,7 +171,8 @@ def test_rows_of_boxes(tmp_path: Path) -> None:
 def test_serialem_list_counts_y_from_the_top_and_doubles_for_super_resolution(tmp_path: Path) -> None:
     path = tmp_path / "defects.txt"
     path.write_text(
-        "CameraSizeX 6\nCameraSizeY 4\nRotationAndFlip 0\nK2Type 1\nBadColumns 2\nPartialBadRow 0 4 5\nBadPixels 0 3 5 1\n"
+        "CameraSizeX 6\nCameraSizeY 4\nRotationAndFlip 0\nK2Type 1\n"
+        "BadColumns 2\nPartialBadRow 0 4 5\nBadPixels 0 3 5 1\n"
     )
     single = [[0, 0], [0, 2], [1, 2], [2, 2], [2, 5], [3, 2], [3, 4], [3, 5]]
     assert defects_of(path) == single

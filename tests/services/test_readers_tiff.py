@@ -100,7 +100,7 @@ def test_unusual_types_become_float32(tmp_path: Path, dtype: str) -> None:
 
 
 def test_four_bit_samples_by_the_tag(tmp_path: Path) -> None:
-    """TIFF's own 4-bit samples: high half first (TIFF 6.0, section 3); the file is an 8-bit one whose tags are turned."""
+    """TIFF's own 4-bit samples: high half first (TIFF 6.0, section 3); made from an 8-bit file by changing its tags."""
     packed = np.random.default_rng(2).integers(0, 256, (10, 16), np.uint8)
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, packed, photometric="minisblack")

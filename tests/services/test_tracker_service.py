@@ -15,6 +15,7 @@ import starfile
 import zmq
 from msgspec.structs import replace
 
+from tests.services.movie_xml import read_movie_xml
 from tests.services.tracker_movies import RESULTS, named
 from warpcore.bus.client import RequestClient
 from warpcore.bus.dealer import Dealer
@@ -54,7 +55,7 @@ from warpcore.bus.messages import (
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
 from warpcore.services.formats.star_files import OpticsGroup, ParticleCtf, write_particles
-from warpcore.services.formats.warp_xml import MovieXml, read_movie_xml, write_movie_xml
+from warpcore.services.formats.warp_xml import MovieXml, write_movie_xml
 from warpcore.services.scheduler.shell.service import run_scheduler
 from warpcore.services.session.settings import Settings, patch_settings
 from warpcore.services.tracker.particles import collect_particles
