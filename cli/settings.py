@@ -97,7 +97,7 @@ def import_(
 
 
 def assignment_lines(settings: dict[str, Any]) -> list[str]:
-    """`section.name=value` for each setting, as `settings set` takes it; behind `#` the unit, and a default that differs."""
+    """`section.name=value` for each setting, as `settings set` takes it; behind `#` the unit, and another default."""
     import json
 
     from warpcore.services.session.describing import descriptions

@@ -26,7 +26,7 @@ CONFIGURATION_EXITS = frozenset({2, 78})
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start this service. `first`, until it has once run well: with what is given at the beginning (initial settings)."""
+    """Start this service; `first`, until it has once run well, with what is given at the beginning alone."""
 
     service: str
     first: bool
