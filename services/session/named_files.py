@@ -27,7 +27,7 @@ def file_settings() -> list[str]:
 
 
 def used_files(settings: Settings) -> list[UsedFile]:
-    """The files that are read under these settings: of steps that are switched on, and where `used` of a setting holds."""
+    """The files that are read under these settings: of sections that are on, and where `used` of the setting holds."""
     found = []
     for dotted, field in described():
         identity = told(field, "file")

@@ -83,7 +83,7 @@ def test_files_that_are_not_there_are_faults_before_anything_is_read(tmp_path: P
 
 
 def test_each_named_file_counts_as_its_setting_declares_and_only_where_it_is_read(tmp_path: Path) -> None:
-    """Gains by their time, since they are large; templates and weights by what they hold, and only where they are used."""
+    """Gains by their time, since they are large; templates and weights by what they hold, only where they are used."""
     gain, templates = tmp_path / "gain.mrc", tmp_path / "t.mrcs"
     write_mrc(gain, np.ones((8, 8), np.float32), 1.0)
     write_mrc(templates, np.ones((3, 8, 8), np.float32), 1.0)
