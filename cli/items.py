@@ -49,6 +49,8 @@ def items(
     if not sortable(key):
         raise CliError(f"--sort {sort}: use added, name, status or one of {', '.join(_names())}", USAGE)
     chosen = chosen_columns(columns, everything=as_csv)
+    if names and (as_csv or last or status or columns):
+        raise CliError("with names of movies, --csv, --last, --status and --columns have no meaning", USAGE)
     with remote.client(scheduler, control_port) as asking:
         if names:
             _show_stories([remote.ask(asking, GetItem(name), Item) for name in names], as_json)
@@ -75,7 +77,9 @@ def chosen_columns(text: str | None, *, everything: bool = False) -> tuple[Colum
     for name in text.split(","):
         found = [one for one in CHAIN.columns if name.strip() in (one.name, one.field, one.heading, one.noun)]
         if not found:
-            raise CliError(f"--columns {name}: no such column; there are {', '.join(_names())}", USAGE)
+            raise CliError(
+                f"--columns {text!r}: there is no column {name.strip()!r}; there are {', '.join(_names())}", USAGE
+            )
         chosen.append(found[0])
     return tuple(chosen)
 

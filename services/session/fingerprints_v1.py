@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from warpcore.services.session.fingerprints import FORM, OFF, FingerprintPlan
@@ -76,8 +76,10 @@ _IMAGES = [
 _BOXES = ["particles", "box_size", "particle_pixel_size", "invert", "normalize", "float16"]
 _NOT_HASHED = {"import": {"data", "patterns", "recursive"}, "picking": {"threshold"}, "export": set(_BOXES)}
 _KNOWN = {"import": _IMPORT, "motion": _MOTION, "ctf": _CTF, "picking": _PICKING, "export": _IMAGES}
-_GRID_TIMES = range(1, 65)
+_USUAL_TIMES, _MOST_TIMES = 64, 4096
 """Third numbers that `ctf.grid` may have had: it had no effect, is no longer kept, and was hashed."""
+_MOST_SEARCHES = 20
+"""Movies for which all of them may be tried in vain: that takes a tenth of a second each."""
 
 
 class FormerPlan:
@@ -85,24 +87,39 @@ class FormerPlan:
 
     def __init__(self, settings: Settings, references: str, plan: FingerprintPlan) -> None:
         self._plan = plan
-        grids: list[Any] = [None]
-        if settings.ctf.grid is not None:
-            grids = [[*settings.ctf.grid, time] for time in _GRID_TIMES]
-        self._formers = [_Former(settings, references, grid) for grid in grids] if _could_be_former(settings) else []
+        self._grid = settings.ctf.grid
+        self._searches = 0
+        self._former = _Former(settings, references) if _could_be_former(settings) else None
+        self._found: list[int] = []
 
     def translated(self, stored: Mapping[str, str], size: int, mtime_ns: int) -> dict[str, str]:
         """Stored fingerprints. Those of the first form that fit the settings, or whose costly half does, in today's."""
         old = [step for step, made in stored.items() if step in _VERSIONS and made != OFF and not made.startswith(FORM)]
         if not old:
             return dict(stored)
+        if self._former is None:
+            return dict(stored)
         wanted = self._plan.wanted(size, mtime_ns)
         best: dict[str, str] = {}
-        for former in self._formers:
-            fitting = dict(_fitting(old, stored, former.wanted(size, mtime_ns), wanted))
+        for time in self._candidates():
+            grid = None if self._grid is None else [*self._grid, time]
+            fitting = dict(_fitting(old, stored, self._former.wanted(size, mtime_ns, grid), wanted))
             best = max(best, fitting, key=len)
             if len(best) == len(old):
+                self._found = [time]
                 break
+            if "motion" in old and "motion" not in fitting:
+                break  # what builds on it cannot fit either
+        else:
+            self._searches += 1
         return {**stored, **best}
+
+    def _candidates(self) -> Iterable[int]:
+        """Third numbers to try, the one that was found last first; with an automatic grid there is none."""
+        if self._grid is None:
+            return (0,)
+        most = _USUAL_TIMES if self._searches >= _MOST_SEARCHES else _MOST_TIMES
+        return dict.fromkeys((*self._found, *range(1, most + 1)))
 
 
 def _fitting(
@@ -130,7 +147,7 @@ def _could_be_former(settings: Settings) -> bool:
 class _Former:
     """The first form, as it was computed."""
 
-    def __init__(self, settings: Settings, references: str, ctf_grid: list[int] | None) -> None:
+    def __init__(self, settings: Settings, references: str) -> None:
         dumped = settings.to_dict()
 
         def values(section: str, names: list[str]) -> dict[str, Any]:
@@ -140,22 +157,21 @@ class _Former:
         self._fits = settings.ctf.enabled
         options = {
             "motion": {"import": values("import", _IMPORT), "motion": values("motion", _MOTION)},
-            "ctf": {**values("ctf", _CTF), "grid": ctf_grid},
+            "ctf": values("ctf", _CTF),
             "picking": values("picking", _PICKING),
             "cut": values("picking", ["threshold"]),
             "export": values("export", _IMAGES),
             "boxes": values("export", _BOXES),
         }
         versions = {**_VERSIONS, "cut": _VERSIONS["picking"], "boxes": _VERSIONS["export"]}
-        self._openings = {
-            part: json.dumps([part, versions[part], chosen], sort_keys=True)[:-1] + ", ["
-            for part, chosen in options.items()
-        }
+        self._options, self._versions = options, versions
+        self._openings = {part: self._opening(part, chosen) for part, chosen in options.items()}
         ours = [one for one in references.split() if one.startswith("picking.")]
         others = [one for one in references.split() if not one.startswith("picking.")]
         self._picking_files, self._files = json.dumps(" ".join(ours)), json.dumps(" ".join(others))
 
-    def wanted(self, size: int, mtime_ns: int) -> dict[str, str]:
+    def wanted(self, size: int, mtime_ns: int, grid: list[int] | None) -> dict[str, str]:
+        self._openings["ctf"] = self._opening("ctf", {**self._options["ctf"], "grid": grid})
         motion = self._finish("motion", f'"{size}", "{mtime_ns}", {self._files}')
         ctf = self._finish("ctf", f'"{motion}"') if self._fits else OFF
         picking = OFF
@@ -165,6 +181,9 @@ class _Former:
         images = self._finish("export", f'"{motion}", "{ctf}"')
         boxes = self._finish("boxes", f'"{picking}"')[:8] if self._boxed else OFF
         return {"motion": motion, "ctf": ctf, "picking": picking, "export": f"{images}.{boxes}"}
+
+    def _opening(self, part: str, chosen: dict[str, Any]) -> str:
+        return json.dumps([part, self._versions[part], chosen], sort_keys=True)[:-1] + ", ["
 
     def _finish(self, part: str, parents: str) -> str:
         return hashlib.sha256(f"{self._openings[part]}{parents}]]".encode()).hexdigest()[:24]

@@ -84,6 +84,9 @@ def restore(processing: Path, root: str, key: str, present: Generation) -> tuple
     output has changed.
     """
     generation = kept(processing, root, key)
+    if generation is not None:
+        # The newest stay: the one that is wanted must not go to make room for the present one.
+        os.utime(_home(processing, root) / key)
     keys = keep(processing, root, present)
     if generation is None or key not in keys:
         return None, keys
@@ -93,7 +96,6 @@ def restore(processing: Path, root: str, key: str, present: Generation) -> tuple
     for stale in set(present.files) - set(generation.files):
         inside(processing, stale).unlink(missing_ok=True)
     _sweep(processing, [present, *(one for key in keys if (one := kept(processing, root, key)))])
-    os.utime(folder)
     return generation, keys
 
 

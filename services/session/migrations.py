@@ -75,7 +75,7 @@ def adopt(raw: Raw, last: str = "", set_aside: Mapping[str, Any] | None = None) 
 
 def _with_values(raw: Raw, values: Mapping[str, Any]) -> Raw:
     merged = dict(raw)
-    for dotted, value in values.items():
+    for dotted, value in sorted(values.items(), key=lambda item: "." in item[0]):  # whole sections first
         section, dot, name = dotted.partition(".")
         if not dot:
             merged[section] = value

@@ -26,6 +26,8 @@ class Chain:
         self.faults: tuple[str, ...] = ()
         """Why installed steps were left out, one line each: services refuse to start with them."""
 
+        _check_unique(self)
+
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
 
@@ -64,6 +66,34 @@ class Chain:
             if touched & set(step.parents_under(sections[step.name])):
                 touched.add(step.name)
         return [name for name in self.names if name in touched]
+
+
+def _check_unique(chain: Chain) -> None:
+    """Raises StepError where two steps claim one file, one key or label, or one limit of the filter."""
+    claims = (("the file", _files), ("the key", _keys), ("the label", _labels), ("the limit filter.", _limits))
+    for what, claimed in claims:
+        owners: dict[str, str] = {}
+        for step in chain:
+            for name in claimed(step):
+                if owners.setdefault(name, step.name) != step.name:
+                    text = f"{what}{'' if what.endswith('.') else ' '}{name}, as {owners[name]!r} does"
+                    raise StepError(f"step {step.name!r} declares {text}; give it another name")
+
+
+def _files(step: Step) -> Iterator[str]:
+    return (output.pattern for output in step.outputs)
+
+
+def _keys(step: Step) -> Iterator[str]:
+    return (column.json for column in step.columns if column.json)
+
+
+def _labels(step: Step) -> Iterator[str]:
+    return (column.star.label for column in step.columns if column.star is not None)
+
+
+def _limits(step: Step) -> Iterator[str]:
+    return (limit.name for column in step.columns for limit in column.limits)
 
 
 def _in_order(steps: Sequence[Step]) -> Iterator[Step]:
@@ -107,7 +137,7 @@ def _loaded(entry: importlib.metadata.EntryPoint) -> Step:
     where = f"step {entry.name!r} of {package} ({entry.value})"
     try:
         step = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StepError(f"{where} cannot be loaded: {type(error).__name__}: {error}; mend or remove it") from error
     if not isinstance(step, Step):
         raise StepError(f"{where} is no Step but {type(step).__name__}")

@@ -122,7 +122,8 @@ def columns_of(step: str, result: type, derived: tuple[Column, ...] = ()) -> tup
     for field in dataclasses.fields(result):
         if "column" in field.metadata:
             columns.append(Column(step, field.name, **field.metadata["column"]))
-            columns += [dataclasses.replace(one, step=step) for one in derived if one.after == field.name]
+            mine = (one for one in derived if one.after == field.name)
+            columns += [dataclasses.replace(one, step=step, noun=one.noun or one.heading) for one in mine]
     return tuple(columns)
 
 

@@ -24,7 +24,7 @@ from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
 from warpcore.services.worker.exits import DEVICE_EXIT
-from warpcore.services.worker.failures import CancelledError, TaskError, classify
+from warpcore.services.worker.failures import CancelledError, TaskError, classify, sendable
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
@@ -200,7 +200,7 @@ class Compute:
             if not begins and fraction < 1 and now - self._reported.get(key, 0.0) < PROGRESS_EVERY_S:
                 return
             self._reported = {k: t for k, t in self._reported.items() if k[0] in self._jobs} | {key: now}
-            self._line.send(Progress(job.task.lease, stage, step, float(fraction), message))
+            self._line.send(Progress(job.task.lease, stage, step, float(fraction), sendable(message)))
 
         return report
 

@@ -27,8 +27,13 @@ class TaskError(Exception):
     """A task failed: whose fault it is, the `step` that it was in, one line for people."""
 
     def __init__(self, kind: FailureKind, step: str, message: str) -> None:
-        self.kind, self.step, self.message = kind, step, message
+        self.kind, self.step, self.message = kind, step, sendable(message)
         super().__init__(message)
+
+
+def sendable(text: str) -> str:
+    """A text that can travel as UTF-8: bytes of names that are none are written as \\x.. instead."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def classify(error: BaseException, step: str) -> TaskError:

@@ -79,6 +79,7 @@ def compute(work: Work, report: Report, watch: GainWatch | None = None) -> Work:
             continue
         doing = doing_of(step)
         if step.name in work.run:
+            report(step.name, 0.0)
             with work.timed(step.name):
                 result = doing.run(work, report)
             if result is not None:

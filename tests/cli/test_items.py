@@ -34,8 +34,9 @@ def test_columns_are_chosen_by_name_field_heading_or_noun() -> None:
     names = [column.name for column in chosen_columns("ctf.ice_ring, defocus_um, junk, resolution")]
     assert names == ["ctf.ice_ring", "ctf.defocus_um", "picking.junk_percent", "ctf.resolution_angstrom"]
     assert chosen_columns("all") == CHAIN.columns
-    with pytest.raises(CliError, match="no such column"):
-        chosen_columns("typo")
+    for text in ("typo", "", ",", "junk,,defocus"):
+        with pytest.raises(CliError, match="there is no column"):
+            chosen_columns(text)
 
 
 def test_csv_has_every_column_and_nothing_for_what_was_not_measured() -> None:

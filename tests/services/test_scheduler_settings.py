@@ -200,6 +200,15 @@ def test_a_dry_change_says_what_would_happen_and_changes_nothing() -> None:
     assert dry(ctf={"range_max": 4.0}).kept == 2, "the results are still those, nothing has run"
 
 
+def test_excluded_movies_do_not_count_and_those_that_wait_already_do() -> None:
+    world = finished("a.tif", "b.tif")
+    world.ask(wire.PauseProcessing())
+    world.ask(wire.SelectItem("b", "exclude"))
+    assert world.patch(ctf={"range_max": 5.0}).effect.movies == 1
+    effect = world.patch(ctf={"range_max": 6.0}).effect
+    assert (effect.movies, effect.runs) == (1, {"ctf": 1, "export": 1})
+
+
 def test_settings_set_back_say_that_kept_results_fit() -> None:
     world = finished("a.tif")
     before = world.movie("a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import Any
 
 import pytest
@@ -172,6 +173,25 @@ def test_fingerprints_of_the_first_form_count_where_they_fit(
     other = parse_settings({**raw, "motion": {"range_max": 9.0}})
     other_plan = FingerprintPlan(other, references)
     assert FormerPlan(other, references, other_plan).translated(stored, 10, 20) == stored
+
+
+def test_any_third_number_of_the_grid_is_recognised_and_the_search_for_it_ends() -> None:
+    """It could be 1 to 4 096, had no effect, and was hashed. Here it was 900."""
+    stored = {
+        "motion": "dc7f99ec554c187e8cd13fe6",
+        "ctf": "1ec406adf30ce34e0673b935",
+        "export": "12c2b570d51c1dded679cbd1.off",
+    }
+    settings = parse_settings({"ctf": {"grid": [4, 3]}})
+    plan = FingerprintPlan(settings)
+    former = FormerPlan(settings, "", plan)
+    assert steps_to_run(plan.wanted(10, 20), former.translated(stored, 10, 20)) == []
+    foreign = {**stored, "ctf": "0" * 24}
+    begun = time.process_time()
+    for _ in range(60):
+        assert former.translated(foreign, 10, 20)["ctf"] == "0" * 24
+    assert time.process_time() - begun < 20, "measured 3 s: 20 whole searches, then short ones"
+    assert steps_to_run(plan.wanted(10, 20), former.translated(stored, 10, 20)) == [], "what was found is tried first"
 
 
 def test_the_costly_half_of_the_first_form_counts_by_itself() -> None:

@@ -87,3 +87,15 @@ def test_kept_files_are_links_and_the_oldest_generations_go(tmp_path: Path) -> N
     assert sorted(path.name for path in folder.iterdir()) == sorted(keys)
     assert len(keys) == KEPT_GENERATIONS
     assert any(path.stat().st_ino == inode for path in (folder / keys[-1]).iterdir())
+
+
+def test_the_oldest_generation_can_be_put_back_too(tmp_path: Path) -> None:
+    """To keep the present outputs, one generation must go; never the one that is wanted."""
+    made = [write(tmp_path, "0")]
+    for number in range(KEPT_GENERATIONS):
+        keep(tmp_path, "g/a", made[-1])
+        made.append(write(tmp_path, str(number + 1)))
+    back, keys = restore(tmp_path, "g/a", made[0].key, made[-1])
+    assert back == made[0]
+    assert keys[-2:] == [made[0].key, made[-1].key]
+    assert results(tmp_path)["g/a.xml"] == "g/a.xml 0"

@@ -55,3 +55,11 @@ def test_what_was_set_aside_is_taken_up_again_by_a_version_that_knows_it() -> No
     adopted = adopt({"ctf": {"cs": 2.0}}, LATEST, {"ctf.voltage": 200.0, "ctf.volts": 1, "old": 3})
     assert (adopted.settings.ctf.voltage, adopted.settings.ctf.cs) == (200.0, 2.0)
     assert adopted.set_aside == {"ctf.volts": 1, "old": 3}
+
+
+def test_a_setting_and_its_section_that_were_set_aside_are_both_taken_up_again() -> None:
+    raw = {"ctf": {"voltage": 5000.0, "range_min": 3.0, "range_max": 4.0}}
+    once = adopt(raw)
+    assert set(once.set_aside) == {"ctf", "ctf.voltage"}
+    again = adopt(once.settings.to_dict(), LATEST, once.set_aside)
+    assert again.set_aside == once.set_aside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from warpcore.services.session.settings import Settings, parse_settings
-from warpcore.services.steps import INPUT, Output, Result, Section, Step, StepError, column, result, setting
+from warpcore.services.steps import INPUT, Limit, Output, Result, Section, Step, StepError, column, result, setting
 from warpcore.services.steps.chain import CHAIN, ENTRY_POINTS, Chain, load_chain
 from warpcore.services.steps.fields import reach_of
 from warpcore.services.worker.steps.doing import doing_of
@@ -22,7 +23,7 @@ class Nothing(Section):
 
 @result
 class Empty(Result):
-    value: float | None = column("value", "a value", unit="px", digits=2, json="Value", default=None)
+    value: float | None = column("value", "a value", unit="px", digits=2, default=None)
 
 
 def step(name: str, *parents: str, **more: Any) -> Step:
@@ -71,6 +72,35 @@ def test_a_step_that_is_switched_off_is_not_among_those_that_follow() -> None:
     assert Settings().following("motion") == ["motion", "ctf", "export"]
 
 
+@result
+class Claiming(Result):
+    value: float | None = column(
+        "value", "a value", json="Value", limits=(Limit("value_max", 1.0, upper=True),), default=None
+    )
+
+
+def test_two_steps_cannot_claim_one_file_key_or_limit() -> None:
+    """One of them would silently destroy, or stand for, what the other has made."""
+    file = (Output("average/{movie}.mrc", "an image"),)
+    with pytest.raises(StepError, match=r"step 'b' declares the file average/\{movie\}.mrc, as 'a' does"):
+        Chain([step("a", INPUT, outputs=file), step("b", INPUT, outputs=file)])
+    claiming = [dataclasses.replace(step(name, INPUT), result=Claiming) for name in "ab"]
+    with pytest.raises(StepError, match="declares the key Value"):
+        Chain(claiming)
+    site = dataclasses.replace(
+        step("site", INPUT),
+        derived=(),
+        result=dataclasses.make_dataclass(
+            "Other",
+            [("value", float, column("x", "y", limits=(Limit("motion_max", None, upper=False),), default=0.0))],
+            bases=(Result,),
+            frozen=True,
+        ),
+    )
+    with pytest.raises(StepError, match=r"declares the limit filter\.motion_max, as 'motion' does"):
+        Chain([*CHAIN, site])
+
+
 def test_outputs_name_their_folders_and_keep_sub_folders() -> None:
     one = Output("matching/{movie}_{suffix}.star", "")
     assert one.path("grid1/a", "mine") == "matching/grid1/a_mine.star"
@@ -106,6 +136,8 @@ def test_an_installed_step_that_cannot_be_used_is_left_out_and_told(
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     module = "site_steps_for_test"
+    (tmp_path / "ends_when_imported.py").write_text("raise SystemExit(3)\n")
+    assert "cannot be loaded" in load_chain([entry("ends", "ends_when_imported:STEP")]).faults[0]
     installed = {"good": f"{module}:good", "text": f"{module}:text", "other": f"{module}:other", "gone": "no_such:STEP"}
     chain = load_chain(entry(name, value) for name, value in installed.items())
     assert chain.names == ("motion", "ctf", "picking", "export", "good")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from warpcore.bus import messages as wire
@@ -30,9 +30,9 @@ def change_settings(state: State, stimulus: ChangeSettings) -> None:
         state.revision += 1
         _adopt(state, settings, references)
         state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names))
-        decisions = list(_changes(state))
+        decisions = list(_decisions(state))
         effect = effect_of(state, names, decisions)
-        _carry_out(state, decisions, f"settings {state.revision}")
+        _carry_out(state, _changes(state, decisions), f"settings {state.revision}")
     outdated = state.counts[MovieStatus.OUTDATED]
     state.reply(wire.SettingsReply(settings.to_dict(), state.revision, outdated, effect))
 
@@ -42,7 +42,7 @@ def _effect_if(state: State, settings: Settings, references: str, names: list[st
     present = state.settings, state.references
     state.adopt(settings, references)
     try:
-        return effect_of(state, names, _changes(state))
+        return effect_of(state, names, _decisions(state))
     finally:
         state.adopt(*present)
 
@@ -59,7 +59,7 @@ def start(state: State, stimulus: Started) -> None:
         state.migrated = False
     if stimulus.paused is not None:
         requests.pause(state, stimulus.paused)
-    _carry_out(state, list(_changes(state)), "start")
+    _carry_out(state, _changes(state, _decisions(state)), "start")
     restoring_outputs.resume(state)
 
 
@@ -118,8 +118,8 @@ def _revise(
         exporting.release_held(state, movie)
 
 
-def _changes(state: State) -> Iterable[Decision]:
-    """Movies that get another status, other steps to run or other filter reasons.
+def _decisions(state: State) -> Iterator[Decision]:
+    """What each movie with results, and each failed one that gets another chance, deserves under these settings.
 
     `failed` stands for a movie whose failure no longer counts.
     """
@@ -130,10 +130,20 @@ def _changes(state: State) -> Iterable[Decision]:
         elif movie.status in DONE or (movie.status == MovieStatus.OUTDATED and not movie.restoring):
             needed = state.needed_steps(movie)
             if needed:
-                same = movie.status == MovieStatus.OUTDATED and movie.outdated_steps == needed
-                if not same or movie.restore_to != state.fitting(movie):
-                    yield movie, MovieStatus.OUTDATED, needed, []
-                continue
-            status, reasons = state.judge(movie)
-            if movie.status != status or movie.filter_reasons != reasons:
+                yield movie, MovieStatus.OUTDATED, needed, []
+            else:
+                status, reasons = state.judge(movie)
                 yield movie, status, [], reasons
+
+
+def _changes(state: State, decisions: Iterable[Decision]) -> list[Decision]:
+    """The decisions that give a movie another status, other steps to run or other filter reasons."""
+    return [one for one in decisions if _differs(state, *one)]
+
+
+def _differs(state: State, movie: MovieRecord, status: MovieStatus, needed: list[str], reasons: list[str]) -> bool:
+    if status == MovieStatus.FAILED or movie.status != status:
+        return True
+    if status == MovieStatus.OUTDATED:
+        return movie.outdated_steps != needed or movie.restore_to != state.fitting(movie)
+    return movie.filter_reasons != reasons

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import DONE, MovieStatus
+from warpcore.bus.vocabulary import DONE, MovieStatus, Selection
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.steps.chain import CHAIN
@@ -16,10 +16,15 @@ Decision = tuple[MovieRecord, MovieStatus, list[str], list[str]]
 
 
 def effect_of(state: State, changed: list[str], decisions: Iterable[Decision]) -> wire.SettingsEffect:
-    """Count decisions that are made and not yet carried out; `changed` are the names of the settings."""
+    """Count decisions that are made and not yet carried out; `changed` are the names of the settings.
+
+    Movies that wait for their steps already count too: they run under the new settings.
+    """
     counts: Counter[str] = Counter()
     runs: Counter[str] = Counter()
     for movie, status, needed, _ in decisions:
+        if movie.selection == Selection.EXCLUDE:
+            continue  # it waits until the user takes it in again
         if status == MovieStatus.FAILED:
             counts["retried"] += 1
         elif status == MovieStatus.OUTDATED and not state.fitting(movie):

@@ -18,6 +18,7 @@ from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
 from warpcore.services.scheduler.store.recording import FORMAT, Begun, RecordError
 from warpcore.services.scheduler.store.restoring import restore
+from warpcore.services.session.settings import SettingsError
 
 _ROWS: dict[str, Any] = {
     "movies": MovieRow._make,
@@ -111,6 +112,11 @@ def replay(path: Path, *, check: bool = False) -> Replayed:
                     done.difference = _difference(number, what, expected, came)
                     if done.difference is not None:
                         return done
+    except SettingsError as error:
+        raise RecordError(
+            f"{path} holds settings that are unknown here ({error}); replay it with the version, and the packages of "
+            "steps, that it was made with"
+        ) from error
     except (ValueError, TypeError, KeyError, AssertionError, AttributeError) as error:
         raise RecordError(f"{path} is damaged at stimulus {done.stimuli}: {error!r}") from error
     if waiting is not None:

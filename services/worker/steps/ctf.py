@@ -52,7 +52,6 @@ class Ctf(Doing):
     def run(self, work: Work, report: Report) -> CtfResult:
         """Fit; one without rings is a result too, which says why."""
         options, frames, exposure = work.settings.ctf, work.take(FRAMES), work.take(EXPOSURE)
-        report("ctf", 0.0)
         dose = exposure.dose_per_frame * len(frames.movie.frames)
         fit = fit_image(
             work.take(CORRECTED).unweighted,

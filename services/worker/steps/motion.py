@@ -47,7 +47,6 @@ class Motion(Doing):
         """Estimate the motion; none where there is one frame, or where the step is switched off."""
         options, frames, exposure = work.settings.motion, work.take(FRAMES), work.take(EXPOSURE)
         count, height, width = frames.movie.frames.shape
-        report("motion", 0.0)
         skipped = count < 2 or not options.enabled
         if skipped:
             model = MotionModel.zero(count)

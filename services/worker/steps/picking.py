@@ -58,7 +58,6 @@ class Picking(Doing):
     def run(self, work: Work, report: Report) -> PickingResult:
         """Score where scores are not kept, then cut by the threshold."""
         options, average = work.settings.picking, work.take(AVERAGE)
-        report("picking", 0.0)
         kept = "picking" in work.cheap
         if not kept:
             candidates, junk = score(average.pixels, average.pixel_size_angstrom, options, ctf_parameters(work))
