@@ -1,4 +1,4 @@
-"""The REST application as a pure function of what it depends on; it binds nothing."""
+"""The REST application, made from what it depends on. It opens no port."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
+from warpcore.bus.vocabulary import ExportKind
 from warpcore.services.api import errors
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.export import ExportJobResource, StartExportResource
@@ -23,12 +24,12 @@ Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
 
 async def _nothing() -> None:
-    """What an application without connections of its own does at start and end."""
+    """At start and end of an application without connections of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the application needs: who answers, what to call when it starts and ends, versions to show."""
+    """What the application needs: the scheduler, what to call at start and end, and the versions to show."""
 
     scheduler: Scheduler
     start: Callable[[], Awaitable[None]] = _nothing
@@ -37,7 +38,7 @@ class Dependencies:
 
 
 class _Lifespan:
-    """Opens and closes the dependencies with the server's own life."""
+    """Opens the dependencies when the server starts and closes them when it ends."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
@@ -71,8 +72,8 @@ def create_app(dependencies: Dependencies) -> Application:
         "/api/items/summary": SummaryResource(scheduler),
         "/api/items/timestamp": TimestampResource(scheduler),
         "/api/items/{name:path}": ItemResource(scheduler),
-        "/api/export/micrographs": StartExportResource(scheduler, "micrographs"),
-        "/api/export/particles": StartExportResource(scheduler, "particles"),
+        "/api/export/micrographs": StartExportResource(scheduler, ExportKind.MICROGRAPHS),
+        "/api/export/particles": StartExportResource(scheduler, ExportKind.PARTICLES),
         "/api/export/{job}": ExportJobResource(scheduler),
         "/api/health": HealthResource(scheduler, dependencies.versions),
     }
