@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from warpcore.bus import limits
 from warpcore.bus.envelope import MAX_FRAME_BYTES
 from warpcore.bus.messages import EVENT_BODIES
 from warpcore.bus.vocabulary import MovieStatus
+from warpcore.cli.main import app
 from warpcore.services.api.bodies import MAX_BODY_BYTES
 from warpcore.services.api.client import SchedulerClient
 from warpcore.services.api.errors import RETRY_AFTER_S
@@ -79,3 +81,19 @@ def test_the_index_of_the_site_leads_to_every_document() -> None:
     index = ROOT / "docs/index.md"
     listed = set(re.findall(r"^(?!:)([\w./]+)$", index.read_text(), re.M))
     assert {(index.parent / f"{name}.md").resolve() for name in listed - {"reference"}} == {*DOCUMENTS} - {index}
+
+
+COMMANDS = get_command(app)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_in_documents_exist_with_their_options(document: Path) -> None:
+    text = document.read_text().replace("\\\n", " ")
+    for line in re.findall(r"(?:^|`|\$ |/)warpcore ((?!\.)[^`\n#]+)", text, re.M):
+        command, path = COMMANDS, []
+        for word in line.split():
+            if word in getattr(command, "commands", {}):
+                command, path = command.commands[word], [*path, word]  # type: ignore[attr-defined]
+        assert path or not re.match(r"[a-z]", line), f"no such command: warpcore {line}"
+        known = {option for one in command.params for option in (*one.opts, *one.secondary_opts)} | {"--help"}
+        assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", line)) <= known, f"no such option: warpcore {line}"
