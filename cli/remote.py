@@ -31,10 +31,10 @@ def client(host: str, control_port: int, *, timeout_s: float = PATIENCE_S, attem
 
 
 def ask(asking: RequestClient, message: Message, answer: type[M]) -> M:
-    """The answer, which must be of this type. Raises NoAnswerError, RefusedError."""
+    """The answer, which must be of the type `answer`. Raises NoAnswerError, RefusedError."""
     reply = asking.request(message)
     if not isinstance(reply, answer):
-        raise CliError(f"{asking.endpoint} answered {message.TYPE} with {reply.TYPE}; same version there?")
+        raise CliError(f"{asking.endpoint} answered {message.TYPE} with {reply.TYPE}; does the same version run there?")
     return reply
 
 
@@ -73,7 +73,7 @@ def last_movies(asking: RequestClient, count: int, status: MovieStatus | None = 
 
 
 def each(names: list[str], do: Callable[[str], object], done: str) -> None:
-    """Do it for each name; what is refused does not stop the others, but the command fails in the end."""
+    """Do it for each name. A refusal does not stop the others, but makes the command fail at the end."""
     from warpcore.bus.client import RefusedError
 
     refused = 0
@@ -86,4 +86,4 @@ def each(names: list[str], do: Callable[[str], object], done: str) -> None:
         else:
             output.note(f"{name}: {done}")
     if refused:
-        raise CliError(f"{refused} of {len(names)} refused")
+        raise CliError(f"{refused} of {len(names)} movies refused")

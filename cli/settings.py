@@ -97,7 +97,10 @@ def import_(
 
 
 def assignment_lines(settings: dict[str, Any]) -> list[str]:
-    """`section.name=value` for each setting, as `settings set` takes it; after `#` its unit, and a differing default."""
+    """`section.name=value` for each setting, as `settings set` takes it.
+
+    After `#` stand its unit, and the default of a value that differs from it.
+    """
     import json
 
     from warpcore.services.session.describing import descriptions

@@ -1,4 +1,4 @@
-"""How `make docs` builds the site. Its source is the whole project, so that links among all Markdown files are pages."""
+"""How `make docs` builds the site. Its source is the project, so that all Markdown files can link to each other."""
 
 from typing import Any
 

@@ -97,3 +97,11 @@ def test_commands_in_documents_exist_with_their_options(document: Path) -> None:
         assert path or not re.match(r"[a-z]", line), f"no such command: warpcore {line}"
         known = {option for one in command.params for option in (*one.opts, *one.secondary_opts)} | {"--help"}
         assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", line)) <= known, f"no such option: warpcore {line}"
+
+
+def test_the_document_of_the_command_line_names_every_command_and_variable() -> None:
+    text = (ROOT / "docs/cli.md").read_text()
+    for name, command in COMMANDS.commands.items():  # type: ignore[attr-defined]
+        assert re.search(rf"^\| .*`{name}\b", text, re.M), name
+        for option in command.params:
+            assert option.envvar is None or f"`{option.envvar}`" in text

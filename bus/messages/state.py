@@ -64,8 +64,8 @@ class SettingsEffect(Message, frozen=True):
     """What a change of settings does, counted in movies that have results.
 
     `changed` are the dotted names that differ, `runs` says how many movies run each step, `movies` how many run at all,
-    `kept` how many get earlier results back without running, `rejected` and `accepted` how many the filter takes out and
-    returns, `retried` how many failed ones are tried again.
+    `kept` how many get earlier results back without running, `rejected` and `accepted` how many the filter takes out
+    and returns, `retried` how many failed ones are tried again.
     """
 
     changed: list[str]

@@ -111,7 +111,8 @@ def test_children_end_when_their_parent_is_killed(tmp_path: Path, wait_until: Wa
         import sys, time
         from pathlib import Path
         from warpcore.cli.children import Child
-        Child([sys.executable, "-c", {service!r}], {{}}, Path({str(tmp_path / "log")!r}), lambda line: print(line, flush=True))
+        log = Path({str(tmp_path / "log")!r})
+        Child([sys.executable, "-c", {service!r}], {{}}, log, lambda line: print(line, flush=True))
         time.sleep(600)
     """)
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

@@ -79,7 +79,7 @@ def pause_processing(state: State, message: wire.PauseProcessing) -> None:
 
 @handles(wire.GetSettings, reads=True)
 def settings(state: State, message: wire.GetSettings) -> None:
-    """The settings in force."""
+    """All settings as they are now."""
     state.reply(wire.SettingsReply(state.settings.to_dict(), state.revision))
 
 
