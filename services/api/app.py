@@ -9,16 +9,10 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
-from warpcore.bus.vocabulary import ExportKind
-from warpcore.services.api import errors
+from warpcore.services.api import errors, export, items, processing, settings, workers
 from warpcore.services.api.client import Scheduler
-from warpcore.services.api.export import ExportJobResource, StartExportResource
 from warpcore.services.api.health import HealthResource
-from warpcore.services.api.items import ItemResource, ItemsResource, SummaryResource, TimestampResource
 from warpcore.services.api.origins import SameOrigin
-from warpcore.services.api.processing import ProcessingPauseResource, ProcessingStartResource, ProcessingStatusResource
-from warpcore.services.api.settings import SettingsPreviewResource, SettingsResource, SettingsSchemaResource
-from warpcore.services.api.workers import WorkerLogsResource, WorkersResource
 
 Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
@@ -59,24 +53,9 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(RefusedError, errors.report_refused)
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
     scheduler = dependencies.scheduler
-    routes: dict[str, object] = {
-        "/api/settings": SettingsResource(scheduler),
-        "/api/settings/schema": SettingsSchemaResource(),
-        "/api/settings/preview": SettingsPreviewResource(scheduler),
-        "/api/processing/start": ProcessingStartResource(scheduler),
-        "/api/processing/pause": ProcessingPauseResource(scheduler),
-        "/api/processing/status": ProcessingStatusResource(scheduler),
-        "/api/workers": WorkersResource(scheduler),
-        "/api/workers/{path:path}": WorkerLogsResource(scheduler),
-        "/api/items": ItemsResource(scheduler),
-        "/api/items/summary": SummaryResource(scheduler),
-        "/api/items/timestamp": TimestampResource(scheduler),
-        "/api/items/{name:path}": ItemResource(scheduler),
-        "/api/export/micrographs": StartExportResource(scheduler, ExportKind.MICROGRAPHS),
-        "/api/export/particles": StartExportResource(scheduler, ExportKind.PARTICLES),
-        "/api/export/{job}": ExportJobResource(scheduler),
-        "/api/health": HealthResource(scheduler, dependencies.versions),
-    }
+    routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
+    for module in (settings, processing, workers, items, export):
+        routes |= module.routes(scheduler)
     for path, resource in routes.items():
         app.add_route(path, resource)
     return app

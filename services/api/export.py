@@ -53,6 +53,15 @@ class ExportJobResource:
         resp.media = job_view(await ask(self._scheduler, CancelExport(job), ExportJob))
 
 
+def routes(scheduler: Scheduler) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {
+        "/api/export/micrographs": StartExportResource(scheduler, ExportKind.MICROGRAPHS),
+        "/api/export/particles": StartExportResource(scheduler, ExportKind.PARTICLES),
+        "/api/export/{job}": ExportJobResource(scheduler),
+    }
+
+
 def _names(names: list[Any] | None) -> list[str] | None:
     """The names, each of which must be a text. Raises Problem 422."""
     for name in names or ():

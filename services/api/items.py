@@ -98,6 +98,16 @@ class TimestampResource:
         resp.media = timestamp_view(await ask(self._scheduler, GetSummary(), Summary))
 
 
+def routes(scheduler: Scheduler) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {
+        "/api/items": ItemsResource(scheduler),
+        "/api/items/summary": SummaryResource(scheduler),
+        "/api/items/timestamp": TimestampResource(scheduler),
+        "/api/items/{name:path}": ItemResource(scheduler),
+    }
+
+
 def _sort_key(sort: str) -> str:
     """The scheduler's name for what to sort by. Raises Problem 400, which lists what there is."""
     descending, key = "-" * sort.startswith("-"), snake(sort.removeprefix("-"))

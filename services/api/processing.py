@@ -40,3 +40,12 @@ class ProcessingPauseResource:
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Hand out no more movies. Those that run are finished."""
         resp.media = status_view(await ask(self._scheduler, PauseProcessing(), ProcessingStatus))
+
+
+def routes(scheduler: Scheduler) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {
+        "/api/processing/start": ProcessingStartResource(scheduler),
+        "/api/processing/pause": ProcessingPauseResource(scheduler),
+        "/api/processing/status": ProcessingStatusResource(scheduler),
+    }

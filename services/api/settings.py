@@ -55,3 +55,12 @@ class SettingsPreviewResource:
         """The body is that of a PATCH. 422 lists each fault."""
         body = await read_object(req)
         resp.media = effect_view(await ask(self._scheduler, PreviewSettings(body), SettingsReply))
+
+
+def routes(scheduler: Scheduler) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {
+        "/api/settings": SettingsResource(scheduler),
+        "/api/settings/schema": SettingsSchemaResource(),
+        "/api/settings/preview": SettingsPreviewResource(scheduler),
+    }

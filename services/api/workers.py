@@ -39,3 +39,11 @@ class WorkerLogsResource:
         after = integer(req, "after", 0, 0, LARGEST_NUMBER)
         limit = integer(req, "limit", USUAL_AT_ONCE, 1, LOG_LINES)
         resp.media = logs_view(await ask(self._scheduler, GetWorkerLogs(worker, after, limit), WorkerLogs))
+
+
+def routes(scheduler: Scheduler) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {
+        "/api/workers": WorkersResource(scheduler),
+        "/api/workers/{path:path}": WorkerLogsResource(scheduler),
+    }
