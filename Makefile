@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint docs-tables bench soak clean
+.PHONY: demo test test-slow lint hooks docs docs-tables bench soak clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -12,7 +12,7 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -e '.[test,lint]'
+	$(BIN)/python -m pip install --quiet -e '.[test,lint,docs]'
 	touch $@
 
 demo: $(VENV)/.installed
@@ -29,6 +29,13 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+hooks: $(VENV)/.installed-test
+	$(BIN)/pre-commit install
+
+# The site: build/docs/index.html. A broken link or reference fails.
+docs: $(VENV)/.installed-test
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --conf-dir docs . build/docs
 
 docs-tables: $(VENV)/.installed-test
 	$(BIN)/python -m warpcore.cli.generate_docs

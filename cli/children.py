@@ -1,4 +1,4 @@
-"""Child processes: each in a session of its own, its output in a log file, ended together with all that it started."""
+"""Child processes: each in its own session, with its output in a log file, and ended with all that it started."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from warpcore.services.process.parent import PARENT_VARIABLE
 LOG_BYTES = 10 * 1024 * 1024
 LOG_GENERATIONS = 3
 LAST_LINES_S = 1.0
-"""How long after a child's end its last lines are waited for."""
+"""Seconds to wait for the last lines of a child that has ended."""
 
 
 class Process(Protocol):
-    """What a session needs of a child process."""
+    """A child process, as a session uses it."""
 
     last_line: str
 
@@ -37,7 +37,7 @@ class Process(Protocol):
 
 
 class Child:
-    """A running service. Start it from the main thread: its life is tied to the thread that started it."""
+    """A running service. Start it from the main thread: the kernel ends it with the thread that started it."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], log_file: Path, tell: Callable[[str], None]
@@ -57,13 +57,13 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Process id, which is that of its session and group too."""
+        """Process id, also the id of its session and of its group."""
         return self._process.pid
 
     def poll(self) -> int | None:
-        """Exit status, negative for a signal; None while it runs. What it left behind is killed."""
+        """Exit status, negative for a signal; None while it runs. Processes that it leaves behind are killed."""
         if self._status is None and _has_ended(self.pid):
-            # Not yet reaped, so that its id, which its group still bears, cannot have been given to another.
+            # Killed before it is reaped: until then no other process can get its id, which is its group's id too.
             self.kill()
             self._status = self._process.wait()
             self._reader.join(LAST_LINES_S)
@@ -72,7 +72,7 @@ class Child:
     def terminate(self) -> None:
         """Send TERM to it alone; it ends its own children."""
         if self._status is None:
-            # Not Popen.send_signal: that would reap a child that has just ended, before its group is dealt with.
+            # Not Popen.send_signal, which would reap a child that has just ended before its group is killed.
             os.kill(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
@@ -94,7 +94,7 @@ class Child:
 
 
 def _inherited() -> dict[str, str]:
-    """Our environment without our options: those are on the child's command line, some for its first start only."""
+    """Our environment without our options, which are on the child's command line, some at its first start only."""
     kept = ("WARPCORE_CACHE",)
     return {name: value for name, value in os.environ.items() if not name.startswith("WARPCORE_") or name in kept}
 

@@ -1,4 +1,4 @@
-"""What was found in simulated movies against what was simulated."""
+"""Values found in simulated movies beside the simulated ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Compared:
     """One movie: found and simulated defocus (mean of U and V, µm), drift (length of the track, Å), particles.
 
-    `drift_rmse_angstrom` is the difference of the two tracks, both about their mean. None: not measured.
+    `drift_rmse_angstrom` is the difference of the two tracks, each minus its mean. None: not measured.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Compared:
 
 
 def compare(movie: Movie, truth: dict[str, Any], processing: Path) -> Compared:
-    """Set a movie's results, and the track in its motion file, beside its truth."""
+    """Compare a movie's results, and the track in its motion file, with its truth."""
     ctf, picking = movie.results.get("ctf") or {}, movie.results.get("picking") or {}
     track = _found_track(inside(processing, MODEL.path(movie.name)))
     true_track = truth["track_xy_angstrom"]
@@ -56,15 +56,12 @@ def compare(movie: Movie, truth: dict[str, Any], processing: Path) -> Compared:
 
 
 def path_length(track: Sequence[Sequence[float]]) -> float:
-    """Length of the way from point to point."""
+    """Length of the path from point to point."""
     return sum(math.dist(a, b) for a, b in itertools.pairwise(track))
 
 
 def track_rmse(found: Sequence[Sequence[float]], true: Sequence[Sequence[float]]) -> float | None:
-    """Root mean square distance of two tracks, frame by frame, each about its own mean.
-
-    None where their lengths differ.
-    """
+    """Root mean square distance of two tracks over their frames, each minus its mean. None where lengths differ."""
     if len(found) != len(true) or not found:
         return None
     differences = [(a[0] - b[0], a[1] - b[1]) for a, b in zip(found, true, strict=True)]

@@ -24,16 +24,16 @@ def start(scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort 
     from warpcore.bus.messages import ProcessingStatus, StartProcessing
 
     status = remote.ask_once(scheduler, control_port, StartProcessing(), ProcessingStatus)
-    output.note(f"processing: {_waiting(status.counts)} movie(s) to do, {status.workers} worker(s)")
+    output.note(f"processing: movies to do: {_waiting(status.counts)}, workers: {status.workers}")
 
 
 def pause(scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
-    """Hand out no more movies; those that run are finished."""
+    """Hand out no more movies. Those that run are finished."""
     from warpcore.bus.messages import PauseProcessing, ProcessingStatus
 
     status = remote.ask_once(scheduler, control_port, PauseProcessing(), ProcessingStatus)
-    running = f", {len(status.running)} still running" if status.running else ""
-    output.note(f"paused: {_waiting(status.counts)} movie(s) wait{running}")
+    running = f", still running: {len(status.running)}" if status.running else ""
+    output.note(f"paused: movies that wait: {_waiting(status.counts)}{running}")
 
 
 def first(names: Names, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
@@ -73,7 +73,7 @@ def select(
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
 ) -> None:
-    """Say yourself whether movies count, whatever the filter says; auto leaves it to the filter."""
+    """Keep movies or leave them out, whatever the filter says; auto leaves it to the filter."""
     from warpcore.bus.messages import Item, SelectItem
     from warpcore.bus.vocabulary import Selection
 

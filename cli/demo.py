@@ -1,4 +1,4 @@
-"""`warpcore demo`: simulate movies, process them with all services, compare."""
+"""`warpcore demo`: simulates movies, processes them with all services, and compares."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    movies: Annotated[int, typer.Option("--movies", "-n", min=1, max=10_000, help="How many.")] = 8,
-    folder: Annotated[Path, typer.Option("--folder", help="For movies and results; made where missing.")] = Path(
+    movies: Annotated[int, typer.Option("--movies", "-n", min=1, max=10_000, help="How many movies.")] = 8,
+    folder: Annotated[Path, typer.Option("--folder", help="For movies and results; created where missing.")] = Path(
         "warpcore-demo"
     ),
-    workers: Annotated[int, typer.Option("--workers", min=1, max=256)] = 2,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="How many workers.")] = 2,
     port: o.Port = 5000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same movies.")] = 0,
 ) -> None:
-    """Simulate movies, process them with all services, and show what was found beside what was simulated."""
+    """Simulate movies, process them with all services, and show found values beside simulated ones."""
 
     from warpcore.cli.comparison import compare, comparison_table
 
@@ -44,7 +44,7 @@ def demo(
     truths = {movie.path.name: movie.truth for movie in made}
     output.table(comparison_table([compare(movie, truths[movie.path], session.processing) for movie in processed]))
     output.data(f"movies in {session.data}, results in {session.processing}")
-    output.data(f"REST was at {_rest(session)}; to have it all again: {_again(session)}")
+    output.data(f"REST was at {_rest(session)}; to run the session again: {_again(session)}")
     if len(processed) < len(made):
         raise CliError(f"interrupted: {len(processed)} of {len(made)} movies were done")
     if failed:
@@ -70,7 +70,7 @@ def _simulated(folder: Path, count: int, seed: int) -> list[SimulatedMovie]:
 
 
 def _session(folder: Path, workers: int, port: int, made: list[SimulatedMovie]) -> SessionOptions:
-    """The same session that `warpcore up` would run, at the usual ports where they are free."""
+    """The session that `warpcore up` would run, at the usual ports where they are free."""
     import json
 
     from warpcore.cli import preflight
@@ -107,7 +107,7 @@ def _session(folder: Path, workers: int, port: int, made: list[SimulatedMovie]) 
 
 
 def _processed(session: SessionOptions, made: list[SimulatedMovie]) -> list[Movie]:
-    """Run the session until all movies are done, or the user ends it; the movies that are done, in order."""
+    """Run the session until all movies are done, or the user ends it. Returns the movies that are done, by name."""
     from rich.console import Console
 
     from warpcore.bus.endpoints import Endpoints
@@ -119,7 +119,7 @@ def _processed(session: SessionOptions, made: list[SimulatedMovie]) -> list[Movi
 
     ports = session.ports
     endpoints = Endpoints("127.0.0.1", ports.controller, ports.control, ports.events_in, ports.events_out)
-    # Results of an earlier run in the same folder do not count: the files must be those just made.
+    # Results of an earlier run in this folder do not count: size and time must be those of the new files.
     wanted = {movie.path.name: (movie.path.stat().st_size, movie.path.stat().st_mtime_ns) for movie in made}
     done: list[Movie] = []
 

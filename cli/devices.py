@@ -1,4 +1,4 @@
-"""Which device each worker gets, and how many threads; found out without loading JAX."""
+"""Which device and how many threads each worker gets, found without loading JAX."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 CPU_WORKER_THREADS = 4
-"""JAX threads of a worker on the CPU, however many workers there are. Sums are split by the number of threads, so
-results would differ in their last bits otherwise. Movies are independent, so many cores are used by many workers."""
+"""JAX threads of each worker on the CPU. JAX splits sums by the number of threads, so that another number would change
+the last bits of results. Many cores are used by many workers."""
 
 _DRIVER = Path("/proc/driver/nvidia/gpus")
 
 
 def visible_gpus(environment: Mapping[str, str] = os.environ, driver: Path = _DRIVER) -> list[str]:
-    """Indices of the GPUs that workers may use: all there are, or those named by `CUDA_VISIBLE_DEVICES`."""
+    """Indices of the GPUs that workers may use: all, or those in `CUDA_VISIBLE_DEVICES`."""
     chosen = environment.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [index.strip() for index in chosen.split(",") if index.strip().isdigit()]
@@ -25,14 +25,14 @@ def visible_gpus(environment: Mapping[str, str] = os.environ, driver: Path = _DR
 
 
 def worker_devices(wanted: int | None, gpus: list[str]) -> list[str]:
-    """A device for each worker: one per GPU (`wanted` None), or `wanted` workers spread over the GPUs, else the CPU."""
+    """A device for each worker: one a GPU where `wanted` is None, else `wanted` spread over the GPUs; or the CPU."""
     if wanted is None:
         return [f"cuda:{index}" for index in gpus] or ["cpu"]
     return [f"cuda:{gpus[number % len(gpus)]}" if gpus else "cpu" for number in range(wanted)]
 
 
 def thread_environment(device: str, workers: int, cores: int) -> dict[str, str]:
-    """Environment variables that bound the threads of one of `workers` workers on a host with `cores` cores."""
+    """Environment variables that limit the threads of each of `workers` workers on a host with `cores` cores."""
     share = str(max(1, cores // max(1, workers)))
     environment = {"OMP_NUM_THREADS": share, "OPENBLAS_NUM_THREADS": "1"}
     if device == "cpu":
@@ -42,9 +42,9 @@ def thread_environment(device: str, workers: int, cores: int) -> dict[str, str]:
 
 
 def bound_own_threads(device: str) -> None:
-    """Set what `thread_environment` says for this process and those it starts, where nobody has set it yet.
+    """Set the variables of `thread_environment` for this process and its children, unless they are set already.
 
-    Call before NumPy and JAX are loaded. A worker started by hand so computes exactly what one of `up` does.
+    Call before NumPy and JAX are loaded. So a worker that is started by hand computes exactly what one of `up` does.
     """
     on_cpu = device == "cpu" or (device == "auto" and not visible_gpus())
     for name, value in thread_environment("cpu" if on_cpu else device, 1, len(os.sched_getaffinity(0))).items():
@@ -52,7 +52,7 @@ def bound_own_threads(device: str) -> None:
 
 
 def _count_gpus(driver: Path) -> int:
-    """By NVIDIA's library where its Python binding is installed, else by what the driver shows in /proc."""
+    """Ask NVIDIA's library where its Python binding is installed, else count what the driver shows in /proc."""
     try:
         import pynvml
     except ImportError:

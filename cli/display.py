@@ -37,7 +37,7 @@ def rendered(overview: Overview | None, note: str = "") -> RenderableType:
 
 
 def live(console: Console) -> Live:
-    """A display that shows what it is updated with and leaves its last state on the screen."""
+    """A display that shows each update in place. The last one stays on the screen."""
     return Live(rendered(None), console=console, refresh_per_second=4, transient=False)
 
 

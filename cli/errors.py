@@ -1,4 +1,4 @@
-"""Errors that reach the user as one line, and the exit codes they end in."""
+"""Errors that the user sees as one line, and their exit codes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ ERROR = 1
 USAGE = 2
 NO_ANSWER = 3
 CONFIGURATION = 78
-"""EX_CONFIG: a service cannot run as it is configured; starting it again does not help."""
+"""EX_CONFIG: a service cannot run with this configuration, so starting it again does not help."""
 
 EPILOG = (
     "Exit codes: 0 done; 1 refused or failed (one line on stderr says what); 2 wrong usage; "
-    "3 the scheduler does not answer; 78 a service cannot run as configured (port in use, missing directory)."
+    "3 the scheduler does not answer; 78 a service cannot run with this configuration (port in use, missing directory)."
 )
 
 
 class CliError(Exception):
-    """What went wrong, in one line (or one line a fault), and the exit code."""
+    """An error for the user: one line, or one line a fault, and the exit code."""
 
     def __init__(self, text: str, code: int = ERROR) -> None:
         super().__init__(text)
@@ -24,7 +24,7 @@ class CliError(Exception):
 
 
 def explained(error: Exception) -> CliError | None:
-    """A known error as what the user sees; None for a fault of ours, whose traceback is wanted."""
+    """A known error as the user sees it; None for an error in warpcore, which shows its traceback."""
     if isinstance(error, CliError):
         return error
     # Imported here: `warpcore --help` needs none of it.

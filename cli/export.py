@@ -1,4 +1,4 @@
-"""`warpcore export micrographs|particles`: a job over what is processed, with progress."""
+"""`warpcore export micrographs|particles`: a job over processed movies, with progress."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def export(
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
 ) -> None:
-    """Export micrographs or particles; prints the files, relative to the processing directory."""
+    """Export micrographs or particles, and print the files, relative to the processing directory."""
     from warpcore.bus.messages import ExportJob, StartExport
     from warpcore.bus.vocabulary import ExportKind
     from warpcore.cli.initial_settings import merged_assignments
@@ -90,7 +90,7 @@ def _judge(job: ExportJob, waited: bool) -> None:
     if not waited:
         return
     if job.state != JobState.DONE:
-        raise CliError(f"export {job.job} {job.state} after {job.done} of {job.total}")
+        raise CliError(f"export {job.job} {job.state} after {job.done} of {job.total} movies")
     if job.failed:
         raise CliError(f"{job.failed} of {job.total} movies could not be exported")
-    output.note(f"{job.done} movie(s) exported")
+    output.note(f"movies exported: {job.done}")

@@ -6,12 +6,14 @@ A new table is a function that returns Markdown and a row of `BLOCKS`; its marke
 from __future__ import annotations
 
 import sys
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import msgspec
 
 from warpcore.bus.schema import Message, Port
+from warpcore.bus.vocabulary import FailureKind, MovieStatus, Word
 from warpcore.cli.generated_docs import Block, DocsError, stale, table
 from warpcore.services.session.describing import columns_in_words, descriptions, steps_in_words
 from warpcore.services.session.settings import SECTIONS
@@ -86,12 +88,19 @@ def steps_table() -> str:
     return table(("step", "does", "builds on", "version"), rows)
 
 
+def words_table(title: str, vocabulary: type[Word]) -> str:
+    """The words of a vocabulary."""
+    return table((title, "meaning"), ((f"`{word.value}`", word.meaning) for word in vocabulary))
+
+
 BLOCKS = (
     Block("docs/wire.md", "requests", requests_table),
     Block("docs/settings.md", "settings", settings_tables),
     Block("docs/outputs.md", "outputs", outputs_table),
     Block("docs/outputs.md", "columns", columns_table),
     Block("docs/architecture.md", "steps", steps_table),
+    Block("docs/architecture.md", "statuses", partial(words_table, "status", MovieStatus)),
+    Block("docs/architecture.md", "failures", partial(words_table, "failure", FailureKind)),
 )
 
 

@@ -1,4 +1,4 @@
-"""Settings given on the command line: a file, and single ones over it."""
+"""Settings from the command line: a file, and single settings that override it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from warpcore.services.session.settings import (
 
 
 def merged_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """`["ctf.voltage=200", "ctf.cs=2"]` as one patch, a later one over an earlier. Raises SettingsError naming all bad ones."""
+    """`["ctf.voltage=200", "ctf.cs=2"]` as one patch; a later assignment overrides an earlier one.
+
+    Raises SettingsError, which names all faults.
+    """
     patch, faults = _merged(assignments)
     if faults:
         raise SettingsError(faults)
@@ -24,9 +27,9 @@ def merged_assignments(assignments: Iterable[str]) -> dict[str, Any]:
 
 
 def settings_from(file: Path | None, assignments: Iterable[str], stored: Settings | None = None) -> Settings:
-    """The file's settings (without one: the stored, else the defaults) with the single ones over it.
+    """The settings of the file, changed by the assignments. Without a file: the stored settings, else the defaults.
 
-    Raises SettingsError naming all faults.
+    Raises SettingsError, which names all faults.
     """
     patch, faults = _merged(assignments)
     settings = stored or Settings()
@@ -44,7 +47,7 @@ def settings_from(file: Path | None, assignments: Iterable[str], stored: Setting
 
 
 def settings_change(file: Path | None, assignments: Iterable[str]) -> Callable[[Settings], Settings] | None:
-    """What makes the settings in force of the stored ones; None where nothing is given, so that they stay."""
+    """A function that makes the new settings from the stored ones; None where nothing is given, so that they stay."""
     texts = list(assignments)
     if file is None and not texts:
         return None
@@ -52,7 +55,7 @@ def settings_change(file: Path | None, assignments: Iterable[str]) -> Callable[[
 
 
 def _merged(assignments: Iterable[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The patch of all that can be read, and what is wrong with the others."""
+    """The patch of the assignments that can be read, and the faults of the others."""
     patch: dict[str, Any] = {}
     faults: list[dict[str, Any]] = []
     for text in assignments:

@@ -32,7 +32,7 @@ def items(
     sort: Annotated[
         str, typer.Option(help="added, name, status or a column such as ctf.defocus_um; - in front: descending.")
     ] = "added",
-    last: Annotated[int | None, typer.Option(min=1, help="Only so many movies, those found last.")] = None,
+    last: Annotated[int | None, typer.Option(min=1, help="Only this many movies, those found last.")] = None,
     columns: Annotated[
         str | None, typer.Option(help="Columns to show, separated by commas, or all: defocus, ctf.ice_ring, junk …")
     ] = None,

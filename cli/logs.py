@@ -1,4 +1,4 @@
-"""How services log: to stderr, one line an event, the level early so that others can filter by it."""
+"""How services log: to stderr, one line an event, with its level near the beginning, so that others can filter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def log_to_stderr(level: int | str = logging.INFO) -> None:
 
 
 def is_urgent(line: str) -> bool:
-    """Whether a line is a warning or worse; lines without a level (a traceback) are."""
+    """Whether a line is a warning or worse. A line without a level, as in a traceback, counts as urgent."""
     words = line.split(" ", 4)
     levels = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
     level = next((word for word in words[:4] if word in levels), None)

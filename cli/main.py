@@ -76,7 +76,7 @@ def run() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # Whoever read our output has gone (`warpcore items | head`); there is nobody left to tell.
+        # The reader of our output has closed the pipe, as `warpcore items | head` does: there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(errors.ERROR)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Options that several commands share; each can be given as an environment variable too."""
+"""Options that several commands share. Most can be given as an environment variable too."""
 
 from __future__ import annotations
 
@@ -24,40 +24,54 @@ SchedulerHost = Annotated[
     str, typer.Option("--scheduler", metavar="HOST", envvar="WARPCORE_SCHEDULER", help="Host of the scheduler.")
 ]
 ControllerPort = Annotated[
-    int, _port("--controller-port", "WARPCORE_CONTROLLER_PORT", "Where workers connect: the one port they need.")
+    int, _port("--controller-port", "WARPCORE_CONTROLLER_PORT", "Port for workers, the only one that they need.")
 ]
-ControlPort = Annotated[int, _port("--control-port", "WARPCORE_CONTROL_PORT", "Where services and clients ask.")]
-EventsInPort = Annotated[int, _port("--events-in-port", "WARPCORE_EVENTS_IN_PORT", "Where services publish events.")]
-EventsOutPort = Annotated[int, _port("--events-out-port", "WARPCORE_EVENTS_OUT_PORT", "Where events are heard.")]
-Port = Annotated[int, _port("--port", "WARPCORE_PORT", "REST API.")]
+ControlPort = Annotated[
+    int, _port("--control-port", "WARPCORE_CONTROL_PORT", "Port for requests of services and commands.")
+]
+EventsInPort = Annotated[
+    int, _port("--events-in-port", "WARPCORE_EVENTS_IN_PORT", "Port at which services publish events.")
+]
+EventsOutPort = Annotated[
+    int, _port("--events-out-port", "WARPCORE_EVENTS_OUT_PORT", "Port at which events are received.")
+]
+Port = Annotated[int, _port("--port", "WARPCORE_PORT", "Port of the REST API.")]
 Bind = Annotated[
     str,
     typer.Option(
         "--bind",
         metavar="ADDRESS",
         envvar="WARPCORE_BIND",
-        help="Address of this host to listen at; 0.0.0.0 lets other hosts in.",
+        help="Address of this host to listen at. 0.0.0.0 lets any host connect that reaches this one.",
     ),
 ]
 Data = Annotated[
-    Path, typer.Option("--data", envvar="WARPCORE_DATA", help="Where the movies appear. Only read.", show_default=False)
+    Path,
+    typer.Option(
+        "--data",
+        envvar="WARPCORE_DATA",
+        help="Directory in which the movies appear. Nothing is written there.",
+        show_default=False,
+    ),
 ]
 Processing = Annotated[
-    Path, typer.Option("--processing", envvar="WARPCORE_PROCESSING", help="Where results go.", show_default=False)
+    Path, typer.Option("--processing", envvar="WARPCORE_PROCESSING", help="Directory for results.", show_default=False)
 ]
 State = Annotated[
     Path | None,
     typer.Option(
         "--state",
         envvar="WARPCORE_STATE",
-        help="The scheduler's database; give a local path where the processing directory is on NFS.",
+        help="The scheduler's database. Give a path on a local disk where the processing directory is on NFS.",
         show_default="<processing>/.warpcore/state.db",
     ),
 ]
 Watch = Annotated[
     bool,
     typer.Option(
-        "--watch/--no-watch", envvar="WARPCORE_WATCH", help="Also listen to the file system between two scans."
+        "--watch/--no-watch",
+        envvar="WARPCORE_WATCH",
+        help="Between scans, also listen to the file system for new files.",
     ),
 ]
 Incubation = Annotated[
@@ -67,7 +81,7 @@ Incubation = Annotated[
         min=0.0,
         metavar="SECONDS",
         envvar="WARPCORE_INCUBATION",
-        help="Size and time must stand still this long before a file counts as whole.",
+        help="A file is examined once its size and time have not changed for this long.",
     ),
 ]
 GiveUp = Annotated[
@@ -77,7 +91,7 @@ GiveUp = Annotated[
         metavar="SECONDS",
         min=0.1,
         envvar="WARPCORE_GIVE_UP",
-        help="A stable file that is still not whole is registered after this time, to fail with its reason.",
+        help="A file that is still cut off after this time is registered, so that it fails and says why.",
     ),
 ]
 ScanInterval = Annotated[
@@ -97,7 +111,7 @@ HeartbeatTimeout = Annotated[
         min=1.0,
         metavar="SECONDS",
         envvar="WARPCORE_HEARTBEAT_TIMEOUT",
-        help="A worker silent for longer is lost.",
+        help="A worker that is silent for longer counts as lost; its movies go to others.",
     ),
 ]
 TaskTimeout = Annotated[
@@ -107,24 +121,28 @@ TaskTimeout = Annotated[
         min=1.0,
         metavar="SECONDS",
         envvar="WARPCORE_TASK_TIMEOUT",
-        help="A movie without progress for longer is given to another worker.",
+        help="A movie that makes no progress for longer goes to another worker.",
     ),
 ]
 Paused = Annotated[
     bool | None,
     typer.Option(
         "--paused/--processing-on",
-        help="Start paused, or processing, whatever it was before.",
-        show_default="as it was; processing at first",
+        help="Begin paused, or processing, whatever it was before.",
+        show_default="as it was before; processing in a new session",
     ),
 ]
 SettingsFile = Annotated[
     Path | None,
-    typer.Option("--settings", help="JSON file of settings; what it does not name has its default."),
+    typer.Option("--settings", help="JSON file of settings. A setting that it does not name gets its default."),
 ]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="SECTION.NAME=VALUE", help="One setting, for example ctf.voltage=200; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="SECTION.NAME=VALUE",
+        help="One setting, for example ctf.voltage=200. Give it as often as needed.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 Device = Annotated[

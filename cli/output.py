@@ -14,44 +14,44 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 UNWRAPPED = 1000
-"""Columns of a table that goes to a file or a pipe: nothing is cut."""
+"""Width of a table that goes to a file or a pipe, so that nothing is cut."""
 
 
 def data(text: str) -> None:
-    """A line of what was asked for."""
+    """Print a line of data."""
     typer.echo(text)
 
 
 def as_json(value: Any) -> None:
-    """What was asked for, as one JSON document."""
+    """Print data as one JSON document."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def json_line(value: Any) -> None:
-    """One JSON document on one line, at once readable by whoever reads a pipe."""
+    """Print one JSON document on one line, and flush, so that the reader of a pipe gets it at once."""
     typer.echo(json.dumps(value, ensure_ascii=False))
     sys.stdout.flush()
 
 
 def note(text: str) -> None:
-    """A diagnostic."""
+    """Print a diagnostic on stderr."""
     typer.echo(text, err=True)
 
 
 def fail(text: str) -> None:
-    """An error, under the program's name, one line a fault."""
+    """Print an error on stderr, each line with the program's name in front."""
     for line in text.splitlines() or [""]:
         typer.echo(f"warpcore: {line}", err=True)
 
 
 def data_line(text: str) -> None:
-    """A line of what was asked for, at once readable by whoever reads a pipe."""
+    """Print a line of data, and flush, so that the reader of a pipe gets it at once."""
     typer.echo(text)
     sys.stdout.flush()
 
 
 def table(rows: Table) -> None:
-    """A table of what was asked for."""
+    """Print a table; in a file or a pipe its lines are not wrapped."""
     from rich.console import Console
 
     console = Console()
@@ -59,9 +59,9 @@ def table(rows: Table) -> None:
 
 
 def rows(titles: list[str], lines: list[list[str]], *, wrapped: bool = True) -> None:
-    """A table: the first, second and last column to the left, numbers between them to the right.
+    """Print a table: first, second and last column aligned to the left, the numbers between them to the right.
 
-    On a terminal long texts are wrapped, unless there are so many rows that `wrapped` is off.
+    On a terminal long texts are wrapped. Without `wrapped` they are not, which is much faster for many rows.
     """
     from rich.console import Console
     from rich.table import Table
@@ -86,12 +86,12 @@ def rows(titles: list[str], lines: list[list[str]], *, wrapped: bool = True) -> 
 
 
 def csv_rows(table: list[list[Any]]) -> None:
-    """Comma-separated values, None as nothing."""
+    """Print comma-separated values; None is an empty field."""
     csv.writer(sys.stdout, lineterminator="\n").writerows(table)
 
 
 def progress() -> Progress:
-    """A progress display on a terminal's stderr, nothing elsewhere."""
+    """A progress display on stderr where that is a terminal, else nothing."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -1,4 +1,4 @@
-"""Where a session stands: what `status` prints and the live display shows."""
+"""The state of a session, as `status` prints it and the live display shows it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAILURES_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """One look at the scheduler. `failures` are the first few failed movies, `status.counts` says how many there are."""
+    """What the scheduler says now. `failures` are the last few failed movies; `status.counts` has their number."""
 
     status: ProcessingStatus
     workers: list[Worker]
@@ -25,17 +25,17 @@ class Overview:
 
     @property
     def done(self) -> int:
-        """Movies that need nothing more."""
+        """Movies that have ended: processed, filtered out or failed."""
         return sum(self.status.counts.get(status, 0) for status in ENDED)
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until all known movies are done at the measured rate; None before there is one."""
+        """Seconds until all known movies are done at the measured rate; None as long as there is no rate."""
         rate = self.status.rate_per_hour
         return (self.status.total - self.done) / rate * 3600 if rate else None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON, under the wire's own names."""
+        """As JSON, with the names of the wire."""
         return {
             **self.status.to_body(),
             "workers": [worker.to_body() for worker in self.workers],
@@ -44,7 +44,7 @@ class Overview:
 
 
 def look(asking: RequestClient) -> Overview:
-    """Ask the scheduler where it stands. Raises NoAnswerError."""
+    """Ask the scheduler for its state. Raises NoAnswerError."""
     status = remote.ask(asking, GetProcessing(), ProcessingStatus)
     workers = remote.ask(asking, GetWorkers(), Workers).workers
     failures: list[Movie] = []
@@ -82,7 +82,7 @@ def rate_text(overview: Overview) -> str:
 
 
 def worker_text(worker: Worker, status: ProcessingStatus) -> str:
-    """What a worker does now, and what is wrong with it."""
+    """A worker's state, the reason for it, its counts, and its tasks."""
     running = [task for task in status.running if task.get("worker") == worker.id]
     now = "; ".join(task_text(task) for task in running)
     because = f" ({worker.reason})" if worker.reason else ""
@@ -98,7 +98,7 @@ def task_text(task: dict[str, Any]) -> str:
 
 
 def failure_text(movie: Movie) -> str:
-    """Where and why a movie failed."""
+    """The step in which a movie failed, and why."""
     failure = movie.failure
     return f"{failure.kind} in {failure.step}: {failure.message}" if failure else movie.status
 

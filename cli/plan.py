@@ -1,4 +1,4 @@
-"""What `warpcore up` runs: one command line a service, as a pure function of its options."""
+"""The command lines of the services that `warpcore up` runs, as a pure function of its options."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """All that a session is made of. `devices` has one entry a worker; `first_settings` and `paused` hold at the start only."""
+    """The options of a session. `devices` has one entry a worker.
+
+    `settings_file`, `assignments` and `paused` count at the session's start only.
+    """
 
     data: Path
     processing: Path
@@ -55,7 +58,7 @@ class SessionOptions:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """How to start one service. `first_arguments` come on top until it has once run well."""
+    """How to start one service. `first_arguments` are added until it has run well once."""
 
     name: str
     arguments: tuple[str, ...]
@@ -88,7 +91,7 @@ def session_services(options: SessionOptions) -> list[ServiceSpec]:
 
 
 def own_host(bind: str) -> str:
-    """Where a process of the same host finds what is bound at `bind`."""
+    """The address at which a process of this host reaches what is bound at `bind`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}.get(bind, bind)
 
 
@@ -120,7 +123,7 @@ def _scheduler(options: SessionOptions) -> ServiceSpec:
 def _workers(options: SessionOptions, here: str) -> list[ServiceSpec]:
     specs = []
     for number, device in enumerate(options.devices, 1):
-        # A name of its own that stays the same: a worker that is started again takes over from its dead self at once.
+        # The name stays the same, so that a worker that is started again replaces the dead one at once.
         name = f"{socket.gethostname()}/{number}"
         arguments = ("worker", "--scheduler", here, "--controller-port", str(options.ports.controller))
         environment = thread_environment(device, len(options.devices), options.cores)

@@ -1,4 +1,4 @@
-"""What `up` checks before it starts anything, so that all that is wrong is told at once."""
+"""What `up` checks before it starts anything, so that it can tell every fault at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def data_directory_fault(directory: Path) -> str | None:
-    """Why movies cannot be read from there, None where they can."""
+    """Why movies cannot be read from this directory; None where they can."""
     if not directory.exists():
         return f"data directory {directory} does not exist; create it, or give another with --data"
     if not directory.is_dir():
@@ -21,7 +21,10 @@ def data_directory_fault(directory: Path) -> str | None:
 
 
 def processing_directory_fault(directory: Path) -> str | None:
-    """Why results cannot be written there (made where missing), None where they can. Tried, not asked: modes can lie."""
+    """Why results cannot be written to this directory; None where they can.
+
+    It is made where it is missing, and a file is written, since permissions alone do not tell.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
@@ -34,19 +37,19 @@ def processing_directory_fault(directory: Path) -> str | None:
 
 
 def nested_fault(data: Path, processing: Path) -> str | None:
-    """Results among the movies would be found as movies: why these two do not go together, None where they do."""
+    """Why these two cannot be used together; None where they can. Results among the movies would count as movies."""
     if data.resolve() == processing.resolve():
-        return f"data and processing directory are the same ({data}); give results a folder of their own"
+        return f"data and processing directory are the same ({data}); give another folder with --processing"
     return None
 
 
 def port_faults(bind: str, ports: Mapping[str, int]) -> list[str]:
-    """Ports (option → number) that cannot be listened at, or that were given twice."""
+    """Faults of ports (number by option): those that cannot be bound, and those that are given twice."""
     faults = []
     taken: dict[int, str] = {}
     for option, port in ports.items():
         if port in taken:
-            faults.append(f"port {port} is given for both {taken[port]} and {option}; each needs its own")
+            faults.append(f"port {port} is given for both {taken[port]} and {option}; give each its own")
             continue
         taken[port] = option
         fault = _port_fault(bind, option, port)
@@ -56,7 +59,7 @@ def port_faults(bind: str, ports: Mapping[str, int]) -> list[str]:
 
 
 def free_ports(bind: str, count: int) -> list[int]:
-    """Ports that nobody uses now."""
+    """Ports that are free now."""
     sockets = [_unbound(bind) for _ in range(count)]
     try:
         for one in sockets:
@@ -68,7 +71,7 @@ def free_ports(bind: str, count: int) -> list[int]:
 
 
 def usable_ports(bind: str, ports: Mapping[str, int]) -> list[int]:
-    """The same ports in the same order, free ones in the place of those that cannot be used."""
+    """The same ports in the same order; each that cannot be used is replaced by a free one."""
     spare = iter(free_ports(bind, len(ports)))
     usable: list[int] = []
     for option, port in ports.items():
@@ -79,7 +82,7 @@ def usable_ports(bind: str, ports: Mapping[str, int]) -> list[int]:
 
 def _port_fault(bind: str, option: str, port: int) -> str | None:
     with _unbound(bind) as probe:
-        # As the services themselves do, else a port whose last user has just gone would count as used.
+        # As the services do. Without it a port would count as used for a while after its last user has ended.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((bind, port))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from warpcore.bus.endpoints import Endpoints
+from warpcore.bus.limits import MOST_AT_ONCE, PAGE
 from warpcore.cli import output
 from warpcore.cli.errors import CliError
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 2.0
 ATTEMPTS = 2
-PAGE_SIZE = 200
-MOVIES_AT_ONCE = 2000
 
 
 def client(host: str, control_port: int, *, timeout_s: float = PATIENCE_S, attempts: int = ATTEMPTS) -> RequestClient:
@@ -32,10 +31,10 @@ def client(host: str, control_port: int, *, timeout_s: float = PATIENCE_S, attem
 
 
 def ask(asking: RequestClient, message: Message, answer: type[M]) -> M:
-    """The answer, which must be of this type. Raises NoAnswerError, RefusedError."""
+    """The answer, which must be of the type `answer`. Raises NoAnswerError, RefusedError."""
     reply = asking.request(message)
     if not isinstance(reply, answer):
-        raise CliError(f"{asking.endpoint} answered {message.TYPE} with {reply.TYPE}; same version there?")
+        raise CliError(f"{asking.endpoint} answered {message.TYPE} with {reply.TYPE}; does the same version run there?")
     return reply
 
 
@@ -52,7 +51,7 @@ def all_movies(asking: RequestClient, status: str | None = None) -> list[Movie]:
     movies: list[Movie] = []
     after: int | None = 0
     while after is not None:
-        page = ask(asking, GetSnapshot(after=after, limit=MOVIES_AT_ONCE), Snapshot)
+        page = ask(asking, GetSnapshot(after=after, limit=MOST_AT_ONCE), Snapshot)
         movies += [movie for movie in page.movies if status in (None, movie.status)]
         after = page.next_after
     return movies
@@ -65,7 +64,7 @@ def last_movies(asking: RequestClient, count: int, status: MovieStatus | None = 
     movies: list[Movie] = []
     page = 1
     while len(movies) < count:
-        reply = ask(asking, GetItems(status=status, sort="-added", page=page, page_size=PAGE_SIZE), Items)
+        reply = ask(asking, GetItems(status=status, sort="-added", page=page, page_size=PAGE), Items)
         movies += reply.movies
         if not reply.movies or len(movies) >= reply.total:
             break
@@ -74,7 +73,7 @@ def last_movies(asking: RequestClient, count: int, status: MovieStatus | None = 
 
 
 def each(names: list[str], do: Callable[[str], object], done: str) -> None:
-    """Do it for each name; what is refused does not stop the others, but the command fails in the end."""
+    """Do it for each name. A refusal does not stop the others, but makes the command fail at the end."""
     from warpcore.bus.client import RefusedError
 
     refused = 0
@@ -87,4 +86,4 @@ def each(names: list[str], do: Callable[[str], object], done: str) -> None:
         else:
             output.note(f"{name}: {done}")
     if refused:
-        raise CliError(f"{refused} of {len(names)} refused")
+        raise CliError(f"{refused} of {len(names)} movies refused")

@@ -1,4 +1,4 @@
-"""The loop around a session: signals, display, the end."""
+"""Runs a session: its loop, signals, display and end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEP_S = 0.1
 
 
 class Interrupts:
-    """Counts Ctrl-C and TERM: the first ends in good order, another one by force. Use in the main thread."""
+    """Counts Ctrl-C, TERM and HUP: the first ends in good order, a second one by force. Use in the main thread."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -39,9 +39,9 @@ def run_session(
     ready: str,
     until: Callable[[Overview], bool] = lambda overview: False,
 ) -> Interrupts:
-    """Run the services until a signal, or until `until` says so. `ready` is told once the scheduler answers.
+    """Run the services until a signal comes, or until `until` is true. `ready` is the note while the scheduler answers.
 
-    Raises CliError where a service cannot run as it is configured. Whatever happens, no process is left behind.
+    Raises CliError where a service cannot run with its configuration. No process is left behind in any case.
     """
     interrupts = Interrupts()
     session = Session(services, logs, screen.line)

@@ -1,4 +1,4 @@
-"""What a running session shows: a live display on a terminal, plain log lines elsewhere. All on stderr."""
+"""What a running session shows on stderr: a live display on a terminal, else plain lines."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Screen(Protocol):
         """A line of a service's output, or a decision about it."""
 
     def show(self, overview: Overview | None, note: str) -> None:
-        """Where the session stands now."""
+        """The session's present state, and a note about it."""
 
 
 class PlainScreen:
-    """Every line of every service under its name, and a line whenever more movies are done."""
+    """Each line of each service after its name, and a line whenever more movies are done."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -40,7 +40,7 @@ class PlainScreen:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to put back."""
+        """Nothing to restore."""
 
     def line(self, service: str, text: str, error: bool) -> None:
         """`service | text`."""
@@ -65,7 +65,7 @@ class PlainScreen:
 
 
 class LiveScreen:
-    """The display, and above it only what matters: warnings, errors, decisions. The rest is in the log files."""
+    """The display, and above it warnings, errors and decisions. All other lines are in the log files."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -79,7 +79,7 @@ class LiveScreen:
         self._live.stop()
 
     def line(self, service: str, text: str, error: bool) -> None:
-        """`service | text`, if it matters."""
+        """`service | text` for a warning, an error or a decision."""
         if error or service == "up" or is_urgent(text):
             self._console.print(Text(f"{service} | {text}", style="red" if error else ""), soft_wrap=True)
 
@@ -89,9 +89,9 @@ class LiveScreen:
 
 
 class LastingScreen:
-    """A screen whose terminal may go away (its window closed, its pipe broken): from then on nothing is shown.
+    """A screen whose terminal may go away: its window is closed, or its pipe breaks. Then nothing more is shown.
 
-    The session must not end by that, least of all in the middle of ending in good order; the log files have it all.
+    The session must go on, or end in good order. The log files have every line.
     """
 
     def __init__(self, screen: Screen) -> None:
@@ -106,11 +106,11 @@ class LastingScreen:
         self._while_there(self._screen.__exit__, None, None, None)
 
     def line(self, service: str, text: str, error: bool) -> None:
-        """A line, while there is somebody to read it."""
+        """A line, as long as the terminal is there."""
         self._while_there(self._screen.line, service, text, error)
 
     def show(self, overview: Overview | None, note: str) -> None:
-        """The display, while there is somebody to look at it."""
+        """The display, as long as the terminal is there."""
         self._while_there(self._screen.show, overview, note)
 
     def _while_there(self, do: Callable[..., None], *arguments: object) -> None:
@@ -122,5 +122,5 @@ class LastingScreen:
 
 
 def screen_for(console: Console) -> Screen:
-    """The one that fits: live on a terminal."""
+    """The live screen on a terminal, else the plain one."""
     return LastingScreen(LiveScreen(console) if console.is_terminal else PlainScreen(console))

@@ -18,14 +18,19 @@ from warpcore.cli.errors import CONFIGURATION, CliError
 Name = Annotated[
     str | None,
     typer.Option(
-        "--name", envvar="WARPCORE_NAME", help="Under which the scheduler knows it; the same after a restart."
+        "--name",
+        envvar="WARPCORE_NAME",
+        help="Name of the worker. With the same name after a restart it replaces the dead one at once.",
     ),
 ]
 Record = Annotated[
     Path | None,
     typer.Option("--record", metavar="FILE", help="Record every stimulus there, for `warpcore scheduler-replay`."),
 ]
-Processes = Annotated[int, typer.Option("--processes", min=1, max=64, envvar="WARPCORE_API_PROCESSES")]
+Processes = Annotated[
+    int,
+    typer.Option("--processes", min=1, max=64, envvar="WARPCORE_API_PROCESSES", help="Processes that serve requests."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -77,10 +82,10 @@ def scheduler(
 def scheduler_replay(
     file: Annotated[Path, typer.Argument(help="A recording made by `warpcore scheduler --record FILE`.")],
     check: Annotated[
-        bool, typer.Option("--check", help="Also check after each stimulus that the state does not contradict itself.")
+        bool, typer.Option("--check", help="Also check after each stimulus that the state is consistent.")
     ] = False,
 ) -> None:
-    """Run a recording through the scheduler's decisions again, and say where they differ: a fault becomes a file."""
+    """Run a recording through the scheduler's decisions again, and say where they differ."""
     from warpcore.services.scheduler.store.recording import RecordError
     from warpcore.services.scheduler.store.replaying import replay
 
@@ -164,7 +169,7 @@ def worker(
     device: o.Device = "auto",
     name: Name = None,
 ) -> None:
-    """Process movies on one device. It connects out to one port of the scheduler and needs none of its own."""
+    """Process movies on one device. A worker connects to one port of the scheduler and needs none of its own."""
     from warpcore.cli.devices import bound_own_threads
 
     bound_own_threads(device)
@@ -178,7 +183,7 @@ def worker(
 
 @contextmanager
 def _service() -> Iterator[Event]:
-    """What all services share: end with the parent where there is one, log to stderr, end on INT and TERM."""
+    """What all services do: end with the parent where there is one, log to stderr, end on INT and TERM."""
     from warpcore.cli.logs import log_to_stderr
     from warpcore.cli.signals import stop_event
     from warpcore.services.process.parent import end_with_parent
@@ -191,7 +196,7 @@ def _service() -> Iterator[Event]:
 
 @contextmanager
 def _incurable(*kinds: type[Exception]) -> Iterator[None]:
-    """Errors of these kinds say that the service cannot run as it is configured: exit code 78."""
+    """Errors of these kinds mean that the service cannot run with this configuration: exit code 78."""
     try:
         yield
     except kinds as error:

@@ -1,4 +1,4 @@
-"""A running session: carries out what the supervisor decides. Thin; the decisions are in `supervisor`."""
+"""A running session: carries out what the supervisor decides."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from warpcore.cli.supervisor import Action, Finished, Kill, Say, Start, Supervis
 
 Spawn = Callable[[Sequence[str], Mapping[str, str], Path, Callable[[str], None]], Process]
 
-TELL_LAST = frozenset({"scheduler"})
+ENDED_LAST = frozenset({"scheduler"})
 """Services that are ended after all others."""
 
 
 class Session:
-    """All services of one `warpcore up`. `say(service, line, error)` gets each line of output and each decision."""
+    """The services of one `warpcore up`. `say(service, line, error)` gets each line of output and each decision."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._specs = {service.name: service for service in services}
-        self._supervisor = Supervisor(self._specs, last=TELL_LAST)
+        self._supervisor = Supervisor(self._specs, last=ENDED_LAST)
         self._logs = logs
         self._say = say
         self._spawn = spawn
@@ -38,7 +38,7 @@ class Session:
         self._lines: SimpleQueue[tuple[str, str]] = SimpleQueue()
         self.finished = False
         self.fault: str | None = None
-        """Why the session ended by itself: the failing service and its last line."""
+        """Why the session ended without being told to: the service at fault and its last line."""
 
     @property
     def ending(self) -> bool:
@@ -50,7 +50,7 @@ class Session:
         self._carry_out(self._supervisor.begin(self._clock()))
 
     def step(self) -> None:
-        """Notice what has ended, start what is due, pass on output. Call it several times a second."""
+        """Find services that have ended, start those that are due, pass on output. Call it several times a second."""
         ended = {name: process.poll() for name, process in self._processes.items()}
         self._pass_on()
         for name, status in ended.items():
@@ -67,7 +67,7 @@ class Session:
         self._carry_out(self._supervisor.end(self._clock()))
 
     def kill(self) -> None:
-        """The way out when all else fails: nothing is left behind."""
+        """Kill every process that still runs."""
         for process in self._processes.values():
             if process.poll() is None:
                 process.kill()

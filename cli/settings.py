@@ -97,7 +97,10 @@ def import_(
 
 
 def assignment_lines(settings: dict[str, Any]) -> list[str]:
-    """`section.name=value` for each setting, as `settings set` takes it; behind `#` the unit, and another default."""
+    """`section.name=value` for each setting, as `settings set` takes it.
+
+    After `#` stand its unit, and the default of a value that differs from it.
+    """
     import json
 
     from warpcore.services.session.describing import descriptions
@@ -127,11 +130,11 @@ def _only(settings: dict[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def _report(reply: SettingsReply, dry_run: bool) -> None:
-    output.note(("nothing is changed; this would happen: " if dry_run else "") + effect_text(reply.effect))
+    output.note(effect_text(reply.effect, "nothing is changed; this would happen" if dry_run else "settings changed"))
 
 
-def effect_text(effect: SettingsEffect | None) -> str:
-    """What a change of settings does, in one line."""
+def effect_text(effect: SettingsEffect | None, head: str = "settings changed") -> str:
+    """What a change of settings does, in one line that begins with `head`."""
     if effect is None or not effect.changed:
         return "these were the settings already: nothing runs"
     told = []
@@ -146,7 +149,7 @@ def effect_text(effect: SettingsEffect | None) -> str:
         told.append(f"the filter returns {_movies(effect.accepted)}")
     if effect.retried:
         told.append(f"{_movies(effect.retried)} that failed are tried again")
-    return "settings changed; " + ("; ".join(told) or "no movie with results is touched")
+    return f"{head}: " + ("; ".join(told) or "no movie with results is touched")
 
 
 def _movies(count: int) -> str:

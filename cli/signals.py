@@ -1,4 +1,4 @@
-"""Ctrl-C and TERM as an event that loops look at."""
+"""An event that Ctrl-C and TERM set, for loops to check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`warpcore status`: where a session stands, once or live."""
+"""`warpcore status`: the state of a session, once or live."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def status(
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
 ) -> None:
-    """Show how far processing is, how fast it goes, and what each worker does."""
+    """Show progress and rate of processing, and what each worker does."""
     from warpcore.cli import overview
 
     with remote.client(scheduler, control_port) as asking:

@@ -1,8 +1,8 @@
-"""What `warpcore up` decides about its child processes, without processes and clocks: stimuli in, actions out.
+"""Decides what `warpcore up` does with its child processes: stimuli in, actions out, without processes and clocks.
 
-A service that ends is started again after a pause that grows while it keeps ending. Only one that says, before it has
-ever run well, that it is configured wrongly ends the session: that cannot get better by itself. At the end every
-service but those marked `last` is told first, so that the scheduler still hears the goodbyes.
+A service that ends is started again, after a pause that doubles while it keeps ending. The session ends where a service
+says that its configuration is wrong before it has ever run well, since a restart cannot help then. At the end the
+services marked `last` are ended after all others, so that workers can still tell the scheduler that they go.
 """
 
 from __future__ import annotations
@@ -13,20 +13,17 @@ from dataclasses import dataclass, field
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 SETTLED_S = 10.0
-"""A service that has run this long works.
-
-Its earlier deaths are forgotten and its configuration is known to be good.
-"""
+"""A service that has run this long works: its configuration is good, and earlier deaths no longer count."""
 FIRST_WAVE_S = 5.0
-"""At the end: this long after TERM what still runs is killed, and the `last` services are told."""
+"""At the end: services that run this long after TERM are killed, and the `last` ones get TERM."""
 SECOND_WAVE_S = 3.0
 CONFIGURATION_EXITS = frozenset({2, 78})
-"""Exit statuses that mean: configured wrongly (usage, EX_CONFIG)."""
+"""Exit statuses for a wrong configuration: usage, EX_CONFIG."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start this service; `first`, until it has once run well, with what is given at the beginning alone."""
+    """Start this service. `first`: it has not yet run well, so it gets the initial settings too."""
 
     service: str
     first: bool
@@ -48,7 +45,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Tell the user; `error` where something went wrong."""
+    """Tell the user this; `error` where something went wrong."""
 
     text: str
     error: bool = False
@@ -56,7 +53,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Nothing runs any more; `failed` names the service for whose fault the session ended."""
+    """All services have ended; `failed` names the one whose configuration ended the session."""
 
     failed: str | None
 
@@ -93,7 +90,7 @@ class Supervisor:
 
     @property
     def ending(self) -> bool:
-        """Whether the session is being ended."""
+        """Whether the session is ending."""
         return self._ending_since is not None
 
     @property
@@ -113,17 +110,17 @@ class Supervisor:
             return self._advance(now)
         if status in CONFIGURATION_EXITS and not service.settled and not self._ran_well(service, now):
             self.failed = name
-            return [Say(f"{name} cannot run as it is configured; ending the session", error=True), *self.end(now)]
+            return [Say(f"{name} cannot run with this configuration; ending the session", error=True), *self.end(now)]
         if self._ran_well(service, now):
             service.settled = True
             service.deaths = 0
         pause_s = min(FIRST_PAUSE_S * 2**service.deaths, LONGEST_PAUSE_S)
         service.deaths += 1
         service.start_at = now + pause_s
-        return [Say(f"{name} ended ({describe(status)}); it is started again in {pause_s:g} s", error=True)]
+        return [Say(f"{name} ended ({describe(status)}); starting it again in {pause_s:g} s", error=True)]
 
     def tick(self, now: float) -> list[Action]:
-        """Time has passed: start what is due, or go on ending."""
+        """Time has passed: start services that are due, or go on with the end."""
         if self.ending:
             return self._advance(now)
         actions: list[Action] = []
@@ -136,7 +133,7 @@ class Supervisor:
         return actions
 
     def end(self, now: float) -> list[Action]:
-        """End everything; called a second time, at once and by force."""
+        """End everything in good order; called again, kill everything."""
         if self._ending_since is None:
             self._ending_since = now
             first = [service for service in self._services.values() if service.running and not service.last]
@@ -152,7 +149,7 @@ class Supervisor:
         return now - service.started_at >= SETTLED_S
 
     def _advance(self, now: float) -> list[Action]:
-        """The next actions of the end: first wave, its stragglers, the last services, their stragglers."""
+        """The next actions of the end: kill what is left of the first wave, end the `last` services, kill those."""
         assert self._ending_since is not None
         if not self.running:
             if self._finished:

@@ -22,9 +22,12 @@ def register(app: typer.Typer) -> None:
 
 def tap(
     topics: Annotated[
-        list[str] | None, typer.Argument(metavar="[TOPIC…]", help="file, movie.done, task … ; all without any.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[TOPIC…]", help="Beginnings of topics: file, movie.done, task … Without any, all events."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line, for programs.")] = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     events_out_port: o.EventsOutPort = 8083,
 ) -> None:
@@ -48,7 +51,7 @@ def tap(
 
 
 def _prefixes(topics: list[str]) -> list[str]:
-    """What to subscribe to. One that no event can ever have is a usage error: it would print nothing for ever."""
+    """The prefixes to subscribe to. One that fits no topic is a usage error, since nothing would ever be printed."""
     from warpcore.bus.messages import EVENT_BODIES
 
     prefixes = [topic.rstrip("*") for topic in topics]
@@ -60,7 +63,7 @@ def _prefixes(topics: list[str]) -> list[str]:
 
 
 def event_document(envelope: Envelope) -> dict[str, Any]:
-    """An event as JSON: its topic, change number (0: not durable), origin, time and body."""
+    """An event as JSON: its topic, change number (0: a passing notice), source, time and body."""
     return {
         "topic": envelope.type,
         "seq": envelope.seq,

@@ -1,4 +1,4 @@
-"""`warpcore up`: all services of one host, started, watched and ended together."""
+"""`warpcore up`: starts, watches and ends all services of one host."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WorkerCount = Annotated[
         "--workers",
         metavar="auto|N",
         envvar="WARPCORE_WORKERS",
-        help="auto: one per GPU, else one on the CPU; 0: none.",
+        help="auto: one a GPU, or one on the CPU where there is none. 0: none on this host.",
     ),
 ]
 
@@ -76,16 +76,16 @@ def up(
 
 
 def worker_count(text: str) -> int | None:
-    """`auto` (None) or a number of workers. Raises a usage error."""
+    """The number of workers, None for `auto`. Raises a usage error."""
     if text == "auto":
         return None
     if text.isascii() and text.isdigit() and int(text) <= 256:
         return int(text)
-    raise typer.BadParameter(f"--workers {text}: auto or a number from 0 to 256 is needed")
+    raise typer.BadParameter(f"--workers {text}: give auto, or a number from 0 to 256")
 
 
 def with_devices(options: SessionOptions, workers: int | None) -> SessionOptions:
-    """The options with a device for each worker, by what this host has."""
+    """The options with a device of this host for each worker."""
     from warpcore.cli.devices import visible_gpus, worker_devices
 
     devices = tuple(worker_devices(workers, visible_gpus()))
@@ -93,7 +93,7 @@ def with_devices(options: SessionOptions, workers: int | None) -> SessionOptions
 
 
 def session_faults(options: SessionOptions) -> list[str]:
-    """All that stands in the way of this session, one line each; empty where nothing does."""
+    """Why this session cannot run, one line a fault; empty where it can."""
     from warpcore.cli import preflight
     from warpcore.cli.initial_settings import settings_from
     from warpcore.services.session.settings import SettingsError
@@ -132,5 +132,5 @@ def run(options: SessionOptions) -> None:
 
 
 def logs_of(processing: Path) -> Path:
-    """Where the services' logs are kept."""
+    """The folder of the services' logs."""
     return processing / "logs"

@@ -1,4 +1,4 @@
-"""Looks at the scheduler again and again in a thread, so that a slow answer never holds up who shows it."""
+"""Asks the scheduler for its state in a thread, again and again, so that a slow answer never stops the display."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENCE_S = 2.0
 
 
 class Watcher:
-    """`latest` is the newest overview, None before the first; `answers` whether the last question was answered."""
+    """`latest` is the newest overview, None before the first. `answers`: the last request was answered."""
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints

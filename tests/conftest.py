@@ -26,7 +26,7 @@ def wait_until() -> Callable[..., None]:
     return wait
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def free_ports() -> Callable[[int], list[int]]:
     """`free_ports(n)`: TCP ports on the loopback that nobody uses now."""
 

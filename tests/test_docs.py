@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from warpcore.bus import limits
+from warpcore.bus.envelope import MAX_FRAME_BYTES
 from warpcore.bus.messages import EVENT_BODIES
+from warpcore.bus.vocabulary import MovieStatus
+from warpcore.cli.main import app
+from warpcore.services.api.bodies import MAX_BODY_BYTES
+from warpcore.services.api.client import SchedulerClient
+from warpcore.services.api.errors import RETRY_AFTER_S
+from warpcore.services.api.parameters import LARGEST_NUMBER
+from warpcore.services.scheduler.core.views import FRAME_BUDGET_BYTES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md")])
@@ -20,7 +33,75 @@ def test_every_event_stands_in_the_document_of_the_wire() -> None:
         assert re.search(rf"^\| `{family}\.[^|]*\.?{name}`", text, re.M), topic
 
 
+def test_the_document_of_rest_gives_the_limits_that_hold() -> None:
+    text = (ROOT / "docs/rest.md").read_text()
+    limit = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", text.partition("## Limits")[2].partition("\n## ")[0], re.M))
+    patience = inspect.signature(SchedulerClient).parameters
+    assert limit["body"] == f"{MAX_BODY_BYTES} bytes"
+    assert limit["`page`"] == f"1 to {LARGEST_NUMBER}"
+    assert f"1 to {limits.LARGEST_PAGE}; {limits.PAGE} where" in limit["`pageSize`"]
+    assert f"fit {MAX_FRAME_BYTES} bytes" in limit["`pageSize`"]
+    assert re.findall(r"`(\w+)`", limit["`status`"]) == list(MovieStatus)
+    assert f"1 to {limits.LOG_LINES}; {limits.USUAL_AT_ONCE} where" in limit["`limit` of log lines"]
+    assert limit["`after` of lines and files"] == f"0 to {LARGEST_NUMBER}"
+    files = limit["files and failures of an export job"]
+    assert re.findall(r"\d+", files) == [str(FRAME_BUDGET_BYTES * 3 // 4), str(FRAME_BUDGET_BYTES // 4)]
+    assert limit["`priority`"] == f"-{limits.HIGHEST_PRIORITY} to {limits.HIGHEST_PRIORITY}"
+    answer = limit["answer of the scheduler"]
+    assert f"{patience['timeout_s'].default} s, twice" in answer
+    assert patience["attempts"].default == 2
+    assert f"`Retry-After: {RETRY_AFTER_S}`" in answer
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
         assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[a](nowhere.md)", "nowhere.md"),
+        ("[a](index.md#no-such-heading)", "no-such-heading"),
+        ("```{eval-rst}\n.. automodule:: warpcore.kernels.nothing\n```", "warpcore.kernels.nothing"),
+    ],
+)
+def test_the_site_is_not_built_with_a_broken_link_or_reference(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/index.md").write_text(f"# Title\n\n{text}\n")
+    build = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
+    command = [*build, "--conf-dir", str(ROOT / "docs"), str(tmp_path), str(tmp_path / "site")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert told in done.stderr
+
+
+def test_the_index_of_the_site_leads_to_every_document() -> None:
+    index = ROOT / "docs/index.md"
+    listed = set(re.findall(r"^(?!:)([\w./]+)$", index.read_text(), re.M))
+    assert {(index.parent / f"{name}.md").resolve() for name in listed - {"reference"}} == {*DOCUMENTS} - {index}
+
+
+COMMANDS = get_command(app)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_in_documents_exist_with_their_options(document: Path) -> None:
+    text = document.read_text().replace("\\\n", " ")
+    for line in re.findall(r"(?:^|`|\$ |/)warpcore ((?!\.)[^`\n#]+)", text, re.M):
+        command, path = COMMANDS, []
+        for word in line.split():
+            if word in getattr(command, "commands", {}):
+                command, path = command.commands[word], [*path, word]  # type: ignore[attr-defined]
+        assert path or not re.match(r"[a-z]", line), f"no such command: warpcore {line}"
+        known = {option for one in command.params for option in (*one.opts, *one.secondary_opts)} | {"--help"}
+        assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", line)) <= known, f"no such option: warpcore {line}"
+
+
+def test_the_document_of_the_command_line_names_every_command_and_variable() -> None:
+    text = (ROOT / "docs/cli.md").read_text()
+    for name, command in COMMANDS.commands.items():  # type: ignore[attr-defined]
+        assert re.search(rf"^\| .*`{name}\b", text, re.M), name
+        for option in command.params:
+            assert option.envvar is None or f"`{option.envvar}`" in text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -69,3 +71,19 @@ def test_installed_elsewhere_it_runs(wheel: Path, tmp_path: Path) -> None:
     modules += "for p in (warpcore.bus, warpcore.kernels, warpcore.services):\n"
     modules += "    [importlib.import_module(m.name) for m in pkgutil.walk_packages(p.__path__, p.__name__ + '.')]"
     run(python, "-c", modules, cwd=tmp_path)
+
+
+def test_what_to_cite_is_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cited = (ROOT / "CITATION.cff").read_text()
+    for name in ("version", "license"):
+        assert re.search(rf"^{name}: (.*)$", cited, re.M)[1] == project[name]  # type: ignore[index]
+
+
+def test_the_checks_before_a_commit_are_those_of_lint() -> None:
+    run(Path(sys.executable).with_name("pre-commit"), "validate-config", cwd=ROOT)
+    recipe = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
+    checks = re.findall(r"\$\(BIN\)/([\w-]+(?: check| format)?)", recipe)
+    assert len(checks) >= 4
+    for check in checks:
+        assert f"entry: .venv/bin/{check}" in (ROOT / ".pre-commit-config.yaml").read_text()

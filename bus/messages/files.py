@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import field
 
+from warpcore.bus import limits
 from warpcore.bus.messages.parts import FoundFile
 from warpcore.bus.schema import Message, Port, message
 
@@ -45,4 +46,4 @@ class GetKnownFiles(Message, frozen=True):
     """The registered files with id > `after`, which a restarted discoverer need not check again."""
 
     after: int = 0
-    limit: int = 2000
+    limit: int = limits.MOST_AT_ONCE

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import field
 
+from warpcore.bus import limits
 from warpcore.bus.messages.parts import Movie
 from warpcore.bus.schema import Message, Port, message
 from warpcore.bus.vocabulary import MovieStatus, Selection
@@ -31,7 +32,7 @@ class GetItems(Message, frozen=True):
     status: MovieStatus | None = None
     sort: str = "added"
     page: int = 1
-    page_size: int = 100
+    page_size: int = limits.PAGE
 
 
 @message("item")

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import field
 
+from warpcore.bus import limits
 from warpcore.bus.messages.parts import Change, Movie
 from warpcore.bus.schema import Message, Port, message, part
 
@@ -28,10 +29,13 @@ class Snapshot(Message, frozen=True):
 
 @message("snapshot.get", port=Port.CONTROL, answers=(Snapshot,))
 class GetSnapshot(Message, frozen=True):
-    """A page of the whole state: movies with id > `after`. Afterwards ask for changes since the first page's `seq`."""
+    """A page of the whole state: movies with id > `after`.
+
+    Afterwards ask for the changes since the `seq` of the first page.
+    """
 
     after: int = 0
-    limit: int = 500
+    limit: int = limits.USUAL_AT_ONCE
 
 
 @message("changes")
@@ -52,7 +56,7 @@ class GetChanges(Message, frozen=True):
     """The changes with seq > `since`, oldest first, at most `limit` and as many as fit a frame."""
 
     since: int
-    limit: int = 500
+    limit: int = limits.USUAL_AT_ONCE
 
 
 @part

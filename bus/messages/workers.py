@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import field
 
+from warpcore.bus import limits
 from warpcore.bus.messages.common import Ok
 from warpcore.bus.messages.parts import Load, Worker
 from warpcore.bus.schema import Message, Port, message
@@ -38,7 +39,7 @@ class GetWorkerLogs(Message, frozen=True):
 
     worker: str
     after: int = 0
-    limit: int = 500
+    limit: int = limits.USUAL_AT_ONCE
 
 
 @message("worker.registered")

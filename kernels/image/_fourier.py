@@ -41,7 +41,7 @@ def rfft2(images: Array, size: tuple[int, int] | None = None) -> Array:
 
 
 def irfft2(transforms: Array, size: tuple[int, int]) -> Array:
-    """The inverse of `rfft2`: images [..., *size], with the same bits in every run."""
+    """The inverse of `rfft2`: images [..., y, x] of this size, with the same bits in every run."""
     height, width = size
     columns = transforms.shape[-1]
     along = jnp.fft.ifft(_whole_lines(transforms, -1), n=height, axis=-2)[..., :columns]

@@ -1,4 +1,4 @@
-"""The REST application as a pure function of what it depends on; it binds nothing."""
+"""The REST application, made from what it depends on. It opens no port."""
 
 from __future__ import annotations
 
@@ -9,26 +9,21 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
-from warpcore.services.api import errors
+from warpcore.services.api import errors, export, items, processing, settings, workers
 from warpcore.services.api.client import Scheduler
-from warpcore.services.api.export import ExportJobResource, StartExportResource
 from warpcore.services.api.health import HealthResource
-from warpcore.services.api.items import ItemResource, ItemsResource, SummaryResource, TimestampResource
 from warpcore.services.api.origins import SameOrigin
-from warpcore.services.api.processing import ProcessingPauseResource, ProcessingStartResource, ProcessingStatusResource
-from warpcore.services.api.settings import SettingsPreviewResource, SettingsResource, SettingsSchemaResource
-from warpcore.services.api.workers import WorkerLogsResource, WorkersResource
 
 Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
 
 async def _nothing() -> None:
-    """What an application without connections of its own does at start and end."""
+    """At start and end of an application without connections of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the application needs: who answers, what to call when it starts and ends, versions to show."""
+    """What the application needs: the scheduler, what to call at start and end, and the versions to show."""
 
     scheduler: Scheduler
     start: Callable[[], Awaitable[None]] = _nothing
@@ -37,7 +32,7 @@ class Dependencies:
 
 
 class _Lifespan:
-    """Opens and closes the dependencies with the server's own life."""
+    """Opens the dependencies when the server starts and closes them when it ends."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
@@ -58,24 +53,9 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(RefusedError, errors.report_refused)
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
     scheduler = dependencies.scheduler
-    routes: dict[str, object] = {
-        "/api/settings": SettingsResource(scheduler),
-        "/api/settings/schema": SettingsSchemaResource(),
-        "/api/settings/preview": SettingsPreviewResource(scheduler),
-        "/api/processing/start": ProcessingStartResource(scheduler),
-        "/api/processing/pause": ProcessingPauseResource(scheduler),
-        "/api/processing/status": ProcessingStatusResource(scheduler),
-        "/api/workers": WorkersResource(scheduler),
-        "/api/workers/{path:path}": WorkerLogsResource(scheduler),
-        "/api/items": ItemsResource(scheduler),
-        "/api/items/summary": SummaryResource(scheduler),
-        "/api/items/timestamp": TimestampResource(scheduler),
-        "/api/items/{name:path}": ItemResource(scheduler),
-        "/api/export/micrographs": StartExportResource(scheduler, "micrographs"),
-        "/api/export/particles": StartExportResource(scheduler, "particles"),
-        "/api/export/{job}": ExportJobResource(scheduler),
-        "/api/health": HealthResource(scheduler, dependencies.versions),
-    }
+    routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
+    for module in (settings, processing, workers, items, export):
+        routes |= module.routes(scheduler)
     for path, resource in routes.items():
         app.add_route(path, resource)
     return app

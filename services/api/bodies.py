@@ -1,23 +1,26 @@
-"""Request bodies: JSON objects of a bounded size that can travel on the wire."""
+"""Request bodies: JSON objects of limited size that fit the wire."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import falcon
 import falcon.asgi
 
 from warpcore.bus.envelope import MAX_FRAME_BYTES, Envelope, WireError, decode, encode
-from warpcore.services.api.errors import Problem
+from warpcore.bus.vocabulary import Word
+from warpcore.services.api.errors import Problem, bad_field
+
+W = TypeVar("W", bound=Word)
 
 MAX_BODY_BYTES = MAX_FRAME_BYTES // 2
-"""Half a frame: JSON text never grows to twice its size as msgpack."""
+"""Half a frame, since JSON text can grow as msgpack, but never to twice its size."""
 
 
 async def read_object(req: falcon.asgi.Request, *, optional: bool = False) -> dict[str, Any]:
-    """The request's JSON object, `{}` for an absent optional one. Raises Problem 400, 413 or 415."""
-    # A connection whose body was not read to its end cannot carry another request, so oversized ones are closed.
+    """The request's JSON object; `{}` where it is optional and absent. Raises Problem 400, 413 or 415."""
+    # A connection whose body was not read to its end cannot carry another request: it is closed.
     if req.content_length is not None and req.content_length > MAX_BODY_BYTES:
         raise _too_large()
     text = await req.stream.read(MAX_BODY_BYTES + 1)
@@ -32,7 +35,10 @@ async def read_object(req: falcon.asgi.Request, *, optional: bool = False) -> di
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
-    """A JSON object from UTF-8 bytes. Raises Problem 400 for anything else, for NaN, and for what cannot travel on the wire."""
+    """A JSON object from UTF-8 bytes.
+
+    Raises Problem 400 for anything else, for NaN, and for an object that does not fit the wire.
+    """
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -42,22 +48,33 @@ def parse_object(text: bytes) -> dict[str, Any]:
     try:
         decode(encode(Envelope("check", {"body": value}, "api")))
     except (WireError, OverflowError, ValueError) as error:
-        raise Problem(falcon.HTTP_400, f"the body cannot be used: {error}") from None
+        raise Problem(falcon.HTTP_400, f"the body does not fit the wire: {error}") from None
     return value
 
 
-def only_fields(body: dict[str, Any], known: dict[str, type | tuple[type, ...]]) -> dict[str, Any]:
-    """The body, whose fields must be known and of their type. Raises Problem 422 naming each fault."""
+def only_fields(body: dict[str, Any], known: dict[str, type]) -> dict[str, Any]:
+    """The body, whose fields must be known and of their type. Raises Problem 422, which names each fault."""
     errors = []
     for name, value in body.items():
         if name not in known:
-            errors.append({"name": name, "value": value, "problem": f"unknown; known here: {', '.join(known)}"})
-        elif not isinstance(value, known[name]):
-            errors.append({"name": name, "value": value, "problem": "is not of the type that is needed here"})
+            errors.append({"name": name, "value": value, "problem": f"unknown field; known here: {', '.join(known)}"})
+        elif type(value) is not known[name]:
+            errors.append({"name": name, "value": value, "problem": f"give {_TYPES[known[name]]}"})
     if errors:
         detail = "; ".join(f"{error['name']}: {error['problem']}" for error in errors)
         raise Problem(falcon.HTTP_422, detail, errors=errors)
     return body
+
+
+def field_word(vocabulary: type[W], name: str, value: str | None) -> W:
+    """The word of the vocabulary. Raises Problem 422, which lists the words."""
+    try:
+        return vocabulary(value or "")
+    except ValueError:
+        raise bad_field(name, value, f"give one of {', '.join(vocabulary)}") from None
+
+
+_TYPES = {bool: "true or false", dict: "an object", int: "a whole number", list: "a list", str: "a text"}
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -65,6 +82,4 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _too_large() -> Problem:
-    return Problem(
-        falcon.HTTP_413, f"the body is larger than the limit of {MAX_BODY_BYTES} bytes", headers={"Connection": "close"}
-    )
+    return Problem(falcon.HTTP_413, f"the body is larger than {MAX_BODY_BYTES} bytes", headers={"Connection": "close"})

@@ -1,4 +1,4 @@
-"""What goes wrong, as RFC 9457 problem documents."""
+"""Errors as RFC 9457 problem documents."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
 from warpcore.bus.messages import Error
+from warpcore.bus.vocabulary import ErrorCode
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_S = 5
 
 _STATUS_BY_CODE = {
-    "not_found": falcon.HTTP_404,
-    "conflict": falcon.HTTP_409,
-    "invalid": falcon.HTTP_422,
-    "bad_message": falcon.HTTP_400,
-    "unknown_type": falcon.HTTP_501,
+    ErrorCode.NOT_FOUND: falcon.HTTP_404,
+    ErrorCode.CONFLICT: falcon.HTTP_409,
+    ErrorCode.INVALID: falcon.HTTP_422,
+    ErrorCode.BAD_MESSAGE: falcon.HTTP_400,
+    ErrorCode.UNKNOWN_TYPE: falcon.HTTP_501,
 }
-"""HTTP status of the scheduler's refusals; any other code is the scheduler's own fault."""
+"""HTTP status of the scheduler's refusals. Any other code is an error in the scheduler, 502."""
 
 log = logging.getLogger(__name__)
 
 
 class Problem(falcon.HTTPError):
-    """An error with one clear line and, for bad values, the single faults as `{name, value, problem}`."""
+    """An error in one line; for bad values also one `{name, value, problem}` for each of them."""
 
     def __init__(
         self,
@@ -53,16 +54,19 @@ def unavailable(error: NoAnswerError) -> Problem:
 
 
 def bad_parameter(name: str, value: object, allowed: str) -> Problem:
-    """The problem for a query parameter that cannot be."""
-    return Problem(
-        falcon.HTTP_400,
-        f"query parameter {name} = {value}: {allowed}",
-        errors=[{"name": name, "value": value, "problem": allowed}],
-    )
+    """The problem for an unknown query parameter, or for one with an impossible value."""
+    fault = {"name": name, "value": value, "problem": allowed}
+    return Problem(falcon.HTTP_400, f"query parameter {name} = {value}: {allowed}", errors=[fault])
+
+
+def bad_field(name: str, value: object, allowed: str) -> Problem:
+    """The problem for a field of the body with an impossible value."""
+    fault = {"name": name, "value": value, "problem": allowed}
+    return Problem(falcon.HTTP_422, f"{name} = {json.dumps(value, ensure_ascii=False)}: {allowed}", errors=[fault])
 
 
 def write_problem(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: falcon.HTTPError) -> None:
-    """Error serializer: the document that every 4xx and 5xx answer carries."""
+    """Write the problem document of a 4xx or 5xx answer."""
     title = (
         error.status.partition(" ")[2] if isinstance(error.status, str) else falcon.code_to_http_status(error.status)
     )
@@ -89,20 +93,20 @@ def _plain_detail(req: falcon.asgi.Request, error: falcon.HTTPError) -> str:
 async def report_unexpected(
     req: falcon.asgi.Request, resp: falcon.asgi.Response | None, error: Exception, params: dict[str, Any]
 ) -> None:
-    """Handler of last resort: the fault is logged whole, the client is told that it is ours."""
+    """Log an error of ours with its traceback, and tell the client that it is ours."""
     log.exception("%s %s failed", req.method, req.path, exc_info=error)
-    raise Problem(falcon.HTTP_500, f"{req.method} {req.path} failed inside warpcore; its log says why")
+    raise Problem(falcon.HTTP_500, f"{req.method} {req.path} failed by an error in warpcore; logs/api.log says why")
 
 
 async def report_refused(
     req: falcon.asgi.Request, resp: falcon.asgi.Response | None, error: RefusedError, params: dict[str, Any]
 ) -> None:
-    """Handler of the scheduler's refusals."""
+    """Answer with the scheduler's refusal."""
     raise refusal(error.error)
 
 
 async def report_unavailable(
     req: falcon.asgi.Request, resp: falcon.asgi.Response | None, error: NoAnswerError, params: dict[str, Any]
 ) -> None:
-    """Handler of a scheduler that does not answer."""
+    """Answer that the scheduler does not answer."""
     raise unavailable(error)

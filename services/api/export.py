@@ -1,4 +1,4 @@
-"""`/api/export`: jobs that write micrographs or particles of what is processed."""
+"""`/api/export`: jobs that write micrographs or particles of processed movies."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from warpcore.bus.messages import CancelExport, ExportJob, GetExport, StartExpor
 from warpcore.bus.vocabulary import ExportKind
 from warpcore.services.api.bodies import only_fields, read_object
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.errors import Problem
-from warpcore.services.api.parameters import integer, only_parameters
+from warpcore.services.api.errors import bad_field
+from warpcore.services.api.parameters import LARGEST_NUMBER, integer, only_parameters
 from warpcore.services.api.views import job_view
 
 
 class StartExportResource:
     """`POST /api/export/micrographs` or `/particles`, optionally with `{"options": {…}, "names": […]}`."""
 
-    def __init__(self, scheduler: Scheduler, kind: str) -> None:
+    def __init__(self, scheduler: Scheduler, kind: ExportKind) -> None:
         self._scheduler = scheduler
         self._kind = kind
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """202 with the job and where to ask for it. `options` are names of the `export` settings, for this job only."""
-        body = only_fields(await read_object(req, optional=True), {"options": dict, "names": (list, type(None))})
-        names = body.get("names")
-        request = StartExport(ExportKind(self._kind), body.get("options", {}), None if names is None else _texts(names))
+        """202 with the job and its address. `options` are settings of `export` for this job only."""
+        body = await read_object(req, optional=True)
+        if body.get("names") is None:
+            body.pop("names", None)
+        only_fields(body, {"options": dict, "names": list})
+        request = StartExport(self._kind, body.get("options", {}), _names(body.get("names")))
         job = await ask(self._scheduler, request, ExportJob)
         resp.status = falcon.HTTP_202
         resp.location = f"/api/export/{job.job}"
@@ -41,19 +43,28 @@ class ExportJobResource:
         self._scheduler = scheduler
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job: str) -> None:
-        """State, progress, failures, and the files beyond the first `after`."""
+        """State, progress, failures, and a page of the files, without the first `after` of them."""
         only_parameters(req, "after")
-        after = integer(req, "after", 0, 0, 10**9)
+        after = integer(req, "after", 0, 0, LARGEST_NUMBER)
         resp.media = job_view(await ask(self._scheduler, GetExport(job, after), ExportJob))
 
     async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job: str) -> None:
-        """Give up what has not begun."""
+        """Cancel the job: movies that have not begun are given up."""
         resp.media = job_view(await ask(self._scheduler, CancelExport(job), ExportJob))
 
 
-def _texts(names: list[Any]) -> list[str]:
-    for name in names:
+def routes(scheduler: Scheduler) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {
+        "/api/export/micrographs": StartExportResource(scheduler, ExportKind.MICROGRAPHS),
+        "/api/export/particles": StartExportResource(scheduler, ExportKind.PARTICLES),
+        "/api/export/{job}": ExportJobResource(scheduler),
+    }
+
+
+def _names(names: list[Any] | None) -> list[str] | None:
+    """The names, each of which must be a text. Raises Problem 422."""
+    for name in names or ():
         if not isinstance(name, str):
-            fault = {"name": "names", "value": name, "problem": "each name is a text"}
-            raise Problem(falcon.HTTP_422, f"names: {name} is not a text", errors=[fault])
+            raise bad_field("names", name, "each name is a text")
     return names

@@ -1,12 +1,11 @@
-"""`/api/items`: movies, their results and the user's own choices."""
+"""`/api/items`: movies, their results, and the user's choices."""
 
 from __future__ import annotations
-
-import re
 
 import falcon
 import falcon.asgi
 
+from warpcore.bus.limits import LARGEST_PAGE, PAGE
 from warpcore.bus.messages import (
     GetItem,
     GetItems,
@@ -19,15 +18,13 @@ from warpcore.bus.messages import (
     Summary,
 )
 from warpcore.bus.vocabulary import MovieStatus, Selection
-from warpcore.services.api.bodies import only_fields, read_object
+from warpcore.services.api.bodies import field_word, only_fields, read_object
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.errors import Problem, bad_parameter
-from warpcore.services.api.parameters import integer, only_parameters, text
-from warpcore.services.api.views import item_view, items_view, snake, summary_view, timestamp_view
-
-STATUSES = ("unprocessed", "outdated", "queued", "processing", "processed", "filtered_out", "failed")
-SELECTIONS = ("auto", "include", "exclude")
-MAX_PAGE_SIZE = 500
+from warpcore.services.api.errors import bad_field, bad_parameter
+from warpcore.services.api.parameters import LARGEST_NUMBER, integer, only_parameters, parameter_word, text
+from warpcore.services.api.views import camel, item_view, items_view, snake, summary_view, timestamp_view
+from warpcore.services.session.sorting import PLAIN_KEYS, sortable
+from warpcore.services.steps.chain import CHAIN
 
 
 class ItemsResource:
@@ -37,25 +34,23 @@ class ItemsResource:
         self._scheduler = scheduler
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """A page of movies. `sort` is name, added, status or a result (`ctf.defocusUm`), `-` in front for descending."""
+        """A page of movies. `sort` is added, name, status or a column (`ctf.defocusUm`); `-` in front: descending."""
         only_parameters(req, "page", "pageSize", "status", "sort")
         status = text(req, "status", "")
-        if status and status not in STATUSES:
-            raise bad_parameter("status", status, f"one of {', '.join(STATUSES)} is needed")
-        sort = text(req, "sort", "added")
-        if not re.fullmatch(r"-?[A-Za-z]\w*(\.[A-Za-z]\w*)?", sort, re.ASCII):
-            raise bad_parameter("sort", sort, "name, added, status or a result such as ctf.defocusUm, - for descending")
         request = GetItems(
-            status=MovieStatus(status) if status else None,
-            sort=snake(sort),
-            page=integer(req, "page", 1, 1, 10**9),
-            page_size=integer(req, "pageSize", 100, 1, MAX_PAGE_SIZE),
+            status=parameter_word(MovieStatus, "status", status) if status else None,
+            sort=_sort_key(text(req, "sort", "added")),
+            page=integer(req, "page", 1, 1, LARGEST_NUMBER),
+            page_size=integer(req, "pageSize", PAGE, 1, LARGEST_PAGE),
         )
         resp.media = items_view(await ask(self._scheduler, request, Items))
 
 
 class ItemResource:
-    """One movie. Names hold slashes where movies lie in sub-folders, plain or as %2F, so the actions are told by their ending."""
+    """One movie.
+
+    A name holds slashes, plain or as %2F, where the movie lies in a sub-folder; so the path's end names the action.
+    """
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -68,11 +63,8 @@ class ItemResource:
         """`PUT …/selection` with `{"selection": "auto|include|exclude"}`."""
         name = _named(name, "/selection", req)
         body = only_fields(await read_object(req), {"selection": str})
-        selection = body.get("selection")
-        if selection not in SELECTIONS:
-            fault = {"name": "selection", "value": selection, "problem": f"one of {', '.join(SELECTIONS)} is needed"}
-            raise Problem(falcon.HTTP_422, f"selection = {selection}: {fault['problem']}", errors=[fault])
-        resp.media = item_view(await ask(self._scheduler, SelectItem(name, Selection(selection)), Item))
+        selection = field_word(Selection, "selection", body.get("selection"))
+        resp.media = item_view(await ask(self._scheduler, SelectItem(name, selection), Item))
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """`POST …/retry`, optionally with `{"force": true}`, or `POST …/priority` with `priority` or `first`."""
@@ -106,18 +98,32 @@ class TimestampResource:
         resp.media = timestamp_view(await ask(self._scheduler, GetSummary(), Summary))
 
 
+def routes(scheduler: Scheduler) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {
+        "/api/items": ItemsResource(scheduler),
+        "/api/items/summary": SummaryResource(scheduler),
+        "/api/items/timestamp": TimestampResource(scheduler),
+        "/api/items/{name:path}": ItemResource(scheduler),
+    }
+
+
+def _sort_key(sort: str) -> str:
+    """The scheduler's name for what to sort by. Raises Problem 400, which lists what there is."""
+    descending, key = "-" * sort.startswith("-"), snake(sort.removeprefix("-"))
+    if not sortable(key):
+        known = ", ".join([*PLAIN_KEYS, *(camel(column.name) for column in CHAIN.columns)])
+        raise bad_parameter("sort", sort, f"use one of {known}; put - in front for descending")
+    return descending + key
+
+
 async def _priority(path: str, req: falcon.asgi.Request) -> PrioritiseItem:
     """What `POST …/priority` asks for: `{"priority": N}` or `{"first": true}`. Raises Problem."""
     name = _named(path, "/priority", req)
     body = only_fields(await read_object(req), {"priority": int, "first": bool})
     priority, first = body.get("priority"), body.get("first", False)
-    if isinstance(priority, bool) or (priority is None) != first:
-        fault = {
-            "name": "priority",
-            "value": priority,
-            "problem": "a whole number is needed, or first: true without it",
-        }
-        raise Problem(falcon.HTTP_422, f"priority = {priority}: {fault['problem']}", errors=[fault])
+    if (priority is None) != first:
+        raise bad_field("priority", priority, "give a whole number, or first: true without a priority")
     return PrioritiseItem(name, priority or 0, first)
 
 

@@ -1,4 +1,4 @@
-"""Keeps other web pages from acting in the name of a person who has one open beside ours."""
+"""Keeps pages of other web sites, open in the same browser, from changing anything here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class SameOrigin:
-    """Refuses changes that a browser sends for a page of another origin. Programs send no `Origin` and are not concerned."""
+    """Refuses changes that a browser sends for a page of another origin.
+
+    Programs send no `Origin`, so their requests pass.
+    """
 
     async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Raises Problem 403."""

@@ -1,4 +1,4 @@
-"""`/api/processing`: start, pause, how far it is and how fast it goes."""
+"""`/api/processing`: start, pause, progress and rate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ProcessingStatusResource:
         self._scheduler = scheduler
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Counts, measured rate, what runs now."""
+        """Counts, measured rate, and the tasks that run now."""
         resp.media = status_view(await ask(self._scheduler, GetProcessing(), ProcessingStatus))
 
 
@@ -27,7 +27,7 @@ class ProcessingStartResource:
         self._scheduler = scheduler
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Assign movies to workers; where that is so already, nothing changes."""
+        """Hand movies to workers. Nothing changes where that is done already."""
         resp.media = status_view(await ask(self._scheduler, StartProcessing(), ProcessingStatus))
 
 
@@ -38,5 +38,14 @@ class ProcessingPauseResource:
         self._scheduler = scheduler
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Assign no more; what runs is finished."""
+        """Hand out no more movies. Those that run are finished."""
         resp.media = status_view(await ask(self._scheduler, PauseProcessing(), ProcessingStatus))
+
+
+def routes(scheduler: Scheduler) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {
+        "/api/processing/start": ProcessingStartResource(scheduler),
+        "/api/processing/pause": ProcessingPauseResource(scheduler),
+        "/api/processing/status": ProcessingStatusResource(scheduler),
+    }

@@ -13,7 +13,7 @@ from warpcore.services.process.parent import end_with_parent
 from warpcore.services.process.versions import versions
 
 GRACE_S = 1
-"""How long requests in flight may take after TERM; whoever waits for the end allows for it."""
+"""Seconds that requests in flight have after TERM. `END_S` in service.py is longer."""
 
 
 def application(control_endpoint: str) -> Application:
@@ -23,7 +23,7 @@ def application(control_endpoint: str) -> Application:
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn with settings from here alone: no file or variable of another program's gunicorn changes them."""
+    """gunicorn with these settings alone: no configuration file and no environment variable changes them."""
 
     def __init__(self, options: dict[str, Any], control_endpoint: str) -> None:
         self._options = options
@@ -39,7 +39,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 
 def main() -> None:
-    """Serve on the listening socket that was inherited."""
+    """Serve on the inherited listening socket."""
     descriptor, control_endpoint, workers = sys.argv[1:4]
     end_with_parent()
     options = {

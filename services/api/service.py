@@ -1,4 +1,4 @@
-"""Runs the REST API: binds the port, lets gunicorn serve it, ends it when told to."""
+"""Runs the REST API: binds the port, lets gunicorn serve it, and ends gunicorn."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ log = logging.getLogger(__name__)
 
 
 class ApiPortError(OSError):
-    """The port cannot be had; the text names it and says what to do."""
+    """The port cannot be bound; the text names it and says what to do."""
 
 
 def run_api(
     endpoints: Endpoints, *, port: int = 5000, bind: str = "127.0.0.1", workers: int = 1, stop: threading.Event
 ) -> int:
-    """Serve REST at `bind:port` until `stop` is set; the exit code (0: ended as told). Raises ApiPortError.
+    """Serve REST at `bind:port` until `stop` is set. Returns the exit code, 0 after `stop`. Raises ApiPortError.
 
-    gunicorn runs as a child that inherits the listening socket, so that a port in use is known before anything starts
-    and the child never has to be signalled by anyone else.
+    gunicorn runs as a child that inherits the listening socket, so that a port in use is found before anything starts.
     """
     with listening_socket(bind, port) as listener:
         command = [sys.executable, "-m", "warpcore.services.api.server"]
@@ -45,7 +44,7 @@ def run_api(
             _end(server)
     if ended_by_itself is None:
         return 0
-    log.error("gunicorn ended by itself with exit code %d", ended_by_itself)
+    log.error("gunicorn ended with exit code %d without being told to", ended_by_itself)
     return ended_by_itself or 1
 
 
@@ -64,7 +63,7 @@ def listening_socket(bind: str, port: int) -> socket.socket:
 
 
 def url(bind: str, port: int) -> str:
-    """Where a browser on this host finds an API bound there."""
+    """The address for a browser on this host of an API that is bound there."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bind, f"[{bind}]" if ":" in bind else bind)
     return f"http://{host}:{port}"
 
@@ -74,9 +73,9 @@ def _advice(error: OSError | OverflowError) -> str:
     if number == errno.EADDRINUSE:
         return "the port is in use; end the program that holds it or choose another with --port"
     if number == errno.EACCES:
-        return "ports below 1024 need privileges; choose another with --port"
+        return "ports below 1024 need root; choose another with --port"
     if number in (errno.EADDRNOTAVAIL, None):
-        return "this host has no such address or port; give --bind and --port others"
+        return "this host has no such address; give an address of this host with --bind, and a port from 1 to 65535"
     return f"{error}; choose another address or port"
 
 
@@ -86,6 +85,6 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     try:
         server.wait(END_S)
     except subprocess.TimeoutExpired:
-        log.warning("gunicorn did not end within %g s and is killed", END_S)
+        log.warning("gunicorn did not end within %g s of TERM; killing it", END_S)
         server.kill()
         server.wait()

@@ -1,4 +1,4 @@
-"""`/api/settings`: the settings, under the names that files and the CLI use, what they mean, and what a change would do."""
+"""`/api/settings`: the settings, their schema, and what a change would do. Names are those of files and the CLI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from warpcore.services.session.settings import Settings
 
 
 class SettingsResource:
-    """GET shows all, PUT replaces all (what is not named returns to its default), PATCH changes those named."""
+    """GET shows all; PUT replaces all, and what is not named returns to its default; PATCH changes those named."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -55,3 +55,12 @@ class SettingsPreviewResource:
         """The body is that of a PATCH. 422 lists each fault."""
         body = await read_object(req)
         resp.media = effect_view(await ask(self._scheduler, PreviewSettings(body), SettingsReply))
+
+
+def routes(scheduler: Scheduler) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {
+        "/api/settings": SettingsResource(scheduler),
+        "/api/settings/schema": SettingsSchemaResource(),
+        "/api/settings/preview": SettingsPreviewResource(scheduler),
+    }

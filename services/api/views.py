@@ -29,11 +29,11 @@ def camel(name: str) -> str:
 
 def snake(name: str) -> str:
     """`defocusUm` → `defocus_um`; names already in snake case stay."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: f"_{match.group(1).lower()}", name)
+    return re.sub(r"(?<=[A-Za-z0-9])([A-Z])", r"_\1", name).lower()
 
 
 def camel_keys(value: Any) -> Any:
-    """JSON data with the names in all its maps in camelCase; what is not finite, which JSON cannot say, is null."""
+    """JSON data with all its names in camelCase. NaN and infinity, which JSON does not have, become null."""
     if isinstance(value, dict):
         return {camel(str(name)): camel_keys(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -44,7 +44,7 @@ def camel_keys(value: Any) -> Any:
 
 
 def iso_time(seconds: float) -> str | None:
-    """Seconds since the epoch as ISO 8601 in UTC; null for 0, which stands for never."""
+    """Seconds since the epoch as ISO 8601 in UTC. 0 stands for never and becomes null."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z") if seconds > 0 else None
 
 
@@ -76,13 +76,16 @@ def items_view(items: Items) -> dict[str, Any]:
 
 
 def effect_view(reply: SettingsReply) -> dict[str, Any]:
-    """What a change of settings does, counted in movies that have results. `runs` is by step, `changed` names settings."""
+    """What a change of settings does, counted in movies with results.
+
+    `runs` counts movies by step, `changed` lists names of settings.
+    """
     effect = reply.effect.to_body() if reply.effect is not None else {}
     return {camel(name): value for name, value in effect.items()}
 
 
 def status_view(status: ProcessingStatus) -> dict[str, Any]:
-    """Whether it processes, how much is done, how fast. `counts` is by movie status."""
+    """Whether movies are being processed, how many are done and how fast. `counts` is by movie status."""
     return {
         "isProcessing": status.is_processing,
         "totalItems": status.total,
@@ -122,7 +125,7 @@ def summary_view(summary: Summary) -> dict[str, Any]:
 
 
 def timestamp_view(summary: Summary) -> dict[str, Any]:
-    """The cheap question whether anything is new."""
+    """When anything changed last, for clients that ask often."""
     return {"lastModified": iso_time(summary.last_modified), "seq": summary.seq}
 
 

@@ -10,12 +10,12 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 
+from warpcore.bus.limits import MOST_AT_ONCE
 from warpcore.bus.messages import FoundFile
 from warpcore.services.discoverer.examining import Examined
 from warpcore.services.discoverer.listing import Identity, Listing
 from warpcore.services.session.paths import movie_root
 
-BATCH_FILES = 2000
 LONGEST_RECHECK_S = 5.0
 _BATCH_BYTES = 700_000
 _BYTES_BESIDE_PATH = 50
@@ -183,7 +183,7 @@ class Incubation:
         candidate.fault = found.fault
         return [Notice("file.incubating", path, found.fault)]
 
-    def batch(self, limit: int = BATCH_FILES) -> list[FoundFile]:
+    def batch(self, limit: int = MOST_AT_ONCE) -> list[FoundFile]:
         """The next files to register, at most `limit` and what one message holds. They stay until acknowledged."""
         files: list[FoundFile] = []
         length = 0

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope
 from warpcore.bus.events import Publisher, Subscriber
+from warpcore.bus.limits import MOST_AT_ONCE
 from warpcore.bus.messages import (
     Error,
     FileEvent,
@@ -33,7 +34,7 @@ from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.discoverer.asker import Asker
 from warpcore.services.discoverer.finding import Finder
-from warpcore.services.discoverer.incubation import BATCH_FILES, Incubation, Notice
+from warpcore.services.discoverer.incubation import Incubation, Notice
 from warpcore.services.discoverer.listing import Watched, output_folders
 from warpcore.services.session.named_files import named_files
 from warpcore.services.session.settings import ImportSettings
@@ -103,7 +104,7 @@ class _Shell:
         self._revision = -1
         self._epoch = ""
         self._learnt_up_to: int | None = 0
-        self._batch_limit = BATCH_FILES
+        self._batch_limit = MOST_AT_ONCE
         self._warned: list[str] = []
         now = time.monotonic()
         self._next_beat = now
@@ -161,7 +162,7 @@ class _Shell:
         elif isinstance(answer, FilesRegistered) and isinstance(request, RegisterFiles):
             self._incubation.acknowledged(request.files)
             self._warned = request.warnings
-            self._batch_limit = min(2 * self._batch_limit, BATCH_FILES)
+            self._batch_limit = min(2 * self._batch_limit, MOST_AT_ONCE)
         else:
             self._take_refusal(request, answer, now)
 

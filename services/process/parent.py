@@ -1,4 +1,4 @@
-"""Ties a process's life to the one that started it, so that even `kill -9` of the parent leaves nothing behind."""
+"""Ends a process when its parent ends, even by `kill -9`, so that no process is left behind."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import threading
 import time
 
 PARENT_VARIABLE = "WARPCORE_PARENT"
-"""Environment variable with the process id of the parent to follow; absent for a service that runs on its own."""
+"""Environment variable with the parent's process id. Without it a service runs on its own."""
 
 GRACE_S = 7.0
-"""After the parent's end, TERM has this long to work before the whole process group is killed."""
+"""Seconds from the parent's end until the whole process group is killed, if TERM has not ended it."""
 
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.5
@@ -22,8 +22,8 @@ _POLL_S = 0.5
 def end_with_parent(*, insist: bool = False) -> None:
     """Have the kernel send this process TERM when its parent ends. Call in the main thread, first thing.
 
-    Does nothing unless the parent asked for it through `WARPCORE_PARENT`. With `insist`, a thread kills this process's
-    group where TERM was not enough; only for a process that leads its own group.
+    Does nothing without `WARPCORE_PARENT`, which the parent sets. With `insist`, a thread kills this process's group
+    where TERM has not ended it; this needs a process that leads its own group.
     """
     text = os.environ.pop(PARENT_VARIABLE, "")
     if not text.isdigit():

@@ -1,4 +1,4 @@
-"""Which warpcore this is, and which versions of others it runs with."""
+"""The versions of warpcore, Python and other packages that run here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 
 
 def warpcore_version() -> str:
-    """The installed version; `uninstalled` for a source tree that is only on the path."""
+    """The installed version; `uninstalled` where the sources are only on the path."""
     return package_version("warpcore") or "uninstalled"
 
 

@@ -93,7 +93,10 @@ class FormerPlan:
         self._found: list[int] = []
 
     def translated(self, stored: Mapping[str, str], size: int, mtime_ns: int) -> dict[str, str]:
-        """Stored fingerprints. Those of the first form that fit the settings, or whose costly half does, in today's."""
+        """The stored fingerprints, those of the first form as today's where they fit the settings.
+
+        A costly half that fits alone is translated too.
+        """
         old = [step for step, made in stored.items() if step in _VERSIONS and made != OFF and not made.startswith(FORM)]
         if not old:
             return dict(stored)

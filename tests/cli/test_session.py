@@ -69,7 +69,7 @@ def test_what_dies_is_started_again_without_what_held_for_the_beginning() -> Non
     bench.step(1)
     assert len(bench.started) == 3
     assert bench.started[2].command[-1] == "scheduler"
-    assert ("up", "scheduler ended (killed by signal 9); it is started again in 0.5 s", True) in bench.said
+    assert ("up", "scheduler ended (killed by signal 9); starting it again in 0.5 s", True) in bench.said
 
 
 def test_output_is_passed_on_under_the_services_name() -> None:

@@ -34,7 +34,7 @@ def test_a_service_that_ends_is_started_again_after_a_pause() -> None:
     supervisor = session()
     supervisor.begin(0.0)
     (said,) = supervisor.exited("tracker", -9, 20.0)
-    assert said == Say("tracker ended (killed by signal 9); it is started again in 0.5 s", error=True)
+    assert said == Say("tracker ended (killed by signal 9); starting it again in 0.5 s", error=True)
     assert supervisor.tick(20.4) == []
     assert supervisor.tick(20.5) == [Start("tracker", first=False)]
     assert supervisor.tick(20.6) == []

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
+from warpcore.bus.limits import HIGHEST_PRIORITY
 from warpcore.bus.vocabulary import DONE, LEASED, WAITING, ErrorCode, FailureKind, MovieStatus, Selection
 from warpcore.services.scheduler.core import tasks
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.requests import named, reply_item
 from warpcore.services.scheduler.core.state import State
-
-HIGHEST_PRIORITY = 1_000_000
 
 
 @handles(wire.RetryItem)

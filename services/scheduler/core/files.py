@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from warpcore.bus import messages as wire
+from warpcore.bus.limits import MOST_AT_ONCE
 from warpcore.bus.vocabulary import LEASED, WAITING, ErrorCode, FailureKind, MovieStatus
 from warpcore.services.scheduler.core import exporting, registry, tasks, views
 from warpcore.services.scheduler.core.handlers import handles
@@ -12,7 +13,6 @@ from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.paths import PathOutsideError, inside, movie_root
 
-MOST_FILES = 2000
 LONGEST_PATH = 4096
 
 
@@ -42,7 +42,7 @@ def register(state: State, message: wire.RegisterFiles) -> None:
 def known(state: State, message: wire.GetKnownFiles) -> None:
     """A page of the registered files."""
     files = []
-    limit = min(max(1, message.limit), MOST_FILES)
+    limit = min(max(1, message.limit), MOST_AT_ONCE)
     after = max(0, message.after)
     for id in range(after + 1, min(after + limit, len(state.movies)) + 1):
         movie = state.movies[id]
@@ -60,8 +60,8 @@ def known(state: State, message: wire.GetKnownFiles) -> None:
 
 
 def _fault(message: wire.RegisterFiles) -> str:
-    if len(message.files) > MOST_FILES:
-        return f"{len(message.files)} files in one message; send at most {MOST_FILES}"
+    if len(message.files) > MOST_AT_ONCE:
+        return f"{len(message.files)} files in one message; send at most {MOST_AT_ONCE}"
     for file in message.files:
         try:
             inside(Path("/"), file.path)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from warpcore.bus.limits import LOG_LINES
 from warpcore.bus.messages import Failure, Load, RegisterWorker
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
 from warpcore.services.scheduler.core import lives
@@ -162,7 +163,7 @@ class WorkerRecord(Living):
     failed: int = 0
     load: Load = field(default_factory=Load)
     warnings: list[str] = field(default_factory=list)
-    log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
+    log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
     log_number: int = 0
     story: deque[str] = field(default_factory=lambda: deque(maxlen=STORY_LENGTH))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warpcore.bus import messages as wire
+from warpcore.bus.limits import LOG_LINES
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.scheduler.core import tasks, views
 from warpcore.services.scheduler.core.effects import LiftBan, SaveBan, Send
@@ -201,7 +202,7 @@ def logs(state: State, message: wire.GetWorkerLogs) -> None:
         state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no worker is called {message.worker!r}"))
         return
     newer = [line for line in worker.log if line["number"] > message.after]
-    wanted = min(max(1, message.limit), 1000)
+    wanted = min(max(1, message.limit), LOG_LINES)
     # Without a number the last lines are meant; with one, those that follow it.
     page = newer[:wanted] if message.after > 0 else newer[-wanted:]
     state.reply(wire.WorkerLogs(worker.name, views.fitting(page)))

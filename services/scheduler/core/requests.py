@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from warpcore.bus import messages as wire
+from warpcore.bus.limits import LARGEST_PAGE, MOST_AT_ONCE
 from warpcore.bus.vocabulary import ErrorCode, MovieStatus
 from warpcore.services.scheduler.core import registry, views
 from warpcore.services.scheduler.core.effects import SavePaused
@@ -13,14 +14,12 @@ from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.sorting import in_order, sortable
 
-LARGEST_PAGE = 1000
-
 
 @handles(wire.GetSnapshot, reads=True)
 def snapshot(state: State, message: wire.GetSnapshot) -> None:
     """A page of all movies, with settings and the number of the last change."""
     after = max(0, message.after)
-    last = min(after + min(max(1, message.limit), 2000), len(state.movies))
+    last = min(after + min(max(1, message.limit), MOST_AT_ONCE), len(state.movies))
     page = views.fitting(state.movie_view(state.movies[id]) for id in range(after + 1, last + 1))
     reached = after + len(page)
     state.reply(
@@ -80,7 +79,7 @@ def pause_processing(state: State, message: wire.PauseProcessing) -> None:
 
 @handles(wire.GetSettings, reads=True)
 def settings(state: State, message: wire.GetSettings) -> None:
-    """The settings in force."""
+    """All settings as they are now."""
     state.reply(wire.SettingsReply(state.settings.to_dict(), state.revision))
 
 

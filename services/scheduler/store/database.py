@@ -12,6 +12,7 @@ from typing import Any
 
 import msgpack
 
+from warpcore.bus.limits import MOST_CHANGES
 from warpcore.bus.messages import Change
 from warpcore.services.scheduler.core.effects import (
     CutLog,
@@ -236,7 +237,7 @@ class Store:
         left = _CHANGES_BUDGET_BYTES
         with self.errors("read"):
             query = "SELECT seq, topic, body FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
-            for seq, topic, body in self._db.execute(query, (since, min(max(1, limit), 5000))):
+            for seq, topic, body in self._db.execute(query, (since, min(max(1, limit), MOST_CHANGES))):
                 left -= len(body) + 64
                 if left < 0 and found:
                     break

@@ -1,0 +1,24 @@
+"""How much one request may ask for and one answer may hold. A page that does not fit a frame is shorter.
+
+docs/rest.md tells users these figures.
+"""
+
+from __future__ import annotations
+
+PAGE = 100
+"""Movies a page of `items.get`, where the request names no number."""
+LARGEST_PAGE = 1000
+"""Most movies a page of `items.get`."""
+
+MOST_AT_ONCE = 2000
+"""Most movies or files in one message, where all are read or registered page by page."""
+MOST_CHANGES = 5000
+"""Most rows of the change log in one answer."""
+USUAL_AT_ONCE = 500
+"""Movies of a snapshot, changes or log lines in one answer, where the request names no number."""
+
+LOG_LINES = 1000
+"""Last lines that are kept of each worker's log, and most lines in one answer."""
+
+HIGHEST_PRIORITY = 1_000_000
+"""Priorities of movies lie between this and its negative."""

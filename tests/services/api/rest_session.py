@@ -1,0 +1,137 @@
+"""A session for tests of REST: gunicorn and the scheduler as processes, and a worker's part of the protocol."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from warpcore.bus import messages as m
+from warpcore.bus.client import RequestClient
+from warpcore.bus.dealer import Dealer
+from warpcore.bus.endpoints import Endpoints
+from warpcore.bus.schema import read_message
+from warpcore.bus.vocabulary import FailureKind, MovieStatus
+
+WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
+SCHEDULER_START_S = 20.0
+
+
+class Api:
+    """A scheduler and an API as processes, and clients of both."""
+
+    def __init__(self, folder: Path, ports: list[int]) -> None:
+        self.endpoints = Endpoints("127.0.0.1", *ports[:4])
+        self.rest_port = ports[4]
+        self.processing = folder / "results"
+        (folder / "movies").mkdir()
+        names = ("--controller-port", "--control-port", "--events-in-port", "--events-out-port")
+        options = [text for name, port in zip(names, ports, strict=False) for text in (name, str(port))]
+        self._scheduler_command = [
+            *(*WARPCORE, "scheduler", "--data", str(folder / "movies"), "--processing", str(self.processing)),
+            *options,
+        ]
+        self.scheduler = subprocess.Popen(self._scheduler_command)
+        self.server = subprocess.Popen(
+            [*WARPCORE, "api", "--control-port", str(self.endpoints.control_port), "--port", str(self.rest_port)]
+        )
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.rest_port}", timeout=30)
+        self.control = RequestClient(self.endpoints.control, "test", timeout_s=SCHEDULER_START_S, attempts=1)
+
+    def restart_scheduler(self) -> None:
+        """Start it again after it was killed."""
+        self.scheduler = subprocess.Popen(self._scheduler_command)
+
+    def wait(self) -> None:
+        """Until a request goes all the way."""
+        deadline = time.monotonic() + SCHEDULER_START_S
+        while time.monotonic() < deadline:
+            try:
+                if self.http.get("/api/health").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.02)
+        pytest.fail("the API did not come up")
+
+    def register(self, *paths: str) -> None:
+        """Register movies, as the discoverer does."""
+        self.control.request(m.RegisterFiles([m.FoundFile(path, 1000, 1_700_000_000_000_000_000) for path in paths]))
+
+    def close(self) -> None:
+        """End both, by id."""
+        self.control.close()
+        self.http.close()
+        for process in (self.server, self.scheduler):
+            process.terminate()
+        for process in (self.server, self.scheduler):
+            process.wait(10)
+
+
+RESULTS = {
+    "motion": {"skipped": False, "mean_frame_movement_angstrom": 0.4, "accumulated_total_angstrom": 12.5},
+    "ctf": {"defocus_um": 1.25, "defocus_delta_um": 0.05, "resolution_angstrom": 3.8, "failure": None},
+    "picking": {"count": 7},
+    "export": {"average": "average/a.mrc"},
+}
+
+
+class WireWorker:
+    """Speaks a worker's part of the protocol: fails movies named `bad…`, reports fixed results for all others."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self.name = "host/1"
+        self._dealer = Dealer(endpoints.workers, self.name.encode(), self.name)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop working, without a word."""
+        self._stop.set()
+        self._thread.join()
+        self._dealer.close()
+
+    def _run(self) -> None:
+        register = m.RegisterWorker(self.name, "i1", "host", os.getpid(), "cpu", 1024, {"jax": "1"})
+        self._dealer.send(register)
+        self._dealer.send(m.WorkerLog(self.name, [{"level": "info", "text": "hello", "ts": 1.5}]))
+        self._dealer.send(m.PullTasks(self.name, 2))
+        while not self._stop.is_set():
+            if self._dealer.socket.poll(20):
+                for envelope in self._dealer.receive():
+                    self._heard(read_message(envelope.type, envelope.body))
+
+    def _heard(self, message: object) -> None:
+        if not isinstance(message, m.AssignTask):
+            return
+        if Path(message.path).name.startswith("bad"):
+            self._dealer.send(
+                m.TaskFailed(self.name, message.lease, FailureKind.INPUT, "load", f"{message.path}: not a movie")
+            )
+            return
+        self._dealer.send(m.CommitTask(self.name, message.lease))
+        results = {step: RESULTS[step] for step in message.run}
+        done = m.TaskFinished(self.name, message.lease, message.run, results, {step: [] for step in message.run})
+        self._dealer.send(done)
+
+
+COUNTS = dict.fromkeys(map(str, MovieStatus), 0)
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    """The problem document of an error, which must be well-formed."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = response.json()
+    assert document["status"] == status
+    assert document["title"]
+    assert document["detail"]
+    assert "Traceback" not in response.text
+    return document

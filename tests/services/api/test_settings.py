@@ -1,0 +1,78 @@
+"""Settings over REST: shown, changed, and refused with every fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.services.api.rest_session import Api, problem
+
+JSON = {"content-type": "application/json"}
+
+
+def test_settings_are_changed_by_name_and_replaced_whole(api: Api) -> None:
+    before = api.http.get("/api/settings").json()
+    patched = api.http.patch("/api/settings", json={"filter": {"junk_max": 20}}).json()
+    assert patched["filter"] == before["filter"] | {"junk_max": 20.0}
+    assert api.http.get("/api/settings").json() == patched
+    assert api.http.put("/api/settings", json=before).json() == before
+    assert api.http.put("/api/settings", json={}).json()["filter"]["junk_max"] == 10.0
+
+
+def test_each_bad_setting_is_told_and_nothing_changes(api: Api) -> None:
+    before = api.http.get("/api/settings").json()
+    bad = {"ctf": {"voltage": 1, "volts": 2}, "motion": {"b_factor": "much"}}
+    errors = problem(api.http.patch("/api/settings", json=bad), 422)["errors"]
+    assert {error["name"] for error in errors} == {"ctf.voltage", "ctf.volts", "motion.b_factor"}
+    assert {error["name"]: error["value"] for error in errors}["ctf.voltage"] == 1
+    assert "20" in next(error["problem"] for error in errors if error["name"] == "ctf.voltage")
+    assert api.http.get("/api/settings").json() == before
+
+
+def test_a_preview_says_what_would_run_and_changes_nothing(api: Api) -> None:
+    before = api.http.get("/api/settings").json()
+    effect = api.http.post("/api/settings/preview", json={"ctf": {"voltage": 200}}).json()
+    assert effect["changed"] == ["ctf.voltage"]
+    assert effect["movies"] == effect["runs"]["ctf"] == 3
+    assert "motion" not in effect["runs"]
+    assert api.http.get("/api/settings").json() == before
+    assert problem(api.http.post("/api/settings/preview", json={"ctf": {"volts": 2}}), 422)["errors"]
+
+
+def test_the_schema_has_unit_range_and_default_of_each_setting(api: Api) -> None:
+    schema = api.http.get("/api/settings/schema").json()
+    voltage = schema["$defs"]["CtfSettings"]["properties"]["voltage"]
+    assert (voltage["default"], voltage["minimum"], voltage["maximum"]) == (300.0, 20, 2000)
+    assert voltage["description"]
+    assert set(schema["properties"]) == set(api.http.get("/api/settings").json())
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"{", JSON, 400),
+        (b"", JSON, 400),
+        (b"\xff\xfe", JSON, 400),
+        (b"[1]", JSON, 400),
+        (b"null", JSON, 400),
+        (b'{"ctf": {"cs": NaN}}', JSON, 400),
+        (b'{"ctf": {"cs": 1e999}}', JSON, 422),
+        (b'{"ctf": {"cs": 99999999999999999999999}}', JSON, 400),
+        (b'{"ctf": "\\ud800"}', JSON, 400),
+        (b'{"a":' * 2000 + b"1" + b"}" * 2000, JSON, 400),
+        (b"[" * 100_000, JSON, 400),
+        (b"ctf.cs=2", {"content-type": "text/plain"}, 415),
+        (b"{}", {}, 415),
+        (b" " * 600_000, JSON, 413),
+    ],
+)
+def test_bodies_that_are_no_settings_are_refused(
+    api: Api, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    before = api.http.get("/api/settings").json()
+    problem(api.http.put("/api/settings", content=content, headers=headers), status)
+    assert api.http.get("/api/settings").json() == before
+
+
+def test_a_body_without_a_length_is_bounded_too(api: Api) -> None:
+    chunks = iter([b" " * 100_000] * 6)
+    problem(api.http.put("/api/settings", content=chunks, headers=JSON), 413)
