@@ -33,8 +33,8 @@ QUIET_S = 7.0
 class Reset:
     """Forget everything: this is the state as of change `seq`. Changes since then follow as events.
 
-    Movies of later pages may be newer than `seq`. The events since `seq` then come nevertheless, each with the whole
-    state of its movie, and the last of them is the newest state.
+    Movies of later pages may be newer than `seq`. All events since `seq` follow in any case; each holds the whole state
+    of its movie, so the last one is right.
     """
 
     seq: int

@@ -64,7 +64,9 @@ def retry(
             wanted += [
                 movie.name for movie in remote.all_movies(asking, MovieStatus.FAILED) if movie.name not in wanted
             ]
-        remote.each(wanted, lambda name: remote.ask(asking, RetryItem(name, force), Item), "queued again")
+        if not wanted:
+            output.note("no movie has failed: nothing to retry")
+        remote.each(wanted, lambda name: remote.ask(asking, RetryItem(name, force), Item), "to be run again")
 
 
 def select(

@@ -93,4 +93,5 @@ def _judge(job: ExportJob, waited: bool) -> None:
         raise CliError(f"export {job.job} {job.state} after {job.done} of {job.total} movies")
     if job.failed:
         raise CliError(f"{job.failed} of {job.total} movies could not be exported")
-    output.note(f"movies exported: {job.done}")
+    nothing = "" if job.files else "; nothing new to write, their averages exist"
+    output.note(f"movies exported: {job.done}{nothing}")

@@ -47,7 +47,8 @@ def items(
 
     key = sort.removeprefix("-")
     if not sortable(key):
-        raise CliError(f"--sort {sort}: use added, name, status or one of {', '.join(_names())}", USAGE)
+        (column, *_) = chosen_columns(key, option="--sort")
+        key = column.name
     chosen = chosen_columns(columns, everything=as_csv)
     if names and (as_csv or last or status or columns):
         raise CliError("with names of movies, --csv, --last, --status and --columns have no meaning", USAGE)
@@ -65,7 +66,7 @@ def items(
         output.rows(*movie_rows(movies, chosen), wrapped=len(movies) <= MOST_WRAPPED)
 
 
-def chosen_columns(text: str | None, *, everything: bool = False) -> tuple[Column, ...]:
+def chosen_columns(text: str | None, *, everything: bool = False, option: str = "--columns") -> tuple[Column, ...]:
     """The columns that are named (by name, field, heading or noun), the main ones where none is. Raises CliError."""
     from warpcore.services.steps.chain import CHAIN
 
@@ -78,7 +79,7 @@ def chosen_columns(text: str | None, *, everything: bool = False) -> tuple[Colum
         found = [one for one in CHAIN.columns if name.strip() in (one.name, one.field, one.heading, one.noun)]
         if not found:
             raise CliError(
-                f"--columns {text!r}: there is no column {name.strip()!r}; there are {', '.join(_names())}", USAGE
+                f"{option} {text!r}: there is no column {name.strip()!r}; there are {', '.join(_names())}", USAGE
             )
         chosen.append(found[0])
     return tuple(chosen)
@@ -150,6 +151,7 @@ def _show_stories(found: list[Item], as_json: bool) -> None:
         output.data(f"{movie.name}  {_status(movie)}" + (f"  {why}" if why else ""))
         for column in CHAIN.columns:
             if column.value(movie.results) is not None:
-                output.data(f"  {column.text(movie.results):>12} {column.unit:<7} {column.description}")
+                value = f"{column.text(movie.results):>12} {column.unit:<7}"
+                output.data(f"  {value} {column.name:<36} {column.description}")
         for row in item.story:
             output.data(f"  {row.get('seq', '')}  {row.get('text', '')}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from warpcore.cli import output
 from warpcore.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from warpcore.cli.simulation import SimulatedMovie
 
 
 def register(app: typer.Typer) -> None:
@@ -52,3 +55,17 @@ def simulate(
         raise CliError(str(error)) from None
     for movie in made:
         output.data(str(movie.path))
+    output.note(f"to process them: {_command(folder, made)}")
+
+
+def _command(folder: Path, made: list[SimulatedMovie]) -> str:
+    """The `warpcore up` with the settings that these movies need."""
+    truth = made[0].truth
+    settings = {
+        "import.gain_path": str((folder / truth["gain"]).absolute()) if truth["gain"] else None,
+        "import.dose_per_frame": truth["options"]["dose_per_frame"],
+        "ctf.voltage": truth["options"]["voltage_kv"],
+        "picking.diameter": round(truth["diameter_angstrom"]),
+    }
+    chosen = [f"--set {name}={value}" for name, value in settings.items() if value is not None]
+    return " ".join(["warpcore up --data", str(folder), "--processing", f"{folder}_processed", *chosen])

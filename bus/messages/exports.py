@@ -67,7 +67,7 @@ class Exports(Message, frozen=True):
 
 @message("exports.get", port=Port.CONTROL, answers=(Exports,))
 class GetExports(Message, frozen=True):
-    """The jobs in one state (null: all). A restarted tracker so finds those that wait for it."""
+    """The jobs in one state (null: all). With it a restarted tracker finds the jobs that wait for it."""
 
     state: JobState | None = None
 

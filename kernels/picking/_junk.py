@@ -22,7 +22,7 @@ _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
 # Sum of squared correlations of neighbours at 12 Å above which a part is no vacuum: vacuum has 0.0015, ice 0.01 to 1.
 _STRUCTURE = 0.004
 _OPAQUE = 0.5  # less than this share of the ice's electrons means metal, however small
-_OPAQUE_SPREADS = 10.0  # and this far below the ice, since zero need not mean no electrons
+_OPAQUE_SPREADS = 10.0  # and at least this far below the ice: zero may be any level of a shifted image
 
 
 class JunkMask(NamedTuple):

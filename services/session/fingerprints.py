@@ -106,7 +106,7 @@ def _cheap(step: Step) -> str:
 
 
 def _reaching(section: Section, *reaches: Reach) -> dict[str, Any]:
-    """The settings of a section that differ from their defaults and reach so far."""
+    """The settings of a section that differ from their defaults and have one of these reaches."""
     fields = type(section).model_fields
     return {name: value for name, value in changed_values(section).items() if reach_of(fields[name]) in reaches}
 

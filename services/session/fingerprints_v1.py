@@ -1,7 +1,7 @@
 """Fingerprints as warpcore 0.1 first stored them, so that sessions of that version run nothing again.
 
 That form hashed every setting of a section. Here it is made from the settings that existed then; it is no longer
-stored, and ends to count for a step once that step's version has grown.
+stored, and no longer counts for a step whose version has grown since.
 """
 
 from __future__ import annotations

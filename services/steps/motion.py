@@ -44,16 +44,16 @@ class MotionResult(Result):
 
     skipped: bool
     mean_frame_movement_angstrom: float | None = column(
-        "early motion",
+        "motion",
         "mean movement from frame to frame over the first third of the exposure",
         unit="Å",
         digits=3,
         json="Motion",
         limits=(Limit("motion_max", 5.0, upper=True, lowest=0),),
-        noun="motion",
+        main=True,
     )
     accumulated_total_angstrom: float | None = column(
-        "motion",
+        "track",
         "length of the track at the centre",
         unit="Å",
         digits=1,
@@ -62,7 +62,7 @@ class MotionResult(Result):
         main=True,
     )
     accumulated_early_angstrom: float | None = column(
-        "motion to 4 e⁻/Å²",
+        "track to 4 e⁻/Å²",
         "length of the track over the first 4 e⁻/Å²",
         unit="Å",
         digits=1,
@@ -70,7 +70,7 @@ class MotionResult(Result):
         star=Star("corrected_micrographs", "rlnAccumMotionEarly"),
     )
     accumulated_late_angstrom: float | None = column(
-        "motion from 4 e⁻/Å²",
+        "track from 4 e⁻/Å²",
         "length of the track after the first 4 e⁻/Å²",
         unit="Å",
         digits=1,

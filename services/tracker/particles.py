@@ -41,7 +41,10 @@ def collect_particles(processing_directory: Path, files: Sequence[str], target: 
 
 
 def _optics_groups(directory: Path, files: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Optics (as the text of their row without name and number) and the group number of each, in order of the files."""
+    """The group number of each kind of optics, in the order of the files, and the columns of optics.
+
+    Optics are told by the text of their row without name and number.
+    """
     groups: dict[str, int] = {}
     columns: tuple[str, ...] = ()
     for optics, _ in _loops(directory, files):

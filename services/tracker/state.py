@@ -254,7 +254,7 @@ def _movies(groups: list[star_files.OpticsGroup], made: list[Rows]) -> str:
 
 
 def _corrected(groups: list[star_files.OpticsGroup], made: list[Rows]) -> str:
-    """Halves are named where every micrograph has them: a loop has the same columns in all rows."""
+    """Columns of halves are written if every micrograph has halves, since all rows of a loop have the same columns."""
     present = [row for row in made if row.corrected is not None]
     halves = bool(present) and all(row.halves is not None for row in present)
     lines = [f"{row.corrected} {row.halves}" if halves else str(row.corrected) for row in present]

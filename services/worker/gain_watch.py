@@ -93,7 +93,7 @@ def orientation_of(imported: ImportSettings) -> Orientation:
 
 
 def match_unturned(counts: npt.NDArray[np.floating], gain: Gain, orientation: Orientation) -> GainMatches:
-    """How a gain that was read in this orientation matches; the matches are orientations of its file."""
+    """How well a gain matches in each orientation of its file; `orientation` is the one in which it was read."""
     multiplier = orientation.undone(centre(gain.multiplier))
     return match_gain(counts, multiplier, orientation.undone(centre(gain.defects)))
 

@@ -208,7 +208,7 @@ def _ended(job: ExportRecord) -> JobState:
 
 
 def _percent(job: ExportRecord, before: int) -> int:
-    """Whole percents done, `before` movies ago: progress is told once a percent, so that large jobs spare the log."""
+    """How many percent were done `before` movies ago; told once a percent, so that large jobs spare the log."""
     return (job.done + job.failed - before) * 100 // len(job.items)
 
 

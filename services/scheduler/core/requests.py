@@ -12,6 +12,7 @@ from warpcore.services.scheduler.core.effects import SavePaused
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.settings import SECTIONS
 from warpcore.services.session.sorting import in_order, sortable
 
 
@@ -144,10 +145,16 @@ def workers(state: State, message: wire.GetWorkers) -> None:
 def settings_warnings(set_aside: dict[str, Any]) -> list[str]:
     """One line for each stored setting that this version cannot use."""
     return [
-        f"setting {name} = {value!r} is stored, but this version cannot use it; it was set aside and has no effect "
-        "(a new value for it, or `settings import`, removes it)"
+        f"setting {name} = {value!r} is stored and was set aside: {_why_aside(name)}; it has no effect "
+        "(`settings import` of all settings removes it)"
         for name, value in list(set_aside.items())[: registry.MOST_WARNINGS]
     ]
+
+
+def _why_aside(name: str) -> str:
+    """What is wrong with a stored setting, as far as its name tells."""
+    section = name.partition(".")[0]
+    return "this version cannot use it" if section in SECTIONS else f"no step {section!r} is installed here"
 
 
 def named(state: State, name: str) -> MovieRecord | None:

@@ -65,7 +65,7 @@ def locked(processing_directory: Path) -> Iterator[None]:
 
 @contextmanager
 def garbage_left_alone() -> Iterator[None]:
-    """Switch the search for garbage off within; objects that are there at the end are never searched again."""
+    """Python's garbage collector is off within, and never looks at objects that exist at the end."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -40,7 +40,7 @@ class Motion(Doing):
         return model is not None
 
     def needs_frames(self, work: Work) -> bool:
-        """Always."""
+        """Always: motion is measured between them."""
         return True
 
     def run(self, work: Work, report: Report) -> MotionResult:
@@ -128,7 +128,7 @@ MOTION = Motion()
 
 
 def _result(model: MotionModel, skipped: bool, dose_per_frame: float, residual_px: float) -> MotionResult:
-    """The summary, Å. Skipped, nothing was measured."""
+    """The summary, Å. A step that was skipped has measured nothing."""
     residual_px = round(residual_px, 4)
     if skipped:
         return MotionResult(True, None, None, None, None, None, None, None, relion_worst_residual_px=residual_px)

@@ -16,9 +16,9 @@ from warpcore.services.worker.steps.work import AVERAGE, EXPOSURE, Average, Work
 
 
 def write_boxes(work: Work, picks: Picks, staging: Staging) -> tuple[str | None, int, int]:
-    """Boxes and their STAR rows: their file, how many, and how many picks lie too near an edge.
+    """Write boxes and their STAR rows; returns the file of the boxes, how many there are, and how many picks have none.
 
-    No file where all do.
+    A pick whose box would reach over the edge has none. Where that is so for all, there is no file.
     """
     options, average = work.settings.export, work.take(AVERAGE)
     diameter = work.settings.picking.diameter

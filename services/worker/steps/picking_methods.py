@@ -30,7 +30,7 @@ from warpcore.kernels.picking import (
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import PickingSettings
 
-_LEAST_MAP = 16  # as many square images of as many px are a map from this size on
+_LEAST_MAP = 16  # a stack of n images of n × n px is a map, not templates, if n is at least this
 _DECIMALS = 6  # as coordinate files hold them: what is read back is what was computed
 
 
