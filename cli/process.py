@@ -12,6 +12,7 @@ from warpcore.cli import output
 from warpcore.cli.errors import CliError
 
 if TYPE_CHECKING:
+    from warpcore.services.session.settings import Settings
     from warpcore.services.worker.local import FileOutcome
 
 
@@ -51,10 +52,20 @@ def process(
             progress.update(bar, description=f"{name} {step}", completed=fraction)
 
         try:
-            outcomes = process_files(files, chosen, processing, show, device=device)
+            outcomes = process_files(_movies(files, chosen), chosen, processing, show, device=device)
         except DeviceError as error:
             raise CliError(str(error)) from None
     _report(outcomes, as_json)
+
+
+def _movies(files: list[Path], settings: Settings) -> list[Path]:
+    """The files without those that settings name: a gain among the movies is no movie."""
+    from warpcore.services.session.named_files import NamedFiles, named_files
+
+    named = NamedFiles(named_files(settings.to_dict()))
+    for path in filter(named.have, files):
+        output.note(f"left out: {path}: a setting names it, so it is no movie")
+    return [path for path in files if not named.have(path)]
 
 
 def _report(outcomes: list[FileOutcome], as_json: bool) -> None:

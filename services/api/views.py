@@ -48,24 +48,16 @@ def iso_time(seconds: float) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z") if seconds > 0 else None
 
 
+def _fields(body: dict[str, Any]) -> dict[str, Any]:
+    """A message's body with its fields in camelCase; a new field of a movie or a worker appears by itself."""
+    return {camel(name): value for name, value in body.items()}
+
+
 def movie_view(movie: Movie) -> dict[str, Any]:
-    """One movie. `fileModified` is the raw file's own time."""
-    return {
-        "id": movie.id,
-        "name": movie.name,
-        "path": movie.path,
-        "size": movie.size,
-        "fileModified": iso_time(movie.mtime_ns / 1e9),
-        "status": movie.status,
-        "selection": movie.selection,
-        "priority": movie.priority,
-        "failure": movie.failure.to_body() if movie.failure else None,
-        "filterReasons": movie.filter_reasons,
-        "results": camel_keys(movie.results),
-        "fingerprints": movie.fingerprints,
-        "worker": movie.worker,
-        "outdatedSteps": movie.outdated_steps,
-    }
+    """One movie. `fileModified` is the raw file's own time. `fingerprints` are by the steps' own names."""
+    body = {**movie.to_body(), "results": camel_keys(movie.results)}
+    modified = iso_time(body.pop("mtime_ns") / 1e9)
+    return {**_fields(body), "fileModified": modified}
 
 
 def item_view(item: Item) -> dict[str, Any]:
@@ -111,22 +103,9 @@ def status_view(status: ProcessingStatus) -> dict[str, Any]:
 
 def worker_view(worker: Worker) -> dict[str, Any]:
     """One worker. `versions` keeps the packages' own names."""
-    return {
-        "id": worker.id,
-        "host": worker.host,
-        "pid": worker.pid,
-        "device": worker.device,
-        "deviceMemoryMb": worker.device_memory_mb,
-        "versions": worker.versions,
-        "state": worker.state,
-        "movies": worker.movies,
-        "silentSeconds": worker.silent_s,
-        "done": worker.done,
-        "failed": worker.failed,
-        "load": camel_keys(worker.load.to_body()),
-        "reason": worker.reason,
-        "warnings": worker.warnings,
-    }
+    body = {**worker.to_body(), "load": camel_keys(worker.load.to_body())}
+    silent_s = body.pop("silent_s")
+    return {**_fields(body), "silentSeconds": silent_s}
 
 
 def logs_view(logs: WorkerLogs) -> dict[str, Any]:

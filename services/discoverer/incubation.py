@@ -118,7 +118,7 @@ class Incubation:
         for path in self._present.keys() - listing.files.keys():
             if not _beneath(path, listing.unreadable):
                 notices += self._gone(path)
-        for path in self._candidates.keys() - listing.files.keys():
+        for path in (self._candidates.keys() | self._aside.keys()) - listing.files.keys():
             if not _beneath(path, listing.unreadable):
                 notices += self._gone(path)
         known = self._known

@@ -31,6 +31,7 @@ from warpcore.bus.messages import (
     SettingsEvent,
 )
 from warpcore.bus.schema import Message
+from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.discoverer.asker import Asker
 from warpcore.services.discoverer.finding import Finder
 from warpcore.services.discoverer.incubation import Incubation, Notice
@@ -48,7 +49,7 @@ SETTINGS_INTERVAL_S = 10.0
 _BUSY_POLL_MS = 20
 _IDLE_POLL_MS = 100
 _PAST_ALL_FILES = 2**62
-_NEVER_TAKEN = ("bad_message", "invalid", "conflict")
+_NEVER_TAKEN = (ErrorCode.BAD_MESSAGE, ErrorCode.INVALID, ErrorCode.CONFLICT)
 """Errors that refuse the files themselves. After any other error the scheduler is asked again."""
 
 
@@ -74,18 +75,8 @@ def run_discoverer(
     """
     _check_directory(data_directory)
     incubation = Incubation(incubation_s, give_up_s)
-    with (
-        closing(
-            Finder(
-                data_directory,
-                incubation,
-                use_watcher=watch,
-                scan_interval_s=scan_interval_s,
-                stopped=stop.is_set,
-            )
-        ) as finder,
-        closing(_Shell(endpoints, data_directory, incubation, finder)) as shell,
-    ):
+    finder = Finder(data_directory, incubation, use_watcher=watch, scan_interval_s=scan_interval_s, stopped=stop.is_set)
+    with closing(finder), closing(_Shell(endpoints, data_directory, incubation, finder)) as shell:
         shell.run(stop)
 
 
@@ -103,7 +94,7 @@ def _check_directory(directory: Path) -> None:
 
 
 class _Shell:
-    """Carries requests, answers and events between the incubation and the scheduler. All decisions are made there."""
+    """Carries requests, answers and events between incubation and scheduler, which make all decisions."""
 
     def __init__(self, endpoints: Endpoints, directory: Path, incubation: Incubation, finder: Finder) -> None:
         self._directory = directory
@@ -133,7 +124,7 @@ class _Shell:
             self._take_answer(now)
             self._take_events()
             if self._learnt_up_to is None:
-                # Before all registered files are known, nothing can be told from new files.
+                # Not before all registered files are known: until then none can be told from a new one.
                 self._publish(self._finder.step(now))
             self._ask_next(now)
             self._beat(now)
@@ -177,7 +168,7 @@ class _Shell:
 
     def _learn(self, request: Message, answer: KnownFiles, now: float) -> None:
         self._next_settings = now + SETTINGS_INTERVAL_S
-        self._warned = []  # told again from time to time: a restarted scheduler has forgotten them
+        self._warned = []  # sent again from time to time, since a restarted scheduler has forgotten them
         self._apply(answer.settings, answer.settings_revision)
         if isinstance(request, GetKnownFiles) and request.after == self._learnt_up_to:
             self._incubation.learn(answer.files)
@@ -196,7 +187,7 @@ class _Shell:
             log.error("%s is refused by the scheduler: %s", request.files[0].path, said)
             self._publish(self._incubation.refused(request.files[0], said))
             return
-        log.warning("the scheduler refuses %s: %s; trying on", request.TYPE, said)
+        log.warning("the scheduler refuses %s: %s; asking again", request.TYPE, said)
         self._asker.back_off(now)
 
     def _take_events(self) -> None:

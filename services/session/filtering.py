@@ -13,8 +13,7 @@ from warpcore.services.steps.columns import Column, Limit
 def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[str]:
     """Why a processed movie is filtered out, one line a limit; empty where it passes.
 
-    A value that was not measured passes. Where a limit is set for it and its step says why it found none, that is a
-    reason too.
+    What was not measured cannot fail. Where a value is limited and its step says why it found none, that is a reason.
     """
     reasons = []
     failures = []

@@ -91,10 +91,7 @@ class FormerPlan:
         self._formers = [_Former(settings, references, grid) for grid in grids] if _could_be_former(settings) else []
 
     def translated(self, stored: Mapping[str, str], size: int, mtime_ns: int) -> dict[str, str]:
-        """The stored fingerprints, those of the first form as today's where they fit the settings.
-
-        A costly half that fits alone is translated too.
-        """
+        """Stored fingerprints. Those of the first form that fit the settings, or whose costly half does, in today's."""
         old = [step for step, made in stored.items() if step in _VERSIONS and made != OFF and not made.startswith(FORM)]
         if not old:
             return dict(stored)

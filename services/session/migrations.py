@@ -101,10 +101,7 @@ def _taken_out(raw: Raw, dotted: str, aside: dict[str, Any]) -> Raw:
 
 
 def load_settings_file(path: Path) -> Settings:
-    """Settings from a JSON file, also one of an earlier version.
-
-    Raises SettingsError, which names the file, where it cannot be read or its settings are wrong.
-    """
+    """Settings from a JSON file, also one of an earlier version. Raises SettingsError, with the path in it."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

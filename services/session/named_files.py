@@ -4,20 +4,49 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warpcore.services.session.settings import described
-from warpcore.services.steps.fields import told
+from warpcore.services.session.settings import Settings, described
+from warpcore.services.steps.fields import Identity, told
+
+
+@dataclass(frozen=True, slots=True)
+class UsedFile:
+    """A file that a setting names and a step reads. `identity`: how it is told from another one."""
+
+    name: str
+    path: str
+    identity: Identity
+
+
+def file_settings() -> list[str]:
+    """Dotted names of all settings that name files."""
+    return [dotted for dotted, field in described() if told(field, "file")]
+
+
+def used_files(settings: Settings) -> list[UsedFile]:
+    """The files that are read under these settings: of sections that are on, and where `used` of the setting holds."""
+    found = []
+    for dotted, field in described():
+        identity = told(field, "file")
+        section = settings.section(dotted.partition(".")[0])
+        value = getattr(section, dotted.partition(".")[2])
+        other, _, wanted = (told(field, "used") or "").partition("=")
+        off = not getattr(section, "enabled", True) or (other and getattr(section, other) != wanted)
+        if identity and value and not off:
+            found.append(UsedFile(dotted, value, identity))
+    return found
 
 
 def named_files(values: Mapping[str, Any]) -> tuple[Path, ...]:
     """All files that these settings name, used or not. `values` are nested by section, as settings travel."""
     found = []
-    for dotted, field in described():
+    for dotted in file_settings():
         section, _, name = dotted.partition(".")
         held = values.get(section)
-        value = held.get(name) if told(field, "file") and isinstance(held, Mapping) else None
+        value = held.get(name) if isinstance(held, Mapping) else None
         if value and isinstance(value, str):
             found.append(Path(value))
     return tuple(found)

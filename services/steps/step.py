@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warpcore.services.steps.columns import Column, Result, columns_of
-from warpcore.services.steps.fields import Reach, Section, reach_of
+from warpcore.services.steps.fields import Section
 
 INPUT = "input"
 """The parent of a step that begins with the raw movie; also the name of what is known of the movie itself."""
@@ -100,10 +100,6 @@ class Step:
             raise StepError(f"step {self.name!r}: each of its settings needs a default ({error})") from None
         object.__setattr__(self, "label", self.label or self.name)
         object.__setattr__(self, "columns", columns_of(self.name, self.result, self.derived))
-
-    def settings_with(self, *reaches: Reach) -> frozenset[str]:
-        """Names of its settings that reach so far."""
-        return frozenset(name for name, one in self.section.model_fields.items() if reach_of(one) in reaches)
 
     @property
     def possible_parents(self) -> tuple[str, ...]:

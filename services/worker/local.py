@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """What became of one file: `status` is processed or failed; `results` as in `services/session/results.py`."""
+    """What became of one file: `status` is processed or failed; `results` as `services/steps` declares them."""
 
     path: Path
     name: str

@@ -151,9 +151,11 @@ def test_services_that_cannot_run_say_why_in_one_line_and_end_in_78(
 
 def test_movies_that_cannot_be_processed_fail_one_by_one(tmp_path: Path) -> None:
     (tmp_path / "text.tif").write_text("not a movie")
-    (tmp_path / "empty.mrc").touch()
+    for name in ("empty.mrc", "map.mrc"):
+        (tmp_path / name).touch()
     process = started(
-        *("process", str(tmp_path / "text.tif"), str(tmp_path / "empty.mrc"), str(tmp_path / "gone.tif")),
+        *("process", *(str(tmp_path / name) for name in ("text.tif", "empty.mrc", "map.mrc", "gone.tif"))),
+        *("--set", f"import.defects_path={tmp_path / 'map.mrc'}"),
         *("--processing", str(tmp_path / "out"), "--json", "--device", "cpu"),
     )
     output, errors = process.communicate(timeout=120)
@@ -162,6 +164,7 @@ def test_movies_that_cannot_be_processed_fail_one_by_one(tmp_path: Path) -> None
     assert [outcome["failure"]["kind"] for outcome in outcomes] == ["input"] * 3
     for name in ("text.tif", "empty.mrc", "gone.tif"):
         assert name in errors
+    assert f"left out: {tmp_path / 'map.mrc'}: a setting names it, so it is no movie" in errors
     assert errors.splitlines()[-1] == "warpcore: 3 of 3 movies failed"
     assert "Traceback" not in errors
 
@@ -175,7 +178,7 @@ def test_process_takes_a_single_average_and_says_what_is_wrong_with_its_ctf(tmp_
     process = started("process", str(tmp_path / "noise.mrc"), "--processing", str(tmp_path / "out"), "--device", "cpu")
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert output.startswith("noise: defocus - µm")
+    assert output.startswith("noise: motion - Å, defocus - µm")
     assert "motion - Å" in output
     assert errors.splitlines()[-1] == "noise: no CTF fit: no rings"
     assert (tmp_path / "out" / "powerspectrum" / "noise.png").exists()

@@ -12,7 +12,7 @@ import sys, tempfile
 from pathlib import Path
 import mrcfile, numpy as np
 from warpcore.kernels.correct import correct_movie
-from warpcore.kernels.defects import find_defects
+from warpcore.kernels.image import find_defects
 from warpcore.kernels.motion import estimate_motion
 from warpcore.services.formats.mrc_writer import write_mrc
 from warpcore.services.readers.movies import read_movie

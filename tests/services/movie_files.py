@@ -9,7 +9,7 @@ import numpy as np
 
 
 def eer_bits(events: list[tuple[int, int, int]], pixels: int, skip_bits: int, sub_bits: int = 2) -> bytes:
-    """Encode events (pixel index, sub x, sub y; each pixel once) as runs of `skip_bits` and sub-pixel positions."""
+    """Encode events (pixel index, sub x, sub y; a pixel at most once) as runs of `skip_bits` and sub-pixel places."""
     bits: list[int] = []
 
     def put(value: int, width: int) -> None:

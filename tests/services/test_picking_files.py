@@ -43,8 +43,8 @@ def matched(path: Path | str) -> Settings:
 
 def test_a_users_own_weights_and_templates_are_taken(tmp_path: Path) -> None:
     assert WEIGHTS_FORMAT == FORMAT
-    assert check_picking(learnt(weights(tmp_path / "own.npz")).picking) == []
-    assert check_picking(matched(templates(tmp_path / "own.mrcs")).picking) == []
+    assert check_picking(learnt(weights(tmp_path / "own.npz"))) == []
+    assert check_picking(matched(templates(tmp_path / "own.mrcs"))) == []
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_users_own_weights_and_templates_are_taken(tmp_path: Path) -> None:
 def test_a_file_that_is_no_weights_is_refused_when_it_is_set(tmp_path: Path, content: bytes, problem: str) -> None:
     path = tmp_path / "own.npz"
     path.write_bytes(content)
-    (fault,) = check_picking(learnt(path).picking)
+    (fault,) = check_picking(learnt(path))
     assert (fault["name"], fault["value"]) == ("picking.weights_path", str(path))
     assert problem in fault["problem"]
 
@@ -74,7 +74,7 @@ def test_templates_that_cannot_match_are_refused_when_they_are_set(tmp_path: Pat
         (templates(tmp_path / "wide.mrcs", (2, 10, 14)), "not a stack of square images"),
         (templates(tmp_path / "unknown.mrcs", pixel=0.0), "no pixel size"),
     ):
-        (fault,) = check_picking(matched(made).picking)
+        (fault,) = check_picking(matched(made))
         assert fault["name"] == "picking.templates_path"
         assert problem in fault["problem"]
 
@@ -82,7 +82,7 @@ def test_templates_that_cannot_match_are_refused_when_they_are_set(tmp_path: Pat
 def test_files_that_the_method_does_not_use_do_not_matter(tmp_path: Path) -> None:
     named = patch_settings(learnt(tmp_path / "absent.npz"), {"picking": {"method": "blob"}})
     assert check_references(named) == ("", [])
-    assert check_picking(named.picking) == []
+    assert check_picking(named) == []
 
 
 def test_what_a_file_holds_counts_and_not_when_it_was_written(tmp_path: Path) -> None:

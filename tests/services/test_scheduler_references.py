@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,20 @@ def test_files_that_are_not_there_are_faults_before_anything_is_read(tmp_path: P
     identity, found = check_references(settings)
     assert identity == ""
     assert [fault["name"] for fault in found] == ["import.gain_path", "import.defects_path"]
+
+
+def test_each_named_file_counts_as_its_setting_declares_and_only_where_it_is_read(tmp_path: Path) -> None:
+    """Gains by their time, since they are large; templates and weights by what they hold, only where they are used."""
+    gain, templates = tmp_path / "gain.mrc", tmp_path / "t.mrcs"
+    write_mrc(gain, np.ones((8, 8), np.float32), 1.0)
+    write_mrc(templates, np.ones((3, 8, 8), np.float32), 1.0)
+    named = {"import": {"gain_path": str(gain)}, "picking": {"templates_path": str(templates), "method": "template"}}
+    identities, found = check_references(Settings.model_validate(named))
+    assert found == []
+    assert [one.partition(":")[0] for one in identities.split()] == ["gain_path", "picking.templates_path"]
+    os.utime(gain, (1, 1))
+    os.utime(templates, (1, 1))
+    later, _ = check_references(Settings.model_validate(named))
+    assert [one == other for one, other in zip(identities.split(), later.split(), strict=True)] == [False, True]
+    blobs = {**named, "picking": {**named["picking"], "method": "blob"}}
+    assert check_references(Settings.model_validate(blobs))[0] == later.split()[0]

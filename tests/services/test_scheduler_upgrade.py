@@ -14,13 +14,17 @@ import pytest
 
 from tests.services.scheduler_site import Site, ask
 from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import MovieStatus
+from warpcore.services.scheduler.core.effects import ChangeSettings, Reply, RestoreOutputs
 from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.lives import LeaseState
+from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.scheduler.store.schema import FORMAT, StateError
 from warpcore.services.session.migrations import LATEST
+from warpcore.services.session.settings import patch_settings
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("session-v*.tar.gz"))
 
@@ -91,6 +95,21 @@ def test_no_movie_runs_again(old: Old) -> None:
     assert {movie.name: str(movie.status) for movie in state.movies.values()} == {
         told["name"]: told["status"] for told in old.expected["movies"]
     }
+
+
+def test_settings_set_back_after_the_upgrade_run_nothing(old: Old) -> None:
+    """Outdated movies and kept results hold only hashes, and these are of the form of their time."""
+    state = old.state()
+    assert state.by_name["grid/old"].status == MovieStatus.OUTDATED
+    back = patch_settings(state.settings, {"ctf": {"range_max": 4.0}})
+    effects = handle(state, ChangeSettings(back, state.references), 1.0)
+    (reply,) = [effect.message for effect in effects if isinstance(effect, Reply)]
+    assert isinstance(reply, wire.SettingsReply)
+    assert reply.effect is not None
+    assert (reply.effect.movies, reply.effect.runs) == (0, {})
+    assert [effect.name for effect in effects if isinstance(effect, RestoreOutputs)] == ["again"]
+    assert state.by_name["grid/old"].status == MovieStatus.PROCESSED
+    validate(state)
 
 
 def test_the_ladder_leads_to_the_tables_of_a_new_database(old: Old, tmp_path: Path) -> None:

@@ -116,10 +116,8 @@ def test_a_gain_takes_the_fixed_pattern_out_and_its_zeros_are_defects(tmp_path: 
 
 @pytest.mark.parametrize(("kind", "upsampling"), [(".gain", 2), (".mrc", 1)])
 def test_an_eer_as_relion_has_it(tmp_path: Path, kind: str, upsampling: int) -> None:
-    """7-bit events; a gain of the camera's own size that multiplies (`.gain`) or divides (`.mrc`), zero at bad pixels.
-
-    A text file lists defects in pixels of the rendered frames. Groups have equal numbers of raw frames.
-    """
+    """7-bit events, a gain of the camera's own size that multiplies (`.gain`) or divides (`.mrc`), 0 where it is bad,
+    and a text file of defects in the pixels of the frames as rendered; groups of equal numbers of raw frames."""
     random = np.random.default_rng(3)
     side = 96
     gain = random.normal(1, 0.08, (side, side)).astype(np.float32)

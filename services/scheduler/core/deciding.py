@@ -17,7 +17,7 @@ from warpcore.services.steps.chain import CHAIN
 
 
 def change_settings(state: State, stimulus: ChangeSettings) -> None:
-    """Adopt settings: exactly the movies and steps that they touch become outdated. `dry`: only say what would be."""
+    """Adopt settings: just the movies and steps that they touch become outdated. Dry, only say what that would do."""
     settings, references = stimulus.settings, stimulus.references
     names = changed_names(state.settings, settings)
     aside = {} if stimulus.whole else _still_set_aside(state, names)

@@ -12,45 +12,48 @@ from warpcore.services.readers.gain import read_gain
 from warpcore.services.readers.movies import read_header
 from warpcore.services.readers.picking_files import check_templates, check_weights, content_hash
 from warpcore.services.session.errors import InputError
-from warpcore.services.session.settings import ImportSettings, PickingSettings, Settings
-
-_NAMES = ("import.gain_path", "import.defects_path", "picking.templates_path", "picking.weights_path")
+from warpcore.services.session.named_files import UsedFile, file_settings, used_files
+from warpcore.services.session.settings import ImportSettings, Settings
 
 
 def check_references(settings: Settings) -> tuple[str, list[dict[str, Any]]]:
     """Identities of the files that matter under these settings (part of the fingerprints) and what is wrong with them.
 
-    Gain and defects files count by size and mtime as `gain_path:…`, templates and weights by what they hold as
-    `picking.templates_path:…`, where the chosen method uses them.
+    As its setting declares, a file counts by its size and mtime or by what it holds: `gain_path:…` for one of `import`,
+    `picking.templates_path:…` for one of a step.
     """
     identities, faults = [], []
-    for dotted in _NAMES:
-        section, name = dotted.split(".")
-        given = getattr(settings.import_ if section == "import" else settings.picking, name)
-        if not given or (section == "picking" and name not in _used(settings.picking)):
-            continue
+    for one in used_files(settings):
         try:
-            found = Path(given).stat()
-            if not Path(given).is_file():
-                raise OSError(0, "is not a file")
-            if section == "import":
-                identities.append(f"{name}:{found.st_size}:{found.st_mtime_ns}")
-            else:
-                identities.append(f"{dotted}:{_hashed(given, found.st_size, found.st_mtime_ns, found.st_ino)}")
+            identities.append(f"{_key(one.name)}:{_identity(one)}")
         except (OSError, ValueError) as error:
-            problem = (
-                f"cannot be read: {getattr(error, 'strerror', None) or error}; give a file that all workers can read"
-            )
-            faults.append({"name": dotted, "value": given, "problem": problem})
+            reason = getattr(error, "strerror", None) or error
+            problem = f"cannot be read: {reason}; give a file that all workers can read"
+            faults.append({"name": one.name, "value": one.path, "problem": problem})
     return " ".join(identities), faults
 
 
 def with_known(found: str, known: str, faults: Iterable[dict[str, Any]]) -> str:
-    """Identities found now, and those known from before of files that cannot be read now, in the usual order."""
-    order = [f"{name.removeprefix('import.')}:" for name in _NAMES]
-    gone = tuple(f"{fault['name'].removeprefix('import.')}:" for fault in faults)
-    every = [*found.split(), *(one for one in known.split() if one.startswith(gone))]
-    return " ".join(sorted(set(every), key=lambda one: [one.startswith(name) for name in order].index(True)))
+    """Identities found now, and those known from before of files that cannot be read now, in the settings' order."""
+    gone = tuple(f"{_key(fault['name'])}:" for fault in faults)
+    every = {
+        one.partition(":")[0]: one for one in [*(one for one in known.split() if one.startswith(gone)), *found.split()]
+    }
+    return " ".join(every[key] for key in map(_key, file_settings()) if key in every)
+
+
+def _key(name: str) -> str:
+    return name.removeprefix("import.")
+
+
+def _identity(one: UsedFile) -> str:
+    path = Path(one.path)
+    found = path.stat()
+    if not path.is_file():
+        raise OSError(0, "is not a file")
+    if one.identity == "time":
+        return f"{found.st_size}:{found.st_mtime_ns}"
+    return _hashed(one.path, found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 def check_fit(settings: ImportSettings, movies: Iterable[Path]) -> list[dict[str, Any]]:
@@ -79,23 +82,18 @@ def check_fit(settings: ImportSettings, movies: Iterable[Path]) -> list[dict[str
     return faults
 
 
-def check_picking(settings: PickingSettings) -> list[dict[str, Any]]:
+def check_picking(settings: Settings) -> list[dict[str, Any]]:
     """What is wrong with the files that the chosen picking method uses."""
+    checks = {"picking.templates_path": check_templates, "picking.weights_path": check_weights}
     faults = []
-    for name in _used(settings):
-        given = getattr(settings, name)
-        try:
-            (check_templates if name == "templates_path" else check_weights)(settings)
-        except (InputError, OSError) as error:
-            problem = str(error).removeprefix(f"{given}: ")
-            faults.append({"name": f"picking.{name}", "value": given, "problem": problem})
+    for one in used_files(settings):
+        if one.name in checks:
+            try:
+                checks[one.name](settings.picking)
+            except (InputError, OSError) as error:
+                problem = str(error).removeprefix(f"{one.path}: ")
+                faults.append({"name": one.name, "value": one.path, "problem": problem})
     return faults
-
-
-def _used(settings: PickingSettings) -> list[str]:
-    """Names of the files that are given and that the chosen method reads."""
-    name = {"template": "templates_path", "network": "weights_path"}.get(settings.method)
-    return [name] if settings.enabled and name is not None and getattr(settings, name) else []
 
 
 @lru_cache(maxsize=8)

@@ -155,7 +155,7 @@ class Session:
         if settings.import_ != self.state.settings.import_:
             faults = faults or check_fit(settings.import_, self._some_movies())
         if settings.picking != self.state.settings.picking:
-            faults = faults or check_picking(settings.picking)
+            faults = faults or check_picking(settings)
         changed = {name.partition(".")[0] for name in changed_names(self.state.settings, settings)}
         if refused := [fault for fault in faults if fault["name"].partition(".")[0] in changed]:
             raise SettingsError(refused)

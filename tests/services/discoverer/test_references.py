@@ -68,6 +68,14 @@ def test_one_that_goes_or_is_named_is_a_warning_no_more() -> None:
         assert incubation.warnings == []
 
 
+def test_one_that_goes_while_the_patterns_change_is_a_warning_no_more() -> None:
+    incubation = Incubation(1.0)
+    judge(incubation, 0.0, "one frame")
+    incubation.narrow(lambda path: True)
+    incubation.listed(Listing({}), 2.0)
+    assert incubation.warnings == []
+
+
 def test_many_are_one_warning() -> None:
     incubation = Incubation(0.0)
     listing = Listing({f"ref_{number:03d}.mrc": OLD for number in range(100)})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.services.tracker_movies import RESULTS, movie
+from tests.services.tracker.movies import RESULTS, movie
 from warpcore.bus.messages import Failure
 from warpcore.services.session.settings import CtfSettings
 from warpcore.services.steps.chain import CHAIN

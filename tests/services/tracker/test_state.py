@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import starfile
 
-from tests.services.tracker_movies import movie, named
+from tests.services.tracker.movies import movie, named
 from warpcore.bus.envelope import Envelope
 from warpcore.bus.follower import Event, Reset
 from warpcore.bus.messages import ExportEvent, ExportJob, Failure, Movie, MovieEvent, SettingsEvent
