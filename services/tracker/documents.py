@@ -1,4 +1,4 @@
-"""What each file says of one movie: JSON items, STAR rows, selection flags. No IO."""
+"""The entries of one movie in each file: JSON objects, STAR rows, selection flags. No IO."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROCESSED, OUTDATED, UNPROCESSED, FILTERED_OUT, LEAVE_OUT = 1, 2, 3, 4, 5
 
 @dataclass(frozen=True, slots=True)
 class Optics:
-    """What makes an optics group: movies that share it are in one."""
+    """The optics of a movie. Movies with equal optics are in one optics group."""
 
     original_pixel_size_angstrom: float
     pixel_size_angstrom: float
@@ -33,7 +33,7 @@ class Optics:
     amplitude_contrast: float
 
     def group(self, number: int) -> OpticsGroup:
-        """The group under its number."""
+        """The optics group with this number."""
         return OpticsGroup(
             self.original_pixel_size_angstrom,
             self.pixel_size_angstrom,
@@ -57,11 +57,11 @@ class Rows:
     ctf: str | None = None
     autopick: str | None = None
     particles: str | None = None
-    """Not a row but the file that holds them, relative to the processing directory."""
+    """The file that holds its particles' rows, relative to the processing directory."""
 
 
 def processing_status(movie: Movie) -> int:
-    """Warp's five states. The user's own choice counts before the filter.
+    """Warp's five states. The user's choice overrides the filter.
 
     What waits or runs is outdated if it has results.
     """
@@ -118,7 +118,7 @@ def rows(movie: Movie, group: int, movie_file: str) -> Rows:
 
 
 def selection_flags(movie: Movie) -> tuple[bool, bool | None] | None:
-    """`UnselectFilter` and `UnselectManual` as the movie's XML should have them.
+    """The values of `UnselectFilter` and `UnselectManual` for the movie's XML.
 
     None while a worker may replace that file.
     """

@@ -1,4 +1,4 @@
-"""One particles.star from those of single movies, streamed, so that millions of rows need no memory."""
+"""Makes one particles.star from those of single movies, row by row, so that millions of rows need no memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tracker: follows the scheduler and keeps the session's summary files in agreement with it."""
+"""The tracker: follows the scheduler and writes the session's summary files whenever something changes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TOPICS = ("movie.", "settings.", "export.")
 BEAT_S = 2.0
 RETRY_S = 1.0
 XML_SLICE_S = 0.5
-"""Longest time for XML files between two looks at what else is due."""
+"""Seconds for XML files before other files are written again."""
 
 
 def run_tracker(
@@ -49,7 +49,7 @@ def run_tracker(
     max_delay_s: float = 10.0,
     stop: threading.Event,
 ) -> None:
-    """Keep JSON, STAR and XML files under `processing_directory` as the scheduler's state says, until `stop` is set.
+    """Write JSON, STAR and XML files under `processing_directory` from the scheduler's state until `stop` is set.
 
     Nothing is written before the scheduler has told its whole state; a file that says the right thing already is left
     alone. Where a file cannot be written, that is logged and tried again.
@@ -113,7 +113,7 @@ class _Shell:
         self._publisher.publish(topic, ServiceEvent("tracker", socket.gethostname(), os.getpid()))
 
     def _ask(self) -> None:
-        """What no snapshot tells: where the movies are, and which export jobs wait."""
+        """Ask for what a snapshot does not hold: where the movies are, and which export jobs wait."""
         resets = self._state.resets
         try:
             status = self._client.request(GetProcessing())
@@ -144,7 +144,7 @@ class _Shell:
             self._complaints.clear()
 
     def _write_text(self, name: str, text: str) -> None:
-        """Leaves a file alone that says this already, so that its time stamp is that of the last change."""
+        """Write the file unless it has this text already, so that its time is that of the last change."""
         path = self._directory / name
         if self._on_disk.get(name) is None and path.is_file():
             self._on_disk[name] = path.read_text(encoding="utf-8", errors="replace")
@@ -153,7 +153,7 @@ class _Shell:
         self._on_disk[name] = text
 
     def _select(self) -> None:
-        """Bring the selection into XML files, for a while; the rest the next time."""
+        """Write the selection into XML files for a limited time; the rest follows the next time."""
         deadline = time.monotonic() + XML_SLICE_S
         selections = self._state.selections
         while selections and time.monotonic() < deadline:
@@ -167,7 +167,7 @@ class _Shell:
                 self._complain(f"{name}: its XML does not get the selection: {error}")
 
     def _collect(self) -> None:
-        """Write the summary of each waiting job and say so; a scheduler that does not answer is asked again."""
+        """Write the summary of each waiting job and tell the scheduler, again where it does not answer."""
         for job in sorted(self._state.collecting):
             target = f"{job}.star" if self._state.settings.export.particles else PARTICLES
             try:
@@ -185,7 +185,7 @@ class _Shell:
             self._state.collecting.discard(job)
 
     def _job_files(self, job: str) -> list[str] | None:
-        """The particle files that a job made; None where the job does not wait any more."""
+        """The particle files that a job made; None where the job no longer waits."""
         files: list[str] = []
         after: int | None = 0
         while after is not None:
@@ -197,7 +197,7 @@ class _Shell:
         return files
 
     def _complain(self, text: str) -> None:
-        """Log a fault once, until something is written again."""
+        """Log a fault once; again only after a file could be written."""
         if text not in self._complaints:
             self._complaints.add(text)
             log.error("%s", text)

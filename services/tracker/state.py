@@ -1,4 +1,4 @@
-"""The tracker's knowledge and decisions: which files are due, and their texts. No IO; time is passed in."""
+"""Decides which files are due, and makes their texts. No IO; time is passed in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STAR_FILES = (MOVIES, CORRECTED, CTF, AUTOPICK)
 ALL_FILES = (PROCESSED_ITEMS, FAILED_ITEMS, *STAR_FILES, PARTICLES)
 
 READY_SHARE = 0.8
-"""Writing begins at this share of the longest delay, so that it is over by the end of it."""
+"""Writing begins after this share of the longest delay, so that it ends within it."""
 
 PARTICLES_SHARE = 0.05
 """particles.star may hold millions of rows: its writing takes at most this share of the time."""
@@ -32,7 +32,7 @@ PARTICLES_SHARE = 0.05
 
 @dataclass(slots=True)
 class _Entry:
-    """A movie and what it looks like in the files: one line of JSON, and STAR rows made for one optics group number."""
+    """A movie and its entries in the files: one line of JSON, and STAR rows for one optics group number."""
 
     movie: Movie
     item: str
@@ -52,12 +52,12 @@ class TrackerState:
     debounce_s: float = 1.0
     max_delay_s: float = 10.0
     data_directory: str | None = None
-    """Asked for by the shell after each reset; movies.star waits for it."""
+    """The data directory. The shell asks for it after each reset; movies.star waits for it."""
     settings: Settings = field(default_factory=Settings)
     selections: dict[str, tuple[bool, bool | None]] = field(default_factory=dict)
-    """Flags to bring into the XML of movies by name; the shell takes them out as it does so."""
+    """Selection flags to write into XML, by movie. The shell removes those that it has written."""
     collecting: set[str] = field(default_factory=set)
-    """Export jobs that wait for their particles.star; the shell takes them out when the scheduler knows."""
+    """Export jobs that wait for their particles.star. The shell removes those that it has told the scheduler."""
     resets: int = 0
     _entries: dict[int, _Entry] = field(default_factory=dict)
     _dirty: set[str] = field(default_factory=set)
@@ -74,7 +74,7 @@ class TrackerState:
             self._event(item.envelope, now)
 
     def set_data_directory(self, path: str, now: float) -> None:
-        """Where movies are, as the scheduler says."""
+        """Take in the data directory that the scheduler names."""
         if path != self.data_directory:
             self.data_directory = path
             for entry in self._entries.values():
@@ -92,7 +92,7 @@ class TrackerState:
         return [name for name in ALL_FILES if name in self._dirty and self._is_ready(name, now)]
 
     def wait_s(self, now: float) -> float:
-        """How long nothing needs to be done if nothing happens, at most half a second."""
+        """Seconds until the next file is due, at most half a second."""
         if self.selections or self.collecting:
             return 0.01
         if not self._dirty:
@@ -104,17 +104,17 @@ class TrackerState:
         return min(0.5, max(0.01, at - now))
 
     def written(self, name: str, now: float, took_s: float = 0.0) -> None:
-        """A file is on disk as it was due."""
+        """A due file has been written."""
         self._dirty.discard(name)
         if name == PARTICLES:
             self._particles_not_before = now + took_s / PARTICLES_SHARE
 
     def failed(self, now: float, pause_s: float) -> None:
-        """Writing failed: what is due is tried again after a pause."""
+        """Writing failed: due files are tried again after a pause."""
         self._not_before = now + pause_s
 
     def text(self, name: str) -> str:
-        """The whole text of one of the files, particles.star excepted."""
+        """The whole text of one of the files, except particles.star."""
         entries = self._entries.values()
         if name == PROCESSED_ITEMS:
             return _json_array(entry.item for entry in entries if entry.movie.status != MovieStatus.FAILED)
@@ -126,7 +126,7 @@ class TrackerState:
         return _STAR_TEXTS[name](groups, made)
 
     def particle_files(self) -> list[str]:
-        """The files whose rows make particles.star, in order; none while particles are not exported."""
+        """The files whose rows make up particles.star, in order; none where particles are not exported."""
         if not self.settings.export.particles:
             return []
         return [made.particles for made in self._rows() if made.particles is not None]
@@ -158,7 +158,7 @@ class TrackerState:
             log.warning("an event %s cannot be read and is passed over: %s", envelope.type, error)
 
     def _movie(self, movie: Movie, now: float) -> None:
-        """Take in a movie's new state; only what is said differently of it makes files due."""
+        """Take in a movie's new state. Only files whose entry of it changes become due."""
         old, new = self._entries.get(movie.id), self._entry(movie)
         in_order = old is not None or not self._entries or movie.id > next(reversed(self._entries))
         self._entries[movie.id] = new
@@ -254,7 +254,7 @@ def _movies(groups: list[star_files.OpticsGroup], made: list[Rows]) -> str:
 
 
 def _corrected(groups: list[star_files.OpticsGroup], made: list[Rows]) -> str:
-    """Columns of halves are written if every micrograph has halves, since all rows of a loop have the same columns."""
+    """Name halves only where every micrograph has them, since all rows of a loop have the same columns."""
     present = [row for row in made if row.corrected is not None]
     halves = bool(present) and all(row.halves is not None for row in present)
     lines = [f"{row.corrected} {row.halves}" if halves else str(row.corrected) for row in present]
