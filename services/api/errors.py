@@ -77,9 +77,18 @@ def write_problem(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: f
         "detail": error.description or _plain_detail(req, error),
     }
     if isinstance(error, Problem) and error.errors:
-        document["errors"] = error.errors
-    resp.data = json.dumps(document, ensure_ascii=False).encode()
+        document["errors"] = [{**fault, "value": _tellable(fault.get("value"))} for fault in error.errors]
+    resp.data = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     resp.content_type = PROBLEM_JSON
+
+
+def _tellable(value: Any) -> Any:
+    """A refused value as JSON can say it: one with an infinite number in it as its text."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return str(value)
+    return value
 
 
 def _plain_detail(req: falcon.asgi.Request, error: falcon.HTTPError) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.services.api.rest_session import Api, problem
@@ -26,6 +28,14 @@ def test_each_bad_setting_is_told_and_nothing_changes(api: Api) -> None:
     assert {error["name"]: error["value"] for error in errors}["ctf.voltage"] == 1
     assert "20" in next(error["problem"] for error in errors if error["name"] == "ctf.voltage")
     assert api.http.get("/api/settings").json() == before
+
+
+def test_an_infinite_number_is_refused_in_an_answer_that_is_json(api: Api) -> None:
+    for send, path in ((api.http.patch, "/api/settings"), (api.http.post, "/api/settings/preview")):
+        answer = send(path, content=b'{"ctf": {"voltage": 1e400}}', headers=JSON)
+        assert answer.status_code == 422
+        (fault,) = json.loads(answer.content, parse_constant=pytest.fail)["errors"]
+        assert (fault["name"], fault["value"]) == ("ctf.voltage", "inf")
 
 
 def test_a_preview_says_what_would_run_and_changes_nothing(api: Api) -> None:
