@@ -97,6 +97,6 @@ def test_the_command_puts_movies_first_in_the_order_given(
     done = subprocess.run([*command, "running", "b"], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "running is running already" in done.stderr
-    assert "1 of 2 refused" in done.stderr
+    assert "1 of 2 movies refused" in done.stderr
     assert ask(client, wire.GetItem("b")).movie.priority > ask(client, wire.GetItem("grid/d")).movie.priority
     assert next_movie(worker, wait_until, 2) == "b"
