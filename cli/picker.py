@@ -35,7 +35,7 @@ from warpcore.kernels.picking import (
 from warpcore.kernels.simulate import SAMPLES_PER_DIAMETER, random_scene
 from warpcore.services.session.paths import written_whole
 
-_CORE = 0.22  # radius by the diameter within which a cell is a particle
+_CORE = 0.22  # in diameters: within this radius a cell is a particle
 _DOUBT = 0.34  # between the core and this radius a cell does not count: no particle ends so sharply
 _WEIGHTS = np.array([1.0, 2.0, 1.0], np.float32)  # particles' cores are few; more than this picks noise
 

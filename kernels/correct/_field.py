@@ -97,7 +97,7 @@ def cell_field(displacements: Displacements, frames: range, first_row: int, end_
         largest = max(float(np.abs(part_x).max()), float(np.abs(part_y).max()))
         if largest * STEPS <= furthest(extra):
             break
-        # In few steps, so that movies of one session compile once; 128 + 2 (12 + extra) stays a multiple of 8.
+        # Few different values, so that movies of a session compile once; 128 + 2 (12 + extra) stays a multiple of 8.
         extra = 2 * extra + 4
     cell_y, cell_x = (a.ravel() for a in np.meshgrid(top, np.arange(columns) * CELL, indexing="ij"))
     reach = HALF + extra

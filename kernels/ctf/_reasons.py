@@ -16,9 +16,9 @@ NO_RINGS = "no rings"
 # A drift leaves rings in a wedge across its direction. Noise and carbon reach an evidence of 20 in a wedge of 45°.
 WEDGE_SECTORS = 6
 WEDGE_EVIDENCE = 24.0
-# It also takes the specimen's power along its direction: deviations of the spectrum's twofold part (noise and carbon
-# reach 2.8, gold 3.7, see the benchmark), and how far one direction may stand out, since an edge in the field makes a
-# streak that is far stronger.
+# A drift also takes the specimen's power along its direction: deviations of the spectrum's twofold part (noise and
+# carbon reach 2.8, gold 3.7, see the benchmark), and how far one direction may stand out, since an edge in the field
+# makes a streak that is far stronger.
 TWOFOLD_DEVIATIONS = 4.0
 STREAK = 4.0
 BANDS_ANGSTROM = (30.0, 18.0, 11.0, 7.0)
@@ -74,7 +74,7 @@ def _weak_direction(polar: Polar) -> float | None:
         mean = (values * number).sum(1) / np.maximum(number.sum(1), 1)
         if mean.max() > STREAK:
             return None
-        # Of a direction's mean: from the scatter of its rings' means, each of `number` frequencies.
+        # The error of a direction's mean follows from the scatter of its rings, each a mean over `number` frequencies.
         scatter = (number * (values - mean[:, None]) ** 2).sum() / max((number > 0).sum(), 1)
         spread = math.sqrt(float(scatter / number.sum(1).mean()))
         total += 2 * (mean * twice).mean() / max(spread * math.sqrt(2 / sectors), 1e-12)

@@ -108,7 +108,7 @@ def match_gain(
     """Compare a gain's pattern in eight orientations with raw counts [H, W] summed over frames and movies.
 
     `multiplier` [H, W] or [W, H]: what counts are multiplied by; not positive or `defects` (of its shape): left out.
-    A pixel's deviation from its 9 x 9 neighbourhood is compared with the expected one, counts x
+    A pixel's deviation from its 9 x 9 neighbourhood is compared with the expected one, counts times
     (sensitivity / mean sensitivity around - 1), sensitivity being 1 / multiplier: the share is the slope of that
     regression, its error comes from blocks of 32 px, so that neither specimen nor detector noise needs a model. Raises
     ValueError where the gain fits in no orientation or the field is below 64 px.

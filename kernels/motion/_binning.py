@@ -77,7 +77,7 @@ def bin_movie(
 
 @dataclass(frozen=True, eq=False)
 class _Fill:
-    """What stands in for defects, summed into the binned pixels that hold them: `places` [n bucketed]."""
+    """Values that replace defects, summed into the binned pixels with defects: `places` [n bucketed]."""
 
     repair: Repair
     gain: FloatArray

@@ -17,7 +17,7 @@ import numpy.typing as npt
 Float64Array = npt.NDArray[np.floating]
 
 _SMOOTH = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # Å; standard deviation of the curve at the end of the exposure
-_STEPS = (0.0, 0.3, 1.0, 3.0, 10.0, 50.0)  # Å; of the steps' sum over the exposure
+_STEPS = (0.0, 0.3, 1.0, 3.0, 10.0, 50.0)  # Å; deviation of the sum of all steps of the exposure
 _JITTER = (0.0, 0.03, 0.06, 0.12, 0.25, 0.5, 1.5, 6.0)  # Å
 _FREE = 300.0  # Å; place and straight drift
 _SEARCH_NODES = 300

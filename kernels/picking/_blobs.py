@@ -53,8 +53,9 @@ def pick_blobs(
     All shapes, sizes and aspects are matched at once, each imaged by the CTF where it is given; the best coefficient
     counts. `valid` [h, w] (bool) leaves junk out. The score is c / (c + decision), so 0.5 at the decision level, which
     is the larger of what noise does not reach on a micrograph of this size and 0.6 of the typical particle's
-    coefficient here. Diameters are longest extents, aspects longest by shortest. The minimum distance defaults to 0.75
-    diameters (over the root of the largest aspect). Raises ValueError for a diameter that the micrograph cannot hold.
+    coefficient here. Diameters are longest extents, aspects the longest divided by the shortest. The minimum distance
+    defaults to 0.75 diameters (over the root of the largest aspect). Raises ValueError for a diameter that the
+    micrograph cannot hold.
     """
     if not 4 * pixel_size_angstrom <= diameter_angstrom <= 0.8 * min(image.shape) * pixel_size_angstrom:
         raise ValueError(
@@ -64,7 +65,7 @@ def pick_blobs(
     diameters = _diameters(diameter_angstrom, diameter_max_angstrom)
     smallest = diameter_angstrom / math.sqrt(
         max(aspects)
-    )  # elongated ones lie side by side, and their width counts too
+    )  # elongated particles lie side by side: their width sets the distance
     work = working_image(image, pixel_size_angstrom, smallest)
     pixel = work.pixel_size_angstrom
     blobs = blob_templates(

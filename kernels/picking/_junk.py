@@ -14,7 +14,7 @@ _PIXEL_ANGSTROM = 12.0
 _LEVEL_ANGSTROM = 60.0  # Gaussian over which a local level is taken
 _GRAIN_ANGSTROM = 80.0  # and a local roughness
 _LEVEL_LIMIT = 3.0  # departure of the level, in units of the typical roughness
-_GRAIN_LIMIT = 2.5  # roughness by the typical one
+_GRAIN_LIMIT = 2.5  # roughness, in units of the typical one
 _AGREE = 1.5  # largest departure of levels of one ice layer
 _LEAST_DIAMETERS = 1.5  # smaller patches are particles
 _LEAST_ICE = 0.08  # share of a micrograph from which a brighter, structured part is its ice and the rest a film
@@ -148,7 +148,7 @@ def _majority_plane(level: np.ndarray, tolerance: float, among: np.ndarray | Non
     planes = np.linalg.solve(corners[solvable], values[some][triples[solvable]][..., None])[..., 0]
     flat = np.array([[np.median(values), 0.0, 0.0]])
     planes = np.concatenate([flat, planes])
-    # Half the tolerance while they vote: a tilted plane between film and ice would otherwise pass near much of both.
+    # Planes are compared at half the tolerance: a tilted plane between film and ice is otherwise near much of both.
     agreement = (np.abs(values[some] - planes @ basis[some].T) <= tolerance / 2).sum(axis=1)
     solution = planes[int(np.argmax(agreement))]
     for _ in range(3):

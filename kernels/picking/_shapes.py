@@ -13,8 +13,10 @@ from warpcore.kernels.ctf import CtfParameters
 Shape = Literal["disc", "ring"]
 Contrast = Literal["dark", "bright"]
 
-_RING_CAVITIES = (0.6, 0.75)  # inner by outer radius of the shells that count as rings
-_MASK_MARGIN = 1.2  # mask radius by the shape's: the dark-to-light edge and its first fringe belong to the shape
+_RING_CAVITIES = (0.6, 0.75)  # inner radius of the shells that count as rings, in outer radii
+_MASK_MARGIN = (
+    1.2  # mask radius, in radii of the shape: the dark-to-light edge and its first fringe belong to the shape
+)
 
 
 class Blobs(NamedTuple):
@@ -33,7 +35,9 @@ def blob_templates(
     contrast: Contrast = "dark",
     ctf: CtfParameters | None = None,
 ) -> Blobs:
-    """All shapes at all diameters (longest extents) and aspects, longest by shortest extent; above 1 in 6 directions.
+    """All shapes at all diameters (longest extents) and aspects (longest divided by shortest extent).
+
+    Elongated ones are there in 6 directions.
 
     With a CTF the projection is imaged by it, without it is only dark or bright; `bright` is the reverse of `dark`.
     """

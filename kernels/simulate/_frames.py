@@ -150,7 +150,9 @@ def frame_counts(
     return jax.random.poisson(key, expected, dtype=jnp.int32) if bright else poisson_counts(key, expected)
 
 
-_Inversion = tuple[jax.Array, jax.Array, jax.Array, jax.Array]  # number, its probability, cumulative, counts
+_Inversion = tuple[
+    jax.Array, jax.Array, jax.Array, jax.Array
+]  # (count to try, its probability, the probability up to it, counts drawn)
 
 
 def poisson_counts(key: jax.Array, expected: jax.Array) -> jax.Array:

@@ -24,7 +24,7 @@ class PickingSettings(Section):
     )
     shapes: list[Literal["disc", "ring"]] = setting(["disc", "ring"], "shapes of blobs", min_length=1, max_length=2)
     aspect: float = setting(
-        1.0, "longest by shortest extent of blobs: all from round to this one are matched", ge=1, le=5
+        1.0, "longest extent of blobs divided by the shortest; all from round (1) to this one are matched", ge=1, le=5
     )
     threshold: float = setting(
         0.5,
