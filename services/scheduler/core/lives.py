@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -42,7 +43,7 @@ class Life:
         return iter(self.changes)
 
 
-class Living:
+class Living(ABC):
     """Base of records with a life. `become` is the only place that sets a state."""
 
     __slots__ = ()
@@ -56,13 +57,13 @@ class Living:
         setattr(self, self.LIFE.field, to)
 
     @property
+    @abstractmethod
     def title(self) -> str:
         """What a person calls it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def told(self) -> Iterable[str]:
         """Its story, oldest first."""
-        raise NotImplementedError
 
 
 _M, _J, _I, _L, _W = MovieStatus, JobState, ItemState, LeaseState, WorkerState
