@@ -30,9 +30,9 @@ class Overview:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until all known movies are done at the measured rate; None as long as there is no rate."""
+        """Seconds until the movies left are done at the measured rate; None as long as there is no rate."""
         rate = self.status.rate_per_hour
-        return (self.status.total - self.done) / rate * 3600 if rate else None
+        return self.status.left / rate * 3600 if rate else None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, with the names of the wire."""

@@ -89,6 +89,7 @@ def status_view(status: ProcessingStatus) -> dict[str, Any]:
     return {
         "isProcessing": status.is_processing,
         "totalItems": status.total,
+        "itemsLeft": status.left,
         "counts": status.counts,
         "ratePerHour": status.rate_per_hour,
         "rateWindowSeconds": status.rate_window_s,

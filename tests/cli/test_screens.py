@@ -24,6 +24,7 @@ def overview(**changes: Any) -> Overview:
         "is_processing": True,
         "counts": {"processed": 5, "filtered_out": 1, "failed": 1, "processing": 1, "queued": 2, "outdated": 0},
         "total": 10,
+        "left": 2,
         "rate_per_hour": 120.0,
         "rate_window_s": 600.0,
         "workers": 1,
@@ -49,7 +50,7 @@ def test_the_display_shows_counts_rate_workers_and_failures() -> None:
     text = drawn()
     for part in (
         "7 of 10 movies",
-        "120 movies/h, 2 min left",
+        "120 movies/h, 60 s left",
         "5 processed",
         "1 filtered out",
         "host/1",

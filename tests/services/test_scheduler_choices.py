@@ -61,6 +61,19 @@ def test_the_rate_is_measured_and_null_before_the_first_movie() -> None:
     assert world.ask(wire.GetProcessing()).rate_per_hour == 0
 
 
+def test_excluded_movies_are_not_left_to_do() -> None:
+    world = World("done.tif", "running.tif", "waiting.tif", "excluded.tif", "failed.tif")
+    world.ask(wire.SelectItem("excluded", "exclude"))
+    assert world.ask(wire.GetProcessing()).left == 4
+    world.worker("w", credit=1)
+    world.finish("done")
+    assert world.ask(wire.GetProcessing()).left == 3, "one runs, two wait"
+    world.finish("running")
+    world.finish("waiting")
+    world.fail("failed", "input")
+    assert world.ask(wire.GetProcessing()).left == 0
+
+
 def test_logs_are_kept_and_paged() -> None:
     world = World(workers=("w",))
     for number in range(1200):

@@ -98,6 +98,12 @@ def status(state: State, message: wire.GetProcessing) -> None:
     _reply_status(state)
 
 
+def _left(state: State) -> int:
+    """How many movies wait for a worker or are with one; not those that the user has excluded."""
+    running = sum(task.processes for task in state.tasks.values())
+    return len(state.queue) + len(state.parked) + running
+
+
 def _reply_status(state: State) -> None:
     running = [
         {
@@ -116,6 +122,7 @@ def _reply_status(state: State) -> None:
             is_processing=not state.paused,
             counts=_counts(state),
             total=len(state.movies),
+            left=_left(state),
             rate_per_hour=state.rate.per_hour(state.now),
             rate_window_s=state.rate.window_s,
             workers=sum(worker.usable for worker in state.workers.values()),

@@ -11,6 +11,7 @@ def test_processing_is_paused_and_started(api: Api) -> None:
     started = api.http.post("/api/processing/start").json()
     assert started["isProcessing"] is True
     assert started["totalItems"] == 4
+    assert started["itemsLeft"] <= 4
     assert started["warnings"] == []
     assert started["ratePerHour"] is None or started["ratePerHour"] > 0
     assert started["processingDirectory"] == str(api.processing)

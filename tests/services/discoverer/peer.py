@@ -58,7 +58,7 @@ class Registry:
             after = end if end < len(known) else None
             return KnownFiles(known[request.after : end], after, self.settings.to_dict(), self.revision)
         if isinstance(request, GetProcessing):
-            return ProcessingStatus(True, {}, 0, None, 60.0, 0, [], 0, "", str(self.processing))
+            return ProcessingStatus(True, {}, 0, 0, None, 60.0, 0, [], 0, "", str(self.processing))
         return Error("unknown_type", request.TYPE)
 
     def _register(self, files: list[FoundFile]) -> Message:

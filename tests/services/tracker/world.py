@@ -95,7 +95,7 @@ class Peer:
         if isinstance(request, GetChanges):
             return Changes(self.log[request.since :], head, "e")
         if isinstance(request, GetProcessing):
-            return ProcessingStatus(True, {}, 0, None, 0.0, 0, [], head, "/data/session", "/data/processing")
+            return ProcessingStatus(True, {}, 0, 0, None, 0.0, 0, [], head, "/data/session", "/data/processing")
         if isinstance(request, GetExports):
             return Exports([job.job for job in self.jobs.values() if job.state == request.state])
         if isinstance(request, GetExport):
