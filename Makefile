@@ -29,6 +29,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m warpcore.cli.generate_docs --check
 
 hooks: $(VENV)/.installed-test
 	$(BIN)/pre-commit install

@@ -22,6 +22,11 @@ class Word(StrEnum):
         return word
 
 
+def in_words(vocabulary: type[Word]) -> str:
+    """All words of a vocabulary with their meanings, for help."""
+    return " ".join(f"{word}: {word.meaning}" for word in vocabulary)
+
+
 class MovieStatus(Word):
     """Where a movie stands."""
 

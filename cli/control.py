@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from warpcore.bus.vocabulary import WAITING, MovieStatus, Selection
+from warpcore.bus.vocabulary import WAITING, MovieStatus, Selection, in_words
 from warpcore.cli import options as o
 from warpcore.cli import output, remote
 
@@ -70,17 +70,16 @@ def retry(
 
 
 def select(
-    selection: Annotated[Selection, typer.Argument(help="auto: the filter decides.")],
+    selection: Annotated[Selection, typer.Argument(help=in_words(Selection))],
     names: Names,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
 ) -> None:
     """Keep movies or leave them out, whatever the filter says; auto leaves it to the filter."""
     from warpcore.bus.messages import Item, SelectItem
-    from warpcore.bus.vocabulary import Selection
 
     with remote.client(scheduler, control_port) as asking:
-        remote.each(names, lambda name: remote.ask(asking, SelectItem(name, Selection(selection)), Item), selection)
+        remote.each(names, lambda name: remote.ask(asking, SelectItem(name, selection), Item), selection)
 
 
 def _waiting(counts: dict[str, int]) -> int:

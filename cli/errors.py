@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-OK = 0
 ERROR = 1
 USAGE = 2
 NO_ANSWER = 3

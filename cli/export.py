@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from warpcore.bus.vocabulary import ExportKind, JobState
+from warpcore.bus.vocabulary import ExportKind, JobState, in_words
 from warpcore.cli import options as o
 from warpcore.cli import output, remote
 from warpcore.cli.errors import CliError
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    kind: Annotated[ExportKind, typer.Argument(help="What to export.")],
+    kind: Annotated[ExportKind, typer.Argument(help=in_words(ExportKind))],
     names: Annotated[list[str] | None, typer.Argument(help="Movies; without any, all that pass the filter.")] = None,
     assignments: Annotated[
         list[str] | None,
@@ -39,13 +39,12 @@ def export(
 ) -> None:
     """Export micrographs or particles, and print the files, relative to the processing directory."""
     from warpcore.bus.messages import ExportJob, StartExport
-    from warpcore.bus.vocabulary import ExportKind
     from warpcore.cli.initial_settings import merged_assignments
 
     texts = [text if text.startswith("export.") else f"export.{text}" for text in assignments or []]
     chosen = merged_assignments(texts).get("export", {})
     with remote.client(scheduler, control_port) as asking:
-        job = remote.ask(asking, StartExport(ExportKind(kind), chosen, names or None), ExportJob)
+        job = remote.ask(asking, StartExport(kind, chosen, names or None), ExportJob)
         if wait:
             job = _with_all_files(asking, _waited(asking, job))
     if as_json:

@@ -14,6 +14,7 @@ import msgspec
 
 from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Word
+from warpcore.cli import simulation_options
 from warpcore.cli.generated_docs import Block, DocsError, stale, table
 from warpcore.services.session.describing import columns_in_words, descriptions, steps_in_words
 from warpcore.services.session.settings import SECTIONS
@@ -98,6 +99,7 @@ BLOCKS = (
     Block("docs/settings.md", "settings", settings_tables),
     Block("docs/outputs.md", "outputs", outputs_table),
     Block("docs/outputs.md", "columns", columns_table),
+    Block("docs/simulate.md", "simulation options", simulation_options.table),
     Block("docs/architecture.md", "steps", steps_table),
     Block("docs/architecture.md", "statuses", partial(words_table, "status", MovieStatus)),
     Block("docs/architecture.md", "failures", partial(words_table, "failure", FailureKind)),

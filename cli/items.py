@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from warpcore.bus.vocabulary import MovieStatus, Selection
+from warpcore.bus.vocabulary import MovieStatus, Selection, in_words
 from warpcore.cli import options as o
 from warpcore.cli import output, remote
 from warpcore.cli.errors import USAGE, CliError
@@ -28,7 +28,9 @@ def items(
     names: Annotated[
         list[str] | None, typer.Argument(help="Only these movies, each with all values and its story.")
     ] = None,
-    status: Annotated[MovieStatus | None, typer.Option(help="Only movies with this status.")] = None,
+    status: Annotated[
+        MovieStatus | None, typer.Option(help=f"Only movies with this status. {in_words(MovieStatus)}")
+    ] = None,
     sort: Annotated[
         str, typer.Option(help="added, name, status or a column such as ctf.defocus_um; - in front: descending.")
     ] = "added",
@@ -47,11 +49,13 @@ def items(
 
     key = sort.removeprefix("-")
     if not sortable(key):
-        (column, *_) = chosen_columns(key, option="--sort")
+        if key == "all" or "," in key:
+            raise CliError(f"--sort {sort!r}: name one column", USAGE)
+        (column,) = chosen_columns(key, option="--sort")
         key = column.name
     chosen = chosen_columns(columns, everything=as_csv)
-    if names and (as_csv or last or status or columns):
-        raise CliError("with names of movies, --csv, --last, --status and --columns have no meaning", USAGE)
+    if names and (as_csv or last or status or columns or sort != "added"):
+        raise CliError("with names of movies, --csv, --last, --status, --sort and --columns have no meaning", USAGE)
     with remote.client(scheduler, control_port) as asking:
         if names:
             _show_stories([remote.ask(asking, GetItem(name), Item) for name in names], as_json)

@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from warpcore.bus.endpoints import Endpoints
-
 _PORTS = "Ports"
-_DEFAULTS = Endpoints()
 
 
 def _port(flag: str, variable: str, text: str, lowest: int = 1) -> typer.models.OptionInfo:

@@ -61,15 +61,16 @@ def last_movies(asking: RequestClient, count: int, status: MovieStatus | None = 
     """The `count` movies with this status that were found last, in order of discovery."""
     from warpcore.bus.messages import GetItems, Items
 
-    movies: list[Movie] = []
-    page = 1
-    while len(movies) < count:
-        reply = ask(asking, GetItems(status=status, sort="-added", page=page, page_size=PAGE), Items)
-        movies += reply.movies
-        if not reply.movies or len(movies) >= reply.total:
+    # By id: a movie found between two pages moves the others on, so that some come twice.
+    found: dict[int, Movie] = {}
+    size, page = min(count, PAGE), 1
+    while len(found) < count:
+        reply = ask(asking, GetItems(status=status, sort="-added", page=page, page_size=size), Items)
+        found.update((movie.id, movie) for movie in reply.movies)
+        if page * size >= reply.total:
             break
         page += 1
-    return movies[:count][::-1]
+    return sorted(found.values(), key=lambda movie: movie.id)[-count:]
 
 
 def each(names: list[str], do: Callable[[str], object], done: str) -> None:

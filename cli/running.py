@@ -38,7 +38,7 @@ def run_session(
     screen: Screen,
     ready: str,
     until: Callable[[Overview], bool] = lambda overview: False,
-) -> Interrupts:
+) -> None:
     """Run the services until a signal comes, or until `until` is true. `ready` is the note while the scheduler answers.
 
     Raises CliError where a service cannot run with its configuration. No process is left behind in any case.
@@ -63,7 +63,6 @@ def run_session(
             session.kill()
     if session.fault is not None:
         raise CliError(session.fault, CONFIGURATION)
-    return interrupts
 
 
 def _note(session: Session, watcher: Watcher, ready: str) -> str:

@@ -1,7 +1,4 @@
-"""What can be simulated: each option with its unit, range and description, and its value from `name=value`.
-
-`python -m warpcore.cli.simulation_options` prints the table of docs/simulate.md.
-"""
+"""What can be simulated: each option with its unit, range and description, and its value from `name=value`."""
 
 from __future__ import annotations
 
@@ -21,6 +18,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from warpcore.cli import generated_docs
 from warpcore.cli.errors import CliError
 
 
@@ -140,18 +138,13 @@ def _limit(info: FieldInfo, name: str) -> Any:
 
 def table() -> str:
     """All options as a Markdown table."""
-    lines = ["| option | default | unit | allowed | |", "|---|---|---|---|---|"]
+    rows = []
     for name, info in SimulationOptions.model_fields.items():
         default = "" if info.default is None else info.default
         shown = default if isinstance(default, str) else json.dumps(default)
-        row = (f"`{name}`", shown, _extra(info)["unit"], _allowed(info), info.description)
-        lines.append("| " + " | ".join(str(cell) for cell in row) + " |")
-    return "\n".join(lines)
+        rows.append((f"`{name}`", str(shown), _extra(info)["unit"], _allowed(info), info.description or ""))
+    return generated_docs.table(("option", "default", "unit", "allowed", "meaning"), rows)
 
 
 def _extra(info: FieldInfo) -> dict[str, Any]:
     return dict(info.json_schema_extra) if isinstance(info.json_schema_extra, dict) else {}
-
-
-if __name__ == "__main__":
-    print(table())  # noqa: T201

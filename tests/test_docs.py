@@ -54,6 +54,13 @@ def test_the_document_of_rest_gives_the_limits_that_hold() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_lines_of_prose_fit_120_columns(document: Path) -> None:
+    prose = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.M | re.S)
+    long = [line for line in prose.splitlines() if len(line) > 120 and not line.startswith(("|", "!["))]
+    assert not long
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
         assert (document.parent / target).exists(), target

@@ -30,7 +30,7 @@ class Scheduler(Protocol):
 class SchedulerClient:
     """A DEALER to the control port at `endpoint`. Answers are matched by id, so a slow one delays no other.
 
-    A request is sent up to `attempts` times under one id (the scheduler answers a repeated id with its first answer),
+    A request is sent up to `attempts` times under one id (the scheduler carries out a repeated id once),
     each waiting `timeout_s`, with a short pause before the next. Nothing is queued while there is no connection: a
     request that was given up never takes effect later.
     """

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from warpcore.services.steps.chain import CHAIN
-from warpcore.services.steps.step import INPUT
 
 PLAIN_KEYS = ("added", "name", "status")
 
@@ -31,9 +30,8 @@ M = TypeVar("M", bound=Sortable)
 
 
 def sortable(key: str) -> bool:
-    """Whether movies can be sorted by `key`: added, name, status, a column, or another value of a step's results."""
-    step, dot, name = key.partition(".")
-    return key in PLAIN_KEYS or (bool(dot and name) and (step == INPUT or step in CHAIN))
+    """Whether movies can be sorted by `key`: added, name, status or a column."""
+    return key in PLAIN_KEYS or key in CHAIN.column
 
 
 def in_order(movies: Iterable[M], key: str, *, descending: bool = False) -> list[M]:
@@ -50,11 +48,8 @@ def in_order(movies: Iterable[M], key: str, *, descending: bool = False) -> list
 def _value_of(key: str) -> Callable[[Sortable], Any]:
     if key in PLAIN_KEYS:
         return lambda movie: getattr(movie, key)
-    column = CHAIN.column.get(key)
-    if column is not None:
-        return lambda movie: column.value(movie.results)
-    step, _, name = key.partition(".")
-    return lambda movie: (movie.results.get(step) or {}).get(name)
+    column = CHAIN.column[key]
+    return lambda movie: column.value(movie.results)
 
 
 def _comparable(value: Any) -> tuple[int, Any] | None:

@@ -75,4 +75,4 @@ def test_derived_columns_sort_and_unknown_keys_do_not() -> None:
     movies = [Named(1, "a", results={"ctf": ctf}), Named(2, "b", results={"ctf": {**ctf, "defocus_delta_um": 0.1}})]
     assert [one.id for one in in_order(movies, "ctf.astigmatism_x_um")] == [2, 1]
     assert sortable("input.frames")
-    assert not any(sortable(key) for key in ("", "ctf", "nothing.x", "ctf.", "size"))
+    assert not any(sortable(key) for key in ("", "ctf", "nothing.x", "ctf.", "ctf.typo", "size"))
