@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Word(StrEnum):
-    """Base of the vocabularies. `meaning` is one sentence for people, shown in help and in the docs."""
+    """Base of the vocabularies. `meaning` is one sentence for people, for the docs and for help."""
 
     meaning: str
 

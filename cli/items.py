@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from warpcore.bus.vocabulary import MovieStatus, Selection, in_words
+from warpcore.bus.vocabulary import MovieStatus, Selection
 from warpcore.cli import options as o
 from warpcore.cli import output, remote
 from warpcore.cli.errors import USAGE, CliError
@@ -28,9 +28,7 @@ def items(
     names: Annotated[
         list[str] | None, typer.Argument(help="Only these movies, each with all values and its story.")
     ] = None,
-    status: Annotated[
-        MovieStatus | None, typer.Option(help=f"Only movies with this status. {in_words(MovieStatus)}")
-    ] = None,
+    status: Annotated[MovieStatus | None, typer.Option(help="Only movies with this status.")] = None,
     sort: Annotated[
         str, typer.Option(help="added, name, status or a column such as ctf.defocus_um; - in front: descending.")
     ] = "added",

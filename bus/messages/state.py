@@ -121,7 +121,7 @@ class PreviewSettings(Message, frozen=True):
 class ProcessingStatus(Message, frozen=True):
     """How far the session is. `counts` are by movie status.
 
-    `left` is how many movies wait or run, excluded ones not counted.
+    `left` is how many movies run or wait to; excluded ones do not wait.
     `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done.
     `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once.
     """

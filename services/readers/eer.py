@@ -100,7 +100,6 @@ def read_eer_movie(path: Path, settings: ImportSettings, threads: int) -> RawMov
         first_frame=kept.start,
         frames_in_file=plan.groups,
         raw_frames_per_frame=plan.size,
-        upsampling=upsampling,
         dose_factor=float(plan.size) if settings.eer_dose_per_group is not None else 1.0,
         notes=notes,
     )

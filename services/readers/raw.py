@@ -54,7 +54,6 @@ class RawMovie:
     first_frame: int = 0
     frames_in_file: int = 0
     raw_frames_per_frame: int = 1
-    upsampling: int = 1
     dose_factor: float = 1.0
     notes: tuple[str, ...] = ()
 

@@ -80,7 +80,8 @@ def _touches(dotted: str, field: FieldInfo) -> str:
     section, _, _ = dotted.partition(".")
     reach = reach_of(field)
     if reach is Reach.NOTHING:
-        return "which movies pass; nothing runs" if section == "filter" else "which files are movies; nothing runs"
+        chosen = {"filter": "which movies pass; ", "import": "which files are movies; "}
+        return f"{chosen.get(section, '')}nothing runs"
     if section == "import":
         return "everything"
     step = CHAIN[section]

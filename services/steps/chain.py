@@ -24,7 +24,7 @@ class Chain:
         self.by_name: Mapping[str, Step] = {step.name: step for step in self.steps}
         self.names: tuple[str, ...] = tuple(self.by_name)
         self.faults: tuple[str, ...] = ()
-        """Why installed steps were left out, one line each: services refuse to start with them."""
+        """Why installed steps were left out, one line each: `up` and the scheduler refuse to start with them."""
 
         _check_unique(self)
 
@@ -48,11 +48,6 @@ class Chain:
         """The columns by name."""
         return {column.name: column for column in self.columns}
 
-    def check(self) -> None:
-        """Raises StepError where an installed step had to be left out."""
-        if self.faults:
-            raise StepError("; ".join(self.faults))
-
     @cached_property
     def folders(self) -> tuple[str, ...]:
         """Top folders of all outputs, below the processing directory."""
@@ -69,31 +64,31 @@ class Chain:
 
 
 def _check_unique(chain: Chain) -> None:
-    """Raises StepError where two steps claim one file, one key or label, or one limit of the filter."""
+    """Raises StepError where one file, key, label or limit of the filter is claimed twice."""
     claims = (("the file", _files), ("the key", _keys), ("the label", _labels), ("the limit filter.", _limits))
     for what, claimed in claims:
         owners: dict[str, str] = {}
-        for step in chain:
-            for name in claimed(step):
-                if owners.setdefault(name, step.name) != step.name:
-                    text = f"{what}{'' if what.endswith('.') else ' '}{name}, as {owners[name]!r} does"
-                    raise StepError(f"step {step.name!r} declares {text}; give it another name")
+        for step, name in claimed(chain):
+            if name in owners:
+                text = f"{what}{'' if what.endswith('.') else ' '}{name}, as {owners[name]!r} does"
+                raise StepError(f"step {step!r} declares {text}; give it another name")
+            owners[name] = step
 
 
-def _files(step: Step) -> Iterator[str]:
-    return (output.pattern for output in step.outputs)
+def _files(chain: Chain) -> Iterator[tuple[str, str]]:
+    return ((step.name, output.pattern) for step in chain for output in step.outputs)
 
 
-def _keys(step: Step) -> Iterator[str]:
-    return (column.json for column in step.columns if column.json)
+def _keys(chain: Chain) -> Iterator[tuple[str, str]]:
+    return ((column.step, column.json) for column in chain.columns if column.json)
 
 
-def _labels(step: Step) -> Iterator[str]:
-    return (column.star.label for column in step.columns if column.star is not None)
+def _labels(chain: Chain) -> Iterator[tuple[str, str]]:
+    return ((column.step, column.star.label) for column in chain.columns if column.star is not None)
 
 
-def _limits(step: Step) -> Iterator[str]:
-    return (limit.name for column in step.columns for limit in column.limits)
+def _limits(chain: Chain) -> Iterator[tuple[str, str]]:
+    return ((column.step, limit.name) for column in chain.columns for limit in column.limits)
 
 
 def _in_order(steps: Sequence[Step]) -> Iterator[Step]:

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warpcore.services.steps.columns import Column, Result, columns_of
-from warpcore.services.steps.fields import Section
+from warpcore.services.steps.fields import Reach, Section, reach_of
 
 INPUT = "input"
 """The parent of a step that begins with the raw movie; also the name of what is known of the movie itself."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-_RESERVED = frozenset({INPUT, "import", "filter", "load", "write", "logs", "defects", "correct", "compute"})
+_FOLDERS_AND_TOPICS = frozenset({INPUT, "import", "filter", "load", "write", "logs", "defects", "correct", "compute"})
+_OF_SETTINGS = frozenset({"steps", "section", "runs", "following", "to_dict"})
+_RESERVED = _FOLDERS_AND_TOPICS | _OF_SETTINGS
+"""Names that mean something else in results, folders or the methods of all settings."""
 
 
 class StepError(Exception):
@@ -70,8 +73,7 @@ class Step:
     `parents` are the steps that it builds on (`input` for the raw movie). `section` is the class of its settings,
     `result` that of what it measures. `doing` names the worker's side as `package.module:NAME`, which is imported only
     there. `label` is its name in sentences. `is_on` says whether it runs under its settings; without one, the setting
-    `enabled` says it. Settings with
-    `Reach.CHEAP` or `Reach.BOTH` make up the cheap half.
+    `enabled` says it. Settings with `Reach.CHEAP` or `Reach.BOTH` make up the cheap half.
     """
 
     name: str
@@ -90,7 +92,7 @@ class Step:
 
     def __post_init__(self) -> None:
         """Raises StepError for a declaration that cannot work."""
-        if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
+        if not _NAME.fullmatch(self.name) or self.name in _RESERVED or hasattr(Section, self.name):
             raise StepError(f"step {self.name!r}: choose another name, of small letters, digits and _")
         if not self.parents:
             raise StepError(f"step {self.name!r}: name its parents, or {INPUT!r} where it begins with the raw movie")
@@ -98,6 +100,9 @@ class Step:
             self.section()
         except ValueError as error:
             raise StepError(f"step {self.name!r}: each of its settings needs a default ({error})") from None
+        cheap = [name for name, one in self.section.model_fields.items() if reach_of(one) in (Reach.CHEAP, Reach.BOTH)]
+        if cheap and self.cheap is None:
+            raise StepError(f"step {self.name!r}: {cheap[0]} is a setting of its cheap half; declare `cheap`")
         object.__setattr__(self, "label", self.label or self.name)
         object.__setattr__(self, "columns", columns_of(self.name, self.result, self.derived))
 

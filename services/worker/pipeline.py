@@ -95,10 +95,10 @@ def stage_outputs(work: Work, report: Report) -> Staging:
     try:
         _write(work, staging)
         staging.settle()
+        report("write", 1.0)  # raises where the task is no longer wanted
     except BaseException:
         staging.discard()
         raise
-    report("write", 1.0)
     return staging
 
 

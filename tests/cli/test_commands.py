@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from typing import Any
 import mrcfile
 import numpy as np
 import pytest
+
+from warpcore.bus.vocabulary import ExportKind, Selection, Word
 
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
 Command = Callable[..., Any]
@@ -40,6 +43,13 @@ def test_help_tells_of_all_commands_and_exit_codes(command: Command) -> None:
     assert "Exit codes: 0 done" in done.stdout
 
 
+@pytest.mark.parametrize(("name", "words"), [("select", Selection), ("export", ExportKind)])
+def test_help_gives_the_choices_and_what_they_mean(command: Command, name: str, words: type[Word]) -> None:
+    text = " ".join(re.sub("[│─╭╮╰╯]", " ", command(name, "--help").stdout).split())
+    for word in words:
+        assert f"{word}: {word.meaning}" in text
+
+
 def test_help_loads_nothing_heavy() -> None:
     """`--help` and completion are used at a prompt: they must not wait for JAX, ZeroMQ or pydantic."""
     heavy = ("jax", "zmq", "numpy", "falcon", "scipy")
@@ -61,6 +71,9 @@ def test_the_version_is_told(command: Command) -> None:
         ["retry"],
         ["select", "maybe", "a"],
         ["export", "movies"],
+        ["items", "--status", "done"],
+        ["items", "--sort", "ctf.typo"],
+        ["items", "--sort", "defocus,junk"],
         ["tap", "movies.done"],
         ["status", "--control-port", "99999"],
     ],

@@ -219,6 +219,13 @@ def test_commands_and_rest_agree(shared: Up, tmp_path: Path, command: Callable[.
     assert warpcore("settings", "set", "ctf.voltage=120").returncode == 0
     assert warpcore("settings", "import", str(file)).returncode == 0
     assert up.get("/api/settings")["ctf"]["voltage"] == 200
+    for dry in (("set", "ctf.voltage=300"), ("import", str(tmp_path / "other.json"))):
+        (tmp_path / "other.json").write_text('{"ctf": {"voltage": 80}}')
+        would = warpcore("settings", *dry, "--dry-run")
+        assert would.returncode == 0
+        assert would.stderr.startswith("nothing is changed; this would happen: ")
+        assert up.get("/api/settings")["ctf"]["voltage"] == 200
+        assert up.get("/api/settings")["picking"]["diameter"] == 150
     refused = warpcore("settings", "set", "ctf.voltage=1", "ctf.volts=2")
     assert refused.returncode == 1
     assert "ctf.voltage = 1" in refused.stderr

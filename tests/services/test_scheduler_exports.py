@@ -114,3 +114,17 @@ def test_the_files_of_a_large_job_come_in_pages() -> None:
         seen += page.files
         after = page.next_after
     assert seen == names * 20
+
+
+def test_a_movie_that_is_excluded_while_its_export_waits_for_it_fails_in_the_job() -> None:
+    world = finished("a.tif", "b.tif")
+    job = world.ask(wire.StartExport("micrographs", {}, ["a", "b"])).job
+    world.files("b.tif", size=2000)
+    world.finish("a")
+    world.fail("b", "resource")  # it waits for memory, and its export for it
+    assert world.ask(wire.GetExport(job)).state == "running"
+    world.ask(wire.SelectItem("b", "exclude"))
+    world.say("w", wire.PullTasks("w", 1))
+    ended = world.ask(wire.GetExport(job))
+    assert (ended.state, ended.done, ended.failed) == ("done", 1, 1)
+    assert "excluded" in ended.failures[0]["message"]

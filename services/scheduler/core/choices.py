@@ -5,7 +5,7 @@ from __future__ import annotations
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import HIGHEST_PRIORITY
 from warpcore.bus.vocabulary import DONE, LEASED, WAITING, ErrorCode, FailureKind, MovieStatus, Selection
-from warpcore.services.scheduler.core import tasks
+from warpcore.services.scheduler.core import exporting, tasks
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.requests import named, reply_item
@@ -45,6 +45,7 @@ def select(state: State, message: wire.SelectItem) -> None:
             tasks.settle(state, movie, f"selection {message.selection}")
         else:
             state.changed(movie)
+            exporting.release_held(state, movie)
     reply_item(state, movie)
 
 
@@ -101,7 +102,10 @@ def _why_not_first(movie: MovieRecord) -> str:
 
 
 def _ahead_of_all(state: State, movie: MovieRecord) -> int:
-    """The lowest priority, at least 0, that puts a movie ahead of all others that wait (as far as the limit allows)."""
+    """The priority that puts a movie ahead of all others that wait, as far as the limit allows.
+
+    It is its own where it is first already, else the lowest one from 0.
+    """
     others = [other for other in state.movies.values() if other.status in WAITING and other is not movie]
     if not others or state.order(movie) < min(map(state.order, others)):
         return movie.priority

@@ -18,7 +18,8 @@ Decision = tuple[MovieRecord, MovieStatus, list[str], list[str]]
 def effect_of(state: State, changed: list[str], decisions: Iterable[Decision]) -> wire.SettingsEffect:
     """Count decisions that are made and not yet carried out; `changed` are the names of the settings.
 
-    Movies that wait for their steps already count too: they run under the new settings.
+    Movies that wait for their steps already count too: they run under the new settings. Those that run now do not: what
+    they must run again is decided when they have ended.
     """
     counts: Counter[str] = Counter()
     runs: Counter[str] = Counter()

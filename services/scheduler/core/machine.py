@@ -34,7 +34,7 @@ from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
 HANDLING = (choices, exporting, files, registry, reports, requests)
-"""The modules whose handlers answer messages; to import them registers the handlers."""
+"""The modules whose handlers answer messages: importing them registers the handlers, so nothing reads this name."""
 
 
 def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> list[Effect]:
@@ -72,7 +72,7 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
 
 def _from_control(state: State, message: Message) -> None:
     handler = handler_of(message, Port.CONTROL)
-    if handler is None or handler.place is Place.STORED:
+    if handler is None or handler.place is not Place.MACHINE:
         text = f"{message.TYPE} is no request of the control port"
         state.reply(wire.Error(ErrorCode.UNKNOWN_TYPE, text))
         return

@@ -99,7 +99,7 @@ def status(state: State, message: wire.GetProcessing) -> None:
 
 
 def _left(state: State) -> int:
-    """How many movies wait for a worker or are with one; not those that the user has excluded."""
+    """How many movies wait for a worker or are with one; of the excluded ones only those that run already."""
     running = sum(task.processes for task in state.tasks.values())
     return len(state.queue) + len(state.parked) + running
 

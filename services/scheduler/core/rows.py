@@ -8,7 +8,8 @@ default.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgpack
@@ -120,10 +121,17 @@ def export_item_from_row(row: ExportItemRow) -> ExportItem:
 
 
 def _body(record: Any, names: tuple[str, ...]) -> bytes:
-    """The stored fields, packed. What is empty is left out."""
-    values = {name: value for name in names if (value := getattr(record, name))}
+    """The stored fields, packed. What is empty is left out, unless the default is not."""
+    needed = _with_default(type(record))  # type: ignore[arg-type]
+    values = {name: value for name in names if (value := getattr(record, name)) or name in needed}
     packed: bytes = msgpack.packb(values, default=Message.to_body)
     return packed
+
+
+@cache
+def _with_default(record: type[Any]) -> frozenset[str]:
+    """Fields whose default is not empty: reading must not take it for an empty value."""
+    return frozenset(one.name for one in fields(record) if one.default is not MISSING and one.default)
 
 
 def _values(body: bytes, names: tuple[str, ...], readers: Readers) -> dict[str, Any]:

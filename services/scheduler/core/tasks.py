@@ -15,6 +15,7 @@ from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.generations import generation_key
 from warpcore.services.session.paths import PathOutsideError, inside
+from warpcore.services.steps import motion
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.step import INPUT
 
@@ -143,10 +144,7 @@ def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> Non
 
 def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step: str, text: str) -> None:
     """Fail a movie, until the user, another file or other settings give it another chance."""
-    worker = state.workers.get(task.worker)
-    step = step if step in ("load", "write", *CHAIN.names) else "load"
-    movie.failure = wire.Failure(FailureKind(kind), step, text, worker.host if worker is not None else "")
-    movie.failed_wanted = task.wanted.get(step if step in CHAIN else "motion", "")
+    step = _note_failure(state, movie, task, FailureKind(kind), step, text)
     movie.parked_until = None
     lost(state, movie, task, text)
     if void(state, movie):
@@ -157,12 +155,26 @@ def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step:
     exporting.release_held(state, movie)
 
 
+def _note_failure(state: State, movie: MovieRecord, task: TaskRecord, kind: FailureKind, step: str, text: str) -> str:
+    """Say of the movie what failed, where, and under which settings; returns the step."""
+    worker = state.workers.get(task.worker)
+    step = step if step in ("load", "write", *CHAIN.names) else "load"
+    movie.failure = wire.Failure(kind, step, text, worker.host if worker is not None else "")
+    movie.failed_wanted = task.wanted.get(_judged(step), "")
+    return step
+
+
+def _judged(step: str) -> str:
+    """The step whose settings a failure in `step` belongs to: to the first one where a file is read or written."""
+    return step if step in CHAIN else motion.STEP.name
+
+
 def void(state: State, movie: MovieRecord) -> bool:
     """Whether the step in which a movie failed would now run with other settings."""
     failure = movie.failure
     if failure is None or failure.kind not in retries.FORGIVABLE or not movie.failed_wanted:
         return False
-    step = failure.step if failure.step in CHAIN else "motion"
+    step = _judged(failure.step)
     return state.wanted(movie)[step] != state.stored(movie, {step: movie.failed_wanted})[step]
 
 
@@ -210,7 +222,6 @@ def requeue(
         if task.worker not in movie.avoid:
             movie.avoid = [*movie.avoid, task.worker]
         if retries.after_loss(movie.lost) is retries.Outcome.FAIL:
-            movie.failure = None
             give_up_poisoned(state, movie, task, why)
             return
     wait_again(state, movie, why)
@@ -219,12 +230,7 @@ def requeue(
 def give_up_poisoned(state: State, movie: MovieRecord, task: TaskRecord, why: str) -> None:
     """Fail a movie that has cost several workers."""
     text = f"it has cost {movie.lost} workers, the last: {why}; look at the file, then retry it"
-    worker = state.workers.get(task.worker)
-    step = task.step if task.step in ("load", "write", *CHAIN.names) else "load"
-    movie.failure = wire.Failure(
-        FailureKind.POISONED, step, text[:LONGEST_TEXT], worker.host if worker is not None else ""
-    )
-    movie.failed_wanted = task.wanted.get(step if step in CHAIN else "motion", "")
+    _note_failure(state, movie, task, FailureKind.POISONED, task.step, text[:LONGEST_TEXT])
     state.move(movie, MovieStatus.FAILED, f"poisoned on {task.worker}: {why}")
     exporting.release_held(state, movie)
 

@@ -80,7 +80,7 @@ class Restorer:
             try:
                 generation, keys = restore(self._processing_directory, task.name, task.key, task.present)
                 self._done.put(OutputsRestored(task.movie, generation, keys))
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - anybody may have changed the folder; the others must go on
                 log.error("earlier outputs of %s cannot be put back, its steps run again: %s", task.name, error)
                 self._done.put(OutputsRestored(task.movie, None, [], untouched=False))
 

@@ -32,7 +32,7 @@ from warpcore.services.scheduler.core.effects import (
     Stimulus,
     Tick,
 )
-from warpcore.services.scheduler.core.handlers import HANDLERS, Place
+from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
 from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, recorded_outputs
 from warpcore.services.scheduler.shell.requests import Shell
 from warpcore.services.scheduler.shell.session import Session, SessionError, locked
@@ -191,11 +191,10 @@ class Service:
         if router is self._workers:
             self._handle(FromWorker(identity, message), asked)
         else:
-            self._ask(asked, message)
+            self._ask(asked, message, handler)
 
-    def _ask(self, asked: _Asked, message: Message) -> None:
+    def _ask(self, asked: _Asked, message: Message, handler: Handler | None) -> None:
         """Give a request to the machine, or to the shell where it needs files, the store or the sockets."""
-        handler = HANDLERS.get(type(message))
         if handler is not None and handler.place is Place.STORED:
             self._answer(asked, lambda: handler.run(self._shell(), message))
         elif handler is not None and handler.place is Place.PREPARED:

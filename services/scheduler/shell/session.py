@@ -182,7 +182,7 @@ class Session:
             settings = settings(self.state.settings)
         if settings is not None or not known.data:
             self.decide(self.checked(settings or self.state.settings))
-            faults = []
+            _, faults = check_references(self.state.settings)
         self.store.commit(time.time())
         kept = "results made with the former file are kept"
         files = [f"{fault['name']} = {fault['value']} {fault['problem']}; {kept}" for fault in faults]

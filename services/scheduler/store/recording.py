@@ -6,6 +6,7 @@ Each is flushed at once, so a crash costs no more than the last one. A replay (`
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -84,9 +85,10 @@ class Recorder:
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # of bytes that are still to be written
+                file.close()
 
     def _write(self, key: str, value: Any) -> None:
         if self._file is None:
@@ -97,7 +99,7 @@ class Recorder:
         except OSError as error:
             # The session is worth more than its recording.
             log.error("%s cannot be written, recording ends here: %s", self.path, error.strerror or error)
-            self._file = None
+            self.close()
 
 
 def _new_file(path: Path) -> tuple[Path, BinaryIO]:

@@ -1,0 +1,61 @@
+"""The scheduler and files that somebody has changed or removed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from warpcore.services.scheduler.core.effects import OutputsRestored, RestoreOutputs
+from warpcore.services.scheduler.shell.disk import Restorer
+from warpcore.services.scheduler.shell.session import Session
+from warpcore.services.session.generations import Generation, keep
+from warpcore.services.session.settings import parse_settings, patch_settings
+
+
+def generation(mark: str) -> Generation:
+    return Generation({"motion": mark}, {"motion": {}}, {"motion": ["average/a.mrc"]})
+
+
+@pytest.mark.parametrize("manifest", ["[]", '{"fingerprints": 1, "results": 2, "outputs": 3}', "no JSON"])
+def test_a_record_of_kept_outputs_that_was_changed_stops_no_other_movie(
+    tmp_path: Path, manifest: str, wait_until: Callable[..., None]
+) -> None:
+    (tmp_path / "average").mkdir()
+    (tmp_path / "average" / "a.mrc").write_bytes(b"old")
+    old = generation("old")
+    keep(tmp_path, "a", old)
+    (tmp_path / "average" / "a.mrc").unlink()  # what is kept is a hard link
+    (tmp_path / "average" / "a.mrc").write_bytes(b"new")
+    (found,) = tmp_path.rglob("*.json")
+    whole = found.read_text()
+    restorer = Restorer(tmp_path)
+    ended: list[OutputsRestored] = []
+
+    def restore() -> OutputsRestored:
+        restorer.begin(RestoreOutputs(1, "a", old.key, generation("new")))
+        wait_until(lambda: ended.extend(restorer.done()) or ended, what="the movie's end")
+        return ended.pop()
+
+    try:
+        found.write_text(manifest)
+        assert restore().generation is None
+        found.write_text(whole)
+        assert restore().generation == old
+        assert (tmp_path / "average" / "a.mrc").read_bytes() == b"old"
+    finally:
+        restorer.close()
+
+
+def test_a_missing_gain_is_told_at_a_start_with_other_settings_too(tmp_path: Path) -> None:
+    data, processing, gain = tmp_path / "data", tmp_path / "results", tmp_path / "gain.tif"
+    data.mkdir()
+    tifffile.imwrite(gain, np.ones((8, 8), np.float32))
+    Session(data, processing, settings=parse_settings({"import": {"gain_path": str(gain)}})).close()
+    gain.unlink()
+    session = Session(data, processing, settings=lambda now: patch_settings(now, {"ctf": {"voltage": 200.0}}))
+    session.close()
+    assert [text for text in session.warnings if str(gain) in text]
