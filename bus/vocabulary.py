@@ -6,7 +6,9 @@ A word is a `str` with the value that stands on the wire and in the database: ol
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
+
+import msgspec
 
 
 class Word(StrEnum):
@@ -118,6 +120,10 @@ class Purpose(Word):
     def of(cls, purpose: str) -> Purpose:
         """What the `purpose` of a task stands for."""
         return cls.PROCESS if purpose == cls.PROCESS else cls.EXPORT
+
+
+TaskPurpose = Annotated[str, msgspec.Meta(pattern=rf"^({Purpose.PROCESS}|[a-z]+-[0-9]+)\Z")]
+"""The purpose of a task on the wire: `process`, or an export job such as `particles-3`."""
 
 
 WAITING = frozenset({MovieStatus.UNPROCESSED, MovieStatus.OUTDATED})

@@ -9,7 +9,7 @@ from msgspec import field
 from warpcore.bus.messages.exports import ExportJob
 from warpcore.bus.messages.parts import Movie, Worker
 from warpcore.bus.schema import Message, part
-from warpcore.bus.vocabulary import MovieStatus
+from warpcore.bus.vocabulary import MovieStatus, Purpose, TaskPurpose
 
 
 @part
@@ -27,7 +27,7 @@ class TaskEvent(Message, frozen=True):
     movie: str
     lease: int
     worker: str
-    purpose: str = "process"
+    purpose: TaskPurpose = Purpose.PROCESS
     steps: list[str] = field(default_factory=list)
     step: str = ""
     fraction: float = 0.0

@@ -8,7 +8,7 @@ from msgspec import field
 
 from warpcore.bus.messages.common import Ok
 from warpcore.bus.schema import Message, Port, message
-from warpcore.bus.vocabulary import FailureKind, Selection
+from warpcore.bus.vocabulary import FailureKind, Selection, TaskPurpose
 
 
 @message("task.assign")
@@ -20,7 +20,7 @@ class AssignTask(Message, frozen=True):
     """
 
     lease: int
-    purpose: str
+    purpose: TaskPurpose
     name: str
     path: str
     size: int

@@ -27,6 +27,8 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return st.one_of([st.none() if one is type(None) else values(one) for one in arguments])
+    if origin is typing.Annotated:
+        return st.from_regex(hint.__metadata__[0].pattern)
     if origin is list:
         return st.lists(values(arguments[0]), max_size=2)
     if origin is dict:
@@ -40,5 +42,5 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 
 def messages(cls: type[Message]) -> st.SearchStrategy[Message]:
     """Any message of this type."""
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     return st.builds(cls, **{name: values(hints[name]) for name in cls.__struct_fields__})

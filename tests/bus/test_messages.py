@@ -16,9 +16,15 @@ from warpcore.bus.events import check_event
 from warpcore.bus.messages import EVENT_BODIES, Load, Movie
 from warpcore.bus.schema import REGISTRY, Message, Port, read_message
 from warpcore.bus.vocabulary import MovieStatus, Selection
+from warpcore.services.worker import line
 
 OLD_EVENTS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "events_of_version_1.json").read_text())
 """One body a topic, as written by the version whose words were plain text."""
+LINE = (*typing.get_args(line.Command), *typing.get_args(line.Report))
+TASK: dict[str, Any] = {
+    "lease": 1, "purpose": "process", "name": "a", "path": "a.tif", "size": 1, "mtime_ns": 1, "run": [], "wanted": {},
+    "settings": {}, "results": {}, "data_directory": "/d", "processing_directory": "/p",
+}  # fmt: skip
 
 MOVIE: dict[str, Any] = {"id": 1, "name": "a", "path": "a.tif", "size": 1, "mtime_ns": 1, "status": "processed"}
 SNAPSHOT: dict[str, Any] = {
@@ -47,6 +53,9 @@ JOB: dict[str, Any] = {
         ("worker.heartbeat", {"worker": "w", "state": "x"}, ".state: 'x' is none of starting, idle, busy"),
         ("error", {"code": "x", "detail": ""}, ".code: 'x' is none of bad_message, unknown_type, not_found"),
         ("task.failed", {"worker": "w", "lease": 1, "kind": "x"}, ".kind: 'x' is none of input, resource"),
+        ("task.assign", {**TASK, "purpose": ""}, ".purpose: "),
+        ("task.assign", {**TASK, "purpose": "processing"}, ".purpose: "),
+        ("task.assign", {**TASK, "purpose": "particles"}, ".purpose: "),
         ("snapshot", {**SNAPSHOT, "movies": [MOVIE, {**MOVIE, "status": "x"}]}, ".movies[1].status: 'x' is none of"),
         ("item", {"movie": {**MOVIE, "failure": {"kind": "x - at `$.y`"}}}, ".movie.failure.kind: 'x - at"),
     ],
@@ -57,6 +66,13 @@ def test_what_is_wrong_is_named_with_its_field_and_what_is_allowed(
     with pytest.raises(WireError) as refused:
         read_message(type_name, body)
     assert str(refused.value).startswith(type_name + said)
+
+
+@pytest.mark.parametrize("purpose", ["process", "micrographs-1", "particles-20"])
+def test_a_task_is_for_the_movie_or_for_an_export_job(purpose: str) -> None:
+    task = read_message("task.assign", {**TASK, "purpose": purpose})
+    assert isinstance(task, wire.AssignTask)
+    assert task.purpose == purpose
 
 
 def test_a_type_that_is_not_known_is_named() -> None:
@@ -104,8 +120,8 @@ def test_each_type_is_a_request_an_answer_or_a_word_of_the_scheduler() -> None:
 
 def test_no_word_of_the_vocabulary_travels_as_mere_text() -> None:
     """Fields with these names hold words; a new one must not be declared as text again."""
-    words = {"status", "selection", "state", "code"}
-    for cls in {*REGISTRY.values(), *EVENT_BODIES.values(), wire.Failure, Movie, wire.Worker}:
+    words = {"status", "selection", "state", "code", "kind", "previous"}
+    for cls in {*REGISTRY.values(), *EVENT_BODIES.values(), wire.Failure, Movie, wire.Worker, *LINE}:
         for name, hint in typing.get_type_hints(cls).items():
             if name in words and name in cls.__struct_fields__:
                 assert _is_enum(hint), f"{cls.__name__}.{name}"

@@ -67,6 +67,7 @@ def test_every_measured_value_is_in_the_item_in_json_and_with_its_own_key() -> N
     assert len(set(keys)) == len(keys)
     measured = {(column.step, column.field) for column in CHAIN.columns if not column.json and column.compute is None}
     assert not measured
+    assert set(keys) <= set(read())
     assert read(results={**RESULTS, "ctf": {**RESULTS["ctf"], "ice_thickness": 0.4567}})["IceThickness"] == 0.457
 
 
