@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -104,3 +105,17 @@ def test_a_step_a_setting_and_a_column_are_each_two_files(name: str) -> None:
     """One declares, one does: all that the test above sees of them follows from these."""
     naming = {path.name for path in PACKAGE.rglob("*.py") if name in path.read_text().lower()}
     assert naming == {"__init__.py", "doing.py"}
+
+
+def test_nothing_of_warpcore_names_the_site_step() -> None:
+    """Had it to be named anywhere else, the step, its setting or its column would take more than these two files."""
+    root = Path(__file__).parents[2]
+    sources = [path for room in ("bus", "cli", "kernels", "services") for path in (root / room).rglob("*.py")]
+    assert len(sources) > 200
+    assert not [path for path in sources if re.search("denois", path.read_text(encoding="utf-8"), re.I)]
+
+
+def test_the_recipes_give_these_counts() -> None:
+    recipes = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for what in ("A step", "A setting", "A column"):
+        assert re.search(rf"^### {what}: 2 files", recipes, re.M), what
