@@ -66,7 +66,6 @@ class OpticsGroup:
     cs_mm: float
     amplitude_contrast: float
     number: int = 1
-    mtf_file: str | None = None
     image_pixel_size_angstrom: float | None = None
     image_size_px: int | None = None
 
@@ -91,14 +90,12 @@ class ParticleCtf:
 def optics_block(groups: Sequence[OpticsGroup]) -> str:
     """`data_optics`; empty without groups, since readers take an empty loop only at the end of a file.
 
-    The MTF column is there where any group names an MTF, the image columns where all groups are of particles.
+    The image columns are there where all groups are of particles.
     """
     if not groups:
         return ""
-    has_mtf = any(group.mtf_file for group in groups)
     particles = all(group.image_size_px is not None for group in groups)
     columns = ["rlnOpticsGroupName", "rlnOpticsGroup"]
-    columns += ["rlnMtfFileName"] if has_mtf else []
     columns += ["rlnMicrographOriginalPixelSize", "rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast"]
     columns += ["rlnMicrographPixelSize"]
     if particles:
@@ -106,7 +103,6 @@ def optics_block(groups: Sequence[OpticsGroup]) -> str:
     rows = []
     for group in groups:
         values: list[Value] = [group.name, group.number]
-        values += [group.mtf_file or "None"] if has_mtf else []
         values += [float(group.original_pixel_size_angstrom), float(group.voltage_kv), float(group.cs_mm)]
         values += [float(group.amplitude_contrast), float(group.pixel_size_angstrom)]
         if particles:
