@@ -174,6 +174,9 @@ def test_a_stored_setting_that_no_longer_exists_is_told_and_kept(
 
 
 def test_subscribers_take_a_snapshot_after_settings_were_migrated(old: Old, site: Site) -> None:
+    old.settings(ctf={"grid": [5, 4, 1]})
+    if old.one("PRAGMA user_version") > 1:
+        old.change("UPDATE settings SET migration = ''")
     with site.running(paused=True) as client:
         assert ask(client, wire.GetChanges(old.expected["status"]["seq"])).trimmed
         assert ask(client, wire.GetSnapshot()).settings["ctf"]["grid"] == [5, 4]
