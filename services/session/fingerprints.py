@@ -1,8 +1,9 @@
 """What a step's result depends on, as a hash: equal hash, equal result, nothing to run.
 
 A hash holds the step's version and those of its settings that differ from their defaults: a setting that a newer
-warpcore adds changes no hash, and a default that changes raises the step's version. Hashes of warpcore's first form,
-which held every setting, are recognised by `fingerprints_v1`.
+warpcore adds changes no hash, and a default that changes raises the step's version. What a step has learnt from the
+session's first movies counts as its settings do (`learning.py`). Hashes of warpcore's first form, which held every
+setting, are recognised by `fingerprints_v1`.
 """
 
 from __future__ import annotations
@@ -40,11 +41,12 @@ class FingerprintPlan:
     """The share of the fingerprints that all movies have in common, hashed once, so that 100 000 movies take a second.
 
     Two plans are equal where every movie's fingerprints are equal under both. A step with a cheap half has the
-    fingerprint
-    `costly.cheap`; `same_costly_half` compares the first of them.
+    fingerprint `costly.cheap`; `same_costly_half` compares the first of them. `choices` are the ids of what steps have
+    learnt, by step.
     """
 
-    def __init__(self, settings: Settings, references: str = "") -> None:
+    def __init__(self, settings: Settings, references: str = "", choices: Mapping[str, str] | None = None) -> None:
+        made = choices or {}
         files = _by_section(references)
         self._steps = [step for step in CHAIN if settings.runs(step.name)]
         self.off = frozenset(step.name for step in CHAIN if not settings.runs(step.name))
@@ -53,7 +55,8 @@ class FingerprintPlan:
         for step in self._steps:
             section = settings.section(step.name)
             named = files.get(step.name, [])
-            openings[step.name] = _opening(step.name, step.version, _reaching(section, Reach.STEP, Reach.BOTH), named)
+            costly = _reaching(section, Reach.STEP, Reach.BOTH)
+            openings[step.name] = _opening(step.name, step.version, costly, named, made.get(step.name))
             if step.cheap is not None and step.cheap.is_on(section):
                 cheap = _reaching(section, Reach.CHEAP, Reach.BOTH)
                 openings[_cheap(step)] = _opening(_cheap(step), step.version, cheap, [])
@@ -96,9 +99,14 @@ def steps_to_run(wanted: Mapping[str, str], stored: Mapping[str, str]) -> list[s
     return [step for step, want in wanted.items() if stored.get(step, OFF) != want]
 
 
+def costly_half(fingerprint: str) -> str:
+    """The costly half of a fingerprint; all of it where its step has no cheap half."""
+    return fingerprint.split(".")[0]
+
+
 def same_costly_half(step: str, wanted: Mapping[str, str], stored: Mapping[str, str]) -> bool:
     """Whether the costly half of the stored result is as wanted, so that at most the cheap half must be made anew."""
-    return step in stored and stored[step].split(".")[0] == wanted[step].split(".")[0] != OFF
+    return step in stored and costly_half(stored[step]) == costly_half(wanted[step]) != OFF
 
 
 def _cheap(step: Step) -> str:
@@ -111,9 +119,10 @@ def _reaching(section: Section, *reaches: Reach) -> dict[str, Any]:
     return {name: value for name, value in changed_values(section).items() if reach_of(fields[name]) in reaches}
 
 
-def _opening(part: str, version: int, values: dict[str, Any], files: list[str]) -> str:
+def _opening(part: str, version: int, values: dict[str, Any], files: list[str], choice: str | None = None) -> str:
     """What is hashed, up to the parents."""
-    return json.dumps([part, version, values, files], sort_keys=True)
+    learnt = [] if choice is None else [choice]
+    return json.dumps([part, version, values, files, *learnt], sort_keys=True)
 
 
 def _by_section(references: str) -> dict[str, list[str]]:

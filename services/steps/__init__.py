@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from warpcore.services.steps.columns import Column, Limit, Result, Star, column, result
 from warpcore.services.steps.fields import Reach, Section, setting
+from warpcore.services.steps.learning import Learning, Lesson
 from warpcore.services.steps.step import INPUT, CheapHalf, Output, Step, StepError
 
 __all__ = [
     "INPUT",
     "CheapHalf",
     "Column",
+    "Learning",
+    "Lesson",
     "Limit",
     "Output",
     "Reach",

@@ -62,6 +62,14 @@ class Chain:
                 touched.add(step.name)
         return [name for name in self.names if name in touched]
 
+    def before(self, name: str, sections: Mapping[str, Section]) -> set[str]:
+        """All steps that the costly half of this one builds on, and those that they do, under these settings."""
+        found = set(self[name].parents) - {INPUT}
+        for step in reversed(self.steps):
+            if step.name in found:
+                found |= set(step.parents_under(sections[step.name])) - {INPUT}
+        return found
+
 
 def _check_unique(chain: Chain) -> None:
     """Raises StepError where one file, key, label or limit of the filter is claimed twice."""

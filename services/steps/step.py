@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 
 from warpcore.services.steps.columns import Column, Result, columns_of
 from warpcore.services.steps.fields import Reach, Section, reach_of
+from warpcore.services.steps.learning import CHOICE, EVIDENCE, Learning
 
 INPUT = "input"
 """The parent of a step that begins with the raw movie; also the name of what is known of the movie itself."""
@@ -73,7 +75,8 @@ class Step:
     `parents` are the steps that it builds on (`input` for the raw movie). `section` is the class of its settings,
     `result` that of what it measures. `doing` names the worker's side as `package.module:NAME`, which is imported only
     there. `label` is its name in sentences. `is_on` says whether it runs under its settings; without one, the setting
-    `enabled` says it. Settings with `Reach.CHEAP` or `Reach.BOTH` make up the cheap half.
+    `enabled` says it. Settings with `Reach.CHEAP` or `Reach.BOTH` make up the cheap half. `learning` is what the costly
+    half learns from a session's first movies; its result then has the field `evidence`.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Step:
     derived: tuple[Column, ...] = ()
     cheap: CheapHalf | None = None
     is_on: Callable[[Any], bool] = _enabled
+    learning: Learning | None = None
     columns: tuple[Column, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,6 +107,8 @@ class Step:
         cheap = [name for name, one in self.section.model_fields.items() if reach_of(one) in (Reach.CHEAP, Reach.BOTH)]
         if cheap and self.cheap is None:
             raise StepError(f"step {self.name!r}: {cheap[0]} is a setting of its cheap half; declare `cheap`")
+        if self.learning is not None:
+            _check_learning(self)
         object.__setattr__(self, "label", self.label or self.name)
         object.__setattr__(self, "columns", columns_of(self.name, self.result, self.derived))
 
@@ -115,3 +121,12 @@ class Step:
         """The steps that it builds on under these settings, those of its cheap half included."""
         cheap = self.cheap.parents if self.cheap is not None and self.cheap.is_on(section) else ()
         return tuple(dict.fromkeys((*self.parents, *cheap)))
+
+
+def _check_learning(step: Step) -> None:
+    """Raises StepError where a step that learns cannot tell its evidence, or takes the name of what stands beside."""
+    fields = {one.name: one for one in dataclasses.fields(step.result)}  # type: ignore[arg-type]
+    if EVIDENCE not in fields or fields[EVIDENCE].metadata:
+        raise StepError(f"step {step.name!r}: it learns, so its result needs a field `{EVIDENCE}` that is no column")
+    if CHOICE in fields:
+        raise StepError(f"step {step.name!r}: it learns, so no field of its result can be called `{CHOICE}`")

@@ -11,7 +11,19 @@ from typing import Any
 import pytest
 
 from warpcore.services.session.settings import Settings, parse_settings
-from warpcore.services.steps import INPUT, Limit, Output, Result, Section, Step, StepError, column, result, setting
+from warpcore.services.steps import (
+    INPUT,
+    Learning,
+    Limit,
+    Output,
+    Result,
+    Section,
+    Step,
+    StepError,
+    column,
+    result,
+    setting,
+)
 from warpcore.services.steps.chain import CHAIN, ENTRY_POINTS, Chain, load_chain
 from warpcore.services.steps.fields import Reach, reach_of
 from warpcore.services.worker.steps.doing import doing_of
@@ -109,6 +121,43 @@ def test_a_setting_of_a_cheap_half_needs_one() -> None:
 
     with pytest.raises(StepError, match="sigma is a setting of its cheap half"):
         dataclasses.replace(step("a", INPUT), section=Cheap, cheap=None)
+
+
+@result
+class Teaching(Result):
+    evidence: dict[str, Any] | None = None
+
+
+@result
+class TeachingTwice(Result):
+    evidence: dict[str, Any] | None = None
+    choice: str | None = None
+
+
+@result
+class Showing(Result):
+    evidence: dict[str, Any] | None = column("evidence", "what it tells", default=None)
+
+
+LEARNS = Learning(count=lambda section: 3, pool=lambda section, lessons: {}, describe=lambda choice: "nothing")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [(Empty, "needs a field `evidence`"), (Showing, "that is no column"), (TeachingTwice, "can be called `choice`")],
+)
+def test_a_step_that_learns_has_evidence_in_its_result_and_nothing_in_the_way(kind: Any, told: str) -> None:
+    assert dataclasses.replace(step("a", INPUT), result=Teaching, learning=LEARNS).learning is LEARNS
+    with pytest.raises(StepError, match=told):
+        dataclasses.replace(step("a", INPUT), result=kind, learning=LEARNS)
+
+
+def test_all_that_a_step_builds_on_is_found_through_others_too() -> None:
+    chain = Chain([step("a", INPUT), step("b", "a"), step("c", INPUT), step("d", "b"), step("e", "d", "c")])
+    sections = {one.name: one.section() for one in chain}
+    assert [chain.before(name, sections) for name in "ade"] == [set(), {"a", "b"}, {"a", "b", "c", "d"}]
+    settings = parse_settings({"export": {"particles": True}, "picking": {"diameter": 100.0}})
+    assert CHAIN.before("export", settings.steps) == {"motion", "ctf"}, "its costly half alone learns"
 
 
 def test_two_limits_with_one_name_are_refused() -> None:

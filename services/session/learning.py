@@ -1,0 +1,69 @@
+"""What steps learn from a session's first movies: when a choice holds, and the fingerprints that follow from it.
+
+A choice is stored under a key: the hash of all that its movies' evidence depends on but the movies. So another value of
+a setting that matters has another choice, and the former value finds the one before again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from warpcore.services.session.fingerprints import FingerprintPlan, costly_half
+from warpcore.services.session.settings import Settings
+from warpcore.services.steps.chain import CHAIN
+
+Choice = dict[str, Any]
+"""What was learnt, a map of JSON types."""
+
+_ID_DIGITS = 12
+
+
+def choice_id(choice: Mapping[str, Any]) -> str:
+    """A name for a choice, made from what it holds; it stands in fingerprints and results. Raises TypeError."""
+    return hashlib.sha256(json.dumps(choice, sort_keys=True).encode()).hexdigest()[:_ID_DIGITS]
+
+
+class SessionPlan:
+    """The fingerprints under some settings with all that the session has learnt for them.
+
+    `known` are choices by key; None stands for one that could not be made. `keys` are those that hold under these
+    settings, by step in the chain's order, `choices` what was learnt under them, `undecided` the steps that still
+    learn. `unlearnt` is the plan without any choice.
+    """
+
+    def __init__(self, settings: Settings, references: str, known: Mapping[str, Choice | None]) -> None:
+        self._settings = settings
+        self.unlearnt = self.plan = FingerprintPlan(settings, references)
+        self.keys = _keys(settings, self.unlearnt)
+        self.choices = {step: choice for step, key in self.keys.items() if (choice := known.get(key)) is not None}
+        self.undecided = tuple(step for step, key in self.keys.items() if key not in known)
+        if self.choices:
+            ids = {step: choice_id(choice) for step, choice in self.choices.items()}
+            self.plan = FingerprintPlan(settings, references, ids)
+
+    @property
+    def ready(self) -> list[str]:
+        """The undecided steps whose evidence is final: no step that they build on still learns."""
+        waiting = set(self.undecided)
+        return [step for step in self.undecided if not waiting & CHAIN.before(step, self._settings.steps)]
+
+    def count(self, step: str) -> int:
+        """From how many movies a step learns; 0: nothing."""
+        return _count(self._settings, step)
+
+
+def _keys(settings: Settings, plan: FingerprintPlan) -> dict[str, str]:
+    """A step's key is its costly fingerprint for no movie in particular, and the number of movies that it asks."""
+    learning = [step.name for step in CHAIN if settings.runs(step.name) and _count(settings, step.name) > 0]
+    if not learning:
+        return {}
+    made = plan.wanted(0, 0)
+    return {step: f"{costly_half(made[step])}:{_count(settings, step)}" for step in learning}
+
+
+def _count(settings: Settings, step: str) -> int:
+    learning = CHAIN[step].learning
+    return 0 if learning is None else learning.count(settings.section(step))
