@@ -10,7 +10,7 @@ from rich.text import Text
 
 from warpcore.bus.messages import ProcessingStatus, Worker
 from warpcore.bus.vocabulary import MovieStatus, WorkerState
-from warpcore.cli.overview import Overview, failure_text, rate_text
+from warpcore.cli.overview import Overview, failure_text, learnt_text, rate_text
 
 COLOURS: dict[str, str] = {
     MovieStatus.PROCESSED: "green",
@@ -29,6 +29,7 @@ def rendered(overview: Overview | None, note: str = "") -> RenderableType:
     parts: list[RenderableType] = [_head(overview), _counts(overview.status)]
     if overview.workers:
         parts.append(_workers(overview.workers, overview.status))
+    parts += [Text(learnt_text(one), style="dim") for one in overview.status.learnt]
     parts += [Text(f"! {text}", style="yellow") for text in overview.status.warnings]
     parts += [Text(f"✗ {movie.name}: {failure_text(movie)}", style="red") for movie in overview.failures]
     if note:

@@ -155,5 +155,7 @@ def _show_stories(found: list[Item], as_json: bool) -> None:
             if column.value(movie.results) is not None:
                 value = f"{column.text(movie.results):>12} {column.unit:<7}"
                 output.data(f"  {value} {column.name:<36} {column.description}")
+        for step, text in item.learnt.items():
+            output.data(f"  {step} goes by {text}")
         for row in item.story:
             output.data(f"  {row.get('seq', '')}  {row.get('text', '')}")

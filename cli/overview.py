@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from warpcore.bus.messages import GetItems, GetProcessing, GetWorkers, Items, Movie, ProcessingStatus, Worker, Workers
+from warpcore.bus.messages import (
+    GetItems,
+    GetProcessing,
+    GetWorkers,
+    Items,
+    Learnt,
+    Movie,
+    ProcessingStatus,
+    Worker,
+    Workers,
+)
 from warpcore.bus.vocabulary import ENDED, MovieStatus
 from warpcore.cli import remote
 
@@ -66,6 +76,7 @@ def lines(overview: Overview) -> list[str]:
     if status.rate_per_hour is not None:
         told.append(f"rate: {rate_text(overview)}")
     told += [f"worker {worker.id}: {worker_text(worker, status)}" for worker in overview.workers]
+    told += [learnt_text(one) for one in status.learnt]
     told += [f"warning: {text}" for text in status.warnings]
     told += [f"failed: {movie.name}: {failure_text(movie)}" for movie in overview.failures]
     told += [f"data {status.data_directory}, results {status.processing_directory}"]
@@ -79,6 +90,15 @@ def rate_text(overview: Overview) -> str:
         return "no movie done yet"
     left = f", {duration(left_s)} left" if left_s else ""
     return f"{rate:.0f} movies/h{left}"
+
+
+def learnt_text(learnt: Learnt) -> str:
+    """What a step has learnt, how far it is, or why it could not."""
+    if learnt.failed:
+        return f"{learnt.step} could not learn, each movie goes by itself: {learnt.text}"
+    if learnt.id:
+        return f"{learnt.step} has learnt from {learnt.count} movies: {learnt.text}"
+    return f"{learnt.step} learns from the first {learnt.count} movies: {len(learnt.movies)} so far"
 
 
 def worker_text(worker: Worker, status: ProcessingStatus) -> str:

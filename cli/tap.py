@@ -116,6 +116,11 @@ def _processing(body: dict[str, Any]) -> str:
     return "paused" if body["paused"] else "processing"
 
 
+def _learning(body: dict[str, Any]) -> str:
+    learnt = body["learnt"]
+    return f"{learnt['step']}: {learnt['text']}"
+
+
 def _export(body: dict[str, Any]) -> str:
     job = body["job"]
     return f"{job['kind']} {job['job']}: {job['state']}, {job['done']} of {job['total']}, {job['failed']} failed"
@@ -135,6 +140,7 @@ _TELLERS = {
     "worker": _worker,
     "settings": _settings,
     "processing": _processing,
+    "learning": _learning,
     "export": _export,
     "file": _file,
     "service": _service,

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import field
 
 from warpcore.bus.messages.exports import ExportJob
-from warpcore.bus.messages.parts import Movie, Worker
+from warpcore.bus.messages.parts import Learnt, Movie, Worker
 from warpcore.bus.schema import Message, part
 from warpcore.bus.vocabulary import MovieStatus, Purpose, TaskPurpose
 
@@ -67,6 +67,13 @@ class ProcessingEvent(Message, frozen=True):
 
 
 @part
+class LearningEvent(Message, frozen=True):
+    """Body of `learning.done` and `.failed` (durable)."""
+
+    learnt: Learnt
+
+
+@part
 class ExportEvent(Message, frozen=True):
     """Body of `export.started`, `.progress`, `.collecting`, `.done` (durable)."""
 
@@ -105,6 +112,7 @@ EVENT_BODIES: dict[str, type[Message]] = {
     "worker.log": WorkerLogEvent,
     "settings.changed": SettingsEvent,
     **dict.fromkeys(("processing.started", "processing.paused"), ProcessingEvent),
+    **dict.fromkeys(("learning.done", "learning.failed"), LearningEvent),
     **dict.fromkeys(("export.started", "export.progress", "export.collecting", "export.done"), ExportEvent),
     **dict.fromkeys(
         ("file.seen", "file.incubating", "file.ready", "file.reference", "file.vanished", "file.unreadable"), FileEvent

@@ -37,10 +37,14 @@ class GetItems(Message, frozen=True):
 
 @message("item")
 class Item(Message, frozen=True):
-    """One movie and its story, oldest first: `{seq, at, text}`."""
+    """One movie and its story, oldest first: `{seq, at, text}`.
+
+    `learnt` says of each step that learns what its result goes by.
+    """
 
     movie: Movie
     story: list[dict[str, Any]] = field(default_factory=list)
+    learnt: dict[str, str] = field(default_factory=dict)
 
 
 @message("item.get", port=Port.CONTROL, answers=(Item,))

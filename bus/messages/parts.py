@@ -99,6 +99,22 @@ class Worker(Message, frozen=True):
 
 
 @part
+class Learnt(Message, frozen=True):
+    """What a step has learnt from the session's first movies, or has learnt so far.
+
+    `movies` are the names of those that it goes by, of the `count` that it asks for. Without an `id` there is no
+    choice: not yet, or, where `failed`, not at all; each movie goes by itself. `text` says the choice, or what failed.
+    """
+
+    step: str
+    count: int
+    movies: list[str] = field(default_factory=list)
+    id: str = ""
+    text: str = ""
+    failed: bool = False
+
+
+@part
 class Change(Message, frozen=True):
     """One row of the change log: the event that was published with the number `seq`."""
 

@@ -16,7 +16,8 @@ class AssignTask(Message, frozen=True):
     """To a worker: one movie, the steps to run, and all settings. `lease` is the task's number.
 
     `purpose` is "process" or the name of an export job, whose options are already in `settings`. `wanted` holds the
-    fingerprint of each step; `stored`, `results` and `outputs` tell by step what is on disk now.
+    fingerprint of each step; `stored`, `results` and `outputs` tell by step what is on disk now. `choices` are what
+    steps have learnt from the session's first movies, by step.
     """
 
     lease: int
@@ -34,6 +35,7 @@ class AssignTask(Message, frozen=True):
     selection: Selection = Selection.AUTO
     stored: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, list[str]] = field(default_factory=dict)
+    choices: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @message("task.cancel")

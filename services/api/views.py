@@ -61,8 +61,8 @@ def movie_view(movie: Movie) -> dict[str, Any]:
 
 
 def item_view(item: Item) -> dict[str, Any]:
-    """One movie with the story of its transitions."""
-    return {**movie_view(item.movie), "story": camel_keys(item.story)}
+    """One movie with the story of its transitions, and what the results of steps that learn go by."""
+    return {**movie_view(item.movie), "story": camel_keys(item.story), "learnt": item.learnt}
 
 
 def items_view(items: Items) -> dict[str, Any]:
@@ -98,6 +98,7 @@ def status_view(status: ProcessingStatus) -> dict[str, Any]:
         "dataDirectory": status.data_directory,
         "processingDirectory": status.processing_directory,
         "warnings": status.warnings,
+        "learnt": [one.to_body() for one in status.learnt],
         "seq": status.seq,
     }
 

@@ -13,6 +13,7 @@ from warpcore.services.scheduler.core.effects import (
     FromWorker,
     Publish,
     Reply,
+    SaveSettings,
     Send,
     Started,
     Stimulus,
@@ -21,6 +22,7 @@ from warpcore.services.scheduler.core.effects import (
 from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.store.database import Store
 from warpcore.services.session.settings import Settings, patch_settings
 
 CHAIN = ["motion", "ctf", "export"]
@@ -48,6 +50,7 @@ class World:
         self.tasks: dict[str, wire.AssignTask] = {}
         self.cancelled: list[int] = []
         self.events: list[tuple[str, dict[str, Any]]] = []
+        self.store: Store | None = None
         self.do(Started(""))
         if paths:
             self.files(*paths)
@@ -57,6 +60,8 @@ class World:
     def do(self, stimulus: Stimulus) -> list[Effect]:
         effects = handle(self.state, stimulus, self.now, wall=self.now)
         validate(self.state)
+        if self.store is not None:
+            self.store.stage(effects)
         for effect in effects:
             if isinstance(effect, Publish):
                 self.events.append((effect.topic, effect.body))
@@ -65,6 +70,12 @@ class World:
             if isinstance(effect, Send) and isinstance(effect.message, wire.CancelTask):
                 self.cancelled.append(effect.message.lease)
         return effects
+
+    def store_into(self, store: Store) -> None:
+        """From now on stage what is to be stored."""
+        self.store = store
+        settings = self.state.settings.to_dict()
+        store.stage([SaveSettings(settings, self.state.revision, self.state.references)])
 
     def ask(self, message: Message) -> Any:
         return self.reply(self.do(FromControl(arrived(message))))

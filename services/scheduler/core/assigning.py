@@ -9,7 +9,7 @@ from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.queue import Verdict
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.fingerprints import FingerprintPlan
+from warpcore.services.session.learning import SessionPlan
 
 
 def dispatch(state: State) -> None:
@@ -60,7 +60,7 @@ def _assign_processing(state: State, worker: WorkerRecord, movie: MovieRecord) -
     movie.fingerprints = state.stored(movie, movie.fingerprints)
     task = state.lease(movie, worker, Purpose.PROCESS, run, state.wanted(movie))
     state.move(movie, MovieStatus.QUEUED, f"assigned to {worker.name}")
-    _send(state, worker, movie, task, state.settings.to_dict())
+    _send(state, worker, movie, task, state.settings.to_dict(), state.learning)
 
 
 def _assign_export(state: State, worker: WorkerRecord, job: ExportRecord) -> bool:
@@ -75,16 +75,22 @@ def _assign_export(state: State, worker: WorkerRecord, job: ExportRecord) -> boo
         return False
     movie = state.movies[chosen]
     settings = exporting.job_settings(state, job)
-    wanted = FingerprintPlan(settings, state.references).wanted(movie.size, movie.mtime_ns)
+    planned = state.planned(settings)
+    wanted = planned.plan.wanted(movie.size, movie.mtime_ns)
     task = state.lease(movie, worker, job.job, ["export"], wanted)
     exporting.begun(state, job, movie)
     state.place(movie)
-    _send(state, worker, movie, task, settings.to_dict())
+    _send(state, worker, movie, task, settings.to_dict(), planned)
     return True
 
 
 def _send(
-    state: State, worker: WorkerRecord, movie: MovieRecord, task: TaskRecord, settings: dict[str, object]
+    state: State,
+    worker: WorkerRecord,
+    movie: MovieRecord,
+    task: TaskRecord,
+    settings: dict[str, object],
+    planned: SessionPlan,
 ) -> None:
     message = wire.AssignTask(
         lease=task.lease,
@@ -102,6 +108,7 @@ def _send(
         selection=movie.selection,
         stored=movie.fingerprints,
         outputs=movie.outputs,
+        choices=planned.choices,
     )
     state.send(worker, message, lease=task.lease)
     state.publish("task.assigned", tasks.event(movie, task))

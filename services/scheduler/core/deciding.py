@@ -59,8 +59,13 @@ def start(state: State, stimulus: Started) -> None:
         state.migrated = False
     if stimulus.paused is not None:
         requests.pause(state, stimulus.paused)
-    _carry_out(state, _changes(state, _decisions(state)), "start")
+    decide_again(state, "start")
     restoring_outputs.resume(state)
+
+
+def decide_again(state: State, why: str) -> None:
+    """Give all movies what follows from the results, the settings and what was learnt."""
+    _carry_out(state, _changes(state, _decisions(state)), why)
 
 
 def outputs_missing(state: State, stimulus: OutputsMissing) -> None:

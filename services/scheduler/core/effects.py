@@ -10,7 +10,7 @@ from typing import Any
 
 from warpcore.bus.schema import Message
 from warpcore.services.scheduler.core.records import Ban
-from warpcore.services.scheduler.core.rows import ExportItemRow, ExportRow, MovieRow, TaskRow
+from warpcore.services.scheduler.core.rows import ChoiceRow, ExportItemRow, ExportRow, MovieRow, TaskRow
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings
 
@@ -162,6 +162,15 @@ class SaveExport:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveChoice:
+    """Store what a step has learnt; `told` is the line for the log, a warning where `failed`."""
+
+    row: ChoiceRow
+    told: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Publish an event; `seq` > 0 is a durable one, also a row of the change log."""
 
@@ -212,6 +221,7 @@ Effect = (
     | SaveBan
     | LiftBan
     | SaveExport
+    | SaveChoice
     | Publish
     | CutLog
     | Send

@@ -6,6 +6,7 @@ from collections import Counter
 
 from warpcore.bus.vocabulary import DONE, LEASED, WAITING, ItemState, JobState, MovieStatus, Selection, WorkerState
 from warpcore.services.scheduler.core.export_records import OPEN_ITEMS, ExportRecord
+from warpcore.services.scheduler.core.lessons import Lessons
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
 from warpcore.services.scheduler.core.registry import MOST_CREDIT
@@ -26,6 +27,7 @@ def validate(state: State) -> None:
     for worker in state.workers.values():
         _worker(state, worker)
     _exports(state)
+    _learning(state)
 
 
 def _require(holds: object, text: str) -> None:
@@ -122,3 +124,18 @@ def _job(job: ExportRecord) -> None:
     _require((job.state == JobState.RUNNING) <= (job.open > 0), f"{job.job} is running with nothing open")
     ended = job.state in (JobState.DONE, JobState.FAILED, JobState.COLLECTING)
     _require(ended <= (job.open == 0), f"{job.job} is {job.state} with {job.open} open")
+
+
+def _learning(state: State) -> None:
+    """What was learnt is in force, what can be learnt is, and the lessons are those of the movies."""
+    for step, key in state.learning.keys.items():
+        made = state.choices.get(key)
+        _require((made is None) == (step in state.learning.undecided), f"{step}: {key} is decided or not")
+        in_force = state.learning.choices.get(step)
+        _require(in_force == (made.choice if made is not None else None), f"{step}: the choice in force")
+    fresh = Lessons(state.learning.undecided, state.movies.values())
+    for step in state.learning.undecided:
+        count = state.learning.count(step)
+        so_far = state.lessons.so_far(step, count)
+        _require(so_far == fresh.so_far(step, count), f"{step} learns from {so_far}")
+        _require(len(so_far) < count or step not in state.learning.ready, f"{step} could have learnt")

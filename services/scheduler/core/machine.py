@@ -11,6 +11,7 @@ from warpcore.services.scheduler.core import (
     deciding,
     exporting,
     files,
+    learning,
     registry,
     reports,
     requests,
@@ -63,6 +64,7 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             deciding.outputs_missing(state, stimulus)
         case OutputsRestored():
             restoring_outputs.restored(state, stimulus)
+    learning.learn(state)
     restoring_outputs.begin(state)
     assigning.dispatch(state)
     registry.tell_load(state, busy)

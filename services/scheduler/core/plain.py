@@ -79,6 +79,8 @@ def _label(effect: e.Effect) -> str:
             return f"{name} lease {row.lease}"
         case e.SaveExport(row):
             return f"{name} {row.job}"
+        case e.SaveChoice(row):
+            return f"{name} {row.step} {row.key}"
         case e.DropTask(lease):
             return f"{name} lease {lease}"
         case e.Publish(topic, _, seq):

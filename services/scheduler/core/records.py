@@ -210,6 +210,20 @@ class WorkerRecord(Living):
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceRecord:
+    """What a step has learnt from `movies` (names), under the key that `services/session/learning.py` explains.
+
+    `text` says the choice in words, or, where `choice` is None, why there is none.
+    """
+
+    key: str
+    step: str
+    choice: dict[str, Any] | None
+    movies: list[str]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ban:
     """A worker set aside, until another instance of it registers."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import LARGEST_PAGE, MOST_AT_ONCE
 from warpcore.bus.vocabulary import ErrorCode, MovieStatus
-from warpcore.services.scheduler.core import registry, views
+from warpcore.services.scheduler.core import learnt, registry, views
 from warpcore.services.scheduler.core.effects import SavePaused
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
@@ -131,6 +131,7 @@ def _reply_status(state: State) -> None:
             data_directory=state.data_directory,
             processing_directory=state.processing_directory,
             warnings=[*settings_warnings(state.set_aside), *registry.warnings(state)],
+            learnt=learnt.views_of(state),
         )
     )
 
@@ -175,7 +176,7 @@ def named(state: State, name: str) -> MovieRecord | None:
 def reply_item(state: State, movie: MovieRecord) -> None:
     """Answer with a movie and its story."""
     story = [{"seq": seq, "at": at, "text": text} for seq, at, text in movie.story]
-    state.reply(wire.Item(state.movie_view(movie), story))
+    state.reply(wire.Item(state.movie_view(movie), story, learnt.gone_by(state, movie)))
 
 
 def _counts(state: State) -> dict[str, int]:

@@ -19,7 +19,7 @@ from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import LeaseState
-from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.records import ChoiceRecord, MovieRecord, TaskRecord
 
 
 class MovieRow(NamedTuple):
@@ -56,6 +56,14 @@ class ExportItemRow(NamedTuple):
     body: bytes
 
 
+class ChoiceRow(NamedTuple):
+    """What a step has learnt, or that it could not."""
+
+    key: str
+    step: str
+    body: bytes
+
+
 def _stored(record: type[Any], row: type[Any]) -> tuple[str, ...]:
     """Fields of a record that go into the body of its row."""
     columns = getattr(row, "_fields", ())
@@ -66,6 +74,7 @@ _MOVIE = _stored(MovieRecord, MovieRow)
 _TASK = _stored(TaskRecord, TaskRow)
 _EXPORT = _stored(ExportRecord, ExportRow)
 _ITEM = _stored(ExportItem, ExportItemRow)
+_CHOICE = _stored(ChoiceRecord, ChoiceRow)
 
 Readers = Mapping[str, Callable[[Any], Any]]
 _MOVIE_READERS: Readers = {
@@ -118,6 +127,18 @@ def export_item_from_row(row: ExportItemRow) -> ExportItem:
     """The movie of a job of a row."""
     _, _, state, body = row
     return ExportItem(state=ItemState(state), **_values(body, _ITEM, {}))
+
+
+def choice_row(choice: ChoiceRecord) -> ChoiceRow:
+    """What was learnt."""
+    body: bytes = msgpack.packb({name: getattr(choice, name) for name in _CHOICE})
+    return ChoiceRow(choice.key, choice.step, body)
+
+
+def choice_from_row(row: ChoiceRow) -> ChoiceRecord:
+    """What the row says was learnt."""
+    key, step, body = row
+    return ChoiceRecord(key=key, step=step, **_values(body, _CHOICE, {}))
 
 
 def _body(record: Any, names: tuple[str, ...]) -> bytes:

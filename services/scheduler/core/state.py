@@ -20,13 +20,22 @@ from warpcore.services.scheduler.core.effects import (
     Send,
 )
 from warpcore.services.scheduler.core.export_records import ExportRecord
+from warpcore.services.scheduler.core.lessons import Lessons
 from warpcore.services.scheduler.core.lives import IllegalTransition, LeaseState
 from warpcore.services.scheduler.core.queue import OrderedQueue, Parked
 from warpcore.services.scheduler.core.rates import Rate
-from warpcore.services.scheduler.core.records import DERIVED, Ban, MovieRecord, TaskRecord, WorkerRecord
+from warpcore.services.scheduler.core.records import (
+    DERIVED,
+    Ban,
+    ChoiceRecord,
+    MovieRecord,
+    TaskRecord,
+    WorkerRecord,
+)
 from warpcore.services.session.filtering import filter_reasons
-from warpcore.services.session.fingerprints import OFF, FingerprintPlan, steps_to_run
+from warpcore.services.session.fingerprints import OFF, steps_to_run
 from warpcore.services.session.fingerprints_v1 import FormerPlan
+from warpcore.services.session.learning import SessionPlan
 from warpcore.services.session.settings import Settings
 
 BULK_CHANGES = 5000
@@ -67,6 +76,7 @@ class State:
         self.rate = Rate()
         self.counts = dict.fromkeys(MovieStatus, 0)
         self.revision = 0
+        self.choices: dict[str, ChoiceRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
@@ -142,6 +152,8 @@ class State:
 
     def place(self, movie: MovieRecord) -> None:
         """Put a movie where its status, selection and lease say: in the queue, parked, or in neither."""
+        if self._lessons is not None:
+            self._lessons.see(movie)
         restorable = movie.restore_to and movie.lease is None and not movie.restoring
         if restorable:
             self.to_restore.put(movie.id, (movie.id,))
@@ -174,8 +186,22 @@ class State:
     def adopt(self, settings: Settings, references: str) -> None:
         """Take these settings, and the identities of the files that they name, as the present ones."""
         self.settings, self.references = settings, references
-        self.plan = FingerprintPlan(settings, references)
-        self.former = FormerPlan(settings, references, self.plan)
+        self.learning = self.planned(settings)
+        self.plan = self.learning.plan
+        # Results of the first form were made before anything was learnt.
+        self.former = FormerPlan(settings, references, self.learning.unlearnt)
+        self._lessons: Lessons | None = None
+
+    def planned(self, settings: Settings) -> SessionPlan:
+        """Fingerprints under other settings with what was learnt for these."""
+        return SessionPlan(settings, self.references, {key: one.choice for key, one in self.choices.items()})
+
+    @property
+    def lessons(self) -> Lessons:
+        """What the steps that still learn have to go by; found anew, from all movies, once other settings hold."""
+        if self._lessons is None:
+            self._lessons = Lessons(self.learning.undecided, self.movies.values())
+        return self._lessons
 
     def wanted(self, movie: MovieRecord) -> dict[str, str]:
         """The fingerprints that this movie's results should have."""

@@ -9,6 +9,7 @@ from typing import Any
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, MovieStatus
 from warpcore.services.scheduler.core import exporting, retries, views
+from warpcore.services.scheduler.core.evidence import evidence_fault, without_evidence
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.state import State
@@ -282,12 +283,15 @@ def _report_fault(state: State, task: TaskRecord, message: wire.TaskFinished, re
         absent = [step for step in task.run if step not in message.results]
         if absent:
             return f"no results of {', '.join(absent)}"
-    if views.packed_size(message.results) > LARGEST_RESULTS_BYTES:
-        return f"results of {views.packed_size(message.results)} bytes"
+    size = views.packed_size(without_evidence(message.results))
+    if size > LARGEST_RESULTS_BYTES:
+        return f"results of {size} bytes"
     if views.packed_size(message.outputs) > LARGEST_OUTPUTS_BYTES:
         return f"outputs of {views.packed_size(message.outputs)} bytes"
     try:
         filter_reasons(results, state.settings.filter)
+        if fault := evidence_fault(results):
+            return fault
         for files in message.outputs.values():
             for file in files:
                 inside(Path("/"), file)

@@ -12,6 +12,7 @@ import msgpack
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ItemState
+from warpcore.services.scheduler.core.evidence import without_evidence
 from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
 
@@ -47,8 +48,7 @@ _of_hello = attrgetter(*_HELLO)
 def movie_view(movie: MovieRecord, worker: str | None, off: frozenset[str]) -> wire.Movie:
     """A movie's public state; `off` are the steps that are switched off."""
     values = [*_of_movie(movie)]
-    if off:
-        values[_RESULTS_PLACE] = valid_results(movie, off)
+    values[_RESULTS_PLACE] = without_evidence(valid_results(movie, off))
     values.insert(_WORKER_PLACE, worker)
     return wire.Movie(*values)  # by position: each event of each movie comes through here
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import itertools
+import logging
 import os
 import socket
 import time
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from warpcore.bus.vocabulary import MovieStatus
-from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, Started, Stimulus
+from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, SaveChoice, Started, Stimulus
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.requests import settings_warnings
 from warpcore.services.scheduler.core.state import State
@@ -23,6 +24,8 @@ from warpcore.services.scheduler.store.recording import Recorder
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.settings import Settings, SettingsError, changed_names
 from warpcore.services.steps.chain import CHAIN
+
+log = logging.getLogger(__name__)
 
 STATE_FOLDER = ".warpcore"
 
@@ -138,6 +141,9 @@ class Session:
         else:
             effects = self._recorder.handle(self.state, stimulus, now, wall)
         self.store.stage(effects)
+        for effect in effects:
+            if isinstance(effect, SaveChoice):
+                log.log(logging.WARNING if effect.failed else logging.INFO, "%s", effect.told)
         return effects
 
     def checked(self, settings: Settings, *, whole: bool = False) -> ChangeSettings:

@@ -21,13 +21,14 @@ from warpcore.services.scheduler.core.effects import (
     LiftBan,
     Publish,
     SaveBan,
+    SaveChoice,
     SaveExport,
     SaveMovie,
     SavePaused,
     SaveSettings,
     SaveTask,
 )
-from warpcore.services.scheduler.core.rows import ExportItemRow, ExportRow, MovieRow, TaskRow
+from warpcore.services.scheduler.core.rows import ChoiceRow, ExportItemRow, ExportRow, MovieRow, TaskRow
 from warpcore.services.scheduler.store import schema
 from warpcore.services.scheduler.store.schema import StateError
 from warpcore.services.session.migrations import LATEST
@@ -57,6 +58,7 @@ class Stored:
     bans: list[tuple[str, str, str]] = field(default_factory=list)
     exports: list[ExportRow] = field(default_factory=list)
     export_items: list[ExportItemRow] = field(default_factory=list)
+    choices: list[ChoiceRow] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -69,6 +71,7 @@ class _Pending:
     bans: dict[str, tuple[str, str, str] | None] = field(default_factory=dict)
     exports: dict[str, ExportRow] = field(default_factory=dict)
     export_items: dict[tuple[str, int], ExportItemRow] = field(default_factory=dict)
+    choices: dict[str, ChoiceRow] = field(default_factory=dict)
     settings: tuple[str, int, str, str, str] | None = None
     changes: list[tuple[int, str, bytes]] = field(default_factory=list)
 
@@ -84,6 +87,7 @@ class _Pending:
         self.bans.update(newer.bans)
         self.exports.update(newer.exports)
         self.export_items.update(newer.export_items)
+        self.choices.update(newer.choices)
         self.settings = newer.settings or self.settings
         self.changes += newer.changes
 
@@ -141,6 +145,8 @@ class Store:
                 case SaveExport(export, items):
                     pending.exports[export.job] = export
                     pending.export_items.update(((item.job, item.movie), item) for item in items)
+                case SaveChoice(row):
+                    pending.choices[row.key] = row
                 case SaveSettings(settings, revision, references, set_aside):
                     aside = json.dumps(set_aside)
                     pending.settings = (json.dumps(settings), revision, references, LATEST, aside)
@@ -197,6 +203,7 @@ class Store:
         many("INSERT OR REPLACE INTO bans VALUES (?, ?, ?)", [row for row in pending.bans.values() if row is not None])
         many(_SAVE_EXPORT, pending.exports.values())
         many("INSERT OR REPLACE INTO export_movies VALUES (?, ?, ?, ?)", pending.export_items.values())
+        many("INSERT OR REPLACE INTO choices VALUES (?, ?, ?)", pending.choices.values())
         if pending.settings is not None:
             self._db.execute(_SAVE_SETTINGS, pending.settings)
         many("INSERT INTO changes VALUES (?, ?, ?)", pending.changes)
@@ -227,6 +234,7 @@ class Store:
             stored.exports = list(map(ExportRow._make, select("SELECT job, body FROM exports ORDER BY number")))
             items = select("SELECT job, movie, state, body FROM export_movies ORDER BY job, movie")
             stored.export_items = list(map(ExportItemRow._make, items))
+            stored.choices = list(map(ChoiceRow._make, select("SELECT key, step, body FROM choices")))
             return stored
 
     def changes(self, since: int, limit: int) -> tuple[list[Change], bool]:

@@ -30,6 +30,7 @@ CREATE TABLE bans (worker TEXT PRIMARY KEY, instance TEXT NOT NULL, reason TEXT 
 CREATE TABLE exports (number INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE, body BLOB NOT NULL);
 CREATE TABLE export_movies (job TEXT NOT NULL, movie INTEGER NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (job, movie)) WITHOUT ROWID;
+CREATE TABLE choices (key TEXT PRIMARY KEY, step TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE changes (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, body BLOB NOT NULL);
 """
 
@@ -51,7 +52,12 @@ def _from_1_to_2(db: sqlite3.Connection) -> None:
             db.execute("UPDATE movies SET status = 'processing' WHERE id = ? AND status = 'queued'", (movie,))
 
 
-LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2,)
+def _from_2_to_3(db: sqlite3.Connection) -> None:
+    """Steps learn from the session's first movies."""
+    db.execute("CREATE TABLE choices (key TEXT PRIMARY KEY, step TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID")
+
+
+LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3)
 """The rung at index n brings format n + 1 to format n + 2."""
 
 FORMAT = len(LADDER) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,11 @@ from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import Purpose
 from warpcore.services.readers.gain import Gain
 from warpcore.services.readers.raw import RawMovie
+from warpcore.services.session.learning import choice_id
 from warpcore.services.session.settings import Settings
+from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.columns import Result
+from warpcore.services.steps.learning import CHOICE, EVIDENCE
 from warpcore.services.steps.step import Output
 
 T = TypeVar("T")
@@ -126,9 +129,25 @@ class Work:
         """The name of an output for this movie, relative to the processing directory."""
         return output.path(self.task.name, self.settings.picking.suffix)
 
+    def choice(self, step: str) -> Mapping[str, Any] | None:
+        """What this step has learnt from the session's first movies; None: this movie goes by itself."""
+        return self.task.choices.get(step)
+
     def tell(self, step: str, result: Result) -> None:
-        """Set the summary of a step."""
-        self.results[step] = result.to_dict()
+        """Set the summary of a step.
+
+        One that learns keeps its evidence where only its cheap half runs, and tells none where it was given a choice:
+        the result then does not depend on when the choice came.
+        """
+        self.results[step] = summary = result.to_dict()
+        if step not in CHAIN or CHAIN[step].learning is None:
+            return
+        choice = self.choice(step)
+        if choice is not None:
+            summary[EVIDENCE] = None
+        elif step in self.cheap:
+            summary[EVIDENCE] = (self.task.results.get(step) or {}).get(EVIDENCE)
+        summary[CHOICE] = None if choice is None else choice_id(choice)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
