@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from tests.services.scheduler_learner import told
 from tests.services.scheduler_story_world import (
     NAMES,
     PATCHES,
@@ -104,6 +105,8 @@ class SchedulerStories(SchedulerWorld):
         results: dict[str, Any] = {step: {} for step in task.run}
         if "ctf" in results:
             results["ctf"] = {"resolution_angstrom": resolution, "defocus_um": float("nan")}
+        if "picking" in results:
+            results["picking"] = told(task, "picking", resolution)
         ran = task.run[:-1] if partial else task.run
         outputs = {step: [f"{step}/{task.name}.mrc"] for step in ran}
         valid = self.valid(lease, name)
@@ -230,6 +233,7 @@ class SchedulerStories(SchedulerWorld):
         }
         assert (after.seq, after.paused, after.revision) == (before.seq, before.paused, before.revision)
         assert after.settings == before.settings
+        assert after.choices == before.choices
         assert after.bans == before.bans
         self.do(Started(None))
         assert after.counts == before.counts, "a restart alone changes nothing"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
+from tests.services.scheduler_learner import LEARNING, learners
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import read_message
 from warpcore.services.scheduler.core.effects import (
@@ -37,6 +40,7 @@ PATCHES: tuple[dict[str, Any], ...] = (
     {"ctf": {"range_max": 5.0}},
     {"ctf": {"range_max": 4.0}},
     {"picking": {"diameter": 120.0}},
+    {"picking": {"diameter": 150.0}},
     {"picking": {"enabled": False}},
     {"picking": {"enabled": True}},
     {"filter": {"resolution_max": 4.0}},
@@ -69,6 +73,8 @@ class SchedulerWorld(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.learning = ExitStack()
+        self.learning.enter_context(learners(dataclasses.replace(LEARNING, count=lambda section: 2)))
         self.folder = tempfile.TemporaryDirectory()
         self.now = 1000.0
         self.registered: set[str] = set()
@@ -93,6 +99,7 @@ class SchedulerWorld(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.store.close()
         self.folder.cleanup()
+        self.learning.close()
         assert all(digest(effect) == told for effect, told in self.told), "effects do not change with the state"
 
     def do(self, stimulus: Stimulus) -> list[Effect]:
