@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from warpcore.bus.messages import Failure, Movie, ProcessingStatus, Worker
+from warpcore.bus.messages import Failure, Learnt, Movie, ProcessingStatus, Worker
 from warpcore.cli.display import rendered
 from warpcore.cli.items import reason
 from warpcore.cli.logs import is_urgent
@@ -82,6 +82,22 @@ def test_warnings_stand_in_both() -> None:
     assert "! gain g.mrc: it lies in the wrong orientation" in drawn(warnings=warned.status.warnings)
 
 
+@pytest.mark.parametrize(
+    ("learnt", "text"),
+    [
+        (Learnt("picking", 8, ["a", "b"]), "picking learns from the first 8 movies: 2 so far"),
+        (Learnt("picking", 8, ["a"] * 8, "3f", "rings"), "picking has learnt from 8 movies: rings"),
+        (
+            Learnt("picking", 8, ["a"] * 8, "", "KeyError: 'ring'", failed=True),
+            "picking could not learn, each movie goes by itself: KeyError: 'ring'",
+        ),
+    ],
+)
+def test_what_steps_learn_stands_in_both(learnt: Learnt, text: str) -> None:
+    assert text in lines(overview(learnt=[learnt]))
+    assert text in drawn(learnt=[learnt])
+
+
 def test_without_a_measured_rate_there_is_no_guess() -> None:
     assert overview(rate_per_hour=None).left_s is None
     assert "no movie done yet" in drawn(rate_per_hour=None)
@@ -142,6 +158,7 @@ def test_every_kind_of_event_is_told_in_one_line() -> None:
         "settings": {"settings": {}, "revision": 2, "changed": ["ctf.cs"]},
         "processing": {"paused": True},
         "export": {"job": job},
+        "learning": {"learnt": Learnt("picking", 8, ["a"], "3f", "rings").to_body()},
         "file": {"path": "a.tif", "detail": "growing"},
         "service": {"service": "tracker", "host": "host", "pid": 7, "detail": ""},
     }
@@ -158,6 +175,7 @@ def test_every_kind_of_event_is_told_in_one_line() -> None:
     assert "hello" in told["worker.log"]
     assert "#12" in told["export.done"]
     assert "1 of 3" in told["export.done"]
+    assert "picking: rings" in told["learning.done"]
 
 
 def test_the_list_says_what_a_ctf_fit_says_against_itself() -> None:

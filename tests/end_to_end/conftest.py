@@ -129,6 +129,19 @@ def up(free_ports: Callable[[int], list[int]], wait_until: Callable[..., None]) 
 
 
 @pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """`install(package)`: where processes started by this test find it, and only these."""
+
+    def package_installed(package: Path) -> None:
+        folder = tmp_path / "site"
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+        subprocess.run([*pip, "--target", str(folder), str(package)], check=True, timeout=120)
+        monkeypatch.setenv("PYTHONPATH", str(folder))
+
+    return package_installed
+
+
+@pytest.fixture
 def warpcore() -> Callable[..., subprocess.CompletedProcess[str]]:
     """`warpcore(*arguments)` runs the command to its end."""
 

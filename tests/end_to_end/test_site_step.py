@@ -7,7 +7,6 @@ import io
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,22 +19,14 @@ from warpcore.cli.simulation import SimulationOptions, simulate_movies
 PACKAGE = Path(__file__).parent / "denoise_step"
 
 
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package, installed where processes started by this test find it, and only these."""
-    folder = tmp_path / "site"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*install, "--target", str(folder), str(PACKAGE)], check=True, timeout=120)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
-
-
 def test_an_installed_step_is_run_stored_rerun_listed_and_shown(
-    installed: None,
+    install: Callable[[Path], None],
     tmp_path: Path,
     up: Callable[..., Any],
     wait_until: Callable[..., None],
     warpcore: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
+    install(PACKAGE)
     options = SimulationOptions(frames=4, height=256, width=256, dose_per_frame=5.0, particles=2, gain=False)
     simulate_movies(tmp_path / "movies", 2, options=options, seed=3)
     processing = tmp_path / "processed"

@@ -6,15 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import pytest
 
+from tests.services.scheduler_learner import PICKS, learners, told
 from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files
 from warpcore.bus import messages as wire
-from warpcore.bus.client import RefusedError
+from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.bus.vocabulary import MovieStatus
 from warpcore.services.scheduler.core.effects import SaveMovie
 from warpcore.services.scheduler.core.records import MovieRecord
@@ -161,6 +163,37 @@ def test_a_fault_of_a_real_run_is_in_its_recording(site: Site, tmp_path: Path) -
     assert sum("state" in one for one in records(record)) == 3
     done = replay(record, check=True)
     assert (done.difference, done.note) == (None, "")
+
+
+def test_what_was_learnt_is_in_a_recording_and_its_replay_is_equal(
+    site: Site, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    """Two runs: a choice is made in the first, and the second begins with it."""
+    names, paths = ["a", "b", "c"], [tmp_path / "first.record", tmp_path / "second.record"]
+    worker, done = WorkerSide(site, "w"), set[int]()
+
+    def settled(client: RequestClient) -> bool:
+        for task in [one for one in worker.got(wire.AssignTask) if one.lease not in done]:
+            done.add(task.lease)
+            results = {step: told(task, step, 2.0) for step in task.run}
+            worker.dealer.send(wire.TaskFinished("w", task.lease, task.run, results, {}))
+        status = ask(client, wire.GetProcessing())
+        return bool(status.left == 0 and status.learnt[0].movies == names and status.learnt[0].id)
+
+    with learners():
+        for threshold, record in zip((0.3, 0.4), paths, strict=True):
+            with site.running(record=record, settings=PICKS) as client:
+                ask(client, files(*(f"{name}.tif" for name in names)))
+                worker.register()
+                worker.dealer.send(wire.PullTasks("w", 2))
+                wait_until(partial(settled, client), what="the choice, and all movies with it")
+                ask(client, wire.PatchSettings({"picking": {"threshold": threshold}}))
+                wait_until(partial(settled, client), what="another threshold")
+        for record in paths:
+            replayed = replay(record, check=True)
+            assert (replayed.difference, replayed.note) == (None, "")
+    worker.dealer.close()
+    assert "choices" in [one["rows"]["table"] for one in records(paths[1]) if "rows" in one]
 
 
 def test_what_is_no_recording_is_refused_in_one_line(tmp_path: Path) -> None:
