@@ -14,6 +14,7 @@ from typing import Any
 from warpcore.services.session.fingerprints import FingerprintPlan, costly_half
 from warpcore.services.session.settings import Settings
 from warpcore.services.steps.chain import CHAIN
+from warpcore.services.steps.learning import EVIDENCE
 
 Choice = dict[str, Any]
 """What was learnt, a map of JSON types."""
@@ -24,6 +25,26 @@ _ID_DIGITS = 12
 def choice_id(choice: Mapping[str, Any]) -> str:
     """A name for a choice, made from what it holds; it stands in fingerprints and results. Raises TypeError."""
     return hashlib.sha256(json.dumps(choice, sort_keys=True).encode()).hexdigest()[:_ID_DIGITS]
+
+
+def evidence_in(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The evidence in a movie's summaries, by step that learns; None where the step tells none."""
+    return {
+        step: summary[EVIDENCE]
+        for step, summary in results.items()
+        if summary and EVIDENCE in summary and step in CHAIN and CHAIN[step].learning is not None
+    }
+
+
+def without_evidence(results: dict[str, Any]) -> dict[str, Any]:
+    """A movie's summaries as others see them: evidence is of use to the session's choice alone."""
+    told = evidence_in(results)
+    if not told:
+        return results
+    return {
+        step: {name: value for name, value in summary.items() if name != EVIDENCE} if step in told else summary
+        for step, summary in results.items()
+    }
 
 
 class SessionPlan:

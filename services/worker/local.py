@@ -1,4 +1,7 @@
-"""The same steps on named files in this process, without services: `warpcore process`."""
+"""The same steps on named files in this process, without services: `warpcore process`.
+
+There is no session to learn from: in a step that learns each movie goes by its own evidence.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from warpcore.bus.messages import AssignTask, Failure
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Purpose
 from warpcore.services.session.fingerprints import wanted_fingerprints
+from warpcore.services.session.learning import without_evidence
 from warpcore.services.session.paths import movie_root
 from warpcore.services.session.settings import Settings
 from warpcore.services.worker.devices import open_device
@@ -87,7 +91,7 @@ def _process(
     except Exception as error:  # noqa: BLE001 - a bad file must not stop the others; its kind and step are reported
         fault: TaskError = classify(error, now_in)
         return FileOutcome(path, name, MovieStatus.FAILED, Failure(fault.kind, fault.step, fault.message, ""))
-    return FileOutcome(path, name, MovieStatus.PROCESSED, None, products.results, outputs)
+    return FileOutcome(path, name, MovieStatus.PROCESSED, None, without_evidence(products.results), outputs)
 
 
 def _task(path: Path, name: str, settings: Settings, processing_directory: Path) -> AssignTask:

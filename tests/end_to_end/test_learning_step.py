@@ -119,6 +119,18 @@ def level_of(session: Any) -> float:
     return level
 
 
+def test_without_services_each_movie_goes_by_itself(
+    data: Path, tmp_path: Path, warpcore: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    movies = [str(data / f"movie_{number:04d}.tif") for number in range(1, TEACHERS + 2)]
+    options = ("--processing", str(tmp_path / "alone"), "--set", "ctf.enabled=false", "--json")
+    outcomes = json.loads(warpcore("process", *movies, *options).stdout)
+    results = [outcome["results"]["level"] for outcome in outcomes]
+    assert {one["relative"] for one in results} == {1.0}
+    assert len({one["level"] for one in results}) == len(movies)
+    assert not [one for one in results if "evidence" in one]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_kills_while_it_learns_change_no_byte(

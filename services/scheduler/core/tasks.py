@@ -9,12 +9,13 @@ from typing import Any
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, MovieStatus
 from warpcore.services.scheduler.core import exporting, retries, views
-from warpcore.services.scheduler.core.evidence import evidence_fault, without_evidence
+from warpcore.services.scheduler.core.evidence import evidence_fault
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.generations import generation_key
+from warpcore.services.session.learning import without_evidence
 from warpcore.services.session.paths import PathOutsideError, inside
 from warpcore.services.steps import motion
 from warpcore.services.steps.chain import CHAIN

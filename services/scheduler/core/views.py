@@ -12,9 +12,9 @@ import msgpack
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ItemState
-from warpcore.services.scheduler.core.evidence import without_evidence
 from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
+from warpcore.services.session.learning import without_evidence
 
 FRAME_BUDGET_BYTES = 900_000
 """Space for the rows of an answer: a frame has 1 MiB, and envelope and settings need some of it."""
