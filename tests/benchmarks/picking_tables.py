@@ -79,12 +79,19 @@ def partners(picked_xy: np.ndarray, truth_xy: np.ndarray, radius_px: float) -> n
     return partner
 
 
+def verdicts(picked_xy: np.ndarray, one: Micrograph, radius_px: float, margin_px: float) -> np.ndarray:
+    """Of each pick [N, 2]: 1 true, 0 false, -1 neither (near the edge, or on a label that is not certain)."""
+    partner = partners(picked_xy, np.concatenate([one.truth_xy, one.uncertain_xy]), radius_px)
+    verdict = np.where(partner < 0, 0, np.where(partner < len(one.truth_xy), 1, -1))
+    return np.where(inner(picked_xy, one, margin_px), verdict, -1)
+
+
 def matches(picked_xy: np.ndarray, one: Micrograph, radius_px: float, margin_px: float) -> Counts:
-    """True, false and missed picks of one micrograph; edges count on neither side."""
-    partner = partners(picked_xy, one.truth_xy, radius_px)
-    inside, wanted = inner(picked_xy, one, margin_px), inner(one.truth_xy, one, margin_px)
-    missed = np.setdiff1d(np.flatnonzero(wanted), partner)
-    return Counts(int((inside & (partner >= 0)).sum()), int((inside & (partner < 0)).sum()), len(missed))
+    """True, false and missed picks of one micrograph; edges and uncertain labels count on neither side."""
+    verdict = verdicts(picked_xy, one, radius_px, margin_px)
+    partner = partners(picked_xy, np.concatenate([one.truth_xy, one.uncertain_xy]), radius_px)
+    missed = np.setdiff1d(np.flatnonzero(inner(one.truth_xy, one, margin_px)), partner)
+    return Counts(int((verdict == 1).sum()), int((verdict == 0).sum()), len(missed))
 
 
 def counts(picked: Iterable[Picked], chosen: PickingSet, threshold: float) -> Counts:
