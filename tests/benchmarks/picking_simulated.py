@@ -20,6 +20,7 @@ DOSES = (20.0, 50.0)
 """Electrons per Å²."""
 PIXEL_ANGSTROM = 1.7
 EMPTY_PIXEL_ANGSTROM = 1.35
+EMPTY_DIAMETERS_ANGSTROM = (60.0, 90.0, 130.0, 250.0)
 _EMPTY = ((8e3, 40.0), (15e3, 20.0), (25e3, 60.0), (12e3, 30.0))  # defocus in Å and dose of each empty micrograph
 _CARBON_ATOMS_PER_A3 = 0.1  # amorphous carbon, 2.0 g/cm³
 _CARBON_ANGSTROM = 150.0  # a usual support film's thickness
@@ -62,6 +63,15 @@ def simulated(structure: Structure, defocus: float, dose: float, seed: int, coun
     ctf = CtfParameters(defocus + 150, defocus - 150, 40.0)
     image = _counted(_contrast(phase, ctf, size, PIXEL_ANGSTROM), dose, PIXEL_ANGSTROM, rng)
     return Micrograph(f"{defocus:g}/{dose:g}", image, places[:, ::-1], ctf, PIXEL_ANGSTROM)
+
+
+def nothing_to_find() -> list[PickingSet]:
+    """Empty ice and carbon film, looked at for particles of four diameters."""
+    return [
+        PickingSet(f"{name}, {diameter:g} Å", data, diameter, diameter / 3, 0, "nothing is there")
+        for name, data in (("empty ice", empty_ice()), ("carbon film", carbon_film()))
+        for diameter in EMPTY_DIAMETERS_ANGSTROM
+    ]
 
 
 def empty_ice(size: int = 2048) -> list[Micrograph]:
