@@ -26,6 +26,7 @@ from tests.benchmarks.picking_marks import (
     unlabelled,
 )
 from tests.benchmarks.picking_pickers import PEERS, PICKERS, SetPicker, blob, template
+from tests.benchmarks.picking_pictures import LARGEST_BYTES, SHOTS, draw_all
 from tests.benchmarks.picking_reliability import reliability_line
 from tests.benchmarks.picking_sets import PickingSet, apoferritin
 from tests.benchmarks.picking_simulated import irregular, projections, shapes_of
@@ -60,6 +61,13 @@ def test_mark(shared_data: Path, mark: Mark) -> None:
 @pytest.mark.parametrize("chosen", LABELLED_NAMES)
 def test_no_worse_than_a_laplacian_of_gaussian(shared_data: Path, chosen: str) -> None:
     assert row(shared_data, chosen, JUDGED).default.f1 >= row(shared_data, chosen, LEAST_PEER).default.f1
+
+
+def test_pictures(shared_data: Path, tmp_path: Path) -> None:
+    draw_all(shared_data, tmp_path)
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert set(sizes) == {f"picks_{name}.jpg" for name in SHOTS} | {"picking_reliability.png"}
+    assert max(sizes.values()) <= LARGEST_BYTES
 
 
 def test_templates_and_a_chosen_shape(shared_data: Path) -> None:
