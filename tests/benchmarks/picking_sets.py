@@ -78,20 +78,22 @@ def _images(shared_data: Path, pattern: str, pixel_size_angstrom: float) -> list
 
 
 def relabelled_80s(shared_data: Path) -> PickingSet:
-    """One image of EMPIAR-10028 whose every ribosome is labelled: `labels_10028_062.csv`, made for this project.
+    """Three images of EMPIAR-10028 whose every ribosome is labelled: `labels_10028_*.csv`, made for this project.
 
     Labelled by an AI model, no person, tile by tile from enlarged views (smoothed by 1.6 and 3 px, contrast stretched),
-    before any picker's output on this image was looked at; drawn over the image, looked at again. 115 labels are
-    certain, 103 of them inside the margin; 12 are not: faint, in pieces or cut by the edge. Compared afterwards, all of
-    the 75 given labels are among the certain ones, 17 Å (median) and at most 43 Å, 0.16 diameters, away: the given
-    labels hold 73 % of the ribosomes.
+    before any picker's output on these images was looked at; drawn over them, looked at again. 367 labels are certain,
+    340 of them inside the margin; 41 are not: faint, in pieces or cut by the edge. Compared with the 243 given labels
+    afterwards: 240 are among the certain ones, 17 Å (median) and at most 68 Å, 0.24 diameters, away; two are among the
+    uncertain ones, one lies on nothing. So the given labels hold 71 % of the ribosomes.
     """
-    (given,) = _images(shared_data, "10028_062.png", 5.36)
-    rows = list(csv.DictReader((Path(__file__).parent / "labels_10028_062.csv").read_text().splitlines()))
-    xy = np.array([[float(row["x_px"]), float(row["y_px_from_top"])] for row in rows])
-    certain = np.array([row["certain"] == "1" for row in rows])
-    one = given._replace(truth_xy=xy[certain], uncertain_xy=xy[~certain])
-    return PickingSet("80S ribosome, labelled anew", [one], 280, 100, 150, "all ribosomes of one image, by eye")
+    found = []
+    for given in _images(shared_data, "10028_*.png", 5.36):
+        path = Path(__file__).parent / f"labels_{given.name}.csv"
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+        xy = np.array([[float(row["x_px"]), float(row["y_px_from_top"])] for row in rows])
+        certain = np.array([row["certain"] == "1" for row in rows])
+        found.append(given._replace(truth_xy=xy[certain], uncertain_xy=xy[~certain]))
+    return PickingSet("80S ribosome, labelled anew", found, 280, 100, 150, "all ribosomes, by eye")
 
 
 def labelled_sets(shared_data: Path) -> list[PickingSet]:
