@@ -11,6 +11,20 @@ import numpy as np
 
 from warpcore.kernels.ctf import CtfParameters
 
+_FITTED_CTFS = {  # defocus U and V in Å, angle in degrees
+    "10028_061": (20574, 20427, 67),
+    "10028_062": (22571, 22451, 69),
+    "10028_063": (22876, 22603, 64),
+    "10059_0001": (12275, 11619, 81),
+    "10059_0002": (14458, 13535, 77),
+    "10059_0003": (16035, 15224, 79),
+}
+"""By warpcore's own fit, as a session would have them: from 40 Å to 2.1 px, 300 kV, Cs 2.0 mm, amplitude contrast 0.1.
+
+All fits reach the finest frequency there is; 40 or 60 Å as the coarsest differ by 21 Å of defocus at most. The images
+of EMPIAR-10017 show no rings, since they were denoised by others.
+"""
+
 
 class Micrograph(NamedTuple):
     """An image [h, w] with the positions [N, 2] (x, y in px) that should be found; the CTF where it is known.
@@ -73,7 +87,9 @@ def _images(shared_data: Path, pattern: str, pixel_size_angstrom: float) -> list
         image = imagecodecs.imread(path.read_bytes())
         grey = image.mean(axis=-1) if image.ndim == 3 else image
         labels = read_labels(path.with_suffix(".csv"))
-        found.append(Micrograph(path.stem, grey.astype(np.float32), labels, None, pixel_size_angstrom))
+        fitted = _FITTED_CTFS.get(path.stem)
+        ctf = None if fitted is None else CtfParameters(*fitted, cs_mm=2.0, amplitude_contrast=0.1)
+        found.append(Micrograph(path.stem, grey.astype(np.float32), labels, ctf, pixel_size_angstrom))
     return found
 
 
