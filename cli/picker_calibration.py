@@ -6,17 +6,19 @@ import numpy as np
 import scipy.special
 
 from warpcore.cli.picker_data import matched
-from warpcore.kernels.picking import Calibration, Parameters, candidates
-from warpcore.kernels.simulate import random_scene
+from warpcore.kernels.picking import Calibration, Candidates, Parameters, candidates, compared
+from warpcore.kernels.simulate import Scene, random_scene
 
 _STREAM = 1 << 21  # of the seed: scenes of training and calibration never meet
 _MATCH_DIAMETERS = 0.25
+_FEWEST = 20  # scenes of either kind, with particles and without, from which the second regression is measured
+_UNMEASURED = (1.0, 1.0, -1.0)  # and what stands for it otherwise
+_PULL = 1e-2
 
 
 def calibrated(parameters: Parameters, seed: int, scenes: int, scene_px: int) -> Calibration:
-    """Logistic regression of "is a particle" on the log odds of all candidates of so many scenes (Platt 1999)."""
-    values: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
+    """Logistic regressions of "is a particle" on the candidates of so many scenes, and of "holds any" on the scenes."""
+    rows, labels, micrographs, holds = [], [], [], []
     for number in range(scenes):
         scene = random_scene(np.random.default_rng([seed, _STREAM, number]), scene_px)
         found = candidates(
@@ -25,32 +27,46 @@ def calibrated(parameters: Parameters, seed: int, scenes: int, scene_px: int) ->
             pixel_size_angstrom=scene.pixel_size_angstrom,
             diameter_angstrom=scene.diameter_angstrom,
         )
-        xy = np.stack([found.x_px, found.y_px], axis=1)
-        diameter_px = scene.diameter_angstrom / scene.pixel_size_angstrom
-        right, _ = matched(xy, scene.centres_yx[:, ::-1], _MATCH_DIAMETERS * diameter_px)
-        # A particle at the border may have its centre outside: such candidates do not count.
-        inner = ((xy >= diameter_px / 2) & (xy <= scene_px - 1 - diameter_px / 2)).all(axis=1)
-        values.append(found.log_odds[inner])
-        labels.append(right[inner])
-    return fitted(np.concatenate(values), np.concatenate(labels))
+        beside = compared(found)
+        right, counts = labelled(scene, found)
+        log_odds = found.log_odds[counts]
+        rows.append(np.stack([log_odds, *(np.full(len(log_odds), value) for value in beside[:2])], axis=1))
+        labels.append(right[counts])
+        micrographs.append([beside.enrichment, beside.height])
+        holds.append(len(scene.centres_yx) > 0)
+    slope, level, enrichment, offset = fitted(np.concatenate(rows), np.concatenate(labels), np.array([1.0, 0, 0, 0]))
+    there = np.array(holds)
+    whole: tuple[float, ...] = _UNMEASURED
+    if min(there.sum(), (~there).sum()) >= _FEWEST:
+        whole = tuple(fitted(np.array(micrographs), there, np.zeros(3)))
+    return Calibration(*(round(float(one), 6) for one in (max(slope, 0.01), level, enrichment, offset, *whole)))
 
 
-def fitted(log_odds: np.ndarray, is_particle: np.ndarray) -> Calibration:
-    """The calibration of candidates [N] that are known to be particles or not (bool), by Newton's method.
+def labelled(scene: Scene, found: Candidates) -> tuple[np.ndarray, np.ndarray]:
+    """Which candidates are particles of the scene, and which count: not those at its border or in a clump (bool)."""
+    xy = np.stack([found.x_px, found.y_px], axis=1)
+    diameter_px = scene.diameter_angstrom / scene.pixel_size_angstrom
+    right, _ = matched(xy, scene.centres_yx[:, ::-1], _MATCH_DIAMETERS * diameter_px)
+    last = scene.image.shape[0] - 1
+    # A particle at the border may have its centre outside.
+    inner = ((xy >= diameter_px / 2) & (xy <= last - diameter_px / 2)).all(axis=1)
+    column, row = np.clip(np.round(xy).astype(int), 0, last).T
+    return right, inner & ~scene.doubtful[row, column]
 
-    The slope stays above 0.01.
+
+def fitted(values: np.ndarray, labels: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Coefficients [F + 1] (the last is the offset) of the logistic regression of labels [N] on values [N, F].
+
+    By Newton's method; a weak pull towards `start` keeps them finite for few or separable values.
     """
-    share = float(np.clip(is_particle.mean(), 0.01, 0.99)) if len(is_particle) else 0.5
-    basis = np.stack([log_odds, np.ones(len(log_odds))], axis=1).astype(np.float64)
-    solution = np.array([1.0, 0.0])
-    for _ in range(50):
+    basis = np.concatenate([values, np.ones((len(values), 1))], axis=1).astype(np.float64)
+    solution = start.astype(np.float64)
+    for _ in range(100):
         probability = scipy.special.expit(basis @ solution)
-        # A weak pull towards slope 1 and offset 0 keeps the solution finite for few or separable candidates.
-        pull = 1e-2 * (solution - np.array([1.0, 0.0]))
-        gradient = basis.T @ (probability - is_particle) + pull
-        curvature = (basis.T * (probability * (1 - probability))) @ basis + 1e-2 * np.eye(2)
+        gradient = basis.T @ (probability - labels) + _PULL * (solution - start)
+        curvature = (basis.T * (probability * (1 - probability))) @ basis + _PULL * np.eye(len(start))
         change = np.linalg.solve(curvature, gradient)
         solution = solution - change / max(1.0, float(np.abs(change).max()))  # short steps: it cannot overshoot
         if np.abs(change).max() < 1e-9:
             break
-    return Calibration(round(max(float(solution[0]), 0.01), 6), round(float(solution[1]), 6), round(share, 6))
+    return np.asarray(solution)

@@ -49,8 +49,9 @@ def train(
 ) -> None:
     """Fine-tune the network on your picked micrographs, mixed with simulated scenes so that it forgets nothing."""
     with _extra_needed():
-        from warpcore.cli.picker import TrainingOptions, fine_tune
+        from warpcore.cli.picker import fine_tune
         from warpcore.cli.picker_data import load_picked
+        from warpcore.cli.picker_examples import TrainingOptions
     from warpcore.kernels.picking import shipped_network, write_network
     from warpcore.services.session.paths import written_whole
 

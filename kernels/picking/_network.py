@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.ndimage
 
-from warpcore.kernels.picking._blobs import TOUCHING, Picks, resized_mask
-from warpcore.kernels.picking._correlation import coarser
+from warpcore.kernels.picking._correlation import coarser, resized_mask
 from warpcore.kernels.picking._peaks import find_peaks
+from warpcore.kernels.picking._picks import LEAST_SCORE, TOUCHING, Picks
 from warpcore.kernels.picking._shapes import Contrast
-from warpcore.kernels.picking._weights import LAYERS, Calibration, Network, Parameters, shipped_network
+from warpcore.kernels.picking._weights import LAYERS, Network, Parameters, shipped_network
 from warpcore.kernels.simulate import SAMPLES_PER_DIAMETER
 
 BACKGROUND, PARTICLE, JUNK = 0, 1, 2
@@ -26,15 +26,20 @@ STRIDE = 2
 """Working pixels an output cell; cell i is centred at 2i + 0.5."""
 _BACKGROUND_DIAMETERS = 2.0  # a Gaussian of this width is taken off as background
 _LARGEST_LOG_ODDS = 8.0  # beyond, the network's certainty is no longer a measurement
-_LARGEST_SHARE = 0.95  # of a micrograph's candidates that are particles; the smallest share is one candidate
 
 
 class Candidates(NamedTuple):
-    """Places in px of the micrograph that may be particles, with the network's log odds, best first."""
+    """Places in px of the micrograph that may be particles, with the network's log odds, best first.
+
+    `decoys` are the log odds of such places on the inverted image, where no particle is: what chance reaches on this
+    micrograph. `area` is the area looked at in squared diameters.
+    """
 
     x_px: np.ndarray
     y_px: np.ndarray
     log_odds: np.ndarray
+    decoys: np.ndarray
+    area: float
 
 
 def pick_network(
@@ -50,8 +55,8 @@ def pick_network(
 ) -> Picks:
     """Particles of about a diameter in a micrograph [h, w], by the shipped network (or another).
 
-    The score is the probability that a candidate is a particle (`micrograph_scores`); `valid` [h, w] (bool) leaves junk
-    out. Raises ValueError for a diameter that the micrograph cannot hold.
+    The score is the probability that a candidate is a particle (`Calibration`); `valid` [h, w] (bool) leaves junk out.
+    Raises ValueError for a diameter that the micrograph cannot hold.
     """
     chosen = network or shipped_network()
     found = candidates(
@@ -63,9 +68,9 @@ def pick_network(
         contrast=contrast,
         valid=valid,
     )
-    scores = micrograph_scores(found.log_odds, chosen.calibration)
-    kept = scores >= threshold
-    return Picks(found.x_px[kept], found.y_px[kept], scores[kept])
+    scores = chosen.calibration.scores(found)
+    kept = scores >= max(threshold, LEAST_SCORE)
+    return Picks(found.x_px[kept], found.y_px[kept], scores[kept], chosen.calibration.certainty(found))
 
 
 def candidates(
@@ -88,17 +93,21 @@ def candidates(
     if sampling < 0.95:  # a micrograph coarser than the network's pixel
         zoom = 1 / sampling
         pixels = scipy.ndimage.zoom(pixels, zoom, order=3, grid_mode=True, mode="nearest")
-    log_odds = particle_log_odds(probabilities(parameters, network_input(pixels)))
-    smooth = scipy.ndimage.gaussian_filter(log_odds, 0.7)
-    if valid is not None:
-        smooth = np.where(resized_mask(valid, smooth.shape) > 0.5, smooth, -_LARGEST_LOG_ODDS)
+    ready = network_input(pixels)
     distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else TOUCHING * diameter_angstrom
     cell = STRIDE / zoom
-    # Just above the lower limit: where the network is sure of no particle there is no candidate.
-    peaks = find_peaks(smooth, 0.5 - _LARGEST_LOG_ODDS, distance / (work.pixel_size_angstrom * cell))
+    both = []
+    for one in (ready, -ready):
+        smooth = scipy.ndimage.gaussian_filter(particle_log_odds(probabilities(parameters, one)), 0.7)
+        seen = np.ones(smooth.shape, bool) if valid is None else resized_mask(valid, smooth.shape) > 0.5
+        smooth = np.where(seen, smooth, -_LARGEST_LOG_ODDS)
+        # Just above the lower limit: where the network is sure of no particle there is no candidate.
+        both.append(find_peaks(smooth, 0.5 - _LARGEST_LOG_ODDS, distance / (work.pixel_size_angstrom * cell)))
+    peaks, decoys = both
     y, x = work.to_micrograph((peaks.y + 0.5) * cell - 0.5, (peaks.x + 0.5) * cell - 0.5)
     inside = (x >= 0) & (y >= 0) & (x <= image.shape[1] - 1) & (y <= image.shape[0] - 1)
-    return Candidates(x[inside], y[inside], peaks.value[inside])
+    area = float(seen.mean()) * math.prod(image.shape) * (pixel_size_angstrom / diameter_angstrom) ** 2
+    return Candidates(x[inside], y[inside], peaks.value[inside], decoys.value, area)
 
 
 def particle_log_odds(probability: np.ndarray) -> np.ndarray:
@@ -107,28 +116,6 @@ def particle_log_odds(probability: np.ndarray) -> np.ndarray:
     other = probability[..., BACKGROUND] + probability[..., JUNK]
     ratio = np.log(np.maximum(particle, 1e-12)) - np.log(np.maximum(other, 1e-12))
     return np.asarray(np.clip(ratio, -_LARGEST_LOG_ODDS, _LARGEST_LOG_ODDS))
-
-
-def micrograph_scores(log_odds: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """Probability of being a particle of each of a micrograph's candidates, given all of them.
-
-    The calibration holds for the share of particles in simulated scenes; this micrograph's own share is estimated from
-    its candidates by expectation maximisation and the probabilities follow it (Saerens, Latinne & Decaestecker, Neural
-    Comput. 14 (2002) 21): on empty ice a candidate must show more than on a crowded micrograph.
-    """
-    if not len(log_odds):
-        return np.zeros(0)
-    share = calibration.share
-    at_own_share = calibration.slope * np.asarray(log_odds, np.float64) + calibration.offset
-    likelihood_ratio = np.exp(at_own_share - math.log(share / (1 - share)))
-    scores = np.zeros(len(log_odds))
-    for _ in range(100):
-        scores = share * likelihood_ratio / (share * likelihood_ratio + 1 - share)
-        estimate = min(max(float(scores.mean()), 1 / (len(scores) + 1)), _LARGEST_SHARE)
-        if abs(estimate - share) < 1e-6:
-            break
-        share = estimate
-    return scores
 
 
 def network_input(pixels: np.ndarray) -> np.ndarray:
@@ -153,16 +140,25 @@ def probabilities(parameters: Parameters, ready: np.ndarray) -> np.ndarray:
 
 
 def forward(parameters: Parameters, images: jax.Array) -> jax.Array:
-    """Logits [B, h/2, w/2, 3] of prepared images [B, h, w], sides multiples of 8: a U of four scales with two joins."""
-    x = _conv(parameters, "full", images[..., None])
-    half = _conv(parameters, "half", _conv(parameters, "half_down", x))
-    quarter = _conv(parameters, "quarter_down", half)
-    quarter = quarter + _conv(parameters, "quarter_b", _conv(parameters, "quarter_a", quarter))
-    eighth = _conv(parameters, "eighth_down", quarter)
-    eighth = eighth + _conv(parameters, "eighth_b", _conv(parameters, "eighth_a", eighth))
-    quarter = _conv(parameters, "quarter_up", jnp.concatenate([quarter, _doubled(eighth)], axis=-1))
-    half = _conv(parameters, "half_up", jnp.concatenate([half, _doubled(quarter)], axis=-1))
+    """Logits [B, h/2, w/2, 3] of prepared images [B, h, w], sides multiples of 16: a U of five scales, three joins."""
+    half = _conv(parameters, "half", _conv(parameters, "half_down", _conv(parameters, "full", images[..., None])))
+    quarter = _deeper(parameters, "quarter", half)
+    eighth = _deeper(parameters, "eighth", quarter)
+    sixteenth = _deeper(parameters, "sixteenth", eighth)
+    eighth = _joined(parameters, "eighth_up", eighth, sixteenth)
+    quarter = _joined(parameters, "quarter_up", quarter, eighth)
+    half = _joined(parameters, "half_up", half, quarter)
     return _conv(parameters, "classes", half, activate=False)
+
+
+def _deeper(parameters: Parameters, scale: str, x: jax.Array) -> jax.Array:
+    """Half the pixels, then two convolutions beside an identity."""
+    y = _conv(parameters, f"{scale}_down", x)
+    return y + _conv(parameters, f"{scale}_b", _conv(parameters, f"{scale}_a", y))
+
+
+def _joined(parameters: Parameters, name: str, fine: jax.Array, coarse: jax.Array) -> jax.Array:
+    return _conv(parameters, name, jnp.concatenate([fine, _doubled(coarse)], axis=-1))
 
 
 _forward_jit = jax.jit(forward)

@@ -18,37 +18,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from warpcore.kernels.picking._calibration import Calibration
+
 Parameters = dict[str, jax.Array]
 
-FORMAT = "warpcore-picker-2"
+FORMAT = "warpcore-picker-3"
 
 # name: (kernel, input channels, output channels, stride)
 LAYERS: dict[str, tuple[int, int, int, int]] = {
-    "full": (3, 1, 12, 1),
-    "half_down": (3, 12, 24, 2),
+    "full": (3, 1, 16, 1),
+    "half_down": (3, 16, 24, 2),
     "half": (3, 24, 24, 1),
     "quarter_down": (3, 24, 48, 2),
     "quarter_a": (3, 48, 48, 1),
     "quarter_b": (3, 48, 48, 1),
-    "eighth_down": (3, 48, 48, 2),
-    "eighth_a": (3, 48, 48, 1),
-    "eighth_b": (3, 48, 48, 1),
-    "quarter_up": (3, 96, 48, 1),
+    "eighth_down": (3, 48, 80, 2),
+    "eighth_a": (3, 80, 80, 1),
+    "eighth_b": (3, 80, 80, 1),
+    "sixteenth_down": (3, 80, 96, 2),
+    "sixteenth_a": (3, 96, 96, 1),
+    "sixteenth_b": (3, 96, 96, 1),
+    "eighth_up": (3, 176, 80, 1),
+    "quarter_up": (3, 128, 48, 1),
     "half_up": (3, 72, 24, 1),
     "classes": (1, 24, 3, 1),
 }
-
-
-class Calibration(NamedTuple):
-    """What a candidate's log odds L are worth: the probability of a particle is 1 / (1 + exp(-(slope · L + offset))).
-
-    This holds where `share` of all candidates are particles. It is measured on simulated scenes outside the training
-    set.
-    """
-
-    slope: float
-    offset: float
-    share: float
 
 
 class Network(NamedTuple):
@@ -103,7 +97,7 @@ def read_network(content: bytes) -> Network:
         calibration = Calibration(*(float(about["calibration"][name]) for name in Calibration._fields))
     except (KeyError, TypeError, ValueError):
         raise WeightsError("weights without a calibration of their scores") from None
-    if not (np.isfinite(calibration).all() and calibration.slope > 0 and 0 < calibration.share < 1):
+    if not (np.isfinite(calibration).all() and calibration.slope > 0):
         raise WeightsError(f"weights with an impossible calibration: {calibration._asdict()}")
     return Network({name: jnp.asarray(array) for name, array in arrays.items()}, calibration)
 

@@ -11,7 +11,7 @@ from warpcore.kernels.simulate._frames import (
     frame_counts,
     local_basis,
 )
-from warpcore.kernels.simulate._scenes import SAMPLES_PER_DIAMETER, random_scene
+from warpcore.kernels.simulate._scenes import SAMPLES_PER_DIAMETER, Scene, random_scene
 from warpcore.kernels.simulate._specimen import ELEMENTS, ice_spectrum, particle_spectrum
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "LOCAL_BASIS",
     "SAMPLES_PER_DIAMETER",
     "Motion",
+    "Scene",
     "contrast_spectrum",
     "damage_exponent",
     "displacement",

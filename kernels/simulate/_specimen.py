@@ -31,7 +31,7 @@ ELEMENTS = ("C", "N", "O", "P", "S")
 # Hydrogens that structures leave out, per heavy atom, and the volume in Å³ that such a group takes from the solvent:
 # means over protein composition (1.35 g/cm³, 14.1 Da a heavy atom).
 _HYDROGENS = {"C": 1.25, "N": 1.35, "O": 0.25, "P": 0.0, "S": 0.4}
-_GROUP_VOLUME_A3 = 17.0
+GROUP_VOLUME_A3 = 17.0
 ICE_MOLECULES_PER_A3 = 0.0311  # vitreous ice, 0.93 g/cm³
 POTENTIAL_V_A2 = 47.878  # h²/(2π·m·e): projected potential in V·Å² of a scattering factor of 1 Å
 
@@ -66,8 +66,8 @@ def contrast_factor(element: str, frequency_squared: np.ndarray) -> np.ndarray:
     """
     group = scattering_factor(element, frequency_squared)
     group = group + _HYDROGENS[element] * scattering_factor("H", frequency_squared)
-    solvent = ICE_MOLECULES_PER_A3 * _GROUP_VOLUME_A3 * float(water_factor(np.zeros(1))[0])
-    return np.asarray(group - solvent * np.exp(-math.pi * frequency_squared * _GROUP_VOLUME_A3 ** (2 / 3)))
+    solvent = ICE_MOLECULES_PER_A3 * GROUP_VOLUME_A3 * float(water_factor(np.zeros(1))[0])
+    return np.asarray(group - solvent * np.exp(-math.pi * frequency_squared * GROUP_VOLUME_A3 ** (2 / 3)))
 
 
 def particle_spectrum(
