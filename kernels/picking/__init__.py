@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from warpcore.kernels.picking._blobs import Picks, pick_blobs
+from warpcore.kernels.picking._blobs import BlobTrial, best_combination, blob_trials, pick_blobs
+from warpcore.kernels.picking._calibration import Beside, Calibration, compared
+from warpcore.kernels.picking._consensus import agreed
 from warpcore.kernels.picking._correlation import coarser
 from warpcore.kernels.picking._junk import JunkMask, junk_mask
 from warpcore.kernels.picking._network import (
@@ -10,6 +12,7 @@ from warpcore.kernels.picking._network import (
     JUNK,
     PARTICLE,
     STRIDE,
+    Candidates,
     candidates,
     forward,
     network_input,
@@ -17,10 +20,10 @@ from warpcore.kernels.picking._network import (
 )
 from warpcore.kernels.picking._overlay import picks_overlay
 from warpcore.kernels.picking._particles import extract_particles
+from warpcore.kernels.picking._picks import LEAST_SCORE, TOUCHING, Picks, least_score
 from warpcore.kernels.picking._projections import map_projections
 from warpcore.kernels.picking._templates import pick_templates
 from warpcore.kernels.picking._weights import (
-    Calibration,
     Network,
     Parameters,
     WeightsError,
@@ -33,20 +36,30 @@ from warpcore.kernels.picking._weights import (
 __all__ = [
     "BACKGROUND",
     "JUNK",
+    "LEAST_SCORE",
     "PARTICLE",
     "STRIDE",
+    "TOUCHING",
+    "Beside",
+    "BlobTrial",
     "Calibration",
+    "Candidates",
     "JunkMask",
     "Network",
     "Parameters",
     "Picks",
     "WeightsError",
+    "agreed",
+    "best_combination",
+    "blob_trials",
     "candidates",
     "coarser",
+    "compared",
     "extract_particles",
     "forward",
     "initial_parameters",
     "junk_mask",
+    "least_score",
     "map_projections",
     "network_input",
     "pick_blobs",

@@ -1,37 +1,24 @@
-"""Particle picking by correlation with shapes, with a score that means the same on every micrograph."""
+"""Picking by blobs: the shape, size and aspect that fit a micrograph best are found from the micrograph itself."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from warpcore.kernels.ctf import CtfParameters
-from warpcore.kernels.picking._correlation import (
-    FINEST,
-    band_passed_templates,
-    correlate,
-    noise_deviation,
-    working_image,
-)
-from warpcore.kernels.picking._peaks import find_peaks
-from warpcore.kernels.picking._shapes import Contrast, Shape, blob_templates
+from warpcore.kernels.picking._correlation import Scene, match, resized_mask, scene
+from warpcore.kernels.picking._picks import LEAST_SCORE, TOUCHING, Picks
+from warpcore.kernels.picking._scoring import ScoredPeaks, scored_peaks
+from warpcore.kernels.picking._shapes import Combination, Contrast, Shape, blob_templates, combinations
 
-TOUCHING = 0.75
-"""Default minimum distance by diameter: below 1, since particles may touch and the diameter may be too large."""
-_SCALES = (0.85, 0.92, 1.0, 1.1)  # a single diameter is a person's estimate
-_OF_TYPICAL = 0.6  # least coefficient, by the coefficient of the micrograph's typical particle
+__all__ = ["TOUCHING", "Picks", "best_combination", "blob_trials", "pick_blobs", "resized_mask"]
 
-
-class Picks(NamedTuple):
-    """Positions in px of the micrograph (centre of pixel 0 at 0, row 0 first) and scores from 0 to 1, best first."""
-
-    x_px: np.ndarray
-    y_px: np.ndarray
-    scores: np.ndarray
+ASPECTS = (1.0, 1.5, 2.0)
+"""Longest by shortest extent of the blobs that are tried."""
 
 
 def pick_blobs(
@@ -45,82 +32,144 @@ def pick_blobs(
     contrast: Contrast = "dark",
     ctf: CtfParameters | None = None,
     shapes: Sequence[Shape] = ("disc", "ring"),
-    aspects: Sequence[float] = (1.0,),
+    aspects: Sequence[float] = ASPECTS,
+    combination: str | None = None,
     valid: np.ndarray | None = None,
 ) -> Picks:
-    """Round or elongated particles of about a diameter (or from it to a largest one) in a micrograph [h, w].
+    """Particles of about a diameter (or from it to a largest one) in a micrograph [h, w].
 
-    All shapes, sizes and aspects are matched at once, each imaged by the CTF where it is given; the best coefficient
-    counts. `valid` [h, w] (bool) leaves junk out. The score is c / (c + decision), so 0.5 at the decision level, which
-    is the larger of what noise does not reach on a micrograph of this size and 0.6 of the typical particle's
-    coefficient here. Diameters are longest extents, aspects the longest divided by the shortest. The minimum distance
-    defaults to 0.75 diameters (over the root of the largest aspect). Raises ValueError for a diameter that the
-    micrograph cannot hold.
+    A combination is a shape, a size about the diameter and an aspect, imaged by the CTF where it is given. Without a
+    `combination` (a name as in `blob_trials`) all are tried, and the one with the best evidence on this micrograph
+    picks. Scores are probabilities of being a particle; those below 0.01 are left out. `valid` [h, w] (bool) leaves
+    junk out. Diameters are longest extents, aspects the longest divided by the shortest. Raises ValueError for a
+    diameter that the micrograph cannot hold, or a combination that is not one of these shapes and aspects.
     """
-    if not 4 * pixel_size_angstrom <= diameter_angstrom <= 0.8 * min(image.shape) * pixel_size_angstrom:
-        raise ValueError(
-            f"diameter {diameter_angstrom:g} Å: between 4 px and 80 % of the micrograph's shorter side is allowed, "
-            f"here {4 * pixel_size_angstrom:.4g} to {0.8 * min(image.shape) * pixel_size_angstrom:.4g} Å"
+    if combination is None:
+        trials = blob_trials(
+            image,
+            pixel_size_angstrom=pixel_size_angstrom,
+            diameter_angstrom=diameter_angstrom,
+            diameter_max_angstrom=diameter_max_angstrom,
+            threshold=threshold,
+            minimum_distance_angstrom=minimum_distance_angstrom,
+            contrast=contrast,
+            ctf=ctf,
+            shapes=shapes,
+            aspects=aspects,
+            valid=valid,
         )
-    diameters = _diameters(diameter_angstrom, diameter_max_angstrom)
-    smallest = diameter_angstrom / math.sqrt(
-        max(aspects)
-    )  # elongated particles lie side by side: their width sets the distance
-    work = working_image(image, pixel_size_angstrom, smallest)
-    pixel = work.pixel_size_angstrom
-    blobs = blob_templates(
-        diameters, shapes=shapes, aspects=aspects, pixel_size_angstrom=pixel, contrast=contrast, ctf=ctf
+        return trials[best_combination([{name: trial.evidence for name, trial in trials.items()}])].picks
+    chosen = {one.name: one for one in combinations(shapes, aspects)}
+    if combination not in chosen:
+        raise ValueError(f"blob combination {combination!r}: one of {', '.join(chosen)} is allowed")
+    blobs = _Blobs(
+        *(image, pixel_size_angstrom, diameter_angstrom, diameter_max_angstrom),
+        *(minimum_distance_angstrom, contrast, ctf, valid),
     )
-    templates = band_passed_templates(blobs.templates, pixel, smallest)
-    noise = float(
-        np.mean([noise_deviation(t, m, pixel, smallest) for t, m in zip(templates, blobs.masks, strict=True)])
+    return blobs.picks(blobs.scored(chosen[combination]), threshold)
+
+
+class BlobTrial(NamedTuple):
+    """What one combination finds, and its evidence, which adds up over micrographs."""
+
+    picks: Picks
+    evidence: float
+
+
+def blob_trials(
+    image: jax.Array | np.ndarray,
+    *,
+    pixel_size_angstrom: float,
+    diameter_angstrom: float,
+    diameter_max_angstrom: float | None = None,
+    threshold: float = 0.5,
+    minimum_distance_angstrom: float | None = None,
+    contrast: Contrast = "dark",
+    ctf: CtfParameters | None = None,
+    shapes: Sequence[Shape] = ("disc", "ring"),
+    aspects: Sequence[float] = ASPECTS,
+    valid: np.ndarray | None = None,
+) -> dict[str, BlobTrial]:
+    """Each combination of `pick_blobs` on a micrograph [h, w], by name.
+
+    The evidence is the signal-to-noise ratio of the typical pick, which is highest for the template of the whole
+    particle, times the micrograph's expected number of particles. Combinations that tell particles from noise less than
+    half as well as the best (by the log evidence of their mixtures) lose it in proportion to the square.
+    """
+    blobs = _Blobs(
+        *(image, pixel_size_angstrom, diameter_angstrom, diameter_max_angstrom),
+        *(minimum_distance_angstrom, contrast, ctf, valid),
     )
-    small_valid = None if valid is None else resized_mask(valid, work.pixels.shape)
-    found = correlate(work.pixels, templates, blobs.masks, small_valid)
-    distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else TOUCHING * smallest
-    peaks = find_peaks(found.value, noise, distance / pixel)
-    area = math.prod(work.pixels.shape) * pixel**2
-    ceiling = noise * expected_maximum(area / (smallest / FINEST / 2) ** 2 * len(templates))
-    scores = normalised_scores(peaks.value, ceiling)
-    y, x = work.to_micrograph(peaks.y, peaks.x)
-    kept = (scores >= threshold) & (x >= 0) & (y >= 0) & (x <= image.shape[1] - 1) & (y <= image.shape[0] - 1)
-    return Picks(x[kept], y[kept], scores[kept])
+    scored = {one.name: blobs.scored(one) for one in combinations(shapes, aspects)}
+    best = max(scored.values(), key=lambda one: one.mixture.log_evidence)
+    most = best.mixture.log_evidence
+    number = float(best.probability.sum())
+
+    def evidence(one: ScoredPeaks) -> float:
+        if most <= 0:
+            return 0.0
+        told = min(1.0, max(0.0, 2 * one.mixture.log_evidence / most))
+        return number * told**2 * one.signal_to_noise
+
+    return {name: BlobTrial(blobs.picks(one, threshold), evidence(one)) for name, one in scored.items()}
 
 
-def normalised_scores(coefficients: np.ndarray, ceiling: float) -> np.ndarray:
-    """Scores c / (c + decision) of peaks' coefficients; `ceiling` is what noise alone is expected to reach.
-
-    Where ten peaks or more stand above the ceiling, their median is the typical particle, and 0.6 of it the decision if
-    that is higher: on a clean micrograph the gaps between particles correlate better than noise does.
-    """
-    above = coefficients[coefficients > ceiling]
-    typical = float(np.median(above)) if len(above) >= 10 else 0.0
-    decision = max(ceiling, _OF_TYPICAL * typical)
-    positive = np.maximum(coefficients, 0)
-    return np.asarray(positive / (positive + decision))
+def best_combination(evidences: Iterable[Mapping[str, float]]) -> str:
+    """The combination with the largest sum of evidence over micrographs, the first of equals. Raises ValueError."""
+    total: dict[str, float] = {}
+    for one in evidences:
+        for name, value in one.items():
+            total[name] = total.get(name, 0.0) + value
+    if not total:
+        raise ValueError("no evidence of any micrograph")
+    return max(total, key=lambda name: total[name])
 
 
-def expected_maximum(trials: float) -> float:
-    """What the largest of this many independent standard normal values is expected to stay below, and 5 % more.
+class _Blobs:
+    """A micrograph made ready for blobs."""
 
-    The bound is sqrt(2 ln n).
-    The 5 % stand for ice, whose noise is not white: without them, simulated ice of 2048² gave 1.4 picks a micrograph,
-    with them 0.5.
-    """
-    return 1.05 * math.sqrt(2 * math.log(max(trials, 2.0)))
+    def __init__(
+        self,
+        image: jax.Array | np.ndarray,
+        pixel_size: float,
+        diameter: float,
+        largest: float | None,
+        distance: float | None,
+        contrast: Contrast,
+        ctf: CtfParameters | None,
+        valid: np.ndarray | None,
+    ) -> None:
+        if not 4 * pixel_size <= diameter <= 0.8 * min(image.shape) * pixel_size:
+            raise ValueError(
+                f"diameter {diameter:g} Å: between 4 px and 80 % of the micrograph's shorter side is allowed, "
+                f"here {4 * pixel_size:.4g} to {0.8 * min(image.shape) * pixel_size:.4g} Å"
+            )
+        self.diameters = _diameters(diameter, largest)
+        self.scene: Scene = scene(image, pixel_size, diameter, valid=valid)
+        self.distance_px = (TOUCHING * diameter if distance is None else distance) / self.scene.work.pixel_size_angstrom
+        self.contrast, self.ctf, self.shape = contrast, ctf, image.shape
+
+    def scored(self, combination: Combination) -> ScoredPeaks:
+        """Peaks of one combination with their probabilities."""
+        pixel = self.scene.work.pixel_size_angstrom
+        blobs = blob_templates(
+            combination, self.diameters, pixel_size_angstrom=pixel, contrast=self.contrast, ctf=self.ctf
+        )
+        return scored_peaks(match(self.scene, *blobs), self.distance_px)
+
+    def picks(self, scored: ScoredPeaks, threshold: float) -> Picks:
+        """Those within the micrograph, in its pixels."""
+        y, x = self.scene.work.to_micrograph(scored.peaks.y, scored.peaks.x)
+        inside = (x >= 0) & (y >= 0) & (x <= self.shape[1] - 1) & (y <= self.shape[0] - 1)
+        kept = inside & (scored.probability >= max(threshold, LEAST_SCORE))
+        return Picks(x[kept], y[kept], scored.probability[kept], scored.mixture.certainty)
 
 
 def _diameters(smallest: float, largest: float | None) -> list[float]:
+    """One diameter, or steps of at most a quarter from the smallest to the largest."""
     if largest is None:
-        return [scale * smallest for scale in _SCALES]
+        return [smallest]
     if largest < smallest:
         raise ValueError(f"diameter from {smallest:g} to {largest:g} Å: the smaller one comes first")
-    steps = max(2, math.ceil(math.log(largest / smallest) / math.log(1.09)) + 1)
+    steps = max(2, math.ceil(math.log(largest / smallest) / math.log(1.25)) + 1)
     return [float(d) for d in np.geomspace(smallest, largest, steps)]
-
-
-def resized_mask(valid: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A mask [h, w] of the micrograph at the pixels of a working image, float32."""
-    rows = np.minimum(((np.arange(shape[0]) + 0.5) * valid.shape[0] / shape[0]).astype(int), valid.shape[0] - 1)
-    columns = np.minimum(((np.arange(shape[1]) + 0.5) * valid.shape[1] / shape[1]).astype(int), valid.shape[1] - 1)
-    return np.asarray(valid[np.ix_(rows, columns)], np.float32)

@@ -1,12 +1,13 @@
-"""Local normalised correlation of a micrograph with many templates, on a small working image.
+"""Matched filtering of a micrograph with many templates, on a small working image.
 
-Each template is compared with the image under its mask, mean and variance taken there (Roseman, Ultramicroscopy 94
-(2003) 225), so that the value is a correlation coefficient whatever the dose or the ice; pixels outside the image or
-masked as junk take no part in it, which keeps particles at edges comparable.
+A template is compared with the image under its mask after the mean there is taken off, as in Roseman's local
+correlation (Ultramicroscopy 94 (2003) 225), but in units of the micrograph's noise and not of the local spread: of the
+few independent values under one mask the spread is itself mostly chance, which costs weak particles.
 """
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -14,8 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.fft
+import scipy.ndimage
 
 from warpcore.kernels.image import irfft2, rfft2
+from warpcore.kernels.picking._noise import gaussian_field, noise_share, radial_spectrum
 
 FINEST = 6.5
 """Finest detail that is compared: diameter / FINEST."""
@@ -23,7 +26,9 @@ COARSEST = 2.3
 """Coarsest: COARSEST · diameter; slower changes are ice thickness."""
 SAMPLES = 18.0
 """Working pixels across a diameter."""
-_LEAST_SEEN = 0.4  # share of a mask inside the image for a position to count: half a particle at an edge
+UNSEEN = -1e4
+"""Response where too little of a particle would be seen."""
+_LEAST_SEEN = 0.4  # share of a particle inside the image for a position to count: half a particle at an edge
 
 
 class WorkingImage(NamedTuple):
@@ -42,20 +47,57 @@ class WorkingImage(NamedTuple):
         return y * self.scale_yx[0] + self.offset_px, x * self.scale_yx[1] + self.offset_px
 
 
-class CorrelationMap(NamedTuple):
-    """Best correlation coefficient over the templates [h, w] and which template gave it."""
+class ScoreMaps(NamedTuple):
+    """Responses [h, w] of a micrograph and of Gaussian noise of the same spectrum, in deviations of the latter.
 
-    value: np.ndarray
+    Each is the best over the templates, of the image as it is and of the inverted image; UNSEEN where too little is seen.
+    """
+
+    image: np.ndarray
+    inverted: np.ndarray
+    noise: np.ndarray
+    noise_inverted: np.ndarray
     template: np.ndarray
+    """Which template gave `image`."""
+    noise_scale: np.ndarray
+    """Of each template [T]: deviation of what the spectrum tells to be noise, by that of the simulated noise."""
 
 
-def working_image(
-    image: jax.Array | np.ndarray, pixel_size_angstrom: float, diameter_angstrom: float, finest: float = FINEST
-) -> WorkingImage:
-    """The micrograph [h, w] at about diameter/SAMPLES a pixel, never finer than it is, band-passed at the diameter."""
+class Scene(NamedTuple):
+    """What templates are compared with: a working image, Gaussian noise of its spectrum, and where they are seen."""
+
+    work: WorkingImage
+    noise: jax.Array
+    """float32 [h, w], as the working image."""
+    noise_share: jax.Array
+    """Share of its power that is noise and no particles, float32 [h, w//2 + 1], as `rfft2` has it."""
+    seen: jax.Array
+    """float32 [h, w], 0 where pixels are junk."""
+
+
+def scene(
+    image: jax.Array | np.ndarray,
+    pixel_size_angstrom: float,
+    diameter_angstrom: float,
+    *,
+    finest: float = FINEST,
+    valid: np.ndarray | None = None,
+) -> Scene:
+    """The micrograph [h, w] at about diameter/SAMPLES a pixel (or its own), band-passed at the diameter, and its noise.
+
+    Junk (False in `valid` [h, w]) is filled smoothly before the band-pass, so that its edges cast no fringes.
+    """
     small = coarser(image, pixel_size_angstrom, diameter_angstrom / (SAMPLES * finest / FINEST))
-    band = _band(small.pixels.shape, small.pixel_size_angstrom, diameter_angstrom, finest)
-    return small._replace(pixels=_filtered(small.pixels, jnp.asarray(band)))
+    pixels, pixel = np.asarray(small.pixels), small.pixel_size_angstrom
+    seen = np.ones(pixels.shape, np.float32) if valid is None else resized_mask(valid, pixels.shape)
+    if not seen.all():
+        pixels = _filled(pixels, seen, diameter_angstrom / pixel)
+    shape = (pixels.shape[0], pixels.shape[1])
+    spectrum = radial_spectrum(pixels)
+    filtered, noise = (
+        _filtered(one, pixel, diameter_angstrom, finest) * seen for one in (pixels, gaussian_field(shape, spectrum))
+    )
+    return Scene(small._replace(pixels=filtered), noise, jnp.asarray(noise_share(shape, spectrum)), jnp.asarray(seen))
 
 
 def coarser(image: jax.Array | np.ndarray, pixel_size_angstrom: float, wanted_pixel_angstrom: float) -> WorkingImage:
@@ -73,84 +115,85 @@ def coarser(image: jax.Array | np.ndarray, pixel_size_angstrom: float, wanted_pi
     return WorkingImage(pixels, pixel_size_angstrom * 0.5 * (scale[0] + scale[1]), scale, (binning - 1) / 2)
 
 
-def band_passed_templates(
-    templates: np.ndarray, pixel_size_angstrom: float, diameter_angstrom: float, finest: float = FINEST
-) -> np.ndarray:
-    """Templates [T, n, n] under the same band as the working image."""
-    band = _band((templates.shape[1], templates.shape[2]), pixel_size_angstrom, diameter_angstrom, finest)
-    return np.asarray(np.fft.irfft2(np.fft.rfft2(templates) * band, s=templates.shape[1:]), np.float32)
+def match(seen: Scene, templates: np.ndarray, masks: np.ndarray, extent: np.ndarray) -> ScoreMaps:
+    """Best response of a scene [h, w] to templates [T, n, n] under masks [T, n, n].
 
-
-def noise_deviation(
-    template: np.ndarray, mask: np.ndarray, pixel_size_angstrom: float, diameter_angstrom: float, finest: float = FINEST
-) -> float:
-    """Standard deviation of one template's coefficient on noise that was white before the band-pass."""
-    weights = mask / mask.sum()
-    centred = template - (weights * template).sum()
-    weighted = weights * centred / np.sqrt((weights * centred**2).sum())
-    band = _band((template.shape[0], template.shape[1]), pixel_size_angstrom, diameter_angstrom, finest, full=True)
-    power = band**2
-    numerator = (np.abs(np.fft.fft2(weighted)) ** 2 * power).mean()
-    denominator = power.mean() - (np.abs(np.fft.fft2(weights)) ** 2 * power).mean()
-    return float(np.sqrt(numerator / denominator))
-
-
-def correlate(
-    image: jax.Array, templates: np.ndarray, masks: np.ndarray, valid: np.ndarray | None = None
-) -> CorrelationMap:
-    """Best local normalised correlation of the working image [h, w] with templates [T, n, n] under masks [T, n, n].
-
-    `valid` [h, w] is 0 where pixels are junk. A position of which less than 40 % of the mask is seen gets -1.
-    One template at a time: memory is that of a few padded images.
+    Where less than 40 % of the particle's extent [n, n] would be seen there is no response.
     """
-    height, width = image.shape
+    height, width = seen.work.pixels.shape
     size = templates.shape[1]
     padded = tuple(scipy.fft.next_fast_len(n + size, real=True) for n in (height, width))
-    seen = jnp.ones(image.shape, jnp.float32) if valid is None else jnp.asarray(valid, jnp.float32)
-    value, index = _correlate(
-        jnp.asarray(image, jnp.float32), seen, jnp.asarray(templates), jnp.asarray(masks), (padded[0], padded[1])
+    weights = masks / masks.sum(axis=(1, 2), keepdims=True)
+    kernels = weights * (templates - (weights * templates).sum(axis=(1, 2), keepdims=True))
+    maps = _match(
+        seen.work.pixels,
+        seen.noise,
+        seen.noise_share,
+        seen.seen,
+        jnp.asarray(kernels, jnp.float32),
+        jnp.asarray(extent / extent.sum(), jnp.float32),
+        (padded[0], padded[1]),
     )
-    return CorrelationMap(np.asarray(value), np.asarray(index))
+    return ScoreMaps(*(np.asarray(one) for one in maps))
 
 
 @partial(jax.jit, static_argnames="padded")
-def _correlate(
-    image: jax.Array, seen: jax.Array, templates: jax.Array, masks: jax.Array, padded: tuple[int, int]
-) -> tuple[jax.Array, jax.Array]:
-    height, width = image.shape
-    centre = templates.shape[1] // 2
-    level = jnp.sum(image * seen) / jnp.maximum(jnp.sum(seen), 1)
-    clean = (image - level) * seen
-    spread = jnp.sqrt(jnp.sum(clean**2) / jnp.maximum(jnp.sum(seen), 1)) + 1e-30
-    clean = clean / spread
-    ones, first, second = (rfft2(a, padded) for a in (seen, clean, clean**2))
+def _match(
+    image: jax.Array,
+    noise: jax.Array,
+    share: jax.Array,
+    seen: jax.Array,
+    kernels: jax.Array,
+    extent: jax.Array,
+    padded: tuple[int, int],
+) -> tuple[jax.Array, ...]:
+    height, width = seen.shape
+    centre = kernels.shape[1] // 2
+    # The part of the simulated noise that is noise in truth rides along as a third image.
+    true_noise = irfft2(rfft2(noise) * jnp.sqrt(share), (height, width)) * seen
+    spectra = rfft2(jnp.stack([image, noise, true_noise]), padded)
 
-    def correlated(spectrum: jax.Array, kernel: jax.Array) -> jax.Array:
-        there = irfft2(spectrum * jnp.conj(rfft2(kernel, padded)), padded)
-        return jnp.roll(there, (centre, centre), (0, 1))[:height, :width]
+    def correlated(transforms: jax.Array, kernel: jax.Array) -> jax.Array:
+        there = irfft2(transforms * jnp.conj(rfft2(kernel, padded)), padded)
+        return jnp.roll(there, (centre, centre), (-2, -1))[..., :height, :width]
 
-    def one(
-        best: tuple[jax.Array, jax.Array], item: tuple[jax.Array, jax.Array, jax.Array]
-    ) -> tuple[tuple[jax.Array, jax.Array], None]:
-        number, template, mask = item
-        weights = mask / mask.sum()
-        centred = template - jnp.sum(weights * template)
-        weighted = weights * centred
-        share = correlated(ones, weights)
-        safe = jnp.maximum(share, 1e-3)
-        mean = correlated(first, weights) / safe
-        variance = correlated(second, weights) / safe - mean**2
-        template_mean = correlated(ones, weighted) / safe
-        template_variance = correlated(ones, weighted * centred) / safe - template_mean**2
-        product = correlated(first, weighted) / safe - mean * template_mean
-        floor = 1e-4 * jnp.sum(weighted * centred)
-        scale = jnp.sqrt(jnp.maximum(variance, 1e-3) * jnp.maximum(template_variance, floor))
-        value = jnp.where(share > _LEAST_SEEN, product / scale, -1.0)
-        return (jnp.maximum(best[0], value), jnp.where(value > best[0], number, best[1])), None
+    visible = correlated(rfft2(seen, padded), extent)
+    there = visible > _LEAST_SEEN
+    count = jnp.maximum(jnp.sum(there), 1)
 
-    start = (jnp.full(image.shape, -1.0), jnp.zeros(image.shape, jnp.int32))
-    best, _ = jax.lax.scan(one, start, (jnp.arange(templates.shape[0]), templates, masks))
-    return best
+    def one(best: tuple[jax.Array, ...], item: tuple[jax.Array, jax.Array]) -> tuple[tuple[jax.Array, ...], jax.Array]:
+        number, kernel = item
+        # Noise in a part of the mask has a part of the variance.
+        response = correlated(spectra, kernel) / jnp.sqrt(jnp.maximum(visible, _LEAST_SEEN))
+        deviation = jnp.sqrt(jnp.sum(jnp.where(there, response[1:] ** 2, 0), axis=(1, 2)) / count)
+        response = response / jnp.maximum(deviation[0], 1e-30)
+        positive, inverted, simulated, simulated_inverted, template = best
+        return (
+            jnp.maximum(positive, response[0]),
+            jnp.maximum(inverted, -response[0]),
+            jnp.maximum(simulated, response[1]),
+            jnp.maximum(simulated_inverted, -response[1]),
+            jnp.where(response[0] > positive, number, template),
+        ), deviation[1] / jnp.maximum(deviation[0], 1e-30)
+
+    least = jnp.full(seen.shape, UNSEEN)
+    start = (least, least, least, least, jnp.zeros(seen.shape, jnp.int32))
+    best, scales = jax.lax.scan(one, start, (jnp.arange(kernels.shape[0]), kernels))
+    return (*(jnp.where(there, one_map, UNSEEN) for one_map in best[:4]), best[4], scales)
+
+
+def resized_mask(valid: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask [h, w] of the micrograph at the pixels of a working image, float32."""
+    rows = np.minimum(((np.arange(shape[0]) + 0.5) * valid.shape[0] / shape[0]).astype(int), valid.shape[0] - 1)
+    columns = np.minimum(((np.arange(shape[1]) + 0.5) * valid.shape[1] / shape[1]).astype(int), valid.shape[1] - 1)
+    return np.asarray(valid[np.ix_(rows, columns)], np.float32)
+
+
+def _filled(pixels: np.ndarray, seen: np.ndarray, width_px: float) -> np.ndarray:
+    """Pixels with junk replaced by the smooth level of what is seen around it, or 0 far from anything seen."""
+    level = scipy.ndimage.gaussian_filter(pixels * seen, width_px)
+    share = scipy.ndimage.gaussian_filter(seen, width_px)
+    return np.asarray(np.where(seen > 0, pixels, level / np.maximum(share, 0.01)), np.float32)
 
 
 def _robust_level(image: np.ndarray) -> tuple[float, float]:
@@ -178,15 +221,22 @@ def _shrunk(
     return irfft2(cropped, small) * (small[0] * small[1] / (height * width))
 
 
+def _filtered(pixels: np.ndarray, pixel_size_angstrom: float, diameter_angstrom: float, finest: float) -> jax.Array:
+    """Band-passed pixels [h, w]; mirrored at the borders, so that a slope of the ice casts no edge there."""
+    height, width = pixels.shape
+    border = min(math.ceil(1.5 * diameter_angstrom / pixel_size_angstrom), height, width)
+    padded = np.pad(pixels, border, mode="symmetric")
+    band = _band(padded.shape, pixel_size_angstrom, diameter_angstrom, finest)
+    return _transferred(jnp.asarray(padded), jnp.asarray(band))[border : border + height, border : border + width]
+
+
 @jax.jit
-def _filtered(pixels: jax.Array, band: jax.Array) -> jax.Array:
+def _transferred(pixels: jax.Array, band: jax.Array) -> jax.Array:
     filtered: jax.Array = irfft2(rfft2(pixels) * band, (pixels.shape[0], pixels.shape[1]))
     return filtered
 
 
-def _band(
-    shape: tuple[int, ...], pixel_size_angstrom: float, diameter_angstrom: float, finest: float, full: bool = False
-) -> np.ndarray:
-    across = np.fft.fftfreq(shape[1]) if full else np.fft.rfftfreq(shape[1])
+def _band(shape: tuple[int, ...], pixel_size_angstrom: float, diameter_angstrom: float, finest: float) -> np.ndarray:
+    across = np.fft.rfftfreq(shape[1])
     k = np.hypot(np.fft.fftfreq(shape[0])[:, None], across[None]) / pixel_size_angstrom * diameter_angstrom
     return np.asarray((1 - np.exp(-((k * COARSEST) ** 2))) / (1 + (k / finest) ** 12), np.float32)

@@ -35,13 +35,20 @@ def find_peaks(values: np.ndarray, least: float, distance_px: float) -> Peaks:
 
 def thinned(y: np.ndarray, x: np.ndarray, distance: float) -> np.ndarray:
     """Which of the positions, given best first, have no better kept one nearer than `distance` (bool)."""
-    kept = np.ones(len(y), bool)
     if len(y) < 2 or distance <= 0:
-        return kept
+        return np.ones(len(y), bool)
     tree = scipy.spatial.cKDTree(np.stack([y, x], axis=1))
-    for index, near in enumerate(tree.query_ball_point(tree.data, distance * (1 - 1e-9))):
-        if kept[index]:
-            kept[[other for other in near if other > index]] = False
+    better, worse = tree.query_pairs(distance * (1 - 1e-9), output_type="ndarray").T
+    kept, open_ = np.zeros(len(y), bool), np.ones(len(y), bool)
+    while open_.any():
+        # All at once that have no better open one near by: what follows cannot change them.
+        first = open_.copy()
+        first[worse] = False
+        kept |= first
+        open_ &= ~first
+        open_[worse[first[better]]] = False
+        both = open_[better] & open_[worse]
+        better, worse = better[both], worse[both]
     return kept
 
 

@@ -13,50 +13,77 @@ from warpcore.kernels.ctf import CtfParameters
 Shape = Literal["disc", "ring"]
 Contrast = Literal["dark", "bright"]
 
-_RING_CAVITIES = (0.6, 0.75)  # inner radius of the shells that count as rings, in outer radii
-_MASK_MARGIN = (
-    1.2  # mask radius, in radii of the shape: the dark-to-light edge and its first fringe belong to the shape
-)
+_RING_CAVITY = 0.7  # inner radius of the shells that count as rings, in outer radii
+_MASK_MARGIN = 2.0  # mask radius, in radii of the shape: its surroundings tell the level that it stands out from
+_DIRECTIONS = 6  # of elongated shapes in half a turn
+
+
+class Combination(NamedTuple):
+    """A shape, its longest extent by the particle's diameter, and that extent by the shortest one."""
+
+    shape: Shape
+    size: float
+    aspect: float
+
+    @property
+    def name(self) -> str:
+        """As in `blob_trials`: `disc 0.85`, `disc 0.85 aspect 1.5`."""
+        return f"{self.shape} {self.size:g}" + (f" aspect {self.aspect:g}" if self.aspect > 1 else "")
+
+
+_SIZES: dict[Shape, tuple[float, ...]] = {"disc": (0.55, 0.7, 0.85, 1.0, 1.15), "ring": (0.7, 0.85, 1.0, 1.15)}
+_ELONGATED_SIZES = (0.7, 0.85, 1.0, 1.15)
+_LARGEST = 1.15  # of all sizes: templates of all combinations have the same shape, for one compiled function
+
+
+def combinations(shapes: Sequence[Shape], aspects: Sequence[float]) -> list[Combination]:
+    """All combinations of shapes, sizes and aspects that blobs are tried in; elongated ones are discs."""
+    round_ones = [Combination(shape, size, 1.0) for shape in shapes for size in _SIZES[shape]]
+    elongated = [Combination("disc", size, float(a)) for a in aspects if a > 1 for size in _ELONGATED_SIZES]
+    return round_ones + elongated
 
 
 class Blobs(NamedTuple):
-    """Templates and masks [T, n, n]."""
+    """Templates and masks [T, n, n], and the particle's extent [n, n]."""
 
     templates: np.ndarray
     masks: np.ndarray
+    extent: np.ndarray
 
 
 def blob_templates(
+    combination: Combination,
     diameters_angstrom: Sequence[float],
     *,
-    shapes: Sequence[Shape] = ("disc", "ring"),
-    aspects: Sequence[float] = (1.0,),
     pixel_size_angstrom: float,
     contrast: Contrast = "dark",
     ctf: CtfParameters | None = None,
 ) -> Blobs:
-    """All shapes at all diameters (longest extents) and aspects (longest divided by shortest extent).
-
-    Elongated ones are there in 6 directions.
+    """A combination's shape for particles of these diameters (longest extents); elongated ones in 6 directions.
 
     With a CTF the projection is imaged by it, without it is only dark or bright; `bright` is the reverse of `dark`.
     """
-    size = 2 * math.ceil(1.1 * max(diameters_angstrom) / pixel_size_angstrom) + 4
+    largest = _LARGEST * max(diameters_angstrom)
+    size = 2 * math.ceil(_MASK_MARGIN * largest / 2 / pixel_size_angstrom) + 8
     offset = (np.arange(size) - size // 2) * pixel_size_angstrom
     y, x = np.meshgrid(offset, offset, indexing="ij")
     templates, masks = [], []
     for diameter in diameters_angstrom:
-        for aspect in aspects:
-            for turn in np.arange(6) * math.pi / 6 if aspect > 1 else (0.0,):
-                along = x * math.cos(turn) + y * math.sin(turn)
-                across = (-x * math.sin(turn) + y * math.cos(turn)) * aspect
-                radius = np.hypot(along, across)
-                mask = 1 / (1 + np.exp((radius - _MASK_MARGIN * diameter / 2) / (0.7 * pixel_size_angstrom)))
-                for cavity in [c for s in shapes for c in ((0.0,) if s == "disc" else _RING_CAVITIES)]:
-                    templates.append(_shell(radius, diameter / 2, cavity))
-                    masks.append(mask)
+        outer = combination.size * diameter / 2
+        for turn in np.arange(_DIRECTIONS) * math.pi / _DIRECTIONS if combination.aspect > 1 else (0.0,):
+            along = x * math.cos(turn) + y * math.sin(turn)
+            across = (-x * math.sin(turn) + y * math.cos(turn)) * combination.aspect
+            radius = np.hypot(along, across)
+            templates.append(_shell(radius, outer, _RING_CAVITY if combination.shape == "ring" else 0.0))
+            masks.append(soft_disc(radius, _MASK_MARGIN * outer, pixel_size_angstrom))
     stack = imaged(np.array(templates), pixel_size_angstrom, contrast, ctf)
-    return Blobs(stack, np.array(masks, np.float32))
+    extent = soft_disc(np.hypot(x, y), min(diameters_angstrom) / 2, pixel_size_angstrom)
+    return Blobs(stack, np.array(masks, np.float32), extent)
+
+
+def soft_disc(radius: np.ndarray, edge: float, pixel_size: float) -> np.ndarray:
+    """1 within the edge, 0 beyond, over about two pixels; all in Å."""
+    return np.asarray(1 / (1 + np.exp(np.minimum((radius - edge) / (0.7 * pixel_size), 80.0))), np.float32)
 
 
 def imaged(

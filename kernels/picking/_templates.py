@@ -10,10 +10,10 @@ import numpy as np
 import scipy.ndimage
 
 from warpcore.kernels.ctf import CtfParameters
-from warpcore.kernels.picking._blobs import TOUCHING, expected_maximum, normalised_scores, resized_mask
-from warpcore.kernels.picking._correlation import band_passed_templates, correlate, noise_deviation, working_image
-from warpcore.kernels.picking._peaks import find_peaks
-from warpcore.kernels.picking._shapes import Contrast, imaged
+from warpcore.kernels.picking._correlation import match, scene
+from warpcore.kernels.picking._picks import LEAST_SCORE, TOUCHING
+from warpcore.kernels.picking._scoring import scored_peaks
+from warpcore.kernels.picking._shapes import Contrast, imaged, soft_disc
 
 FINEST = 10.0
 """Finest detail that is compared: diameter / FINEST. Templates know more of a particle than blobs do."""
@@ -54,34 +54,25 @@ def pick_templates(
     """
     stack = _checked(templates)
     diameter = diameter_angstrom or template_diameter_px(stack) * template_pixel_size_angstrom
-    work = working_image(image, pixel_size_angstrom, diameter, FINEST)
-    pixel = work.pixel_size_angstrom
+    seen = scene(image, pixel_size_angstrom, diameter, finest=FINEST, valid=valid)
+    pixel = seen.work.pixel_size_angstrom
     size = 2 * math.ceil(0.6 * _MASK_MARGIN * diameter / pixel) + 4
     bright = np.array([_matter_bright(t, diameter / template_pixel_size_angstrom) for t in stack])
     angles = np.arange(0, 360, angle_step_degrees) if angle_step_degrees > 0 else np.zeros(1)
     turned = _turned(bright, angles, pixel / template_pixel_size_angstrom, 2 * size)
-    seen = imaged(turned, pixel, contrast, ctf)
     border = size - size // 2
-    ready = band_passed_templates(seen, pixel, diameter, FINEST)[:, border : border + size, border : border + size]
+    ready = imaged(turned, pixel, contrast, ctf)[:, border : border + size, border : border + size]
     offset = (np.arange(size) - size // 2) * pixel
     radius = np.hypot(offset[:, None], offset[None])
-    mask = (1 / (1 + np.exp((radius - _MASK_MARGIN * diameter / 2) / (0.7 * pixel)))).astype(np.float32)
-    found = correlate(
-        work.pixels,
-        ready,
-        np.broadcast_to(mask, ready.shape),
-        None if valid is None else resized_mask(valid, work.pixels.shape),
-    )
-    noise = float(np.mean([noise_deviation(t, mask, pixel, diameter, FINEST) for t in ready[:: len(angles)]]))
+    mask = soft_disc(radius, _MASK_MARGIN * diameter / 2, pixel)
+    maps = match(seen, ready, np.broadcast_to(mask, ready.shape), soft_disc(radius, diameter / 2, pixel))
     distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else TOUCHING * diameter
-    peaks = find_peaks(found.value, noise, distance / pixel)
-    area = math.prod(work.pixels.shape) * pixel**2
-    ceiling = noise * expected_maximum(area / (diameter / FINEST / 2) ** 2 * len(ready))
-    scores = normalised_scores(peaks.value, ceiling)
-    y, x = work.to_micrograph(peaks.y, peaks.x)
-    kept = (scores >= threshold) & (x >= 0) & (y >= 0) & (x <= image.shape[1] - 1) & (y <= image.shape[0] - 1)
-    which = found.template[peaks.row, peaks.column][kept]
-    return TemplatePicks(x[kept], y[kept], scores[kept], which // len(angles), angles[which % len(angles)])
+    found = scored_peaks(maps, distance / pixel)
+    y, x = seen.work.to_micrograph(found.peaks.y, found.peaks.x)
+    inside = (x >= 0) & (y >= 0) & (x <= image.shape[1] - 1) & (y <= image.shape[0] - 1)
+    kept = inside & (found.probability >= max(threshold, LEAST_SCORE))
+    which = maps.template[found.peaks.row, found.peaks.column][kept]
+    return TemplatePicks(x[kept], y[kept], found.probability[kept], which // len(angles), angles[which % len(angles)])
 
 
 def template_diameter_px(templates: np.ndarray) -> float:

@@ -1,0 +1,190 @@
+"""From the heights of a score map's peaks to the probability that each is a particle.
+
+Heights are modelled as a mixture of noise, whose peaks are known up to scale and level, particles, whose heights are
+unknown, and a few outliers (contamination). All parameters are integrated out on a grid, against the hypothesis that
+there is nothing but noise: with few peaks the uncertainty of the parameters is in the probabilities. The probability is
+one minus the local false discovery rate (Efron, J. Am. Stat. Assoc. 99 (2004) 96, who also fits the null's scale).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, log_ndtr, logsumexp, ndtr
+
+Array = npt.NDArray[np.float64]
+
+_BINS = 64
+_NOISE_SCALES = np.geomspace(0.55, 1.06, 8)  # of the noise among particles, by the spread of the whole map
+_LEVELS = np.array([0.0, 0.5, 1.0])  # how far the level between particles is lowered, by that of a crowded field
+_PARTICLE_MEANS = np.geomspace(1.2, 12.0, 24)  # in spreads of the map
+_PARTICLE_SPREADS = np.array([0.1, 0.3])  # of particles' own heights, by their mean; noise adds to it
+_SHARES = np.linspace(0.03, 0.97, 16)  # of peaks that are particles
+_OUTLIERS = np.array([0.001, 0.03])  # share of peaks that are neither
+_OUTLIERS_FROM, _OUTLIERS_FALL = 2.0, 4.0  # where outliers begin and over what they become fewer
+_APART = 0.5  # least distance of particles' mean from noise's, in deviations of the latter
+_SCALES_ALONE = np.geomspace(0.8, 1.25, 23)  # of noise where there is nothing else
+_INVERTED_ERROR = 0.02  # of that scale as taken from the inverted image
+_SCALE_ERROR = 0.06  # of the noise's scale as taken from the spectrum
+_LOWEST_LEVEL = -0.8
+PRIOR_LOG_ODDS = -5.0
+"""For there being particles: on empty ice the evidence of the luckiest of many templates reaches 4."""
+
+
+class Heights(NamedTuple):
+    """Heights of peaks above the map's median, in units of its robust spread below it."""
+
+    image: Array
+    inverted: Array
+    """Of the inverted image: no particles but at most their fringes."""
+    noise: Array
+    """Of simulated noise, in units of its own spread."""
+    noise_scale: float
+    """Spread of the simulated noise by the spread of the image, where the spectrum tells noise from particles."""
+    variance: float
+    """Of the map, in its robust units, outliers clipped."""
+    mean: float
+    """Of the map, outliers clipped."""
+
+
+class Mixture(NamedTuple):
+    """What a micrograph's peaks say."""
+
+    height: Array
+    """Bin centres [B], rising."""
+    probability: Array
+    """Of being a particle [B], never falling."""
+    log_evidence: float
+    """Natural log of how much better particles and noise explain the peaks than noise alone."""
+    share: float
+    """Expected share of the peaks that are particles."""
+    certainty: float
+    """Probability that there are any particles."""
+
+
+class NoisePeaks:
+    """The distribution of noise's peak heights: as simulated, and beyond that with the tail of Gaussian fields."""
+
+    def __init__(self, heights: Array) -> None:
+        """Heights of simulated noise's peaks, in units of its spread."""
+        self.mean, self.deviation = float(heights.mean()), float(heights.std())
+        width = max(1.06 * self.deviation * len(heights) ** -0.2, 0.02)
+        self._grid = np.linspace(-2.0, 20.0, 1101)
+        above = 1 - ndtr((self._grid[:, None] - heights[None]) / width).mean(axis=1)
+        log = np.log(np.maximum(above, 1e-300))
+        first = int(np.searchsorted(self._grid, np.quantile(heights, 0.97)))
+        tail, start = self._grid[first:], self._grid[first]
+        # Maxima of a Gaussian field above u are in proportion to u exp(-u²/2) (Adler, 1981, section 6.3).
+        log[first:] = log[first] - (tail**2 - start**2) / 2 + np.log(tail / start)
+        self._log_above = log
+
+    def log_shares(self, edges: Array, scale: Array, level: Array) -> Array:
+        """Log probability of each bin [..., B] between edges [B + 1], for peaks of that scale and level [...]."""
+        place = (edges - level[..., None]) / scale[..., None]
+        return _log_differences(np.interp(place, self._grid, self._log_above))
+
+
+def fit_mixture(heights: Heights) -> Mixture:
+    """The mixture of a micrograph's peaks; heights below 0 take no part."""
+    top = max(float(heights.image.max(initial=0.0)), 8.0) + 0.5
+    edges = np.linspace(0.0, top, _BINS + 1)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    count = np.histogram(heights.image, edges)[0].astype(np.float64)
+    if count.sum() < 1 or (heights.noise > 0).sum() < 3:
+        return Mixture(centres, np.zeros(_BINS), 0.0, 0.0, 0.0)
+    noise = NoisePeaks(heights.noise)
+    outliers = np.exp(-centres / _OUTLIERS_FALL) * (centres > _OUTLIERS_FROM)
+    outliers /= outliers.sum()
+    nothing = _noise_alone(heights, noise, edges, count, outliers)
+    log_noise, log_particles, prior = _components(heights, noise, edges, centres)
+    ratio = np.exp(np.minimum(log_particles - log_noise, 300.0))
+    weight = np.empty((len(_OUTLIERS), len(_SHARES), len(prior)))
+    for number, share in enumerate(_SHARES):
+        both = np.exp(log_noise) * (1 - share + share * ratio)
+        for other, few in enumerate(_OUTLIERS):
+            weight[other, number] = np.einsum("nb,b->n", np.log((1 - few) * both + few * outliers), count) + prior
+    weight -= np.log(len(_OUTLIERS) * len(_SHARES))
+    particles = float(logsumexp(weight))
+    log_evidence = particles - nothing
+    certainty = float(expit(log_evidence + PRIOR_LOG_ODDS))
+    posterior = certainty * np.exp(weight - particles).sum(axis=0)
+    probability = np.zeros(_BINS)
+    for number, share in enumerate(_SHARES):
+        odds = share / (1 - share) * ratio
+        probability += np.einsum("n,nb->b", posterior[number], odds / (1 + odds))
+    share = float((posterior.sum(axis=1) * _SHARES).sum())
+    return Mixture(centres, np.maximum.accumulate(probability), log_evidence, share, certainty)
+
+
+def probabilities_at(mixture: Mixture, heights: Array) -> Array:
+    """Probability of being a particle of peaks of these heights [N]: a higher one never has less."""
+    return np.asarray(np.interp(heights, mixture.height, mixture.probability))
+
+
+def _noise_alone(heights: Heights, noise: NoisePeaks, edges: Array, count: Array, outliers: Array) -> float:
+    """Log likelihood of the peaks under noise and outliers alone; the inverted image's peaks tell the noise's scale."""
+    log_noise = noise.log_shares(edges, _SCALES_ALONE, np.zeros(len(_SCALES_ALONE)))
+    inverted = np.histogram(heights.inverted, edges)[0].astype(np.float64)
+
+    def of_scales(counts: Array) -> Array:
+        each = [
+            np.einsum("nb,b->n", np.log((1 - few) * np.exp(log_noise) + few * outliers), counts) for few in _OUTLIERS
+        ]
+        return np.asarray(logsumexp(each, axis=0) - np.log(len(_OUTLIERS)))
+
+    told = of_scales(inverted)
+    told -= logsumexp(told)
+    # The simulated noise's own chance and the inverted image's fringes make the scale no surer than this.
+    apart = np.log(_SCALES_ALONE[:, None] / _SCALES_ALONE[None]) / _INVERTED_ERROR
+    prior = logsumexp(told[None] - 0.5 * apart**2, axis=1)
+    return float(logsumexp(of_scales(count) + prior - logsumexp(prior)))
+
+
+def _components(heights: Heights, noise: NoisePeaks, edges: Array, centres: Array) -> tuple[Array, Array, Array]:
+    """Log probabilities of bins under noise and under particles [N, B], and the log prior [N], over the grid.
+
+    A dense field of particles lowers the level between them: the map's mean is 0, and particles of variance V and
+    height a (Gaussian profiles) take 2 V / a of it.
+    """
+    scale, lowered, mean, spread = (
+        one.ravel() for one in np.meshgrid(_NOISE_SCALES, _LEVELS, _PARTICLE_MEANS, _PARTICLE_SPREADS, indexing="ij")
+    )
+    of_particles = np.maximum(heights.variance - scale**2, 0)
+    own_height = np.maximum(mean - 0.5 * scale, 0.6)
+    level = np.maximum(lowered * (heights.mean - 2 * of_particles / own_height), _LOWEST_LEVEL)
+    apart = mean >= scale * (noise.mean + _APART * noise.deviation) + level
+    scale, level, mean, spread = scale[apart], level[apart], mean[apart], spread[apart]
+    log_noise = noise.log_shares(edges, scale, level)
+    width = np.hypot(noise.deviation * scale, spread * mean)
+    log_particles = _log_normal_shares((edges - mean[:, None]) / width[:, None])
+    ratio = _rising(log_particles - log_noise, centres[None] <= mean[:, None])
+    log_particles = log_noise + ratio
+    log_particles -= logsumexp(log_particles, axis=1, keepdims=True)
+    of_scale = -0.5 * (np.log(_NOISE_SCALES / heights.noise_scale) / _SCALE_ERROR) ** 2
+    of_scale -= logsumexp(of_scale)
+    which = np.searchsorted(_NOISE_SCALES, scale)
+    return log_noise, log_particles, of_scale[which] - np.log(np.bincount(which)[which])
+
+
+def _rising(ratio: Array, below_mean: npt.NDArray[np.bool_]) -> Array:
+    """Log ratios [N, B] made monotone: level below their lowest point left of the mean, never falling after it."""
+    lowest = np.argmin(np.where(below_mean, ratio, np.inf), axis=1)
+    at_lowest = np.take_along_axis(ratio, lowest[:, None], axis=1)
+    left = np.arange(ratio.shape[1])[None] < lowest[:, None]
+    return np.asarray(np.maximum.accumulate(np.where(left, at_lowest, ratio), axis=1))
+
+
+def _log_normal_shares(place: Array) -> Array:
+    """Log probability of bins between standardised edges [N, B + 1] under a normal distribution cut at the first."""
+    upper = place[:, :-1] > 0
+    larger = np.where(upper, log_ndtr(-place[:, :-1]), log_ndtr(place[:, 1:]))
+    smaller = np.where(upper, log_ndtr(-place[:, 1:]), log_ndtr(place[:, :-1]))
+    return np.asarray(larger + np.log1p(-np.exp(np.minimum(smaller - larger, -1e-9))) - log_ndtr(-place[:, :1]))
+
+
+def _log_differences(log_above: Array) -> Array:
+    """Log probability of bins from the log of what lies above each edge, given what lies above the first."""
+    step = np.minimum(log_above[..., 1:] - log_above[..., :-1], -1e-9)
+    return np.asarray(log_above[..., :-1] + np.log1p(-np.exp(step)) - log_above[..., :1])

@@ -1,0 +1,75 @@
+"""A micrograph's noise: its spectrum without the bumps that particles make, and fields drawn from it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import scipy.ndimage
+
+Array = npt.NDArray[np.float64]
+
+_BINS_AN_OCTAVE = 8
+_LOWEST = 2.5  # lowest frequency looked at, in periods over the shorter side
+_SMOOTHING_OCTAVES = 0.12
+_WIDEST_BUMP_OCTAVES = 2.0
+_SEED = 20250710
+
+
+class RadialSpectrum(NamedTuple):
+    """Power of an image by frequency: centres in 1/px [K], mean power [K], and that of its noise alone [K]."""
+
+    frequency: Array
+    power: Array
+    noise: Array
+
+
+def radial_spectrum(pixels: npt.NDArray[np.float32]) -> RadialSpectrum:
+    """Power spectrum of an image [h, w] in logarithmic rings, and what of it is noise.
+
+    Noise changes slowly or in one direction with frequency, while particles of one size add a bump about 1/diameter
+    with a dip beyond. So the noise is the morphological opening of the log power over two octaves: it keeps any
+    spectrum that only rises or only falls, and cuts bumps narrower than that.
+    """
+    height, width = pixels.shape
+    window = np.outer(np.hanning(height), np.hanning(width))
+    power = np.abs(scipy.fft.rfft2(pixels * window)) ** 2 / np.sum(window**2)
+    lowest = _LOWEST / min(height, width)
+    rings = int(np.log2(0.5 / lowest) * _BINS_AN_OCTAVE) + 1
+    edges = lowest * 2 ** (np.arange(rings + 1) / _BINS_AN_OCTAVE)
+    ring = np.digitize(_frequencies((height, width)), edges).ravel()
+    count = np.bincount(ring, minlength=rings + 2)[1:-1]
+    total = np.bincount(ring, power.ravel(), minlength=rings + 2)[1:-1]
+    there = count > 0
+    mean = np.maximum(total[there] / count[there], 1e-30)
+    log = scipy.ndimage.gaussian_filter1d(np.log(mean), _SMOOTHING_OCTAVES * _BINS_AN_OCTAVE, mode="nearest")
+    window_bins = int(_WIDEST_BUMP_OCTAVES * _BINS_AN_OCTAVE) | 1
+    opened = scipy.ndimage.grey_opening(log, size=window_bins, mode="nearest")
+    return RadialSpectrum(np.sqrt(edges[1:] * edges[:-1])[there], mean, np.exp(opened))
+
+
+def gaussian_field(shape: tuple[int, int], spectrum: RadialSpectrum) -> npt.NDArray[np.float32]:
+    """Gaussian noise [h, w] of an image's whole power, the same for the same shape and spectrum."""
+    amplitude = np.sqrt(np.interp(_frequencies(shape), spectrum.frequency, spectrum.power))
+    return np.asarray(scipy.fft.irfft2(_white(shape) * amplitude, s=shape), np.float32)
+
+
+def noise_share(shape: tuple[int, int], spectrum: RadialSpectrum) -> npt.NDArray[np.float32]:
+    """Share of an image's power that is noise, at the frequencies of `rfft2` of `shape` [h, w//2 + 1]."""
+    share = np.minimum(spectrum.noise / spectrum.power, 1.0)
+    return np.asarray(np.interp(_frequencies(shape), spectrum.frequency, share), np.float32)
+
+
+@lru_cache(maxsize=4)
+def _white(shape: tuple[int, int]) -> npt.NDArray[np.complex64]:
+    drawn = np.random.default_rng(_SEED).standard_normal(shape, dtype=np.float32)
+    return np.asarray(scipy.fft.rfft2(drawn), np.complex64)
+
+
+@lru_cache(maxsize=4)
+def _frequencies(shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    across, down = np.fft.rfftfreq(shape[1])[None], np.fft.fftfreq(shape[0])[:, None]
+    return np.asarray(np.hypot(down, across), np.float32)

@@ -1,0 +1,53 @@
+"""What every picker returns, and what a micrograph's scores say together."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+from warpcore.kernels.picking._mixture import PRIOR_LOG_ODDS
+
+TOUCHING = 0.65
+"""Default minimum distance by diameter: below 1, since particles may touch and the diameter may be too large."""
+
+LEAST_SCORE = 0.01
+"""Candidates below are not kept."""
+
+
+class Picks(NamedTuple):
+    """Positions in px of the micrograph (centre of pixel 0 at 0, row 0 first) and scores from 0 to 1, best first."""
+
+    x_px: np.ndarray
+    y_px: np.ndarray
+    scores: np.ndarray
+    """Probabilities of being a particle."""
+    certainty: float = 1.0
+    """Probability that the micrograph shows any particles at all."""
+
+
+def least_score(scores: np.ndarray, expected_false: float) -> float:
+    """The lowest threshold at which at most this fraction of the kept picks is expected to be false.
+
+    Expected of kept picks with scores p is the mean of 1 - p. Above 1 where not even the best pick is sure enough.
+    """
+    best_first = np.sort(np.asarray(scores, np.float64))[::-1]
+    false = np.cumsum(1 - best_first) / np.arange(1, len(best_first) + 1)
+    few_enough = np.nonzero(false <= expected_false + 1e-12)[0]
+    return float(best_first[few_enough[-1]]) if len(few_enough) else math.nextafter(1.0, 2.0)
+
+
+def certainty(scores: np.ndarray) -> float:
+    """Probability that there are any particles among candidates whose probabilities of being one are `scores` [N].
+
+    Probabilities that follow from the candidates' own share s of particles tell their likelihood ratios, and so how much
+    better a share of s explains all candidates than none at all: the product of (1 - s) / (1 - p). Alike candidates tell
+    nothing. The prior odds are those of `_mixture`.
+    """
+    if not len(scores):
+        return 0.0
+    p = np.clip(np.asarray(scores, np.float64), 0.0, 1 - 1e-9)
+    log_evidence = float(np.sum(np.log1p(-p.mean()) - np.log1p(-p)))
+    return float(expit(log_evidence + PRIOR_LOG_ODDS))

@@ -1,0 +1,60 @@
+"""Peaks of a score map with the probability that each is a particle."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from warpcore.kernels.picking._correlation import UNSEEN, ScoreMaps
+from warpcore.kernels.picking._mixture import Heights, Mixture, fit_mixture, probabilities_at
+from warpcore.kernels.picking._peaks import Peaks, find_peaks
+
+_LOWEST, _HIGHEST = -5.0, 8.0  # spreads at which a map is clipped before its mean and variance are taken
+
+
+class ScoredPeaks(NamedTuple):
+    """Peaks, best first, their probabilities of being particles, and the mixture these come from."""
+
+    peaks: Peaks
+    probability: np.ndarray
+    mixture: Mixture
+    signal_to_noise: float
+    """Typical response of a probable particle in deviations of the noise, 0 without any."""
+
+
+def scored_peaks(maps: ScoreMaps, distance_px: float) -> ScoredPeaks:
+    """Peaks above the map's median, none nearer than `distance_px` to a better one, and their probabilities."""
+    level, spread = _level_and_spread(maps.image)
+    noise_level, noise_spread = _level_and_spread(maps.noise)
+    if spread <= 0 or noise_spread <= 0:
+        nothing = find_peaks(np.zeros((1, 1)), 1.0, 0.0)
+        return ScoredPeaks(nothing, np.zeros(0), Mixture(np.zeros(1), np.zeros(1), 0.0, 0.0, 0.0), 0.0)
+
+    def heights(values: np.ndarray, level: float, spread: float) -> np.ndarray:
+        return (find_peaks(values, level, distance_px).value.astype(np.float64) - level) / spread
+
+    peaks = find_peaks(maps.image, level, distance_px)
+    seen = maps.image[maps.image > UNSEEN].astype(np.float64)
+    clipped = np.clip((seen - level) / spread, _LOWEST, _HIGHEST)
+    both_noise = [heights(one, noise_level, noise_spread) for one in (maps.noise, maps.noise_inverted)]
+    found = Heights(
+        (peaks.value.astype(np.float64) - level) / spread,
+        heights(maps.inverted, _level_and_spread(maps.inverted)[0], spread),
+        np.concatenate(both_noise),
+        float(maps.noise_scale.mean()) * noise_spread / spread,
+        float(clipped.var()),
+        float(clipped.mean()),
+    )
+    mixture = fit_mixture(found)
+    probability = probabilities_at(mixture, found.image)
+    probable = peaks.value[probability >= 0.5]
+    typical = float(np.median(probable)) / max(float(maps.noise_scale.mean()), 1e-3) if len(probable) else 0.0
+    return ScoredPeaks(peaks, probability, mixture, typical)
+
+
+def _level_and_spread(values: np.ndarray) -> tuple[float, float]:
+    """Median of a map where it is seen, and its distance from the 16th percentile: particles are above both."""
+    seen = values[values > UNSEEN]
+    low, middle = np.percentile(seen, [16, 50]) if len(seen) else (0.0, 0.0)
+    return float(middle), float(middle - low)
