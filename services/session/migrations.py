@@ -19,18 +19,26 @@ Raw = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step from older stored settings to newer ones. `change` is pure and leaves newer settings as they are."""
+    """One step from older stored settings to newer ones. `change` is pure and leaves newer settings as they are.
+
+    `word` tells the user what it means where it changed something; "" where it means nothing to them.
+    """
 
     name: str
     change: Callable[[Raw], Raw]
+    word: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """Settings to put in force, and what of the stored ones could not be used, by dotted name."""
+    """Settings to put in force, what of the stored ones could not be used, by dotted name, and what to tell the user.
+
+    `words` has a line for each migration that changed something which the user will notice.
+    """
 
     settings: Settings
     set_aside: dict[str, Any]
+    words: tuple[str, ...] = ()
 
 
 def _ctf_grid_of_two(raw: Raw) -> Raw:
@@ -40,7 +48,32 @@ def _ctf_grid_of_two(raw: Raw) -> Raw:
     return raw
 
 
-MIGRATIONS = (Migration("ctf.grid is [x, y]: its third number never had an effect", _ctf_grid_of_two),)
+_SCORES_BEFORE = {"method", "threshold", "shapes", "aspect", "suffix"}
+_STEEPNESS = 8.0  # 0.45, which found weak particles at the cost of false ones, becomes 0.17; 0.55 becomes 0.83
+
+
+def _threshold_as_probability(raw: Raw) -> Raw:
+    picking = raw.get("picking")
+    if not isinstance(picking, dict) or not picking.keys() >= _SCORES_BEFORE or "expected_false" in picking:
+        return raw
+    threshold, method = picking["threshold"], picking["method"]
+    if method not in ("blob", "template") or not isinstance(threshold, (int, float)) or threshold in (0, 0.5, 1):
+        return raw
+    if not 0 < threshold < 1:
+        return raw
+    odds = (threshold / (1 - threshold)) ** _STEEPNESS
+    return {**raw, "picking": {**picking, "threshold": round(odds / (1 + odds), 2)}}
+
+
+MIGRATIONS = (
+    Migration("ctf.grid is [x, y]: its third number never had an effect", _ctf_grid_of_two),
+    Migration(
+        "picking.threshold is a probability for blobs and templates too",
+        _threshold_as_probability,
+        "picking.threshold was carried over to the new scores, which are probabilities, as well as it can be: look at "
+        "a few movies' picks; picking.expected_false sets the share of false picks instead",
+    ),
+)
 LATEST = MIGRATIONS[-1].name
 
 
@@ -49,12 +82,27 @@ def migrated(raw: Raw, last: str = "") -> Raw:
 
     A name that this version does not know is of a newer version: there is nothing to migrate.
     """
-    names = [migration.name for migration in MIGRATIONS]
-    if last and last not in names:
-        return raw
-    for migration in MIGRATIONS[names.index(last) + 1 if last else 0 :]:
+    for migration in _after(last):
         raw = migration.change(raw)
     return raw
+
+
+def _after(last: str) -> tuple[Migration, ...]:
+    names = [migration.name for migration in MIGRATIONS]
+    if last and last not in names:
+        return ()
+    return MIGRATIONS[names.index(last) + 1 if last else 0 :]
+
+
+def _words(raw: Raw, last: str) -> tuple[str, ...]:
+    """What to tell the user of the migrations that change these settings."""
+    words = []
+    for migration in _after(last):
+        changed = migration.change(raw)
+        if changed != raw and migration.word:
+            words.append(migration.word)
+        raw = changed
+    return tuple(words)
 
 
 def adopt(raw: Raw, last: str = "", set_aside: Mapping[str, Any] | None = None) -> Adopted:
@@ -62,11 +110,12 @@ def adopt(raw: Raw, last: str = "", set_aside: Mapping[str, Any] | None = None) 
 
     What an earlier version has set aside is tried again: this one may know it.
     """
-    left = migrated(_with_values(raw, set_aside or {}), last)
+    given = _with_values(raw, set_aside or {})
+    left, words = migrated(given, last), _words(given, last)
     aside: dict[str, Any] = {}
     while True:
         try:
-            return Adopted(parse_settings(left), aside)
+            return Adopted(parse_settings(left), aside, words)
         except SettingsError as error:
             names = {".".join(fault["name"].split(".")[:2]) for fault in error.errors}
         for name in sorted(names):

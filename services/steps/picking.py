@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import model_validator
 
+from warpcore.services.steps import picking_learning
 from warpcore.services.steps.columns import Limit, Result, column, result
 from warpcore.services.steps.fields import Reach, Section, setting
+from warpcore.services.steps.learning import Learning
 from warpcore.services.steps.step import CheapHalf, Output, Step
 
 
@@ -15,28 +17,52 @@ class PickingSettings(Section):
     """Picking; nothing is picked until a diameter (or templates) is given."""
 
     enabled: bool = setting(True, "off: nothing is picked")
-    method: Literal["blob", "template", "network"] = setting("blob", "how particles are found")
+    method: Literal["auto", "both", "blob", "network", "template"] = setting(
+        "auto",
+        "how particles are found; both: by blobs and the network, whose scores are pooled; auto: what fits the "
+        "session's first movies",
+    )
     diameter: float | None = setting(
         None, "longest extent of a particle; nothing is picked until it is given", unit="Å", gt=0, le=5000
     )
     diameter_max: float | None = setting(
         None, "blobs from `diameter` to this one; null: about `diameter`", unit="Å", gt=0, le=5000
     )
-    shapes: list[Literal["disc", "ring"]] = setting(["disc", "ring"], "shapes of blobs", min_length=1, max_length=2)
+    shapes: list[Literal["disc", "ring"]] = setting(
+        ["disc", "ring"], "shapes of blobs to try", min_length=1, max_length=2
+    )
     aspect: float = setting(
-        1.0, "longest extent of blobs divided by the shortest; all from round (1) to this one are matched", ge=1, le=5
+        2.0, "longest extent of blobs divided by the shortest; those from round (1) to this one are tried", ge=1, le=5
+    )
+    first_movies: int = setting(
+        8,
+        "so many movies at the start of a session, in order of registration, decide for all of them what is picked "
+        "with: the method where it is auto, the shape of blobs, templates of its own",
+        ge=1,
+        le=100,
+    )
+    adapt: bool = setting(
+        False,
+        "make templates from sure picks of the first movies, and pick with them where movies held back show that they "
+        "find more",
     )
     threshold: float = setting(
         0.5,
-        "lowest score kept; another one takes the scores that are kept, nothing is computed anew",
+        "lowest score kept, a probability; another one takes the scores that are kept, nothing is computed anew",
+        reach=Reach.CHEAP,
+        ge=0,
+        le=1,
+    )
+    expected_false: float | None = setting(
+        None,
+        "largest share of the picks kept that may be expected to be false; where set it takes the threshold's place",
         reach=Reach.CHEAP,
         ge=0,
         le=1,
     )
     minimum_distance: float | None = setting(
         None,
-        "least distance between picks; null: three quarters of a diameter, "
-        "since neighbours that touch overlap in projection",
+        "least distance between picks; null: 0.6 of a diameter, since neighbours that touch overlap in projection",
         unit="Å",
         ge=0,
         le=10000,
@@ -73,8 +99,14 @@ class PickingSettings(Section):
 
 @result
 class PickingResult(Result):
-    """What was found. `score_histogram` counts all scored candidates in 20 equal steps of the score from 0 to 1."""
+    """What was found. `score_histogram` counts all scored candidates in 20 equal steps of the score from 0 to 1.
 
+    `method` and `shape` are those used, `shape` the combination of blobs or None. `threshold` is the score down to
+    which picks were kept. `evidence` is what `picking_learning` pools.
+    """
+
+    method: str
+    shape: str | None
     count: int = column(
         "particles",
         "particles picked",
@@ -82,7 +114,23 @@ class PickingResult(Result):
         limits=(Limit("particles_min", 1, upper=False, lowest=0, whole=True),),
         main=True,
     )
-    method: str
+    certainty: float = column(
+        "certain",
+        "probability that picks are better than chance; they are uncertain below 0.5, and then few are kept",
+        digits=2,
+        json="PicksCertain",
+        limits=(Limit("picks_certain_min", None, upper=False, lowest=0, highest=1),),
+        noun="certainty of picks",
+    )
+    false_percent: float | None = column(
+        "false",
+        "share of the picks that may be expected to be false, by their scores",
+        unit="%",
+        digits=1,
+        json="PicksFalse",
+        limits=(Limit("picks_false_max", None, upper=True, lowest=0, highest=100),),
+        noun="expected false picks",
+    )
     diameter_angstrom: float | None
     threshold: float
     suffix: str
@@ -97,6 +145,7 @@ class PickingResult(Result):
         limits=(Limit("junk_max", 10.0, upper=True, lowest=0, highest=100),),
         main=True,
     )
+    evidence: dict[str, Any] | None = None
 
 
 COORDINATES = Output(
@@ -115,7 +164,7 @@ MASK = Output(
 
 STEP = Step(
     name="picking",
-    version=2,
+    version=3,
     parents=("motion", "ctf"),
     section=PickingSettings,
     result=PickingResult,
@@ -124,4 +173,5 @@ STEP = Step(
     outputs=(COORDINATES, CANDIDATES, OVERLAY, MASK),
     cheap=CheapHalf(),
     is_on=lambda section: section.is_on,
+    learning=Learning(picking_learning.count, picking_learning.pool, picking_learning.describe),
 )

@@ -52,7 +52,8 @@ def read_picks(path: Path) -> Picks | None:
         (loop,) = read_loops(path.read_text(encoding="utf-8")).values()
         wanted = [loop.columns.index(name) for name in PICK_COLUMNS]
         rows = [row.split() for row in loop.rows]
-        return Picks(*(np.array([row[index] for row in rows], np.float64) for index in wanted))
+        x, y, scores = (np.array([row[index] for row in rows], np.float64) for index in wanted)
+        return Picks(x, y, scores)
     except FileNotFoundError:
         return None
     except (IndexError, ValueError, OSError) as error:
@@ -73,7 +74,8 @@ def read_candidates(path: Path) -> Picks | None:
     if len({column.shape for column in columns}) != 1 or columns[0].ndim != 1:
         log.warning("%s: its columns differ in length; picking runs again", path)
         return None
-    return Picks(*columns)
+    x, y, scores = columns
+    return Picks(x, y, scores)
 
 
 def read_junk(path: Path, percent: float) -> JunkMask | None:

@@ -21,7 +21,7 @@ LABELLED_NAMES = (
     "apoferritin",
     "T20S proteasome, simulated",
 )
-JUDGED = "network"
+JUDGED = "auto"
 """The picker whose marks are asserted."""
 LEAST_PEER = "Laplacian of Gaussian"
 """The peer that it must equal in F1 on every labelled set."""

@@ -11,9 +11,9 @@ import csv
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mrcfile
 import numpy as np
@@ -22,6 +22,10 @@ import scipy.ndimage
 from tests.benchmarks.picking_sets import Micrograph, PickingSet
 from warpcore.kernels.picking import Picks, junk_mask, pick_blobs, pick_network, pick_templates
 from warpcore.kernels.picking._peaks import find_peaks
+from warpcore.services.session.settings import PickingSettings
+from warpcore.services.steps.learning import Lesson
+from warpcore.services.steps.picking_learning import pool
+from warpcore.services.worker.steps.picking_methods import Found, junk_of, score
 
 LOWEST_SCORE = 0.05
 """Picks below this are not asked for: no picker's best level lies there, and there are very many of them."""
@@ -166,7 +170,25 @@ def topaz(chosen: PickingSet) -> list[Picked]:
     return found
 
 
-PICKERS: dict[str, SetPicker] = {"blob": blob(), "network": network()}
+def auto(chosen: PickingSet) -> list[Picked]:
+    """The default, as a session uses it: the first micrographs decide, and then all are picked with that."""
+    options = PickingSettings(diameter=chosen.diameter_angstrom)
+
+    def found(one: Micrograph, choice: Mapping[str, Any] | None) -> Found:
+        junk = junk_of(one.image, one.pixel_size_angstrom, options)
+        return score(one.image, one.pixel_size_angstrom, options, one.ctf, junk, choice)
+
+    evidences = [found(one, None).evidence for one in chosen.data[: options.first_movies]]
+    choice = pool(options, [Lesson("", evidence) for evidence in evidences if evidence is not None])
+    picked = []
+    for one in chosen.data:
+        picks = found(one, choice).candidates
+        kept = picks.scores >= LOWEST_SCORE
+        picked.append(Picked(np.stack([picks.x_px, picks.y_px], axis=1)[kept], picks.scores[kept]))
+    return picked
+
+
+PICKERS: dict[str, SetPicker] = {"auto": auto, "blob": blob(), "network": network()}
 """What ships, with nothing but the diameter given."""
 PEERS: dict[str, SetPicker] = {"Laplacian of Gaussian": laplacian()}
 if "WARPCORE_TOPAZ" in os.environ:

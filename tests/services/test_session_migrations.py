@@ -63,3 +63,28 @@ def test_a_setting_and_its_section_that_were_set_aside_are_both_taken_up_again()
     assert set(once.set_aside) == {"ctf", "ctf.voltage"}
     again = adopt(once.settings.to_dict(), LATEST, once.set_aside)
     assert again.set_aside == once.set_aside
+
+
+def _stored_picking(**changed: Any) -> dict[str, Any]:
+    """Picking as a version before scores were probabilities stored it."""
+    old = {**Settings().to_dict()["picking"], "method": "blob", "aspect": 1.0, **changed}
+    return {"picking": {name: old[name] for name in old if name not in ("expected_false", "adapt", "first_movies")}}
+
+
+@pytest.mark.parametrize(
+    ("method", "before", "after"),
+    [("blob", 0.45, 0.17), ("template", 0.55, 0.83), ("blob", 0.5, 0.5), ("network", 0.45, 0.45), ("blob", 0.0, 0.0)],
+)
+def test_thresholds_become_probabilities_with_a_word(method: str, before: float, after: float) -> None:
+    adopted = adopt(_stored_picking(method=method, threshold=before))
+    assert adopted.settings.picking.threshold == after
+    assert adopted.settings.picking.method == method
+    assert adopted.set_aside == {}
+    told = " ".join(adopted.words)
+    assert ("picking.threshold" in told) is (before != after)
+
+
+def test_a_threshold_that_a_person_writes_today_is_meant_as_it_stands() -> None:
+    for picking in ({"threshold": 0.45, "method": "blob"}, {**_stored_picking()["picking"], "expected_false": None}):
+        assert migrated({"picking": picking}) == {"picking": picking}
+    assert adopt(_stored_picking(threshold=0.45), LATEST).settings.picking.threshold == 0.45

@@ -49,7 +49,8 @@ class State:
     """All state, in memory. `now` is monotonic and decides, `wall` (epoch seconds) is only shown.
 
     `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version cannot
-    use, by dotted name. `derived` counts movies, and `migrated` says that settings, are now otherwise than stored.
+    use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
+    says that settings, are now otherwise than stored.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -80,6 +81,7 @@ class State:
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
+        self.words: tuple[str, ...] = ()
         self.paused = False
         self.seq = 0
         self.last_lease = 0

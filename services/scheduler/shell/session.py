@@ -192,4 +192,4 @@ class Session:
         self.store.commit(time.time())
         kept = "results made with the former file are kept"
         files = [f"{fault['name']} = {fault['value']} {fault['problem']}; {kept}" for fault in faults]
-        return [*settings_warnings(self.state.set_aside), *files]
+        return [*self.state.words, *settings_warnings(self.state.set_aside), *files]

@@ -27,6 +27,7 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     state.now = now
     if adopted is not None:
         state.set_aside = adopted.set_aside
+        state.words = adopted.words
         state.migrated = settings.to_dict() != stored.settings or adopted.set_aside != stored.set_aside
     state.revision = stored.revision
     state.choices = {row.key: rows.choice_from_row(row) for row in stored.choices}

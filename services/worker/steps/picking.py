@@ -21,12 +21,14 @@ from warpcore.services.worker import stored
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.ctf import ctf_parameters
 from warpcore.services.worker.steps.doing import Doing
-from warpcore.services.worker.steps.picking_methods import cut, score
+from warpcore.services.worker.steps.picking_methods import Found, cut, junk_of, score
 from warpcore.services.worker.steps.work import AVERAGE, Key, Report, Work
 
 PICKS: Key[Picks] = Key("picks")
-CANDIDATES: Key[Picks] = Key("scored candidates")
+FOUND: Key[Found] = Key("scored candidates")
 JUNK: Key[JunkMask] = Key("junk mask")
+
+_CERTAIN = 0.5  # below this, picks are uncertain: no better than chance
 
 SCORE_BINS = 20
 """Of the score histogram: equal steps from 0 to 1."""
@@ -44,14 +46,16 @@ class Picking(Doing):
 
     def take_up(self, work: Work, folder: Path) -> bool:
         """The scores of an earlier run."""
-        percent = (work.task.results.get("picking") or {}).get("junk_percent")
+        told = work.task.results.get("picking") or {}
+        percent, certainty, method = (told.get(name) for name in ("junk_percent", "certainty", "method"))
         candidates = stored.read_candidates(inside(folder, work.path(step.CANDIDATES)))
-        if candidates is None or percent is None:
+        if candidates is None or percent is None or certainty is None or method is None:
             return False
         junk = stored.read_junk(inside(folder, work.path(step.MASK)), percent)
         if junk is None:
             return False
-        work.put(CANDIDATES, candidates)
+        candidates = candidates._replace(certainty=float(certainty))
+        work.put(FOUND, Found(str(method), told.get("shape"), candidates, candidates.certainty, None))
         work.put(JUNK, junk)
         return True
 
@@ -60,34 +64,42 @@ class Picking(Doing):
         options, average = work.settings.picking, work.take(AVERAGE)
         kept = "picking" in work.cheap
         if not kept:
-            candidates, junk = score(average.pixels, average.pixel_size_angstrom, options, ctf_parameters(work))
-            work.put(CANDIDATES, candidates)
+            junk = junk_of(average.pixels, average.pixel_size_angstrom, options)
             work.put(JUNK, junk)
-        picks = cut(work.take(CANDIDATES), options.threshold)
+            ctf = ctf_parameters(work)
+            work.put(
+                FOUND,
+                score(average.pixels, average.pixel_size_angstrom, options, ctf, junk, work.choice(step.STEP.name)),
+            )
+        found = work.take(FOUND)
+        picks, threshold = cut(found.candidates, options)
         work.put(PICKS, picks)
-        found = f"{len(picks.scores)} particles"
-        report("picking", 1.0, f"{found} at the new threshold, scores kept" if kept else found)
-        histogram, _ = np.histogram(work.take(CANDIDATES).scores, bins=SCORE_BINS, range=(0.0, 1.0))
+        report("picking", 1.0, _told(found, len(picks.scores), kept))
+        histogram, _ = np.histogram(found.candidates.scores, bins=SCORE_BINS, range=(0.0, 1.0))
         return PickingResult(
+            method=found.method,
+            shape=found.shape,
             count=len(picks.scores),
-            method=options.method,
+            certainty=round(found.certainty, 3),
+            false_percent=round(100 * float(1 - picks.scores.mean()), 2) if len(picks.scores) else None,
             diameter_angstrom=options.diameter,
-            threshold=options.threshold,
+            threshold=threshold,
             suffix=options.suffix,
             coordinates=work.path(step.COORDINATES),
             score_histogram=[int(count) for count in histogram],
             junk_percent=round(float(work.take(JUNK).percent), 2),
+            evidence=found.evidence,
         )
 
     def write(self, work: Work, staging: Staging) -> None:
         """Coordinates, the candidates they were chosen from, the junk mask (1 is junk), a picture of picks and mask."""
-        picks, candidates, junk = work.take(PICKS), work.take(CANDIDATES), work.take(JUNK)
+        picks, candidates, junk = work.take(PICKS), work.take(FOUND).candidates, work.take(JUNK)
         write_coordinates(staging.place("picking", work.path(step.COORDINATES)), picks.x_px, picks.y_px, picks.scores)
         if "picking" in work.cheap:
             staging.retain("picking", work.path(step.CANDIDATES))
             staging.retain("picking", work.path(step.MASK))
         else:
-            columns = zip(stored.CANDIDATE_COLUMNS, candidates, strict=True)
+            columns = zip(stored.CANDIDATE_COLUMNS, candidates[:3], strict=True)
             content = {name: column.tolist() for name, column in columns}
             content["score_histogram"] = work.results["picking"]["score_histogram"]
             path = staging.place("picking", work.path(step.CANDIDATES))
@@ -98,6 +110,14 @@ class Picking(Doing):
 
 
 PICKING = Picking()
+
+
+def _told(found: Found, count: int, kept: bool) -> str:
+    """What was found, for the log."""
+    words = f"{count} particles"
+    if kept:
+        words += " at the new threshold, scores kept"
+    return words + ("; picks uncertain" if found.certainty < _CERTAIN else "")
 
 
 def _write_overlay(work: Work, staging: Staging) -> None:

@@ -1,14 +1,12 @@
-"""The picking step: junk first, then blobs, templates or the network score all candidates on what is left.
-
-A threshold chooses.
-"""
+"""The picking step's methods: junk first, then blobs, templates or the network score all candidates on what is left."""
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache, partial
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import mrcfile
 import numpy as np
@@ -16,11 +14,15 @@ import numpy.typing as npt
 
 from warpcore.kernels.ctf import CtfParameters
 from warpcore.kernels.picking import (
+    BlobTrial,
     JunkMask,
     Network,
     Picks,
     WeightsError,
+    agreed,
+    blob_trials,
     junk_mask,
+    least_score,
     map_projections,
     pick_blobs,
     pick_network,
@@ -29,68 +31,179 @@ from warpcore.kernels.picking import (
 )
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import PickingSettings
+from warpcore.services.steps.picking_learning import BLOB, BOTH, NETWORK, TEMPLATE, best_method, best_shape
 
 _LEAST_MAP = 16  # a stack of n images of n × n px is a map, not templates, if n is at least this
 _DECIMALS = 6  # as coordinate files hold them: what is read back is what was computed
+_SURE = 0.9  # score of picks that templates are made of
+_MOST_SURE = 60  # of them from one micrograph
+_TRIED = {"auto": (BLOB, NETWORK, TEMPLATE), BOTH: (BLOB, NETWORK)}
+
+
+class Found(NamedTuple):
+    """What a method has found on an average: all candidates whatever their score, and how sure it is of any at all."""
+
+    method: str
+    shape: str | None
+    candidates: Picks
+    certainty: float
+    evidence: dict[str, Any] | None
+
+
+def junk_of(average: npt.NDArray[np.float32], pixel_size: float, options: PickingSettings) -> JunkMask:
+    """The junk mask of an average [h, w] with pixels of `pixel_size` Å."""
+    return junk_mask(average, pixel_size_angstrom=pixel_size, diameter_angstrom=options.diameter)
 
 
 def score(
-    average: npt.NDArray[np.float32], pixel_size: float, options: PickingSettings, ctf: CtfParameters | None
-) -> tuple[Picks, JunkMask]:
-    """All candidates of an average [h, w] with pixels of `pixel_size` Å, whatever their score, and the junk mask.
+    average: npt.NDArray[np.float32],
+    pixel_size: float,
+    options: PickingSettings,
+    ctf: CtfParameters | None,
+    junk: JunkMask,
+    choice: Mapping[str, Any] | None = None,
+) -> Found:
+    """All candidates of an average [h, w] with pixels of `pixel_size` Å, and the evidence for a session's choice.
 
-    They do not depend on the threshold. Raises InputError naming the setting that lacks or cannot be read.
+    They do not depend on the threshold. With a choice the session's method and shape are used, and there is no
+    evidence; without one the micrograph's own best. Raises InputError naming the setting that lacks or cannot be read.
     """
-    junk = junk_mask(average, pixel_size_angstrom=pixel_size, diameter_angstrom=options.diameter)
     height, width = average.shape
     given: dict[str, Any] = {
+        "image": average,
         "pixel_size_angstrom": pixel_size,
-        "threshold": 0.0,
         "minimum_distance_angstrom": options.minimum_distance,
         "contrast": options.contrast,
         "valid": junk.valid((height, width)) if junk.mask.any() else None,
     }
-    found = _picker(options, ctf)(average, **given)
-    columns = (np.round(np.asarray(column, np.float64), _DECIMALS) for column in (found.x_px, found.y_px, found.scores))
-    return Picks(*columns), junk
+    if choice is not None:
+        return _chosen(options, ctf, given, choice)
+    return _searched(options, ctf, given)
 
 
-def cut(candidates: Picks, threshold: float) -> Picks:
-    """The candidates whose score is at least the threshold."""
+def _chosen(
+    options: PickingSettings,
+    ctf: CtfParameters | None,
+    given: dict[str, Any],
+    choice: Mapping[str, Any],
+) -> Found:
+    """By what the session has chosen."""
+    method = str(choice["method"])
+    network = _by_other("network", options, ctf, given) if method == BOTH else None
+    if method in (BLOB, BOTH):
+        picks = pick_blobs(**given, **_blob_options(options, ctf), threshold=0.0, combination=choice["shape"])
+    else:
+        picks = _by_other(method, options, ctf, given)
+    if network is not None:
+        picks = _agreed(network, picks, options, given)
+    return Found(method, choice["shape"], _rounded(picks), picks.certainty, None)
+
+
+def _searched(options: PickingSettings, ctf: CtfParameters | None, given: dict[str, Any]) -> Found:
+    """By the micrograph's own best, with the evidence of all that was tried."""
+    tried = (TEMPLATE,) if options.diameter is None else _TRIED.get(options.method, (options.method,))
+    trials: dict[str, BlobTrial] = {}
+    if BLOB in tried:
+        trials = blob_trials(**given, **_blob_options(options, ctf), threshold=0.0)
+    shapes = {name: [round(trial.evidence, 3), gain(trial.picks.scores)] for name, trial in trials.items()}
+    if options.method == "auto" and not options.templates_path:
+        tried = tuple(method for method in tried if method != TEMPLATE)
+    others = [method for method in tried if method != BLOB]
+    found = {method: _by_other(method, options, ctf, given) for method in others}
+    evidence: dict[str, Any] = {"shapes": shapes, "gains": {name: gain(one.scores) for name, one in found.items()}}
+    shape = best_shape([evidence])
+    method = best_method([evidence], shape) if options.method == "auto" else options.method
+    if options.diameter is None:
+        method = TEMPLATE
+    if method == BOTH and shape is not None:
+        picks = _agreed(found[NETWORK], trials[shape].picks, options, given)
+    elif method == BLOB and shape is not None:
+        picks = trials[shape].picks
+    else:
+        picks, shape = found[method], None
+    candidates = _rounded(picks)
+    if options.adapt:
+        evidence["sure"] = _sure(candidates)
+    return Found(method, shape, candidates, picks.certainty, evidence)
+
+
+def _agreed(network: Picks, blobs: Picks, options: PickingSettings, given: dict[str, Any]) -> Picks:
+    """The network's candidates with the scores of both."""
+    assert options.diameter is not None
+    return agreed(network, blobs, options.diameter / given["pixel_size_angstrom"])
+
+
+def gain(scores: npt.NDArray[np.float64]) -> float:
+    """The expected number of true picks less that of false ones, of picks with these probabilities, from 0.5 on."""
+    kept = scores[scores >= 0.5]
+    return round(float((2 * kept - 1).sum()), 3)
+
+
+def _sure(candidates: Picks) -> list[list[float]]:
+    """x and y in px of the surest picks."""
+    kept = candidates.scores >= _SURE
+    pairs = zip(candidates.x_px[kept][:_MOST_SURE], candidates.y_px[kept][:_MOST_SURE], strict=True)
+    return [[round(float(x), 1), round(float(y), 1)] for x, y in pairs]
+
+
+def _rounded(picks: Picks) -> Picks:
+    x, y, scores = (np.round(np.asarray(one, np.float64), _DECIMALS) for one in (picks.x_px, picks.y_px, picks.scores))
+    return Picks(x, y, scores, picks.certainty)
+
+
+def cut(candidates: Picks, options: PickingSettings) -> tuple[Picks, float]:
+    """The candidates that are kept under the settings, and the score from which they are."""
+    threshold = options.threshold
+    if options.expected_false is not None:
+        threshold = least_score(candidates.scores, options.expected_false)
     kept = candidates.scores >= threshold
-    return Picks(candidates.x_px[kept], candidates.y_px[kept], candidates.scores[kept])
+    picks = Picks(candidates.x_px[kept], candidates.y_px[kept], candidates.scores[kept], candidates.certainty)
+    return picks, threshold
 
 
-def _picker(options: PickingSettings, ctf: CtfParameters | None) -> Any:
-    """The kernel of the chosen method with what only it needs."""
-    if options.method == "template":
-        templates, template_pixel = read_templates(options)
-        return partial(
-            pick_templates,
-            templates=templates,
-            template_pixel_size_angstrom=template_pixel,
-            diameter_angstrom=options.diameter,
-            angle_step_degrees=options.rotation_step,
-            ctf=ctf,
-        )
+def _by_other(method: str, options: PickingSettings, ctf: CtfParameters | None, given: dict[str, Any]) -> Picks:
+    if method == "template":
+        return _by_templates(options, ctf, given, *read_templates(options))
     if options.diameter is None:
         raise InputError("setting picking.diameter: give the particle's diameter in Å")
-    if options.method == "network":
-        return partial(pick_network, diameter_angstrom=options.diameter, network=read_weights(options))
-    return partial(
-        pick_blobs,
+    return pick_network(**given, threshold=0.0, diameter_angstrom=options.diameter, network=read_weights(options))
+
+
+def _blob_options(options: PickingSettings, ctf: CtfParameters | None) -> dict[str, Any]:
+    if options.diameter is None:
+        raise InputError("setting picking.diameter: give the particle's diameter in Å")
+    return {
+        "diameter_angstrom": options.diameter,
+        "diameter_max_angstrom": options.diameter_max,
+        "shapes": tuple(options.shapes),
+        "aspects": _aspects(options.aspect),
+        "ctf": ctf,
+    }
+
+
+def _by_templates(
+    options: PickingSettings,
+    ctf: CtfParameters | None,
+    given: dict[str, Any],
+    stack: npt.NDArray[np.float32],
+    template_pixel: float,
+) -> Picks:
+    found = pick_templates(
+        **given,
+        threshold=0.0,
+        templates=stack,
+        template_pixel_size_angstrom=template_pixel,
         diameter_angstrom=options.diameter,
-        diameter_max_angstrom=options.diameter_max,
-        shapes=tuple(options.shapes),
-        aspects=_aspects(options.aspect),
+        angle_step_degrees=options.rotation_step,
         ctf=ctf,
     )
+    return Picks(found.x_px, found.y_px, found.scores, found.certainty)
 
 
 def _aspects(longest: float) -> tuple[float, ...]:
-    """Aspects from round to the longest, in steps of at most a third."""
-    steps = math.ceil(math.log(longest) / math.log(1.34) - 1e-9)
-    return tuple(float(one) for one in np.geomspace(1.0, longest, steps + 1))
+    """Aspects from round to the longest, in steps of at most a half."""
+    steps = math.ceil(math.log(longest) / math.log(1.5) - 1e-9)
+    return tuple(round(float(one), 3) for one in np.geomspace(1.0, longest, steps + 1))
 
 
 def read_weights(options: PickingSettings) -> Network | None:
