@@ -18,6 +18,14 @@ from warpcore.kernels.picking._network import (
 from warpcore.kernels.picking._overlay import picks_overlay
 from warpcore.kernels.picking._particles import extract_particles
 from warpcore.kernels.picking._projections import map_projections
+from warpcore.kernels.picking._session_templates import (
+    HeldBack,
+    SessionTemplates,
+    Verdict,
+    expected_gain,
+    session_templates,
+    templates_help,
+)
 from warpcore.kernels.picking._templates import pick_templates
 from warpcore.kernels.picking._weights import (
     Calibration,
@@ -36,13 +44,17 @@ __all__ = [
     "PARTICLE",
     "STRIDE",
     "Calibration",
+    "HeldBack",
     "JunkMask",
     "Network",
     "Parameters",
     "Picks",
+    "SessionTemplates",
+    "Verdict",
     "WeightsError",
     "candidates",
     "coarser",
+    "expected_gain",
     "extract_particles",
     "forward",
     "initial_parameters",
@@ -54,6 +66,8 @@ __all__ = [
     "pick_templates",
     "picks_overlay",
     "read_network",
+    "session_templates",
     "shipped_network",
+    "templates_help",
     "write_network",
 ]
