@@ -14,7 +14,7 @@ import numpy.typing as npt
 import scipy.sparse
 from scipy.special import logsumexp
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[np.float64]
 
 _TURNS = 36
 _SHIFTS_DIAMETERS = 0.12  # largest shift: picks lie this near to the particle's centre
@@ -26,13 +26,14 @@ _LEAST_MEMBERS = 12.0
 _LEAST_SHARE = 0.04  # of all boxes, in a class that is kept
 _PRIOR_BOXES = 2.0  # boxes' worth of prior for a flat average
 _ALIKE = 0.95  # correlation from which two averages are one view: they split boxes by nothing but noise
+_QUANTUM = 2.0**-12  # averages are rounded to it: the order in which sums are taken does not reach the bytes
 _SURE_DEVIATIONS = 4.0  # by which held-out boxes must fit a class better than their negatives do
 
 
 class ClassAverages(NamedTuple):
     """Averages [K, n, n], particle centred on n//2 and as bright as in the boxes, and the boxes in each [K]."""
 
-    images: Array
+    images: npt.NDArray[np.float32]
     members: npt.NDArray[np.int64]
 
 
@@ -66,7 +67,8 @@ def class_averages(boxes: npt.NDArray[np.floating], diameter_px: float, classes:
         if kept.all():
             order = np.argsort(-members, kind="stable")
             images = poses.averaged(weights, stack)[order].reshape(-1, size, size)
-            return ClassAverages(images, np.round(members[order]).astype(np.int64))
+            rounded = np.round(images / _QUANTUM) * _QUANTUM + 0.0  # no negative zeros
+            return ClassAverages(np.asarray(rounded, np.float32), np.round(members[order]).astype(np.int64))
         averages = averages[kept]
     return nothing
 
@@ -95,21 +97,21 @@ class _Poses:
         offset = np.arange(size) - size // 2
         radius = np.hypot(offset[:, None], offset[None]).ravel()
         self._size = size
-        self._mask = (1 / (1 + np.exp((radius - _MASK_DIAMETERS * diameter_px / 2) / 0.7))).astype(np.float32)
+        self._mask = 1 / (1 + np.exp((radius - _MASK_DIAMETERS * diameter_px / 2) / 0.7))
         most = _SHIFTS_DIAMETERS * diameter_px
         steps = range(-int(most), int(most) + 1)
         self._shifts = [(y, x) for y in steps for x in steps if np.hypot(y, x) <= most]
         self._turn = _turning(size, _TURNS)
         self._ring = _rings(size)
         self._mask_power = float((self._mask**2).sum())
-        inside = np.ones((1, size * size), np.float32)
+        inside = np.ones((1, size * size))
         self._covered = np.concatenate([_shifted(inside, size, -y, -x) for y, x in self._shifts])
 
     def _patterns(self, averages: Array) -> Array:
         """Averages [K, n·n] in all poses [K·T·S, n·n], masked."""
         turned = (self._turn @ averages.T).reshape(_TURNS, -1, len(averages)).transpose(2, 0, 1) * self._mask
         every = [_shifted(turned, self._size, y, x) for y, x in self._shifts]
-        return np.asarray(np.stack(every, axis=2).reshape(-1, self._size**2), np.float32)
+        return np.asarray(np.stack(every, axis=2).reshape(-1, self._size**2))
 
     def _log_likelihoods(self, white: Array, averages: Array) -> Array:
         """Of boxes [N, n·n] of white noise of variance 1 by class, turn and shift, against no particle: [N, K·T·S]."""
@@ -124,10 +126,10 @@ class _Poses:
         log /= log.sum(axis=1, keepdims=True)
         return log.reshape(len(white), len(averages), _TURNS, -1)
 
-    def fit(self, white: Array, averages: Array) -> npt.NDArray[np.float64]:
+    def fit(self, white: Array, averages: Array) -> Array:
         """Log likelihood of each box under each class over all poses, against no particle: [N, K]."""
         log = self._log_likelihoods(white, averages).reshape(len(white), len(averages), -1)
-        return np.asarray(logsumexp(log.astype(np.float64), axis=2) - np.log(log.shape[2]))
+        return np.asarray(logsumexp(log, axis=2) - np.log(log.shape[2]))
 
     def averaged(self, weights: Array, boxes: Array) -> Array:
         """Averages [K, n·n] of boxes [N, n·n] moved and turned back, by the weights [N, K, T, S]."""
@@ -137,7 +139,7 @@ class _Poses:
         moved = sum(_shifted(sums[:, :, i], self._size, -y, -x) for i, (y, x) in enumerate(self._shifts))
         number = weights.sum(axis=0) @ self._covered
         back = [(self._turn.T @ one.reshape(classes, -1).T).T for one in (np.asarray(moved), number)]
-        return np.asarray(back[0] / np.maximum(back[1] + _PRIOR_BOXES, 0.5), np.float32)
+        return np.asarray(back[0] / np.maximum(back[1] + _PRIOR_BOXES, 0.5))
 
     def denoised(self, averages: Array, members: npt.NDArray[np.floating]) -> Array:
         """Averages [K, n·n] of so many boxes [K] of white noise: masked, and by frequency as far as above the noise."""
@@ -148,7 +150,7 @@ class _Poses:
             noise = self._mask_power / max(float(number), 1.0)
             shrink = np.maximum(1 - noise / np.maximum(power, 1e-30), 0)
             filtered.append(np.fft.ifft2(spectrum * shrink[self._ring]).real.ravel())
-        return np.asarray(filtered, np.float32)
+        return np.asarray(filtered)
 
     def distinct(self, averages: Array, members: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
         """Which averages [K, n·n] are like no average of more members [K] in any pose."""
@@ -186,11 +188,11 @@ def _turning(size: int, turns: int) -> scipy.sparse.csr_array:
                 rows.append(number * size * size + np.flatnonzero(inside))
                 columns.append((row * size + column)[inside])
                 values.append((_cubic(at_y - row) * _cubic(at_x - column))[inside])
-    entries = (np.concatenate(values).astype(np.float32), (np.concatenate(rows), np.concatenate(columns)))
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
     return scipy.sparse.csr_array(entries, shape=(turns * size * size, size * size))
 
 
-def _cubic(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _cubic(distance: Array) -> Array:
     d = np.abs(distance)
     near, far = (1.5 * d - 2.5) * d * d + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2
     return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
@@ -205,8 +207,8 @@ def _flattened(boxes: npt.NDArray[np.floating]) -> Array:
     size = boxes.shape[1]
     offset = (np.arange(size) - (size - 1) / 2) / size
     y, x = np.meshgrid(offset, offset, indexing="ij")
-    plane = np.linalg.qr(np.stack([np.ones(size * size), y.ravel(), x.ravel()], axis=1))[0].astype(np.float32)
-    stack = boxes.reshape(len(boxes), size * size).astype(np.float32)
+    plane = np.linalg.qr(np.stack([np.ones(size * size), y.ravel(), x.ravel()], axis=1))[0]
+    stack = boxes.reshape(len(boxes), size * size).astype(np.float64)
     return np.asarray(stack - (stack @ plane) @ plane.T)
 
 
@@ -218,7 +220,7 @@ def _whitened(stack: Array, size: int) -> Array:
     mean = np.bincount(ring.ravel(), power.ravel()) / np.bincount(ring.ravel()) / size**2
     mean = np.maximum(mean, 1e-3 * mean.max() + 1e-30)
     white = np.fft.ifft2(spectra / np.sqrt(mean)[ring]).real
-    return np.asarray(white.reshape(len(stack), -1), np.float32)
+    return np.asarray(white.reshape(len(stack), -1))
 
 
 def _rings(size: int) -> npt.NDArray[np.int64]:

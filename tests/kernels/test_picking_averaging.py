@@ -69,8 +69,10 @@ def test_both_views_are_found_again(found: ClassAverages) -> None:
     assert (np.diff(found.members) <= 0).all()
 
 
-def test_the_same_boxes_give_the_same_bytes(found: ClassAverages) -> None:
-    again = class_averages(scene(VIEWS, 300, 3), DIAMETER)
+def test_the_same_boxes_give_the_same_bytes_whatever_the_rounding(found: ClassAverages) -> None:
+    boxes = scene(VIEWS, 300, 3)
+    # As another number of threads does, which changes the order of sums.
+    again = class_averages(boxes * (1 + 1e-15 * np.random.default_rng(1).normal(size=boxes.shape)), DIAMETER)
     assert again.images.tobytes() == found.images.tobytes()
     assert again.members.tobytes() == found.members.tobytes()
 
