@@ -22,6 +22,14 @@ from warpcore.kernels.picking._overlay import picks_overlay
 from warpcore.kernels.picking._particles import extract_particles
 from warpcore.kernels.picking._picks import LEAST_SCORE, TOUCHING, Picks, least_score
 from warpcore.kernels.picking._projections import map_projections
+from warpcore.kernels.picking._session_templates import (
+    HeldBack,
+    SessionTemplates,
+    Verdict,
+    expected_gain,
+    session_templates,
+    templates_help,
+)
 from warpcore.kernels.picking._templates import pick_templates
 from warpcore.kernels.picking._weights import (
     Network,
@@ -44,10 +52,13 @@ __all__ = [
     "BlobTrial",
     "Calibration",
     "Candidates",
+    "HeldBack",
     "JunkMask",
     "Network",
     "Parameters",
     "Picks",
+    "SessionTemplates",
+    "Verdict",
     "WeightsError",
     "agreed",
     "best_combination",
@@ -55,6 +66,7 @@ __all__ = [
     "candidates",
     "coarser",
     "compared",
+    "expected_gain",
     "extract_particles",
     "forward",
     "initial_parameters",
@@ -67,6 +79,8 @@ __all__ = [
     "pick_templates",
     "picks_overlay",
     "read_network",
+    "session_templates",
     "shipped_network",
+    "templates_help",
     "write_network",
 ]
