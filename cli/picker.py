@@ -23,7 +23,8 @@ from warpcore.cli.picker_examples import Example, TrainingOptions, batches, pick
 from warpcore.kernels.picking import Network, Parameters, forward, initial_parameters, write_network
 from warpcore.services.session.paths import written_whole
 
-_CHECKPOINT_STEPS = 250
+CHECKPOINT_STEPS = 250
+"""After so many steps the state of the training is kept."""
 
 
 def train(
@@ -52,7 +53,7 @@ def train(
         parameters, state, loss = _update(parameters, state, schedule(step), images, classes, weights)
         if on_step is not None and (step % 50 == 0 or step == options.steps - 1):
             on_step(step, float(loss))
-        if checkpoint is not None and (step + 1) % _CHECKPOINT_STEPS == 0:
+        if checkpoint is not None and (step + 1) % CHECKPOINT_STEPS == 0:
             _keep(checkpoint, step + 1, (parameters, state))
     return parameters
 

@@ -1,4 +1,4 @@
-"""`warpcore picker train` and `evaluate`: the network on a user's own picks."""
+"""`warpcore picker`: diameters proposed, and the network trained and measured on a user's own picks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from warpcore.cli import output
 from warpcore.cli.errors import CliError
+from warpcore.cli.picker_suggest import suggest
 
 if TYPE_CHECKING:
     from warpcore.kernels.picking import Network
@@ -24,7 +25,11 @@ Suffix = Annotated[str | None, typer.Option(help="Which file to take where sever
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    picker = typer.Typer(no_args_is_help=True, help="Fine-tune the picking network on your own picks, and measure it.")
+    picker = typer.Typer(
+        no_args_is_help=True,
+        help="Find a particle diameter; fine-tune the picking network on your own picks, and measure it.",
+    )
+    picker.command()(suggest)
     picker.command()(train)
     picker.command()(evaluate)
     app.add_typer(picker, name="picker", rich_help_panel="Without services")

@@ -18,6 +18,7 @@ from warpcore.kernels.picking._network import (
     network_input,
     pick_network,
 )
+from warpcore.kernels.picking._noise import noise_like
 from warpcore.kernels.picking._overlay import picks_overlay
 from warpcore.kernels.picking._particles import extract_particles
 from warpcore.kernels.picking._picks import LEAST_SCORE, TOUCHING, Picks, least_score
@@ -30,6 +31,7 @@ from warpcore.kernels.picking._session_templates import (
     session_templates,
     templates_help,
 )
+from warpcore.kernels.picking._suggest import Proposal, suggest_diameters
 from warpcore.kernels.picking._templates import pick_templates
 from warpcore.kernels.picking._weights import (
     Network,
@@ -57,6 +59,7 @@ __all__ = [
     "Network",
     "Parameters",
     "Picks",
+    "Proposal",
     "SessionTemplates",
     "Verdict",
     "WeightsError",
@@ -74,6 +77,7 @@ __all__ = [
     "least_score",
     "map_projections",
     "network_input",
+    "noise_like",
     "pick_blobs",
     "pick_network",
     "pick_templates",
@@ -81,6 +85,7 @@ __all__ = [
     "read_network",
     "session_templates",
     "shipped_network",
+    "suggest_diameters",
     "templates_help",
     "write_network",
 ]

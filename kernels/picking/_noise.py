@@ -57,6 +57,13 @@ def gaussian_field(shape: tuple[int, int], spectrum: RadialSpectrum) -> npt.NDAr
     return np.asarray(scipy.fft.irfft2(_white(shape) * amplitude, s=shape), np.float32)
 
 
+def noise_like(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Gaussian noise [h, w] with an image's own spectrum, always the same for the same image."""
+    rows, columns = image.shape
+    pixels = np.asarray(image - image.mean(), np.float32)
+    return gaussian_field((rows, columns), radial_spectrum(pixels))
+
+
 def noise_share(shape: tuple[int, int], spectrum: RadialSpectrum) -> npt.NDArray[np.float32]:
     """Share of an image's power that is noise, at the frequencies of `rfft2` of `shape` [h, w//2 + 1]."""
     share = np.minimum(spectrum.noise / spectrum.power, 1.0)

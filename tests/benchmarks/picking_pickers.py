@@ -25,7 +25,7 @@ from warpcore.kernels.picking._peaks import find_peaks
 from warpcore.services.session.settings import PickingSettings
 from warpcore.services.steps.learning import Lesson
 from warpcore.services.steps.picking_learning import pool
-from warpcore.services.worker.steps.picking_methods import Found, junk_of, score
+from warpcore.services.worker.steps.picking_methods import Found, given_to_pickers, junk_of, score
 
 LOWEST_SCORE = 0.05
 """Picks below this are not asked for: no picker's best level lies there, and there are very many of them."""
@@ -176,7 +176,8 @@ def auto(chosen: PickingSet) -> list[Picked]:
 
     def found(one: Micrograph, choice: Mapping[str, Any] | None) -> Found:
         junk = junk_of(one.image, one.pixel_size_angstrom, options)
-        return score(one.image, one.pixel_size_angstrom, options, one.ctf, junk, choice)
+        given = given_to_pickers(one.image, one.pixel_size_angstrom, options, junk)
+        return score(given, options, one.ctf, choice)
 
     evidences = [found(one, None).evidence for one in chosen.data[: options.first_movies]]
     choice = pool(options, [Lesson("", evidence) for evidence in evidences if evidence is not None])

@@ -13,11 +13,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from warpcore.cli import picker_commands
+from warpcore.cli import picker, picker_commands
 from warpcore.cli.errors import CliError
-from warpcore.cli.picker import TrainingOptions, example, simulated_examples, train, train_shipped
+from warpcore.cli.picker import train, train_shipped
 from warpcore.cli.picker_calibration import fitted
 from warpcore.cli.picker_data import agreement, load_picked, read_positions
+from warpcore.cli.picker_examples import TrainingOptions, batches, example, simulated_examples
 from warpcore.kernels.picking._network import BACKGROUND, JUNK, PARTICLE
 from warpcore.kernels.picking._weights import read_network, shipped_network
 from warpcore.kernels.simulate._scenes import random_scene
@@ -85,7 +86,8 @@ def test_a_user_fine_tunes_and_measures_the_network(session: Path) -> None:
     assert [point["threshold"] for point in curve] == pytest.approx([0.1 * n for n in range(1, 10)])
     assert curve[0]["recall"] >= curve[-1]["recall"]
     for point in curve:
-        assert point["precision"] == pytest.approx(point["true"] / max(1, point["true"] + point["false"]))
+        picked = point["true"] + point["false"]
+        assert point["precision"] == pytest.approx(point["true"] / picked if picked else 1.0)
         assert point["recall"] == pytest.approx(point["true"] / (point["true"] + point["missed"]))
     assert curve[4]["true"] + curve[4]["missed"] > 5
     shown = CliRunner().invoke(app, ["picker", "evaluate", *given, "--weights", str(weights)])
@@ -127,22 +129,47 @@ def test_without_the_extra_one_line_says_what_to_install(
 
 def test_the_shipped_networks_script_makes_equal_files_from_a_seed(tmp_path: Path) -> None:
     told: list[str] = []
-    for name in ("a.npz", "b.npz"):
-        train_shipped(tmp_path / name, TINY, told.append)
+    for name in ("a", "b"):
+        train_shipped(tmp_path / f"{name}.npz", TINY, told.append, tmp_path / name)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     read_network((tmp_path / "a.npz").read_bytes())
     assert any("step 11 loss" in line for line in told)
 
 
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picker, "CHECKPOINT_STEPS", 4)
+    pool = simulated_examples(TINY, tmp_path)
+    whole = train(pool, TINY, checkpoint=tmp_path / "whole.npz")
+
+    def stop(step: int, loss: float) -> None:
+        if step == 11:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(pool, TINY, checkpoint=tmp_path / "state.npz", on_step=stop)
+    steps: list[int] = []
+    again = simulated_examples(TINY, tmp_path)  # as they were kept
+    resumed = train(again, TINY, checkpoint=tmp_path / "state.npz", on_step=lambda step, loss: steps.append(step))
+    assert steps == [11], "it went on from step 8, and only every fiftieth and the last are told"
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, resumed[name])
+    first = next(batches(pool, TINY, 8))
+    for one, other in zip(first, next(batches(again, TINY, 8)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_the_calibration_finds_the_odds_it_was_given() -> None:
-    """Two normal distributions of log odds, of which the true slope and offset are known."""
+    """Two normal distributions of log odds, whose true slope and offset are known, and a value that tells nothing."""
     rng = np.random.default_rng(2)
     true = rng.random(20000) < 0.25
-    found = fitted(np.where(true, 2.0, -1.0) + 1.5 * rng.normal(size=20000), true)
-    assert found.share == pytest.approx(0.25, abs=0.01)
-    assert found.slope == pytest.approx(3 / 1.5**2, abs=0.05)  # measured 1.325, truth 1.333
-    assert found.offset == pytest.approx(np.log(0.25 / 0.75) - 1.5 / 1.5**2, abs=0.06)
-    assert fitted(np.zeros(0), np.zeros(0, bool)).slope == 1.0
+    values = np.stack([np.where(true, 2.0, -1.0) + 1.5 * rng.normal(size=20000), rng.normal(size=20000)], axis=1)
+    slope, nothing, offset = fitted(values, true, np.array([1.0, 0.0, 0.0]))
+    assert slope == pytest.approx(3 / 1.5**2, abs=0.05)  # measured 1.325, truth 1.333
+    assert nothing == pytest.approx(0, abs=0.08)  # measured -0.057, 2.5 of its standard errors
+    assert offset == pytest.approx(np.log(0.25 / 0.75) - 1.5 / 1.5**2, abs=0.06)
+    assert fitted(np.zeros((0, 1)), np.zeros(0, bool), np.array([1.0, 0.0])).tolist() == [1.0, 0.0]
 
 
 def test_coordinates_are_read_as_they_were_written_or_refused_by_name(session: Path) -> None:

@@ -17,7 +17,7 @@ from warpcore.services.session.fingerprints import FingerprintPlan, same_costly_
 from warpcore.services.session.settings import Settings, SettingsError, parse_settings, patch_settings
 
 PARAMETERS = initial_parameters(np.random.default_rng(0))
-CALIBRATION = Calibration(1.0, 0.0, 0.3)
+CALIBRATION = Calibration(1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0)
 
 
 def weights(path: Path, seed: int = 0) -> Path:

@@ -132,7 +132,7 @@ def test_a_users_own_weights_pick(average: np.ndarray, tmp_path: Path) -> None:
     own.write_bytes(shipped)
     same = picked(average, **given)
     assert found_all(same.x_px, same.y_px)
-    untrained = Network(initial_parameters(np.random.default_rng(0)), Calibration(1.0, 0.0, 0.3))
+    untrained = Network(initial_parameters(np.random.default_rng(0)), Calibration(1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0))
     own.write_bytes(write_network(untrained, {}))
     other = picked(average, **given)
     assert not found_all(other.x_px, other.y_px)

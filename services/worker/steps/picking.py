@@ -21,7 +21,8 @@ from warpcore.services.worker import stored
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.ctf import ctf_parameters
 from warpcore.services.worker.steps.doing import Doing
-from warpcore.services.worker.steps.picking_methods import Found, cut, junk_of, score
+from warpcore.services.worker.steps.picking_methods import Found, cut, given_to_pickers, junk_of, score
+from warpcore.services.worker.steps.picking_own import own_templates
 from warpcore.services.worker.steps.work import AVERAGE, Key, Report, Work
 
 PICKS: Key[Picks] = Key("picks")
@@ -66,11 +67,10 @@ class Picking(Doing):
         if not kept:
             junk = junk_of(average.pixels, average.pixel_size_angstrom, options)
             work.put(JUNK, junk)
-            ctf = ctf_parameters(work)
-            work.put(
-                FOUND,
-                score(average.pixels, average.pixel_size_angstrom, options, ctf, junk, work.choice(step.STEP.name)),
-            )
+            choice = work.choice(step.STEP.name)
+            own = own_templates(work.processing, work.settings, choice)
+            given = given_to_pickers(average.pixels, average.pixel_size_angstrom, options, junk)
+            work.put(FOUND, score(given, options, ctf_parameters(work), choice, own))
         found = work.take(FOUND)
         picks, threshold = cut(found.candidates, options)
         work.put(PICKS, picks)

@@ -50,46 +50,56 @@ class Found(NamedTuple):
     evidence: dict[str, Any] | None
 
 
+class OwnTemplates(NamedTuple):
+    """Templates [T, n, n] of the session's own, and their pixel size in Å."""
+
+    stack: npt.NDArray[np.float32]
+    pixel_size_angstrom: float
+
+
 def junk_of(average: npt.NDArray[np.float32], pixel_size: float, options: PickingSettings) -> JunkMask:
     """The junk mask of an average [h, w] with pixels of `pixel_size` Å."""
     return junk_mask(average, pixel_size_angstrom=pixel_size, diameter_angstrom=options.diameter)
 
 
 def score(
-    average: npt.NDArray[np.float32],
-    pixel_size: float,
+    given: dict[str, Any],
     options: PickingSettings,
     ctf: CtfParameters | None,
-    junk: JunkMask,
     choice: Mapping[str, Any] | None = None,
+    own: OwnTemplates | None = None,
 ) -> Found:
-    """All candidates of an average [h, w] with pixels of `pixel_size` Å, and the evidence for a session's choice.
+    """All candidates on what is `given_to_pickers`, and the evidence for a session's choice.
 
-    They do not depend on the threshold. With a choice the session's method and shape are used, and there is no
-    evidence; without one the micrograph's own best. Raises InputError naming the setting that lacks or cannot be read.
+    They do not depend on the threshold. With a choice the session's method and shape are used, or its own templates,
+    and there is no evidence; without one the micrograph's own best. Raises InputError naming the setting that lacks or
+    cannot be read.
     """
+    if choice is None:
+        return _searched(options, ctf, given)
+    return by_choice(options, ctf, given, choice) if own is None else by_own(options, given, own)
+
+
+def given_to_pickers(
+    average: npt.NDArray[np.float32], pixel_size: float, options: PickingSettings, junk: JunkMask
+) -> dict[str, Any]:
+    """What all kernels are given: an average [h, w] with pixels of `pixel_size` Å, and where to look."""
     height, width = average.shape
-    given: dict[str, Any] = {
+    return {
         "image": average,
         "pixel_size_angstrom": pixel_size,
         "minimum_distance_angstrom": options.minimum_distance,
         "contrast": options.contrast,
         "valid": junk.valid((height, width)) if junk.mask.any() else None,
     }
-    if choice is not None:
-        return _chosen(options, ctf, given, choice)
-    return _searched(options, ctf, given)
 
 
-def _chosen(
-    options: PickingSettings,
-    ctf: CtfParameters | None,
-    given: dict[str, Any],
-    choice: Mapping[str, Any],
+def by_choice(
+    options: PickingSettings, ctf: CtfParameters | None, given: dict[str, Any], choice: Mapping[str, Any]
 ) -> Found:
-    """By what the session has chosen."""
+    """By the method and shape that the session has chosen."""
     method = str(choice["method"])
-    network = _by_other("network", options, ctf, given) if method == BOTH else None
+    network = _by_other(NETWORK, options, ctf, given) if method == BOTH else None
     if method in (BLOB, BOTH):
         picks = pick_blobs(**given, **_blob_options(options, ctf), threshold=0.0, combination=choice["shape"])
     else:
@@ -97,6 +107,12 @@ def _chosen(
     if network is not None:
         picks = _agreed(network, picks, options, given)
     return Found(method, choice["shape"], _rounded(picks), picks.certainty, None)
+
+
+def by_own(options: PickingSettings, given: dict[str, Any], own: OwnTemplates) -> Found:
+    """By templates of the session's own, which carry the CTF of the movies they were made of."""
+    picks = _by_templates(options, None, given, own.stack, own.pixel_size_angstrom)
+    return Found(TEMPLATE, "the session's own templates", _rounded(picks), picks.certainty, None)
 
 
 def _searched(options: PickingSettings, ctf: CtfParameters | None, given: dict[str, Any]) -> Found:
@@ -129,8 +145,7 @@ def _searched(options: PickingSettings, ctf: CtfParameters | None, given: dict[s
 
 def _agreed(network: Picks, blobs: Picks, options: PickingSettings, given: dict[str, Any]) -> Picks:
     """The network's candidates with the scores of both."""
-    assert options.diameter is not None
-    return agreed(network, blobs, options.diameter / given["pixel_size_angstrom"])
+    return agreed(network, blobs, (options.diameter or 0.0) / given["pixel_size_angstrom"])
 
 
 def gain(scores: npt.NDArray[np.float64]) -> float:
