@@ -47,10 +47,14 @@ class WorkingImage(NamedTuple):
         return y * self.scale_yx[0] + self.offset_px, x * self.scale_yx[1] + self.offset_px
 
 
+Best = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
+
+
 class ScoreMaps(NamedTuple):
     """Responses [h, w] of a micrograph and of Gaussian noise of the same spectrum, in deviations of the latter.
 
-    Each is the best over the templates, of the image as it is and of the inverted image; UNSEEN where too little is seen.
+    Each is the best over the templates, of the image as it is and of the inverted image; UNSEEN where too little of a
+    particle would be seen.
     """
 
     image: np.ndarray
@@ -161,7 +165,7 @@ def _match(
     there = visible > _LEAST_SEEN
     count = jnp.maximum(jnp.sum(there), 1)
 
-    def one(best: tuple[jax.Array, ...], item: tuple[jax.Array, jax.Array]) -> tuple[tuple[jax.Array, ...], jax.Array]:
+    def one(best: Best, item: tuple[jax.Array, jax.Array]) -> tuple[Best, jax.Array]:
         number, kernel = item
         # Noise in a part of the mask has a part of the variance.
         response = correlated(spectra, kernel) / jnp.sqrt(jnp.maximum(visible, _LEAST_SEEN))
@@ -227,7 +231,8 @@ def _filtered(pixels: np.ndarray, pixel_size_angstrom: float, diameter_angstrom:
     border = min(math.ceil(1.5 * diameter_angstrom / pixel_size_angstrom), height, width)
     padded = np.pad(pixels, border, mode="symmetric")
     band = _band(padded.shape, pixel_size_angstrom, diameter_angstrom, finest)
-    return _transferred(jnp.asarray(padded), jnp.asarray(band))[border : border + height, border : border + width]
+    filtered: jax.Array = _transferred(jnp.asarray(padded), jnp.asarray(band))
+    return filtered[border : border + height, border : border + width]
 
 
 @jax.jit

@@ -17,17 +17,17 @@ from scipy.special import expit, log_ndtr, logsumexp, ndtr
 Array = npt.NDArray[np.float64]
 
 _BINS = 64
-_NOISE_SCALES = np.geomspace(0.55, 1.06, 8)  # of the noise among particles, by the spread of the whole map
-_LEVELS = np.array([0.0, 0.5, 1.0])  # how far the level between particles is lowered, by that of a crowded field
+_NOISE_SCALES = np.geomspace(0.5, 1.06, 14)  # of the noise among particles, by the spread of the whole map
+_LEVELS = np.array([0.0, 0.5])  # how far the level between particles is lowered, by that of a crowded field
 _PARTICLE_MEANS = np.geomspace(1.2, 12.0, 24)  # in spreads of the map
-_PARTICLE_SPREADS = np.array([0.1, 0.3])  # of particles' own heights, by their mean; noise adds to it
+_PARTICLE_SPREADS = np.array([0.1, 0.2, 0.3])  # of particles' own heights, by their mean; noise adds to it
 _SHARES = np.linspace(0.03, 0.97, 16)  # of peaks that are particles
 _OUTLIERS = np.array([0.001, 0.03])  # share of peaks that are neither
 _OUTLIERS_FROM, _OUTLIERS_FALL = 2.0, 4.0  # where outliers begin and over what they become fewer
 _APART = 0.5  # least distance of particles' mean from noise's, in deviations of the latter
 _SCALES_ALONE = np.geomspace(0.8, 1.25, 23)  # of noise where there is nothing else
 _INVERTED_ERROR = 0.02  # of that scale as taken from the inverted image
-_SCALE_ERROR = 0.06  # of the noise's scale as taken from the spectrum
+_SCALE_ERROR = 0.04  # of the noise's scale as taken from the spectrum
 _LOWEST_LEVEL = -0.8
 PRIOR_LOG_ODDS = -5.0
 """For there being particles: on empty ice the evidence of the luckiest of many templates reaches 4."""

@@ -42,9 +42,9 @@ def least_score(scores: np.ndarray, expected_false: float) -> float:
 def certainty(scores: np.ndarray) -> float:
     """Probability that there are any particles among candidates whose probabilities of being one are `scores` [N].
 
-    Probabilities that follow from the candidates' own share s of particles tell their likelihood ratios, and so how much
-    better a share of s explains all candidates than none at all: the product of (1 - s) / (1 - p). Alike candidates tell
-    nothing. The prior odds are those of `_mixture`.
+    Scores that follow from the candidates' own share s of particles tell how much better that share explains all
+    candidates than none does: by the product of (1 - s) / (1 - score). Scores that are all alike tell nothing. The
+    prior odds are those of `_mixture`.
     """
     if not len(scores):
         return 0.0

@@ -28,6 +28,8 @@ class TemplatePicks(NamedTuple):
     scores: np.ndarray
     template: np.ndarray
     angle_degrees: np.ndarray
+    certainty: float
+    """Probability that the micrograph shows any particles at all."""
 
 
 def pick_templates(
@@ -72,7 +74,10 @@ def pick_templates(
     inside = (x >= 0) & (y >= 0) & (x <= image.shape[1] - 1) & (y <= image.shape[0] - 1)
     kept = inside & (found.probability >= max(threshold, LEAST_SCORE))
     which = maps.template[found.peaks.row, found.peaks.column][kept]
-    return TemplatePicks(x[kept], y[kept], found.probability[kept], which // len(angles), angles[which % len(angles)])
+    return TemplatePicks(
+        *(x[kept], y[kept], found.probability[kept], which // len(angles), angles[which % len(angles)]),
+        found.mixture.certainty,
+    )
 
 
 def template_diameter_px(templates: np.ndarray) -> float:
