@@ -54,13 +54,11 @@ def suggest(
         output.as_json([one._asdict() for one in proposals])
         return
     if not proposals:
-        output.data("no particles stand out from noise at any diameter; try more movies, or the network with a diameter")
+        output.data("no particles stand out from noise at any diameter; try more movies")
         return
     output.data("diameter Å  shape          evidence  particles a micrograph")
     for one in proposals:
-        output.data(
-            f"{one.diameter_angstrom:10.0f}  {one.shape:13s}  {one.evidence:8.0f}  {one.particles:22.0f}"
-        )
+        output.data(f"{one.diameter_angstrom:10.0f}  {one.shape:13s}  {one.evidence:8.0f}  {one.particles:22.0f}")
     output.note(f"to pick with the first: warpcore settings set picking.diameter={proposals[0].diameter_angstrom:g}")
 
 

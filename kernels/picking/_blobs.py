@@ -62,7 +62,7 @@ def pick_blobs(
     chosen = {one.name: one for one in combinations(shapes, aspects)}
     if combination not in chosen:
         raise ValueError(f"blob combination {combination!r}: one of {', '.join(chosen)} is allowed")
-    blobs = _Blobs(
+    blobs = ReadyBlobs(
         *(image, pixel_size_angstrom, diameter_angstrom, diameter_max_angstrom),
         *(minimum_distance_angstrom, contrast, ctf, valid),
     )
@@ -96,7 +96,7 @@ def blob_trials(
     particle, times the micrograph's expected number of particles. Combinations that tell particles from noise less than
     half as well as the best (by the log evidence of their mixtures) lose it in proportion to the square.
     """
-    blobs = _Blobs(
+    blobs = ReadyBlobs(
         *(image, pixel_size_angstrom, diameter_angstrom, diameter_max_angstrom),
         *(minimum_distance_angstrom, contrast, ctf, valid),
     )
@@ -125,7 +125,7 @@ def best_combination(evidences: Iterable[Mapping[str, float]]) -> str:
     return max(total, key=lambda name: total[name])
 
 
-class _Blobs:
+class ReadyBlobs:
     """A micrograph made ready for blobs."""
 
     def __init__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -13,10 +13,13 @@ from warpcore.kernels.picking._blobs import ReadyBlobs
 from warpcore.kernels.picking._shapes import Combination, Contrast
 
 _STEP = 1.12  # between the extents tried
-_OF_DIAMETER = 0.87  # extent of the blob that fits best by the longest extent of particles: 80S, TRPV1, apoferritin, T20S
+_OF_DIAMETER = 0.87  # best blob's extent by the particles' diameter: 80S, TRPV1, apoferritin, T20S
 _LEAST_EVIDENCE = 8.0  # a micrograph, natural log; noise reaches 1 to 3
 _LEAST_SHARE = 0.2  # of the best proposal's evidence
-_TRIED = (Combination("disc", 1.0, 1.0), Combination("ring", 1.0, 1.0), Combination("disc", 1.0, 2.0))
+_ROUND = (Combination("disc", 1.0, 1.0), Combination("ring", 1.0, 1.0))
+_ELONGATED = Combination("disc", 1.0, 2.0)
+_LONGER = (1.4, 1.6)  # extents of elongated blobs by that of the round one that fits
+_CLEARLY = 1.1  # elongated ones count where their evidence is so many times that of round ones
 
 
 class Proposal(NamedTuple):
@@ -39,22 +42,45 @@ def suggest_diameters(
     largest_angstrom: float = 600.0,
     contrast: Contrast = "dark",
 ) -> list[Proposal]:
-    """Proposals from micrographs (image [h, w], pixel size in Å, CTF or None), best first; none where there is only noise.
+    """Proposals from micrographs (image [h, w], pixel size in Å, CTF or None), best first; none from noise alone.
 
     Blobs of many extents are matched; the local maxima of their evidence are proposed. Diameters that a micrograph
     cannot hold are not tried. Raises ValueError where none is left.
     """
     extents = _extents(micrographs, smallest_angstrom, largest_angstrom)
-    evidence = np.zeros((len(extents), len(_TRIED)))
-    particles = np.zeros_like(evidence)
-    for image, pixel_size, ctf in micrographs:
-        for row, extent in enumerate(extents):
-            ready = ReadyBlobs(image, pixel_size, float(extent), None, None, contrast, ctf, None)
-            for column, combination in enumerate(_TRIED):
-                scored = ready.scored(combination)
-                evidence[row, column] += scored.mixture.log_evidence
-                particles[row, column] += float((scored.probability >= 0.5).sum()) / len(micrographs)
-    return sorted(_maxima(extents, evidence, particles, len(micrographs)), key=lambda one: -one.evidence)
+    tried = np.array([[_tried(micrographs, float(e), shape, contrast) for shape in _ROUND] for e in extents])
+    best = tried[:, :, 0].max(axis=1)
+    padded = np.concatenate([[-np.inf], best, [-np.inf]])
+    least = max(_LEAST_EVIDENCE * len(micrographs), _LEAST_SHARE * float(best.max()))
+    found = []
+    for row in np.nonzero((best >= padded[:-2]) & (best > padded[2:]) & (best >= least))[0]:
+        column = int(tried[row, :, 0].argmax())
+        round_one = _proposal(float(extents[row]), _ROUND[column].name, tried[row, column])
+        longer = [one for one in float(extents[row]) * np.array(_LONGER) if one <= extents[-1]]
+        others = [_proposal(one, _ELONGATED.name, _tried(micrographs, one, _ELONGATED, contrast)) for one in longer]
+        elongated = max(others, key=lambda one: one.evidence, default=round_one)
+        found.append(elongated if elongated.evidence > _CLEARLY * round_one.evidence else round_one)
+    return sorted(found, key=lambda one: -one.evidence)
+
+
+def _tried(
+    micrographs: Sequence[tuple[jax.Array | np.ndarray, float, CtfParameters | None]],
+    extent: float,
+    combination: Combination,
+    contrast: Contrast,
+) -> tuple[float, float]:
+    """Evidence of one combination over all micrographs, and the particles expected on one."""
+    scored = [
+        ReadyBlobs(image, pixel_size, extent, None, None, contrast, ctf, None).scored(combination)
+        for image, pixel_size, ctf in micrographs
+    ]
+    particles = sum(int((one.probability >= 0.5).sum()) for one in scored) / len(micrographs)
+    return sum(one.mixture.log_evidence for one in scored), particles
+
+
+def _proposal(extent: float, shape: str, told: Sequence[float]) -> Proposal:
+    diameter = extent / _OF_DIAMETER
+    return Proposal(float(round(diameter, -1 if diameter >= 100 else 0)), shape, float(told[0]), float(told[1]))
 
 
 def _extents(
@@ -66,13 +92,3 @@ def _extents(
     if not micrographs or largest <= smallest:
         raise ValueError(f"no diameter from {smallest:.4g} to {largest:.4g} Å can be tried on these micrographs")
     return np.geomspace(smallest, largest, max(2, round(np.log(largest / smallest) / np.log(_STEP)) + 1))
-
-
-def _maxima(extents: np.ndarray, evidence: np.ndarray, particles: np.ndarray, number: int) -> Iterator[Proposal]:
-    best = evidence.max(axis=1)
-    padded = np.concatenate([[-np.inf], best, [-np.inf]])
-    least = max(_LEAST_EVIDENCE * number, _LEAST_SHARE * float(best.max()))
-    for row in np.nonzero((best >= padded[:-2]) & (best > padded[2:]) & (best >= least))[0]:
-        column = int(evidence[row].argmax())
-        diameter = float(extents[row]) / _OF_DIAMETER
-        yield Proposal(round(diameter, -1 if diameter >= 100 else 0), _TRIED[column].name, float(best[row]), float(particles[row, column]))
