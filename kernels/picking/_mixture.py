@@ -21,10 +21,8 @@ _NOISE_SCALES = np.geomspace(0.5, 1.06, 14)  # of the noise among particles, by 
 _LEVELS = np.array([0.0, 0.5])  # how far the level between particles is lowered, by that of a crowded field
 _LEAST_MEAN, _MEAN_STEP = 1.2, 1.105  # of particles' heights in spreads: from the least to the highest peak
 _PARTICLE_SPREADS = np.array([0.1, 0.2, 0.3])  # of particles' own heights, by their mean; noise adds to it
-_SHARES = np.linspace(0.04, 0.96, 12)  # of peaks that are particles
-_FRINGES = np.array([0.05, 0.3])  # share of the other peaks that are parts and fringes of particles
-_FRINGE_HEIGHT = 0.15  # over which they become fewer, by particles' mean
-_OUTLIERS = 0.01  # share of peaks that are neither: contamination
+_SHARES = np.linspace(0.03, 0.97, 16)  # of peaks that are particles
+_OUTLIERS = np.array([0.001, 0.03])  # share of peaks that are neither
 _OUTLIERS_FROM, _OUTLIERS_FALL = 2.0, 4.0  # where outliers begin and over what they become fewer
 _APART = 0.5  # least distance of particles' mean from noise's, in deviations of the latter
 _SMOOTHING = 0.25  # of the inverted image's heights, in spreads
@@ -74,7 +72,7 @@ class NoisePeaks:
         """Heights of simulated noise's peaks, in units of its spread."""
         self.mean, self.deviation = float(heights.mean()), float(heights.std())
         width = max(1.06 * self.deviation * len(heights) ** -0.2, 0.02)
-        self._grid = np.linspace(-2.0, 20.0, 276)
+        self._grid = np.linspace(-2.0, 20.0, 1101)
         above = 1 - ndtr((self._grid[:, None] - heights[None]) / width).mean(axis=1)
         log = np.log(np.maximum(above, 1e-300))
         first = int(np.searchsorted(self._grid, np.quantile(heights, 0.97)))
@@ -104,16 +102,16 @@ def fit_mixture(heights: Heights) -> Mixture:
     nothing = _noise_alone(heights, noise, edges, count, outliers)
     log_noise, log_particles, prior = _components(heights, noise, edges, centres)
     ratio = np.exp(np.minimum(log_particles - log_noise, 300.0))
-    rest = np.exp(log_noise)
-    weight = np.empty((len(_SHARES), len(prior)))
+    weight = np.empty((len(_OUTLIERS), len(_SHARES), len(prior)))
     for number, share in enumerate(_SHARES):
-        all_peaks = (1 - _OUTLIERS) * rest * (1 - share + share * ratio) + _OUTLIERS * outliers
-        weight[number] = np.einsum("nb,b->n", np.log(all_peaks), count) + prior
-    weight -= np.log(len(_SHARES))
+        both = np.exp(log_noise) * (1 - share + share * ratio)
+        for other, few in enumerate(_OUTLIERS):
+            weight[other, number] = np.einsum("nb,b->n", np.log((1 - few) * both + few * outliers), count) + prior
+    weight -= np.log(len(_OUTLIERS) * len(_SHARES))
     particles = float(logsumexp(weight))
     log_evidence = particles - nothing
     certainty = float(expit(log_evidence + PRIOR_LOG_ODDS))
-    posterior = certainty * np.exp(weight - particles)
+    posterior = certainty * np.exp(weight - particles).sum(axis=0)
     probability = np.zeros(len(centres))
     for number, share in enumerate(_SHARES):
         odds = share / (1 - share) * ratio
@@ -133,9 +131,10 @@ def _noise_alone(heights: Heights, noise: NoisePeaks, edges: Array, count: Array
     inverted = np.histogram(heights.inverted, edges)[0].astype(np.float64)
 
     def of_scales(counts: Array) -> Array:
-        return np.asarray(
-            np.einsum("nb,b->n", np.log((1 - _OUTLIERS) * np.exp(log_noise) + _OUTLIERS * outliers), counts)
-        )
+        each = [
+            np.einsum("nb,b->n", np.log((1 - few) * np.exp(log_noise) + few * outliers), counts) for few in _OUTLIERS
+        ]
+        return np.asarray(logsumexp(each, axis=0) - np.log(len(_OUTLIERS)))
 
     told = of_scales(inverted)
     told -= logsumexp(told)
@@ -146,9 +145,7 @@ def _noise_alone(heights: Heights, noise: NoisePeaks, edges: Array, count: Array
     # Or noise that is no Gaussian field, as where half of it is film: its peaks are those of the inverted image.
     kernel = np.maximum(_SMOOTHING, 0.1 * heights.inverted)
     smooth = np.diff(ndtr((edges[:, None] - heights.inverted[None]) / kernel[None]), axis=0).sum(axis=1)
-    alike = np.einsum(
-        "b,b->", np.log((1 - _OUTLIERS) * smooth / max(smooth.sum(), 1.0) + _OUTLIERS * outliers + 1e-12), count
-    )
+    alike = np.einsum("b,b->", np.log(0.99 * smooth / max(smooth.sum(), 1.0) + 0.01 * outliers + 1e-12), count)
     return float(np.logaddexp(gaussian, alike) - np.log(2))
 
 
@@ -160,17 +157,15 @@ def _components(heights: Heights, noise: NoisePeaks, edges: Array, centres: Arra
     """
     highest = max(float(heights.image.max()), 6.0)
     means = _LEAST_MEAN * _MEAN_STEP ** np.arange(1 + int(np.log(highest / _LEAST_MEAN) / np.log(_MEAN_STEP)))
-    scale, lowered, mean, spread, fringes = (
-        one.ravel() for one in np.meshgrid(_NOISE_SCALES, _LEVELS, means, _PARTICLE_SPREADS, _FRINGES, indexing="ij")
+    scale, lowered, mean, spread = (
+        one.ravel() for one in np.meshgrid(_NOISE_SCALES, _LEVELS, means, _PARTICLE_SPREADS, indexing="ij")
     )
     of_particles = np.maximum(heights.variance - scale**2, 0)
     own_height = np.maximum(mean - 0.5 * scale, 0.6)
     level = np.maximum(lowered * (heights.mean - 2 * of_particles / own_height), _LOWEST_LEVEL)
     apart = mean >= scale * (noise.mean + _APART * noise.deviation) + level
-    scale, level, mean, spread, fringes = (one[apart] for one in (scale, level, mean, spread, fringes))
-    fringe = np.exp(-edges / (_FRINGE_HEIGHT * mean[:, None]))
-    fringe = fringes[:, None] * (fringe[:, :-1] - fringe[:, 1:])
-    log_noise = np.log((1 - fringes[:, None]) * np.exp(noise.log_shares(edges, scale, level)) + fringe + 1e-300)
+    scale, level, mean, spread = scale[apart], level[apart], mean[apart], spread[apart]
+    log_noise = noise.log_shares(edges, scale, level)
     width = np.hypot(noise.deviation * scale, spread * mean)
     log_particles = _log_normal_shares((edges - mean[:, None]) / width[:, None])
     ratio = _rising(log_particles - log_noise, centres[None] <= mean[:, None])

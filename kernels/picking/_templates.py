@@ -11,13 +11,14 @@ import scipy.ndimage
 
 from warpcore.kernels.ctf import CtfParameters
 from warpcore.kernels.picking._correlation import match, scene
-from warpcore.kernels.picking._picks import LEAST_SCORE, TOUCHING
+from warpcore.kernels.picking._picks import LEAST_SCORE
 from warpcore.kernels.picking._scoring import scored_peaks
 from warpcore.kernels.picking._shapes import Contrast, imaged, soft_disc
 
 FINEST = 10.0
 """Finest detail that is compared: diameter / FINEST. Templates know more of a particle than blobs do."""
 _MASK_MARGIN = 1.15
+_APART = 0.75  # default minimum distance by diameter: nearer ones are a particle's own side lobes, which match views
 
 
 class TemplatePicks(NamedTuple):
@@ -50,9 +51,10 @@ def pick_templates(
 
     Templates may show matter bright or dark: their sign is found from themselves. They are resampled to the working
     pixel size, imaged by the CTF where it is given, and turned in steps; the best coefficient and its template and
-    angle are kept. The diameter (None: measured from the templates) sets band and mask. Score and minimum distance as
-    in `pick_blobs`. Templates that already carry a CTF (averages of raw particles) are matched without a second one:
-    give no CTF. Raises ValueError for templates that are not square, flat, or smaller than 4 px.
+    angle are kept. The diameter (None: measured from the templates) sets band and mask. Scores are probabilities as in
+    `pick_blobs`; the minimum distance defaults to 0.75 diameters. Templates that already carry a CTF (averages of raw
+    particles) are matched without a second one: give no CTF. Raises ValueError for templates that are not square, flat,
+    or smaller than 4 px.
     """
     stack = _checked(templates)
     diameter = diameter_angstrom or template_diameter_px(stack) * template_pixel_size_angstrom
@@ -68,7 +70,7 @@ def pick_templates(
     radius = np.hypot(offset[:, None], offset[None])
     mask = soft_disc(radius, _MASK_MARGIN * diameter / 2, pixel)
     maps = match(seen, ready, np.broadcast_to(mask, ready.shape), soft_disc(radius, diameter / 2, pixel))
-    distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else TOUCHING * diameter
+    distance = minimum_distance_angstrom if minimum_distance_angstrom is not None else _APART * diameter
     found = scored_peaks(maps, distance / pixel)
     y, x = seen.work.to_micrograph(found.peaks.y, found.peaks.x)
     inside = (x >= 0) & (y >= 0) & (x <= image.shape[1] - 1) & (y <= image.shape[0] - 1)
