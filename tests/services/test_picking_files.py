@@ -56,7 +56,7 @@ def test_a_users_own_weights_and_templates_are_taken(tmp_path: Path) -> None:
         (write_network(Network(PARAMETERS, CALIBRATION), {"format": "other-9"}), "format 'other-9'"),
         (write_network(Network(PARAMETERS, CALIBRATION), {"calibration": None}), "no calibration"),
         (
-            write_network(Network({**PARAMETERS, "full.bias": np.full(12, np.nan)}, CALIBRATION), {}),  # type: ignore[dict-item]
+            write_network(Network({**PARAMETERS, "full.bias": PARAMETERS["full.bias"] * np.nan}, CALIBRATION), {}),
             "non-finite",
         ),
     ],
