@@ -62,7 +62,7 @@ class PickingSettings(Section):
     )
     minimum_distance: float | None = setting(
         None,
-        "least distance between picks; null: 0.6 of a diameter, since neighbours that touch overlap in projection",
+        "least distance between picks; null: 0.65 of a diameter, since neighbours that touch overlap in projection",
         unit="Å",
         ge=0,
         le=10000,
