@@ -70,7 +70,7 @@ def test_equals_are_decided_alike_whatever_the_order() -> None:
 
 
 def test_sure_picks_go_with_the_choice_where_templates_are_asked_for() -> None:
-    movies = lessons(evidence((5, 1), (50, 30), 99, sure=[[1.0, 2.0], [3.0, 4.0]]), evidence((5, 1), (50, 30), 99))
+    movies = lessons(evidence((5, 1), (50, 30), 40, sure=[[1.0, 2.0], [3.0, 4.0]]), evidence((5, 1), (50, 30), 40))
     chosen = pool(PickingSettings(diameter=130, adapt=True), movies)
     assert chosen["sure"] == [{"movie": "m0", "xy": [[1.0, 2.0], [3.0, 4.0]]}]
     assert describe(chosen) == (
@@ -80,7 +80,7 @@ def test_sure_picks_go_with_the_choice_where_templates_are_asked_for() -> None:
 
 
 def test_nothing_found_anywhere_is_a_choice_too() -> None:
-    assert pool(PickingSettings(diameter=130), lessons({"shapes": {}, "gains": {}})) == {
-        "method": "blob",
-        "shape": None,
-    }
+    chosen = pool(PickingSettings(diameter=130), lessons({"shapes": {}, "gains": {}}))
+    assert chosen == {"method": "network", "shape": None}, "blobs need a shape"
+    empty = evidence((0, 0), (0, 0), 0)
+    assert pool(PickingSettings(diameter=130), lessons(empty, empty)) == {"method": "both", "shape": "disc 1"}
