@@ -11,14 +11,17 @@ from warpcore.kernels.simulate import Scene, random_scene
 
 _STREAM = 1 << 21  # of the seed: scenes of training and calibration never meet
 _MATCH_DIAMETERS = 0.25
-_FEWEST = 20  # scenes of either kind, with particles and without, from which the second regression is measured
-_UNMEASURED = (1.0, 1.0, -1.0)  # and what stands for it otherwise
+_FEWEST = 20  # scenes of either kind from which the second regression is measured
+_UNMEASURED = (1.0, 1.0, -1.0)  # what stands for it otherwise
 _PULL = 1e-2
 
 
 def calibrated(parameters: Parameters, seed: int, scenes: int, scene_px: int) -> Calibration:
-    """Logistic regressions of "is a particle" on the candidates of so many scenes, and of "holds any" on the scenes."""
-    rows, labels, micrographs, holds = [], [], [], []
+    """Two logistic regressions on so many scenes.
+
+    Of "is a particle" on their candidates, and of "more of the picks are particles than not" on the scenes themselves.
+    """
+    rows, labels, micrographs = [], [], []
     for number in range(scenes):
         scene = random_scene(np.random.default_rng([seed, _STREAM, number]), scene_px)
         found = candidates(
@@ -33,13 +36,14 @@ def calibrated(parameters: Parameters, seed: int, scenes: int, scene_px: int) ->
         rows.append(np.stack([log_odds, *(np.full(len(log_odds), value) for value in beside[:2])], axis=1))
         labels.append(right[counts])
         micrographs.append([beside.enrichment, beside.height])
-        holds.append(len(scene.centres_yx) > 0)
-    slope, level, enrichment, offset = fitted(np.concatenate(rows), np.concatenate(labels), np.array([1.0, 0, 0, 0]))
-    there = np.array(holds)
-    whole: tuple[float, ...] = _UNMEASURED
-    if min(there.sum(), (~there).sum()) >= _FEWEST:
-        whole = tuple(fitted(np.array(micrographs), there, np.zeros(3)))
-    return Calibration(*(round(float(one), 6) for one in (max(slope, 0.01), level, enrichment, offset, *whole)))
+    first = fitted(np.concatenate(rows), np.concatenate(labels), np.array([1.0, 0, 0, 0]))
+    first[0] = max(first[0], 0.01)
+    picked = [one @ first[:3] + first[3] >= 0 for one in rows]
+    holds = np.array([(2.0 * right[own] - 1).sum() > 0 for right, own in zip(labels, picked, strict=True)])
+    second: np.ndarray = np.array(_UNMEASURED)
+    if min(holds.sum(), (~holds).sum()) >= _FEWEST:
+        second = fitted(np.array(micrographs), holds, np.zeros(3))
+    return Calibration(*(round(float(one), 6) for one in (*first, *second)))
 
 
 def labelled(scene: Scene, found: Candidates) -> tuple[np.ndarray, np.ndarray]:

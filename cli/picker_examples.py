@@ -30,7 +30,7 @@ class TrainingOptions:
 
     steps: int = 7000
     batch: int = 8
-    scenes: int = 6000
+    scenes: int = 3000
     scene_px: int = 256
     crop_px: int = 160
     learning_rate: float = 2e-3

@@ -45,29 +45,34 @@ class Calibration(NamedTuple):
     """Coefficients of two logistic regressions, measured on simulated scenes outside the training set.
 
     Log odds that a candidate with the network's log odds L is a particle: slope · L + level · (the micrograph's level)
-    + enrichment · (its enrichment) + offset. Log odds that the micrograph holds any: any_enrichment · (its enrichment)
-    + any_height · (its height) + any_offset.
+    + enrichment · (its enrichment) + offset. Log odds that more of the picks are particles than not:
+    better_enrichment · (its enrichment) + better_height · (its height) + better_offset.
     """
 
     slope: float
     level: float
     enrichment: float
     offset: float
-    any_enrichment: float
-    any_height: float
-    any_offset: float
+    better_enrichment: float
+    better_height: float
+    better_offset: float
 
     def scores(self, found: Compared) -> np.ndarray:
-        """Probability of being a particle of each of a micrograph's candidates; higher log odds never have less."""
+        """Probability of being a particle of each of a micrograph's candidates; higher log odds never have less.
+
+        On a micrograph whose picks are no better than chance all are lowered by the odds of that.
+        """
         beside = compared(found)
         own = self.level * beside.level + self.enrichment * beside.enrichment + self.offset
+        own += min(0.0, self._better(beside))
         return np.asarray(scipy.special.expit(self.slope * np.asarray(found.log_odds, np.float64) + own))
 
     def certainty(self, found: Compared) -> float:
-        """Probability that a micrograph's picks are better than chance."""
-        beside = compared(found)
-        odds = self.any_enrichment * beside.enrichment + self.any_height * beside.height + self.any_offset
-        return float(scipy.special.expit(odds))
+        """Probability that a micrograph's picks are better than chance: more of them particles than not."""
+        return float(scipy.special.expit(self._better(compared(found))))
+
+    def _better(self, beside: Beside) -> float:
+        return self.better_enrichment * beside.enrichment + self.better_height * beside.height + self.better_offset
 
 
 def compared(found: Compared) -> Beside:

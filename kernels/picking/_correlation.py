@@ -28,6 +28,7 @@ SAMPLES = 18.0
 """Working pixels across a diameter."""
 UNSEEN = -1e4
 """Response where too little of a particle would be seen."""
+_EVENED_OVER = 2.5  # diameters over which noise is made alike
 _LEAST_SEEN = 0.4  # share of a particle inside the image for a position to count: half a particle at an edge
 
 
@@ -96,12 +97,13 @@ def scene(
     seen = np.ones(pixels.shape, np.float32) if valid is None else resized_mask(valid, pixels.shape)
     if not seen.all():
         pixels = _filled(pixels, seen, diameter_angstrom / pixel)
+    filtered = np.asarray(_filtered(pixels, pixel, diameter_angstrom, finest)) * seen
+    filtered = _evened(filtered, seen, _EVENED_OVER * diameter_angstrom / pixel)
     shape = (pixels.shape[0], pixels.shape[1])
-    spectrum = radial_spectrum(pixels)
-    filtered, noise = (
-        _filtered(one, pixel, diameter_angstrom, finest) * seen for one in (pixels, gaussian_field(shape, spectrum))
-    )
-    return Scene(small._replace(pixels=filtered), noise, jnp.asarray(noise_share(shape, spectrum)), jnp.asarray(seen))
+    spectrum = radial_spectrum(filtered, _band(shape, pixel, diameter_angstrom, finest))
+    noise = gaussian_field(shape, spectrum) * seen
+    work = small._replace(pixels=jnp.asarray(filtered))
+    return Scene(work, jnp.asarray(noise), jnp.asarray(noise_share(shape, spectrum)), jnp.asarray(seen))
 
 
 def coarser(image: jax.Array | np.ndarray, pixel_size_angstrom: float, wanted_pixel_angstrom: float) -> WorkingImage:
@@ -191,6 +193,15 @@ def resized_mask(valid: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     rows = np.minimum(((np.arange(shape[0]) + 0.5) * valid.shape[0] / shape[0]).astype(int), valid.shape[0] - 1)
     columns = np.minimum(((np.arange(shape[1]) + 0.5) * valid.shape[1] / shape[1]).astype(int), valid.shape[1] - 1)
     return np.asarray(valid[np.ix_(rows, columns)], np.float32)
+
+
+def _evened(pixels: np.ndarray, seen: np.ndarray, width_px: float) -> np.ndarray:
+    """Pixels divided by their deviation over a wide neighbourhood, by that of all: film is rougher than ice."""
+    spread = np.sqrt((pixels**2).sum() / max(seen.sum(), 1.0))
+    power = scipy.ndimage.gaussian_filter(np.clip(pixels, -4 * spread, 4 * spread) ** 2, width_px, mode="reflect")
+    share = scipy.ndimage.gaussian_filter(seen, width_px, mode="reflect")
+    local = np.sqrt(power / np.maximum(share, 0.01))
+    return np.asarray(pixels * (spread / np.maximum(local, 0.1 * spread + 1e-30)), np.float32)
 
 
 def _filled(pixels: np.ndarray, seen: np.ndarray, width_px: float) -> np.ndarray:

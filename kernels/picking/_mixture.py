@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy.ndimage
 from scipy.special import expit, log_ndtr, logsumexp, ndtr
 
 Array = npt.NDArray[np.float64]
@@ -25,6 +26,7 @@ _SHARES = np.linspace(0.03, 0.97, 16)  # of peaks that are particles
 _OUTLIERS = np.array([0.001, 0.03])  # share of peaks that are neither
 _OUTLIERS_FROM, _OUTLIERS_FALL = 2.0, 4.0  # where outliers begin and over what they become fewer
 _APART = 0.5  # least distance of particles' mean from noise's, in deviations of the latter
+_SMOOTHING = 0.25  # of the inverted image's heights, in spreads
 _SCALES_ALONE = np.geomspace(0.8, 1.25, 23)  # of noise where there is nothing else
 _INVERTED_ERROR = 0.02  # of that scale as taken from the inverted image
 _SCALE_ERROR = 0.04  # of the noise's scale as taken from the spectrum
@@ -139,7 +141,11 @@ def _noise_alone(heights: Heights, noise: NoisePeaks, edges: Array, count: Array
     # The simulated noise's own chance and the inverted image's fringes make the scale no surer than this.
     apart = np.log(_SCALES_ALONE[:, None] / _SCALES_ALONE[None]) / _INVERTED_ERROR
     prior = logsumexp(told[None] - 0.5 * apart**2, axis=1)
-    return float(logsumexp(of_scales(count) + prior - logsumexp(prior)))
+    gaussian = logsumexp(of_scales(count) + prior - logsumexp(prior))
+    # Or noise that is no Gaussian field, as where half of it is film: its peaks are those of the inverted image.
+    smooth = scipy.ndimage.gaussian_filter1d(inverted, _SMOOTHING / (edges[1] - edges[0]), mode="constant")
+    alike = np.einsum("b,b->", np.log(0.99 * smooth / max(smooth.sum(), 1.0) + 0.01 * outliers + 1e-12), count)
+    return float(np.logaddexp(gaussian, alike) - np.log(2))
 
 
 def _components(heights: Heights, noise: NoisePeaks, edges: Array, centres: Array) -> tuple[Array, Array, Array]:

@@ -16,23 +16,25 @@ _BINS_AN_OCTAVE = 8
 _LOWEST = 2.5  # lowest frequency looked at, in periods over the shorter side
 _SMOOTHING_OCTAVES = 0.12
 _WIDEST_BUMP_OCTAVES = 2.0
+_LEAST_PASSED = 0.02  # share of the power that a band-pass must leave for its loss to be made good
 _SEED = 20250710
 
 
 class RadialSpectrum(NamedTuple):
-    """Power of an image by frequency: centres in 1/px [K], mean power [K], and that of its noise alone [K]."""
+    """Power of an image by frequency: centres in 1/px [K], mean power [K], and the share that is noise [K]."""
 
     frequency: Array
     power: Array
-    noise: Array
+    noise_share: Array
 
 
-def radial_spectrum(pixels: npt.NDArray[np.float32]) -> RadialSpectrum:
-    """Power spectrum of an image [h, w] in logarithmic rings, and what of it is noise.
+def radial_spectrum(pixels: npt.NDArray[np.float32], band: npt.NDArray[np.float32]) -> RadialSpectrum:
+    """Power spectrum of a band-passed image [h, w] in logarithmic rings, and what of it is noise.
 
-    Noise changes slowly or in one direction with frequency, while particles of one size add a bump about 1/diameter
-    with a dip beyond. So the noise is the morphological opening of the log power over two octaves: it keeps any
-    spectrum that only rises or only falls, and cuts bumps narrower than that.
+    `band` [h, w//2 + 1] is the filter that it went through. Before it, noise changes slowly or in one direction with
+    frequency, while particles of one size add a bump about 1/diameter with a dip beyond. So the noise is the
+    morphological opening of the log power over two octaves: it keeps any spectrum that only rises or only falls, and
+    cuts bumps narrower than that.
     """
     height, width = pixels.shape
     window = np.outer(np.hanning(height), np.hanning(width))
@@ -41,14 +43,19 @@ def radial_spectrum(pixels: npt.NDArray[np.float32]) -> RadialSpectrum:
     rings = int(np.log2(0.5 / lowest) * _BINS_AN_OCTAVE) + 1
     edges = lowest * 2 ** (np.arange(rings + 1) / _BINS_AN_OCTAVE)
     ring = np.digitize(_frequencies((height, width)), edges).ravel()
-    count = np.bincount(ring, minlength=rings + 2)[1:-1]
-    total = np.bincount(ring, power.ravel(), minlength=rings + 2)[1:-1]
+    count, total, passed = (
+        np.bincount(ring, weights, minlength=rings + 2)[1:-1] for weights in (None, power.ravel(), band.ravel() ** 2)
+    )
     there = count > 0
     mean = np.maximum(total[there] / count[there], 1e-30)
-    log = scipy.ndimage.gaussian_filter1d(np.log(mean), _SMOOTHING_OCTAVES * _BINS_AN_OCTAVE, mode="nearest")
+    before = np.log(mean / np.maximum(passed[there] / count[there], 1e-30))
+    usable = passed[there] / count[there] > _LEAST_PASSED
+    before = np.interp(np.arange(len(before)), np.flatnonzero(usable), before[usable])
+    log = scipy.ndimage.gaussian_filter1d(before, _SMOOTHING_OCTAVES * _BINS_AN_OCTAVE, mode="nearest")
     window_bins = int(_WIDEST_BUMP_OCTAVES * _BINS_AN_OCTAVE) | 1
     opened = scipy.ndimage.grey_opening(log, size=window_bins, mode="nearest")
-    return RadialSpectrum(np.sqrt(edges[1:] * edges[:-1])[there], mean, np.exp(opened))
+    share = np.exp(np.minimum(opened - before, 0.0))
+    return RadialSpectrum(np.sqrt(edges[1:] * edges[:-1])[there], mean, share)
 
 
 def gaussian_field(shape: tuple[int, int], spectrum: RadialSpectrum) -> npt.NDArray[np.float32]:
@@ -66,8 +73,7 @@ def noise_like(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def noise_share(shape: tuple[int, int], spectrum: RadialSpectrum) -> npt.NDArray[np.float32]:
     """Share of an image's power that is noise, at the frequencies of `rfft2` of `shape` [h, w//2 + 1]."""
-    share = np.minimum(spectrum.noise / spectrum.power, 1.0)
-    return np.asarray(np.interp(_frequencies(shape), spectrum.frequency, share), np.float32)
+    return np.asarray(np.interp(_frequencies(shape), spectrum.frequency, spectrum.noise_share), np.float32)
 
 
 @lru_cache(maxsize=4)

@@ -10,13 +10,21 @@ import numpy as np
 import pytest
 
 from tests.kernels.particle_snr import particle_snr
+from warpcore.cli.picker_data import agreement
 from warpcore.cli.structures import load_structure
 from warpcore.kernels.ctf import CtfParameters
-from warpcore.kernels.picking import coarser
+from warpcore.kernels.picking import coarser, pick_network
 from warpcore.kernels.simulate import SAMPLES_PER_DIAMETER, random_scene
 from warpcore.kernels.simulate._scene_background import ice_phase
 from warpcore.kernels.simulate._scene_imaging import Imaging, imaged
-from warpcore.kernels.simulate._scene_particles import drawn, globule, of_atoms, random_cloud, spread_points
+from warpcore.kernels.simulate._scene_particles import (
+    drawn,
+    globule,
+    of_atoms,
+    random_cloud,
+    scatter,
+    spread_points,
+)
 from warpcore.kernels.simulate._specimen import interaction_constant
 
 _PIXEL = 3.0
@@ -78,3 +86,37 @@ def test_a_scene_of_apoferritin_has_the_signal_to_noise_of_the_real_one(shared_d
     ratio = np.median(ratios, axis=0)
     assert ratio.min() > 0.6, dict(zip(_AT_ANGSTROM, ratio.round(2), strict=True))
     assert ratio.max() < 1.6, dict(zip(_AT_ANGSTROM, ratio.round(2), strict=True))
+
+
+def _chains(seed: int, kilodalton: float) -> tuple[np.ndarray, np.ndarray]:
+    """A micrograph of 600² at 1.5 Å with single chains 60 Å apart in 300 Å of ice, imaged like the real apoferritin."""
+    rng = np.random.default_rng(seed)
+    centres = scatter(rng, 60, 600, 40.0, 0.0)
+    matter = drawn(rng, globule(rng, kilodalton), centres, 600, 1.5)
+    defocus = rng.uniform(8000, 20000)
+    phase = 3.7 * interaction_constant(300) * matter + ice_phase(
+        rng, 600, 1.5, thickness_angstrom=300, excess=3, excess_angstrom=25, excess_slope=2
+    )
+    ctf = CtfParameters(defocus, defocus, 0, amplitude_contrast=0.12)
+    return imaged(rng, phase, Imaging(ctf, 20, 100, haze=5), 1.5).astype(np.float32), centres[:, ::-1]
+
+
+def test_a_chain_of_16_kda_is_not_found_and_one_of_80_is() -> None:
+    """Measured over six micrographs each: recall 0.04 and certainty 0.18 for 16 kDa, 0.83 and 0.93 for 80 kDa."""
+    told = {}
+    for kilodalton, diameter in ((16.0, 40.0), (80.0, 68.0)):
+        missed = found = 0
+        certainty = []
+        for seed in range(6):
+            image, xy = _chains(seed, kilodalton)
+            picks = pick_network(image, pixel_size_angstrom=1.5, diameter_angstrom=diameter)
+            picked = np.stack([picks.x_px, picks.y_px], axis=1)
+            counts = agreement(picked, xy, image.shape, 0.3 * diameter / 1.5, diameter / 3)
+            missed, found = missed + counts.missed, found + counts.true
+            certainty.append(picks.certainty)
+        told[kilodalton] = found / (found + missed), float(np.median(certainty))
+    print(told)
+    assert told[16.0][0] < 0.1
+    assert told[16.0][1] < 0.5
+    assert told[80.0][0] > 0.6
+    assert told[80.0][1] > 0.5
