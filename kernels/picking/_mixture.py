@@ -12,15 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
 from scipy.special import expit, log_ndtr, logsumexp, ndtr
 
 Array = npt.NDArray[np.float64]
 
-_BINS = 64
+_FINE_BINS, _FINE_TO, _COARSE_BINS = 56, 7.0, 16  # of heights in spreads: even ones from 0, ever wider ones above
 _NOISE_SCALES = np.geomspace(0.5, 1.06, 14)  # of the noise among particles, by the spread of the whole map
 _LEVELS = np.array([0.0, 0.5])  # how far the level between particles is lowered, by that of a crowded field
-_PARTICLE_MEANS = np.geomspace(1.2, 12.0, 24)  # in spreads of the map
+_LEAST_MEAN, _MEAN_STEP = 1.2, 1.105  # of particles' heights in spreads: from the least to the highest peak
 _PARTICLE_SPREADS = np.array([0.1, 0.2, 0.3])  # of particles' own heights, by their mean; noise adds to it
 _SHARES = np.linspace(0.03, 0.97, 16)  # of peaks that are particles
 _OUTLIERS = np.array([0.001, 0.03])  # share of peaks that are neither
@@ -90,14 +89,15 @@ class NoisePeaks:
 
 def fit_mixture(heights: Heights) -> Mixture:
     """The mixture of a micrograph's peaks; heights below 0 take no part."""
-    top = max(float(heights.image.max(initial=0.0)), 8.0) + 0.5
-    edges = np.linspace(0.0, top, _BINS + 1)
+    highest = float(heights.image.max(initial=0.0))
+    above = np.geomspace(_FINE_TO, max(highest + 1.0, 1.5 * _FINE_TO), _COARSE_BINS + 1)[1:]
+    edges = np.concatenate([np.linspace(0.0, _FINE_TO, _FINE_BINS + 1), above])
     centres = 0.5 * (edges[1:] + edges[:-1])
     count = np.histogram(heights.image, edges)[0].astype(np.float64)
     if count.sum() < 1 or (heights.noise > 0).sum() < 3:
-        return Mixture(centres, np.zeros(_BINS), 0.0, 0.0, 0.0)
+        return Mixture(centres, np.zeros(len(centres)), 0.0, 0.0, 0.0)
     noise = NoisePeaks(heights.noise)
-    outliers = np.exp(-centres / _OUTLIERS_FALL) * (centres > _OUTLIERS_FROM)
+    outliers = np.diff(edges) * np.exp(-centres / _OUTLIERS_FALL) * (centres > _OUTLIERS_FROM)
     outliers /= outliers.sum()
     nothing = _noise_alone(heights, noise, edges, count, outliers)
     log_noise, log_particles, prior = _components(heights, noise, edges, centres)
@@ -112,7 +112,7 @@ def fit_mixture(heights: Heights) -> Mixture:
     log_evidence = particles - nothing
     certainty = float(expit(log_evidence + PRIOR_LOG_ODDS))
     posterior = certainty * np.exp(weight - particles).sum(axis=0)
-    probability = np.zeros(_BINS)
+    probability = np.zeros(len(centres))
     for number, share in enumerate(_SHARES):
         odds = share / (1 - share) * ratio
         probability += np.einsum("n,nb->b", posterior[number], odds / (1 + odds))
@@ -143,7 +143,8 @@ def _noise_alone(heights: Heights, noise: NoisePeaks, edges: Array, count: Array
     prior = logsumexp(told[None] - 0.5 * apart**2, axis=1)
     gaussian = logsumexp(of_scales(count) + prior - logsumexp(prior))
     # Or noise that is no Gaussian field, as where half of it is film: its peaks are those of the inverted image.
-    smooth = scipy.ndimage.gaussian_filter1d(inverted, _SMOOTHING / (edges[1] - edges[0]), mode="constant")
+    kernel = np.maximum(_SMOOTHING, 0.1 * heights.inverted)
+    smooth = np.diff(ndtr((edges[:, None] - heights.inverted[None]) / kernel[None]), axis=0).sum(axis=1)
     alike = np.einsum("b,b->", np.log(0.99 * smooth / max(smooth.sum(), 1.0) + 0.01 * outliers + 1e-12), count)
     return float(np.logaddexp(gaussian, alike) - np.log(2))
 
@@ -154,8 +155,10 @@ def _components(heights: Heights, noise: NoisePeaks, edges: Array, centres: Arra
     A dense field of particles lowers the level between them: the map's mean is 0, and particles of variance V and
     height a (Gaussian profiles) take 2 V / a of it.
     """
+    highest = max(float(heights.image.max()), 6.0)
+    means = _LEAST_MEAN * _MEAN_STEP ** np.arange(1 + int(np.log(highest / _LEAST_MEAN) / np.log(_MEAN_STEP)))
     scale, lowered, mean, spread = (
-        one.ravel() for one in np.meshgrid(_NOISE_SCALES, _LEVELS, _PARTICLE_MEANS, _PARTICLE_SPREADS, indexing="ij")
+        one.ravel() for one in np.meshgrid(_NOISE_SCALES, _LEVELS, means, _PARTICLE_SPREADS, indexing="ij")
     )
     of_particles = np.maximum(heights.variance - scale**2, 0)
     own_height = np.maximum(mean - 0.5 * scale, 0.6)

@@ -89,20 +89,24 @@ def test_a_scene_of_apoferritin_has_the_signal_to_noise_of_the_real_one(shared_d
 
 
 def _chains(seed: int, kilodalton: float) -> tuple[np.ndarray, np.ndarray]:
-    """A micrograph of 600² at 1.5 Å with single chains 60 Å apart in 300 Å of ice, imaged like the real apoferritin."""
+    """A micrograph of 600² at 1.5 Å with single chains 60 Å apart in 300 Å of ice.
+
+    Its background by that of counting noise is as between the particles of EMPIAR-10146: 3.9 at 60 Å, 4.0 at 40 Å (real:
+    4.8 and 4.1).
+    """
     rng = np.random.default_rng(seed)
     centres = scatter(rng, 60, 600, 40.0, 0.0)
     matter = drawn(rng, globule(rng, kilodalton), centres, 600, 1.5)
     defocus = rng.uniform(8000, 20000)
     phase = 3.7 * interaction_constant(300) * matter + ice_phase(
-        rng, 600, 1.5, thickness_angstrom=300, excess=3, excess_angstrom=25, excess_slope=2
+        rng, 600, 1.5, thickness_angstrom=300, excess=6, excess_angstrom=25, excess_slope=2
     )
     ctf = CtfParameters(defocus, defocus, 0, amplitude_contrast=0.12)
-    return imaged(rng, phase, Imaging(ctf, 20, 100, haze=5), 1.5).astype(np.float32), centres[:, ::-1]
+    return imaged(rng, phase, Imaging(ctf, 20, 600, haze=8), 1.5).astype(np.float32), centres[:, ::-1]
 
 
 def test_a_chain_of_16_kda_is_not_found_and_one_of_80_is() -> None:
-    """Measured over six micrographs each: recall 0.04 and certainty 0.18 for 16 kDa, 0.83 and 0.93 for 80 kDa."""
+    """Measured over six micrographs each: recall 0.06 and certainty 0.29 for 16 kDa, 0.81 and 0.95 for 80 kDa."""
     told = {}
     for kilodalton, diameter in ((16.0, 40.0), (80.0, 68.0)):
         missed = found = 0
@@ -115,8 +119,7 @@ def test_a_chain_of_16_kda_is_not_found_and_one_of_80_is() -> None:
             missed, found = missed + counts.missed, found + counts.true
             certainty.append(picks.certainty)
         told[kilodalton] = found / (found + missed), float(np.median(certainty))
-    print(told)
-    assert told[16.0][0] < 0.1
+    assert told[16.0][0] < 0.12
     assert told[16.0][1] < 0.5
     assert told[80.0][0] > 0.6
     assert told[80.0][1] > 0.5
