@@ -68,7 +68,8 @@ def noise_like(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Gaussian noise [h, w] with an image's own spectrum, always the same for the same image."""
     rows, columns = image.shape
     pixels = np.asarray(image - image.mean(), np.float32)
-    return gaussian_field((rows, columns), radial_spectrum(pixels))
+    unfiltered = np.ones((rows, columns // 2 + 1), np.float32)
+    return gaussian_field((rows, columns), radial_spectrum(pixels, unfiltered))
 
 
 def noise_share(shape: tuple[int, int], spectrum: RadialSpectrum) -> npt.NDArray[np.float32]:
