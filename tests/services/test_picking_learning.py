@@ -52,6 +52,21 @@ def test_blobs_and_network_go_together_unless_blobs_are_blind() -> None:
     assert pool(auto, movies) == {"method": "both", "shape": "ring 1"}, "the network is a check on blobs"
 
 
+def test_a_network_that_gains_next_to_nothing_tells_nothing_against_blobs() -> None:
+    noise = lessons(evidence((0, 0), (0, 0), 0.9), evidence((0, 0), (0, 0), 0.7))
+    assert pool(PickingSettings(diameter=130), noise)["method"] == "both", "white noise"
+    weak = lessons(evidence((0, 0), (0, 0), 1.2), evidence((0, 0), (0, 0), 0.9))
+    assert pool(PickingSettings(diameter=130), weak)["method"] == "network"
+
+
+def test_settings_that_leave_one_method_have_that_one() -> None:
+    network = lessons(evidence((5, 1), (5, 1), 99))
+    assert pool(PickingSettings(diameter=130, diameter_max=200), network) == {"method": "blob", "shape": "disc 1"}
+    templates = lessons({"shapes": {}, "gains": {"template": 0.0}})
+    assert pool(PickingSettings(templates_path="/t.mrcs"), templates) == {"method": "template", "shape": None}
+    assert pool(PickingSettings(diameter=130, method="both"), network) == {"method": "both", "shape": "disc 1"}
+
+
 def test_templates_of_the_user_are_used_where_they_gain_most() -> None:
     auto, one = PickingSettings(diameter=130), evidence((5, 1), (50, 30), 20)
     with_templates = {**one, "gains": {"network": 20, "template": 30}}
