@@ -91,8 +91,8 @@ def test_a_scene_of_apoferritin_has_the_signal_to_noise_of_the_real_one(shared_d
 def _chains(seed: int, kilodalton: float) -> tuple[np.ndarray, np.ndarray]:
     """A micrograph of 600² at 1.5 Å with single chains 60 Å apart in 300 Å of ice.
 
-    Its background by that of counting noise is as between the particles of EMPIAR-10146: 3.9 at 60 Å, 4.0 at 40 Å (real:
-    4.8 and 4.1).
+    Its background by that of counting noise is as between the particles of EMPIAR-10146: 3.9 at 60 Å, 4.0 at 40 Å
+    (real: 4.8 and 4.1).
     """
     rng = np.random.default_rng(seed)
     centres = scatter(rng, 60, 600, 40.0, 0.0)
