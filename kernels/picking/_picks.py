@@ -35,7 +35,8 @@ def least_score(scores: np.ndarray, expected_false: float) -> float:
     """
     best_first = np.sort(np.asarray(scores, np.float64))[::-1]
     false = np.cumsum(1 - best_first) / np.arange(1, len(best_first) + 1)
-    few_enough = np.nonzero(false <= expected_false + 1e-12)[0]
+    kept_as_one = np.diff(best_first, append=-1.0) < 0  # equal scores are kept or left together
+    few_enough = np.nonzero(kept_as_one & (false <= expected_false + 1e-12))[0]
     return float(best_first[few_enough[-1]]) if len(few_enough) else math.nextafter(1.0, 2.0)
 
 

@@ -37,10 +37,10 @@ _LARGEST = 1.15  # of all sizes: templates of all combinations have the same sha
 
 
 def combinations(shapes: Sequence[Shape], aspects: Sequence[float]) -> list[Combination]:
-    """All combinations of shapes, sizes and aspects that blobs are tried in; elongated ones are discs."""
+    """All combinations of shapes, sizes and aspects that blobs are tried in; only discs are elongated."""
     round_ones = [Combination(shape, size, 1.0) for shape in shapes for size in _SIZES[shape]]
-    elongated = [Combination("disc", size, float(a)) for a in aspects if a > 1 for size in _ELONGATED_SIZES]
-    return round_ones + elongated
+    longer = [float(aspect) for aspect in aspects if aspect > 1 and "disc" in shapes]
+    return round_ones + [Combination("disc", size, aspect) for aspect in longer for size in _ELONGATED_SIZES]
 
 
 class Blobs(NamedTuple):

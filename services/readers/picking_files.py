@@ -14,8 +14,8 @@ from warpcore.services.readers.mrc import parse_mrc_header
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import PickingSettings
 
-WEIGHTS_FORMAT = "warpcore-picker-2"
-_LAYOUT = "8d2effb0934eb7b5"
+WEIGHTS_FORMAT = "warpcore-picker-3"
+_LAYOUT = "c1d6b984b7e2dd10"
 """`layout` of that format's parameters."""
 _LARGEST_WEIGHTS = 64 << 20
 _LEAST_TEMPLATE = 4

@@ -1,7 +1,8 @@
-"""Fingerprints as warpcore 0.1 first stored them, so that sessions of that version run nothing again.
+"""Fingerprints as warpcore 0.1 first stored them, so that motion, CTF and images of that version stay.
 
 That form hashed every setting of a section. Here it is made from the settings that existed then; it is no longer
-stored, and no longer counts for a step whose version has grown since.
+stored, and no longer counts for a step whose version has grown since. Picking's has, so
+its fingerprints are not recognised, nor the halves of others that build on it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from warpcore.services.session.fingerprints import FORM, OFF, FingerprintPlan
+from warpcore.services.session.fingerprints import FORM, OFF, FingerprintPlan, costly_half
 from warpcore.services.session.settings import Settings
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.fields import changed_values
 
-_VERSIONS = {"motion": 1, "ctf": 1, "picking": 2, "export": 2}
+_VERSIONS = {"motion": 1, "ctf": 1, "export": 2}
 _IMPORT = [
     "pixel_size",
     "binning",
@@ -48,21 +49,6 @@ _CTF = [
     "use_sum",
     "grid",
 ]
-_PICKING = [
-    "enabled",
-    "method",
-    "diameter",
-    "diameter_max",
-    "shapes",
-    "aspect",
-    "minimum_distance",
-    "contrast",
-    "templates_path",
-    "angular_step",
-    "rotation_step",
-    "weights_path",
-    "suffix",
-]
 _IMAGES = [
     "average",
     "halves",
@@ -74,8 +60,8 @@ _IMAGES = [
     "dose_weighting",
 ]
 _BOXES = ["particles", "box_size", "particle_pixel_size", "invert", "normalize", "float16"]
-_NOT_HASHED = {"import": {"data", "patterns", "recursive"}, "picking": {"threshold"}, "export": set(_BOXES)}
-_KNOWN = {"import": _IMPORT, "motion": _MOTION, "ctf": _CTF, "picking": _PICKING, "export": _IMAGES}
+_NOT_HASHED = {"import": {"data", "patterns", "recursive"}, "export": set(_BOXES)}
+_KNOWN = {"import": _IMPORT, "motion": _MOTION, "ctf": _CTF, "export": _IMAGES}
 _USUAL_TIMES, _MOST_TIMES = 64, 4096
 """Third numbers that `ctf.grid` may have had: it had no effect, is no longer kept, and was hashed."""
 _MOST_SEARCHES = 20
@@ -95,7 +81,7 @@ class FormerPlan:
     def translated(self, stored: Mapping[str, str], size: int, mtime_ns: int) -> dict[str, str]:
         """The stored fingerprints, those of the first form as today's where they fit the settings.
 
-        A costly half that fits alone is translated too.
+        Of export that is its costly half: boxes of picks of that time are cut again.
         """
         old = [step for step, made in stored.items() if step in _VERSIONS and made != OFF and not made.startswith(FORM)]
         if not old:
@@ -131,10 +117,9 @@ def _fitting(
     for step in old:
         if CHAIN[step].version != _VERSIONS[step] or former[step] == OFF:
             continue
-        if stored[step] == former[step]:
-            yield step, wanted[step]
-        elif "." in stored[step] and stored[step].split(".")[0] == former[step].split(".")[0]:
-            yield step, f"{wanted[step].split('.')[0]}.{stored[step].split('.')[1]}"
+        costly, dot, cheap = stored[step].partition(".")
+        if costly == former[step]:
+            yield step, costly_half(wanted[step]) + dot + cheap
 
 
 def _could_be_former(settings: Settings) -> bool:
@@ -156,37 +141,24 @@ class _Former:
         def values(section: str, names: list[str]) -> dict[str, Any]:
             return {name: dumped[section][name] for name in names}
 
-        self._picks, self._boxed = settings.runs("picking"), settings.export.particles
         self._fits = settings.ctf.enabled
         options = {
             "motion": {"import": values("import", _IMPORT), "motion": values("motion", _MOTION)},
             "ctf": values("ctf", _CTF),
-            "picking": values("picking", _PICKING),
-            "cut": values("picking", ["threshold"]),
             "export": values("export", _IMAGES),
-            "boxes": values("export", _BOXES),
         }
-        versions = {**_VERSIONS, "cut": _VERSIONS["picking"], "boxes": _VERSIONS["export"]}
-        self._options, self._versions = options, versions
+        self._options = options
         self._openings = {part: self._opening(part, chosen) for part, chosen in options.items()}
-        ours = [one for one in references.split() if one.startswith("picking.")]
-        others = [one for one in references.split() if not one.startswith("picking.")]
-        self._picking_files, self._files = json.dumps(" ".join(ours)), json.dumps(" ".join(others))
+        self._files = json.dumps(" ".join(one for one in references.split() if not one.startswith("picking.")))
 
     def wanted(self, size: int, mtime_ns: int, grid: list[int] | None) -> dict[str, str]:
         self._openings["ctf"] = self._opening("ctf", {**self._options["ctf"], "grid": grid})
         motion = self._finish("motion", f'"{size}", "{mtime_ns}", {self._files}')
         ctf = self._finish("ctf", f'"{motion}"') if self._fits else OFF
-        picking = OFF
-        if self._picks:
-            scores = self._finish("picking", f'"{motion}", "{ctf}", {self._picking_files}')
-            picking = f"{scores}.{self._finish('cut', '')[:8]}"
-        images = self._finish("export", f'"{motion}", "{ctf}"')
-        boxes = self._finish("boxes", f'"{picking}"')[:8] if self._boxed else OFF
-        return {"motion": motion, "ctf": ctf, "picking": picking, "export": f"{images}.{boxes}"}
+        return {"motion": motion, "ctf": ctf, "export": self._finish("export", f'"{motion}", "{ctf}"')}
 
     def _opening(self, part: str, chosen: dict[str, Any]) -> str:
-        return json.dumps([part, self._versions[part], chosen], sort_keys=True)[:-1] + ", ["
+        return json.dumps([part, _VERSIONS[part], chosen], sort_keys=True)[:-1] + ", ["
 
     def _finish(self, part: str, parents: str) -> str:
         return hashlib.sha256(f"{self._openings[part]}{parents}]]".encode()).hexdigest()[:24]

@@ -34,7 +34,7 @@ def used_files(settings: Settings) -> list[UsedFile]:
         section = settings.section(dotted.partition(".")[0])
         value = getattr(section, dotted.partition(".")[2])
         other, _, wanted = (told(field, "used") or "").partition("=")
-        off = not getattr(section, "enabled", True) or (other and getattr(section, other) != wanted)
+        off = not getattr(section, "enabled", True) or (other and getattr(section, other) not in wanted.split("|"))
         if identity and value and not off:
             found.append(UsedFile(dotted, value, identity))
     return found

@@ -44,7 +44,7 @@ def setting(
 ) -> Any:
     """A setting. `file`: its value is the path of a file, whose identity counts too; `limits` are pydantic's.
 
-    `used` (`method=template`) says with which value of another setting of the section a file is read at all.
+    `used` (`method=auto|template`) says with which values of another setting of the section a file is read at all.
     """
     extra: dict[str, Any] = {"unit": unit, "reach": reach, "file": file, "used": used}
     if isinstance(default, (list, dict)):

@@ -62,14 +62,14 @@ class PickingSettings(Section):
     )
     minimum_distance: float | None = setting(
         None,
-        "least distance between picks; null: 0.6 of a diameter, since neighbours that touch overlap in projection",
+        "least distance between picks; null: 0.65 of a diameter, since neighbours that touch overlap in projection",
         unit="Å",
         ge=0,
         le=10000,
     )
     contrast: Literal["dark", "bright"] = setting("dark", "how particles look on the average")
     templates_path: str | None = setting(
-        None, "MRC stack of templates, or a map", file="content", used="method=template"
+        None, "MRC stack of templates, or a map", file="content", used="method=auto|template"
     )
     angular_step: float = setting(30.0, "between the projections of a map", unit="°", ge=3, le=180)
     rotation_step: float = setting(10.0, "between turns of a template in the plane", unit="°", ge=1, le=360)
@@ -77,7 +77,7 @@ class PickingSettings(Section):
         None,
         "a network of your own (`warpcore picker train`); null: the one that ships",
         file="content",
-        used="method=network",
+        used="method=auto|both|network",
     )
     suffix: str = setting("picks", "in the names of coordinate files", pattern=r"^[A-Za-z0-9_-]{1,64}$")
 

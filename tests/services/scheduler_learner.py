@@ -31,8 +31,8 @@ class TaughtCtf(CtfResult):
 
 
 def count(section: Section) -> int:
-    """None where blobs are elongated."""
-    return 0 if isinstance(section, PickingSettings) and section.aspect > 1 else COUNT
+    """None where particles are bright."""
+    return 0 if isinstance(section, PickingSettings) and section.contrast == "bright" else COUNT
 
 
 def pool(section: Section, lessons: Sequence[Lesson]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from warpcore.services.readers.picking_files import WEIGHTS_FORMAT
 from warpcore.services.scheduler.shell.references import check_picking, check_references, with_known
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.session.fingerprints import FingerprintPlan, same_costly_half, steps_to_run
+from warpcore.services.session.named_files import used_files
 from warpcore.services.session.settings import Settings, SettingsError, parse_settings, patch_settings
 
 PARAMETERS = initial_parameters(np.random.default_rng(0))
@@ -56,7 +57,7 @@ def test_a_users_own_weights_and_templates_are_taken(tmp_path: Path) -> None:
         (write_network(Network(PARAMETERS, CALIBRATION), {"format": "other-9"}), "format 'other-9'"),
         (write_network(Network(PARAMETERS, CALIBRATION), {"calibration": None}), "no calibration"),
         (
-            write_network(Network({**PARAMETERS, "full.bias": np.full(12, np.nan)}, CALIBRATION), {}),  # type: ignore[dict-item]
+            write_network(Network({**PARAMETERS, "full.bias": PARAMETERS["full.bias"] * np.nan}, CALIBRATION), {}),
             "non-finite",
         ),
     ],
@@ -83,6 +84,18 @@ def test_files_that_the_method_does_not_use_do_not_matter(tmp_path: Path) -> Non
     named = patch_settings(learnt(tmp_path / "absent.npz"), {"picking": {"method": "blob"}})
     assert check_references(named) == ("", [])
     assert check_picking(named) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "reads"),
+    [("auto", ["t", "w"]), ("both", ["w"]), ("network", ["w"]), ("template", ["t"]), ("blob", [])],
+)
+def test_files_count_for_every_method_that_reads_them(method: str, reads: list[str]) -> None:
+    """Replaced, they change what is picked; a bad one must be refused when it is set."""
+    options = {"method": method, "diameter": 130.0, "templates_path": "/t", "weights_path": "/w"}
+    settings = parse_settings({"picking": options})
+    assert [Path(one.path).name for one in used_files(settings)] == reads
+    assert [fault["value"] for fault in check_picking(settings)] == [f"/{name}" for name in reads]
 
 
 def test_what_a_file_holds_counts_and_not_when_it_was_written(tmp_path: Path) -> None:

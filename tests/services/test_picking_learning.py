@@ -52,6 +52,21 @@ def test_blobs_and_network_go_together_unless_blobs_are_blind() -> None:
     assert pool(auto, movies) == {"method": "both", "shape": "ring 1"}, "the network is a check on blobs"
 
 
+def test_a_network_that_gains_next_to_nothing_tells_nothing_against_blobs() -> None:
+    noise = lessons(evidence((0, 0), (0, 0), 0.9), evidence((0, 0), (0, 0), 0.7))
+    assert pool(PickingSettings(diameter=130), noise)["method"] == "both", "white noise"
+    weak = lessons(evidence((0, 0), (0, 0), 1.2), evidence((0, 0), (0, 0), 0.9))
+    assert pool(PickingSettings(diameter=130), weak)["method"] == "network"
+
+
+def test_settings_that_leave_one_method_have_that_one() -> None:
+    network = lessons(evidence((5, 1), (5, 1), 99))
+    assert pool(PickingSettings(diameter=130, diameter_max=200), network) == {"method": "blob", "shape": "disc 1"}
+    templates = lessons({"shapes": {}, "gains": {"template": 0.0}})
+    assert pool(PickingSettings(templates_path="/t.mrcs"), templates) == {"method": "template", "shape": None}
+    assert pool(PickingSettings(diameter=130, method="both"), network) == {"method": "both", "shape": "disc 1"}
+
+
 def test_templates_of_the_user_are_used_where_they_gain_most() -> None:
     auto, one = PickingSettings(diameter=130), evidence((5, 1), (50, 30), 20)
     with_templates = {**one, "gains": {"network": 20, "template": 30}}
@@ -70,7 +85,7 @@ def test_equals_are_decided_alike_whatever_the_order() -> None:
 
 
 def test_sure_picks_go_with_the_choice_where_templates_are_asked_for() -> None:
-    movies = lessons(evidence((5, 1), (50, 30), 99, sure=[[1.0, 2.0], [3.0, 4.0]]), evidence((5, 1), (50, 30), 99))
+    movies = lessons(evidence((5, 1), (50, 30), 40, sure=[[1.0, 2.0], [3.0, 4.0]]), evidence((5, 1), (50, 30), 40))
     chosen = pool(PickingSettings(diameter=130, adapt=True), movies)
     assert chosen["sure"] == [{"movie": "m0", "xy": [[1.0, 2.0], [3.0, 4.0]]}]
     assert describe(chosen) == (
@@ -80,7 +95,7 @@ def test_sure_picks_go_with_the_choice_where_templates_are_asked_for() -> None:
 
 
 def test_nothing_found_anywhere_is_a_choice_too() -> None:
-    assert pool(PickingSettings(diameter=130), lessons({"shapes": {}, "gains": {}})) == {
-        "method": "blob",
-        "shape": None,
-    }
+    chosen = pool(PickingSettings(diameter=130), lessons({"shapes": {}, "gains": {}}))
+    assert chosen == {"method": "network", "shape": None}, "blobs need a shape"
+    empty = evidence((0, 0), (0, 0), 0)
+    assert pool(PickingSettings(diameter=130), lessons(empty, empty)) == {"method": "both", "shape": "disc 1"}

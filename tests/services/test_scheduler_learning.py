@@ -114,7 +114,7 @@ def test_fewer_movies_than_asked_for_go_each_by_itself() -> None:
 
 def test_settings_without_learning_have_no_choice() -> None:
     world = world_of(*FIVE)
-    world.patch(picking={"aspect": 2.0})
+    world.patch(picking={"contrast": "bright"})
     for _ in range(2):
         do(world, *(name for name in "abcde" if world.status(name) == "queued"))
     assert world.ask(wire.GetProcessing()).learnt == []

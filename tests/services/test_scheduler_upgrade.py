@@ -15,7 +15,7 @@ import pytest
 from tests.services.scheduler_site import Site, ask
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import MovieStatus
-from warpcore.services.scheduler.core.effects import ChangeSettings, Reply, RestoreOutputs
+from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, Reply, RestoreOutputs
 from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.machine import handle
@@ -90,23 +90,49 @@ def test_everything_is_as_the_earlier_version_said(old: Old) -> None:
     assert not state.set_aside
 
 
-def test_no_movie_runs_again(old: Old) -> None:
+def test_picking_alone_runs_again(old: Old) -> None:
+    """Its version has grown since."""
     state = old.state()
-    assert {movie.name: str(movie.status) for movie in state.movies.values()} == {
+    runs = {told["name"]: told["outdated_steps"] or ["picking"] for told in old.expected["movies"] if told["results"]}
+    assert {name: movie.outdated_steps for name, movie in state.by_name.items() if movie.outdated_steps} == runs
+    assert runs["again"] == ["picking"]
+    assert {name: str(movie.status) for name, movie in state.by_name.items()} == {
+        told["name"]: "outdated" if told["results"] else told["status"] for told in old.expected["movies"]
+    }
+
+
+def test_no_movie_runs_again_where_picking_is_off(old: Old) -> None:
+    old.settings(picking={"enabled": False})
+    assert {movie.name: str(movie.status) for movie in old.state().movies.values()} == {
         told["name"]: told["status"] for told in old.expected["movies"]
     }
 
 
-def test_settings_set_back_after_the_upgrade_run_nothing(old: Old) -> None:
-    """Outdated movies and kept results hold only hashes, and these are of the form of their time."""
-    state = old.state()
-    assert state.by_name["grid/old"].status == MovieStatus.OUTDATED
-    back = patch_settings(state.settings, {"ctf": {"range_max": 4.0}})
-    effects = handle(state, ChangeSettings(back, state.references), 1.0)
+def changed(state: State, **sections: dict[str, Any]) -> tuple[wire.SettingsEffect, list[Effect]]:
+    """What a change of settings runs, and all that it does."""
+    settings = patch_settings(state.settings, sections)
+    effects = handle(state, ChangeSettings(settings, state.references), 1.0)
     (reply,) = [effect.message for effect in effects if isinstance(effect, Reply)]
     assert isinstance(reply, wire.SettingsReply)
     assert reply.effect is not None
-    assert (reply.effect.movies, reply.effect.runs) == (0, {})
+    return reply.effect, effects
+
+
+def test_settings_set_back_after_the_upgrade_run_picking_alone(old: Old) -> None:
+    """Outdated movies and kept results hold only hashes, and these are of the form of their time."""
+    state = old.state()
+    assert state.by_name["grid/old"].outdated_steps == ["ctf", "picking", "export"]
+    changed(state, ctf={"range_max": 4.0})
+    assert state.by_name["grid/old"].outdated_steps == ["picking"]
+    validate(state)
+
+
+def test_settings_set_back_after_the_upgrade_run_nothing_where_picking_is_off(old: Old) -> None:
+    old.settings(picking={"enabled": False})
+    state = old.state()
+    assert state.by_name["grid/old"].status == MovieStatus.OUTDATED
+    effect, effects = changed(state, ctf={"range_max": 4.0})
+    assert (effect.movies, effect.runs) == (0, {})
     assert [effect.name for effect in effects if isinstance(effect, RestoreOutputs)] == ["again"]
     assert state.by_name["grid/old"].status == MovieStatus.PROCESSED
     validate(state)

@@ -24,10 +24,17 @@ def test_every_setting_is_described_once_in_the_order_of_the_sections() -> None:
         ("motion.range_max", "Å", "above 0 to 1000", "motion; ctf; picking; export"),
         ("import.patterns", "", "", "which files are movies; nothing runs"),
         ("import.eer_upsampling", "", "1 or 2 or 4", "everything"),
-        ("picking.method", "", '"blob" or "template" or "network"', "picking; export where particles are exported"),
+        (
+            *("picking.method", "", '"auto" or "both" or "blob" or "network" or "template"'),
+            "picking; export where particles are exported",
+        ),
         ("picking.shapes", "", '"disc" or "ring"', "picking; export where particles are exported"),
         (
             *("picking.threshold", "", "0 to 1"),
+            "picking, from what it has kept; export where particles are exported",
+        ),
+        (
+            *("picking.expected_false", "", "0 to 1"),
             "picking, from what it has kept; export where particles are exported",
         ),
         ("export.box_size", "px", "8 to 4096, a multiple of 2", "export, from what it has kept"),

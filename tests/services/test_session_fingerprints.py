@@ -46,6 +46,9 @@ def test_a_setting_touches_its_step_and_those_that_build_on_it(change: dict[str,
     ("change", "step", "cheap"),
     [
         ({"picking": {"diameter": 130.0, "threshold": 0.3}}, "picking", True),
+        ({"picking": {"diameter": 130.0, "expected_false": 0.1}}, "picking", True),
+        ({"picking": {"diameter": 130.0, "adapt": True}}, "picking", False),
+        ({"picking": {"diameter": 130.0, "first_movies": 4}}, "picking", False),
         ({"picking": {"diameter": 140.0}}, "picking", False),
         ({"export": {"particles": True, "box_size": 64}}, "export", True),
         ({"export": {}}, "export", True),
@@ -94,11 +97,12 @@ def test_a_steps_version_outdates_its_results(monkeypatch: pytest.MonkeyPatch) -
 def test_every_setting_says_what_it_touches() -> None:
     fields = {name: field for step in CHAIN for name, field in step.section.model_fields.items()}
     halves = {name for name, field in fields.items() if reach_of(field) in (Reach.CHEAP, Reach.BOTH)}
-    assert halves == {*("threshold", "particles", "box_size", "particle_pixel_size", "invert", "normalize", "float16")}
+    boxes = {"particles", "box_size", "particle_pixel_size", "invert", "normalize", "float16"}
+    assert halves == {"threshold", "expected_false", *boxes}
 
 
 FORMER: list[tuple[dict[str, Any], str, dict[str, str]]] = [
-    # What warpcore 0.1 before the second form stored for a file of 10 bytes and mtime 20.
+    # What warpcore 0.1 before the second form stored for a file of 10 bytes and mtime 20. Picking's version was 2.
     (
         {},
         "",
@@ -162,13 +166,21 @@ FORMER: list[tuple[dict[str, Any], str, dict[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("raw", "references", "stored"), FORMER)
+PICKS_ANEW: list[list[str]] = [[], [], ["picking", "export"], [], ["picking"], []]
+"""What runs of each: picking where it is on, and boxes of its picks."""
+
+
+@pytest.mark.parametrize(
+    ("raw", "references", "stored", "runs"), [(*one, runs) for one, runs in zip(FORMER, PICKS_ANEW, strict=True)]
+)
 def test_fingerprints_of_the_first_form_count_where_they_fit(
-    raw: dict[str, Any], references: str, stored: dict[str, str]
+    raw: dict[str, Any], references: str, stored: dict[str, str], runs: list[str]
 ) -> None:
     settings = parse_settings(raw)
     plan = FingerprintPlan(settings, references)
-    assert FormerPlan(settings, references, plan).translated(stored, 10, 20) == plan.wanted(10, 20)
+    translated = FormerPlan(settings, references, plan).translated(stored, 10, 20)
+    assert steps_to_run(plan.wanted(10, 20), translated) == runs
+    assert same_costly_half("export", plan.wanted(10, 20), translated), "images are not made again"
     assert FormerPlan(settings, references, plan).translated(stored, 11, 20) == stored
     other = parse_settings({**raw, "motion": {"range_max": 9.0}})
     other_plan = FingerprintPlan(other, references)
@@ -180,27 +192,37 @@ def test_any_third_number_of_the_grid_is_recognised_and_the_search_for_it_ends()
     stored = {
         "motion": "dc7f99ec554c187e8cd13fe6",
         "ctf": "1ec406adf30ce34e0673b935",
+        "picking": "5d9ffbb806a824cb59066ab5.69b90893",
         "export": "12c2b570d51c1dded679cbd1.off",
     }
-    settings = parse_settings({"ctf": {"grid": [4, 3]}})
+    settings = parse_settings({"ctf": {"grid": [4, 3]}, "picking": {"diameter": 130.0}})
     plan = FingerprintPlan(settings)
     former = FormerPlan(settings, "", plan)
-    assert steps_to_run(plan.wanted(10, 20), former.translated(stored, 10, 20)) == []
+    assert steps_to_run(plan.wanted(10, 20), former.translated(stored, 10, 20)) == ["picking"]
     foreign = {**stored, "ctf": "0" * 24}
     begun = time.process_time()
     for _ in range(60):
         assert former.translated(foreign, 10, 20)["ctf"] == "0" * 24
     assert time.process_time() - begun < 20, "measured 3 s: 20 whole searches, then short ones"
-    assert steps_to_run(plan.wanted(10, 20), former.translated(stored, 10, 20)) == [], "what was found is tried first"
+    translated = former.translated(stored, 10, 20)
+    assert steps_to_run(plan.wanted(10, 20), translated) == ["picking"], "what was found is tried first"
 
 
-def test_the_costly_half_of_the_first_form_counts_by_itself() -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"picking": {"diameter": 130.0, "expected_false": 0.1, "adapt": True}},
+        {"picking": {**Settings().to_dict()["picking"], "diameter": 130.0, "method": "blob", "aspect": 1.0}},
+        {"export": {"particles": True, "float16": True, "box_size": 64}},
+    ],
+)
+def test_settings_of_picks_and_boxes_leave_motion_and_images_of_the_first_form_alone(change: dict[str, Any]) -> None:
     raw, references, stored = FORMER[2]
-    settings = parse_settings({**raw, "picking": {**raw["picking"], "threshold": 0.31}})
+    settings = parse_settings({**raw, **change})
     plan = FingerprintPlan(settings, references)
     translated = FormerPlan(settings, references, plan).translated(stored, 10, 20)
-    assert "picking" in steps_to_run(plan.wanted(10, 20), translated)
-    assert same_costly_half("picking", plan.wanted(10, 20), translated)
+    assert steps_to_run(plan.wanted(10, 20), translated) == ["picking", "export"]
+    assert same_costly_half("export", plan.wanted(10, 20), translated)
 
 
 def test_the_first_form_is_translated_once_and_then_stays() -> None:

@@ -59,7 +59,7 @@ def test_a_file_that_a_setting_names_and_the_number_of_movies_ask_for_another_ch
 
 def test_steps_that_are_off_or_learn_nothing_have_no_key() -> None:
     assert plan({}).keys == {}
-    assert plan({"picking": {"diameter": 130.0, "aspect": 2.0}}).keys == {}
+    assert plan({"picking": {"diameter": 130.0, "contrast": "bright"}}).keys == {}
 
 
 def test_a_choice_outdates_its_step_and_those_that_build_on_it() -> None:
@@ -94,6 +94,9 @@ def test_results_of_the_first_form_were_made_without_any_choice() -> None:
         "picking": "5d9ffbb806a824cb59066ab5.69b90893",
         "export": "247cf573d781057a68ef15f2.b4a429bc",
     }
-    learnt = plan(raw, known={key(raw): CHOICE})
-    former = FormerPlan(parse_settings(raw), "", learnt.unlearnt)
-    assert steps_to_run(learnt.plan.wanted(10, 20), former.translated(stored, 10, 20)) == ["picking", "export"]
+    with learners(ctf=LEARNING):  # picking's version has grown since, so its results of that form fit nothing any more
+        unlearnt = plan(raw)
+        learnt = plan(raw, known={unlearnt.keys["ctf"]: CHOICE})
+        translated = FormerPlan(parse_settings(raw), "", learnt.unlearnt).translated(stored, 10, 20)
+        assert steps_to_run(unlearnt.plan.wanted(10, 20), translated) == ["picking", "export"]
+        assert steps_to_run(learnt.plan.wanted(10, 20), translated) == ["ctf", "picking", "export"]

@@ -116,9 +116,10 @@ def test_another_threshold_takes_the_kept_scores_and_leaves_the_bytes_of_a_fresh
     movie: Path, tmp_path: Path
 ) -> None:
     """Both runs extract particles too, so that what follows from the picks is compared as well."""
-    low, high = (settings({"particles": True}, diameter=130.0, threshold=value) for value in (0.35, 0.55))
     fresh, again, spoilt = tmp_path / "fresh", tmp_path / "again", tmp_path / "spoilt"
+    low = settings({"particles": True}, diameter=130.0, threshold=0.35)
     whole = run(movie, fresh, low, ALL, NOTHING)
+    high = settings({"particles": True}, diameter=130.0, threshold=middle_score(fresh, movie))
     before = run(movie, again, high, ALL, NOTHING)
     shutil.copytree(again, spoilt)
     wanted, stored = (wanted_by(movie, one) for one in (low, high))
@@ -142,6 +143,30 @@ def test_another_threshold_takes_the_kept_scores_and_leaves_the_bytes_of_a_fresh
     assert same_costly_half("picking", wanted, stored)
     other = wanted_by(movie, settings({"particles": True}, diameter=131.0, threshold=0.35))
     assert not same_costly_half("picking", other, stored)
+
+
+def test_an_expected_share_of_false_picks_takes_the_kept_scores_too(movie: Path, tmp_path: Path) -> None:
+    fresh, again = tmp_path / "fresh", tmp_path / "again"
+    before = run(movie, again, settings(diameter=130.0), ALL, NOTHING)
+    share = float(np.mean(1 - scores_of(again, movie)[:4])) + 1e-9
+    few = settings(diameter=130.0, expected_false=share)
+    wanted, stored = wanted_by(movie, few), wanted_by(movie, settings(diameter=130.0))
+    assert steps_to_run(wanted, stored) == ["picking"]
+    assert same_costly_half("picking", wanted, stored)
+    after = run(movie, again, few, ["picking"], before)
+    assert after == run(movie, fresh, few, ALL, NOTHING)
+    assert files(again) == files(fresh)
+    assert after["results"]["picking"]["count"] == 4 < before["results"]["picking"]["count"]
+
+
+def scores_of(processing: Path, movie: Path) -> np.ndarray:
+    """The kept scores of a movie, best first."""
+    return np.array(json.loads((processing / f"matching/{movie.stem}_picks.json").read_text())["scores"])
+
+
+def middle_score(processing: Path, movie: Path) -> float:
+    """A threshold that half of a movie's picks pass; they are all clear ones."""
+    return float(np.median(scores_of(processing, movie)))
 
 
 def test_settings_of_extraction_alone_cut_boxes_out_of_the_images_that_are_there(movie: Path, tmp_path: Path) -> None:

@@ -31,13 +31,12 @@ from warpcore.kernels.picking import (
 )
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import PickingSettings
-from warpcore.services.steps.picking_learning import BLOB, BOTH, NETWORK, TEMPLATE, best_method, best_shape
+from warpcore.services.steps.picking_learning import BLOB, BOTH, NETWORK, TEMPLATE, best_shape, chosen_method
 
 _LEAST_MAP = 16  # a stack of n images of n × n px is a map, not templates, if n is at least this
 _DECIMALS = 6  # as coordinate files hold them: what is read back is what was computed
 _SURE = 0.9  # score of picks that templates are made of
 _MOST_SURE = 60  # of them from one micrograph
-_TRIED = {"auto": (BLOB, NETWORK, TEMPLATE), BOTH: (BLOB, NETWORK)}
 
 
 class Found(NamedTuple):
@@ -117,20 +116,15 @@ def by_own(options: PickingSettings, given: dict[str, Any], own: OwnTemplates) -
 
 def _searched(options: PickingSettings, ctf: CtfParameters | None, given: dict[str, Any]) -> Found:
     """By the micrograph's own best, with the evidence of all that was tried."""
-    tried = (TEMPLATE,) if options.diameter is None else _TRIED.get(options.method, (options.method,))
+    tried = _tried(options)
     trials: dict[str, BlobTrial] = {}
     if BLOB in tried:
         trials = blob_trials(**given, **_blob_options(options, ctf), threshold=0.0)
     shapes = {name: [round(trial.evidence, 3), gain(trial.picks.scores)] for name, trial in trials.items()}
-    if options.method == "auto" and not options.templates_path:
-        tried = tuple(method for method in tried if method != TEMPLATE)
-    others = [method for method in tried if method != BLOB]
-    found = {method: _by_other(method, options, ctf, given) for method in others}
+    found = {method: _by_other(method, options, ctf, given) for method in tried if method != BLOB}
     evidence: dict[str, Any] = {"shapes": shapes, "gains": {name: gain(one.scores) for name, one in found.items()}}
     shape = best_shape([evidence])
-    method = best_method([evidence], shape) if options.method == "auto" else options.method
-    if options.diameter is None:
-        method = TEMPLATE
+    method = chosen_method(options, [evidence], shape)
     if method == BOTH and shape is not None:
         picks = _agreed(found[NETWORK], trials[shape].picks, options, given)
     elif method == BLOB and shape is not None:
@@ -141,6 +135,17 @@ def _searched(options: PickingSettings, ctf: CtfParameters | None, given: dict[s
     if options.adapt:
         evidence["sure"] = _sure(candidates)
     return Found(method, shape, candidates, picks.certainty, evidence)
+
+
+def _tried(options: PickingSettings) -> tuple[str, ...]:
+    """The methods that are measured where the session has not chosen."""
+    if options.method != "auto":
+        return (BLOB, NETWORK) if options.method == BOTH else (options.method,)
+    if options.diameter is None and options.templates_path:
+        return (TEMPLATE,)
+    if options.diameter_max is not None:
+        return (BLOB,)
+    return (BLOB, NETWORK, TEMPLATE) if options.templates_path else (BLOB, NETWORK)
 
 
 def _agreed(network: Picks, blobs: Picks, options: PickingSettings, given: dict[str, Any]) -> Picks:

@@ -66,7 +66,8 @@ def own_templates(processing: Path, settings: Settings, choice: Mapping[str, Any
     if not verdict["helps"]:
         return None
     with mrcfile.open(stack_path, mode="r") as file:
-        return OwnTemplates(np.asarray(file.data, np.float32), float(verdict["pixel_size_angstrom"]))
+        stack = np.asarray(file.data, np.float32)
+    return OwnTemplates(stack.reshape(-1, *stack.shape[-2:]), float(verdict["pixel_size_angstrom"]))
 
 
 def _verdict(path: Path) -> dict[str, Any] | None:
