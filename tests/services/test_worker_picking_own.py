@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from warpcore.services.formats.mrc_writer import write_mrc
-from warpcore.services.session.learning import choice_id
 from warpcore.services.session.settings import Settings, parse_settings
 from warpcore.services.worker.steps.picking_methods import OwnTemplates, given_to_pickers, junk_of, score
-from warpcore.services.worker.steps.picking_own import own_templates
+from warpcore.services.worker.steps.picking_own import own_id, own_templates
 
 PIXEL = 5.0
 MOVIES = 6
@@ -49,7 +48,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[s
 def made(folder: Path, choice: dict[str, Any]) -> tuple[OwnTemplates | None, dict[str, Any], Path]:
     """What the first movie that asks gets, the verdict that it leaves, and where the templates would be."""
     own = own_templates(folder, SETTINGS, choice)
-    stack = folder / "matching" / f"templates_{choice_id(choice)}.mrc"
+    stack = folder / "matching" / f"templates_{own_id(SETTINGS.picking, choice)}.mrc"
     return own, json.loads(stack.with_suffix(".json").read_text()), stack
 
 

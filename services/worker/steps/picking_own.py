@@ -1,8 +1,8 @@
 """Templates of a session's own, made once from sure picks of its first movies and used where they help.
 
 Every other of the movies is held back: on these the templates must find more than the method without them. Templates
-and verdict are kept beside the picks, `matching/templates_<id>.mrc` and `.json`, by the id of the session's choice; two
-workers that make them at once write the same bytes.
+and verdict are kept beside the picks, `matching/templates_<id>.mrc` and `.json`, by an id of the session's choice and
+its settings; two workers that make them at once write the same bytes.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ from warpcore.services.session.paths import inside, written_whole
 from warpcore.services.session.settings import PickingSettings, Settings
 from warpcore.services.steps import ctf as ctf_step
 from warpcore.services.steps import export as export_step
+from warpcore.services.steps.fields import changed_values
 from warpcore.services.worker import stored
 from warpcore.services.worker.steps.ctf import parameters_of
 from warpcore.services.worker.steps.picking_methods import OwnTemplates, by_choice, by_own, given_to_pickers, junk_of
 
 _CLASSES = 4  # views; more cost time on every movie
+_OF_CUTTING = ("threshold", "expected_false", "suffix")  # settings that scoring does not know
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ def own_templates(processing: Path, settings: Settings, choice: Mapping[str, Any
     """The session's own templates where it makes some and they help; they are made where nobody has yet."""
     if choice is None or not choice.get("sure") or settings.picking.diameter is None:
         return None
-    name = f"matching/templates_{choice_id(choice)}"
+    name = f"matching/templates_{own_id(settings.picking, choice)}"
     verdict_path, stack_path = inside(processing, f"{name}.json"), inside(processing, f"{name}.mrc")
     verdict = _verdict(verdict_path)
     if verdict is None:
@@ -68,6 +70,12 @@ def own_templates(processing: Path, settings: Settings, choice: Mapping[str, Any
     with mrcfile.open(stack_path, mode="r") as file:
         stack = np.asarray(file.data, np.float32)
     return OwnTemplates(stack.reshape(-1, *stack.shape[-2:]), float(verdict["pixel_size_angstrom"]))
+
+
+def own_id(options: PickingSettings, choice: Mapping[str, Any]) -> str:
+    """A name for what the verdict depends on: the choice, and the settings that scoring knows."""
+    known = {name: value for name, value in changed_values(options).items() if name not in _OF_CUTTING}
+    return choice_id({"choice": choice, "settings": known})
 
 
 def _verdict(path: Path) -> dict[str, Any] | None:
