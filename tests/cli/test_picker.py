@@ -10,6 +10,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+import tifffile
 import typer
 from typer.testing import CliRunner
 
@@ -196,3 +197,23 @@ def test_agreement_counts_pairs_once_and_leaves_edges_out() -> None:
     assert found.precision == pytest.approx(1 / 3)
     assert found.recall == pytest.approx(1 / 2)
     assert found.f1 == pytest.approx(2 / 5)
+
+
+def test_diameters_are_suggested_for_averages_and_movies(session: Path, tmp_path: Path) -> None:
+    app = typer.Typer()
+    picker_commands.register(app)
+    averages = [str(path) for path in sorted((session / "average").glob("*.mrc"))]
+    told = CliRunner().invoke(app, ["picker", "suggest", *averages, "--smallest", "100", "--largest", "300", "--json"])
+    assert told.exit_code == 0, told.output
+    for one in json.loads(told.stdout):
+        assert 100 <= one["diameter_angstrom"] <= 500
+        assert one["evidence"] > 0
+    frames = np.random.default_rng(0).poisson(2.0, (4, 256, 256)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "movie.tif", frames, photometric="minisblack")
+    given = ["--set", "import.pixel_size=4", "--smallest", "100", "--largest", "200"]
+    noise = CliRunner().invoke(app, ["picker", "suggest", str(tmp_path / "movie.tif"), *given])
+    assert noise.exit_code == 0, noise.output
+    assert "no particles stand out from noise" in noise.stdout
+    absent = CliRunner().invoke(app, ["picker", "suggest", str(tmp_path / "absent.tif")])
+    assert isinstance(absent.exception, CliError)
+    assert "absent.tif: no such file" in str(absent.exception)
