@@ -203,14 +203,14 @@ def test_diameters_are_suggested_for_averages_and_movies(session: Path, tmp_path
     app = typer.Typer()
     picker_commands.register(app)
     averages = [str(path) for path in sorted((session / "average").glob("*.mrc"))]
-    told = CliRunner().invoke(app, ["picker", "suggest", *averages, "--smallest", "100", "--largest", "300", "--json"])
+    told = CliRunner().invoke(app, ["picker", "suggest", *averages, "--smallest", "120", "--largest", "200", "--json"])
     assert told.exit_code == 0, told.output
     for one in json.loads(told.stdout):
-        assert 100 <= one["diameter_angstrom"] <= 500
+        assert 120 <= one["diameter_angstrom"] <= 400
         assert one["evidence"] > 0
     frames = np.random.default_rng(0).poisson(2.0, (4, 256, 256)).astype(np.uint8)
     tifffile.imwrite(tmp_path / "movie.tif", frames, photometric="minisblack")
-    given = ["--set", "import.pixel_size=4", "--smallest", "100", "--largest", "200"]
+    given = ["--set", "import.pixel_size=4", "--smallest", "130", "--largest", "180"]
     noise = CliRunner().invoke(app, ["picker", "suggest", str(tmp_path / "movie.tif"), *given])
     assert noise.exit_code == 0, noise.output
     assert "no particles stand out from noise" in noise.stdout
