@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import model_validator
 
 from warpcore.services.steps import picking_learning
-from warpcore.services.steps.columns import Limit, Result, column, result
+from warpcore.services.steps.columns import Column, Limit, Result, column, result
 from warpcore.services.steps.fields import Reach, Section, setting
 from warpcore.services.steps.learning import Learning
 from warpcore.services.steps.step import CheapHalf, Output, Step
@@ -148,6 +149,24 @@ class PickingResult(Result):
     evidence: dict[str, Any] | None = None
 
 
+CERTAIN = 0.5
+"""Below this certainty a micrograph's picks are called uncertain."""
+
+
+def _whether_uncertain(picking: Mapping[str, Any]) -> str | None:
+    certainty = picking.get("certainty")
+    return None if certainty is None else ("uncertain" if certainty < CERTAIN else "certain")
+
+
+_WORD = Column(
+    "picking",
+    "picks",
+    "picks",
+    "certain, or uncertain where they are no better than chance",
+    compute=_whether_uncertain,
+    after="certainty",
+)
+
 COORDINATES = Output(
     "matching/{movie}_{suffix}.star", "picks: pixels of the average, centre of pixel 0 at 0; there even when empty"
 )
@@ -168,6 +187,7 @@ STEP = Step(
     parents=("motion", "ctf"),
     section=PickingSettings,
     result=PickingResult,
+    derived=(_WORD,),
     doing="warpcore.services.worker.steps.picking:PICKING",
     description="finds particles",
     outputs=(COORDINATES, CANDIDATES, OVERLAY, MASK),

@@ -106,7 +106,7 @@ def _best_method(evidences: Sequence[Mapping[str, Any]], shape: str | None) -> s
 def describe(choice: Mapping[str, Any]) -> str:
     """The choice in words."""
     named = {BOTH: "both blobs and network"}
-    words = f"picks by {named.get(choice['method'], choice['method'])}"
+    words = str(named.get(choice["method"], choice["method"]))
     if choice.get("shape"):
         words += f", shape {choice['shape']}"
     if choice.get("sure"):

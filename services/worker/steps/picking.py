@@ -29,8 +29,6 @@ PICKS: Key[Picks] = Key("picks")
 FOUND: Key[Found] = Key("scored candidates")
 JUNK: Key[JunkMask] = Key("junk mask")
 
-_CERTAIN = 0.5  # below this, picks are uncertain: no better than chance
-
 SCORE_BINS = 20
 """Of the score histogram: equal steps from 0 to 1."""
 
@@ -117,7 +115,7 @@ def _told(found: Found, count: int, kept: bool) -> str:
     words = f"{count} particles"
     if kept:
         words += " at the new threshold, scores kept"
-    return words + ("; picks uncertain" if found.certainty < _CERTAIN else "")
+    return words + ("; picks uncertain" if found.certainty < step.CERTAIN else "")
 
 
 def _write_overlay(work: Work, staging: Staging) -> None:
