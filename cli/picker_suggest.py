@@ -71,7 +71,7 @@ def _seen(path: Path, settings: Settings, device: str) -> Sequence[Seen]:
     if path.suffix == ".mrc":
         header = parse_mrc_header(path)
         if header.frames == 1:
-            pixel = settings.import_.pixel_size or header.pixel_size_angstrom
+            pixel = header.pixel_size_angstrom or settings.import_.pixel_size  # the setting is that of raw pixels
             if not pixel:
                 raise CliError(f"{path}: no pixel size in its header; give --set import.pixel_size=Å")
             return [(read_mrc_image(path), pixel, None)]

@@ -10,12 +10,10 @@ import jax
 import numpy as np
 
 from warpcore.kernels.ctf import CtfParameters
-from warpcore.kernels.picking._correlation import Scene, match, resized_mask, scene
+from warpcore.kernels.picking._correlation import Scene, match, scene
 from warpcore.kernels.picking._picks import LEAST_SCORE, TOUCHING, Picks
 from warpcore.kernels.picking._scoring import ScoredPeaks, scored_peaks
 from warpcore.kernels.picking._shapes import Combination, Contrast, Shape, blob_templates, combinations
-
-__all__ = ["TOUCHING", "Picks", "best_combination", "blob_trials", "pick_blobs", "resized_mask"]
 
 ASPECTS = (1.0, 1.5, 2.0)
 """Longest by shortest extent of the blobs that are tried."""

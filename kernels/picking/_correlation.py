@@ -100,7 +100,7 @@ def scene(
     filtered = np.asarray(_filtered(pixels, pixel, diameter_angstrom, finest)) * seen
     filtered = _evened(filtered, seen, _EVENED_OVER * diameter_angstrom / pixel)
     shape = (pixels.shape[0], pixels.shape[1])
-    spectrum = radial_spectrum(filtered, _band(shape, pixel, diameter_angstrom, finest))
+    spectrum = radial_spectrum(filtered, _band(shape, pixel, diameter_angstrom, finest), seen)
     noise = gaussian_field(shape, spectrum) * seen
     work = small._replace(pixels=jnp.asarray(filtered))
     return Scene(work, jnp.asarray(noise), jnp.asarray(noise_share(shape, spectrum)), jnp.asarray(seen))

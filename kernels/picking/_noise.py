@@ -18,6 +18,7 @@ _SMOOTHING_OCTAVES = 0.12
 _WIDEST_BUMP_OCTAVES = 2.0
 _LEAST_PASSED = 0.02  # share of the power that a band-pass must leave for its loss to be made good
 _SEED = 20250710
+_OUTLIER = 12.0  # median deviations, beyond which a pixel is clipped: 8 standard deviations
 
 
 class RadialSpectrum(NamedTuple):
@@ -28,16 +29,18 @@ class RadialSpectrum(NamedTuple):
     noise_share: Array
 
 
-def radial_spectrum(pixels: npt.NDArray[np.float32], band: npt.NDArray[np.float32]) -> RadialSpectrum:
+def radial_spectrum(
+    pixels: npt.NDArray[np.float32], band: npt.NDArray[np.float32], seen: npt.NDArray[np.float32] | None = None
+) -> RadialSpectrum:
     """Power spectrum of a band-passed image [h, w] in logarithmic rings, and what of it is noise.
 
-    `band` [h, w//2 + 1] is the filter that it went through. Before it, noise changes slowly or in one direction with
-    frequency, while particles of one size add a bump about 1/diameter with a dip beyond. So the noise is the
-    morphological opening of the log power over two octaves: it keeps any spectrum that only rises or only falls, and
-    cuts bumps narrower than that.
+    `band` [h, w//2 + 1] is the filter that it went through; where `seen` [h, w] is 0 the image is 0 too. Before the
+    filter noise changes slowly or in one direction with frequency, while particles of one size add a bump about
+    1/diameter with a dip beyond. So the noise is the morphological opening of the log power over two octaves: it cuts
+    bumps narrower than that, and keeps what only rises or only falls, but for the lowest and the highest octave.
     """
     height, width = pixels.shape
-    window = np.outer(np.hanning(height), np.hanning(width))
+    window = np.outer(np.hanning(height), np.hanning(width)) * (1.0 if seen is None else seen)
     power = np.abs(scipy.fft.rfft2(pixels * window)) ** 2 / np.sum(window**2)
     lowest = _LOWEST / min(height, width)
     rings = int(np.log2(0.5 / lowest) * _BINS_AN_OCTAVE) + 1
@@ -67,7 +70,10 @@ def gaussian_field(shape: tuple[int, int], spectrum: RadialSpectrum) -> npt.NDAr
 def noise_like(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Gaussian noise [h, w] with an image's own spectrum, always the same for the same image."""
     rows, columns = image.shape
-    pixels = np.asarray(image - image.mean(), np.float32)
+    level = float(np.median(image[np.isfinite(image)])) if np.isfinite(image).any() else 0.0
+    finite = np.nan_to_num(image - level, nan=0.0, posinf=0.0, neginf=0.0)
+    bound = _OUTLIER * max(float(np.median(np.abs(finite))), 1e-12)
+    pixels = np.asarray(np.clip(finite, -bound, bound), np.float32)
     everything = np.ones((rows, columns // 2 + 1), np.float32)
     return gaussian_field((rows, columns), radial_spectrum(pixels, everything))
 

@@ -6,9 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
-
-from warpcore.kernels.picking._mixture import PRIOR_LOG_ODDS
 
 TOUCHING = 0.65
 """Default minimum distance by diameter: below 1, since particles may touch and the diameter may be too large."""
@@ -25,7 +22,8 @@ class Picks(NamedTuple):
     scores: np.ndarray
     """Probabilities of being a particle."""
     certainty: float = 1.0
-    """Probability that the micrograph shows any particles at all."""
+    """Probability that the micrograph shows particles at all (blobs, templates), or more right picks than wrong ones
+    (network)."""
 
 
 def least_score(scores: np.ndarray, expected_false: float) -> float:
@@ -38,17 +36,3 @@ def least_score(scores: np.ndarray, expected_false: float) -> float:
     kept_as_one = np.diff(best_first, append=-1.0) < 0  # equal scores are kept or left together
     few_enough = np.nonzero(kept_as_one & (false <= expected_false + 1e-12))[0]
     return float(best_first[few_enough[-1]]) if len(few_enough) else math.nextafter(1.0, 2.0)
-
-
-def certainty(scores: np.ndarray) -> float:
-    """Probability that there are any particles among candidates whose probabilities of being one are `scores` [N].
-
-    Scores that follow from the candidates' own share s of particles tell how much better that share explains all
-    candidates than none does: by the product of (1 - s) / (1 - score). Scores that are all alike tell nothing. The
-    prior odds are those of `_mixture`.
-    """
-    if not len(scores):
-        return 0.0
-    p = np.clip(np.asarray(scores, np.float64), 0.0, 1 - 1e-9)
-    log_evidence = float(np.sum(np.log1p(-p.mean()) - np.log1p(-p)))
-    return float(expit(log_evidence + PRIOR_LOG_ODDS))

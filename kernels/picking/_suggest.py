@@ -47,10 +47,10 @@ def suggest_diameters(
     Blobs of many extents are matched; the local maxima of their evidence are proposed. Diameters that a micrograph
     cannot hold are not tried. Raises ValueError where none is left.
     """
-    extents = _extents(micrographs, smallest_angstrom, largest_angstrom)
+    extents = _extents(micrographs, smallest_angstrom * _OF_DIAMETER, largest_angstrom * _OF_DIAMETER)
     tried = np.array([[_tried(micrographs, float(e), shape, contrast) for shape in _ROUND] for e in extents])
     best = tried[:, :, 0].max(axis=1)
-    padded = np.concatenate([[-np.inf], best, [-np.inf]])
+    padded = np.concatenate([[np.inf], best, [np.inf]])  # at either end it may go on rising: no maximum
     least = max(_LEAST_EVIDENCE * len(micrographs), _LEAST_SHARE * float(best.max()))
     found = []
     for row in np.nonzero((best >= padded[:-2]) & (best > padded[2:]) & (best >= least))[0]:
@@ -90,5 +90,6 @@ def _extents(
     smallest = max([smallest, *(8 * pixel for _, pixel, _ in micrographs)])
     largest = min([largest, *(min(image.shape) * pixel / 3 for image, pixel, _ in micrographs)])
     if not micrographs or largest <= smallest:
-        raise ValueError(f"no diameter from {smallest:.4g} to {largest:.4g} Å can be tried on these micrographs")
+        limits = f"from {smallest / _OF_DIAMETER:.4g} to {largest / _OF_DIAMETER:.4g} Å"
+        raise ValueError(f"no diameter {limits} can be tried on these micrographs")
     return np.geomspace(smallest, largest, max(2, round(np.log(largest / smallest) / np.log(_STEP)) + 1))

@@ -58,6 +58,8 @@ def pick_templates(
     """
     stack = _checked(templates)
     diameter = diameter_angstrom or template_diameter_px(stack) * template_pixel_size_angstrom
+    if not 4 * pixel_size_angstrom <= diameter <= 0.8 * min(image.shape) * pixel_size_angstrom:
+        raise ValueError(f"diameter {diameter:g} Å does not fit: 4 px to 80 % of the shorter side is allowed")
     seen = scene(image, pixel_size_angstrom, diameter, finest=FINEST, valid=valid)
     pixel = seen.work.pixel_size_angstrom
     size = 2 * math.ceil(0.6 * _MASK_MARGIN * diameter / pixel) + 4

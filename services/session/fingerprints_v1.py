@@ -1,8 +1,8 @@
 """Fingerprints as warpcore 0.1 first stored them, so that motion, CTF and images of that version stay.
 
 That form hashed every setting of a section. Here it is made from the settings that existed then; it is no longer
-stored, and no longer counts for a step whose version has grown since. Picking's has, so
-its fingerprints are not recognised, nor the halves of others that build on it.
+stored, and no longer counts for a step whose version has grown since. Picking's has, so its fingerprints are not
+recognised, nor the halves of others that build on it.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ database keeps the name of the last one that was applied. What this version stil
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 from warpcore.services.session.settings import Settings, SettingsError, parse_settings
 
 Raw = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,8 @@ def load_settings_file(path: Path) -> Settings:
         raise SettingsError([{"name": str(path), "value": None, "problem": f"cannot be read: {error}"}]) from None
     if not isinstance(raw, dict):
         raise SettingsError([{"name": str(path), "value": None, "problem": "is not a JSON object of sections"}])
+    for word in _words(raw, ""):
+        log.warning("%s: %s", path, word)
     try:
         return parse_settings(migrated(raw))
     except SettingsError as error:

@@ -13,6 +13,8 @@ from warpcore.services.steps.fields import Reach, Section, setting
 from warpcore.services.steps.learning import Learning
 from warpcore.services.steps.step import CheapHalf, Output, Step
 
+_LEAST_TO_ADAPT = 4  # two movies held back tell more than chance; templates come from the other two
+
 
 class PickingSettings(Section):
     """Picking; nothing is picked until a diameter (or templates) is given."""
@@ -63,7 +65,8 @@ class PickingSettings(Section):
     )
     minimum_distance: float | None = setting(
         None,
-        "least distance between picks; null: 0.65 of a diameter, since neighbours that touch overlap in projection",
+        "least distance between picks; null: 0.65 of a diameter (templates: 0.75), since "
+        "neighbours that touch overlap in projection",
         unit="Å",
         ge=0,
         le=10000,
@@ -87,6 +90,10 @@ class PickingSettings(Section):
         if self.diameter_max is not None and (self.diameter is None or self.diameter_max < self.diameter):
             raise ValueError(
                 "diameter_max (Å) needs a diameter that is no larger; a range runs from diameter to diameter_max"
+            )
+        if self.adapt and (self.diameter is None or self.first_movies < _LEAST_TO_ADAPT):
+            raise ValueError(
+                f"adapt needs a diameter, and first_movies of at least {_LEAST_TO_ADAPT}: half of them are held back"
             )
         if len(set(self.shapes)) < len(self.shapes):
             raise ValueError("shapes names one twice")

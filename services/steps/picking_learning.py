@@ -2,8 +2,8 @@
 
 A movie's evidence:
 
-- `shapes`: by combination of blobs (`disc 0.85 aspect 1.5`) how much better particles of that shape explain its
-  peaks than noise alone does (natural log), and the gain of its picks;
+- `shapes`: by combination of blobs (`ring 0.85`, `disc 1 aspect 1.414`) the evidence for that shape (of
+  `kernels.picking.blob_trials`), and the gain of its picks;
 - `gains`: by other method the gain of its picks: the expected number of true picks less that of false ones at the
   threshold 0.5;
 - `sure`: x and y (px) of its sure picks, where templates are to be made of them.
@@ -46,7 +46,7 @@ _LEAST_GAIN = 1.0  # of the network on a movie, for that; on 12 images of white 
 
 def count(section: Asked) -> int:
     """From how many first movies something is learnt under these settings."""
-    learns = section.adapt or section.method in ("auto", BLOB, BOTH)
+    learns = section.diameter is not None and (section.adapt or section.method in ("auto", BLOB, BOTH))
     return section.first_movies if section.is_on and learns else 0
 
 
@@ -111,5 +111,5 @@ def describe(choice: Mapping[str, Any]) -> str:
         words += f", shape {choice['shape']}"
     if choice.get("sure"):
         number = sum(len(one["xy"]) for one in choice["sure"])
-        words += f", templates tried from {number} sure picks of {len(choice['sure'])} movies"
+        words += f", templates to be tried, from {number} sure picks of {len(choice['sure'])} movies"
     return words

@@ -181,6 +181,16 @@ def test_scores_are_as_often_right_as_they_say() -> None:
     assert particle[~sure].mean() == pytest.approx(score[~sure].mean(), abs=0.2)
 
 
+def test_a_junk_mask_makes_no_noise_a_particle() -> None:
+    rows, columns = np.mgrid[0:SIZE, 0:SIZE]
+    valid = np.hypot(rows - SIZE / 2, columns - SIZE / 2) > 112  # 15 % of the field, in its middle
+    image = micrograph(20, CENTRES, dose=1.5)
+    given = {"pixel_size_angstrom": PIXEL, "diameter_angstrom": 130.0, "ctf": CTF, "valid": valid}
+    picks = pick_blobs(image, combination="ring 1", **given)
+    assert (nearest(picks.x_px, picks.y_px, CENTRES)[0] < 10).mean() > 0.9
+    assert len(picks.x_px) > 40
+
+
 def test_a_crowded_field_is_picked_though_particles_make_its_background() -> None:
     apart = 135 / PIXEL
     rows, columns = np.meshgrid(np.arange(12), np.arange(12), indexing="ij")

@@ -14,7 +14,7 @@ import scipy.ndimage
 from scipy.spatial.transform import Rotation
 
 from warpcore.bus.messages import AssignTask
-from warpcore.kernels.picking._blobs import Picks
+from warpcore.kernels.picking import Picks
 from warpcore.kernels.picking._weights import Calibration, Network, initial_parameters, write_network
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import PickingSettings, SettingsError, parse_settings

@@ -64,7 +64,7 @@ def test_templates_that_find_more_are_made_once_and_used(
     assert own is not None
     assert own.stack.ndim == 3
     assert verdict["helps"]
-    assert sum(verdict["members"]) == MOVIES // 2 * 60, "every other movie is held back"
+    assert f"{MOVIES // 2 * 60} picks" in verdict["told"], "every other movie is held back"
     assert f"templates of the session's own: {verdict['told']}" in caplog.text
     assert verdict["told"].endswith("are needed: used")
     # Another worker makes the same bytes, and whoever comes later makes nothing.
@@ -101,25 +101,38 @@ def test_picks_of_noise_make_no_templates(session: tuple[Path, list[dict[str, An
     assert not stack.exists()
 
 
-def test_templates_that_find_no_more_are_refused(session: tuple[Path, list[dict[str, Any]]], tmp_path: Path) -> None:
+def test_too_few_movies_make_none(session: tuple[Path, list[dict[str, Any]]], tmp_path: Path) -> None:
     """Two movies leave one held back, whose gain could be chance."""
     shutil.copytree(session[0] / "average", tmp_path / "average")
     own, verdict, _ = made(tmp_path, {"method": "both", "shape": "disc 1", "sure": session[1][:2]})
     assert own is None
     assert not verdict["helps"]
-    assert "on 1 movies held back" in verdict["told"]
-    assert verdict["told"].endswith("are needed: not used")
+    assert verdict["told"] == "not made, since only 2 of the first movies have sure picks"
+
+
+def test_a_lost_stack_is_made_again(session: tuple[Path, list[dict[str, Any]]], tmp_path: Path) -> None:
+    shutil.copytree(session[0] / "average", tmp_path / "average")
+    choice = {"method": "both", "shape": "disc 1", "sure": session[1]}
+    own, _, stack = made(tmp_path, choice)
+    assert own is not None
+    content = stack.read_bytes()
+    stack.write_bytes(content[:700])
+    again, _, _ = made(tmp_path, choice)
+    assert again is not None
+    assert stack.read_bytes() == content
 
 
 def test_averages_that_are_missing_are_told_and_stop_nothing(
-    session: tuple[Path, list[dict[str, Any]]], tmp_path: Path
+    session: tuple[Path, list[dict[str, Any]]], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(session[0] / "average", tmp_path / "average")
     (tmp_path / "average" / "m3.mrc").unlink()
-    own, verdict, stack = made(tmp_path, {"method": "both", "shape": "disc 1", "sure": session[1]})
-    assert own is None
-    assert verdict["told"] == "not made, since averages of the first movies are not on disk (export.average)"
-    assert not stack.exists()
+    choice = {"method": "both", "shape": "disc 1", "sure": session[1]}
+    assert own_templates(tmp_path, SETTINGS, choice) is None
+    assert "averages of its first movies are missing" in caplog.text
+    assert not (tmp_path / "matching").exists(), "nothing is decided by it"
+    shutil.copy(session[0] / "average" / "m3.mrc", tmp_path / "average")
+    assert own_templates(tmp_path, SETTINGS, choice) is not None
 
 
 @pytest.mark.parametrize("choice", [None, {"method": "both", "shape": "disc 1"}])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,6 @@ from warpcore.kernels.ctf import CtfParameters
 from warpcore.kernels.picking import (
     HeldBack,
     Picks,
-    SessionTemplates,
     expected_gain,
     noise_like,
     session_templates,
@@ -39,6 +38,7 @@ from warpcore.services.worker.steps.ctf import parameters_of
 from warpcore.services.worker.steps.picking_methods import OwnTemplates, by_choice, by_own, given_to_pickers, junk_of
 
 _CLASSES = 4  # views; more cost time on every movie
+_FEWEST = 4  # movies with sure picks: two to make templates of and two held back
 _OF_CUTTING = ("threshold", "expected_false", "suffix")  # settings that scoring does not know
 
 log = logging.getLogger(__name__)
@@ -59,17 +59,32 @@ def own_templates(processing: Path, settings: Settings, choice: Mapping[str, Any
         return None
     name = f"matching/templates_{own_id(settings.picking, choice)}"
     verdict_path, stack_path = inside(processing, f"{name}.json"), inside(processing, f"{name}.mrc")
-    verdict = _verdict(verdict_path)
+    verdict, own = _kept(verdict_path, stack_path)
     if verdict is None:
-        verdict = _made(processing, settings, choice, stack_path)
+        movies = [_read(processing, settings, one) for one in choice["sure"]]
+        whole = [movie for movie in movies if movie is not None]
+        if len(whole) < len(movies):
+            log.warning("no templates of the session's own: averages of its first movies are missing (export.average)")
+            return None
+        verdict = _made(settings, choice, whole, stack_path)
         with written_whole(verdict_path) as temporary:
             temporary.write_text(json.dumps(verdict, sort_keys=True, indent=1) + "\n", encoding="utf-8")
         log.info("templates of the session's own: %s", verdict["told"])
-    if not verdict["helps"]:
-        return None
-    with mrcfile.open(stack_path, mode="r") as file:
-        stack = np.asarray(file.data, np.float32)
-    return OwnTemplates(stack.reshape(-1, *stack.shape[-2:]), float(verdict["pixel_size_angstrom"]))
+        _, own = _kept(verdict_path, stack_path)
+    return own
+
+
+def _kept(verdict_path: Path, stack_path: Path) -> tuple[dict[str, Any] | None, OwnTemplates | None]:
+    """The verdict, and the templates where they help; None where either was not made yet, or is lost or damaged."""
+    try:
+        raw = json.loads(verdict_path.read_text(encoding="utf-8"))
+        if not raw["helps"]:
+            return raw, None
+        with mrcfile.open(stack_path, mode="r") as file:
+            stack = np.asarray(file.data, np.float32)
+        return raw, OwnTemplates(stack.reshape(-1, *stack.shape[-2:]), float(raw["pixel_size_angstrom"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, None
 
 
 def own_id(options: PickingSettings, choice: Mapping[str, Any]) -> str:
@@ -78,26 +93,15 @@ def own_id(options: PickingSettings, choice: Mapping[str, Any]) -> str:
     return choice_id({"choice": choice, "settings": known})
 
 
-def _verdict(path: Path) -> dict[str, Any] | None:
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return raw if isinstance(raw, dict) and {"helps", "told", "pixel_size_angstrom"} <= raw.keys() else None
-
-
-def _made(processing: Path, settings: Settings, choice: Mapping[str, Any], stack_path: Path) -> dict[str, Any]:
+def _made(settings: Settings, choice: Mapping[str, Any], movies: Sequence[_Movie], stack_path: Path) -> dict[str, Any]:
     """Make templates of every other movie, try them on the others, keep them where there are any; the verdict."""
     options = settings.picking
-    diameter = options.diameter or 0.0
     verdict: dict[str, Any] = {"helps": False, "pixel_size_angstrom": 0.0}
-    movies = [_read(processing, settings, one) for one in choice["sure"]]
-    whole = [movie for movie in movies if movie is not None]
-    if len(whole) < len(movies):
-        return {**verdict, "told": "not made, since averages of the first movies are not on disk (export.average)"}
+    if len(movies) < _FEWEST:
+        return {**verdict, "told": f"not made, since only {len(movies)} of the first movies have sure picks"}
     made = session_templates(
-        [(movie.image, movie.pixel_size, movie.xy) for movie in whole[::2]],
-        diameter,
+        [(movie.image, movie.pixel_size, movie.xy) for movie in movies[::2]],
+        options.diameter or 0.0,
         classes=_CLASSES,
         contrast=options.contrast,
     )
@@ -106,18 +110,14 @@ def _made(processing: Path, settings: Settings, choice: Mapping[str, Any], stack
     with written_whole(stack_path) as temporary:
         write_mrc(temporary, made.images, made.pixel_size_angstrom)
     own = OwnTemplates(made.images, made.pixel_size_angstrom)
-    tried = [_tried(movie, options, choice, own) for movie in whole[1::2]]
+    tried = [_tried(movie, options, choice, own) for movie in movies[1::2]]
     found = templates_help([base for base, _ in tried], [with_own for _, with_own in tried])
     used = "used" if found.helps else "not used"
     told = (
         f"{len(made.images)} views of {int(made.members.sum())} picks; {found.gain:+.1f} expected true picks a movie "
         f"on {len(tried)} movies held back, more than {found.margin:.1f} are needed: {used}"
     )
-    return {"helps": found.helps, "pixel_size_angstrom": made.pixel_size_angstrom, "told": told, **_figures(made)}
-
-
-def _figures(made: SessionTemplates) -> dict[str, Any]:
-    return {"members": [int(number) for number in made.members]}
+    return {"helps": found.helps, "pixel_size_angstrom": made.pixel_size_angstrom, "told": told}
 
 
 def _read(processing: Path, settings: Settings, one: Mapping[str, Any]) -> _Movie | None:
