@@ -61,7 +61,7 @@ def class_averages(boxes: npt.NDArray[np.floating], diameter_px: float, classes:
         for _ in range(_LAST_ROUNDS):
             weights = poses.weights(white, averages)
             members = weights.sum(axis=(0, 2, 3))
-            averages = poses.denoised(poses.averaged(weights, white), members)
+            averages = poses.cleaned(poses.averaged(weights, white), members)
         enough = members >= max(_LEAST_MEMBERS, _LEAST_SHARE * len(stack))
         kept = enough & poses.distinct(averages, members)
         if kept.all():
@@ -79,7 +79,7 @@ def _found(poses: _Poses, white: Array, count: int) -> Array:
     averages = np.array([white[which == one].mean(axis=0) for one in range(count)])
     for _ in range(_ROUNDS):
         weights = poses.weights(white, averages)
-        averages = poses.denoised(poses.averaged(weights, white), weights.sum(axis=(0, 2, 3)))
+        averages = poses.cleaned(poses.averaged(weights, white), weights.sum(axis=(0, 2, 3)))
     return averages
 
 
@@ -141,7 +141,7 @@ class _Poses:
         back = [(self._turn.T @ one.reshape(classes, -1).T).T for one in (np.asarray(moved), number)]
         return np.asarray(back[0] / np.maximum(back[1] + _PRIOR_BOXES, 0.5))
 
-    def denoised(self, averages: Array, members: npt.NDArray[np.floating]) -> Array:
+    def cleaned(self, averages: Array, members: npt.NDArray[np.floating]) -> Array:
         """Averages [K, n·n] of so many boxes [K] of white noise: masked, and by frequency as far as above the noise."""
         spectra = np.fft.fft2((averages * self._mask).reshape(-1, self._size, self._size))
         filtered = []

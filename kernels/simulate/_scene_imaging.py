@@ -88,7 +88,7 @@ def imaged(
 
 
 def handled(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """The image as others may hand it on: as it is mostly, or smoothed, denoised, sharpened against low frequencies.
+    """The image as others may hand it on: as it is mostly, or smoothed, or with low frequencies raised or cut.
 
     Smoothed pictures have noise of the particles' own size alone, which a picker must know for what it is.
     """
