@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from warpcore.kernels.picking._blobs import BlobTrial, best_combination, blob_trials, pick_blobs
+from warpcore.kernels.picking._blobs import BlobTrial, blob_trials, pick_blobs
 from warpcore.kernels.picking._calibration import Beside, Calibration, compared
 from warpcore.kernels.picking._consensus import agreed
 from warpcore.kernels.picking._correlation import coarser
@@ -64,7 +64,6 @@ __all__ = [
     "Verdict",
     "WeightsError",
     "agreed",
-    "best_combination",
     "blob_trials",
     "candidates",
     "coarser",

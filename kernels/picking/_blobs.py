@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -42,28 +42,16 @@ def pick_blobs(
     junk out. Diameters are longest extents, aspects the longest divided by the shortest. Raises ValueError for a
     diameter that the micrograph cannot hold, or a combination that is not one of these shapes and aspects.
     """
-    if combination is None:
-        trials = blob_trials(
-            image,
-            pixel_size_angstrom=pixel_size_angstrom,
-            diameter_angstrom=diameter_angstrom,
-            diameter_max_angstrom=diameter_max_angstrom,
-            threshold=threshold,
-            minimum_distance_angstrom=minimum_distance_angstrom,
-            contrast=contrast,
-            ctf=ctf,
-            shapes=shapes,
-            aspects=aspects,
-            valid=valid,
-        )
-        return trials[best_combination([{name: trial.evidence for name, trial in trials.items()}])].picks
-    chosen = {one.name: one for one in combinations(shapes, aspects)}
-    if combination not in chosen:
-        raise ValueError(f"blob combination {combination!r}: one of {', '.join(chosen)} is allowed")
     blobs = ReadyBlobs(
         *(image, pixel_size_angstrom, diameter_angstrom, diameter_max_angstrom),
         *(minimum_distance_angstrom, contrast, ctf, valid),
     )
+    tried = combinations(shapes, aspects)
+    if combination is None:
+        return max(_trials(blobs, tried, threshold).values(), key=lambda trial: trial.evidence).picks
+    chosen = {one.name: one for one in tried}
+    if combination not in chosen:
+        raise ValueError(f"blob combination {combination!r}: one of {', '.join(chosen)} is allowed")
     return blobs.picks(blobs.scored(chosen[combination]), threshold)
 
 
@@ -98,7 +86,11 @@ def blob_trials(
         *(image, pixel_size_angstrom, diameter_angstrom, diameter_max_angstrom),
         *(minimum_distance_angstrom, contrast, ctf, valid),
     )
-    scored = {one.name: blobs.scored(one) for one in combinations(shapes, aspects)}
+    return _trials(blobs, combinations(shapes, aspects), threshold)
+
+
+def _trials(blobs: ReadyBlobs, tried: Sequence[Combination], threshold: float) -> dict[str, BlobTrial]:
+    scored = {one.name: blobs.scored(one) for one in tried}
     best = max(scored.values(), key=lambda one: one.mixture.log_evidence)
     most = best.mixture.log_evidence
     number = float(best.probability.sum())
@@ -110,17 +102,6 @@ def blob_trials(
         return number * told**2 * one.signal_to_noise
 
     return {name: BlobTrial(blobs.picks(one, threshold), evidence(one)) for name, one in scored.items()}
-
-
-def best_combination(evidences: Iterable[Mapping[str, float]]) -> str:
-    """The combination with the largest sum of evidence over micrographs, the first of equals. Raises ValueError."""
-    total: dict[str, float] = {}
-    for one in evidences:
-        for name, value in one.items():
-            total[name] = total.get(name, 0.0) + value
-    if not total:
-        raise ValueError("no evidence of any micrograph")
-    return max(total, key=lambda name: total[name])
 
 
 class ReadyBlobs:

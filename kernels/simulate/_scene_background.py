@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.ndimage
 
-from warpcore.kernels.simulate._scene_particles import globule, patches, spread_points
+from warpcore.kernels.simulate._scene_particles import DALTON_VOLUME_A3, globule, patches, spread_points
 from warpcore.kernels.simulate._specimen import (
     ICE_MOLECULES_PER_A3,
     POTENTIAL_V_A2,
@@ -61,7 +61,7 @@ def unfolded(rng: np.random.Generator, size: int, pixel_size_angstrom: float) ->
     at = np.clip(starts.astype(int), 0, size - 1)
     kept = covered[at[:, 1], at[:, 0]]
     xy = (walk + starts[:, None])[kept].reshape(-1, 2)
-    image = spread_points(xy, np.full(len(xy), 20e3 * 1.21 / steps), size) / pixel_size_angstrom**2
+    image = spread_points(xy, np.full(len(xy), 20e3 * DALTON_VOLUME_A3 / steps), size) / pixel_size_angstrom**2
     return np.asarray(scipy.ndimage.gaussian_filter(image, max(0.5, 6 / pixel_size_angstrom)))
 
 

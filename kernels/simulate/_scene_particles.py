@@ -11,7 +11,7 @@ import scipy.ndimage
 from warpcore.kernels.simulate._specimen import GROUP_VOLUME_A3
 
 _POINTS = 600
-_DALTON_VOLUME_A3 = 1.21
+DALTON_VOLUME_A3 = 1.21
 """Volume of protein by its mass, Å³ a Da (1.35 g/cm³)."""
 
 
@@ -171,7 +171,7 @@ _KINDS = [*_SHAPES, "domains", "membrane"]
 
 def globule(rng: np.random.Generator, kilodalton: float) -> Cloud:
     """A compact single chain of this mass, in kDa."""
-    volume = kilodalton * 1e3 * _DALTON_VOLUME_A3
+    volume = kilodalton * 1e3 * DALTON_VOLUME_A3
     radius = (0.75 / math.pi * volume) ** (1 / 3) * 1.1  # a chain is no ball
     points = _ball(rng, 400)
     points = points[np.linalg.norm(points, axis=1) < 1] * radius * np.array([1.2, 1.0, 0.85])

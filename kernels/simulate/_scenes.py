@@ -15,6 +15,7 @@ import scipy.ndimage
 from warpcore.kernels.simulate import _scene_background as background
 from warpcore.kernels.simulate._scene_imaging import handled, imaged, random_imaging
 from warpcore.kernels.simulate._scene_particles import (
+    DALTON_VOLUME_A3,
     Cloud,
     Orientations,
     drawn,
@@ -91,7 +92,7 @@ def random_scene(
 
 
 def _places(rng: np.random.Generator, size: int, extent_px: float) -> np.ndarray:
-    """Centres of particles: scattered, in a crowded layer, or in two layers that overlap."""
+    """Centres of particles: scattered, in a crowded layer, or so near that they overlap."""
     spacing = rng.uniform(0.8, 1.1) * extent_px
     margin = 0.6 * SAMPLES_PER_DIAMETER
     chance = rng.random()
@@ -120,7 +121,7 @@ def _other_matter(
         piece = Cloud(cloud.points[part] - cloud.points[part].mean(axis=0), cloud.volumes[part])
         matter += drawn(rng, piece, scatter(rng, int(rng.uniform(2, 60)), size, 4.0, margin=8.0), size, pixel)
     if rng.random() < 0.35:
-        kilodalton = cloud.volumes.sum() / 1.21e3
+        kilodalton = cloud.volumes.sum() / (1e3 * DALTON_VOLUME_A3)
         matter += background.small_proteins(rng, size, pixel, min(0.15 * kilodalton, 100))
     if rng.random() < 0.35:
         matter += background.unfolded(rng, size, pixel)
