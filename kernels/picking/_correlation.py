@@ -28,6 +28,7 @@ SAMPLES = 18.0
 """Working pixels across a diameter."""
 UNSEEN = -1e4
 """Response where too little of a particle would be seen."""
+_LARGEST_PIXEL = 6.0  # robust spreads at which pixels are clipped before their spectrum is taken
 _EVENED_OVER = 2.5  # diameters over which noise is made alike
 _LEAST_SEEN = 0.4  # share of a particle inside the image for a position to count: half a particle at an edge
 
@@ -97,10 +98,13 @@ def scene(
     seen = np.ones(pixels.shape, np.float32) if valid is None else resized_mask(valid, pixels.shape)
     if not seen.all():
         pixels = _filled(pixels, seen, diameter_angstrom / pixel)
-    filtered = np.asarray(_filtered(pixels, pixel, diameter_angstrom, finest)) * seen
+    filtered = np.asarray(_filtered(_level(pixels, seen), pixel, diameter_angstrom, finest)) * seen
     filtered = _evened(filtered, seen, _EVENED_OVER * diameter_angstrom / pixel)
     shape = (pixels.shape[0], pixels.shape[1])
-    spectrum = radial_spectrum(filtered, _band(shape, pixel, diameter_angstrom, finest), seen)
+    level, spread = _robust_level(filtered)
+    largest = np.float32(_LARGEST_PIXEL * spread)
+    typical = np.clip(filtered - np.float32(level), -largest, largest)  # no crystals
+    spectrum = radial_spectrum(typical, _band(shape, pixel, diameter_angstrom, finest), seen)
     noise = gaussian_field(shape, spectrum) * seen
     work = small._replace(pixels=jnp.asarray(filtered))
     return Scene(work, jnp.asarray(noise), jnp.asarray(noise_share(shape, spectrum)), jnp.asarray(seen))
@@ -195,6 +199,17 @@ def resized_mask(valid: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(valid[np.ix_(rows, columns)], np.float32)
 
 
+def _level(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Pixels less the quadratic surface that fits them best: mirrored at a border, a slope would look like an edge."""
+    y, x = (np.linspace(-1.0, 1.0, n) for n in pixels.shape)
+    surface = [np.ones(pixels.shape), *np.broadcast_arrays(y[:, None], x[None])]
+    surface += [surface[1] ** 2, surface[1] * surface[2], surface[2] ** 2]
+    products = np.array([[np.sum(seen * one * other) for other in surface] for one in surface])
+    values = np.array([np.sum(seen * one * pixels) for one in surface])
+    factors = np.linalg.solve(products + 1e-6 * np.eye(len(surface)), values)
+    return np.asarray(pixels - sum(f * one for f, one in zip(factors, surface, strict=True)), np.float32)
+
+
 def _evened(pixels: np.ndarray, seen: np.ndarray, width_px: float) -> np.ndarray:
     """Pixels divided by their deviation over a wide neighbourhood, by that of all: film is rougher than ice."""
     spread = np.sqrt((pixels**2).sum() / max(seen.sum(), 1.0))
@@ -230,10 +245,18 @@ def _shrunk(
     clean = clean[: height * binning, : width * binning].reshape(height, binning, width, binning).mean(axis=(1, 3))
     if small == binned:
         return clean
-    spectrum = rfft2(clean)
+    # A slope would ring at the borders, since the transform takes the image for periodic: it goes round.
+    down, across = jnp.linspace(-1.0, 1.0, height)[:, None], jnp.linspace(-1.0, 1.0, width)[None]
+    slope_down = jnp.sum(clean * down) / (jnp.sum(down**2) * width)
+    slope_across = jnp.sum(clean * across) / (jnp.sum(across**2) * height)
+    spectrum = rfft2(clean - slope_down * down - slope_across * across)
     half = small[0] // 2
     cropped = jnp.concatenate([spectrum[:half], spectrum[-half:]])[:, : small[1] // 2 + 1]
-    return irfft2(cropped, small) * (small[0] * small[1] / (height * width))
+    level_ones = irfft2(cropped, small) * (small[0] * small[1] / (height * width))
+    rows = -1.0 + 2.0 * jnp.arange(small[0]) * (height / small[0]) / (height - 1)
+    columns = -1.0 + 2.0 * jnp.arange(small[1]) * (width / small[1]) / (width - 1)
+    sloped: jax.Array = level_ones + slope_down * rows[:, None] + slope_across * columns[None]
+    return sloped
 
 
 def _filtered(pixels: np.ndarray, pixel_size_angstrom: float, diameter_angstrom: float, finest: float) -> jax.Array:
