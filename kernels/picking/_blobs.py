@@ -12,7 +12,7 @@ import numpy as np
 from warpcore.kernels.ctf import CtfParameters
 from warpcore.kernels.picking._correlation import Scene, match, scene
 from warpcore.kernels.picking._picks import LEAST_SCORE, TOUCHING, Picks
-from warpcore.kernels.picking._scoring import ScoredPeaks, scored_peaks
+from warpcore.kernels.picking._scoring import ScoredPeaks, evidences, scored_peaks
 from warpcore.kernels.picking._shapes import Combination, Contrast, Shape, blob_templates, combinations
 
 ASPECTS = (1.0, 1.5, 2.0)
@@ -78,9 +78,7 @@ def blob_trials(
 ) -> dict[str, BlobTrial]:
     """Each combination of `pick_blobs` on a micrograph [h, w], by name.
 
-    The evidence is the signal-to-noise ratio of the typical pick, which is highest for the template of the whole
-    particle, times the micrograph's expected number of particles. Combinations that tell particles from noise less than
-    half as well as the best (by the log evidence of their mixtures) lose it in proportion to the square.
+    The evidence is that of `evidences`.
     """
     blobs = ReadyBlobs(
         *(image, pixel_size_angstrom, diameter_angstrom, diameter_max_angstrom),
@@ -91,21 +89,14 @@ def blob_trials(
 
 def _trials(blobs: ReadyBlobs, tried: Sequence[Combination], threshold: float) -> dict[str, BlobTrial]:
     scored = {one.name: blobs.scored(one) for one in tried}
-    best = max(scored.values(), key=lambda one: one.mixture.log_evidence)
-    most = best.mixture.log_evidence
-    number = float(best.probability.sum())
-
-    def evidence(one: ScoredPeaks) -> float:
-        if most <= 0:
-            return 0.0
-        told = min(1.0, max(0.0, 2 * one.mixture.log_evidence / most))
-        return number * told**2 * one.signal_to_noise
-
-    return {name: BlobTrial(blobs.picks(one, threshold), evidence(one)) for name, one in scored.items()}
+    return {
+        name: BlobTrial(blobs.picks(one, threshold), value)
+        for (name, one), value in zip(scored.items(), evidences(list(scored.values())), strict=True)
+    }
 
 
 class ReadyBlobs:
-    """A micrograph made ready for blobs."""
+    """A micrograph made ready for blobs of about a diameter."""
 
     def __init__(
         self,

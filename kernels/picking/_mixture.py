@@ -1,9 +1,10 @@
 """From the heights of a score map's peaks to the probability that each is a particle.
 
 Heights are modelled as a mixture of noise, whose peaks are known up to scale and level, particles, whose heights are
-unknown, and a few outliers (contamination). All parameters are integrated out on a grid, against the hypothesis that
-there is nothing but noise: with few peaks the uncertainty of the parameters is in the probabilities. The probability is
-one minus the local false discovery rate (Efron, J. Am. Stat. Assoc. 99 (2004) 96, who also fits the null's scale).
+unknown, their parts and fringes, and a few outliers (contamination). All parameters are integrated out on a grid: with
+few peaks their uncertainty is in the probabilities. Against it stands the hypothesis that there is nothing but noise,
+Gaussian or whatever the inverted image shows. The probability is one minus the local false discovery rate (Efron, J.
+Am. Stat. Assoc. 99 (2004) 96, who also fits the null's scale).
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ _NOISE_SCALES = np.geomspace(0.5, 1.06, 14)  # of the noise among particles, by 
 _LEVELS = np.array([0.0, 0.5])  # how far the level between particles is lowered, by that of a crowded field
 _LEAST_MEAN, _MEAN_STEP = 1.2, 1.105  # of particles' heights in spreads: from the least to the highest peak
 _PARTICLE_SPREADS = np.array([0.1, 0.2, 0.3])  # of particles' own heights, by their mean; noise adds to it
-_SHARES = np.linspace(0.03, 0.97, 16)  # of peaks that are particles
-_OUTLIERS = np.array([0.001, 0.03])  # share of peaks that are neither
+_SHARES = np.linspace(0.04, 0.96, 12)  # of peaks that are particles
+_FRINGES = np.array([0.05, 0.3])  # share of the other peaks that are parts and fringes of particles
+_FRINGE_HEIGHT = 0.2  # over which they become fewer, by particles' mean
+_OUTLIERS = 0.01  # share of peaks that are neither: contamination
+_OUTLIERS_ALONE = 0.002  # of noise alone: more of them are something
 _OUTLIERS_FROM, _OUTLIERS_FALL = 2.0, 4.0  # where outliers begin and over what they become fewer
-_APART = 0.5  # least distance of particles' mean from noise's, in deviations of the latter
+_APART = 1.0  # least distance of particles' mean from noise's, in deviations of the latter
 _SMOOTHING = 0.25  # of the inverted image's heights, in spreads
 _SCALES_ALONE = np.geomspace(0.8, 1.25, 23)  # of noise where there is nothing else
 _INVERTED_ERROR = 0.02  # of that scale as taken from the inverted image
 _SCALE_ERROR = 0.04  # of the noise's scale as taken from the spectrum
 _LOWEST_LEVEL = -0.8
-PRIOR_LOG_ODDS = -5.0
-"""For there being particles: on empty ice the evidence of the luckiest of many templates reaches 4."""
+_PRIOR_LOG_ODDS = -5.0  # for particles: on empty ice the evidence of the luckiest of many templates reaches 1
 
 
 class Heights(NamedTuple):
@@ -72,7 +75,7 @@ class NoisePeaks:
         """Heights of simulated noise's peaks, in units of its spread."""
         self.mean, self.deviation = float(heights.mean()), float(heights.std())
         width = max(1.06 * self.deviation * len(heights) ** -0.2, 0.02)
-        self._grid = np.linspace(-2.0, 20.0, 1101)
+        self._grid = np.linspace(-2.0, 20.0, 276)
         above = 1 - ndtr((self._grid[:, None] - heights[None]) / width).mean(axis=1)
         log = np.log(np.maximum(above, 1e-300))
         first = int(np.searchsorted(self._grid, np.quantile(heights, 0.97)))
@@ -102,16 +105,16 @@ def fit_mixture(heights: Heights) -> Mixture:
     nothing = _noise_alone(heights, noise, edges, count, outliers)
     log_noise, log_particles, prior = _components(heights, noise, edges, centres)
     ratio = np.exp(np.minimum(log_particles - log_noise, 300.0))
-    weight = np.empty((len(_OUTLIERS), len(_SHARES), len(prior)))
+    rest = np.exp(log_noise)
+    weight = np.empty((len(_SHARES), len(prior)))
     for number, share in enumerate(_SHARES):
-        both = np.exp(log_noise) * (1 - share + share * ratio)
-        for other, few in enumerate(_OUTLIERS):
-            weight[other, number] = np.einsum("nb,b->n", np.log((1 - few) * both + few * outliers), count) + prior
-    weight -= np.log(len(_OUTLIERS) * len(_SHARES))
+        all_peaks = (1 - _OUTLIERS) * rest * (1 - share + share * ratio) + _OUTLIERS * outliers
+        weight[number] = np.einsum("nb,b->n", np.log(all_peaks), count) + prior
+    weight -= np.log(len(_SHARES))
     particles = float(logsumexp(weight))
     log_evidence = particles - nothing
-    certainty = float(expit(log_evidence + PRIOR_LOG_ODDS))
-    posterior = certainty * np.exp(weight - particles).sum(axis=0)
+    certainty = float(expit(log_evidence + _PRIOR_LOG_ODDS))
+    posterior = certainty * np.exp(weight - particles)
     probability = np.zeros(len(centres))
     for number, share in enumerate(_SHARES):
         odds = share / (1 - share) * ratio
@@ -131,10 +134,9 @@ def _noise_alone(heights: Heights, noise: NoisePeaks, edges: Array, count: Array
     inverted = np.histogram(heights.inverted, edges)[0].astype(np.float64)
 
     def of_scales(counts: Array) -> Array:
-        each = [
-            np.einsum("nb,b->n", np.log((1 - few) * np.exp(log_noise) + few * outliers), counts) for few in _OUTLIERS
-        ]
-        return np.asarray(logsumexp(each, axis=0) - np.log(len(_OUTLIERS)))
+        return np.asarray(
+            np.einsum("nb,b->n", np.log((1 - _OUTLIERS_ALONE) * np.exp(log_noise) + _OUTLIERS_ALONE * outliers), counts)
+        )
 
     told = of_scales(inverted)
     told -= logsumexp(told)
@@ -145,7 +147,11 @@ def _noise_alone(heights: Heights, noise: NoisePeaks, edges: Array, count: Array
     # Or noise that is no Gaussian field, as where half of it is film: its peaks are those of the inverted image.
     kernel = np.maximum(_SMOOTHING, 0.1 * heights.inverted)
     smooth = np.diff(ndtr((edges[:, None] - heights.inverted[None]) / kernel[None]), axis=0).sum(axis=1)
-    alike = np.einsum("b,b->", np.log(0.99 * smooth / max(smooth.sum(), 1.0) + 0.01 * outliers + 1e-12), count)
+    alike = np.einsum(
+        "b,b->",
+        np.log((1 - _OUTLIERS_ALONE) * smooth / max(smooth.sum(), 1.0) + _OUTLIERS_ALONE * outliers + 1e-12),
+        count,
+    )
     return float(np.logaddexp(gaussian, alike) - np.log(2))
 
 
@@ -157,15 +163,17 @@ def _components(heights: Heights, noise: NoisePeaks, edges: Array, centres: Arra
     """
     highest = max(float(heights.image.max()), 6.0)
     means = _LEAST_MEAN * _MEAN_STEP ** np.arange(1 + int(np.log(highest / _LEAST_MEAN) / np.log(_MEAN_STEP)))
-    scale, lowered, mean, spread = (
-        one.ravel() for one in np.meshgrid(_NOISE_SCALES, _LEVELS, means, _PARTICLE_SPREADS, indexing="ij")
+    scale, lowered, mean, spread, fringes = (
+        one.ravel() for one in np.meshgrid(_NOISE_SCALES, _LEVELS, means, _PARTICLE_SPREADS, _FRINGES, indexing="ij")
     )
     of_particles = np.maximum(heights.variance - scale**2, 0)
     own_height = np.maximum(mean - 0.5 * scale, 0.6)
     level = np.maximum(lowered * (heights.mean - 2 * of_particles / own_height), _LOWEST_LEVEL)
     apart = mean >= scale * (noise.mean + _APART * noise.deviation) + level
-    scale, level, mean, spread = scale[apart], level[apart], mean[apart], spread[apart]
-    log_noise = noise.log_shares(edges, scale, level)
+    scale, level, mean, spread, fringes = (one[apart] for one in (scale, level, mean, spread, fringes))
+    fringe = np.exp(-edges / (_FRINGE_HEIGHT * mean[:, None]))
+    fringe = fringes[:, None] * (fringe[:, :-1] - fringe[:, 1:])
+    log_noise = np.log((1 - fringes[:, None]) * np.exp(noise.log_shares(edges, scale, level)) + fringe + 1e-300)
     width = np.hypot(noise.deviation * scale, spread * mean)
     log_particles = _log_normal_shares((edges - mean[:, None]) / width[:, None])
     ratio = _rising(log_particles - log_noise, centres[None] <= mean[:, None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +52,21 @@ def scored_peaks(maps: ScoreMaps, distance_px: float) -> ScoredPeaks:
     probable = peaks.value[probability >= 0.5]
     typical = float(np.median(probable)) / max(float(maps.noise_scale.mean()), 1e-3) if len(probable) else 0.0
     return ScoredPeaks(peaks, probability, mixture, typical)
+
+
+def evidences(tried: Sequence[ScoredPeaks]) -> list[float]:
+    """How well each of the templates tried on one micrograph fits its particles; of several micrographs it adds up.
+
+    It is the signal-to-noise ratio of the typical pick, which is highest for the template of the whole particle, times
+    the micrograph's expected number of particles. Templates that tell particles from noise less than half as well as
+    the best one (by the log evidence of their mixtures) lose it in proportion to the square. 0 where none does.
+    """
+    best = max(tried, key=lambda one: one.mixture.log_evidence)
+    most, number = best.mixture.log_evidence, float(best.probability.sum())
+    if most <= 0:
+        return [0.0] * len(tried)
+    told = (min(1.0, max(0.0, 2 * one.mixture.log_evidence / most)) for one in tried)
+    return [number * share**2 * one.signal_to_noise for share, one in zip(told, tried, strict=True)]
 
 
 def _level_and_spread(values: np.ndarray) -> tuple[float, float]:
