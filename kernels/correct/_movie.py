@@ -6,20 +6,25 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
+import jax
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.kernels.correct._device import DeviceOutputs, aligned_on_device, sums_on_device
 from warpcore.kernels.correct._dose import low_rank_weights
 from warpcore.kernels.correct._field import Displacements
 from warpcore.kernels.correct._outputs import CORNER, TABLE, Outputs
 from warpcore.kernels.correct._tiles import GROUP, interpolated_sums, threads
 from warpcore.kernels.correct._windows import Windows
+from warpcore.kernels.image import DeviceFrames, ReadyFrames
 from warpcore.kernels.motion import MotionModel
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+Image = FloatArray | jax.Array
 Progress = Callable[[float, str], None]
 
 _WEIGHT_TOLERANCE = 2e-3
@@ -31,19 +36,20 @@ class Corrected:
     """Sums of aligned frames in e⁻/px (counts times gain), float32 [h, w], and the pixel size after binning.
 
     `average` has dose weights where they were asked for, `unweighted` never. `odd` and `even` are the sums of every
-    other frame (the first is odd), weighted like the average. `stack` [F, h, w] holds the aligned frames.
+    other frame (the first is odd), weighted like the average. `stack` [F, h, w] holds the aligned frames. Images of a
+    movie on the device lie there too.
     """
 
-    average: FloatArray
-    unweighted: FloatArray
-    odd: FloatArray | None
-    even: FloatArray | None
+    average: Image
+    unweighted: Image
+    odd: Image | None
+    even: Image | None
     stack: FloatArray | None
     pixel_size_angstrom: float
 
 
 def correct_movie(
-    frames: npt.NDArray[np.generic],
+    frames: npt.NDArray[np.generic] | DeviceFrames,
     model: MotionModel,
     *,
     gain: npt.NDArray[np.floating] | None,
@@ -70,16 +76,19 @@ def correct_movie(
     if binning < 0:
         raise ValueError(f"binning is a power of 2, at least 0, not {binning}")
     report = on_progress or (lambda fraction, message: None)
-    windows = Windows(frames, gain, defects)
     displacements = Displacements(model, height, width, pixel_size_angstrom)
     terms, table = np.ones((1, count)), None
     if dose_weighting and dose_per_frame > 0 and count > 1:
         terms, table = _dose_terms(count, dose_per_frame, voltage_kv, pre_exposure, pixel_size_angstrom)
-    outputs = Outputs(height, width, binning, direct=table is None and not displacements)
-    with ThreadPoolExecutor(threads(height)) as pool:
-        images, displaced = _sums(windows, displacements, terms, table, halves, outputs, pool, report)
-        loss = displaced.sum(0, keepdims=True)
-        aligned = _aligned(windows, displacements, count, outputs, loss, pool) if stack else None
+    direct = table is None and not displacements
+    weights = _halved(terms) if halves else terms
+    if isinstance(frames, DeviceFrames):
+        images, aligned, shape = _on_device(
+            frames.ready(gain, defects), displacements, weights, terms, table, stack, binning, direct, report
+        )
+    else:
+        windows = Windows(frames, gain, defects)
+        images, aligned, shape = _on_cpu(windows, displacements, weights, terms, table, stack, binning, direct, report)
     unweighted = None if table is None else images.pop()
     average = images[0] + images[1] if halves else images[0]
     report(1.0, "frames corrected")
@@ -89,37 +98,68 @@ def correct_movie(
         odd=images[0] if halves else None,
         even=images[1] if halves else None,
         stack=aligned,
-        pixel_size_angstrom=pixel_size_angstrom * width / outputs.shape[1],
+        pixel_size_angstrom=pixel_size_angstrom * width / shape[1],
     )
 
 
-def _sums(
+def _halved(terms: Float64Array) -> Float64Array:
+    """Weights of odd frames, then of even ones: the first frame is odd."""
+    odd = np.arange(terms.shape[1]) % 2 == 0
+    return np.concatenate([terms * odd, terms * ~odd])
+
+
+class _Made(NamedTuple):
+    """Images of all frames (or of odd and even ones), then the plain sum where there are dose weights; the stack."""
+
+    images: list[Image]
+    aligned: FloatArray | None
+    shape: tuple[int, int]
+
+
+def _on_cpu(
     windows: Windows,
     displacements: Displacements,
+    weights: Float64Array,
     terms: Float64Array,
     table: Float64Array | None,
-    halves: bool,
-    outputs: Outputs,
-    pool: Executor,
+    stack: bool,
+    binning: float,
+    direct: bool,
     report: Progress,
-) -> tuple[list[FloatArray], Float64Array]:
-    """Images of all frames (or of odd and even ones), then the plain sum where a `table` of dose weights is given.
+) -> _Made:
+    height, count = displacements.height, terms.shape[1]
+    outputs = Outputs(height, displacements.width, binning, direct)
 
-    Also how often displacements by fractions of a pixel occur in each frame.
-    """
-    count = terms.shape[1]
-    odd = np.arange(count) % 2 == 0
-    weights = np.concatenate([terms * odd, terms * ~odd]) if halves else terms
-    strips, displaced = interpolated_sums(
-        windows,
-        displacements,
-        range(count),
-        weights,
-        outputs.strip,
-        pool,
-        lambda done: report(0.8 * done, "correcting frames"),
+    def tell(done: float) -> None:
+        report(0.8 * done, "correcting frames")
+
+    with ThreadPoolExecutor(threads(height)) as pool:
+        strips, displaced = interpolated_sums(windows, displacements, range(count), weights, outputs.strip, pool, tell)
+        images: list[Image] = [*outputs.images(strips, table, np.tensordot(terms, displaced, axes=1), pool)]
+        loss = displaced.sum(0, keepdims=True)
+        aligned = _aligned(windows, displacements, count, outputs, loss, pool) if stack else None
+    return _Made(images, aligned, outputs.shape)
+
+
+def _on_device(
+    frames: ReadyFrames,
+    displacements: Displacements,
+    weights: Float64Array,
+    terms: Float64Array,
+    table: Float64Array | None,
+    stack: bool,
+    binning: float,
+    direct: bool,
+    report: Progress,
+) -> _Made:
+    outputs = DeviceOutputs(displacements.height, displacements.width, binning, direct)
+    sums, displaced = sums_on_device(
+        frames, displacements, weights, lambda done: report(0.8 * done, "correcting frames")
     )
-    return outputs.images(strips, table, np.tensordot(terms, displaced, axes=1), pool), displaced
+    images: list[Image] = [*outputs.images(sums, table, np.tensordot(terms, displaced, axes=1))]
+    loss = displaced.sum(0, keepdims=True)
+    aligned = aligned_on_device(frames, displacements, outputs, loss) if stack else None
+    return _Made(images, aligned, outputs.shape)
 
 
 @lru_cache(maxsize=4)

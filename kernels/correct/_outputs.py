@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from warpcore.kernels.correct._field import BINS, CELL
 from warpcore.kernels.correct._taps import transfer
-from warpcore.kernels.correct._tiles import on_cpu
 from warpcore.kernels.image import LINES, even_size
 
 Array = jax.Array
@@ -43,8 +42,8 @@ class Outputs:
         out_height, out_width = self.shape
         columns = out_width // 2 + 1
         self._columns = -(-columns // LINES) * LINES
-        self._ky, self._along_y = _amplitudes(out_height, out_height, height)
-        self._kx, self._along_x = _amplitudes(self._columns, out_width, width)
+        self._ky, self._along_y = amplitudes(out_height, out_height, height)
+        self._kx, self._along_x = amplitudes(self._columns, out_width, width)
 
     def strip(self, sums: Array) -> Array:
         """One strip of cells [cells, sums, 128, 128] as rows, transformed along x: [sums, rows, columns]."""
@@ -65,8 +64,7 @@ class Outputs:
         17]: how often displacements by fractions of a pixel occur in each term, as `Field.histogram` counts; the mean
         amplitude that they took is put back, by a factor of at most 2.
         """
-        # On an accelerator all at once.
-        block, step = (LINES, CELL) if on_cpu() else (self._columns, self.shape[0])
+        block, step = LINES, CELL
         if self._direct:
             return self._filled(lambda first: strips[first // step], len(strips[0]), step, pool)
         rows = np.ones((1, TABLE), np.float32) if table is None else table.astype(np.float32)
@@ -98,7 +96,7 @@ class Outputs:
 
 
 @lru_cache(maxsize=8)
-def _amplitudes(lines: int, out_size: int, size: int) -> tuple[FloatArray, FloatArray]:
+def amplitudes(lines: int, out_size: int, size: int) -> tuple[FloatArray, FloatArray]:
     """Frequencies [lines] of a transform cropped from `size` to `out_size`, and amplitudes [lines, 17] left there.
 
     Frequencies are in cycles a pixel before the crop; amplitudes are those after displacements of 0 to 1 px.
@@ -125,12 +123,14 @@ def _transformed_rows(sums: Array, width: int, out_width: int, columns: int) -> 
     return jnp.pad(transform, ((0, 0), (0, 0), (0, columns - kept)))
 
 
-def _tabulated(row: Array, ky: Array, kx: Array) -> Array:
+def tabulated(row: Array, ky: Array, kx: Array) -> Array:
+    """A table [16384] by |k| at frequencies ky [h], kx [w]: [h, w]."""
     radius = jnp.sqrt(ky[:, None] ** 2 + kx**2)
     return jnp.take(row, jnp.round(radius * np.float32((TABLE - 1) / CORNER)).astype(jnp.int32), mode="clip")
 
 
-def _boost(wanted: Array | float, passed: Array) -> Array:
+def boost(wanted: Array | float, passed: Array) -> Array:
+    """The factor that puts a lost amplitude back, at most 2: what was given over what passed."""
     return wanted / jnp.maximum(passed, wanted / _LARGEST_GAIN)
 
 
@@ -159,16 +159,16 @@ def _block_of_columns(
         transform = jnp.concatenate([transform[:, :half], empty, transform[:, height - half + 1 :]], axis=1)
     terms = len(rows)
     images = transform.reshape(-1, terms, out_height, block)
-    factors = [_tabulated(row, ky, kx) for row in rows]
+    factors = [tabulated(row, ky, kx) for row in rows]
     passed = [along_y @ counts @ along_x.T for counts in loss]
     given = loss.sum((1, 2))
-    boost = _boost(
+    gained = boost(
         sum(factor * one for factor, one in zip(factors, given, strict=True)),
         sum(factor * one for factor, one in zip(factors, passed, strict=True)),
     )
-    done = sum(images[:, i] * (factor * boost) for i, factor in enumerate(factors))
+    done = sum(images[:, i] * (factor * gained) for i, factor in enumerate(factors))
     if plain:
-        done = jnp.concatenate([done, images[:, 0].sum(0)[None] * _boost(given[0], passed[0])])
+        done = jnp.concatenate([done, images[:, 0].sum(0)[None] * boost(given[0], passed[0])])
     # Scaled by the size after cropping: a pixel is the sum over those that it replaces.
     return jnp.pad(jnp.fft.ifft(done, axis=1), ((0, 0), (0, -out_height % CELL), (0, 0)))
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -40,7 +41,7 @@ def automatic_grid(shape: tuple[int, int], pixel_size_angstrom: float, dose: flo
 
 
 def fit_image(
-    image: np.ndarray,
+    image: np.ndarray | jax.Array,
     recording: Recording,
     optics: Optics,
     search: Search,
@@ -86,7 +87,7 @@ def fit_image(
 class _Source:
     """Where patch spectra come from: the image (or images) and the sums of few frames."""
 
-    images: list[np.ndarray]
+    images: list[np.ndarray | jax.Array]
     shape: tuple[int, int]
     recording: Recording
     wanted: Limits
@@ -126,8 +127,8 @@ class _Source:
         )
 
 
-def _source(image: np.ndarray, recording: Recording, search: Search, sums: FrameSums | None) -> _Source:
-    one = np.asarray(image)
+def _source(image: np.ndarray | jax.Array, recording: Recording, search: Search, sums: FrameSums | None) -> _Source:
+    one = image if isinstance(image, jax.Array) else np.asarray(image)
     images = [one] if one.ndim == 2 else list(one)
     shape = (int(one.shape[-2]), int(one.shape[-1])) if one.ndim in (2, 3) else (0, 0)
     if min(shape) < 64 or not images:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.image import all_defects, multiplicative_gain
+from warpcore.kernels.image import DeviceFrames, ReadyFrames, all_defects, multiplicative_gain
 from warpcore.kernels.motion import MotionModel
 
 DOSE_OF_A_SUM = 4.0
@@ -28,13 +29,13 @@ MARGIN = 32
 class FrameSums:
     """The sums of a movie of raw counts [F, H, W], made one by one in each pass over them.
 
-    `gain` [H, W] multiplies, 0 marks a defect; `shifts_px` [F, 2] (y, x): where a frame's content lies relative to the
-    first; `edges`: first frame of each sum, and the number of frames. Within a sum frames are moved by whole pixels,
-    around the edges of the field.
+    `gain` [H, W] multiplies, 0 marks a defect (None: as `frames` on the device know it); `shifts_px` [F, 2] (y, x):
+    where a frame's content lies relative to the first; `edges`: first frame of each sum, and the number of frames.
+    Within a sum frames are moved by whole pixels, around the edges of the field.
     """
 
-    frames: npt.NDArray[np.generic]
-    gain: npt.NDArray[np.float32]
+    frames: npt.NDArray[np.generic] | ReadyFrames
+    gain: npt.NDArray[np.float32] | None
     shifts_px: npt.NDArray[np.float64]
     edges: tuple[int, ...]
     pixel_size_angstrom: float
@@ -43,7 +44,7 @@ class FrameSums:
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W) of a sum."""
-        return int(self.frames.shape[1]), int(self.frames.shape[2])
+        return self.frames.shape[1], self.frames.shape[2]
 
     @property
     def dose(self) -> float:
@@ -56,13 +57,35 @@ class FrameSums:
 
     def __iter__(self) -> Iterator[jax.Array]:
         """Each sum in turn, float32 [H, W]."""
+        if isinstance(self.frames, ReadyFrames):
+            yield from self._on_device(self.frames)
+        else:
+            yield from self._on_cpu(self.frames)
+
+    def _on_device(self, frames: ReadyFrames) -> Iterator[jax.Array]:
+        """The device's form: frames are read around the edges of the field, without a margin."""
+        gain, total = frames.gain_without_defects, None
+        begins, ends = np.array(self.edges[:-1]), np.array(self.edges[1:])
+        for first, chunk in frames.chunks():
+            for place in range(min(len(chunk), len(frames) - first)):
+                index = first + place
+                of_sum = int(np.searchsorted(ends, index, side="right"))
+                begin, end = int(begins[of_sum]), int(ends[of_sum])
+                shift = np.round(self.shifts_px[index] - self.shifts_px[begin:end].mean(axis=0)).astype(np.int32)
+                before = jnp.zeros(chunk.shape[1:], jnp.float32) if index == begin else total
+                total = _add_moved(before, chunk, np.int32(place), gain, shift)
+                if index == end - 1:
+                    yield total
+
+    def _on_cpu(self, frames: npt.NDArray[np.generic]) -> Iterator[jax.Array]:
+        assert self.gain is not None
         gains: dict[int, jax.Array] = {}
         for begin, end in zip(self.edges[:-1], self.edges[1:], strict=True):
             centre = self.shifts_px[begin:end].mean(axis=0)
             shifts = np.round(self.shifts_px[begin:end] - centre).astype(np.int32)
             margin = MARGIN * max(1, -(-int(np.abs(shifts).max()) // MARGIN))
             around = ((margin, margin), (margin, margin))
-            group = self.frames[begin:end]
+            group = frames[begin:end]
             means = group[:, ::16, ::16].astype(np.float64)
             level = np.nanmean(np.where(np.isfinite(means), means, np.nan), axis=(1, 2)) * self.gain[::16, ::16].mean()
             if margin not in gains:
@@ -77,7 +100,7 @@ class FrameSums:
 
 
 def frame_sums(
-    frames: npt.NDArray[np.generic],
+    frames: npt.NDArray[np.generic] | DeviceFrames,
     model: MotionModel | None,
     *,
     gain: npt.NDArray[np.floating] | None,
@@ -87,9 +110,6 @@ def frame_sums(
 ) -> FrameSums:
     """The sums of a movie [F, H, W], about 4 e⁻/Å² each, with frames aligned along `model` (None: not aligned)."""
     count, height, width = frames.shape
-    factors = multiplicative_gain(gain, height, width)
-    bad = all_defects(gain, defects)
-    factors = factors if bad is None else np.where(bad, np.float32(0), factors)
     shifts = np.zeros((count, 2))
     if model is not None:
         places = (np.arange(3) + 0.5) / 3
@@ -97,6 +117,12 @@ def frame_sums(
         shifts = model.displacements_angstrom(x, y).mean(axis=(1, 2))[:, ::-1] / pixel_size_angstrom
     sums = sum_count(count, dose_per_frame)
     edges = tuple(int(e) for e in np.round(np.linspace(0, count, sums + 1)))
+    if isinstance(frames, DeviceFrames):
+        ready = frames.ready(gain, defects)
+        return FrameSums(ready, None, shifts, edges, pixel_size_angstrom, dose_per_frame)
+    factors = multiplicative_gain(gain, height, width)
+    bad = all_defects(gain, defects)
+    factors = factors if bad is None else np.where(bad, np.float32(0), factors)
     return FrameSums(frames, factors, shifts, edges, pixel_size_angstrom, dose_per_frame)
 
 
@@ -119,6 +145,20 @@ def _sum_of(frames: jax.Array, gain: jax.Array, shifts: jax.Array, level: jax.Ar
         counts = jax.lax.dynamic_slice(frames[index], corner, (height, width)).astype(jnp.float32)
         total = total + _clean(counts, jax.lax.dynamic_slice(gain, corner, (height, width)), level[index])
     return total
+
+
+@partial(jax.jit, donate_argnums=0)
+def _add_moved(total: jax.Array, frames: jax.Array, place: jax.Array, gain: jax.Array, shift: jax.Array) -> jax.Array:
+    """`total` and one of the raw `frames` [f, H, W] times the gain, read from `shift` (y, x) on around the edges."""
+    counts = frames[place].astype(jnp.float32)
+    sampled = counts[::16, ::16]
+    finite = jnp.isfinite(sampled)
+    level = jnp.where(finite, sampled, 0).sum() / jnp.maximum(finite.sum(), 1) * gain[::16, ::16].mean()
+    clean = _clean(counts, gain, level)
+    rows = (jnp.arange(counts.shape[0]) + shift[0]) % counts.shape[0]
+    columns = (jnp.arange(counts.shape[1]) + shift[1]) % counts.shape[1]
+    moved: jax.Array = total + clean[rows[:, None], columns[None]]
+    return moved
 
 
 _sum = jax.jit(_sum_of, static_argnames="margin")

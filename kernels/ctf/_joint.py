@@ -26,8 +26,10 @@ from warpcore.kernels.ctf._refine import (
 )
 from warpcore.kernels.ctf._search import Candidate, Polar, polar_mean, search
 from warpcore.kernels.ctf._spectra import Band, PatchSpectra
+from warpcore.kernels.image import at_once
 
 SCALE_KNOTS = 5
+_PATCHES_AT_ONCE = 128
 SEARCH_KNOTS = 6
 # Candidates of the search that come this near to its best are refined, too.
 NEAR_BEST = 0.6
@@ -261,6 +263,7 @@ def demodulated_at(
         jnp.float32(optics.wavelength_angstrom),
         jnp.float32(optics.cs_mm),
         own_level=power.shape[0] > 1,
+        batch=at_once(_PATCHES_AT_ONCE),
     )
     return sums
 

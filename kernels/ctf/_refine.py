@@ -78,7 +78,7 @@ class Whitening(NamedTuple):
     hats: jax.Array
 
 
-@partial(jax.jit, static_argnames=("own_level",))
+@partial(jax.jit, static_argnames=("own_level", "batch"))
 def demodulate(
     power: jax.Array,
     whitening: Whitening,
@@ -90,13 +90,14 @@ def demodulate(
     cs: jax.Array,
     *,
     own_level: bool,
+    batch: int | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Σ over each bin of the whitened spectrum times e^{-2i(χ + phase)}, complex64 [P, bins], and its mean square.
 
     `power` [P, bins, capacity]; `amplitude` [bins, capacity] of the rings; `surface` [P, G] is the spline basis at the
     patches. Rings -a cos 2χ would also leave -a/2·Σe^{-4iχ}, which is not zero over few rings and would pull the fit;
     that is taken off. With `own_level` each patch is measured against its own background, the mean one times a ratio
-    that is smooth over frequency.
+    that is smooth over frequency. `batch` patches are taken at once (None: one after the other).
     """
     weight = geometry.weight
     total = jnp.sum(weight)
@@ -119,7 +120,7 @@ def demodulate(
         imaginary = -jnp.sum(whitened * sin + 2 * ripple * sin * cos, axis=-1)
         return jax.lax.complex(real, imaginary), jnp.sum(whitened * whitened) / total
 
-    sums: tuple[jax.Array, jax.Array] = jax.lax.map(one, (power, surface @ at.nodes))
+    sums: tuple[jax.Array, jax.Array] = jax.lax.map(one, (power, surface @ at.nodes), batch_size=batch)
     return sums[0], jnp.mean(sums[1])
 
 

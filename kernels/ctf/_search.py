@@ -17,8 +17,10 @@ import numpy as np
 
 from warpcore.kernels.ctf._model import Optics, aberration_phase, phase_per_defocus
 from warpcore.kernels.ctf._spectra import Band
+from warpcore.kernels.image import at_once
 
 SECTORS = 24
+_SHIFTS_AT_ONCE = 32
 
 
 class Candidate(NamedTuple):
@@ -119,15 +121,19 @@ def score_table(
     return c, norm, twist, energy
 
 
-@partial(jax.jit, static_argnames=("bins",))
+@partial(jax.jit, static_argnames=("bins", "batch"))
 def astigmatic_scores(
     table: tuple[jax.Array, jax.Array, jax.Array, jax.Array],
     phases: jax.Array,
     shifts: jax.Array,
     *,
     bins: jax.Array | int,
+    batch: int | None = None,
 ) -> jax.Array:
-    """Scores [F, S, D] of phases [F] in radians, astigmatisms (`shifts` [S, A], whole steps a direction) and defoci."""
+    """Scores [F, S, D] of phases [F] in radians, astigmatisms (`shifts` [S, A], whole steps a direction) and defoci.
+
+    `batch` astigmatisms are taken at once (None: one after the other).
+    """
     c, norm, twist, energy = table
     directions, count, _ = c.shape
     places = jnp.arange(count)
@@ -144,7 +150,7 @@ def astigmatic_scores(
             r2 = jnp.square(jnp.maximum(total, 0)) / jnp.maximum(size * energy, 1e-20)
             return jnp.sum(-0.5 * per_band * jnp.log1p(-jnp.minimum(r2, 0.999)), axis=-1)
 
-        scores: jax.Array = jax.lax.map(for_shift, shifts)
+        scores: jax.Array = jax.lax.map(for_shift, shifts, batch_size=batch)
         return scores
 
     by_phase: jax.Array = jax.lax.map(for_phase, phases)
@@ -201,7 +207,11 @@ def search(
     half, angle, shift = astigmatism_shifts(step, min(astigmatism_max, 0.4 * defocus_max), polar.mean.shape[0])
     scores = np.array(
         astigmatic_scores(
-            table, jnp.asarray(phases, jnp.float32), jnp.asarray(shift), bins=int((polar.number > 0).sum())
+            table,
+            jnp.asarray(phases, jnp.float32),
+            jnp.asarray(shift),
+            bins=int((polar.number > 0).sum()),
+            batch=at_once(_SHIFTS_AT_ONCE),
         )
     )
     scores[:, half[:, None] > 0.5 * defoci[None, :]] = -np.inf

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.fft import next_fast_len
 
 from warpcore.kernels.ctf._masking import without_bodies
+from warpcore.kernels.image import at_once, on_cpu
 
 # Transforms on the CPU are bit-equal from run to run only where each thread gets whole vectors of lines, so line counts
 # are multiples of this.
@@ -24,6 +25,7 @@ LINES = 64
 # A frequency of the mean over patches may have this many times the power of its ring; noise reaches 4 times in nine
 # patches.
 STREAK = 4.0
+_PATCHES_AT_ONCE = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +126,6 @@ def taper(size: int, flat: float = 0.5) -> np.ndarray:
     return np.asarray(window / np.sqrt(np.mean(window**2)), dtype=np.float32)
 
 
-@partial(jax.jit, static_argnames=("size", "limit"))
 def patch_power(
     image: jax.Array, limits: jax.Array, origins: jax.Array, window: jax.Array, *, size: int, limit: int
 ) -> jax.Array:
@@ -133,6 +134,23 @@ def patch_power(
     `image` [H, W] float32, cut to `limits` (least, middle, largest; non-finite pixels become the middle), `origins`
     [P, 2], `window` [size]; frequencies -limit..limit (rows) and 0..limit (columns).
     """
+    powers: jax.Array = _patch_power(
+        image, limits, origins, window, size=size, limit=limit, batch=at_once(_PATCHES_AT_ONCE)
+    )
+    return powers
+
+
+@partial(jax.jit, static_argnames=("size", "limit", "batch"))
+def _patch_power(
+    image: jax.Array,
+    limits: jax.Array,
+    origins: jax.Array,
+    window: jax.Array,
+    *,
+    size: int,
+    limit: int,
+    batch: int | None,
+) -> jax.Array:
     columns = -(-(limit + 1) // LINES) * LINES
     along = jnp.linspace(-1.0, 1.0, size)
     spread = jnp.mean(along**2)
@@ -150,7 +168,7 @@ def patch_power(
         transform = jnp.concatenate([transform[-limit:], transform[: limit + 1]])
         return (jnp.square(transform.real) + jnp.square(transform.imag)) / (size * size)
 
-    powers: jax.Array = jax.lax.map(one, origins)
+    powers: jax.Array = jax.lax.map(one, origins, batch_size=batch)
     return powers
 
 
@@ -259,7 +277,8 @@ def measure(
     power, count = jnp.zeros((), jnp.float32), 0
     for image, limits in _cleaned_ahead(images, pixel_size_angstrom):
         power = power + patch_power(image, limits, where, window, size=size, limit=limit)
-        power.block_until_ready()
+        if on_cpu():
+            power.block_until_ready()
         count += 1
     return PatchSpectra(
         power / count,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from warpcore.kernels.image._backend import at_once, device_form, on_cpu
 from warpcore.kernels.image._defects import Repair, find_defects, plan_repair, sum_frames
+from warpcore.kernels.image._device_frames import DeviceFrames, ReadyFrames
+from warpcore.kernels.image._device_plan import Plan, device_memory_bytes, plan_movie
 from warpcore.kernels.image._drawing import Colour, Picture, draw_dot, draw_line, draw_text, text_size
 from warpcore.kernels.image._fourier import LINES, even_size, frequencies, irfft2, moved_back, rfft2
 from warpcore.kernels.image._gain import all_defects, apply_gain, multiplicative_gain
@@ -13,13 +16,19 @@ from warpcore.kernels.image._thumbnail import thumbnail
 __all__ = [
     "LINES",
     "Colour",
+    "DeviceFrames",
     "GainMatches",
     "Orientation",
     "Picture",
+    "Plan",
+    "ReadyFrames",
     "Repair",
     "all_defects",
     "apply_gain",
+    "at_once",
     "centre",
+    "device_form",
+    "device_memory_bytes",
     "draw_dot",
     "draw_line",
     "draw_text",
@@ -30,6 +39,8 @@ __all__ = [
     "match_gain",
     "moved_back",
     "multiplicative_gain",
+    "on_cpu",
+    "plan_movie",
     "plan_repair",
     "rfft2",
     "spline_basis",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.image._gain import apply_gain, gain_defects, multiplicative_gain
+from warpcore.kernels.image._gain import apply_gain, gain_on_device
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.intp]
@@ -34,14 +37,27 @@ class FrameSums:
         return np.asarray(self.first + self.second)
 
 
-def sum_frames(frames: npt.NDArray[np.generic]) -> FrameSums:
+class Chunked(Protocol):
+    """A movie on the device, whose frames come in chunks of equal size (`DeviceFrames`)."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+
+    def __len__(self) -> int: ...
+
+    def chunks(self) -> Iterator[tuple[int, jax.Array]]: ...
+
+
+def sum_frames(frames: npt.NDArray[np.generic] | Chunked) -> FrameSums:
     """The sums of both halves of a movie [F, H, W]; non-finite pixels count as their frame's mean."""
     middle = len(frames) // 2
+    if not isinstance(frames, np.ndarray):
+        return _halves_of_chunks(frames, middle)
     return FrameSums(_summed(frames[:middle]), _summed(frames[middle:]))
 
 
 def find_defects(
-    frames: npt.NDArray[np.generic], gain: npt.NDArray[np.floating] | None, sums: FrameSums | None = None
+    frames: npt.NDArray[np.generic] | Chunked, gain: npt.NDArray[np.floating] | None, sums: FrameSums | None = None
 ) -> BoolArray:
     """Hot and dead pixels of a movie [F, H, W]: [H, W], True where defect; zeros of the gain are included.
 
@@ -52,21 +68,20 @@ def find_defects(
     `sums` are those of `sum_frames`, if they were made before.
     """
     count, height, width = frames.shape
-    marked = gain_defects(gain)
-    mask = np.zeros((height, width), np.bool_) if marked is None else marked
+    known = gain_on_device(gain, height, width)
+    mask = np.zeros((height, width), np.bool_) if known.defects is None else known.defects
     if count < 2 or min(height, width) < 16:
         return mask
-    factor = jnp.asarray(multiplicative_gain(gain, height, width))
     sums = sums or sum_frames(frames)
-    first, second = sums.first * factor, sums.second * factor
-    found = mask
+    first, second = sums.first * known.factor, sums.second * known.factor
+    found = jnp.asarray(mask)
     # A hot pixel inflates the spread among its neighbours and hides others: the search is repeated without those found.
     for _ in range(_LOOKS):
-        more = np.asarray(_outliers(first, second, jnp.asarray(~found)))
-        if not more.any():
+        more = _outliers(first, second, ~found)
+        if not bool(more.any()):
             break
         found = found | more
-    return found
+    return np.asarray(found)
 
 
 def _summed(frames: npt.NDArray[np.generic]) -> jax.Array:
@@ -82,6 +97,27 @@ def _sum_of(frames: jax.Array) -> jax.Array:
     if jnp.issubdtype(frames.dtype, jnp.integer):
         return frames.sum(0, dtype=jnp.int32).astype(jnp.float32)
     return apply_gain(frames, jnp.ones(frames.shape[1:], jnp.float32)).sum(0)
+
+
+def _halves_of_chunks(frames: Chunked, middle: int) -> FrameSums:
+    both = jnp.zeros((2, *frames.shape[1:]), jnp.float32)
+    for first, chunk in frames.chunks():
+        index = first + np.arange(len(chunk))
+        # Frames that only fill up the last chunk are in neither half.
+        belongs = np.stack([index < middle, (index >= middle) & (index < len(frames))])
+        both = _add_halves(both, chunk, belongs)
+    return FrameSums(both[0], both[1])
+
+
+@partial(jax.jit, donate_argnums=0)
+def _add_halves(both: jax.Array, frames: jax.Array, belongs: jax.Array) -> jax.Array:
+    counts = frames
+    if not jnp.issubdtype(frames.dtype, jnp.integer):
+        counts = apply_gain(frames, jnp.ones(frames.shape[1:], jnp.float32))
+    # One after the other, so that the bytes do not depend on how many come at once.
+    for frame, mine in zip(counts, belongs.T, strict=True):
+        both = both + jnp.where(mine[:, None, None], frame.astype(jnp.float32), 0)
+    return both
 
 
 def _neighbourhood(image: jax.Array) -> jax.Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,6 +32,27 @@ def gain_defects(gain: npt.NDArray[np.floating] | None) -> BoolArray | None:
     if gain is None:
         return None
     return np.asarray((gain == 0) | ~np.isfinite(gain))
+
+
+@dataclass(frozen=True, eq=False)
+class GainOnDevice:
+    """A gain as it multiplies [H, W], 1 at its defects, and those on the host (None without a gain)."""
+
+    factor: jax.Array
+    defects: BoolArray | None
+
+
+_last_gain: tuple[npt.NDArray[np.floating] | None, tuple[int, int], GainOnDevice] | None = None
+
+
+def gain_on_device(gain: npt.NDArray[np.floating] | None, height: int, width: int) -> GainOnDevice:
+    """Sent once for all movies of a session that share it: the last one is kept. Raises ValueError for another size."""
+    global _last_gain
+    kept = _last_gain
+    if kept is None or kept[0] is not gain or kept[1] != (height, width):
+        made = GainOnDevice(jnp.asarray(multiplicative_gain(gain, height, width)), gain_defects(gain))
+        _last_gain = kept = (gain, (height, width), made)
+    return kept[2]
 
 
 def all_defects(gain: npt.NDArray[np.floating] | None, defects: BoolArray | None) -> BoolArray | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from warpcore.kernels.image._fourier import irfft2, rfft2
+
+Image = np.ndarray | jax.Array
 
 _SAMPLES = 1 << 18  # pixels looked at for a percentile: enough for 0.1 %, and no sort of 16 million
 
@@ -25,7 +28,8 @@ def thumbnail(image: np.ndarray | jax.Array, longest_px: int = 512) -> np.ndarra
     height, width = image.shape
     scale = min(1.0, longest_px / max(height, width))
     small = (max(1, round(height * scale)), max(1, round(width * scale)))
-    clean = jnp.asarray(_clipped(np.asarray(image, np.float32)))
+    on_device = isinstance(image, jax.Array)
+    clean = jnp.asarray(_clipped(image.astype(jnp.float32) if on_device else np.asarray(image, np.float32)))
     picture = np.asarray(_downsampled(clean, small)) if small != image.shape else np.asarray(clean)
     low, high = np.percentile(_some(picture), [1.0, 99.0])
     if not high > low:
@@ -33,18 +37,23 @@ def thumbnail(image: np.ndarray | jax.Array, longest_px: int = 512) -> np.ndarra
     return np.asarray(np.clip(np.rint((picture - low) / (high - low) * 255), 0, 255).astype(np.uint8))
 
 
-def _some(image: np.ndarray) -> np.ndarray:
-    return image.ravel()[:: max(1, image.size // _SAMPLES)]
+def _some(image: Image) -> np.ndarray:
+    return np.asarray(image.ravel()[:: max(1, image.size // _SAMPLES)])
 
 
-def _clipped(image: np.ndarray) -> np.ndarray:
+def _clipped(image: Image) -> Image:
+    """Where the image lies: an array of the device is not fetched for it."""
+    numpy: Any = jnp if isinstance(image, jax.Array) else np
     sample = _some(image)
     sample = sample[np.isfinite(sample)]
     if not sample.size:
-        return np.zeros_like(image)
+        nothing: Image = numpy.zeros_like(image)
+        return nothing
     low, middle, high = np.percentile(sample, [2.5, 50.0, 97.5])
     # Three times the central 95 %: six sigma of a Gaussian, so only outliers are touched.
-    return np.asarray(np.clip(np.nan_to_num(image, nan=float(middle)), 3 * low - 2 * middle, 3 * high - 2 * middle))
+    clean = numpy.nan_to_num(image, nan=float(middle))
+    clipped: Image = numpy.clip(clean, 3 * low - 2 * middle, 3 * high - 2 * middle)
+    return clipped
 
 
 @partial(jax.jit, static_argnames="small")

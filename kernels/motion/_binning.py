@@ -11,7 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.image import Repair, all_defects, apply_gain, multiplicative_gain, plan_repair
+from warpcore.kernels.image import (
+    DeviceFrames,
+    ReadyFrames,
+    Repair,
+    all_defects,
+    apply_gain,
+    multiplicative_gain,
+    plan_repair,
+)
 
 Array = jax.Array
 FloatArray = npt.NDArray[np.float32]
@@ -35,7 +43,7 @@ def automatic_group(frames: int, dose_per_frame: float) -> int:
 
 
 def bin_movie(
-    frames: npt.NDArray[np.generic],
+    frames: npt.NDArray[np.generic] | DeviceFrames,
     starts: npt.NDArray[np.intp],
     gain: npt.NDArray[np.floating] | None,
     defects: BoolArray | None,
@@ -45,6 +53,8 @@ def bin_movie(
 
     They are gain-corrected, repaired, binned, of mean zero, with a margin of zeros; groups after the last are zero.
     """
+    if isinstance(frames, DeviceFrames):
+        return _binned_on_device(frames.ready(gain, defects), starts, factor)
     count, height, width = frames.shape
     groups = len(starts)
     repair = plan_repair(all_defects(gain, defects), height, width)
@@ -53,11 +63,10 @@ def bin_movie(
     multiplier = filled.copy()
     multiplier[repair.targets[:, 0], repair.targets[:, 1]] = 0
     on_device = jax.device_put(multiplier)
-    bucket = -(-groups // _FRAME_BUCKET) * _FRAME_BUCKET
     step = _FRAME_BUCKET
     while step > 1 and step * height * width * 4 > _CHUNK_BYTES:
         step //= 2
-    binned = jnp.zeros((bucket, height // factor + 2 * MARGIN, width // factor + 2 * MARGIN), jnp.float32)
+    binned = _empty(groups, height, width, factor)
     ends = np.append(starts[1:], count)
     for begin in range(0, groups, step):
         end = min(begin + step, groups)
@@ -72,6 +81,45 @@ def bin_movie(
             values = np.concatenate([values, np.zeros((missing, values.shape[1]), np.float32)])
         # An aligned array is used without a copy, which would cost as much as the sums.
         binned = bin_into(binned, jax.device_put(chunk), on_device, fill.places, values, np.int32(begin), factor)
+    return binned
+
+
+def _empty(groups: int, height: int, width: int, factor: int) -> Array:
+    bucket = -(-groups // _FRAME_BUCKET) * _FRAME_BUCKET
+    return jnp.zeros((bucket, height // factor + 2 * MARGIN, width // factor + 2 * MARGIN), jnp.float32)
+
+
+def _binned_on_device(frames: ReadyFrames, starts: npt.NDArray[np.intp], factor: int) -> Array:
+    """The device's form: `bin_movie` of frames that are there; a group's frames are added one after the other."""
+    count, height, width = frames.shape
+    binned = _empty(len(starts), height, width, factor)
+    group_of_frame = np.searchsorted(starts, np.arange(count), side="right") - 1
+    outside = len(binned)
+    for first, chunk in frames.chunks():
+        index = first + np.arange(len(chunk))
+        groups = np.where(index < count, group_of_frame[np.minimum(index, count - 1)], outside)
+        binned = _add_binned(binned, chunk, frames.gain, groups.astype(np.int32), factor)
+    return binned
+
+
+@partial(jax.jit, static_argnames=("factor",), donate_argnames=("binned",))
+def _add_binned(binned: Array, frames: Array, gain: Array, groups: Array, factor: int) -> Array:
+    """Adds raw `frames` [f, H, W], times the gain, binned, less their mean, to `binned` at `groups` [f], if inside."""
+    height, width = frames.shape[1] // factor * factor, frames.shape[2] // factor * factor
+
+    def one(frame: Array) -> Array:
+        pixels = frame[:height, :width].astype(jnp.float32) * gain[:height, :width]
+        rows = sum((pixels[i::factor] for i in range(1, factor)), pixels[::factor])
+        image = sum((rows[:, i::factor] for i in range(1, factor)), rows[:, ::factor])
+        return image - image.mean()
+
+    # One by one: sums over a frame are then made in the same order however many come at once.
+    images = jax.lax.map(one, frames)
+    last = binned.shape[0] - 1
+    for image, group in zip(images, groups, strict=True):
+        corner = (jnp.minimum(group, last), MARGIN, MARGIN)
+        there = jax.lax.dynamic_slice(binned, corner, (1, *image.shape))
+        binned = jax.lax.dynamic_update_slice(binned, there + jnp.where(group <= last, image, 0), corner)
     return binned
 
 

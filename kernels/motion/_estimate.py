@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from warpcore.kernels.image import spline_basis
+from warpcore.kernels.image import DeviceFrames, spline_basis
 from warpcore.kernels.motion._binning import MARGIN, automatic_group, bin_again, bin_movie
 from warpcore.kernels.motion._fit import (
     Basis,
@@ -60,7 +60,7 @@ def automatic_grid(
 
 
 def estimate_motion(
-    frames: npt.NDArray[np.generic],
+    frames: npt.NDArray[np.generic] | DeviceFrames,
     *,
     gain: npt.NDArray[np.floating] | None,
     defects: BoolArray | None,
@@ -81,7 +81,7 @@ def estimate_motion(
     with nothing in common, and then the model's `failure` says so.
     Raises ValueError where gain or defects do not fit. Method: docs/motion.md.
     """
-    if frames.ndim != 3 or not frames.size:
+    if len(frames.shape) != 3 or not math.prod(frames.shape):
         raise ValueError(f"a movie is frames x height x width, not {frames.shape}")
     count, height, width = frames.shape
     report = on_progress or (lambda fraction, message: None)

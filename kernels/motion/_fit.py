@@ -14,26 +14,36 @@ local part goes to zero.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.image import moved_back
+from warpcore.kernels.image import at_once, moved_back
 from warpcore.kernels.motion._prior import LocalPrior
 
 Array = jax.Array
 Float64Array = npt.NDArray[np.floating]
 FloatArray = npt.NDArray[np.float32]
 
+_PATCHES_AT_ONCE = 256
 
-@jax.jit
+
 def likelihood(real: Array, imaginary: Array, kx: Array, ky: Array, weight: Array, shift: Array) -> tuple[Array, Array]:
     """Log-likelihood and gradient at displacements `shift` [P, F, 2] (x, y; Å) of coefficients [P, F, Y, X].
 
     `weight` [P, Y, X]; kx [X], ky [Y] in 1/Å. Returns (L [P], dL/dshift [P, F, 2]).
     """
+    value, slope = _likelihood(real, imaginary, kx, ky, weight, shift, at_once(_PATCHES_AT_ONCE))
+    return value, slope
+
+
+@partial(jax.jit, static_argnames="batch")
+def _likelihood(
+    real: Array, imaginary: Array, kx: Array, ky: Array, weight: Array, shift: Array, batch: int | None
+) -> tuple[Array, Array]:
 
     def one(patch: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
         re, im, w, r = patch
@@ -45,16 +55,23 @@ def likelihood(real: Array, imaginary: Array, kx: Array, ky: Array, weight: Arra
         slope = jnp.stack([(cross.sum(1) * kx).sum(-1), (cross.sum(2) * ky).sum(-1)], axis=-1)
         return (w * power).sum(), (-4 * np.float32(np.pi)) * slope
 
-    value, slope = jax.lax.map(one, (real, imaginary, weight, shift))
+    value, slope = jax.lax.map(one, (real, imaginary, weight, shift), batch_size=batch)
     return value, slope
 
 
-@jax.jit
 def coherent_power(real: Array, imaginary: Array, kx: Array, ky: Array, shift: Array) -> tuple[Array, Array]:
     """|Σ_f X_f exp(2πi k·r_f)|² and Σ_f |X_f|², [P, Y, X] each, of coefficients [P, F, Y, X].
 
     `shift` [P, F, 2] are the displacements r.
     """
+    coherent, total = _coherent_power(real, imaginary, kx, ky, shift, at_once(_PATCHES_AT_ONCE))
+    return coherent, total
+
+
+@partial(jax.jit, static_argnames="batch")
+def _coherent_power(
+    real: Array, imaginary: Array, kx: Array, ky: Array, shift: Array, batch: int | None
+) -> tuple[Array, Array]:
 
     def one(patch: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         re, im, r = patch
@@ -62,7 +79,7 @@ def coherent_power(real: Array, imaginary: Array, kx: Array, ky: Array, shift: A
         sum_re, sum_im = aligned_re.sum(0), aligned_im.sum(0)
         return sum_re * sum_re + sum_im * sum_im, (re * re + im * im).sum(0)
 
-    coherent, total = jax.lax.map(one, (real, imaginary, shift))
+    coherent, total = jax.lax.map(one, (real, imaginary, shift), batch_size=batch)
     return coherent, total
 
 

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.kernels.image import at_once
+
 Array = jax.Array
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
@@ -17,6 +19,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 _SPACING_ANGSTROM = 250.0
 _MIN_PATCHES, _MAX_PATCHES = 4, 12
+_FRAMES_AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +123,7 @@ def patch_coefficients(frames: Array, margin: int, offsets: IntArray, layout: La
         tuple((layout.rows - layout.rows[0]).tolist()),
         tuple((layout.columns - layout.columns[0]).tolist()),
         layout.size,
+        at_once(_FRAMES_AT_ONCE),
     )
     return real, imaginary
 
@@ -132,7 +136,7 @@ def _waves(number: int, window: FloatArray) -> npt.NDArray[np.complex128]:
     )
 
 
-@partial(jax.jit, static_argnames=("rows", "columns", "size"))
+@partial(jax.jit, static_argnames=("rows", "columns", "size", "batch"))
 def _coefficients(
     frames: Array,
     corners: Array,
@@ -143,6 +147,7 @@ def _coefficients(
     rows: tuple[int, ...],
     columns: tuple[int, ...],
     size: int,
+    batch: int | None,
 ) -> tuple[Array, Array]:
     nx, ny = along_x.shape[1] // 2, along_y.shape[0] // 2
     width = columns[-1] + size
@@ -166,5 +171,5 @@ def _coefficients(
         level = real[:, ny - 1, 0][:, None, None]
         return real - level * taper_real, imaginary - level * taper_imaginary
 
-    real, imaginary = jax.lax.map(one, (frames, corners))
+    real, imaginary = jax.lax.map(one, (frames, corners), batch_size=batch)
     return real.transpose(1, 0, 2, 3), imaginary.transpose(1, 0, 2, 3)

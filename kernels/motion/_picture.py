@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import jax
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
@@ -24,7 +25,7 @@ _COARSER, _GREY_STEP = 4, 8  # coarser pixels and greys of the background make a
 
 
 def track_picture(
-    image: npt.NDArray[np.floating],
+    image: npt.NDArray[np.floating] | jax.Array,
     model: MotionModel,
     *,
     field_angstrom: tuple[float, float],
@@ -59,7 +60,7 @@ def track_picture(
     return np.asarray(np.rint(np.concatenate([picture, _legend(width, track_px, local_px, scale)])), np.uint8)
 
 
-def _background(image: npt.NDArray[np.floating], longest_px: int) -> Picture:
+def _background(image: npt.NDArray[np.floating] | jax.Array, longest_px: int) -> Picture:
     """The micrograph without its noise, dark enough for lines to stand out."""
     longest = max(image.shape)
     block = max(1, longest // (longest_px // _COARSER))

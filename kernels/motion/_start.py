@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.image import frequencies, moved_back, rfft2
+from warpcore.kernels.image import at_once, frequencies, moved_back, on_cpu, rfft2
 
 Array = jax.Array
 Pair = tuple[Array, Array]
@@ -23,6 +23,8 @@ Pair = tuple[Array, Array]
 _REACH_ANGSTROM = 45.0
 _DRIFT_ANGSTROM = 240.0
 _SWEEPS = 3
+_RINGS = 128
+_FRAMES_AT_ONCE = 16
 
 
 def coarse_factor(pixel_size_angstrom: float) -> int:
@@ -50,15 +52,16 @@ def start_track(
     finest = min(1.0 / max(range_max_angstrom, 15.0), 0.45 / pixel_size_angstrom)
     band = (radius > 1.0 / min(range_min_angstrom, 0.5 * height * pixel_size_angstrom)) & (radius < finest)
     weight = np.where(band, np.exp(b_factor / 4 * radius**2), 0).astype(np.float32)
-    rings = np.minimum((radius * pixel_size_angstrom * 2 * 64).astype(np.int32), 127)
+    rings = np.minimum((radius * pixel_size_angstrom * 2 * 64).astype(np.int32), _RINGS - 1)
     track = _track(
         frames,
         jnp.asarray(weight),
-        jnp.asarray(rings),
+        _Rings.of(rings),
         np.int32(count),
         (size_y, size_x),
         np.float32(pixel_size_angstrom),
         max(1, round(_REACH_ANGSTROM / pixel_size_angstrom)),
+        at_once(_FRAMES_AT_ONCE),
     )
     return np.asarray(track, np.float64)
 
@@ -76,15 +79,47 @@ def _good_size(size: int) -> int:
         size += 2
 
 
-def _ring_means(values: Array, rings: Array) -> Array:
-    total = jax.ops.segment_sum(values.ravel(), rings.ravel(), 128)
-    number = jax.ops.segment_sum(jnp.ones(rings.size, jnp.float32), rings.ravel(), 128)
-    return (total / jnp.maximum(number, 1))[rings]
+class _Rings(NamedTuple):
+    """The ring of each coefficient [Y, X], and on a device the coefficients of each ring [128, n] (-1: none).
+
+    There, sums over scattered places would be added in any order: other bytes in every run.
+    """
+
+    of_place: Array
+    places: Array | None
+
+    @classmethod
+    def of(cls, rings: npt.NDArray[np.int32]) -> _Rings:
+        if on_cpu():
+            return cls(jnp.asarray(rings), None)
+        order = np.argsort(rings.ravel(), kind="stable")
+        count = np.bincount(rings.ravel(), minlength=_RINGS)
+        places = np.full((_RINGS, int(count.max())), -1, np.int32)
+        places[np.arange(places.shape[1]) < count[:, None]] = order
+        return cls(jnp.asarray(rings), jnp.asarray(places))
 
 
-@partial(jax.jit, static_argnames=("size", "reach_px"))
+def _ring_means(values: Array, rings: _Rings) -> Array:
+    if rings.places is None:
+        total = jax.ops.segment_sum(values.ravel(), rings.of_place.ravel(), _RINGS)
+        number = jax.ops.segment_sum(jnp.ones(rings.of_place.size, jnp.float32), rings.of_place.ravel(), _RINGS)
+    else:
+        inside = rings.places >= 0
+        total = jnp.where(inside, values.ravel()[rings.places], 0).sum(1)
+        number = inside.sum(1).astype(jnp.float32)
+    return (total / jnp.maximum(number, 1))[rings.of_place]
+
+
+@partial(jax.jit, static_argnames=("size", "reach_px", "batch"))
 def _track(
-    frames: Array, weight: Array, rings: Array, count: Array, size: tuple[int, int], pixel: Array, reach_px: int
+    frames: Array,
+    weight: Array,
+    rings: _Rings,
+    count: Array,
+    size: tuple[int, int],
+    pixel: Array,
+    reach_px: int,
+    batch: int | None,
 ) -> Array:
     total = frames.shape[0]
     exists = (jnp.arange(total) < count).astype(jnp.float32)
@@ -96,13 +131,13 @@ def _track(
     shifts = jax.lax.fori_loop(
         0,
         _SWEEPS,
-        lambda _, shifts: _swept(real, imaginary, correlation, weight, rings, number, shifts),
+        lambda _, shifts: _swept(real, imaginary, correlation, weight, rings, number, shifts, batch),
         shifts,
     )
     return jnp.where(exists[:, None] > 0, (shifts - shifts[middle]) * pixel, 0)
 
 
-def _whitened(frames: Array, rings: Array, exists: Array, number: Array, size: tuple[int, int]) -> Pair:
+def _whitened(frames: Array, rings: _Rings, exists: Array, number: Array, size: tuple[int, int]) -> Pair:
     """Transforms of tapered frames, white over all rings: low frequencies count no more than their coefficients."""
     _, height, width = frames.shape
     taper = _taper(height)[:, None] * _taper(width)[None, :]
@@ -185,9 +220,10 @@ def _swept(
     imaginary: Array,
     correlation: _Correlation,
     weight: Array,
-    rings: Array,
+    rings: _Rings,
     number: Array,
     shifts: Array,
+    batch: int | None,
 ) -> Array:
     """Displacements [F, 2], px, of each frame against the sum of all others, weighted by signal-to-noise ratio."""
     total_power = _power(real, imaginary).sum(0)
@@ -201,7 +237,7 @@ def _swept(
         own_re, own_im, frame_re, frame_im, near = frame
         return correlation.peak((sum_re - own_re, sum_im - own_im), (frame_re, frame_im), ratio, near)
 
-    found: Array = jax.lax.map(one, (back_re, back_im, real, imaginary, shifts))
+    found: Array = jax.lax.map(one, (back_re, back_im, real, imaginary, shifts), batch_size=batch)
     return found
 
 

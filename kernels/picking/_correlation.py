@@ -119,7 +119,7 @@ def coarser(image: jax.Array | np.ndarray, pixel_size_angstrom: float, wanted_pi
     height, width = (n // binning for n in image.shape)
     shrink = min(1.0, pixel_size_angstrom * binning / wanted_pixel_angstrom)
     small = tuple(max(16, 2 * int(n * shrink / 2)) for n in (height, width))
-    level, spread = _robust_level(np.asarray(image))
+    level, spread = _robust_level(image)
     pixels = _shrunk(jnp.asarray(image), level, spread, binning, (height, width), (small[0], small[1]))
     scale = (binning * height / small[0], binning * width / small[1])
     return WorkingImage(pixels, pixel_size_angstrom * 0.5 * (scale[0] + scale[1]), scale, (binning - 1) / 2)
@@ -226,8 +226,8 @@ def _filled(pixels: np.ndarray, seen: np.ndarray, width_px: float) -> np.ndarray
     return np.asarray(np.where(seen > 0, pixels, level / np.maximum(share, 0.01)), np.float32)
 
 
-def _robust_level(image: np.ndarray) -> tuple[float, float]:
-    sample = image.ravel()[:: max(1, image.size >> 16)].astype(np.float64)
+def _robust_level(image: jax.Array | np.ndarray) -> tuple[float, float]:
+    sample = np.asarray(image.ravel()[:: max(1, image.size >> 16)], np.float64)
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         return 0.0, 1.0

@@ -36,6 +36,11 @@ def sendable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the host's or the device's memory did not suffice."""
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "Out of memory"))
+
+
 def classify(error: BaseException, step: str) -> TaskError:
     """What an exception means as a failure of the task; an unexpected one is logged with its traceback."""
     text = str(error).strip() or type(error).__name__
@@ -44,7 +49,7 @@ def classify(error: BaseException, step: str) -> TaskError:
         return error
     if isinstance(error, InputError):
         return TaskError(FailureKind.INPUT, step, first_line)
-    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "Out of memory" in text:
+    if is_out_of_memory(error):
         return TaskError(FailureKind.RESOURCE, step, f"out of memory: {first_line}")
     if any(sign in text for sign in _GPU_SIGNS):
         return TaskError(FailureKind.BAD_GPU, step, first_line)

@@ -27,6 +27,7 @@ from warpcore.services.steps.export import MOVIE_XML
 from warpcore.services.steps.step import INPUT, Step
 from warpcore.services.worker import stored
 from warpcore.services.worker.gain_watch import GainWatch, shows_gain
+from warpcore.services.worker.on_device import frames_for_kernels
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.doing import doing_of
 from warpcore.services.worker.steps.work import (
@@ -45,13 +46,13 @@ from warpcore.services.worker.steps.xml import movie_xml
 log = logging.getLogger(__name__)
 
 
-def load(task: AssignTask, report: Report) -> Work:
+def load(task: AssignTask, report: Report, memory_share: float = 1.0) -> Work:
     """Read what the task's steps need. Raises InputError for a movie that cannot be read."""
     report("load", 0.0)
     path = inside(Path(task.data_directory), task.path)
     _check_identity(path, task)
     results = dict(task.results)
-    work = Work(task, parse_settings(task.settings), list(task.run), results)
+    work = Work(task, parse_settings(task.settings), list(task.run), results, memory_share=memory_share)
     _read_back(work)
     _take_up(work)
     if _needs_frames(work) or not _load_average(work):
@@ -185,7 +186,7 @@ def _load_frames(work: Work, path: Path) -> None:
         raise InputError(f"{path}: {error}") from None
     if gain is not None:
         defects = gain.defects if defects is None else defects | gain.defects
-    work.put(FRAMES, Frames(movie, gain, defects))
+    work.put(FRAMES, Frames(movie, frames_for_kernels(movie, work), gain, defects))
 
 
 # --- computing and writing ---------------------------------------------------------------------------------------
@@ -195,8 +196,8 @@ def _find_defects(work: Work, watch: GainWatch | None) -> None:
     """Known defects and those that the frames show; the sums that show them also show whether the gain fits."""
     frames = work.take(FRAMES)
     movie = frames.movie
-    sums = sum_frames(movie.frames)
-    found = find_defects(movie.frames, frames.multiplier, sums)
+    sums = sum_frames(frames.counts)
+    found = find_defects(frames.counts, frames.multiplier, sums)
     work.put(BAD_PIXELS, found if frames.known_defects is None else found | frames.known_defects)
     if watch is None or not shows_gain(movie, work.settings):
         return

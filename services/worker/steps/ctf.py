@@ -137,7 +137,7 @@ def _frame_sums(work: Work) -> FrameSums | None:
     if len(frames.movie.frames) < 2:
         return None
     return frame_sums(
-        frames.movie.frames,
+        frames.counts,
         work.take(MODEL) if work.settings.motion.enabled else None,
         gain=frames.multiplier,
         defects=work.take(BAD_PIXELS),

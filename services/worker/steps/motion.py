@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.correct import Corrected, correct_movie
+from warpcore.kernels.correct import Corrected, Image, correct_movie
 from warpcore.kernels.motion import MotionModel, estimate_motion, track_picture
 from warpcore.services.formats.png import write_png
 from warpcore.services.formats.star_files import write_motion_star
@@ -53,7 +54,7 @@ class Motion(Doing):
             report("motion", 1.0, "skipped: one frame" if count < 2 else "switched off")
         else:
             model = estimate_motion(
-                frames.movie.frames,
+                frames.counts,
                 gain=frames.multiplier,
                 defects=work.take(BAD_PIXELS),
                 pixel_size_angstrom=exposure.pixel_size_angstrom,
@@ -81,7 +82,7 @@ class Motion(Doing):
             raise InputError(f"{movie.path}: {len(movie.frames)} frames, but the stored motion has {model.frames}")
         with work.timed("correct"):
             corrected = correct_movie(
-                movie.frames,
+                frames.counts,
                 model,
                 gain=frames.multiplier,
                 defects=work.take(BAD_PIXELS),
@@ -94,9 +95,11 @@ class Motion(Doing):
                 halves=settings.export.halves,
                 stack=settings.export.stack,
             )
+            jax.block_until_ready((corrected.average, corrected.unweighted, corrected.even))  # type: ignore[no-untyped-call]
         pixels = corrected.average
         if settings.export.float16:
             pixels = pixels.astype(np.float16).astype(np.float32)
+        _send_back(pixels, corrected.odd, corrected.even)
         work.put(CORRECTED, corrected)
         average = Average(pixels, corrected.pixel_size_angstrom)
         work.put(AVERAGE, average)
@@ -125,6 +128,13 @@ class Motion(Doing):
 
 
 MOTION = Motion()
+
+
+def _send_back(*images: Image | None) -> None:
+    """Images that will be written start on their way to the host while later steps work on them."""
+    for image in images:
+        if isinstance(image, jax.Array):
+            image.copy_to_host_async()
 
 
 def _result(model: MotionModel, skipped: bool, dose_per_frame: float, residual_px: float) -> MotionResult:

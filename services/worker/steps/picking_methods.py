@@ -12,6 +12,7 @@ import mrcfile
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.kernels.correct import Image
 from warpcore.kernels.ctf import CtfParameters
 from warpcore.kernels.picking import (
     BlobTrial,
@@ -56,7 +57,7 @@ class OwnTemplates(NamedTuple):
     pixel_size_angstrom: float
 
 
-def junk_of(average: npt.NDArray[np.float32], pixel_size: float, options: PickingSettings) -> JunkMask:
+def junk_of(average: Image, pixel_size: float, options: PickingSettings) -> JunkMask:
     """The junk mask of an average [h, w] with pixels of `pixel_size` Å."""
     return junk_mask(average, pixel_size_angstrom=pixel_size, diameter_angstrom=options.diameter)
 
@@ -79,9 +80,7 @@ def score(
     return by_choice(options, ctf, given, choice) if own is None else by_own(options, given, own)
 
 
-def given_to_pickers(
-    average: npt.NDArray[np.float32], pixel_size: float, options: PickingSettings, junk: JunkMask
-) -> dict[str, Any]:
+def given_to_pickers(average: Image, pixel_size: float, options: PickingSettings, junk: JunkMask) -> dict[str, Any]:
     """What all kernels are given: an average [h, w] with pixels of `pixel_size` Å, and where to look."""
     height, width = average.shape
     return {

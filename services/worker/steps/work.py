@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+import jax
 import numpy as np
 import numpy.typing as npt
 
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import Purpose
+from warpcore.kernels.correct import Image
+from warpcore.kernels.image import DeviceFrames
 from warpcore.services.readers.gain import Gain
 from warpcore.services.readers.raw import RawMovie
 from warpcore.services.session.learning import choice_id
@@ -54,9 +57,13 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """Raw frames as read, the gain that belongs to them, and the defects that files name."""
+    """Raw frames as read, the gain that belongs to them, and the defects that files name.
+
+    `counts` [F, H, W] are the movie's frames as kernels take them: on an accelerator they are there.
+    """
 
     movie: RawMovie
+    counts: npt.NDArray[np.generic] | DeviceFrames
     gain: Gain | None
     known_defects: npt.NDArray[np.bool_] | None
 
@@ -70,7 +77,7 @@ class Frames:
 class Average:
     """The aligned average [h, w] as it stands on disk, and Å per pixel."""
 
-    pixels: npt.NDArray[np.float32]
+    pixels: Image
     pixel_size_angstrom: float
 
 
@@ -86,7 +93,7 @@ class Work:
 
     `run` are the steps that run, in the end more than were asked for where earlier outputs are gone. `cheap` are those
     of them of which only the cheap half is left. `results` are the summaries by step, those of steps that do not run
-    too.
+    too. `memory_share` is how much of the device's memory the movie may take: less after it ran out.
     """
 
     task: AssignTask
@@ -95,6 +102,7 @@ class Work:
     results: dict[str, Any]
     cheap: set[str] = field(default_factory=set)
     seconds: dict[str, float] = field(default_factory=dict)
+    memory_share: float = 1.0
     _made: dict[str, Any] = field(default_factory=dict)
 
     def put(self, key: Key[T], value: T) -> None:
@@ -151,7 +159,8 @@ class Work:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Measure how long something takes."""
+        """Measure how long something takes; it stands under its name in a profile, too."""
         begun = time.monotonic()
-        yield
+        with jax.profiler.TraceAnnotation(name):
+            yield
         self.seconds[name] = time.monotonic() - begun

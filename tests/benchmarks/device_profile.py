@@ -1,0 +1,126 @@
+"""Where a movie's time goes on a device: kernels, copies and idle time of each stage, as a text table.
+
+`python -m tests.benchmarks.device_profile MOVIE [--set NAME=VALUE]`, or `make profile`. The movie is processed three
+times, so that everything is compiled; the last time is profiled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+STAGES = ("load", "defects", "motion", "correct", "ctf", "picking", "write")
+
+
+@dataclass
+class Stage:
+    """What the device did in one stage; times in ms."""
+
+    wall: float = 0.0
+    busy: float = 0.0
+    copies: float = 0.0
+    launches: int = 0
+    longest: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0]))
+
+
+def run(path: Path, settings: Any, repeats: int = 3) -> tuple[dict[str, Stage], list[dict[str, float]]]:
+    """Stages of the last of `repeats` runs of one movie, and the seconds of each run."""
+    import jax
+
+    from warpcore.services.worker.devices import open_device
+    from warpcore.services.worker.local import _task
+    from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
+    from warpcore.services.worker.service import cache_directory
+
+    open_device("auto", cache_directory())
+    seconds: list[dict[str, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        out, trace = Path(folder) / "out", Path(folder) / "trace"
+
+        def once() -> None:
+            times, begun = {}, time.monotonic()
+            with jax.profiler.TraceAnnotation("load"):
+                work = load(_task(path, path.stem, settings, out), lambda *_: None)
+            times["load"] = time.monotonic() - begun
+            work = compute(work, lambda *_: None)
+            times |= work.seconds
+            begun = time.monotonic()
+            with jax.profiler.TraceAnnotation("write"):
+                commit(work, stage_outputs(work, lambda *_: None))
+            times["write"] = time.monotonic() - begun
+            seconds.append(times)
+
+        for _ in range(repeats - 1):
+            once()
+        with jax.profiler.trace(str(trace)):
+            once()
+        return stages(next(trace.rglob("*.xplane.pb"))), seconds
+
+
+def stages(profile: Path) -> dict[str, Stage]:
+    """Stages of a profile. A kernel belongs to the stage in whose time it began."""
+    from jax.profiler import ProfileData
+
+    spans: list[tuple[float, float, str]] = []
+    work: list[tuple[float, float, str]] = []
+    for plane in ProfileData.from_file(str(profile)).planes:
+        for line in plane.lines:
+            for event in line.events:
+                if plane.name.startswith("/host") and event.name in STAGES:
+                    spans.append((event.start_ns, event.end_ns, event.name))
+                elif plane.name.startswith("/device:GPU") and line.name.startswith("Stream"):
+                    work.append((event.start_ns, event.end_ns, event.name))
+    found = {name: Stage() for name in STAGES}
+    for start, end, name in spans:
+        found[name].wall += (end - start) / 1e6
+    for start, end, name in sorted(work):
+        stage = next((found[one] for first, last, one in spans if first <= start < last), None)
+        if stage is None:
+            continue
+        length = (end - start) / 1e6
+        if name.lower().startswith("memcpy"):
+            stage.copies += length
+        else:
+            stage.busy += length
+            stage.launches += 1
+        stage.longest[name][0] += length
+        stage.longest[name][1] += 1
+    return found
+
+
+def table(found: dict[str, Stage], most: int = 6) -> str:
+    """One row a stage, then the longest kernels and copies of each."""
+    rows = [f"{'stage':10s}{'wall ms':>10s}{'kernels ms':>12s}{'copies ms':>11s}{'launches':>10s}{'idle %':>8s}"]
+    for name, stage in found.items():
+        idle = 100 * (1 - min(1.0, (stage.busy + stage.copies) / max(stage.wall, 1e-9)))
+        rows.append(
+            f"{name:10s}{stage.wall:10.1f}{stage.busy:12.1f}{stage.copies:11.1f}{stage.launches:10d}{idle:8.0f}"
+        )
+    for name, stage in found.items():
+        for kernel, (length, count) in sorted(stage.longest.items(), key=lambda one: -one[1][0])[:most]:
+            rows.append(f"  {name:9s}{length:9.2f} ms {int(count):6d} x  {kernel[:90]}")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Entry of the command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("movie", type=Path)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    from warpcore.cli.initial_settings import settings_from
+
+    found, seconds = run(options.movie.absolute(), settings_from(None, options.set), options.repeats)
+    for number, times in enumerate(seconds, 1):
+        print(f"run {number}: " + ", ".join(f"{name} {value:.3f} s" for name, value in times.items()))
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
