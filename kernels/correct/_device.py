@@ -16,7 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.correct._field import BINS, CELL, COLUMNS, ROWS, Displacements, Field, cell_field, side
+from warpcore.kernels.correct._field import (
+    BINS,
+    CELL,
+    COLUMNS,
+    ROWS,
+    Displacements,
+    block_centres,
+    side,
+    wider,
+)
 from warpcore.kernels.correct._outputs import TABLE, amplitudes, boost, tabulated
 from warpcore.kernels.correct._taps import HALF, STEPS, furthest, tap_table
 from warpcore.kernels.image import ReadyFrames, even_size
@@ -35,7 +44,7 @@ def sums_on_device(
 
     Also how often displacements by fractions of a pixel occur in each frame [F, 17, 17].
     """
-    field = _Field.of(displacements, len(frames))
+    field = _Field.of(displacements)
     sums = jnp.zeros((len(weights), field.corners.shape[1], CELL, CELL), jnp.float32)
     filled = np.zeros((len(weights), -(-len(frames) // frames.plan.frames) * frames.plan.frames), np.float32)
     filled[:, : len(frames)] = weights
@@ -87,14 +96,17 @@ def aligned_on_device(
 ) -> FloatArray:
     """All frames, interpolated: [F, h, w] on the host."""
     aligned = np.empty((len(frames), *outputs.shape), np.float32)
-    for first, moved in _moved(frames, _Field.of(displacements, len(frames))):
+    for first, moved in _moved(frames, _Field.of(displacements)):
         for image, target in zip(outputs.images(moved, None, loss), aligned[first:], strict=False):
             target[:] = image
     return aligned
 
 
 class _Field(NamedTuple):
-    """A `Field` of all cells on the device: [F, cells, …]; `low` and `high` are what it reads beyond the frame, px."""
+    """What `_field.Field` is, of all cells on the device, frame by frame: [F, cells, …].
+
+    `pad` is how far it reads beyond the frame (before, after) in y and in x; corners count from there.
+    """
 
     corners: Array
     index_x: Array
@@ -103,22 +115,53 @@ class _Field(NamedTuple):
     pad: tuple[tuple[int, int], tuple[int, int]]
 
     @classmethod
-    def of(cls, displacements: Displacements, frames: int) -> _Field:
-        field: Field = cell_field(displacements, range(frames), 0, -(-displacements.height // CELL))
-        low, high = field.corners.min((0, 1)), field.corners.max((0, 1)) + side(field.extra)
+    def of(cls, displacements: Displacements) -> _Field:
+        """The field of all frames: few numbers come back to the host, by which shapes are chosen."""
         size = displacements.width, displacements.height
+        extra = 0
+        while True:
+            waves = [jnp.asarray(one, jnp.float32) for one in displacements.bases(*block_centres(*size, side(extra)))]
+            nodes = jnp.asarray(displacements.nodes, jnp.float32)
+            corners, index_x, index_y, largest = _field(nodes, *waves, extra)
+            if float(largest) * STEPS <= furthest(extra):
+                break
+            extra = wider(extra)
+        low, high = np.asarray(corners.min((0, 1))), np.asarray(corners.max((0, 1))) + side(extra)
         # In steps, so that movies of one session compile once.
         pad_x, pad_y = (
             (_rounded_up(max(0, -int(low[i]))), _rounded_up(max(0, int(high[i]) - size[i]))) for i in range(2)
         )
-        corners = field.corners + np.array([pad_x[0], pad_y[0]], np.int32)
-        x, y, at = (jnp.asarray(one.swapaxes(0, 1)) for one in (field.index_x, field.index_y, corners))
-        return cls(at, x, y, field.extra, (pad_y, pad_x))
+        return cls(corners + np.array([pad_x[0], pad_y[0]], np.int32), index_x, index_y, extra, (pad_y, pad_x))
 
     def histogram(self) -> Array:
         """As `Field.histogram` counts."""
         counted: Array = _histogram(self.index_x, self.index_y, self.extra)
         return counted
+
+
+@partial(jax.jit, static_argnames="extra")
+def _field(nodes: Array, outer: Array, rows: Array, columns: Array, extra: int) -> tuple[Array, Array, Array, Array]:
+    """Corners [F, cells, 2] and indices [F, cells, 8, 4] of taps along x and y, and the largest displacement from them.
+
+    `nodes` [F, R, C, 2] in px; spline bases of rows that the pass along x covers, of rows and of columns.
+    """
+
+    def by_cell(at_y: Array, axis: int) -> Array:
+        lattice = jnp.einsum("yr,frc,xc->fyx", at_y, nodes[..., axis], columns, precision="highest")
+        shape = len(nodes), len(rows) // ROWS, ROWS, len(columns) // COLUMNS, COLUMNS
+        return lattice.reshape(shape).transpose(0, 1, 3, 2, 4).reshape(len(nodes), -1, ROWS, COLUMNS)
+
+    both = by_cell(outer, 0), by_cell(rows, 1)
+    whole_x, whole_y = (jnp.round((one.max((2, 3)) + one.min((2, 3))) / 2) for one in both)
+    part_x, part_y = both[0] - whole_x[..., None, None], both[1] - whole_y[..., None, None]
+    columns_of_cells = len(columns) // COLUMNS
+    cell = jnp.arange(whole_x.shape[1])
+    reach = HALF + extra
+    corners = jnp.stack(
+        [cell % columns_of_cells * CELL + whole_x - reach, cell // columns_of_cells * CELL + whole_y - reach], axis=-1
+    )
+    index_x, index_y = ((jnp.round(part * STEPS) + furthest(extra)).astype(jnp.int32) for part in (part_x, part_y))
+    return corners.astype(jnp.int32), index_x, index_y, jnp.maximum(jnp.abs(part_x).max(), jnp.abs(part_y).max())
 
 
 class _Waves(NamedTuple):

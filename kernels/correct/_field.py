@@ -53,7 +53,10 @@ def _bins(index: IntArray, extra: int) -> npt.NDArray[np.intp]:
 
 
 class Displacements:
-    """The model's displacements in px for an image of height x width, at pixel positions given as rows and columns."""
+    """The model's displacements in px for an image of height x width, at pixel positions given as rows and columns.
+
+    `nodes` [F, rows, columns, 2] (x, y) are those of the splines in each frame.
+    """
 
     def __init__(self, model: MotionModel, height: int, width: int, pixel_size_angstrom: float) -> None:
         self.height, self.width = height, width
@@ -61,21 +64,29 @@ class Displacements:
         track = spline_basis(len(model.global_nodes), time) @ model.global_nodes.astype(np.float64)
         nodes = np.tensordot(spline_basis(len(model.local_nodes), time), model.local_nodes.astype(np.float64), axes=1)
         nodes = nodes + track[:, None, None]
-        self._nodes = (nodes - nodes[:1]) / pixel_size_angstrom
+        self.nodes = (nodes - nodes[:1]) / pixel_size_angstrom
 
     def __bool__(self) -> bool:
         """Whether anything moves."""
-        return bool(self._nodes.any())
+        return bool(self.nodes.any())
+
+    def bases(
+        self, outer: FloatingArray, rows: FloatingArray, columns: FloatingArray
+    ) -> tuple[FloatingArray, FloatingArray, FloatingArray]:
+        """Spline bases [·, nodes] at rows, rows and columns of pixels; beyond the image those of its edge."""
+        _, of_rows, of_columns, _ = self.nodes.shape
+        at_outer, at_rows = (spline_basis(of_rows, np.clip(one / self.height, 0, 1)) for one in (outer, rows))
+        return at_outer, at_rows, spline_basis(of_columns, np.clip(columns / self.width, 0, 1))
 
     def along(self, axis: int, frames: range, y: FloatingArray, x: FloatingArray) -> Float64Array:
         """Component `axis` (0: x) in `frames` at rows y and columns x, px: [frames, len(y), len(x)].
 
         Beyond the image it is the displacement of its edge.
         """
-        _, rows, columns, _ = self._nodes.shape
+        _, rows, columns, _ = self.nodes.shape
         at_y = spline_basis(rows, np.clip(y / self.height, 0, 1))
         at_x = spline_basis(columns, np.clip(x / self.width, 0, 1))
-        return np.asarray(at_y @ self._nodes[frames.start : frames.stop, ..., axis] @ at_x.T)
+        return np.asarray(at_y @ self.nodes[frames.start : frames.stop, ..., axis] @ at_x.T)
 
 
 def cell_field(displacements: Displacements, frames: range, first_row: int, end_row: int) -> Field:
@@ -97,13 +108,34 @@ def cell_field(displacements: Displacements, frames: range, first_row: int, end_
         largest = max(float(np.abs(part_x).max()), float(np.abs(part_y).max()))
         if largest * STEPS <= furthest(extra):
             break
-        # Few different values, so that movies of a session compile once; 128 + 2 (12 + extra) stays a multiple of 8.
-        extra = 2 * extra + 4
+        extra = wider(extra)
     cell_y, cell_x = (a.ravel() for a in np.meshgrid(top, np.arange(columns) * CELL, indexing="ij"))
     reach = HALF + extra
     corners = np.stack([cell_x[:, None] + whole_x - reach, cell_y[:, None] + whole_y - reach], axis=-1)
     index_x, index_y = ((np.round(part * STEPS) + furthest(extra)).astype(np.int32) for part in (part_x, part_y))
     return Field(corners.astype(np.int32), index_x, index_y, extra)
+
+
+def block_centres(width: int, height: int, cell_side: int) -> tuple[FloatingArray, FloatingArray, FloatingArray]:
+    """Centres in px of the blocks of all cells: rows for the pass along x over `cell_side` rows, rows, and columns.
+
+    The pass along x comes first and covers also the rows that the taps along y reach.
+    """
+    top = np.arange(-(-height // CELL))[:, None] * CELL
+    block, outer_block = CELL // ROWS, cell_side // ROWS
+    rows = top + np.arange(ROWS) * block + (block - 1) / 2
+    outer = top - (cell_side - CELL) // 2 + np.arange(ROWS) * outer_block + (outer_block - 1) / 2
+    width_of_block = CELL // COLUMNS
+    columns = np.arange(-(-width // CELL) * COLUMNS) * width_of_block + (width_of_block - 1) / 2
+    return outer.ravel(), rows.ravel(), columns
+
+
+def wider(extra: int) -> int:
+    """The next `extra`: few different values, so that movies of a session compile once.
+
+    128 + 2 (12 + extra) stays a multiple of 8.
+    """
+    return 2 * extra + 4
 
 
 def side(extra: int) -> int:

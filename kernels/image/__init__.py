@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from warpcore.kernels.image._backend import at_once, device_form, on_cpu
+from warpcore.kernels.image._backend import at_once, device_form, on_cpu, side_by_side
 from warpcore.kernels.image._defects import Repair, find_defects, plan_repair, sum_frames
 from warpcore.kernels.image._device_frames import DeviceFrames, ReadyFrames
 from warpcore.kernels.image._device_plan import Plan, device_memory_bytes, plan_movie
@@ -43,6 +43,7 @@ __all__ = [
     "plan_movie",
     "plan_repair",
     "rfft2",
+    "side_by_side",
     "spline_basis",
     "sum_frames",
     "text_size",

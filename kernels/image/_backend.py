@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import jax
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+_MOST_THREADS = 8
 _forced = False
 
 
@@ -21,6 +28,14 @@ def at_once(size: int) -> int | None:
     It is made for `jax.lax.map(…, batch_size=at_once(size))` and must reach a compiled function as a static argument.
     """
     return None if on_cpu() else size
+
+
+def side_by_side(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """`function` of each item, in threads beside a device; on the CPU, whose cores XLA has already, one by one."""
+    if on_cpu():
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
+        return list(pool.map(function, items))
 
 
 @contextmanager

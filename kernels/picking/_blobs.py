@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from warpcore.kernels.ctf import CtfParameters
+from warpcore.kernels.image import side_by_side
 from warpcore.kernels.picking._correlation import Scene, match, scene
 from warpcore.kernels.picking._picks import LEAST_SCORE, TOUCHING, Picks
 from warpcore.kernels.picking._scoring import ScoredPeaks, evidences, scored_peaks
@@ -88,7 +89,7 @@ def blob_trials(
 
 
 def _trials(blobs: ReadyBlobs, tried: Sequence[Combination], threshold: float) -> dict[str, BlobTrial]:
-    scored = {one.name: blobs.scored(one) for one in tried}
+    scored = dict(zip((one.name for one in tried), side_by_side(blobs.scored, tried), strict=True))
     return {
         name: BlobTrial(blobs.picks(one, threshold), value)
         for (name, one), value in zip(scored.items(), evidences(list(scored.values())), strict=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import numpy.typing as npt
 
 from warpcore.kernels.correct import Corrected, Image, correct_movie
 from warpcore.kernels.motion import MotionModel, estimate_motion, track_picture
@@ -27,7 +27,6 @@ from warpcore.services.worker.steps.work import AVERAGE, BAD_PIXELS, EXPOSURE, F
 
 MODEL: Key[MotionModel] = Key("motion model")
 CORRECTED: Key[Corrected] = Key("corrected movie")
-_POLYNOMIAL: Key[tuple[npt.NDArray[Any], npt.NDArray[Any], float]] = Key("polynomial of the motion")
 
 
 class Motion(Doing):
@@ -47,7 +46,7 @@ class Motion(Doing):
     def run(self, work: Work, report: Report) -> MotionResult:
         """Estimate the motion; none where there is one frame, or where the step is switched off."""
         options, frames, exposure = work.settings.motion, work.take(FRAMES), work.take(EXPOSURE)
-        count, height, width = frames.movie.frames.shape
+        count = len(frames.movie.frames)
         skipped = count < 2 or not options.enabled
         if skipped:
             model = MotionModel.zero(count)
@@ -68,9 +67,7 @@ class Motion(Doing):
             )
             report("motion", 1.0)
         work.put(MODEL, model)
-        polynomial = model.relion_polynomial(height, width, exposure.pixel_size_angstrom)
-        work.put(_POLYNOMIAL, polynomial)
-        return _result(model, skipped, exposure.dose_per_frame, float(polynomial[2]))
+        return _result(model, skipped, exposure.dose_per_frame)
 
     def complete(self, work: Work) -> None:
         """The aligned average, where frames were loaded; as it will stand on disk, so that later runs see the same."""
@@ -105,26 +102,28 @@ class Motion(Doing):
         work.put(AVERAGE, average)
         work.tell(INPUT, _input_result(work, average))
 
-    def write(self, work: Work, staging: Staging) -> None:
-        """The model as JSON, RELION's motion STAR, and a picture of the tracks."""
+    def write(self, work: Work, staging: Staging) -> MotionResult:
+        """The model as JSON, RELION's motion STAR, and a picture of the tracks; the summary with RELION's residual."""
         model = work.take(MODEL)
         path = staging.place("motion", work.path(step.MODEL))
         path.write_text(
             json.dumps({**model.to_dict(), **_tracks(work)}, separators=(",", ":"), allow_nan=False), encoding="utf-8"
         )
         skipped = work.results["motion"]["skipped"]
-        shifts, coefficients, _ = work.take(_POLYNOMIAL)
-        first_frame = work.take(FRAMES).movie.first_frame + 1
+        movie, exposure = work.take(FRAMES).movie, work.take(EXPOSURE)
+        _, height, width = movie.frames.shape
+        shifts, coefficients, residual_px = model.relion_polynomial(height, width, exposure.pixel_size_angstrom)
         write_motion_star(
             staging.place("motion", work.path(step.STAR)),
             _general(work),
             shifts,
             None if skipped else coefficients,
             np.argwhere(work.take(BAD_PIXELS))[:, ::-1],
-            first_frame,
+            movie.first_frame + 1,
         )
         if not skipped:
             _write_picture(work, staging)
+        return replace(_result(model, skipped, exposure.dose_per_frame), relion_worst_residual_px=round(residual_px, 4))
 
 
 MOTION = Motion()
@@ -137,11 +136,10 @@ def _send_back(*images: Image | None) -> None:
             image.copy_to_host_async()
 
 
-def _result(model: MotionModel, skipped: bool, dose_per_frame: float, residual_px: float) -> MotionResult:
+def _result(model: MotionModel, skipped: bool, dose_per_frame: float) -> MotionResult:
     """The summary, Å. A step that was skipped has measured nothing."""
-    residual_px = round(residual_px, 4)
     if skipped:
-        return MotionResult(True, None, None, None, None, None, None, None, relion_worst_residual_px=residual_px)
+        return MotionResult(True, None, None, None, None, None, None, None)
     total, early, late = model.accumulated(dose_per_frame)
     return MotionResult(
         skipped=False,
@@ -152,7 +150,6 @@ def _result(model: MotionModel, skipped: bool, dose_per_frame: float, residual_p
         grid=list(model.grid),
         local_grid=list(model.local_grid),
         failure=model.failure,
-        relion_worst_residual_px=residual_px,
     )
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from warpcore.kernels.correct import Image
 from warpcore.kernels.ctf import CtfParameters
+from warpcore.kernels.image import side_by_side
 from warpcore.kernels.picking import (
     BlobTrial,
     JunkMask,
@@ -97,13 +98,14 @@ def by_choice(
 ) -> Found:
     """By the method and shape that the session has chosen."""
     method = str(choice["method"])
-    network = _by_other(NETWORK, options, ctf, given) if method == BOTH else None
-    if method in (BLOB, BOTH):
-        picks = pick_blobs(**given, **_blob_options(options, ctf), threshold=0.0, combination=choice["shape"])
-    else:
-        picks = _by_other(method, options, ctf, given)
-    if network is not None:
-        picks = _agreed(network, picks, options, given)
+
+    def by(one: str) -> Picks:
+        if one != BLOB:
+            return _by_other(one, options, ctf, given)
+        return pick_blobs(**given, **_blob_options(options, ctf), threshold=0.0, combination=choice["shape"])
+
+    found = side_by_side(by, (NETWORK, BLOB) if method == BOTH else (method,))
+    picks = _agreed(found[0], found[1], options, given) if method == BOTH else found[0]
     return Found(method, choice["shape"], _rounded(picks), picks.certainty, None)
 
 
@@ -116,11 +118,20 @@ def by_own(options: PickingSettings, given: dict[str, Any], own: OwnTemplates) -
 def _searched(options: PickingSettings, ctf: CtfParameters | None, given: dict[str, Any]) -> Found:
     """By the micrograph's own best, with the evidence of all that was tried."""
     tried = _tried(options)
+
+    def by(method: str) -> dict[str, BlobTrial] | Picks:
+        if method == BLOB:
+            return blob_trials(**given, **_blob_options(options, ctf), threshold=0.0)
+        return _by_other(method, options, ctf, given)
+
     trials: dict[str, BlobTrial] = {}
-    if BLOB in tried:
-        trials = blob_trials(**given, **_blob_options(options, ctf), threshold=0.0)
+    found: dict[str, Picks] = {}
+    for method, one in zip(tried, side_by_side(by, tried), strict=True):
+        if isinstance(one, dict):
+            trials = one
+        else:
+            found[method] = one
     shapes = {name: [round(trial.evidence, 3), gain(trial.picks.scores)] for name, trial in trials.items()}
-    found = {method: _by_other(method, options, ctf, given) for method in tried if method != BLOB}
     evidence: dict[str, Any] = {"shapes": shapes, "gains": {name: gain(one.scores) for name, one in found.items()}}
     shape = best_shape([evidence])
     method = chosen_method(options, [evidence], shape)
