@@ -1,0 +1,99 @@
+"""A whole session on this host's devices: seconds a movie sustained, and latency from a file that is ready to results.
+
+`python -m tests.benchmarks.device_session MOVIE… [--copies 50] [--workers 1] [--set NAME=VALUE]`. The movies are linked
+under new names until there are enough; `warpcore up` processes them. The first tenth is not counted: kernels are
+compiled, and picking tries all its methods on the first movies of a session.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+PORTS = ("--port", "5177", "--controller-port", "6071", "--control-port", "6072")
+PORTS += ("--events-in-port", "6073", "--events-out-port", "6074")
+
+
+def session(movies: list[Path], copies: int, workers: int, assignments: list[str], timeout_s: float) -> list[str]:
+    """Lines of a table. Raises TimeoutError where the movies are not done in time."""
+    with tempfile.TemporaryDirectory(dir=movies[0].parent) as folder:
+        data, processing = Path(folder) / "data", Path(folder) / "processing"
+        data.mkdir()
+        processing.mkdir()
+        for number in range(copies):
+            source = movies[number % len(movies)]
+            os.link(source, data / f"copy_{number:03d}{source.suffix}")
+        options = ["--data", str(data), "--processing", str(processing), "--workers", str(workers), *PORTS]
+        options += ["--incubation", "0.5", *(f"--set={one}" for one in assignments)]
+        log = Path(folder) / "log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "warpcore.cli.main", "up", *options], stdout=out, stderr=out
+            )
+            try:
+                _wait(processing, copies, process, log, timeout_s)
+                done = sorted(path.stat().st_mtime for path in processing.glob("*.xml"))
+                latency = [_latency(movies[0], data, processing, number) for number in range(3)]
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.wait(30)
+        first = max(1, copies // 10)
+        each = np.diff(done)[first:]
+        told = [line for line in log.read_text(errors="replace").splitlines() if "compiled" in line or "WARN" in line]
+        return [
+            f"{copies} movies, {workers} worker(s): {(done[-1] - done[first]) / (len(done) - 1 - first):.3f} s a movie"
+            f" sustained (median {np.median(each):.3f}, slowest {each.max():.3f}), all in {done[-1] - done[0]:.1f} s",
+            "latency from ready to results (0.5 s of incubation included): "
+            + ", ".join(f"{one:.2f} s" for one in latency),
+            *told[-6:],
+        ]
+
+
+def _latency(movie: Path, data: Path, processing: Path, number: int) -> float:
+    """Seconds from the end of a copy of a file to its results, in a session that has nothing else to do."""
+    name = f"late_{number}{movie.suffix}"
+    shutil.copy(movie, data / name)
+    begun = time.time()
+    xml = processing / f"late_{number}.xml"
+    deadline = begun + 60
+    while not xml.exists():
+        if time.time() > deadline:
+            raise TimeoutError(f"{name} was not processed in 60 s")
+        time.sleep(0.01)
+    return time.time() - begun
+
+
+def _wait(processing: Path, copies: int, process: subprocess.Popen[bytes], log: Path, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while len(list(processing.glob("*.xml"))) < copies:
+        if process.poll() is not None or time.monotonic() > deadline:
+            found = len(list(processing.glob("*.xml")))
+            raise TimeoutError(f"{found} of {copies} movies were processed; the log ends:\n{log.read_text()[-3000:]}")
+        time.sleep(0.1)
+
+
+def main() -> None:
+    """Entry of the command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("movies", type=Path, nargs="+")
+    parser.add_argument("--copies", type=int, default=50)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1])
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--timeout", type=float, default=600)
+    options = parser.parse_args()
+    movies = [path.absolute() for path in options.movies]
+    for workers in options.workers:
+        print("\n".join(session(movies, options.copies, workers, options.set, options.timeout)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
