@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,18 @@ from warpcore.services.readers.raw import (
     kept_frames,
     read_at,
 )
-from warpcore.services.readers.tiff import open_tiff, tiff_pages
+from warpcore.services.readers.tiff import open_tiff
+from warpcore.services.readers.tiff_chain import (
+    COMPRESSION,
+    LENGTH,
+    STRIP_COUNTS,
+    STRIP_OFFSETS,
+    WIDTH,
+    BrokenFileError,
+    PositionedFile,
+    Tags,
+    page_chain,
+)
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
 
@@ -131,27 +143,37 @@ def _rendered_pixel_size(raw: _RawFrames, upsampling: int) -> float | None:
 
 
 def _raw_frames(path: Path) -> _RawFrames:
+    """Where the raw frames lie. Of a thousand pages, the library that reads all their tags sees the first alone."""
     with open_tiff(path) as tiff:
-        all_pages = tiff_pages(path, tiff)
+        pages = _pages(path)
+        numbers = [number for number, tags in enumerate(pages) if tags.get(COMPRESSION, (1,))[0] in COMPRESSIONS]
+        if not numbers:  # others: an integrated image
+            raise InputError(f"{path}: a TIFF without EER frames; is it a movie of another format, named .eer?")
         with damage_named(path):
-            pages = [page for page in all_pages if page.compression in COMPRESSIONS]  # others: an integrated image
-            if not pages:
-                raise InputError(f"{path}: a TIFF without EER frames; is it a movie of another format, named .eer?")
-            first = pages[0]
+            first = tiff.pages[numbers[0]]
             skip, horizontal, vertical = _code_bits(first)
+            pixel_size = _header_pixel_size_angstrom(first)
+            height, width = first.shape
             size = path.stat().st_size
             segments = []
-            for index, page in enumerate(pages):
-                if page.shape != first.shape or page.compression != first.compression:
-                    raise InputError(f"{path}: frame {index} is {page.shape}, frame 0 is {first.shape}")
-                pieces = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+            for index, tags in enumerate(pages[number] for number in numbers):
+                shape = (*tags[LENGTH], *tags[WIDTH])
+                if shape != (height, width) or tags[COMPRESSION] != (first.compression,):
+                    raise InputError(f"{path}: frame {index} is {shape}, frame 0 is {first.shape}")
+                pieces = list(zip(tags[STRIP_OFFSETS], tags[STRIP_COUNTS], strict=True))
                 if max((offset + count for offset, count in pieces), default=size + 1) > size:
                     raise InputError(f"{path}: truncated EER, frame {index} lies beyond the end; copy it again")
                 segments.append(pieces)
-            pixel_size = _header_pixel_size_angstrom(first)
-            height, width = first.shape
     check_size(path, len(segments), height, width)
     return _RawFrames(segments, height, width, skip, horizontal, vertical, pixel_size)
+
+
+def _pages(path: Path) -> list[Tags]:
+    with path.open("rb", buffering=0) as file:
+        try:
+            return list(page_chain(PositionedFile(file.fileno(), os.fstat(file.fileno()).st_size)))
+        except BrokenFileError as broken:
+            raise InputError(f"{path}: {broken}; copy it again") from None
 
 
 def _code_bits(page: Any) -> tuple[int, int, int]:
