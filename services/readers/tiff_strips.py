@@ -129,12 +129,13 @@ def _decode(path: Path, piece: _Piece, flip: bool, scratch: Scratch) -> None:
 def _decode_strips(path: Path, piece: _Piece, out: npt.NDArray[Any], strips: list[_Strip], scratch: Scratch) -> None:
     decode = _DECODERS[piece.page.compression]
     descriptor = piece.page.parent.filehandle.fileno()
-    rows = piece.page.rowsperstrip
+    bytes_out = out.reshape(-1).view(np.uint8)
+    strip_bytes = int(piece.page.rowsperstrip) * out.strides[0]
     if decode is None and all(a + count == b for (a, count), (b, _) in pairwise(strips)):
-        strips, rows = [(strips[0][0], sum(count for _, count in strips))], len(out)
+        strips, strip_bytes = [(strips[0][0], sum(count for _, count in strips))], out.nbytes
     stored = None if decode is None else _read_compressed(path, descriptor, strips, scratch)
     for number, (offset, count) in enumerate(strips):
-        target = out[number * rows : (number + 1) * rows].reshape(-1).view(np.uint8)
+        target = bytes_out[number * strip_bytes : (number + 1) * strip_bytes]
         if decode is None or stored is None:
             found = min(count, target.size)
             read_at(descriptor, target.data[:found], offset, path)
