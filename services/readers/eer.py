@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
+import numpy.typing as npt
 
 from warpcore.services.readers.raw import (
+    Decoding,
     MovieHeader,
     RawMovie,
+    Scratch,
     check_size,
+    damage_named,
     decoding_pool,
-    empty_frames,
+    frames_in_buffer,
     kept_frames,
     read_at,
 )
-from warpcore.services.readers.tiff import damage_named, open_tiff, tiff_pages
+from warpcore.services.readers.tiff import open_tiff
+from warpcore.services.readers.tiff_chain import (
+    COMPRESSION,
+    LENGTH,
+    STRIP_COUNTS,
+    STRIP_OFFSETS,
+    WIDTH,
+    BrokenFileError,
+    PositionedFile,
+    Tags,
+    page_chain,
+)
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
 
 COMPRESSIONS = (65000, 65001, 65002)
 SUPER_RESOLUTION = {1: 0, 2: 1, 4: 2}
+
+_PIECE_RAW_FRAMES = 5
+"""A thread adds so many raw frames to a frame before it takes others, so that cores share the last ones."""
 
 
 @dataclass(frozen=True)
@@ -75,23 +95,15 @@ def fractionation(raw_frames: int, settings: ImportSettings) -> Fractionation:
     return Fractionation(groups, size, raw_frames - groups * size)
 
 
-def read_eer_movie(path: Path, settings: ImportSettings, threads: int) -> RawMovie:
+def read_eer_movie(path: Path, settings: ImportSettings, how: Decoding) -> RawMovie:
     """Render an EER movie, rows as they are in the file. Raises InputError where the file is not a whole EER."""
     raw = _raw_frames(path)
     plan = fractionation(len(raw.segments), settings)
     kept = kept_frames(path, plan.groups, settings)
     upsampling = settings.eer_upsampling
     height, width = raw.height * upsampling, raw.width * upsampling
-    frames = empty_frames(len(kept), height, width, _sum_type(plan.size))
-    with path.open("rb", buffering=0) as file:
-
-        def render(index: int) -> None:
-            first = kept[index] * plan.size
-            for number in range(first, first + plan.size):
-                _add_events(file.fileno(), path, raw, number, SUPER_RESOLUTION[upsampling], frames[index])
-
-        with decoding_pool(threads, len(kept)) as pool:
-            list(pool.map(render, range(len(kept))))
+    with frames_in_buffer(how.allocate, len(kept), height, width, _sum_type(plan.size)) as (frames, buffer):
+        _render(path, raw, kept.start * plan.size, plan.size, frames, how.threads, is_zero=buffer.is_zero)
     notes = (f"{plan.unused} of {len(raw.segments)} raw frames at the end left out",) if plan.unused else ()
     return RawMovie(
         frames=frames,
@@ -102,6 +114,7 @@ def read_eer_movie(path: Path, settings: ImportSettings, threads: int) -> RawMov
         raw_frames_per_frame=plan.size,
         dose_factor=float(plan.size) if settings.eer_dose_per_group is not None else 1.0,
         notes=notes,
+        buffer=buffer,
     )
 
 
@@ -130,27 +143,37 @@ def _rendered_pixel_size(raw: _RawFrames, upsampling: int) -> float | None:
 
 
 def _raw_frames(path: Path) -> _RawFrames:
+    """Where the raw frames lie. Of a thousand pages, the library that reads all their tags sees the first alone."""
     with open_tiff(path) as tiff:
-        all_pages = tiff_pages(path, tiff)
+        pages = _pages(path)
+        numbers = [number for number, tags in enumerate(pages) if tags.get(COMPRESSION, (1,))[0] in COMPRESSIONS]
+        if not numbers:  # others: an integrated image
+            raise InputError(f"{path}: a TIFF without EER frames; is it a movie of another format, named .eer?")
         with damage_named(path):
-            pages = [page for page in all_pages if page.compression in COMPRESSIONS]  # others: an integrated image
-            if not pages:
-                raise InputError(f"{path}: a TIFF without EER frames; is it a movie of another format, named .eer?")
-            first = pages[0]
+            first = tiff.pages[numbers[0]]
             skip, horizontal, vertical = _code_bits(first)
+            pixel_size = _header_pixel_size_angstrom(first)
+            height, width = first.shape
             size = path.stat().st_size
             segments = []
-            for index, page in enumerate(pages):
-                if page.shape != first.shape or page.compression != first.compression:
-                    raise InputError(f"{path}: frame {index} is {page.shape}, frame 0 is {first.shape}")
-                pieces = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+            for index, tags in enumerate(pages[number] for number in numbers):
+                shape = (*tags[LENGTH], *tags[WIDTH])
+                if shape != (height, width) or tags[COMPRESSION] != (first.compression,):
+                    raise InputError(f"{path}: frame {index} is {shape}, frame 0 is {first.shape}")
+                pieces = list(zip(tags[STRIP_OFFSETS], tags[STRIP_COUNTS], strict=True))
                 if max((offset + count for offset, count in pieces), default=size + 1) > size:
                     raise InputError(f"{path}: truncated EER, frame {index} lies beyond the end; copy it again")
                 segments.append(pieces)
-            pixel_size = _header_pixel_size_angstrom(first)
-            height, width = first.shape
     check_size(path, len(segments), height, width)
     return _RawFrames(segments, height, width, skip, horizontal, vertical, pixel_size)
+
+
+def _pages(path: Path) -> list[Tags]:
+    with path.open("rb", buffering=0) as file:
+        try:
+            return list(page_chain(PositionedFile(file.fileno(), os.fstat(file.fileno()).st_size)))
+        except BrokenFileError as broken:
+            raise InputError(f"{path}: {broken}; copy it again") from None
 
 
 def _code_bits(page: Any) -> tuple[int, int, int]:
@@ -168,14 +191,54 @@ def _header_pixel_size_angstrom(page: Any) -> float | None:
     return float(metres) * 1e10 if isinstance(metres, (int, float)) and metres > 0 else None
 
 
-def _add_events(descriptor: int, path: Path, raw: _RawFrames, number: int, super_resolution: int, out: Any) -> None:
+def _render(
+    path: Path, raw: _RawFrames, first: int, size: int, frames: npt.NDArray[Any], threads: int, *, is_zero: bool
+) -> None:
+    """Add `size` raw frames to each of `frames` [F, H, W], beginning with raw frame `first`.
+
+    Threads take a few raw frames of each frame in turn. Those that meet at one frame wait for each other; the order of
+    adding changes nothing, since counts are integers.
+    """
+    scratch = Scratch()
+    locks = [threading.Lock() for _ in frames]
+    blank = [not is_zero for _ in frames]
+    super_resolution = SUPER_RESOLUTION[frames.shape[1] // raw.height]
+    with path.open("rb", buffering=0) as file:
+
+        def add(index: int, begin: int) -> None:
+            with locks[index]:
+                if blank[index]:
+                    frames[index] = 0
+                    blank[index] = False
+                for number in range(
+                    first + index * size + begin, first + index * size + min(begin + _PIECE_RAW_FRAMES, size)
+                ):
+                    _add_events(file.fileno(), path, raw, number, super_resolution, frames[index], scratch)
+
+        pieces = [(index, begin) for begin in range(0, size, _PIECE_RAW_FRAMES) for index in range(len(frames))]
+        held = max(sum(count for _, count in segments) for segments in raw.segments)
+        with decoding_pool(min(threads, len(frames)), frames.nbytes, held) as pool:
+            for _ in pool.map(lambda piece: add(*piece), pieces):
+                pass
+
+
+def _add_events(
+    descriptor: int,
+    path: Path,
+    raw: _RawFrames,
+    number: int,
+    super_resolution: int,
+    out: npt.NDArray[Any],
+    scratch: Scratch,
+) -> None:
     with damage_named(path, f"raw frame {number} is "):
         pieces = raw.segments[number]
         size = sum(count for _, count in pieces)
-        data = bytearray(size + size % 2)  # the decoder takes whole 16-bit words; it ignores bits after the last code
-        view, start = memoryview(data), 0
+        data: Any = scratch.take(size + size % 2)  # the decoder takes whole 16-bit words
+        data[size:] = 0
+        start = 0
         for offset, count in pieces:
-            read_at(descriptor, view[start : start + count], offset, path)
+            read_at(descriptor, data.data[start : start + count], offset, path)
             start += count
         imagecodecs.eer_decode(
             data,

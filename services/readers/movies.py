@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from warpcore.services.readers.buffers import Allocator, new_buffer
 from warpcore.services.readers.eer import read_eer_header, read_eer_movie
 from warpcore.services.readers.mrc import read_mrc_header, read_mrc_movie
-from warpcore.services.readers.raw import MovieHeader, RawMovie
+from warpcore.services.readers.raw import Decoding, MovieHeader, RawMovie
 from warpcore.services.readers.tiff import read_tiff_header, read_tiff_movie
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
@@ -28,7 +29,7 @@ DEFAULT_PIXEL_SIZE_ANGSTROM = 1.35
 
 T = TypeVar("T")
 
-_MOVIES: dict[str, Callable[[Path, ImportSettings, int], RawMovie]] = {
+_MOVIES: dict[str, Callable[[Path, ImportSettings, Decoding], RawMovie]] = {
     ".tif": read_tiff_movie,
     ".tiff": read_tiff_movie,
     ".mrc": read_mrc_movie,
@@ -44,14 +45,24 @@ _HEADERS: dict[str, Callable[[Path, ImportSettings], MovieHeader]] = {
 }
 
 
-def read_movie(path: Path, settings: ImportSettings, *, threads: int | None = None) -> RawMovie:
+def read_movie(
+    path: Path,
+    settings: ImportSettings,
+    *,
+    threads: int | None = None,
+    allocate: Allocator = new_buffer,
+    keep_packed: bool = False,
+) -> RawMovie:
     """Decode a movie to frames [F, H, W]: without skipped frames, TIFFs flipped in Y, EERs grouped and upsampled.
 
     No gain is applied. Peak memory is the decoded stack and less than a quarter of it more (one frame more for movies
-    of one to three frames). `threads`: None for as many as this process may use. Raises InputError where the file is no
-    whole movie, OSError where it cannot be opened.
+    of one to three frames). `threads`: None for as many as this process may use. `allocate` gives the memory of the
+    frames, for example `BufferPool.take`: then `RawMovie.release` gives it back. `keep_packed` leaves two pixels in a
+    byte where the file has them so. Raises InputError where the file is no whole movie, OSError where it cannot be
+    opened, MemoryError.
     """
-    return _by_extension(_MOVIES, path)(path, settings, threads or available_threads())
+    how = Decoding(threads or available_threads(), allocate, keep_packed)
+    return _by_extension(_MOVIES, path)(path, settings, how)
 
 
 def available_threads() -> int:

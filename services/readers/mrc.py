@@ -13,17 +13,19 @@ import numpy.typing as npt
 
 from warpcore.services.readers.raw import (
     MAX_SIDE_PX,
+    Decoding,
     MovieHeader,
     RawMovie,
     check_size,
     decoding_pool,
-    empty_frames,
+    frames_in_buffer,
     kept_frames,
     nonfinite_notes,
     read_at,
-    replace_nonfinite,
+    replace_all_nonfinite,
+    row_blocks,
+    unpack_4bit,
 )
-from warpcore.services.readers.tiff import unpack_4bit
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
 
@@ -64,21 +66,28 @@ class MrcHeader:
         return self.height * self.row_bytes
 
 
-def read_mrc_movie(path: Path, settings: ImportSettings, threads: int) -> RawMovie:
+def read_mrc_movie(path: Path, settings: ImportSettings, how: Decoding) -> RawMovie:
     """Read an MRC movie, rows as they are in the file.
 
     Raises InputError where the file is not as long as its header says, or where the mode is unknown.
     """
     header = parse_mrc_header(path)
     kept = kept_frames(path, header.frames, settings)
-    frames, bad = _read_sections(path, header, kept, threads)
+    keep_packed = how.keep_packed and header.packed
+    width = header.row_bytes if keep_packed else header.width
+    with frames_in_buffer(how.allocate, len(kept), header.height, width, header.dtype) as (frames, buffer):
+        _read_sections(path, header, kept.start, frames, how.threads, unpack=header.packed and not keep_packed)
+        bad = replace_all_nonfinite(frames, how.threads) if header.dtype.kind == "f" else 0
+        notes = nonfinite_notes(path, bad, frames.size)
     return RawMovie(
         frames=frames,
         pixel_size_angstrom=header.pixel_size_angstrom,
         path=path,
         first_frame=kept.start,
         frames_in_file=header.frames,
-        notes=nonfinite_notes(path, bad, frames.size),
+        notes=notes,
+        packed_width=header.width if keep_packed else None,
+        buffer=buffer,
     )
 
 
@@ -92,8 +101,8 @@ def read_mrc_header(path: Path, settings: ImportSettings) -> MovieHeader:
 def read_mrc_image(path: Path) -> npt.NDArray[np.generic]:
     """The first section [H, W] of an MRC (a gain, a defect map), with its non-finite pixels. Raises InputError."""
     header = parse_mrc_header(path)
-    frames, _ = _read_sections(path, header, range(1), 1, clean=False)
-    image: npt.NDArray[np.generic] = frames[0]
+    image = np.empty((header.height, header.width), header.dtype)
+    _read_sections(path, header, 0, image[None], 1, unpack=header.packed)
     return image
 
 
@@ -156,25 +165,26 @@ def _signed_bytes(flags: int | None, raw: bytes, order: str) -> bool:
 
 
 def _read_sections(
-    path: Path, header: MrcHeader, kept: range, threads: int, *, clean: bool = True
-) -> tuple[npt.NDArray[Any], int]:
-    frames = empty_frames(len(kept), header.height, header.width, header.dtype)
-    direct = not header.packed and header.stored.itemsize == header.dtype.itemsize
+    path: Path, header: MrcHeader, first: int, frames: npt.NDArray[Any], threads: int, *, unpack: bool
+) -> None:
+    """Fill `frames` [F, H, W] with the sections from `first` on, unpacked or with two pixels a byte as in the file."""
+    direct = not unpack and header.stored.itemsize == header.dtype.itemsize
+    blocks = [(index, rows) for index in range(len(frames)) for rows in row_blocks(header.height, frames.strides[1])]
     with path.open("rb", buffering=0) as file:
 
-        def read(index: int) -> int:
-            frame = frames[index]
-            stored: npt.NDArray[Any] = frame if direct else np.empty((header.height, header.row_bytes), np.uint8)
-            offset = header.data_offset + kept[index] * header.frame_bytes
+        def read(index: int, rows: range) -> None:
+            block = frames[index, rows.start : rows.stop]
+            stored: npt.NDArray[Any] = block if direct else np.empty((len(rows), header.row_bytes), np.uint8)
+            offset = header.data_offset + (first + index) * header.frame_bytes + rows.start * header.row_bytes
             read_at(file.fileno(), stored.data.cast("B"), offset, path)
-            if header.packed:
-                unpack_4bit(stored, frame)
+            if unpack:
+                unpack_4bit(stored, block)
             elif not direct:
-                frame[...] = stored.view(header.stored)
+                block[...] = stored.view(header.stored)
             elif not header.stored.isnative:
-                frame.byteswap(inplace=True)
-            return replace_nonfinite(frame) if clean and header.dtype.kind == "f" else 0
+                block.byteswap(inplace=True)
 
-        with decoding_pool(threads, len(kept)) as pool:
-            bad = sum(pool.map(read, range(len(kept))))
-    return frames, bad
+        held = 0 if direct else max(len(rows) for _, rows in blocks) * header.row_bytes
+        with decoding_pool(threads, frames.nbytes, held) as pool:
+            for _ in pool.map(lambda block: read(*block), blocks):
+                pass

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from warpcore.services.readers.mrc import read_mrc_image
-from warpcore.services.readers.tiff import damage_named, flip_y, read_tiff_image
+from warpcore.services.readers.raw import damage_named, flip_y
+from warpcore.services.readers.tiff import read_tiff_image
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
 

@@ -5,43 +5,32 @@ from __future__ import annotations
 import logging
 import os
 import struct
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
 from warpcore.services.readers.raw import (
+    Decoding,
     MovieHeader,
     RawMovie,
     check_size,
-    decoding_pool,
-    empty_frames,
+    damage_named,
+    frames_in_buffer,
     kept_frames,
     nonfinite_notes,
-    read_at,
-    replace_nonfinite,
+    replace_all_nonfinite,
 )
+from warpcore.services.readers.tiff_strips import decode_pages
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
 
 KEPT_TYPES = ("uint8", "int8", "uint16", "int16", "float32")
 WIDENED_TYPES = ("float16", "int32", "uint32", "float64")
-
-_STRIP_DECODERS: dict[int, Callable[..., Any] | None] = {
-    1: None,
-    5: imagecodecs.lzw_decode,
-    8: imagecodecs.zlib_decode,
-    32946: imagecodecs.zlib_decode,
-    50000: imagecodecs.zstd_decode,
-}
-"""Decoders by TIFF's compression number: none, LZW, deflate (new and old number), ZSTD."""
-_FLIPPED_ROWS = 64
 
 PACKED_SHAPES = frozenset(
     shape
@@ -57,30 +46,28 @@ No tag says so, so they are known by their size alone.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
-def read_tiff_movie(path: Path, settings: ImportSettings, threads: int) -> RawMovie:
+def read_tiff_movie(path: Path, settings: ImportSettings, how: Decoding) -> RawMovie:
     """Read a TIFF movie, flipped in Y. Raises InputError where the file is not a whole TIFF of equal 2D pages."""
     with open_tiff(path) as tiff:
         pages = tiff_pages(path, tiff)
         header = _header(path, pages)
         kept = kept_frames(path, header.frames, settings)
-        frames = empty_frames(len(kept), header.height, header.width, header.dtype)
         tiff.filehandle.set_lock(True)
-
-        def decode(index: int) -> int:
-            frame = frames[index]
-            _decode(path, pages[kept[index]], kept[index], frame)
-            flip_y(frame)
-            return replace_nonfinite(frame) if header.dtype.kind == "f" else 0
-
-        with decoding_pool(threads, len(kept)) as pool:
-            bad = sum(pool.map(decode, range(len(kept))))
+        keep_packed = how.keep_packed and _is_packed(pages[0])
+        width = header.width // 2 if keep_packed else header.width
+        with frames_in_buffer(how.allocate, len(kept), header.height, width, header.dtype) as (frames, buffer):
+            decode_pages(path, pages[kept.start : kept.stop], kept.start, frames, how.threads)
+            bad = replace_all_nonfinite(frames, how.threads) if header.dtype.kind == "f" else 0
+            notes = nonfinite_notes(path, bad, frames.size)
     return RawMovie(
         frames=frames,
         pixel_size_angstrom=header.pixel_size_angstrom,
         path=path,
         first_frame=kept.start,
         frames_in_file=header.frames,
-        notes=nonfinite_notes(path, bad, frames.size),
+        notes=notes,
+        packed_width=header.width if keep_packed else None,
+        buffer=buffer,
     )
 
 
@@ -98,27 +85,8 @@ def read_tiff_image(path: Path, *, flip: bool = True) -> npt.NDArray[np.generic]
         page = tiff_pages(path, tiff)[0]
         header = _header(path, [page])
         image = np.empty((header.height, header.width), header.dtype)
-        _decode(path, page, 0, image)
-    if flip:
-        flip_y(image)
+        decode_pages(path, [page], 0, image[None], 1, flip=flip)
     return image
-
-
-def flip_y(image: npt.NDArray[np.generic]) -> None:
-    """Turn an image [H, W] upside down in place, with a copy of a few rows at a time."""
-    height = len(image)
-    for top in range(0, height // 2, _FLIPPED_ROWS):
-        rows = min(_FLIPPED_ROWS, height // 2 - top)
-        upper, lower = image[top : top + rows], image[height - top - rows : height - top]
-        kept = upper.copy()
-        upper[...] = lower[::-1]
-        lower[...] = kept[::-1]
-
-
-def unpack_4bit(packed: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
-    """Unpack two pixels a byte, the first in the low four bits: `packed` [H, (W+1)//2] into `out` [H, W]."""
-    np.bitwise_and(packed, 15, out=out[:, 0::2])
-    np.right_shift(packed[:, : out.shape[1] // 2], 4, out=out[:, 1::2])
 
 
 @contextmanager
@@ -135,21 +103,6 @@ def tiff_pages(path: Path, tiff: tifffile.TiffFile) -> list[Any]:
     """All pages with their tags. Raises InputError."""
     with damage_named(path):
         return list(tiff.pages)
-
-
-@contextmanager
-def damage_named(path: Path, where: str = "") -> Iterator[None]:
-    """Turn any exception that a library raises for damaged data into an InputError that names the file.
-
-    MemoryError and OSError pass unchanged.
-    """
-    try:
-        yield
-    except (InputError, MemoryError, OSError):
-        raise
-    except Exception as error:  # noqa: BLE001  tags and codecs fail in ways that nobody documents
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"{path}: {where}damaged, it cannot be decoded ({reason})") from None
 
 
 def check_page_chain(path: Path) -> int:
@@ -223,49 +176,6 @@ def _header(path: Path, pages: list[Any]) -> MovieHeader:
 
 def _is_packed(page: Any) -> bool:
     return page.dtype == np.uint8 and page.bitspersample == 8 and page.shape in PACKED_SHAPES
-
-
-def _decode(path: Path, page: Any, index: int, out: npt.NDArray[np.generic]) -> None:
-    """Decode one page into `out` [H, W]."""
-    with damage_named(path, f"frame {index} is "):
-        if _is_packed(page):
-            packed = np.empty(page.shape, np.uint8)
-            _decode_as_stored(path, page, packed)
-            unpack_4bit(packed, out)
-        elif page.dtype == out.dtype:
-            _decode_as_stored(path, page, out)
-        else:
-            out[...] = page.asarray(maxworkers=1)
-
-
-def _decode_as_stored(path: Path, page: Any, out: npt.NDArray[np.generic]) -> None:
-    """Decode one page into `out`, which has its shape and type: usual strips directly, anything else by tifffile."""
-    decode = _STRIP_DECODERS.get(page.compression)
-    strips = list(zip(page.dataoffsets, page.databytecounts, strict=True))
-    rows = page.rowsperstrip
-    plain = page.predictor == 1 and page.fillorder == 1 and page.bitspersample == 8 * out.dtype.itemsize
-    native = out.dtype.itemsize == 1 or page.parent.byteorder == ("<" if sys.byteorder == "little" else ">")
-    if (
-        page.compression not in _STRIP_DECODERS
-        or not (plain and native)
-        or page.is_tiled
-        or len(strips) != -(-len(out) // rows)
-        or (0, 0) in strips
-    ):
-        page.asarray(out=out, maxworkers=1)
-        return
-    descriptor = page.parent.filehandle.fileno()
-    for number, (offset, count) in enumerate(strips):
-        target = out[number * rows : (number + 1) * rows].reshape(-1).view(np.uint8)
-        if decode is None:
-            found = min(count, target.size)
-            read_at(descriptor, target.data[:found], offset, path)
-        else:
-            stored = bytearray(count)
-            read_at(descriptor, memoryview(stored), offset, path)
-            found = len(decode(stored, out=target))
-        if found != target.size:
-            raise InputError(f"{path}: damaged, a strip holds {found} of {target.size} bytes; copy it again")
 
 
 def _pixel_size_angstrom(page: Any) -> float | None:

@@ -10,22 +10,22 @@ import numpy as np
 
 def eer_bits(events: list[tuple[int, int, int]], pixels: int, skip_bits: int, sub_bits: int = 2) -> bytes:
     """Encode events (pixel index, sub x, sub y; each pixel once) as runs of `skip_bits` and sub-pixel positions."""
-    bits: list[int] = []
-
-    def put(value: int, width: int) -> None:
-        bits.extend(value >> i & 1 for i in range(width))
-
-    longest, position = (1 << skip_bits) - 1, 0
-    for pixel, sub_x, sub_y in [*sorted(events), (pixels, 0, 0)]:  # the last run ends behind the last pixel
-        gap = pixel - position
-        while gap >= longest:
-            put(longest, skip_bits)
-            gap -= longest
-        put(gap, skip_bits)
-        put(sub_x, sub_bits)
-        put(sub_y, sub_bits)
-        position = pixel + 1
-    return np.packbits(np.array(bits, np.uint8), bitorder="little").tobytes()
+    found = np.array([*sorted(events), (pixels, 0, 0)], np.int64)  # the last run ends behind the last pixel
+    gaps = np.diff(found[:, 0], prepend=-1) - 1
+    whole, rest = np.divmod(gaps, (1 << skip_bits) - 1)  # a run of the longest length goes on in the next code
+    ends = np.cumsum(whole * skip_bits + skip_bits + 2 * sub_bits)
+    bits = np.zeros(ends[-1], np.uint8)
+    for first, width, values in (
+        (skip_bits + 2 * sub_bits, skip_bits, rest),
+        (2 * sub_bits, sub_bits, found[:, 1]),
+        (sub_bits, sub_bits, found[:, 2]),
+    ):
+        for bit in range(width):
+            bits[ends - first + bit] = values >> bit & 1
+    begins = np.concatenate([[0], ends[:-1]])
+    for number in np.flatnonzero(whole):
+        bits[begins[number] : begins[number] + whole[number] * skip_bits] = 1
+    return np.packbits(bits, bitorder="little").tobytes()
 
 
 def write_eer(

@@ -95,9 +95,28 @@ def test_wide_groups_sum_into_16_bits(tmp_path: Path) -> None:
 
 
 def test_an_integrated_image_in_front_is_not_a_frame(tmp_path: Path) -> None:
+    frames = events(4)
+    path = tmp_path / "a.eer"
+    write_eer(path, frames, SHAPE, metadata=METADATA)
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages[0].tags[259].overwrite(1)  # no longer events: another kind of page
+    raw = read_movie(path, settings())
+    np.testing.assert_array_equal(raw.frames, [rendered([frame], SHAPE, 1) for frame in frames[1:]])
+
+
+def test_a_file_without_events_is_no_eer(tmp_path: Path) -> None:
     path = tmp_path / "a.eer"
     tifffile.imwrite(path, np.zeros((4, 10), np.uint16))
     with pytest.raises(InputError, match="without EER frames"):
+        read_movie(path, settings())
+
+
+def test_raw_frames_of_another_size_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.eer"
+    write_eer(path, events(3), SHAPE)
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages[2].tags[257].overwrite(SHAPE[0] + 1)
+    with pytest.raises(InputError, match=r"a\.eer: frame 2 is \(13, 300\), frame 0 is \(12, 300\)"):
         read_movie(path, settings())
 
 

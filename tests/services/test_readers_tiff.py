@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from warpcore.services.readers.movies import DEFAULT_PIXEL_SIZE_ANGSTROM, pixel_size_angstrom, read_header, read_movie
-from warpcore.services.readers.tiff import flip_y
+from warpcore.services.readers.raw import flip_y
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
 
