@@ -7,6 +7,7 @@ and reports out, asks before outputs are committed, and reports at once when the
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from warpcore.bus import messages as m
@@ -102,8 +103,11 @@ class Nanny:
         """Whether requests are still unanswered."""
         return bool(self._requester.questions)
 
-    def tick(self, now: float, load: m.Load) -> list[Effect]:
-        """Time has passed: beat, send again what was not answered, start or end the compute process where due."""
+    def tick(self, now: float, load: m.Load, warnings: Sequence[str] = ()) -> list[Effect]:
+        """Time has passed: beat, send again what was not answered, start or end the compute process where due.
+
+        `warnings` are those of the machine; they stand behind those of the compute process.
+        """
         effects: list[Effect] = []
         if self._restart_at is not None and now >= self._restart_at and not self.stopping:
             self._restart_at = None
@@ -118,7 +122,7 @@ class Nanny:
             effects += self._register(now)
         if self.registered and now - self._last_beat >= self.heartbeat_s:
             self._last_beat = now
-            effects.append(self._one_way(self._heartbeat(load)))
+            effects.append(self._one_way(self._heartbeat(load, warnings)))
         return effects
 
     # --- from the scheduler --------------------------------------------------------------------------------------
@@ -315,14 +319,14 @@ class Nanny:
         self._pulled = credit
         return [self._one_way(m.PullTasks(worker=self.identity.name, credit=credit))]
 
-    def _heartbeat(self, load: m.Load) -> m.Heartbeat:
+    def _heartbeat(self, load: m.Load, warnings: Sequence[str]) -> m.Heartbeat:
         state = WorkerState.BUSY if self.held else WorkerState.IDLE
         return m.Heartbeat(
             worker=self.identity.name,
             state=state if self.compute_ready else WorkerState.STARTING,
             leases=sorted(self.held),
             load=load.updated(self.noticed.load),
-            warnings=self.noticed.warnings,
+            warnings=[*self.noticed.warnings, *warnings],
         )
 
     def _ask(self, message: Message, now: float) -> list[Effect]:

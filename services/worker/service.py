@@ -28,8 +28,9 @@ from warpcore.services.worker.channel import Channel, ChannelBrokenError, Channe
 from warpcore.services.worker.devices import environment_for
 from warpcore.services.worker.effects import Effect, KillCompute, StartCompute, ToCompute, ToScheduler
 from warpcore.services.worker.exits import exit_cause, oom_kills
+from warpcore.services.worker.gpu_watch import GpuWatch
 from warpcore.services.worker.line import Command, Report
-from warpcore.services.worker.load import measure_load
+from warpcore.services.worker.load import LoadMeter
 from warpcore.services.worker.nanny import Identity, Nanny
 
 log = logging.getLogger("warpcore.worker")
@@ -53,6 +54,11 @@ def default_name(device: str) -> str:
 def cache_directory() -> Path:
     """Where compiled kernels are kept between runs; `WARPCORE_CACHE` moves it."""
     return Path(os.environ.get("WARPCORE_CACHE") or platformdirs.user_cache_dir("warpcore")) / "jax"
+
+
+def compute_environment(device: str) -> dict[str, str]:
+    """The environment of a compute process on this device."""
+    return {**os.environ, **environment_for(device)}
 
 
 def run_worker(endpoints: Endpoints, *, name: str | None = None, device: str = "auto", stop: threading.Event) -> int:
@@ -80,8 +86,11 @@ class _Shell:
         self._poller.register(self._dealer.socket, zmq.POLLIN)
         self._compute: _ComputeProcess | None = None
         self._lines = _LogLines()
+        self._meter = LoadMeter(compute_environment(device))
+        self._watch = GpuWatch(nanny.identity.name)
         self._load = m.Load()
         self._load_at = float("-inf")
+        self._warnings: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
         """The loop: hear both sides, tick, end in good order."""
@@ -107,11 +116,18 @@ class _Shell:
             self._hear_scheduler(envelope, now)
         self._hear_compute(now)
         if now - self._load_at >= LOAD_EVERY_S:
-            self._load, self._load_at = measure_load(self._compute.process.pid if self._compute else None), now
-        self._do(self._nanny.tick(now, self._load))
+            self._measure(now)
+        self._do(self._nanny.tick(now, self._load, list(self._warnings.values())))
         lines = self._lines.take(LOG_LINES_AT_ONCE)
         if lines and self._nanny.registered:
             self._dealer.send(m.WorkerLog(worker=self._nanny.identity.name, lines=lines))
+
+    def _measure(self, now: float) -> None:
+        self._load = self._meter.measure(self._compute.process.pid if self._compute else None)
+        self._load_at = now
+        before, self._warnings = self._warnings, self._watch.see(self._load, now)
+        for about in self._warnings.keys() - before.keys():
+            self._lines.add("warning", self._warnings[about])
 
     def _hear_scheduler(self, envelope: Envelope, now: float) -> None:
         if envelope.reply_to is not None:
@@ -188,7 +204,7 @@ class _ComputeProcess:
         self.process = subprocess.Popen(
             command,
             pass_fds=[theirs.fileno()],
-            env={**os.environ, **environment_for(device)},
+            env=compute_environment(device),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

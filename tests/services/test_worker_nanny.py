@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.services import loads
 from warpcore.bus import messages as m
 from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message
@@ -291,15 +292,20 @@ def test_a_task_that_ends_while_it_is_cancelled_does_not_cost_the_compute_proces
 
 def test_whatever_is_measured_of_a_worker_travels_with_its_heartbeat(nanny: Nanny) -> None:
     """Written for any field of Load, so that a new one needs no word here."""
-    names = Load.__struct_fields__
-    everything = Load(**{name: number for number, name in enumerate(names, 1)})
+    everything = loads.everything()
     nanny.from_compute(Noticed(load=everything), 3.0)
     (beat,) = [one for one in sent(nanny.tick(4.0, Load())) if isinstance(one, m.Heartbeat)]
     assert beat.load == everything
     assert beat.state is WorkerState.IDLE
-    (first, *_) = names
+    (first, *_) = Load.__struct_fields__
     (beat,) = [one for one in sent(nanny.tick(8.0, Load(**{first: 99}))) if isinstance(one, m.Heartbeat)]
     assert beat.load == everything, "what the compute process says of itself counts"
+
+
+def test_warnings_of_the_machine_stand_behind_those_of_the_computation(nanny: Nanny) -> None:
+    nanny.from_compute(Noticed(warnings=["the gain is upside down"]), 3.0)
+    (beat,) = [one for one in sent(nanny.tick(4.0, NOTHING, ["too hot"])) if isinstance(one, m.Heartbeat)]
+    assert beat.warnings == ["the gain is upside down", "too hot"]
 
 
 def test_results_that_are_too_large_to_be_told_fail_the_task_instead_of_the_worker(nanny: Nanny) -> None:
