@@ -15,13 +15,14 @@ from warpcore.bus.envelope import new_id
 from warpcore.bus.requester import Jitter, Patience, Requester, Step
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import FailureKind, WorkerState
-from warpcore.services.worker.effects import Effect, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
     Commit,
     Dropped,
     Failed,
+    Faulty,
     Finished,
     Noticed,
     Progress,
@@ -29,6 +30,7 @@ from warpcore.services.worker.line import (
     Report,
     Stage,
     Staged,
+    Unusable,
 )
 
 CREDIT = 2
@@ -72,6 +74,8 @@ class Nanny:
     device: Ready | None = None
     """What the compute process that was ready last has told of its device."""
     compute_ready: bool = False
+    aside: str = ""
+    """What is wrong with the device, once it was found to compute wrongly; then no compute process is started."""
     noticed: Noticed = field(default_factory=Noticed)
     held: dict[int, _Held] = field(default_factory=dict)
     deaths: int = 0
@@ -169,6 +173,8 @@ class Nanny:
         effects: list[Effect] = []
         for lease in [lease for lease in self.held if lease not in answer.leases]:
             effects += self._cancel(lease, now)
+        if self.aside:
+            effects += self._tell_aside(now)
         return effects + self._pull()
 
     def _commit(self, lease: int, granted: bool) -> list[Effect]:
@@ -217,8 +223,28 @@ class Nanny:
                 self._last_beat = float("-inf")  # the next tick tells
             self.noticed = report
             return []
+        if isinstance(report, Faulty):
+            return self._set_aside(report, now)
+        if isinstance(report, Unusable):
+            self.stopping = True
+            return [GiveUp(report.cause)]
         held = self.held.get(report.lease)
         return self._reported(report, held, now) if held is not None else []
+
+    def _set_aside(self, report: Faulty, now: float) -> list[Effect]:
+        """The device is bad: what is not finished goes back, and the scheduler hears why, now or once it knows us."""
+        self.device, self.aside, self.compute_ready = report.device, report.cause, False
+        for lease in [lease for lease, held in self.held.items() if held.stage is not Stage.REPORTED]:
+            self._let_go(lease)
+        told = [*self._tell_aside(now), *self._pull()] if self.registered else self._register(now)
+        return [*told, KillCompute("its device is faulty")]
+
+    def _tell_aside(self, now: float) -> list[Effect]:
+        """No lease is named: no movie has cost the worker anything, and the scheduler takes all of them back."""
+        name = self.identity.name
+        return self._ask(
+            m.ComputeDied(worker=name, leases=[], culprit=None, kind=FailureKind.BAD_GPU, cause=self.aside), now
+        )
 
     def _reported(
         self, report: Progress | Staged | Finished | Failed | Dropped, held: _Held, now: float
@@ -266,7 +292,7 @@ class Nanny:
         """The compute process is gone: its tasks are lost, the scheduler hears the cause, a new one is started."""
         self.compute_ready = False
         self.noticed = Noticed()
-        if self.stopping:
+        if self.stopping or self.aside:
             return []
         if self._kill_cause is not None:
             (kind, cause), self._kill_cause = self._kill_cause, None
@@ -320,14 +346,20 @@ class Nanny:
         return [self._one_way(m.PullTasks(worker=self.identity.name, credit=credit))]
 
     def _heartbeat(self, load: m.Load, warnings: Sequence[str]) -> m.Heartbeat:
-        state = WorkerState.BUSY if self.held else WorkerState.IDLE
         return m.Heartbeat(
             worker=self.identity.name,
-            state=state if self.compute_ready else WorkerState.STARTING,
+            state=self._state(),
             leases=sorted(self.held),
             load=load.updated(self.noticed.load),
             warnings=[*self.noticed.warnings, *warnings],
         )
+
+    def _state(self) -> WorkerState:
+        if self.aside:
+            return WorkerState.SET_ASIDE
+        if not self.compute_ready:
+            return WorkerState.STARTING
+        return WorkerState.BUSY if self.held else WorkerState.IDLE
 
     def _ask(self, message: Message, now: float) -> list[Effect]:
         """Send a request, and again until it is answered."""

@@ -25,8 +25,8 @@ from warpcore.bus.requester import read_answer
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
-from warpcore.services.worker.devices import environment_for
-from warpcore.services.worker.effects import Effect, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.devices import DeviceError, environment_for
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
 from warpcore.services.worker.exits import exit_cause, oom_kills
 from warpcore.services.worker.gpu_watch import GpuWatch
 from warpcore.services.worker.line import Command, Report
@@ -62,7 +62,7 @@ def compute_environment(device: str) -> dict[str, str]:
 
 
 def run_worker(endpoints: Endpoints, *, name: str | None = None, device: str = "auto", stop: threading.Event) -> int:
-    """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for an unknown device name."""
+    """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for a device that is not there."""
     environment_for(device)
     identity = Identity(
         name=name or default_name(device), instance=new_id(), host=socket.gethostname(), pid=os.getpid()
@@ -91,17 +91,20 @@ class _Shell:
         self._load = m.Load()
         self._load_at = float("-inf")
         self._warnings: dict[str, str] = {}
+        self._given_up: str | None = None
 
     def run(self, stop: threading.Event) -> None:
         """The loop: hear both sides, tick, end in good order."""
         log.info("worker %s serves the scheduler", self._nanny.identity.name)
         self._do(self._nanny.start(time.monotonic()))
-        while not stop.is_set():
+        while not stop.is_set() and self._given_up is None:
             self._round()
         self._do(self._nanny.stop(time.monotonic()))
         deadline = time.monotonic() + GOODBYE_S
         while self._nanny.waits_for_answers and time.monotonic() < deadline:
             self._round()
+        if self._given_up is not None:
+            raise DeviceError(self._given_up)
 
     def close(self) -> None:
         """End the compute process and the socket, whatever happened."""
@@ -174,6 +177,9 @@ class _Shell:
             elif isinstance(effect, KillCompute) and self._compute is not None:
                 log.info("ending the compute process: %s", effect.why)
                 self._compute.kill()
+
+            elif isinstance(effect, GiveUp):
+                self._given_up = effect.why
 
     def _to_scheduler(self, effect: ToScheduler) -> None:
         try:
