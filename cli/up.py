@@ -89,7 +89,7 @@ def with_devices(options: SessionOptions, workers: int | None) -> SessionOptions
     from warpcore.cli.devices import visible_gpus, worker_devices
 
     devices = tuple(worker_devices(workers, visible_gpus()))
-    return replace(options, devices=devices, cores=len(os.sched_getaffinity(0)))
+    return replace(options, devices=devices, cores=len(os.sched_getaffinity(0)), environment=dict(os.environ))
 
 
 def session_faults(options: SessionOptions) -> list[str]:

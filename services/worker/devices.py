@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import re
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,11 @@ from typing import Any
 from warpcore.services.worker.line import Ready
 
 log = logging.getLogger(__name__)
+
+
+GPU_FLAGS = ("--xla_gpu_deterministic_ops=true", "--xla_gpu_autotune_level=0")
+"""XLA on a GPU, so that equal input gives equal bytes: no atomic sums; no kernels that a race on this card chooses.
+XLA ends the process on a flag that it does not know; these are in all of JAX 0.6 to 0.11."""
 
 
 class DeviceError(RuntimeError):
@@ -22,19 +29,65 @@ class UnusableError(DeviceError):
     """There is no such device on this host as it is set up, so that trying again cannot help."""
 
 
-def environment_for(device: str) -> dict[str, str]:
-    """Environment variables of a compute process on the device `auto`, `cpu`, `cuda` or `cuda:N`.
+def gpu_of(device: str) -> str | None:
+    """The GPU that a device name names, as `CUDA_VISIBLE_DEVICES` takes it; "" for any, None for `auto` and `cpu`.
 
-    JAX reads them when it is imported, so they must be set before. Raises DeviceError for any other name.
+    Raises DeviceError for a name that is none of `auto`, `cpu`, `cuda`, `cuda:N`, `cuda:GPU-…` and `cuda:MIG-…`.
     """
-    if device == "auto":
-        return {}
+    if device in ("auto", "cpu"):
+        return None
+    named = re.fullmatch(r"cuda(?::(\d+|(?:GPU|MIG)-[\w/-]+))?", device, re.ASCII)
+    if named is None:
+        raise DeviceError(f"unknown device {device!r}: use auto, cpu, cuda, cuda:N or cuda:UUID")
+    return named[1] or ""
+
+
+def environment_for(device: str, own: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Environment variables of a compute process on a device, to be set over `own`; what the user has set there holds.
+
+    JAX reads them when it is imported, so they must be set before. Raises DeviceError for an unknown device.
+    """
+    gpu = gpu_of(device)
     if device == "cpu":
         return {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-    kind, _, index = device.partition(":")
-    if kind != "cuda" or not (index == "" or index.isdigit()):
-        raise DeviceError(f"unknown device {device!r}: use auto, cpu, cuda or cuda:N")
-    return {"JAX_PLATFORMS": "cuda,cpu", **({"CUDA_VISIBLE_DEVICES": index} if index else {})}
+    if gpu is None:
+        return {}
+    return {
+        "JAX_PLATFORMS": "cuda,cpu",
+        **({"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}),
+        # Without it CUDA numbers the fastest card first, and NVML and nvidia-smi number by the PCI bus.
+        **({} if "CUDA_DEVICE_ORDER" in own else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}),
+        **memory_environment(1, own),
+        **_flags(own),
+    }
+
+
+def memory_environment(workers: int, own: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables by which each of `workers` on one GPU takes memory as it needs it, up to its share."""
+    environment = {}
+    if "XLA_PYTHON_CLIENT_PREALLOCATE" not in own:
+        environment["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    if not {"XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION"} & own.keys():  # JAX refuses both together
+        environment["XLA_CLIENT_MEM_FRACTION"] = f"{memory_fraction(workers):.3f}"
+    return environment
+
+
+def memory_fraction(workers: int) -> float:
+    """The most of a GPU's memory that one of `workers` on it takes.
+
+    The rest is for what CUDA holds beside it, about 0.5 GB a process, and for a screen.
+    """
+    return 0.9 if workers <= 1 else 0.8 / workers
+
+
+def _flags(own: Mapping[str, str]) -> dict[str, str]:
+    """`XLA_FLAGS` with those of `GPU_FLAGS` that the user has not set. A file of flags stays as it is."""
+    given = own.get("XLA_FLAGS", "")
+    if given.strip() and not given.lstrip().startswith("--"):
+        return {}
+    set_by_user = {flag.partition("=")[0] for flag in given.split()}
+    added = [flag for flag in GPU_FLAGS if flag.partition("=")[0] not in set_by_user]
+    return {"XLA_FLAGS": " ".join([*added, *given.split()])} if added else {}
 
 
 def open_device(device: str, cache: Path) -> Ready:

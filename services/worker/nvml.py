@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from warpcore.services.worker.gpus import Gpu, driver_uuids
@@ -86,8 +86,9 @@ class Card:
         return self._nvml.read(self._handle)
 
 
+@cache
 def open_nvml() -> Nvml | None:
-    """The library, opened for as long as this process lives; None where there is none."""
+    """The library, opened once and for as long as this process lives; None where there is none."""
     try:
         import pynvml
     except ImportError:

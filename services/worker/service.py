@@ -25,13 +25,16 @@ from warpcore.bus.requester import read_answer
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
-from warpcore.services.worker.devices import DeviceError, environment_for
+from warpcore.services.worker.devices import DeviceError, environment_for, gpu_of
 from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
 from warpcore.services.worker.exits import exit_cause, oom_kills
+from warpcore.services.worker.gpu_claims import Claim, claim_gpu, claim_one
 from warpcore.services.worker.gpu_watch import GpuWatch
+from warpcore.services.worker.gpus import visible_gpus
 from warpcore.services.worker.line import Command, Report
 from warpcore.services.worker.load import LoadMeter
 from warpcore.services.worker.nanny import Identity, Nanny
+from warpcore.services.worker.nvml import host_uuids, open_nvml
 
 log = logging.getLogger("warpcore.worker")
 
@@ -53,7 +56,16 @@ def default_name(device: str) -> str:
 
 def cache_directory() -> Path:
     """Where compiled kernels are kept between runs; `WARPCORE_CACHE` moves it."""
-    return Path(os.environ.get("WARPCORE_CACHE") or platformdirs.user_cache_dir("warpcore")) / "jax"
+    return _cache() / "jax"
+
+
+def lock_folder() -> Path:
+    """Where workers of one user show which GPUs they use. A home that several hosts share does no harm: see UUIDs."""
+    return _cache() / "gpus"
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("WARPCORE_CACHE") or platformdirs.user_cache_dir("warpcore"))
 
 
 def compute_environment(device: str) -> dict[str, str]:
@@ -63,7 +75,7 @@ def compute_environment(device: str) -> dict[str, str]:
 
 def run_worker(endpoints: Endpoints, *, name: str | None = None, device: str = "auto", stop: threading.Event) -> int:
     """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for a device that is not there."""
-    environment_for(device)
+    device, claim = take_device(device, lock_folder())
     identity = Identity(
         name=name or default_name(device), instance=new_id(), host=socket.gethostname(), pid=os.getpid()
     )
@@ -72,7 +84,24 @@ def run_worker(endpoints: Endpoints, *, name: str | None = None, device: str = "
         shell.run(stop)
     finally:
         shell.close()
+        if claim is not None:
+            claim.release()
     return 0
+
+
+def take_device(device: str, locks: Path) -> tuple[str, Claim | None]:
+    """The device that is meant, and the claim on its GPU: `auto` is the first GPU that no other worker has.
+
+    Without a GPU `auto` stays `auto`. A GPU that is named is used in any case. Raises DeviceError where none is free.
+    """
+    named = gpu_of(device)
+    if device == "cpu":
+        return device, None
+    gpus = visible_gpus(named or os.environ.get("CUDA_VISIBLE_DEVICES"), host_uuids(open_nvml()))
+    if not gpus:
+        return device, None
+    claim = claim_one(gpus, locks) if named is None else claim_gpu(gpus[0], locks, shared=True)
+    return f"cuda:{(claim.gpu if claim is not None else gpus[0]).name}", claim
 
 
 class _Shell:
