@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from warpcore.services.worker import gpus
+from warpcore.services.worker.backends import has_plugin
 from warpcore.services.worker.devices import environment_for, gpu_of
 from warpcore.services.worker.nvml import host_uuids, open_nvml
 
@@ -21,6 +22,11 @@ def visible_gpus(environment: Mapping[str, str] = os.environ, uuids: Sequence[st
     """
     host = host_uuids(open_nvml()) if uuids is None else uuids
     return [gpu.name for gpu in gpus.visible_gpus(environment.get("CUDA_VISIBLE_DEVICES"), host)]
+
+
+def usable_gpus() -> list[str]:
+    """The visible GPUs where JAX's plugin for CUDA is installed, else none."""
+    return visible_gpus() if has_plugin() else []
 
 
 def worker_devices(wanted: int | None, gpus: list[str]) -> list[str]:
@@ -45,7 +51,7 @@ def bound_own_threads(device: str) -> None:
 
     Call before NumPy and JAX are loaded. So a worker that is started by hand computes exactly what one of `up` does.
     """
-    on_cpu = device == "cpu" or (device == "auto" and not visible_gpus())
+    on_cpu = device == "cpu" or (device == "auto" and not usable_gpus())
     for name, value in thread_environment("cpu" if on_cpu else device, 1, len(os.sched_getaffinity(0))).items():
         os.environ.setdefault(name, value)
 
@@ -56,7 +62,7 @@ def use_device(device: str) -> str:
     Call before NumPy and JAX are loaded. Raises DeviceError for an unknown device.
     """
     bound_own_threads(device)
-    if gpu_of(device) in (None, "") and device != "cpu" and (seen := visible_gpus()):
+    if gpu_of(device) in (None, "") and device != "cpu" and (seen := usable_gpus()):
         device = f"cuda:{seen[0]}"
     os.environ.update(environment_for(device))
     return device

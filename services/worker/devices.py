@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from warpcore.services.worker.backends import ON_CPU, Found, has_driver, has_plugin, misfit, why_no_gpu
 from warpcore.services.worker.line import Ready
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,8 @@ def _flags(own: Mapping[str, str]) -> dict[str, str]:
 def open_device(device: str, cache: Path) -> Ready:
     """Open the device, turn on the persistent compilation cache; return what the scheduler is told of the device.
 
-    Raises UnusableError if a GPU was asked for and there is none.
+    Raises UnusableError where this host, as it is set up, has no device that fits, DeviceError where the GPU that it
+    has cannot be opened. Either says in one line what was found and what to do.
     """
     import jax
 
@@ -101,18 +103,32 @@ def open_device(device: str, cache: Path) -> Ready:
     set_option: Any = jax.config.update
     set_option("jax_compilation_cache_dir", str(cache))
     set_option("jax_persistent_cache_min_compile_time_secs", 0.2)
-    found = jax.devices()[0]
-    if device.startswith("cuda") and found.platform not in ("gpu", "cuda"):
-        raise UnusableError(
-            f"device {device} was asked for, but JAX finds only {found.platform}: is warpcore[cuda] installed?"
-        )
+    try:
+        found = jax.devices()[0]
+    except RuntimeError as error:
+        raise _not_opened(device, str(error)) from None
+    kind = Found(found.platform, getattr(found.client, "platform_version", ""), found.device_kind)
+    fault = misfit(gpu_of(device) is not None, kind, has_plugin(), has_driver())
+    if fault is not None:
+        raise UnusableError(f"device {device}: {fault}")
     if found.platform == "cpu":
         log.info("no GPU in use: this worker computes on the CPU (%s cores)", len(os.sched_getaffinity(0)))
+    else:
+        # JAX's own choice is TF32, of 10 bits, which moves the scores of picking.
+        set_option("jax_default_matmul_precision", "highest")
     return Ready(
         device=_name(found),
         device_memory_mb=_memory_mb(found),
         versions=_versions(),
     )
+
+
+def _not_opened(device: str, text: str) -> DeviceError:
+    """The error for what JAX raises where it cannot open a backend, such as a GPU that has fallen off the bus."""
+    if gpu_of(device) is not None and not has_plugin():
+        return UnusableError(f"device {device}: {why_no_gpu(plugin=False, driver=has_driver())}")
+    first_line = (text.strip() or "no reason given").splitlines()[0]
+    return DeviceError(f"device {device}: JAX cannot open it: {first_line}; see nvidia-smi, or {ON_CPU}")
 
 
 def unopened(device: str) -> Ready:

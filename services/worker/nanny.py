@@ -14,8 +14,9 @@ from warpcore.bus import messages as m
 from warpcore.bus.envelope import new_id
 from warpcore.bus.requester import Jitter, Patience, Requester, Step
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import FailureKind, WorkerState
+from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.held import Held, culprit_of, in_compute, state_of
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
@@ -56,13 +57,6 @@ class Identity:
 
 
 @dataclass
-class _Held:
-    task: m.AssignTask
-    stage: Stage = Stage.WAITING
-    cancelled_at: float | None = None
-
-
-@dataclass
 class Nanny:
     """State of one nanny. Every method returns the effects that the shell carries out in order."""
 
@@ -77,7 +71,7 @@ class Nanny:
     aside: str = ""
     """What is wrong with the device, once it was found to compute wrongly; then no compute process is started."""
     noticed: Noticed = field(default_factory=Noticed)
-    held: dict[int, _Held] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)
     deaths: int = 0
     _last_beat: float = float("-inf")
     _restart_at: float | None = None
@@ -189,7 +183,7 @@ class Nanny:
     def _assigned(self, task: m.AssignTask) -> list[Effect]:
         if self.stopping:
             return []
-        self.held[task.lease] = _Held(task)
+        self.held[task.lease] = Held(task)
         return self._hand_over()
 
     def _hand_over(self) -> list[Effect]:
@@ -247,7 +241,7 @@ class Nanny:
         )
 
     def _reported(
-        self, report: Progress | Staged | Finished | Failed | Dropped, held: _Held, now: float
+        self, report: Progress | Staged | Finished | Failed | Dropped, held: Held, now: float
     ) -> list[Effect]:
         name, lease = self.identity.name, report.lease
         match report:
@@ -296,8 +290,8 @@ class Nanny:
             return []
         if self._kill_cause is not None:
             (kind, cause), self._kill_cause = self._kill_cause, None
-        lost = [lease for lease, held in self.held.items() if held.stage not in (Stage.WAITING, Stage.REPORTED)]
-        culprit = self._culprit(lost)
+        lost = in_compute(self.held)
+        culprit = culprit_of(self.held, lost)
         for lease in lost:
             self._let_go(lease)
         self._restart_at = now + RESTART_PAUSE_S[min(self.deaths, len(RESTART_PAUSE_S) - 1)]
@@ -306,13 +300,6 @@ class Nanny:
             return []
         died = m.ComputeDied(worker=self.identity.name, leases=lost, culprit=culprit, kind=kind, cause=cause)
         return [*self._ask(died, now), *self._pull()]
-
-    def _culprit(self, lost: list[int]) -> int | None:
-        """The task that was being computed; if none was, the only one there was."""
-        computing = [lease for lease in lost if self.held[lease].stage is Stage.COMPUTE]
-        if computing:
-            return computing[0]
-        return lost[0] if len(lost) == 1 else None
 
     # --- messages ------------------------------------------------------------------------------------------------
 
@@ -348,18 +335,11 @@ class Nanny:
     def _heartbeat(self, load: m.Load, warnings: Sequence[str]) -> m.Heartbeat:
         return m.Heartbeat(
             worker=self.identity.name,
-            state=self._state(),
+            state=state_of(self.held, self.compute_ready, bool(self.aside)),
             leases=sorted(self.held),
             load=load.updated(self.noticed.load),
             warnings=[*self.noticed.warnings, *warnings],
         )
-
-    def _state(self) -> WorkerState:
-        if self.aside:
-            return WorkerState.SET_ASIDE
-        if not self.compute_ready:
-            return WorkerState.STARTING
-        return WorkerState.BUSY if self.held else WorkerState.IDLE
 
     def _ask(self, message: Message, now: float) -> list[Effect]:
         """Send a request, and again until it is answered."""

@@ -24,6 +24,7 @@ from warpcore.bus.envelope import Envelope, WireError, new_id
 from warpcore.bus.requester import read_answer
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.worker.backends import NO_PLUGIN, has_plugin
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
 from warpcore.services.worker.devices import DeviceError, environment_for, gpu_of
 from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
@@ -75,7 +76,7 @@ def compute_environment(device: str) -> dict[str, str]:
 
 def run_worker(endpoints: Endpoints, *, name: str | None = None, device: str = "auto", stop: threading.Event) -> int:
     """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for a device that is not there."""
-    device, claim = take_device(device, lock_folder())
+    device, claim = take_device(device, lock_folder(), os.environ.get("CUDA_VISIBLE_DEVICES"), has_plugin())
     identity = Identity(
         name=name or default_name(device), instance=new_id(), host=socket.gethostname(), pid=os.getpid()
     )
@@ -89,17 +90,22 @@ def run_worker(endpoints: Endpoints, *, name: str | None = None, device: str = "
     return 0
 
 
-def take_device(device: str, locks: Path) -> tuple[str, Claim | None]:
+def take_device(device: str, locks: Path, visible: str | None, plugin: bool) -> tuple[str, Claim | None]:
     """The device that is meant, and the claim on its GPU: `auto` is the first GPU that no other worker has.
 
-    Without a GPU `auto` stays `auto`. A GPU that is named is used in any case. Raises DeviceError where none is free.
+    `visible` is `CUDA_VISIBLE_DEVICES`, `plugin` whether JAX's plugin for CUDA is installed.
+    Without a GPU `auto` stays `auto`; without the plugin it is the CPU. A GPU that is named is used in any
+    case. Raises DeviceError where none is free.
     """
     named = gpu_of(device)
     if device == "cpu":
         return device, None
-    gpus = visible_gpus(named or os.environ.get("CUDA_VISIBLE_DEVICES"), host_uuids(open_nvml()))
+    gpus = visible_gpus(named or visible, host_uuids(open_nvml()))
     if not gpus:
         return device, None
+    if named is None and not plugin:
+        log.warning("this worker computes on the CPU: the host has a GPU, but %s", NO_PLUGIN)
+        return "cpu", None
     claim = claim_one(gpus, locks) if named is None else claim_gpu(gpus[0], locks, shared=True)
     return f"cuda:{(claim.gpu if claim is not None else gpus[0]).name}", claim
 

@@ -168,24 +168,26 @@ def test_where_no_lock_can_be_had_a_gpu_counts_as_free(tmp_path: Path, caplog: p
     assert "cannot see which GPUs other workers use" in caplog.text
 
 
-@pytest.mark.skipif(Path("/proc/driver/nvidia").exists(), reason="this host has a GPU")
-def test_without_a_gpu_any_number_of_workers_take_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert [take_device("auto", tmp_path) for _ in range(3)] == [("auto", None)] * 3
-    assert take_device("cpu", tmp_path) == ("cpu", None)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_worker_takes_the_gpu_that_is_visible_and_goes_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aa11,GPU-ab22")
-    (first, claim), (second, other) = (take_device("auto", tmp_path) for _ in range(2))
+def test_a_worker_takes_the_gpu_that_is_visible_and_goes_by_its_name(tmp_path: Path) -> None:
+    visible = "GPU-aa11,GPU-ab22"
+    (first, claim), (second, other) = (take_device("auto", tmp_path, visible, plugin=True) for _ in range(2))
     assert (first, second) == ("cuda:GPU-aa11", "cuda:GPU-ab22")
-    assert take_device("cuda:GPU-aa11", tmp_path) == ("cuda:GPU-aa11", None)
+    assert take_device("cuda:GPU-aa11", tmp_path, visible, plugin=True) == ("cuda:GPU-aa11", None)
     for one in (claim, other):
         assert one is not None
         one.release()
+
+
+def test_without_a_gpu_or_without_cuda_any_number_of_workers_take_the_cpu(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for plugin in (True, False):
+        assert [take_device("auto", tmp_path, "", plugin) for _ in range(3)] == [("auto", None)] * 3
+        assert take_device("cpu", tmp_path, "GPU-aa11", plugin) == ("cpu", None)
+    assert not caplog.text
+    assert [take_device("auto", tmp_path, "GPU-aa11", plugin=False) for _ in range(3)] == [("cpu", None)] * 3
+    assert "pip install 'warpcore[cuda]'" in caplog.text
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_kernels_list_of_locks_tells_who_holds_and_not_who_waits() -> None:
