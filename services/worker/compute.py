@@ -24,6 +24,7 @@ from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
 from warpcore.services.worker.checkups import CHECK_EVERY_S, Checkups
+from warpcore.services.worker.compiling import CompileCount
 from warpcore.services.worker.exits import DEVICE_EXIT
 from warpcore.services.worker.failures import CancelledError, TaskError, classify, sendable
 from warpcore.services.worker.line import (
@@ -76,6 +77,7 @@ class Compute:
         every_s: float = CHECK_EVERY_S,
     ) -> None:
         """`check` tells what is wrong with the device, or None; it runs between movies, `every_s` apart."""
+        self._compiled = CompileCount()
         self._line = line
         self._ready = ready
         self._check = check
@@ -91,6 +93,7 @@ class Compute:
         """Serve until the line ends; that ends the process, whatever the stages are doing."""
         for stage in (self._listen, self._load_all, self._write_all):
             threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
+        self._compiled.listen()
         self._line.send(self._ready)
         while True:
             job = self._next()
@@ -162,6 +165,9 @@ class Compute:
             self._to_write.put(job)
         if watch.warnings != before:
             self._line.send(Noticed(warnings=list(watch.warnings)))
+        news = self._compiled.news()
+        if news is not None:
+            log.info("%s", news)
 
     def _write_all(self) -> None:
         from warpcore.services.worker.pipeline import stage_outputs

@@ -116,6 +116,8 @@ def open_device(device: str, cache: Path) -> Ready:
     else:
         # JAX's own choice is TF32, of 10 bits, which moves the scores of picking.
         set_option("jax_default_matmul_precision", "highest")
+        # Kernels for a GPU are many and each compiles fast, so all are kept.
+        set_option("jax_persistent_cache_min_compile_time_secs", 0.0)
     return Ready(
         device=_name(found),
         device_memory_mb=_memory_mb(found),
