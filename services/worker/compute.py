@@ -25,7 +25,7 @@ from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
 from warpcore.services.worker.checkups import CHECK_EVERY_S, Checkups
 from warpcore.services.worker.compiling import CompileCount
-from warpcore.services.worker.exits import DEVICE_EXIT
+from warpcore.services.worker.exits import DEVICE_EXIT, FULL_EXIT
 from warpcore.services.worker.failures import CancelledError, TaskError, classify, sendable
 from warpcore.services.worker.line import (
     Begin,
@@ -273,7 +273,7 @@ def main() -> None:
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("jax").setLevel(logging.WARNING)
-    from warpcore.services.worker.devices import DeviceError, UnusableError, open_device, unopened
+    from warpcore.services.worker.devices import DeviceError, FullError, UnusableError, open_device, unopened
 
     line: Channel[Report, Command] = Channel(socket.socket(fileno=options.line), Command)
     try:
@@ -282,6 +282,9 @@ def main() -> None:
         log.error("%s", error)
         line.send(Unusable(str(error)))
         sys.exit(DEVICE_EXIT)
+    except FullError as error:  # the nanny tries again after a pause
+        log.error("%s", error)
+        sys.exit(FULL_EXIT)
     except DeviceError as error:
         report_fault(line, unopened(options.device), str(error))
         sys.exit(DEVICE_EXIT)

@@ -30,6 +30,10 @@ class UnusableError(DeviceError):
     """There is no such device on this host as it is set up, so that trying again cannot help."""
 
 
+class FullError(DeviceError):
+    """Other programs use up the device's memory; trying again later may help."""
+
+
 def gpu_of(device: str) -> str | None:
     """The GPU that a device name names, as `CUDA_VISIBLE_DEVICES` takes it; "" for any, None for `auto` and `cpu`.
 
@@ -94,8 +98,8 @@ def _flags(own: Mapping[str, str]) -> dict[str, str]:
 def open_device(device: str, cache: Path) -> Ready:
     """Open the device, turn on the persistent compilation cache; return what the scheduler is told of the device.
 
-    Raises UnusableError where this host, as it is set up, has no device that fits, DeviceError where the GPU that it
-    has cannot be opened. Either says in one line what was found and what to do.
+    Raises UnusableError where this host, as it is set up, has no device that fits, FullError where its memory is used
+    up, and DeviceError where it cannot be opened. Each says in one line what was found and what to do.
     """
     import jax
 
@@ -106,11 +110,12 @@ def open_device(device: str, cache: Path) -> Ready:
     try:
         found = jax.devices()[0]
     except RuntimeError as error:
-        raise _not_opened(device, str(error)) from None
+        raise not_opened(device, str(error)) from None
     kind = Found(found.platform, getattr(found.client, "platform_version", ""), found.device_kind)
     fault = misfit(gpu_of(device) is not None, kind, has_plugin(), has_driver())
     if fault is not None:
-        raise UnusableError(f"device {device}: {fault}")
+        missing = found.platform == "cpu" and has_plugin() and has_driver()  # fallen off the bus, or a wrong number
+        raise (DeviceError if missing else UnusableError)(f"device {device}: {fault}")
     if found.platform == "cpu":
         log.info("no GPU in use: this worker computes on the CPU (%s cores)", len(os.sched_getaffinity(0)))
     else:
@@ -125,11 +130,13 @@ def open_device(device: str, cache: Path) -> Ready:
     )
 
 
-def _not_opened(device: str, text: str) -> DeviceError:
+def not_opened(device: str, text: str) -> DeviceError:
     """The error for what JAX raises where it cannot open a backend, such as a GPU that has fallen off the bus."""
     if gpu_of(device) is not None and not has_plugin():
         return UnusableError(f"device {device}: {why_no_gpu(plugin=False, driver=has_driver())}")
     first_line = (text.strip() or "no reason given").splitlines()[0]
+    if "RESOURCE_EXHAUSTED" in text or "OUT_OF_MEMORY" in text:
+        return FullError(f"device {device}: other programs use up its memory ({first_line}); see nvidia-smi")
     return DeviceError(f"device {device}: JAX cannot open it: {first_line}; see nvidia-smi, or {ON_CPU}")
 
 

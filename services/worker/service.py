@@ -195,7 +195,7 @@ class _Shell:
             if isinstance(error, ChannelBrokenError):
                 kind, cause = FailureKind.LOST_WORKER, str(error)
             self._compute = None
-            if not self._nanny.stopping:
+            if not (self._nanny.stopping or self._nanny.aside):
                 log.error("compute process %s ended: %s", compute.process.pid, cause)
                 self._lines.add("error", f"compute process ended: {cause}")
             self._do(self._nanny.compute_exited(kind, cause, now))

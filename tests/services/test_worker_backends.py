@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from warpcore.services.worker.backends import Found, has_driver, has_plugin, misfit
+from warpcore.services.worker.devices import DeviceError, FullError, not_opened
 
 CPU = Found("cpu", "", "cpu")
 H100 = Found("gpu", "PJRT C API\ncuda 12080", "NVIDIA H100")
@@ -68,6 +69,22 @@ def test_a_plugin_is_found_where_jax_looks_for_it(tmp_path: Path, name: str) -> 
     assert answer() == "True"
     (tmp_path / "jax_plugins" / name).rename(tmp_path / "jax_plugins" / "xla_rocm7")
     assert answer() == str(has_plugin()), "as without it"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("RESOURCE_EXHAUSTED: CUDA_ERROR_OUT_OF_MEMORY", FullError),
+        ("Unable to initialize backend 'cuda': INTERNAL: no supported devices found\nmore", DeviceError),
+        ("", DeviceError),
+    ],
+)
+def test_a_gpu_that_cannot_be_opened_is_told_in_one_line(text: str, kind: type[DeviceError]) -> None:
+    """For `auto`, so that it does not depend on which plugin is installed here."""
+    error = not_opened("auto", text)
+    assert type(error) is kind
+    assert "\n" not in str(error)
+    assert "see nvidia-smi" in str(error)
 
 
 @pytest.mark.skipif(has_driver(), reason="this host has a GPU")
