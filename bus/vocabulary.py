@@ -99,6 +99,15 @@ class WorkerState(Word):
     SET_ASIDE = "set_aside", "Its GPU failed; it is given nothing until it is started again."
 
 
+class Throttling(Word):
+    """Why a GPU runs slower than it could."""
+
+    HEAT = "heat", "It is too hot."
+    POWER_CAP = "power_cap", "It draws as much power as it is allowed to."
+    POWER_BRAKE = "power_brake", "The host's power supply asks it to slow down."
+    HARDWARE = "hardware", "Its hardware slows it down, and does not say why."
+
+
 class ErrorCode(Word):
     """Why a request was refused."""
 

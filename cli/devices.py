@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-log = logging.getLogger(__name__)
+from warpcore.services.worker import gpus
+from warpcore.services.worker.backends import has_plugin
+from warpcore.services.worker.devices import environment_for, gpu_of
+from warpcore.services.worker.nvml import host_uuids, open_nvml
 
 CPU_WORKER_THREADS = 4
 """JAX threads of each worker on the CPU. JAX splits sums by the number of threads, so that another number would change
 the last bits of results. Many cores are used by many workers."""
 
-_DRIVER = Path("/proc/driver/nvidia/gpus")
+
+def visible_gpus(environment: Mapping[str, str] = os.environ, uuids: Sequence[str] | None = None) -> list[str]:
+    """The GPUs that workers may use, as `CUDA_VISIBLE_DEVICES` names them: those that it names, or all of the host.
+
+    `uuids` are those of the host's GPUs; left out, NVML or the driver is asked.
+    """
+    host = host_uuids(open_nvml()) if uuids is None else uuids
+    return [gpu.name for gpu in gpus.visible_gpus(environment.get("CUDA_VISIBLE_DEVICES"), host)]
 
 
-def visible_gpus(environment: Mapping[str, str] = os.environ, driver: Path = _DRIVER) -> list[str]:
-    """Indices of the GPUs that workers may use: all, or those in `CUDA_VISIBLE_DEVICES`."""
-    chosen = environment.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return [index.strip() for index in chosen.split(",") if index.strip().isdigit()]
-    return [str(index) for index in range(_count_gpus(driver))]
+def usable_gpus() -> list[str]:
+    """The visible GPUs where JAX's plugin for CUDA is installed, else none."""
+    return visible_gpus() if has_plugin() else []
 
 
 def worker_devices(wanted: int | None, gpus: list[str]) -> list[str]:
@@ -46,23 +51,18 @@ def bound_own_threads(device: str) -> None:
 
     Call before NumPy and JAX are loaded. So a worker that is started by hand computes exactly what one of `up` does.
     """
-    on_cpu = device == "cpu" or (device == "auto" and not visible_gpus())
+    on_cpu = device == "cpu" or (device == "auto" and not usable_gpus())
     for name, value in thread_environment("cpu" if on_cpu else device, 1, len(os.sched_getaffinity(0))).items():
         os.environ.setdefault(name, value)
 
 
-def _count_gpus(driver: Path) -> int:
-    """Ask NVIDIA's library where its Python binding is installed, else count what the driver shows in /proc."""
-    try:
-        import pynvml
-    except ImportError:
-        return len(list(driver.iterdir())) if driver.is_dir() else 0
-    try:
-        pynvml.nvmlInit()
-        try:
-            return int(pynvml.nvmlDeviceGetCount())
-        finally:
-            pynvml.nvmlShutdown()
-    except pynvml.NVMLError as error:
-        log.debug("no GPU by NVML: %s", error)
-        return 0
+def use_device(device: str) -> str:
+    """Set the variables of this process for computing in it; the device that is meant: `auto` is the first GPU.
+
+    Call before NumPy and JAX are loaded. Raises DeviceError for an unknown device.
+    """
+    bound_own_threads(device)
+    if gpu_of(device) in (None, "") and device != "cpu" and (seen := usable_gpus()):
+        device = f"cuda:{seen[0]}"
+    os.environ.update(environment_for(device))
+    return device

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from warpcore.bus.messages import ProcessingStatus, Worker
 from warpcore.bus.vocabulary import MovieStatus, WorkerState
-from warpcore.cli.overview import Overview, failure_text, learnt_text, rate_text
+from warpcore.cli.overview import Overview, failure_text, learnt_text, load_text, rate_text
 
 COLOURS: dict[str, str] = {
     MovieStatus.PROCESSED: "green",
@@ -65,7 +65,7 @@ def _workers(workers: list[Worker], status: ProcessingStatus) -> RenderableType:
         state = Text(worker.state, style=WORKER_COLOURS.get(worker.state, "dim"))
         tasks = [task for task in status.running if task.get("worker") == worker.id and task.get("step")]
         if not tasks:
-            table.add_row(worker.id, state, "", "", Text(worker.reason, style="dim"))
+            table.add_row(worker.id, state, "", "", Text(worker.reason or load_text(worker.load), style="dim"))
         for task in tasks:
             bar = ProgressBar(total=1.0, completed=float(task.get("fraction") or 0.0), width=12)
             table.add_row(worker.id, state, str(task["step"]), bar, str(task.get("movie", "")))

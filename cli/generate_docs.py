@@ -9,13 +9,16 @@ import sys
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import get_type_hints
 
 import msgspec
 
+from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message, Port
-from warpcore.bus.vocabulary import FailureKind, MovieStatus, Word
+from warpcore.bus.vocabulary import FailureKind, MovieStatus, Throttling, Word
 from warpcore.cli import simulation_options
 from warpcore.cli.generated_docs import Block, DocsError, stale, table
+from warpcore.services.api.views import camel
 from warpcore.services.session.describing import columns_in_words, descriptions, steps_in_words
 from warpcore.services.session.settings import SECTIONS
 from warpcore.services.steps.chain import SHIPPED
@@ -89,6 +92,13 @@ def steps_table() -> str:
     return table(("step", "does", "builds on", "version"), rows)
 
 
+def load_table() -> str:
+    """What a worker's load holds, with the names of REST."""
+    hints = get_type_hints(Load, include_extras=True)
+    rows = ((f"`{camel(name)}`", hints[name].__metadata__[0].description) for name in Load.__struct_fields__)
+    return table(("value", "meaning"), rows)
+
+
 def words_table(title: str, vocabulary: type[Word]) -> str:
     """The words of a vocabulary."""
     return table((title, "meaning"), ((f"`{word.value}`", word.meaning) for word in vocabulary))
@@ -97,6 +107,8 @@ def words_table(title: str, vocabulary: type[Word]) -> str:
 BLOCKS = (
     Block("docs/wire.md", "requests", requests_table),
     Block("docs/settings.md", "settings", settings_tables),
+    Block("docs/rest.md", "load", load_table),
+    Block("docs/rest.md", "throttling", partial(words_table, "reason", Throttling)),
     Block("docs/outputs.md", "outputs", outputs_table),
     Block("docs/outputs.md", "columns", columns_table),
     Block("docs/simulate.md", "simulation options", simulation_options.table),

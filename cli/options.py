@@ -143,5 +143,6 @@ Assignments = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 Device = Annotated[
-    str, typer.Option("--device", envvar="WARPCORE_DEVICE", help="auto, cpu, cuda or cuda:N.", metavar="DEVICE")
+    str,
+    typer.Option("--device", envvar="WARPCORE_DEVICE", help="auto, cpu, cuda, cuda:N or cuda:UUID.", metavar="DEVICE"),
 ]

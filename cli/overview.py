@@ -11,6 +11,7 @@ from warpcore.bus.messages import (
     GetWorkers,
     Items,
     Learnt,
+    Load,
     Movie,
     ProcessingStatus,
     Worker,
@@ -107,7 +108,23 @@ def worker_text(worker: Worker, status: ProcessingStatus) -> str:
     now = "; ".join(task_text(task) for task in running)
     because = f" ({worker.reason})" if worker.reason else ""
     failed = f", {worker.failed} failed" if worker.failed else ""
-    return f"{worker.state}{because}, {worker.device}, {worker.done} done{failed}" + (f": {now}" if now else "")
+    gpu = f", {load}" if (load := load_text(worker.load)) else ""
+    return f"{worker.state}{because}, {worker.device}{gpu}, {worker.done} done{failed}" + (f": {now}" if now else "")
+
+
+def load_text(load: Load) -> str:
+    """`GPU 93 %, 9.8 GiB, 61 °C, 310 W, slowed down by heat`: what is known of a worker's GPU, "" where nothing is."""
+    memory, slower = load.gpu_memory_mb, load.gpu_throttling
+    values = (
+        f"{load.gpu_utilisation_percent} %" if load.gpu_utilisation_percent is not None else "",
+        f"{memory / 1024:.1f} GiB" if memory is not None else "",
+        f"{load.gpu_temperature_c} °C" if load.gpu_temperature_c is not None else "",
+        f"{load.gpu_power_w} W" if load.gpu_power_w is not None else "",
+        f"{load.gpu_ecc_uncorrected} memory errors" if load.gpu_ecc_uncorrected else "",
+        f"slowed down by {' and '.join(slower).replace('_', ' ')}" if slower else "",
+    )
+    told = ", ".join(value for value in values if value)
+    return f"GPU {told}" if told else ""
 
 
 def task_text(task: dict[str, Any]) -> str:

@@ -34,16 +34,21 @@ def suggest(
     as_json: o.AsJson = False,
 ) -> None:
     """Propose particle diameters with their evidence; nothing is picked or set."""
-    from warpcore.cli.devices import bound_own_threads
+    from warpcore.cli.devices import use_device
     from warpcore.cli.initial_settings import settings_from
     from warpcore.cli.logs import log_to_stderr
 
     chosen = settings_from(settings, assignments or [])
     log_to_stderr("WARNING")
-    bound_own_threads(device)
+    from warpcore.services.worker.devices import DeviceError
+
+    try:
+        device = use_device(device)
+        seen = [one for path in movies for one in _seen(path, chosen, device)]
+    except DeviceError as error:
+        raise CliError(str(error)) from None
     from warpcore.kernels.picking import suggest_diameters
 
-    seen = [one for path in movies for one in _seen(path, chosen, device)]
     try:
         proposals = suggest_diameters(
             seen, smallest_angstrom=smallest, largest_angstrom=largest, contrast=chosen.picking.contrast

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from warpcore.cli.devices import thread_environment
+from warpcore.services.worker.devices import memory_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """The options of a session. `devices` has one entry a worker.
+    """The options of a session. `devices` has one entry a worker; `environment` is what the user has set.
 
     `settings_file`, `assignments` and `paused` count at the session's start only.
     """
@@ -44,6 +46,7 @@ class SessionOptions:
     bind: str = "127.0.0.1"
     devices: tuple[str, ...] = ("cpu",)
     cores: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict)
     watch: bool = True
     incubation_s: float = 1.0
     give_up_s: float = 30.0
@@ -127,6 +130,8 @@ def _workers(options: SessionOptions, here: str) -> list[ServiceSpec]:
         name = f"{socket.gethostname()}/{number}"
         arguments = ("worker", "--scheduler", here, "--controller-port", str(options.ports.controller))
         environment = thread_environment(device, len(options.devices), options.cores)
+        if device.startswith("cuda"):
+            environment |= memory_environment(options.devices.count(device), options.environment)
         specs.append(
             ServiceSpec(f"worker-{number}", (*arguments, "--device", device, "--name", name), environment=environment)
         )

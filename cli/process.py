@@ -31,7 +31,7 @@ def process(
 ) -> None:
     """Process movies here and now; ends in 1 when one of them failed."""
 
-    from warpcore.cli.devices import bound_own_threads
+    from warpcore.cli.devices import use_device
     from warpcore.cli.initial_settings import settings_from
     from warpcore.cli.logs import log_to_stderr
     from warpcore.cli.preflight import processing_directory_fault
@@ -41,8 +41,16 @@ def process(
     if fault:
         raise CliError(fault)
     log_to_stderr("WARNING")
-    bound_own_threads(device)
     from warpcore.services.worker.devices import DeviceError
+
+    try:
+        outcomes = _processed(files, chosen, processing, use_device(device))
+    except DeviceError as error:
+        raise CliError(str(error)) from None
+    _report(outcomes, as_json)
+
+
+def _processed(files: list[Path], chosen: Settings, processing: Path, device: str) -> list[FileOutcome]:
     from warpcore.services.worker.local import process_files
 
     with output.progress() as progress:
@@ -51,11 +59,7 @@ def process(
         def show(name: str, step: str, fraction: float, message: str) -> None:
             progress.update(bar, description=f"{name} {step}", completed=fraction)
 
-        try:
-            outcomes = process_files(_movies(files, chosen), chosen, processing, show, device=device)
-        except DeviceError as error:
-            raise CliError(str(error)) from None
-    _report(outcomes, as_json)
+        return process_files(_movies(files, chosen), chosen, processing, show, device=device)
 
 
 def _movies(files: list[Path], settings: Settings) -> list[Path]:

@@ -11,6 +11,7 @@ import typer
 
 from warpcore.bus.endpoints import Endpoints
 from warpcore.cli import options as o
+from warpcore.cli import output
 from warpcore.cli.errors import CONFIGURATION, CliError
 from warpcore.cli.plan import Ports, SessionOptions, own_host
 
@@ -86,10 +87,14 @@ def worker_count(text: str) -> int | None:
 
 def with_devices(options: SessionOptions, workers: int | None) -> SessionOptions:
     """The options with a device of this host for each worker."""
-    from warpcore.cli.devices import visible_gpus, worker_devices
+    from warpcore.cli.devices import usable_gpus, visible_gpus, worker_devices
+    from warpcore.services.worker.backends import NO_PLUGIN
 
-    devices = tuple(worker_devices(workers, visible_gpus()))
-    return replace(options, devices=devices, cores=len(os.sched_getaffinity(0)))
+    gpus = usable_gpus()
+    if not gpus and visible_gpus():
+        output.note(f"workers compute on the CPU: this host has a GPU, but {NO_PLUGIN}")
+    devices = tuple(worker_devices(workers, gpus))
+    return replace(options, devices=devices, cores=len(os.sched_getaffinity(0)), environment=dict(os.environ))
 
 
 def session_faults(options: SessionOptions) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import field, to_builtins
+from msgspec import Meta, field, to_builtins
 from msgspec.structs import replace
 
 from warpcore.bus.schema import Message, part
-from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection, WorkerState
+from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection, Throttling, WorkerState
 
 
 @part
@@ -61,9 +61,22 @@ class Load(Message, frozen=True, omit_defaults=True):
     It travels whole from there to REST, so a new value is declared here and measured there, and nowhere else.
     """
 
-    host_memory_mb: int | None = None
-    gpu_memory_mb: int | None = None
-    gpu_temperature_c: int | None = None
+    host_memory_mb: Annotated[int | None, Meta(description="Memory of the compute process, MiB.")] = None
+    gpu_memory_mb: Annotated[int | None, Meta(description="Memory of the GPU in use by all its programs, MiB.")] = None
+    gpu_temperature_c: Annotated[int | None, Meta(description="Temperature of the GPU, °C.")] = None
+    gpu_utilisation_percent: Annotated[
+        int | None, Meta(description="Part of the last second or less in which the GPU computed, %.")
+    ] = None
+    gpu_power_w: Annotated[int | None, Meta(description="Power that the GPU draws, W.")] = None
+    gpu_ecc_corrected: Annotated[
+        int | None, Meta(description="Memory errors that the GPU has corrected since its driver was loaded.")
+    ] = None
+    gpu_ecc_uncorrected: Annotated[
+        int | None, Meta(description="Memory errors that it could not correct since then; data were wrong.")
+    ] = None
+    gpu_throttling: Annotated[
+        list[Throttling] | None, Meta(description="Why the GPU runs slower than it could; empty where it does not.")
+    ] = None
 
     def to_body(self) -> dict[str, Any]:
         """The known values."""

@@ -18,12 +18,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
-from warpcore.services.worker.exits import DEVICE_EXIT
+from warpcore.services.worker.checkups import CHECK_EVERY_S, Checkups
+from warpcore.services.worker.compiling import CompileCount
+from warpcore.services.worker.exits import DEVICE_EXIT, FULL_EXIT
 from warpcore.services.worker.failures import CancelledError, TaskError, classify, sendable
 from warpcore.services.worker.line import (
     Begin,
@@ -32,6 +34,7 @@ from warpcore.services.worker.line import (
     Commit,
     Dropped,
     Failed,
+    Faulty,
     Finished,
     Noticed,
     Progress,
@@ -39,6 +42,7 @@ from warpcore.services.worker.line import (
     Report,
     Stage,
     Staged,
+    Unusable,
 )
 
 if TYPE_CHECKING:
@@ -65,8 +69,19 @@ class Job:
 class Compute:
     """Owns the stages. Loading and writing have a thread each, the computation has the main thread."""
 
-    def __init__(self, line: Channel[Report, Command]) -> None:
+    def __init__(
+        self,
+        line: Channel[Report, Command],
+        ready: Ready,
+        check: Callable[[], str | None],
+        every_s: float = CHECK_EVERY_S,
+    ) -> None:
+        """`check` tells what is wrong with the device, or None; it runs between movies, `every_s` apart."""
+        self._compiled = CompileCount()
         self._line = line
+        self._ready = ready
+        self._check = check
+        self._checkups = Checkups(time.monotonic(), every_s)
         self._jobs: dict[int, Job] = {}
         self._to_load: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._to_compute: queue.Queue[Job] = queue.Queue(maxsize=1)
@@ -74,13 +89,37 @@ class Compute:
         self._reported: dict[tuple[int, str], float] = {}
         self._watch: GainWatch | None = None
 
-    def run(self, ready: Ready) -> None:
+    def run(self) -> None:
         """Serve until the line ends; that ends the process, whatever the stages are doing."""
         for stage in (self._listen, self._load_all, self._write_all):
             threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
-        self._line.send(ready)
+        self._compiled.listen()
+        self._line.send(self._ready)
         while True:
-            self._compute_one(self._to_compute.get())
+            job = self._next()
+            self._check_if_due()
+            if job is not None:
+                self._compute_one(job)
+
+    def _next(self) -> Job | None:
+        """The next movie, or None where a check of the device is due before one comes."""
+        try:
+            return self._to_compute.get(timeout=self._checkups.wait_s(time.monotonic()))
+        except queue.Empty:
+            return None
+
+    def _check_if_due(self) -> None:
+        if not self._checkups.due(time.monotonic()):
+            return
+        fault = self._check()
+        if fault is not None:
+            self._end_faulty(fault)
+        self._checkups.done(time.monotonic())
+
+    def _end_faulty(self, fault: str) -> NoReturn:
+        """Tell the nanny, and end without more words with a device that may hang."""
+        report_fault(self._line, self._ready, fault)
+        os._exit(DEVICE_EXIT)
 
     def _listen(self) -> None:
         try:
@@ -126,6 +165,9 @@ class Compute:
             self._to_write.put(job)
         if watch.warnings != before:
             self._line.send(Noticed(warnings=list(watch.warnings)))
+        news = self._compiled.news()
+        if news is not None:
+            log.info("%s", news)
 
     def _write_all(self) -> None:
         from warpcore.services.worker.pipeline import stage_outputs
@@ -175,13 +217,14 @@ class Compute:
         return True
 
     def _fail(self, job: Job, error: TaskError) -> None:
-        from warpcore.services.worker.devices import probe
-
-        if error.kind in (FailureKind.INTERNAL, FailureKind.BAD_GPU) and (fault := probe()) is not None:
+        fault = self._check() if error.kind in (FailureKind.INTERNAL, FailureKind.BAD_GPU) else None
+        if fault is not None:
             error = TaskError(FailureKind.BAD_GPU, error.step, f"{error.message} (device check: {fault})")
         job.payload = None
         self._jobs.pop(job.task.lease, None)
         self._line.send(Failed(job.task.lease, error.kind, error.step, error.message))
+        if fault is not None:
+            self._end_faulty(fault)
 
     def _drop(self, job: Job) -> None:
         job.payload = None
@@ -205,6 +248,12 @@ class Compute:
         return report
 
 
+def report_fault(line: Channel[Report, Command], ready: Ready, fault: str) -> None:
+    """Tell the nanny that the device is faulty; the log says it too."""
+    log.error("%s: %s", ready.device, fault)
+    line.send(Faulty(ready, fault))
+
+
 def _or_end(stage: Callable[[], None]) -> None:
     """Run a stage. A fault in the stage itself ends the process, so that the nanny reports it and starts another."""
     try:
@@ -224,15 +273,28 @@ def main() -> None:
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("jax").setLevel(logging.WARNING)
-    from warpcore.services.worker.devices import DeviceError, open_device
+    from warpcore.services.worker.devices import DeviceError, FullError, UnusableError, open_device, unopened
 
     line: Channel[Report, Command] = Channel(socket.socket(fileno=options.line), Command)
     try:
         ready = open_device(options.device, options.cache)
-    except DeviceError as error:
+    except UnusableError as error:
         log.error("%s", error)
+        line.send(Unusable(str(error)))
         sys.exit(DEVICE_EXIT)
-    Compute(line).run(ready)
+    except FullError as error:  # the nanny tries again after a pause
+        log.error("%s", error)
+        sys.exit(FULL_EXIT)
+    except DeviceError as error:
+        report_fault(line, unopened(options.device), str(error))
+        sys.exit(DEVICE_EXIT)
+    from warpcore.services.worker.device_check import check_device
+
+    fault = check_device()
+    if fault is not None:
+        report_fault(line, ready, fault)
+        sys.exit(DEVICE_EXIT)
+    Compute(line, ready, check_device).run()
 
 
 if __name__ == "__main__":

@@ -1,44 +1,105 @@
-"""The one device of a compute process: open it, name it, check that it computes correctly."""
+"""The one device of a compute process: open it and name it."""
 
 from __future__ import annotations
 
 import logging
 import os
 import platform
+import re
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from warpcore.services.worker.backends import ON_CPU, Found, has_driver, has_plugin, misfit, why_no_gpu
 from warpcore.services.worker.line import Ready
 
 log = logging.getLogger(__name__)
+
+
+GPU_FLAGS = ("--xla_gpu_deterministic_ops=true", "--xla_gpu_autotune_level=0")
+"""XLA on a GPU, so that equal input gives equal bytes: no atomic sums; no kernels that a race on this card chooses.
+XLA ends the process on a flag that it does not know; these are in all of JAX 0.6 to 0.11."""
 
 
 class DeviceError(RuntimeError):
     """The device that was asked for cannot be used."""
 
 
-def environment_for(device: str) -> dict[str, str]:
-    """Environment variables of a compute process on the device `auto`, `cpu`, `cuda` or `cuda:N`.
+class UnusableError(DeviceError):
+    """There is no such device on this host as it is set up, so that trying again cannot help."""
 
-    JAX reads them when it is imported, so they must be set before. Raises DeviceError for any other name.
+
+class FullError(DeviceError):
+    """Other programs use up the device's memory; trying again later may help."""
+
+
+def gpu_of(device: str) -> str | None:
+    """The GPU that a device name names, as `CUDA_VISIBLE_DEVICES` takes it; "" for any, None for `auto` and `cpu`.
+
+    Raises DeviceError for a name that is none of `auto`, `cpu`, `cuda`, `cuda:N`, `cuda:GPU-…` and `cuda:MIG-…`.
     """
-    if device == "auto":
-        return {}
+    if device in ("auto", "cpu"):
+        return None
+    named = re.fullmatch(r"cuda(?::(\d+|(?:GPU|MIG)-[\w/-]+))?", device, re.ASCII)
+    if named is None:
+        raise DeviceError(f"unknown device {device!r}: use auto, cpu, cuda, cuda:N or cuda:UUID")
+    return named[1] or ""
+
+
+def environment_for(device: str, own: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Environment variables of a compute process on a device, to be set over `own`; what the user has set there holds.
+
+    JAX reads them when it is imported, so they must be set before. Raises DeviceError for an unknown device.
+    """
+    gpu = gpu_of(device)
     if device == "cpu":
         return {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-    kind, _, index = device.partition(":")
-    if kind != "cuda" or not (index == "" or index.isdigit()):
-        raise DeviceError(f"unknown device {device!r}: use auto, cpu, cuda or cuda:N")
-    return {"JAX_PLATFORMS": "cuda,cpu", **({"CUDA_VISIBLE_DEVICES": index} if index else {})}
+    if gpu is None:
+        return {}
+    return {
+        "JAX_PLATFORMS": "cuda,cpu",
+        **({"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}),
+        # Without it CUDA numbers the fastest card first, and NVML and nvidia-smi number by the PCI bus.
+        **({} if "CUDA_DEVICE_ORDER" in own else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}),
+        **memory_environment(1, own),
+        **_flags(own),
+    }
+
+
+def memory_environment(workers: int, own: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables by which each of `workers` on one GPU takes memory as it needs it, up to its share."""
+    environment = {}
+    if "XLA_PYTHON_CLIENT_PREALLOCATE" not in own:
+        environment["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    if not {"XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION"} & own.keys():  # JAX refuses both together
+        environment["XLA_CLIENT_MEM_FRACTION"] = f"{memory_fraction(workers):.3f}"
+    return environment
+
+
+def memory_fraction(workers: int) -> float:
+    """The most of a GPU's memory that one of `workers` on it takes.
+
+    The rest is for what CUDA holds beside it, about 0.5 GB a process, and for a screen.
+    """
+    return 0.9 if workers <= 1 else 0.8 / workers
+
+
+def _flags(own: Mapping[str, str]) -> dict[str, str]:
+    """`XLA_FLAGS` with those of `GPU_FLAGS` that the user has not set. A file of flags stays as it is."""
+    given = own.get("XLA_FLAGS", "")
+    if given.strip() and not given.lstrip().startswith("--"):
+        return {}
+    set_by_user = {flag.partition("=")[0] for flag in given.split()}
+    added = [flag for flag in GPU_FLAGS if flag.partition("=")[0] not in set_by_user]
+    return {"XLA_FLAGS": " ".join([*added, *given.split()])} if added else {}
 
 
 def open_device(device: str, cache: Path) -> Ready:
-    """Open the device, check it, turn on the persistent compilation cache; return what the scheduler is told of it.
+    """Open the device, turn on the persistent compilation cache; return what the scheduler is told of the device.
 
-    Raises DeviceError if a GPU was asked for and none answers, or if the check fails.
+    Raises UnusableError where this host, as it is set up, has no device that fits, FullError where its memory is used
+    up, and DeviceError where it cannot be opened. Each says in one line what was found and what to do.
     """
     import jax
 
@@ -46,35 +107,46 @@ def open_device(device: str, cache: Path) -> Ready:
     set_option: Any = jax.config.update
     set_option("jax_compilation_cache_dir", str(cache))
     set_option("jax_persistent_cache_min_compile_time_secs", 0.2)
-    found = jax.devices()[0]
-    if device.startswith("cuda") and found.platform not in ("gpu", "cuda"):
-        raise DeviceError(
-            f"device {device} was asked for, but JAX finds only {found.platform}: is warpcore[cuda] installed?"
-        )
-    fault = probe()
+    try:
+        found = jax.devices()[0]
+    except RuntimeError as error:
+        raise not_opened(device, str(error)) from None
+    kind = Found(found.platform, getattr(found.client, "platform_version", ""), found.device_kind)
+    fault = misfit(gpu_of(device) is not None, kind, has_plugin(), has_driver())
     if fault is not None:
-        raise DeviceError(f"{found.device_kind}: {fault}")
+        missing = found.platform == "cpu" and has_plugin() and has_driver()  # fallen off the bus, or a wrong number
+        raise (DeviceError if missing else UnusableError)(f"device {device}: {fault}")
     if found.platform == "cpu":
         log.info("no GPU in use: this worker computes on the CPU (%s cores)", len(os.sched_getaffinity(0)))
+    else:
+        # JAX's own choice is TF32, of 10 bits, which moves the scores of picking.
+        set_option("jax_default_matmul_precision", "highest")
+        # Kernels for a GPU are many and each compiles fast, so all are kept.
+        set_option("jax_persistent_cache_min_compile_time_secs", 0.0)
     return Ready(
         device=_name(found),
         device_memory_mb=_memory_mb(found),
-        versions={"warpcore": version("warpcore"), "jax": jax.__version__, "python": platform.python_version()},
+        versions=_versions(),
     )
 
 
-def probe() -> str | None:
-    """Do a small computation with a known result; return what is wrong with the device, or None."""
-    import jax
-    import jax.numpy as jnp
+def not_opened(device: str, text: str) -> DeviceError:
+    """The error for what JAX raises where it cannot open a backend, such as a GPU that has fallen off the bus."""
+    if gpu_of(device) is not None and not has_plugin():
+        return UnusableError(f"device {device}: {why_no_gpu(plugin=False, driver=has_driver())}")
+    first_line = (text.strip() or "no reason given").splitlines()[0]
+    if "RESOURCE_EXHAUSTED" in text or "OUT_OF_MEMORY" in text:
+        return FullError(f"device {device}: other programs use up its memory ({first_line}); see nvidia-smi")
+    return DeviceError(f"device {device}: JAX cannot open it: {first_line}; see nvidia-smi, or {ON_CPU}")
 
-    try:
-        ramp = np.arange(64 * 64, dtype=np.float32).reshape(64, 64) / 4096
-        back = np.asarray(jax.jit(lambda image: jnp.fft.irfft2(jnp.fft.rfft2(image)))(ramp))
-    except Exception as error:  # noqa: BLE001 - whatever a broken device raises is the finding
-        return str(error).splitlines()[0] if str(error) else type(error).__name__
-    worst = float(np.max(np.abs(back - ramp)))
-    return None if worst < 1e-4 else f"a Fourier transform and back is off by {worst:.2g}"
+
+def unopened(device: str) -> Ready:
+    """What the scheduler is told of a device that cannot be opened."""
+    return Ready(device=device, device_memory_mb=0, versions=_versions())
+
+
+def _versions() -> dict[str, str]:
+    return {"warpcore": version("warpcore"), "jax": version("jax"), "python": platform.python_version()}
 
 
 def _name(device: Any) -> str:

@@ -35,4 +35,11 @@ class KillCompute:
     why: str
 
 
-Effect = ToScheduler | ToCompute | StartCompute | KillCompute
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """End the worker: it cannot run as it is set up."""
+
+    why: str
+
+
+Effect = ToScheduler | ToCompute | StartCompute | KillCompute | GiveUp

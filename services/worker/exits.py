@@ -10,6 +10,8 @@ from warpcore.bus.vocabulary import FailureKind
 _CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
 DEVICE_EXIT = 3
 """Exit status of a compute process whose device cannot be used."""
+FULL_EXIT = 4
+"""Exit status of a compute process that cannot start, since other programs use up its device's memory."""
 
 
 def oom_kills(events: Path = _CGROUP_EVENTS) -> int:

@@ -60,6 +60,19 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     versions: dict[str, str]
 
 
+class Faulty(msgspec.Struct, frozen=True, tag="faulty"):
+    """The device computes wrongly or not at all, so the worker is to be set aside. The compute process ends."""
+
+    device: Ready
+    cause: str
+
+
+class Unusable(msgspec.Struct, frozen=True, tag="unusable"):
+    """This host, as it is set up, has no such device; starting again cannot help. The compute process ends."""
+
+    cause: str
+
+
 class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
     """What the compute process measures of itself, and what a person should know now. It replaces the one before."""
 
@@ -109,4 +122,4 @@ class Dropped(msgspec.Struct, frozen=True, tag="dropped"):
     lease: int
 
 
-Report = Ready | Noticed | Progress | Staged | Finished | Failed | Dropped
+Report = Ready | Faulty | Unusable | Noticed | Progress | Staged | Finished | Failed | Dropped

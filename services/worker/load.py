@@ -1,38 +1,64 @@
-"""What a heartbeat tells of the machine: memory of the computation; memory and temperature of the GPU, if any."""
+"""What a heartbeat tells of the machine: memory of the computation, and what NVML tells of the GPU, if any."""
 
 from __future__ import annotations
 
 import contextlib
-import os
+from collections.abc import Mapping
 
 import psutil
 
 from warpcore.bus.messages import Load
+from warpcore.bus.vocabulary import Throttling
+from warpcore.services.worker.gpus import visible_gpus
+from warpcore.services.worker.nvml import Reading, host_uuids, open_nvml
+
+_REASONS = {
+    0x04: Throttling.POWER_CAP,
+    0x20: Throttling.HEAT,  # by the driver
+    0x40: Throttling.HEAT,  # by the hardware
+    0x80: Throttling.POWER_BRAKE,
+}
+"""Bits of NVML's `nvmlClocksEventReasons` that slow a GPU down; others say that it is idle or that a user set it so."""
+_HARDWARE_SLOWDOWN = 0x08
+"""Set beside the bits for heat and power brake, or alone."""
 
 
-def measure_load(compute_pid: int | None) -> Load:
-    """The memory of the compute process, and what NVML tells of the GPU."""
-    load = _gpu_load()
-    if compute_pid is not None:
-        with contextlib.suppress(psutil.Error):
-            load = load.updated(Load(host_memory_mb=psutil.Process(compute_pid).memory_info().rss // 2**20))
-    return load
+class LoadMeter:
+    """Measures one worker. NVML is opened once, here."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """`environment` is that of the compute process: its `CUDA_VISIBLE_DEVICES` names the GPU."""
+        visible = environment.get("CUDA_VISIBLE_DEVICES")
+        nvml = open_nvml() if visible != "" else None
+        gpus = visible_gpus(visible, host_uuids(nvml)) if nvml is not None else []
+        self._card = nvml.card(gpus[0]) if nvml is not None and gpus else None
+
+    def measure(self, compute_pid: int | None) -> Load:
+        """The memory of the compute process, and what the GPU gives."""
+        load = gpu_load(self._card.read()) if self._card is not None else Load()
+        if compute_pid is not None:
+            with contextlib.suppress(psutil.Error):
+                load = load.updated(Load(host_memory_mb=psutil.Process(compute_pid).memory_info().rss // 2**20))
+        return load
 
 
-def _gpu_load() -> Load:
-    try:
-        import pynvml
-    except ImportError:
-        return Load()
-    try:
-        pynvml.nvmlInit()
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-        if not visible.isdigit():
-            return Load()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(int(visible))
-        return Load(
-            gpu_memory_mb=int(pynvml.nvmlDeviceGetMemoryInfo(handle).used) // 2**20,
-            gpu_temperature_c=int(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)),
-        )
-    except pynvml.NVMLError:
-        return Load()
+def gpu_load(reading: Reading) -> Load:
+    """A GPU's reading as it travels."""
+    memory, power, reasons = reading.memory_bytes, reading.power_mw, reading.clock_reasons
+    return Load(
+        gpu_memory_mb=int(memory) // 2**20 if memory is not None else None,
+        gpu_temperature_c=reading.temperature_c,
+        gpu_utilisation_percent=reading.utilisation_percent,
+        gpu_power_w=round(power / 1000) if power is not None else None,
+        gpu_ecc_corrected=reading.ecc_corrected,
+        gpu_ecc_uncorrected=reading.ecc_uncorrected,
+        gpu_throttling=throttling(reasons) if reasons is not None else None,
+    )
+
+
+def throttling(reasons: int) -> list[Throttling]:
+    """What slows a GPU down, from the bits of NVML's `nvmlClocksEventReasons`; each reason once."""
+    found = list(dict.fromkeys(word for bit, word in _REASONS.items() if reasons & bit))
+    if reasons & _HARDWARE_SLOWDOWN and not {Throttling.HEAT, Throttling.POWER_BRAKE} & set(found):
+        found.append(Throttling.HARDWARE)
+    return found

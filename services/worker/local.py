@@ -16,7 +16,7 @@ from warpcore.services.session.fingerprints import wanted_fingerprints
 from warpcore.services.session.learning import without_evidence
 from warpcore.services.session.paths import movie_root
 from warpcore.services.session.settings import Settings
-from warpcore.services.worker.devices import open_device
+from warpcore.services.worker.devices import DeviceError, open_device
 from warpcore.services.worker.failures import TaskError, classify
 
 if TYPE_CHECKING:
@@ -46,10 +46,16 @@ def process_files(
     """Process each file; a bad one fails by itself. `on_progress(name, step, fraction, message)`.
 
     Two files of the same name from different folders would meet in the output: the second one fails and says so.
+    Raises DeviceError for a device that is not there or computes wrongly.
     """
     from warpcore.services.worker.service import cache_directory
 
-    open_device(device, cache_directory())
+    ready = open_device(device, cache_directory())
+    from warpcore.services.worker.device_check import check_device
+
+    fault = check_device()
+    if fault is not None:
+        raise DeviceError(f"{ready.device}: {fault}")
     from warpcore.services.worker.gain_watch import GainWatch
 
     watch = GainWatch()

@@ -7,20 +7,23 @@ and reports out, asks before outputs are committed, and reports at once when the
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from warpcore.bus import messages as m
 from warpcore.bus.envelope import new_id
 from warpcore.bus.requester import Jitter, Patience, Requester, Step
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import FailureKind, WorkerState
-from warpcore.services.worker.effects import Effect, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.held import Held, culprit_of, in_compute, state_of
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
     Commit,
     Dropped,
     Failed,
+    Faulty,
     Finished,
     Noticed,
     Progress,
@@ -28,6 +31,7 @@ from warpcore.services.worker.line import (
     Report,
     Stage,
     Staged,
+    Unusable,
 )
 
 CREDIT = 2
@@ -53,13 +57,6 @@ class Identity:
 
 
 @dataclass
-class _Held:
-    task: m.AssignTask
-    stage: Stage = Stage.WAITING
-    cancelled_at: float | None = None
-
-
-@dataclass
 class Nanny:
     """State of one nanny. Every method returns the effects that the shell carries out in order."""
 
@@ -71,8 +68,10 @@ class Nanny:
     device: Ready | None = None
     """What the compute process that was ready last has told of its device."""
     compute_ready: bool = False
+    aside: str = ""
+    """What is wrong with the device, once it was found to compute wrongly; then no compute process is started."""
     noticed: Noticed = field(default_factory=Noticed)
-    held: dict[int, _Held] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)
     deaths: int = 0
     _last_beat: float = float("-inf")
     _restart_at: float | None = None
@@ -102,8 +101,11 @@ class Nanny:
         """Whether requests are still unanswered."""
         return bool(self._requester.questions)
 
-    def tick(self, now: float, load: m.Load) -> list[Effect]:
-        """Time has passed: beat, send again what was not answered, start or end the compute process where due."""
+    def tick(self, now: float, load: m.Load, warnings: Sequence[str] = ()) -> list[Effect]:
+        """Time has passed: beat, send again what was not answered, start or end the compute process where due.
+
+        `warnings` are those of the machine; they stand behind those of the compute process.
+        """
         effects: list[Effect] = []
         if self._restart_at is not None and now >= self._restart_at and not self.stopping:
             self._restart_at = None
@@ -118,7 +120,7 @@ class Nanny:
             effects += self._register(now)
         if self.registered and now - self._last_beat >= self.heartbeat_s:
             self._last_beat = now
-            effects.append(self._one_way(self._heartbeat(load)))
+            effects.append(self._one_way(self._heartbeat(load, warnings)))
         return effects
 
     # --- from the scheduler --------------------------------------------------------------------------------------
@@ -165,6 +167,8 @@ class Nanny:
         effects: list[Effect] = []
         for lease in [lease for lease in self.held if lease not in answer.leases]:
             effects += self._cancel(lease, now)
+        if self.aside:
+            effects += self._tell_aside(now)
         return effects + self._pull()
 
     def _commit(self, lease: int, granted: bool) -> list[Effect]:
@@ -179,7 +183,7 @@ class Nanny:
     def _assigned(self, task: m.AssignTask) -> list[Effect]:
         if self.stopping:
             return []
-        self.held[task.lease] = _Held(task)
+        self.held[task.lease] = Held(task)
         return self._hand_over()
 
     def _hand_over(self) -> list[Effect]:
@@ -213,11 +217,31 @@ class Nanny:
                 self._last_beat = float("-inf")  # the next tick tells
             self.noticed = report
             return []
+        if isinstance(report, Faulty):
+            return self._set_aside(report, now)
+        if isinstance(report, Unusable):
+            self.stopping = True
+            return [GiveUp(report.cause)]
         held = self.held.get(report.lease)
         return self._reported(report, held, now) if held is not None else []
 
+    def _set_aside(self, report: Faulty, now: float) -> list[Effect]:
+        """The device is bad: what is not finished goes back, and the scheduler hears why, now or once it knows us."""
+        self.device, self.aside, self.compute_ready = report.device, report.cause, False
+        for lease in [lease for lease, held in self.held.items() if held.stage is not Stage.REPORTED]:
+            self._let_go(lease)
+        told = [*self._tell_aside(now), *self._pull()] if self.registered else self._register(now)
+        return [*told, KillCompute("its device is faulty")]
+
+    def _tell_aside(self, now: float) -> list[Effect]:
+        """No lease is named: no movie has cost the worker anything, and the scheduler takes all of them back."""
+        name = self.identity.name
+        return self._ask(
+            m.ComputeDied(worker=name, leases=[], culprit=None, kind=FailureKind.BAD_GPU, cause=self.aside), now
+        )
+
     def _reported(
-        self, report: Progress | Staged | Finished | Failed | Dropped, held: _Held, now: float
+        self, report: Progress | Staged | Finished | Failed | Dropped, held: Held, now: float
     ) -> list[Effect]:
         name, lease = self.identity.name, report.lease
         match report:
@@ -262,12 +286,12 @@ class Nanny:
         """The compute process is gone: its tasks are lost, the scheduler hears the cause, a new one is started."""
         self.compute_ready = False
         self.noticed = Noticed()
-        if self.stopping:
+        if self.stopping or self.aside:
             return []
         if self._kill_cause is not None:
             (kind, cause), self._kill_cause = self._kill_cause, None
-        lost = [lease for lease, held in self.held.items() if held.stage not in (Stage.WAITING, Stage.REPORTED)]
-        culprit = self._culprit(lost)
+        lost = in_compute(self.held)
+        culprit = culprit_of(self.held, lost)
         for lease in lost:
             self._let_go(lease)
         self._restart_at = now + RESTART_PAUSE_S[min(self.deaths, len(RESTART_PAUSE_S) - 1)]
@@ -276,13 +300,6 @@ class Nanny:
             return []
         died = m.ComputeDied(worker=self.identity.name, leases=lost, culprit=culprit, kind=kind, cause=cause)
         return [*self._ask(died, now), *self._pull()]
-
-    def _culprit(self, lost: list[int]) -> int | None:
-        """The task that was being computed; if none was, the only one there was."""
-        computing = [lease for lease in lost if self.held[lease].stage is Stage.COMPUTE]
-        if computing:
-            return computing[0]
-        return lost[0] if len(lost) == 1 else None
 
     # --- messages ------------------------------------------------------------------------------------------------
 
@@ -315,14 +332,13 @@ class Nanny:
         self._pulled = credit
         return [self._one_way(m.PullTasks(worker=self.identity.name, credit=credit))]
 
-    def _heartbeat(self, load: m.Load) -> m.Heartbeat:
-        state = WorkerState.BUSY if self.held else WorkerState.IDLE
+    def _heartbeat(self, load: m.Load, warnings: Sequence[str]) -> m.Heartbeat:
         return m.Heartbeat(
             worker=self.identity.name,
-            state=state if self.compute_ready else WorkerState.STARTING,
+            state=state_of(self.held, self.compute_ready, bool(self.aside)),
             leases=sorted(self.held),
             load=load.updated(self.noticed.load),
-            warnings=self.noticed.warnings,
+            warnings=[*self.noticed.warnings, *warnings],
         )
 
     def _ask(self, message: Message, now: float) -> list[Effect]:

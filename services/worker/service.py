@@ -24,13 +24,18 @@ from warpcore.bus.envelope import Envelope, WireError, new_id
 from warpcore.bus.requester import read_answer
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.worker.backends import NO_PLUGIN, has_plugin
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
-from warpcore.services.worker.devices import environment_for
-from warpcore.services.worker.effects import Effect, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.devices import DeviceError, environment_for, gpu_of
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
 from warpcore.services.worker.exits import exit_cause, oom_kills
+from warpcore.services.worker.gpu_claims import Claim, claim_gpu, claim_one
+from warpcore.services.worker.gpu_watch import GpuWatch
+from warpcore.services.worker.gpus import visible_gpus
 from warpcore.services.worker.line import Command, Report
-from warpcore.services.worker.load import measure_load
+from warpcore.services.worker.load import LoadMeter
 from warpcore.services.worker.nanny import Identity, Nanny
+from warpcore.services.worker.nvml import host_uuids, open_nvml
 
 log = logging.getLogger("warpcore.worker")
 
@@ -52,12 +57,26 @@ def default_name(device: str) -> str:
 
 def cache_directory() -> Path:
     """Where compiled kernels are kept between runs; `WARPCORE_CACHE` moves it."""
-    return Path(os.environ.get("WARPCORE_CACHE") or platformdirs.user_cache_dir("warpcore")) / "jax"
+    return _cache() / "jax"
+
+
+def lock_folder() -> Path:
+    """Where workers of one user show which GPUs they use. A home that several hosts share does no harm: see UUIDs."""
+    return _cache() / "gpus"
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("WARPCORE_CACHE") or platformdirs.user_cache_dir("warpcore"))
+
+
+def compute_environment(device: str) -> dict[str, str]:
+    """The environment of a compute process on this device."""
+    return {**os.environ, **environment_for(device)}
 
 
 def run_worker(endpoints: Endpoints, *, name: str | None = None, device: str = "auto", stop: threading.Event) -> int:
-    """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for an unknown device name."""
-    environment_for(device)
+    """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for a device that is not there."""
+    device, claim = take_device(device, lock_folder(), os.environ.get("CUDA_VISIBLE_DEVICES"), has_plugin())
     identity = Identity(
         name=name or default_name(device), instance=new_id(), host=socket.gethostname(), pid=os.getpid()
     )
@@ -66,7 +85,29 @@ def run_worker(endpoints: Endpoints, *, name: str | None = None, device: str = "
         shell.run(stop)
     finally:
         shell.close()
+        if claim is not None:
+            claim.release()
     return 0
+
+
+def take_device(device: str, locks: Path, visible: str | None, plugin: bool) -> tuple[str, Claim | None]:
+    """The device that is meant, and the claim on its GPU: `auto` is the first GPU that no other worker has.
+
+    `visible` is `CUDA_VISIBLE_DEVICES`, `plugin` whether JAX's plugin for CUDA is installed.
+    Without a GPU `auto` stays `auto`; without the plugin it is the CPU. A GPU that is named is used in any
+    case. Raises DeviceError where none is free.
+    """
+    named = gpu_of(device)
+    if device == "cpu":
+        return device, None
+    gpus = visible_gpus(named or visible, host_uuids(open_nvml()))
+    if not gpus:
+        return device, None
+    if named is None and not plugin:
+        log.warning("this worker computes on the CPU: the host has a GPU, but %s", NO_PLUGIN)
+        return "cpu", None
+    claim = claim_one(gpus, locks) if named is None else claim_gpu(gpus[0], locks, shared=True)
+    return f"cuda:{(claim.gpu if claim is not None else gpus[0]).name}", claim
 
 
 class _Shell:
@@ -80,19 +121,25 @@ class _Shell:
         self._poller.register(self._dealer.socket, zmq.POLLIN)
         self._compute: _ComputeProcess | None = None
         self._lines = _LogLines()
+        self._meter = LoadMeter(compute_environment(device))
+        self._watch = GpuWatch(nanny.identity.name)
         self._load = m.Load()
         self._load_at = float("-inf")
+        self._warnings: dict[str, str] = {}
+        self._given_up: str | None = None
 
     def run(self, stop: threading.Event) -> None:
         """The loop: hear both sides, tick, end in good order."""
         log.info("worker %s serves the scheduler", self._nanny.identity.name)
         self._do(self._nanny.start(time.monotonic()))
-        while not stop.is_set():
+        while not stop.is_set() and self._given_up is None:
             self._round()
         self._do(self._nanny.stop(time.monotonic()))
         deadline = time.monotonic() + GOODBYE_S
         while self._nanny.waits_for_answers and time.monotonic() < deadline:
             self._round()
+        if self._given_up is not None:
+            raise DeviceError(self._given_up)
 
     def close(self) -> None:
         """End the compute process and the socket, whatever happened."""
@@ -107,11 +154,18 @@ class _Shell:
             self._hear_scheduler(envelope, now)
         self._hear_compute(now)
         if now - self._load_at >= LOAD_EVERY_S:
-            self._load, self._load_at = measure_load(self._compute.process.pid if self._compute else None), now
-        self._do(self._nanny.tick(now, self._load))
+            self._measure(now)
+        self._do(self._nanny.tick(now, self._load, list(self._warnings.values())))
         lines = self._lines.take(LOG_LINES_AT_ONCE)
         if lines and self._nanny.registered:
             self._dealer.send(m.WorkerLog(worker=self._nanny.identity.name, lines=lines))
+
+    def _measure(self, now: float) -> None:
+        self._load = self._meter.measure(self._compute.process.pid if self._compute else None)
+        self._load_at = now
+        before, self._warnings = self._warnings, self._watch.see(self._load, now)
+        for about in self._warnings.keys() - before.keys():
+            self._lines.add("warning", self._warnings[about])
 
     def _hear_scheduler(self, envelope: Envelope, now: float) -> None:
         if envelope.reply_to is not None:
@@ -141,7 +195,7 @@ class _Shell:
             if isinstance(error, ChannelBrokenError):
                 kind, cause = FailureKind.LOST_WORKER, str(error)
             self._compute = None
-            if not self._nanny.stopping:
+            if not (self._nanny.stopping or self._nanny.aside):
                 log.error("compute process %s ended: %s", compute.process.pid, cause)
                 self._lines.add("error", f"compute process ended: {cause}")
             self._do(self._nanny.compute_exited(kind, cause, now))
@@ -158,6 +212,9 @@ class _Shell:
             elif isinstance(effect, KillCompute) and self._compute is not None:
                 log.info("ending the compute process: %s", effect.why)
                 self._compute.kill()
+
+            elif isinstance(effect, GiveUp):
+                self._given_up = effect.why
 
     def _to_scheduler(self, effect: ToScheduler) -> None:
         try:
@@ -188,7 +245,7 @@ class _ComputeProcess:
         self.process = subprocess.Popen(
             command,
             pass_fds=[theirs.fileno()],
-            env={**os.environ, **environment_for(device)},
+            env=compute_environment(device),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

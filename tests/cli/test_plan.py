@@ -78,9 +78,24 @@ def test_workers_are_spread_over_the_devices(wanted: int | None, gpus: list[str]
     assert worker_devices(wanted, gpus) == devices
 
 
-def test_only_the_gpus_that_the_user_names_are_used(tmp_path: Path) -> None:
-    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "2, 3"}, tmp_path) == ["2", "3"]
-    assert visible_gpus({"CUDA_VISIBLE_DEVICES": ""}, tmp_path) == []
+def test_only_the_gpus_that_the_user_names_are_used() -> None:
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "2, 3"}, []) == ["2", "3"]
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": ""}, ["GPU-a"]) == []
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "GPU-b"}, ["GPU-a", "GPU-b"]) == ["GPU-b"]
+    assert visible_gpus({}, ["GPU-a", "GPU-b"]) == ["0", "1"]
+
+
+def memory(devices: tuple[str, ...], **environment: str) -> list[str | None]:
+    found = specs(devices=devices, environment=environment)
+    return [
+        spec.environment.get("XLA_CLIENT_MEM_FRACTION") for spec in found.values() if spec.name.startswith("worker")
+    ]
+
+
+def test_workers_that_share_a_gpu_share_its_memory() -> None:
+    assert memory(("cuda:0", "cuda:1", "cuda:0", "cpu")) == ["0.400", "0.900", "0.400", None]
+    assert memory(("cuda:0", "cuda:0"), XLA_CLIENT_MEM_FRACTION="0.2") == [None, None]
+    assert memory(("cuda:0",), XLA_PYTHON_CLIENT_MEM_FRACTION="0.2") == [None], "JAX refuses the two names together"
 
 
 @pytest.mark.parametrize("cores", [1, 2, 4, 64])

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from warpcore.bus.messages import Failure, Learnt, Movie, ProcessingStatus, Worker
+from warpcore.bus.messages import Failure, Learnt, Load, Movie, ProcessingStatus, Worker
+from warpcore.bus.vocabulary import Throttling
 from warpcore.cli.display import rendered
 from warpcore.cli.items import reason
 from warpcore.cli.logs import is_urgent
-from warpcore.cli.overview import Overview, duration, lines
+from warpcore.cli.overview import Overview, duration, lines, load_text
 from warpcore.cli.screens import LastingScreen, PlainScreen
 from warpcore.cli.tap import event_line
 
@@ -74,6 +75,16 @@ def test_the_status_as_lines_says_the_same() -> None:
     )
     assert "worker host/1: busy, cpu, 6 done, 1 failed: grid1/b motion 40%" in text
     assert "failed: a: input in load: a.tif: truncated" in text
+
+
+def test_what_is_known_of_a_gpu_is_told_and_nothing_else() -> None:
+    assert load_text(Load(900)) == ""
+    assert load_text(Load(gpu_utilisation_percent=0, gpu_ecc_uncorrected=0, gpu_throttling=[])) == "GPU 0 %"
+    full = Load(900, 10035, 61, 93, 310, 5, 2, [Throttling.HEAT, Throttling.POWER_CAP])
+    told = "GPU 93 %, 9.8 GiB, 61 °C, 310 W, 2 memory errors, slowed down by heat and power cap"
+    assert load_text(full) == told
+    idle = Worker("w", "host", 7, "NVIDIA H100 (cuda:0)", 100, {}, "idle", load=full)
+    assert told in lines(Overview(overview().status, [idle], []))[2]
 
 
 def test_warnings_stand_in_both() -> None:

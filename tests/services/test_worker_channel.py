@@ -26,6 +26,7 @@ from warpcore.services.worker.line import (
     Commit,
     Dropped,
     Failed,
+    Faulty,
     Finished,
     Noticed,
     Progress,
@@ -33,6 +34,7 @@ from warpcore.services.worker.line import (
     Report,
     Stage,
     Staged,
+    Unusable,
 )
 
 Line = tuple[Channel[Command, Report], Channel[Report, Command]]
@@ -41,6 +43,8 @@ TASK = m.AssignTask(7, "process", "a", "a.tif", 1, 2, ["motion"], {}, {"ctf": {"
 COMMANDS: list[Command] = [Begin(TASK), Cancel(7), Commit(7, True)]
 REPORTS: list[Report] = [
     Ready("cpu", 8, {"jax": "1"}),
+    Faulty(Ready("cpu", 8, {}), "the sums are off"),
+    Unusable("no CUDA"),
     Noticed(m.Load(gpu_memory_mb=5), ["the gain is upside down"]),
     Progress(7, Stage.COMPUTE, "motion", 0.5),
     Staged(7),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.services import loads
 from warpcore.bus import messages as m
 from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message
@@ -13,9 +14,9 @@ from warpcore.services.scheduler.core.effects import FromControl, FromWorker, Pu
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.settings import Settings
-from warpcore.services.worker.load import measure_load
+from warpcore.services.worker.load import LoadMeter
 
-EVERYTHING = Load(**{name: number for number, name in enumerate(Load.__struct_fields__, 1)})
+EVERYTHING = loads.everything()
 
 
 def test_every_value_of_a_load_is_in_registry_events_and_rest() -> None:
@@ -44,8 +45,9 @@ def test_every_value_of_a_load_is_in_registry_events_and_rest() -> None:
 def test_the_memory_of_a_process_is_measured_and_a_dead_one_has_none() -> None:
     import os
 
-    own = measure_load(os.getpid()).host_memory_mb
+    meter = LoadMeter({"CUDA_VISIBLE_DEVICES": ""})
+    own = meter.measure(os.getpid()).host_memory_mb
     assert own is not None
     assert 1 < own < 100_000
-    assert measure_load(None).host_memory_mb is None
-    assert measure_load(2**22 + 1).host_memory_mb is None
+    assert meter.measure(None) == Load()
+    assert meter.measure(2**22 + 1) == Load()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.services import loads
 from warpcore.bus import messages as m
 from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
-from warpcore.services.worker.effects import Effect, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
@@ -16,12 +17,14 @@ from warpcore.services.worker.line import (
     Commit,
     Dropped,
     Failed,
+    Faulty,
     Finished,
     Noticed,
     Progress,
     Ready,
     Stage,
     Staged,
+    Unusable,
 )
 from warpcore.services.worker.nanny import CANCEL_GRACE_S, CREDIT, PATIENCE, REFUSED_PAUSE_S, Identity, Nanny
 
@@ -291,15 +294,62 @@ def test_a_task_that_ends_while_it_is_cancelled_does_not_cost_the_compute_proces
 
 def test_whatever_is_measured_of_a_worker_travels_with_its_heartbeat(nanny: Nanny) -> None:
     """Written for any field of Load, so that a new one needs no word here."""
-    names = Load.__struct_fields__
-    everything = Load(**{name: number for number, name in enumerate(names, 1)})
+    everything = loads.everything()
     nanny.from_compute(Noticed(load=everything), 3.0)
     (beat,) = [one for one in sent(nanny.tick(4.0, Load())) if isinstance(one, m.Heartbeat)]
     assert beat.load == everything
     assert beat.state is WorkerState.IDLE
-    (first, *_) = names
+    (first, *_) = Load.__struct_fields__
     (beat,) = [one for one in sent(nanny.tick(8.0, Load(**{first: 99}))) if isinstance(one, m.Heartbeat)]
     assert beat.load == everything, "what the compute process says of itself counts"
+
+
+def test_warnings_of_the_machine_stand_behind_those_of_the_computation(nanny: Nanny) -> None:
+    nanny.from_compute(Noticed(warnings=["the gain is upside down"]), 3.0)
+    (beat,) = [one for one in sent(nanny.tick(4.0, NOTHING, ["too hot"])) if isinstance(one, m.Heartbeat)]
+    assert beat.warnings == ["the gain is upside down", "too hot"]
+
+
+FAULTY = Faulty(READY, "the sums are off")
+SET_ASIDE = m.ComputeDied("w", [], None, FailureKind.BAD_GPU, "the sums are off")
+
+
+def test_a_device_that_fails_its_check_sets_the_worker_aside_and_costs_no_movie(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    nanny.from_scheduler(task(8, "b"), None, 2.0)
+    nanny.from_compute(FINISHED, 3.0)
+    effects = nanny.from_compute(FAULTY, 4.0)
+    assert sent(effects) == [SET_ASIDE, m.PullTasks("w", 0)]
+    assert any(isinstance(one, KillCompute) for one in effects)
+    assert list(nanny.held) == [7], "what was finished before is still told"
+    assert nanny.compute_exited(FailureKind.BAD_GPU, "status 3", 4.1) == []
+    beats = [one for now in range(5, 500) for one in nanny.tick(float(now), NOTHING)]
+    assert StartCompute() not in beats
+    assert {beat.state for beat in sent(beats) if isinstance(beat, m.Heartbeat)} == {WorkerState.SET_ASIDE}
+    assert commands(nanny.from_scheduler(task(9), None, 501.0)) == []
+    assert nanny.from_scheduler(m.CancelTask(9, "set aside"), None, 502.0) == []
+
+
+def test_a_device_that_fails_its_check_at_the_start_is_told_once_the_worker_is_known() -> None:
+    nanny = Nanny(Identity("w", "i", "h", 1))
+    nanny.start(0.0)
+    effects = nanny.from_compute(FAULTY, 1.0)
+    (register,) = sent(effects)
+    assert isinstance(register, m.RegisterWorker)
+    assert register.device == "cpu"
+    assert nanny.compute_exited(FailureKind.BAD_GPU, "status 3", 1.1) == []
+    told = answer(nanny, effects, m.RegisterWorker, m.WorkerRegistered("w", 2.0, []), 2.0)
+    assert sent(told) == [SET_ASIDE, m.PullTasks("w", 0)]
+    again = nanny.from_scheduler(m.UnknownWorker(), None, 3.0)  # as of a scheduler with another database
+    assert SET_ASIDE in sent(answer(nanny, again, m.RegisterWorker, m.WorkerRegistered("w", 2.0, []), 3.0))
+
+
+def test_a_worker_whose_device_is_not_there_gives_up() -> None:
+    nanny = Nanny(Identity("w", "i", "h", 1))
+    nanny.start(0.0)
+    assert nanny.from_compute(Unusable("no CUDA"), 1.0) == [GiveUp("no CUDA")]
+    assert nanny.compute_exited(FailureKind.BAD_GPU, "status 3", 1.1) == []
+    assert nanny.tick(100.0, NOTHING) == []
 
 
 def test_results_that_are_too_large_to_be_told_fail_the_task_instead_of_the_worker(nanny: Nanny) -> None:

@@ -102,6 +102,39 @@ def test_refusals_delay_a_worker_and_never_stall_it(
     wait_until(idle, what="a worker that is free again and tells its memory")
 
 
+WRONG_TRANSFORMS = """
+import jax.numpy as jnp
+right = jnp.fft.rfft2
+jnp.fft.rfft2 = lambda *arguments, **options: right(*arguments, **options) * 1.001
+"""
+
+
+@pytest.fixture
+def wrong_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In processes started from now on, JAX's Fourier transforms are off by a thousandth."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(WRONG_TRANSFORMS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+
+
+def test_a_worker_on_a_device_that_computes_wrongly_says_so_and_takes_no_movie(
+    wrong_device: None, scheduler: Scheduler, wait_until: Callable[..., None]
+) -> None:
+    wait_until(lambda: len(scheduler.of(m.ComputeDied)) == 2, 60, what="a bad device that was told twice")
+    first, second = scheduler.of(m.ComputeDied)
+    assert first == second
+    assert isinstance(first, m.ComputeDied)
+    assert (first.kind, first.leases, first.culprit) == (FailureKind.BAD_GPU, [], None)
+    assert first.cause.startswith("the Fourier transforms of a known computation are off by 0.001 ")
+
+    def aside() -> bool:
+        beats = scheduler.of(m.Heartbeat)
+        return bool(beats) and isinstance(beats[-1], m.Heartbeat) and beats[-1].state is WorkerState.SET_ASIDE
+
+    wait_until(aside, what="a heartbeat of a worker that is set aside")
+    assert {one.credit for one in scheduler.of(m.PullTasks) if isinstance(one, m.PullTasks)} <= {0}
+
+
 def test_log_lines_of_any_content_fit_a_frame() -> None:
     lines = [{"level": "warning", "text": "\U0001f52c" * LONGEST_LINE, "ts": 1.5} for _ in range(LOG_LINES_AT_ONCE)]
     log = m.WorkerLog("w" * 128, lines)
