@@ -36,8 +36,7 @@ class DeviceFrames:
         self.dtype = frames.dtype
         self._packed_width = packed_width
         self._host = None if plan.resident else frames
-        # A copy of our own: on a CPU the array would share the host's memory.
-        self._stored = jnp.array(frames, copy=True).block_until_ready() if plan.resident else None
+        self._stored = _sent(frames) if plan.resident else None
         self._ready: tuple[FloatingArray | None, BoolArray | None, ReadyFrames] | None = None
 
     def __len__(self) -> int:
@@ -110,6 +109,13 @@ class ReadyFrames:
         """Factor of each pixel [H, W], 0 at defects."""
         zeroed: Array = _zeroed(self.gain, self._targets)
         return zeroed
+
+
+def _sent(frames: Frame) -> Array:
+    """The frames on the device, once they are there: until then the host's memory is still read."""
+    # On a CPU the array would share the host's memory: there a copy stands for the transfer.
+    on_its_way = jnp.array(frames, copy=True) if jax.default_backend() == "cpu" else jax.device_put(frames)
+    return on_its_way.block_until_ready()
 
 
 @partial(jax.jit, static_argnames="wanted")

@@ -127,6 +127,7 @@ def open_device(device: str, cache: Path) -> Ready:
         device=_name(found),
         device_memory_mb=_memory_mb(found),
         versions=_versions(),
+        at_once=2 if found.platform == "cpu" else 3,
     )
 
 

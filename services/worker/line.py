@@ -58,6 +58,8 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     device: str
     device_memory_mb: int
     versions: dict[str, str]
+    at_once: int = 2
+    """Tasks on their way at a time: one computing, one loading or being written; on an accelerator one of each."""
 
 
 class Faulty(msgspec.Struct, frozen=True, tag="faulty"):

@@ -34,8 +34,6 @@ from warpcore.services.worker.line import (
     Unusable,
 )
 
-CREDIT = 2
-"""Tasks held at a time: one computing, one loading or being written."""
 PATIENCE = Patience(timeout_s=3.0)
 """An unanswered request is sent again, under its id, until it is answered."""
 REFUSED_PAUSE_S = 3.0
@@ -326,7 +324,7 @@ class Nanny:
         """Tell the scheduler how many tasks fit in all, where that has changed."""
         if not self.registered:
             return []
-        credit = CREDIT if self.compute_ready and not self.stopping else 0
+        credit = self.device.at_once if self.device and self.compute_ready and not self.stopping else 0
         if credit == self._pulled:
             return []
         self._pulled = credit

@@ -4,41 +4,69 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
+import jax
 import numpy as np
 import numpy.typing as npt
 
 from warpcore.kernels.image import DeviceFrames, Plan, device_memory_bytes, on_cpu, plan_movie
+from warpcore.services.readers.buffers import Allocator
+from warpcore.services.readers.movies import read_movie
 from warpcore.services.readers.raw import RawMovie
+from warpcore.services.session.settings import Settings
 from warpcore.services.worker.failures import is_out_of_memory
-from warpcore.services.worker.steps.work import Work
+from warpcore.services.worker.page_locked import movie_memory
 
 log = logging.getLogger(__name__)
 
 _TERMS = 6
 """Sums of a movie that is weighted by dose, at most."""
+_DEFAULT_PLAN = Plan(True, 8)
 
 
-def frames_for_kernels(movie: RawMovie, work: Work) -> npt.NDArray[np.generic] | DeviceFrames:
-    """The movie's frames as kernels take them. On an accelerator this sends them, beside the movie before."""
+def read_for_worker(path: Path, settings: Settings) -> RawMovie:
+    """A movie decoded into memory that suits the backend; for an accelerator 4-bit pixels stay packed."""
     if on_cpu():
-        return movie.frames
-    plan = _plan(movie, work)
+        return read_movie(path, settings.import_)
+    return read_movie(path, settings.import_, allocate=_memory(), keep_packed=True)
+
+
+def frames_for_kernels(
+    movie: RawMovie, settings: Settings, memory_share: float
+) -> tuple[RawMovie, npt.NDArray[np.generic] | DeviceFrames]:
+    """The movie's frames as kernels take them, and the movie, of whose frames only the shape is used from then on.
+
+    On an accelerator they are sent, beside the work on the movie before. At most `memory_share` of its memory is used.
+    """
+    if on_cpu():
+        return movie, movie.frames
+    plan = _plan(movie, settings, memory_share)
     if not plan.resident:
-        log.info("%s: sent to the device in chunks of %d frames: it does not fit", movie.path.name, plan.frames)
+        log.info("%s: sent to the device in chunks of %d frames, since it does not fit", movie.path.name, plan.frames)
     try:
-        return DeviceFrames(movie.frames, plan)
+        counts = DeviceFrames(movie.frames, plan, packed_width=movie.packed_width)
     except Exception as error:
         if not plan.resident or not is_out_of_memory(error):
             raise
         log.warning("%s: no room for it on the device now; it is sent in chunks", movie.path.name)
-        return DeviceFrames(movie.frames, Plan(False, plan.frames))
+        counts = DeviceFrames(movie.frames, Plan(False, plan.frames), packed_width=movie.packed_width)
+    if counts.plan.resident:
+        movie.release()
+    shape_only = np.broadcast_to(np.zeros((), movie.frames.dtype), counts.shape)
+    return replace(movie, frames=shape_only, packed_width=None), counts
 
 
-def _plan(movie: RawMovie, work: Work) -> Plan:
+def _plan(movie: RawMovie, settings: Settings, memory_share: float) -> Plan:
     memory = device_memory_bytes()
     if memory is None:
-        return Plan(True, 8)
-    sums = (_TERMS if work.settings.export.dose_weighting else 1) * (2 if work.settings.export.halves else 1)
-    pixels = math.prod(movie.frames.shape[1:])
-    return plan_movie(pixels, movie.frames.nbytes, sums, int(memory * work.memory_share))
+        return _DEFAULT_PLAN
+    sums = (_TERMS if settings.export.dose_weighting else 1) * (2 if settings.export.halves else 1)
+    return plan_movie(math.prod((movie.height, movie.width)), movie.frames.nbytes, sums, int(memory * memory_share))
+
+
+@cache
+def _memory() -> Allocator:
+    return movie_memory(jax.local_devices()[0])

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import Purpose
-from warpcore.kernels.image import find_defects, sum_frames
+from warpcore.kernels.image import find_defects, on_cpu, sum_frames
 from warpcore.services.formats.warp_xml import write_movie_xml
 from warpcore.services.readers.defects import read_defects
 from warpcore.services.readers.gain import read_gain
-from warpcore.services.readers.movies import pixel_size_angstrom, read_movie
+from warpcore.services.readers.movies import pixel_size_angstrom
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.fingerprints import same_costly_half
 from warpcore.services.session.generations import Generation
@@ -26,8 +26,9 @@ from warpcore.services.steps.export import AVERAGE as AVERAGE_FILE
 from warpcore.services.steps.export import MOVIE_XML
 from warpcore.services.steps.step import INPUT, Step
 from warpcore.services.worker import stored
+from warpcore.services.worker.failures import is_out_of_memory
 from warpcore.services.worker.gain_watch import GainWatch, shows_gain
-from warpcore.services.worker.on_device import frames_for_kernels
+from warpcore.services.worker.on_device import frames_for_kernels, read_for_worker
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.doing import doing_of
 from warpcore.services.worker.steps.work import (
@@ -44,6 +45,9 @@ from warpcore.services.worker.steps.work import (
 from warpcore.services.worker.steps.xml import movie_xml
 
 log = logging.getLogger(__name__)
+
+_SMALLER, _LEAST_SHARE = 4, 1 / 16
+"""A movie that ran out of a device's memory gets a quarter of it, then a sixteenth."""
 
 
 def load(task: AssignTask, report: Report, memory_share: float = 1.0) -> Work:
@@ -69,8 +73,23 @@ def load(task: AssignTask, report: Report, memory_share: float = 1.0) -> Work:
 def compute(work: Work, report: Report, watch: GainWatch | None = None) -> Work:
     """Run the steps on the device, in order; a step that is switched off leaves no result behind.
 
-    `watch` looks at the raw counts beside it; nothing of what it finds goes into the results.
+    `watch` looks at the raw counts beside it; nothing of what it finds goes into the results. Where an accelerator's
+    memory does not suffice, the movie is loaded again and worked on in smaller pieces; results have the same bytes.
     """
+    while True:
+        try:
+            return _compute(work, report, watch)
+        except Exception as error:
+            smaller = work.memory_share / _SMALLER
+            if on_cpu() or not is_out_of_memory(error) or smaller < _LEAST_SHARE:
+                raise
+        # Outside of the handler: its traceback holds on to what fills the memory.
+        log.warning("%s: out of memory on the device; again with fewer frames at a time", work.task.name)
+        task, work = work.task, None  # type: ignore[assignment]
+        work = load(task, report, smaller)
+
+
+def _compute(work: Work, report: Report, watch: GainWatch | None) -> Work:
     if work.get(FRAMES) is not None:
         with work.timed("defects"):
             _find_defects(work, watch)
@@ -86,6 +105,9 @@ def compute(work: Work, report: Report, watch: GainWatch | None = None) -> Work:
             if result is not None:
                 work.tell(step.name, result)
         doing.complete(work)
+    frames = work.get(FRAMES)
+    if frames is not None:
+        frames.movie.release()
     return work
 
 
@@ -175,8 +197,8 @@ def _load_average(work: Work) -> bool:
 
 def _load_frames(work: Work, path: Path) -> None:
     imported = work.settings.import_
-    movie = read_movie(path, imported)
-    _, height, width = movie.frames.shape
+    movie = read_for_worker(path, work.settings)
+    height, width = movie.height, movie.width
     dose = imported.dose_per_frame * movie.dose_factor
     work.put(EXPOSURE, Exposure(pixel_size_angstrom(movie, imported), dose, dose * movie.first_frame))
     try:
@@ -186,7 +208,9 @@ def _load_frames(work: Work, path: Path) -> None:
         raise InputError(f"{path}: {error}") from None
     if gain is not None:
         defects = gain.defects if defects is None else defects | gain.defects
-    work.put(FRAMES, Frames(movie, frames_for_kernels(movie, work), gain, defects))
+    seen = shows_gain(movie, work.settings)
+    movie, counts = frames_for_kernels(movie, work.settings, work.memory_share)
+    work.put(FRAMES, Frames(movie, counts, gain, defects, seen))
 
 
 # --- computing and writing ---------------------------------------------------------------------------------------
@@ -199,7 +223,7 @@ def _find_defects(work: Work, watch: GainWatch | None) -> None:
     sums = sum_frames(frames.counts)
     found = find_defects(frames.counts, frames.multiplier, sums)
     work.put(BAD_PIXELS, found if frames.known_defects is None else found | frames.known_defects)
-    if watch is None or not shows_gain(movie, work.settings):
+    if watch is None or not frames.shows_gain:
         return
     if watch.see(frames.gain, work.settings.import_, movie.is_eer, lambda: sums.total):
         for warning in watch.warnings:

@@ -100,3 +100,40 @@ def test_the_movie_went_to_the_device_once(folder: Path, monkeypatch: pytest.Mon
     assert isinstance(
         load(_task(path, NAME, settings(folder), folder / "again"), lambda *_: None).take(FRAMES).counts, np.ndarray
     )
+
+
+def test_a_movie_that_runs_out_of_memory_is_done_in_smaller_pieces(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from warpcore.services.worker.local import _task
+    from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
+
+    path, out = folder / f"{NAME}.tif", folder / "smaller"
+    failures = ["RESOURCE_EXHAUSTED: Out of memory while trying to allocate 2147483648 bytes."]
+
+    def report(step: str, fraction: float, message: str = "") -> None:
+        if step == "ctf" and failures:
+            raise RuntimeError(failures.pop())  # what JAX raises
+
+    with device_form():
+        work = compute(load(_task(path, NAME, settings(folder), out), report), report)
+        commit(work, stage_outputs(work, report))
+    assert work.memory_share == 0.25
+    assert f"{NAME}: out of memory on the device; again with fewer frames at a time" in caplog.text
+    for relative in (f"average/{NAME}.mrc", f"motion/{NAME}.json", f"powerspectrum/{NAME}.json", PICKS):
+        assert (out / relative).read_bytes() == (folder / "device" / relative).read_bytes(), relative
+
+
+def test_a_movie_for_which_no_memory_suffices_fails_as_such(folder: Path) -> None:
+    from warpcore.services.worker.failures import classify
+    from warpcore.services.worker.local import _task
+    from warpcore.services.worker.pipeline import compute, load
+
+    def report(step: str, fraction: float, message: str = "") -> None:
+        if step == "motion":
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes.")
+
+    work = load(_task(folder / f"{NAME}.tif", NAME, settings(folder), folder / "none"), report)
+    with device_form(), pytest.raises(RuntimeError, match="Out of memory") as raised:
+        compute(work, report)
+    assert classify(raised.value, "motion").kind == "resource"

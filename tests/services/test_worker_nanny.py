@@ -26,7 +26,7 @@ from warpcore.services.worker.line import (
     Staged,
     Unusable,
 )
-from warpcore.services.worker.nanny import CANCEL_GRACE_S, CREDIT, PATIENCE, REFUSED_PAUSE_S, Identity, Nanny
+from warpcore.services.worker.nanny import CANCEL_GRACE_S, PATIENCE, REFUSED_PAUSE_S, Identity, Nanny
 
 READY = Ready("cpu", 8, {"jax": "1"})
 RESEND_S = PATIENCE.timeout_s + PATIENCE.longest_pause_s
@@ -76,7 +76,7 @@ def nanny() -> Nanny:
     assert nanny.start(0.0) == [StartCompute()]
     effects = nanny.from_compute(READY, 1.0)
     pulled = answer(nanny, effects, m.RegisterWorker, m.WorkerRegistered("w", 2.0, []), 1.0)
-    assert sent(pulled) == [m.PullTasks("w", CREDIT)]
+    assert sent(pulled) == [m.PullTasks("w", READY.at_once)]
     return nanny
 
 
@@ -173,7 +173,7 @@ def test_an_unknown_worker_registers_again_with_what_it_holds_and_drops_what_no_
     assert register.leases == [7, 8]
     after = answer(nanny, effects, m.RegisterWorker, m.WorkerRegistered("w", 2.0, [8]), 3.0)
     assert commands(after) == [Cancel(7)]
-    assert sent(after) == [m.PullTasks("w", CREDIT)]
+    assert sent(after) == [m.PullTasks("w", READY.at_once)]
 
 
 def test_a_cancelled_task_that_does_not_let_go_costs_the_compute_process(nanny: Nanny) -> None:

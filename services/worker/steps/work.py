@@ -66,6 +66,8 @@ class Frames:
     counts: npt.NDArray[np.generic] | DeviceFrames
     gain: Gain | None
     known_defects: npt.NDArray[np.bool_] | None
+    shows_gain: bool = True
+    """Whether a gain's pattern can be seen in them."""
 
     @property
     def multiplier(self) -> npt.NDArray[np.float32] | None:
