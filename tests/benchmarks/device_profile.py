@@ -7,9 +7,13 @@ times, so that everything is compiled; the last time is profiled.
 from __future__ import annotations
 
 import argparse
+import cProfile
+import io
+import pstats
 import tempfile
 import time
 from collections import defaultdict
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +32,12 @@ class Stage:
     longest: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0]))
 
 
-def run(path: Path, settings: Any, repeats: int = 3) -> tuple[dict[str, Stage], list[dict[str, float]]]:
-    """Stages of the last of `repeats` runs of one movie, and the seconds of each run."""
+def run(
+    path: Path, settings: Any, repeats: int = 3, host: bool = False
+) -> tuple[dict[str, Stage], list[dict[str, float]], str]:
+    """Stages of the last of `repeats` runs of one movie, the seconds of each run, and of `host` functions its table."""
     import jax
+    import msgspec
 
     from warpcore.services.worker.devices import open_device
     from warpcore.services.worker.local import _task
@@ -39,27 +46,39 @@ def run(path: Path, settings: Any, repeats: int = 3) -> tuple[dict[str, Stage], 
 
     open_device("auto", cache_directory())
     seconds: list[dict[str, float]] = []
+    choices: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         out, trace = Path(folder) / "out", Path(folder) / "trace"
 
-        def once() -> None:
+        def once(functions: cProfile.Profile | None = None) -> None:
             times, begun = {}, time.monotonic()
             with jax.profiler.TraceAnnotation("load"):
-                work = load(_task(path, path.stem, settings, out), lambda *_: None)
+                task = msgspec.structs.replace(_task(path, path.stem, settings, out), choices=choices)
+                work = load(task, lambda *_: None)
             times["load"] = time.monotonic() - begun
-            work = compute(work, lambda *_: None)
+            with functions if functions is not None else nullcontext():
+                work = compute(work, lambda *_: None)
             times |= work.seconds
             begun = time.monotonic()
             with jax.profiler.TraceAnnotation("write"):
                 commit(work, stage_outputs(work, lambda *_: None))
             times["write"] = time.monotonic() - begun
             seconds.append(times)
+            picking = work.results.get("picking")
+            if picking is not None:  # as in a session, whose first movies choose for all that follow
+                choices["picking"] = {"method": picking["method"], "shape": picking["shape"]}
 
         for _ in range(repeats - 1):
             once()
         with jax.profiler.trace(str(trace)):
             once()
-        return stages(next(trace.rglob("*.xplane.pb"))), seconds
+        text = io.StringIO()
+        if host:
+            functions = cProfile.Profile()
+            once(functions)
+            pstats.Stats(functions, stream=text).strip_dirs().sort_stats("tottime").print_stats(45)
+            pstats.Stats(functions, stream=text).strip_dirs().sort_stats("cumtime").print_stats(60)
+        return stages(next(trace.rglob("*.xplane.pb"))), seconds, text.getvalue()
 
 
 def stages(profile: Path) -> dict[str, Stage]:
@@ -113,13 +132,17 @@ def main() -> None:
     parser.add_argument("movie", type=Path)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--host", action="store_true", help="also where the host's time goes, in a last run")
     options = parser.parse_args()
     from warpcore.cli.initial_settings import settings_from
 
-    found, seconds = run(options.movie.absolute(), settings_from(None, options.set), options.repeats)
+    found, seconds, host = run(
+        options.movie.absolute(), settings_from(None, options.set), options.repeats, options.host
+    )
     for number, times in enumerate(seconds, 1):
         print(f"run {number}: " + ", ".join(f"{name} {value:.3f} s" for name, value in times.items()))
     print(table(found))
+    print(host, end="")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,12 @@ import numpy as np
 
 def eer_bits(events: list[tuple[int, int, int]], pixels: int, skip_bits: int, sub_bits: int = 2) -> bytes:
     """Encode events (pixel index, sub x, sub y; each pixel once) as runs of `skip_bits` and sub-pixel positions."""
-    found = np.array([*sorted(events), (pixels, 0, 0)], np.int64)  # the last run ends behind the last pixel
+    return eer_code(np.array(sorted(events), np.int64).reshape(-1, 3), pixels, skip_bits, sub_bits)
+
+
+def eer_code(events: np.ndarray, pixels: int, skip_bits: int, sub_bits: int = 2) -> bytes:
+    """The same of an array [n, 3] of events in order."""
+    found = np.concatenate([events, [(pixels, 0, 0)]])  # the last run ends behind the last pixel
     gaps = np.diff(found[:, 0], prepend=-1) - 1
     whole, rest = np.divmod(gaps, (1 << skip_bits) - 1)  # a run of the longest length goes on in the next code
     ends = np.cumsum(whole * skip_bits + skip_bits + 2 * sub_bits)
@@ -37,14 +42,26 @@ def write_eer(
     metadata: bytes = b"",
 ) -> None:
     """A BigTIFF with one page of events a frame; compression 65000 (8 bits), 65001 (7 bits) or 65002 (bits in tags)."""
+    encoded: dict[int, bytes] = {}
+    for events in frames:
+        if id(events) not in encoded:  # the same list again is the same frame again
+            encoded[id(events)] = eer_bits(events, shape[0] * shape[1], skip_bits)
+    write_eer_pages(path, [encoded[id(events)] for events in frames], shape, compression, skip_bits, metadata)
+
+
+def write_eer_pages(
+    path: Path,
+    pages: list[bytes],
+    shape: tuple[int, int],
+    compression: int = 65001,
+    skip_bits: int = 7,
+    metadata: bytes = b"",
+) -> None:
+    """The same of events that are encoded already."""
     height, width = shape
     blob = bytearray(struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0))
     link = 8
-    encoded: dict[int, bytes] = {}
-    for number, events in enumerate(frames):
-        if id(events) not in encoded:  # the same list again is the same frame again
-            encoded[id(events)] = eer_bits(events, height * width, skip_bits)
-        data = encoded[id(events)]
+    for number, data in enumerate(pages):
         place = len(blob)
         blob += data
         tags = [(256, 3, width), (257, 3, height), (258, 3, 1), (259, 3, compression), (262, 3, 1), (273, 16, place)]
