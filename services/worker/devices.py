@@ -62,6 +62,8 @@ def environment_for(device: str, own: Mapping[str, str] = os.environ) -> dict[st
         **({"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}),
         # Without it CUDA numbers the fastest card first, and NVML and nvidia-smi number by the PCI bus.
         **({} if "CUDA_DEVICE_ORDER" in own else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}),
+        # The host's matrices are small: threads of its linear algebra would only wait for each other.
+        **({} if "OPENBLAS_NUM_THREADS" in own else {"OPENBLAS_NUM_THREADS": "1"}),
         **memory_environment(1, own),
         **_flags(own),
     }

@@ -33,7 +33,7 @@ class Stage:
 
 
 def run(
-    path: Path, settings: Any, repeats: int = 3, host: bool = False
+    path: Path, settings: Any, device: str, repeats: int = 3, host: bool = False
 ) -> tuple[dict[str, Stage], list[dict[str, float]], str]:
     """Stages of the last of `repeats` runs of one movie, the seconds of each run, and of `host` functions its table."""
     import jax
@@ -44,7 +44,7 @@ def run(
     from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
     from warpcore.services.worker.service import cache_directory
 
-    open_device("auto", cache_directory())
+    open_device(device, cache_directory())
     seconds: list[dict[str, float]] = []
     choices: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -134,6 +134,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--host", action="store_true", help="also where the host's time goes, in a last run")
     options = parser.parse_args()
+    from warpcore.cli.devices import use_device
     from warpcore.cli.initial_settings import settings_from
 
     found, seconds, host = run(
