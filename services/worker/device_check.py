@@ -1,10 +1,10 @@
 """A known computation on the device: sums, matrix products and Fourier transforms whose results are known beforehand.
 
-The image is cos(π (x² + y²) / n) for x, y = 0 … n - 1, n a multiple of 4. Every pixel of it and of its transforms
-counts, and Gauss sums give them in closed form: the Fourier transform is n sin(π (k² + l²) / n), real everywhere; so is
-the image between two orthonormal matrices of cos + sin (Hartley transform), over n; the sum of squares is n² / 2. Those
-closed forms are computed by NumPy in float64, never on the device. Frames are the image times powers of 2, so each has
-the same results after its factor is taken out again.
+The image is cos(π (x² + y²) / n) for x, y = 0 … n - 1, n a multiple of 4. It and its transforms fill their arrays with
+values of the order of 1, so an error anywhere shows, and Gauss sums give them in closed form: the Fourier transform is
+n sin(π (k² + l²) / n), real everywhere; so is the image between two orthonormal matrices of cos + sin (Hartley
+transform), over n; the sum of squares is n² / 2. Those closed forms are computed by NumPy in float64, never on the
+device. Frames are the image times powers of 2, so each has the same results after its factor is taken out again.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def on_device(image: jax.Array, hartley: jax.Array, factors: jax.Array) -> Resul
     stack = factor * image
     transforms = jnp.fft.rfft2(stack)
     spectra = transforms / (factor * edge)
-    # Products of two wrong precisions must not pass because JAX's default says so.
+    # Asked for here, as JAX's default on a GPU is TF32, whose error would look like a faulty card.
     highest = jax.lax.Precision.HIGHEST
     products = jnp.matmul(jnp.matmul(hartley, stack, precision=highest), hartley, precision=highest)
     mean = stack.sum(axis=0) / factors.sum()

@@ -111,7 +111,7 @@ def open_device(device: str, cache: Path) -> Ready:
     set_option("jax_persistent_cache_min_compile_time_secs", 0.2)
     try:
         found = jax.devices()[0]
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # the latter for impossible settings of memory
         raise not_opened(device, str(error)) from None
     kind = Found(found.platform, getattr(found.client, "platform_version", ""), found.device_kind)
     fault = misfit(gpu_of(device) is not None, kind, has_plugin(), has_driver())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _DRIVER = Path("/proc/driver/nvidia/gpus")
+_DEVICES = Path("/dev")
 _UUID_LINE = "GPU UUID:"
 
 
@@ -50,12 +51,15 @@ def _named(name: str, uuids: Sequence[str]) -> Gpu | None:
     return Gpu(name, name) if not any(uuids) else None
 
 
-def driver_uuids(driver: Path = _DRIVER) -> list[str]:
-    """The UUIDs that NVIDIA's driver shows in /proc, "" for a GPU that shows none; in the order of the PCI bus."""
+def driver_uuids(driver: Path = _DRIVER, devices: Path = _DEVICES) -> list[str]:
+    """The UUIDs that NVIDIA's driver shows in /proc, "" for a GPU that shows none; in the order of the PCI bus.
+
+    Where a container does not show them, the device files are counted.
+    """
     try:
         cards = sorted(driver.iterdir())
     except OSError:
-        return []
+        return [""] * len(list(devices.glob("nvidia[0-9]*")))
     return [_uuid_in(card / "information") for card in cards]
 
 

@@ -28,7 +28,8 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     if origin in (typing.Union, types.UnionType):
         return st.one_of([st.none() if one is type(None) else values(one) for one in arguments])
     if origin is typing.Annotated:
-        return st.from_regex(hint.__metadata__[0].pattern)
+        pattern = hint.__metadata__[0].pattern
+        return st.from_regex(pattern) if pattern is not None else values(arguments[0])
     if origin is list:
         return st.lists(values(arguments[0]), max_size=2)
     if origin is dict:

@@ -48,7 +48,10 @@ def test_the_driver_names_its_gpus_in_proc_in_the_order_of_the_bus(tmp_path: Pat
         (tmp_path / bus).mkdir()
         (tmp_path / bus / "information").write_text(f"Model: \t\t NVIDIA\nIRQ:   \t\t 42\n{line}\n")
     assert driver_uuids(tmp_path) == [A, B, ""]
-    assert driver_uuids(tmp_path / "absent") == []
+    assert driver_uuids(tmp_path / "absent", tmp_path) == []
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert driver_uuids(tmp_path / "absent", tmp_path) == ["", ""]
 
 
 def test_readings_travel_in_the_units_of_a_load_and_unknown_ones_not_at_all() -> None:
