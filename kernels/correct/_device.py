@@ -28,7 +28,7 @@ from warpcore.kernels.correct._field import (
 )
 from warpcore.kernels.correct._outputs import TABLE, amplitudes, boost, tabulated
 from warpcore.kernels.correct._taps import HALF, STEPS, furthest, tap_table
-from warpcore.kernels.image import ReadyFrames, even_size
+from warpcore.kernels.image import ReadyFrames, even_size, irfft2, rfft2
 
 Array = jax.Array
 FloatArray = npt.NDArray[np.float32]
@@ -257,7 +257,7 @@ def _image(cells: Array, size: tuple[int, int]) -> Array:
 @partial(jax.jit, static_argnames=("size", "out"))
 def _spectrum(cells: Array, size: tuple[int, int], out: tuple[int, int]) -> Array:
     """The transform of an image, cropped to that of an image of `out`."""
-    transform = jnp.fft.rfft2(_image(cells, size))[:, : out[1] // 2 + 1]
+    transform = rfft2(_image(cells, size))[:, : out[1] // 2 + 1]
     # The unpaired Nyquist row and column of the smaller image: their sign is lost.
     if out[1] < size[1]:
         transform = transform.at[:, -1].set(0)
@@ -289,4 +289,4 @@ def _weighted(spectrum: Array, own: Array, row: Array, every: Array, waves: _Wav
 @partial(jax.jit, static_argnames="size")
 def _back(spectrum: Array, size: tuple[int, int]) -> Array:
     """Scaled by the size after cropping: a pixel is the sum over those that it replaces."""
-    return jnp.fft.irfft2(spectrum, s=size)
+    return irfft2(spectrum, size)

@@ -33,6 +33,7 @@ from warpcore.kernels.ctf._reasons import NO_RINGS
 from warpcore.kernels.ctf._refine import Parameters, surface_basis
 from warpcore.kernels.ctf._result import CtfFit, DefocusSurface
 from warpcore.kernels.ctf._spectra import Band, PatchSpectra, band, centred_plane
+from warpcore.kernels.image import on_host
 
 # Evidence for rings (ring_evidence) from which a fit is believed; the benchmark of images without rings sets it.
 CONFIDENCE = 40.0
@@ -174,7 +175,7 @@ def _aligned(
     width = 0.1 / (optics.wavelength_angstrom * float(plain.k2[-1]))
     group = np.round((here - defocus) / width).astype(np.int64)
     total, count = np.zeros_like(plain.k), np.zeros_like(plain.k)
-    spectra = mean[None] if np.ptp(group) == 0 else np.asarray(power)
+    spectra = mean[None] if np.ptp(group) == 0 else on_host(power)
     for one in np.unique(group):
         members = np.flatnonzero(group == one)
         spectrum = spectra[0] if len(spectra) == 1 else spectra[members].mean(axis=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from warpcore.kernels.image._backend import at_once, device_form, on_cpu, side_by_side
+from warpcore.kernels.image._backend import at_once, device_form, on_cpu, on_host, sent_back, side_by_side
 from warpcore.kernels.image._defects import Repair, find_defects, plan_repair, sum_frames
 from warpcore.kernels.image._device_frames import DeviceFrames, ReadyFrames
 from warpcore.kernels.image._device_plan import Plan, device_memory_bytes, plan_movie
@@ -40,9 +40,11 @@ __all__ = [
     "moved_back",
     "multiplicative_gain",
     "on_cpu",
+    "on_host",
     "plan_movie",
     "plan_repair",
     "rfft2",
+    "sent_back",
     "side_by_side",
     "spline_basis",
     "sum_frames",

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.kernels.image._backend import on_host
 from warpcore.kernels.image._gain import apply_gain, gain_on_device
 
 BoolArray = npt.NDArray[np.bool_]
@@ -81,7 +82,7 @@ def find_defects(
         if not bool(more.any()):
             break
         found = found | more
-    return np.asarray(found)
+    return on_host(found)
 
 
 def _summed(frames: npt.NDArray[np.generic]) -> jax.Array:

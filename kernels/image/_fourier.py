@@ -49,9 +49,9 @@ def irfft2(transforms: Array, size: tuple[int, int]) -> Array:
 
 
 def _whole_lines(array: Array, axis: int) -> Array:
-    """Padded with zeros along the axis that is not transformed, to a multiple of LINES."""
+    """Padded on a CPU with zeros along the axis that is not transformed, to a multiple of LINES."""
     missing = -array.shape[axis] % LINES
-    if not missing:
+    if not missing or jax.default_backend() != "cpu":
         return array
     widths = [(0, 0)] * array.ndim
     widths[axis] = (0, missing)

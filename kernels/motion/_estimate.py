@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from warpcore.kernels.image import DeviceFrames, spline_basis
+from warpcore.kernels.image import DeviceFrames, on_host, spline_basis
 from warpcore.kernels.motion._binning import MARGIN, automatic_group, bin_again, bin_movie
 from warpcore.kernels.motion._fit import (
     Basis,
@@ -261,7 +261,7 @@ def _spectrum(problem: _Problem, basis: Basis, solution: Solution) -> Spectrum:
     layout = problem.layout
     kx, ky = jnp.asarray(layout.kx), jnp.asarray(layout.ky)
     powers = coherent_power(problem.real, problem.imaginary, kx, ky, _shift(problem, basis, solution))
-    coherent, total = (np.asarray(power)[:, layout.used].astype(np.float64) for power in powers)
+    coherent, total = (on_host(power)[:, layout.used].astype(np.float64) for power in powers)
     y, x = np.nonzero(layout.used)
     ring = np.round(layout.radius[layout.used] * layout.size * problem.pixel).astype(np.intp)
     # The half plane holds the coefficients of kx = 0 twice.

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.fft
 import scipy.ndimage
 
-from warpcore.kernels.image import irfft2, rfft2
+from warpcore.kernels.image import irfft2, on_host, rfft2
 from warpcore.kernels.picking._noise import gaussian_field, noise_share, radial_spectrum
 
 FINEST = 6.5
@@ -144,7 +144,7 @@ def match(seen: Scene, templates: np.ndarray, masks: np.ndarray, extent: np.ndar
         jnp.asarray(extent / extent.sum(), jnp.float32),
         (padded[0], padded[1]),
     )
-    return ScoreMaps(*(np.asarray(one) for one in maps))
+    return ScoreMaps(*(on_host(one) for one in maps))
 
 
 @partial(jax.jit, static_argnames="padded")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import scipy.ndimage
 
@@ -114,8 +115,7 @@ def _opaque(image: jax.Array | np.ndarray, shape: tuple[int, ...], ice: np.ndarr
     none = np.zeros(shape, bool)
     binning = max(1, min(n // m for n, m in zip(image.shape, shape, strict=True)))
     rows, columns = (n // binning for n in image.shape)
-    counts = np.nan_to_num(np.asarray(image, np.float32)[: rows * binning, : columns * binning])
-    counts = counts.reshape(rows, binning, columns, binning).mean(axis=(1, 3))
+    counts = _binned(image, binning, rows, columns)
     at = [
         np.minimum(((np.arange(n) + 0.5) * m / n).astype(int), m - 1) for n, m in zip(shape, counts.shape, strict=True)
     ]
@@ -125,6 +125,13 @@ def _opaque(image: jax.Array | np.ndarray, shape: tuple[int, ...], ice: np.ndarr
     low, middle, high = np.percentile(seen[ice], [16, 50, 84])
     dark = (seen < _OPAQUE * middle) & (middle - seen > _OPAQUE_SPREADS * max((high - low) / 2, 1e-12 * abs(middle)))
     return _opened(dark, 1.0) if middle > 0 else none
+
+
+def _binned(image: jax.Array | np.ndarray, binning: int, rows: int, columns: int) -> np.ndarray:
+    """Means over binning x binning pixels, where the image lies: [rows, columns] on the host."""
+    numpy: Any = jnp if isinstance(image, jax.Array) else np
+    pixels = numpy.nan_to_num(image.astype(np.float32)[: rows * binning, : columns * binning])
+    return np.asarray(pixels.reshape(rows, binning, columns, binning).mean(axis=(1, 3)))
 
 
 def _majority_plane(level: np.ndarray, tolerance: float, among: np.ndarray | None = None) -> np.ndarray:

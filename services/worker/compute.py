@@ -52,6 +52,8 @@ log = logging.getLogger("warpcore.worker.compute")
 
 PROGRESS_EVERY_S = 0.25
 STAGE_FAULT_EXIT = 70
+GPU_SWITCH_S = 0.0005
+"""How long a stage's Python may keep the others waiting: a GPU is fed by many short calls."""
 
 
 @dataclass
@@ -294,6 +296,8 @@ def main() -> None:
     if fault is not None:
         report_fault(line, ready, fault)
         sys.exit(DEVICE_EXIT)
+    if not ready.device.startswith("cpu"):
+        sys.setswitchinterval(GPU_SWITCH_S)
     Compute(line, ready, check_device).run()
 
 

@@ -190,7 +190,7 @@ def _load_average(work: Work) -> bool:
     if pixels is None:
         return False
     # Sizes from the summary: the header of an MRC holds them in fewer digits.
-    work.put(AVERAGE, Average(pixels, known["pixel_size_angstrom"]))
+    work.put(AVERAGE, Average(pixels, known["pixel_size_angstrom"], pixels))
     work.put(EXPOSURE, Exposure(known["raw_pixel_size_angstrom"], known["dose_per_frame"]))
     return True
 

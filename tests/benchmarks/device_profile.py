@@ -137,9 +137,9 @@ def main() -> None:
     from warpcore.cli.devices import use_device
     from warpcore.cli.initial_settings import settings_from
 
-    found, seconds, host = run(
-        options.movie.absolute(), settings_from(None, options.set), options.repeats, options.host
-    )
+    device = use_device("auto")
+    settings = settings_from(None, options.set)
+    found, seconds, host = run(options.movie.absolute(), settings, device, options.repeats, options.host)
     for number, times in enumerate(seconds, 1):
         print(f"run {number}: " + ", ".join(f"{name} {value:.3f} s" for name, value in times.items()))
     print(table(found))

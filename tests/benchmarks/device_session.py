@@ -8,9 +8,11 @@ compiled, and picking tries all its methods on the first movies of a session.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,28 +36,43 @@ def session(movies: list[Path], copies: int, workers: int, assignments: list[str
             os.link(source, data / f"copy_{number:03d}{source.suffix}")
         options = ["--data", str(data), "--processing", str(processing), "--workers", str(workers), *PORTS]
         options += ["--incubation", "0.5", *(f"--set={one}" for one in assignments)]
-        log = Path(folder) / "log"
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "warpcore.cli.main", "up", *options], stdout=out, stderr=out
-            )
+        log, events = Path(folder) / "log", Path(folder) / "events"
+        command = [sys.executable, "-m", "warpcore.cli.main"]
+        tap = [*command, "tap", "task.finished", "--json", "--events-out-port", PORTS[-1]]
+        with log.open("wb") as out, events.open("wb") as told:
+            process = subprocess.Popen([*command, "up", *options], stdout=out, stderr=out)
+            watcher = subprocess.Popen(tap, stdout=told, stderr=subprocess.DEVNULL)
             try:
                 _wait(processing, copies, process, log, timeout_s)
                 done = sorted(path.stat().st_mtime for path in processing.glob("*.xml"))
+                stages = _stages(events)
                 latency = [_latency(movies[0], data, processing, number) for number in range(3)]
             finally:
-                process.send_signal(signal.SIGINT)
-                process.wait(30)
+                for one in (process, watcher):
+                    one.send_signal(signal.SIGINT)
+                    one.wait(30)
         first = max(1, copies // 10)
         each = np.diff(done)[first:]
-        told = [line for line in log.read_text(errors="replace").splitlines() if "compiled" in line or "WARN" in line]
+        said = [line for line in log.read_text(errors="replace").splitlines() if "compiled" in line or "WARN" in line]
         return [
             f"{copies} movies, {workers} worker(s): {(done[-1] - done[first]) / (len(done) - 1 - first):.3f} s a movie"
             f" sustained (median {np.median(each):.3f}, slowest {each.max():.3f}), all in {done[-1] - done[0]:.1f} s",
             "latency from ready to results (0.5 s of incubation included): "
             + ", ".join(f"{one:.2f} s" for one in latency),
-            *told[-6:],
+            "seconds by stage and step, medians of the second half: "
+            + ", ".join(f"{name} {value:.3f}" for name, value in stages.items()),
+            *said[-6:],
         ]
+
+
+def _stages(events: Path) -> dict[str, float]:
+    """Median seconds of each stage and step over the second half of the finished tasks."""
+    finished = [json.loads(line) for line in events.read_text().splitlines()]
+    found: dict[str, list[float]] = {}
+    for event in finished[len(finished) // 2 :]:
+        for step, value in event["body"].get("seconds", {}).items():
+            found.setdefault(step, []).append(value)
+    return {step: statistics.median(values) for step, values in found.items()}
 
 
 def _latency(movie: Path, data: Path, processing: Path, number: int) -> float:
@@ -92,7 +109,10 @@ def main() -> None:
     options = parser.parse_args()
     movies = [path.absolute() for path in options.movies]
     for workers in options.workers:
-        print("\n".join(session(movies, options.copies, workers, options.set, options.timeout)), flush=True)
+        try:
+            print("\n".join(session(movies, options.copies, workers, options.set, options.timeout)), flush=True)
+        except TimeoutError as error:
+            print(error, flush=True)
 
 
 if __name__ == "__main__":

@@ -33,10 +33,12 @@ def test_a_gpu_is_named_and_leaves_memory_to_others_and_computes_the_same_each_t
         "JAX_PLATFORMS": "cuda,cpu",
         "CUDA_VISIBLE_DEVICES": "1",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "OPENBLAS_NUM_THREADS": "1",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "XLA_CLIENT_MEM_FRACTION": "0.900",
         "XLA_FLAGS": FLAGS,
     }
+    assert "OPENBLAS_NUM_THREADS" not in environment_for("cuda:1", {"OPENBLAS_NUM_THREADS": "4"})
     assert environment_for("cuda:GPU-aa11", {})["CUDA_VISIBLE_DEVICES"] == "GPU-aa11"
     assert "CUDA_VISIBLE_DEVICES" not in environment_for("cuda", {})
 

@@ -140,7 +140,7 @@ def work_on(image: np.ndarray, cheap: bool = False, results: Any = None, **optio
         processing_directory="/p",
     )
     work = Work(task, settings, ["picking"], {}, cheap={"picking"} if cheap else set())
-    work.put(AVERAGE, Average(image, PIXEL))
+    work.put(AVERAGE, Average(image, PIXEL, image))
     return work
 
 

@@ -77,7 +77,7 @@ def _write_images(work: Work, staging: Staging) -> ExportResult:
 
     if not work.is_export_job:
         if options.average:
-            write("average", step.AVERAGE, average.pixels)
+            write("average", step.AVERAGE, average.to_write)
         made["thumbnail"] = work.path(step.THUMBNAIL)
         write_png(staging.place("export", made["thumbnail"]), thumbnail(average.pixels))
     if corrected is not None:

@@ -10,7 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from warpcore.kernels.correct import Corrected, Image, correct_movie
+from warpcore.kernels.correct import Corrected, correct_movie
+from warpcore.kernels.image import sent_back
 from warpcore.kernels.motion import MotionModel, estimate_motion, track_picture
 from warpcore.services.formats.png import write_png
 from warpcore.services.formats.star_files import write_motion_star
@@ -96,9 +97,10 @@ class Motion(Doing):
         pixels = corrected.average
         if settings.export.float16:
             pixels = pixels.astype(np.float16).astype(np.float32)
-        _send_back(pixels, corrected.odd, corrected.even)
-        work.put(CORRECTED, corrected)
-        average = Average(pixels, corrected.pixel_size_angstrom)
+        # What will be written starts on its way to the host while later steps work on it.
+        halves = {name: sent_back(half) for name in ("odd", "even") if (half := getattr(corrected, name)) is not None}
+        work.put(CORRECTED, replace(corrected, **halves))
+        average = Average(pixels, corrected.pixel_size_angstrom, sent_back(pixels))
         work.put(AVERAGE, average)
         work.tell(INPUT, _input_result(work, average))
 
@@ -127,13 +129,6 @@ class Motion(Doing):
 
 
 MOTION = Motion()
-
-
-def _send_back(*images: Image | None) -> None:
-    """Images that will be written start on their way to the host while later steps work on them."""
-    for image in images:
-        if isinstance(image, jax.Array):
-            image.copy_to_host_async()
 
 
 def _result(model: MotionModel, skipped: bool, dose_per_frame: float) -> MotionResult:

@@ -77,10 +77,11 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class Average:
-    """The aligned average [h, w] as it stands on disk, and Å per pixel."""
+    """The aligned average [h, w] as it stands on disk, and Å per pixel; `to_write` is the same on the host."""
 
     pixels: Image
     pixel_size_angstrom: float
+    to_write: Image
 
 
 EXPOSURE: Key[Exposure] = Key("exposure")
