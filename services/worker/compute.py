@@ -69,7 +69,7 @@ class Job:
 
 
 class Compute:
-    """Owns the stages. Loading and writing have a thread each, the computation has the main thread."""
+    """Owns the stages. Loading and writing have a thread each; the main thread is the first lane of the computation."""
 
     def __init__(
         self,
@@ -77,8 +77,13 @@ class Compute:
         ready: Ready,
         check: Callable[[], str | None],
         every_s: float = CHECK_EVERY_S,
+        alone: int = 0,
     ) -> None:
-        """`check` tells what is wrong with the device, or None; it runs between movies, `every_s` apart."""
+        """`check` tells what is wrong with the device, or None; it runs between movies, `every_s` apart.
+
+        The first `alone` movies are computed one at a time, later ones in `ready.lanes`.
+        """
+        self._alone = alone
         self._compiled = CompileCount()
         self._line = line
         self._ready = ready
@@ -90,6 +95,8 @@ class Compute:
         self._to_write: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._reported: dict[tuple[int, str], float] = {}
         self._watch: GainWatch | None = None
+        self._lanes = 1
+        self._guard = threading.Lock()
 
     def run(self) -> None:
         """Serve until the line ends; that ends the process, whatever the stages are doing."""
@@ -97,11 +104,26 @@ class Compute:
             threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
         self._compiled.listen()
         self._line.send(self._ready)
+        self._open_lanes()
         while True:
             job = self._next()
             self._check_if_due()
             if job is not None:
                 self._compute_one(job)
+                self._alone -= 1
+                self._open_lanes()
+
+    def _open_lanes(self) -> None:
+        """A thread for each other lane, once there have been enough movies alone."""
+        if self._alone > 0:
+            return
+        while self._lanes < self._ready.lanes:
+            self._lanes += 1
+            threading.Thread(target=_or_end, args=(self._compute_all,), name="_compute_all", daemon=True).start()
+
+    def _compute_all(self) -> None:
+        while True:
+            self._compute_one(self._to_compute.get())
 
     def _next(self) -> Job | None:
         """The next movie, or None where a check of the device is due before one comes."""
@@ -158,10 +180,9 @@ class Compute:
                 self._to_compute.put(job)
 
     def _compute_one(self, job: Job) -> None:
-        from warpcore.services.worker.gain_watch import GainWatch
         from warpcore.services.worker.pipeline import compute
 
-        watch = self._watch = self._watch or GainWatch()
+        watch = self._gain_watch()
         before = watch.warnings
         if self._stage(job, Stage.COMPUTE, lambda: compute(job.payload, self._progress(job, Stage.COMPUTE), watch)):
             self._to_write.put(job)
@@ -170,6 +191,13 @@ class Compute:
         news = self._compiled.news()
         if news is not None:
             log.info("%s", news)
+
+    def _gain_watch(self) -> GainWatch:
+        from warpcore.services.worker.gain_watch import GainWatch
+
+        with self._guard:
+            watch = self._watch = self._watch or GainWatch()
+        return watch
 
     def _write_all(self) -> None:
         from warpcore.services.worker.pipeline import stage_outputs
@@ -266,11 +294,15 @@ def _or_end(stage: Callable[[], None]) -> None:
 
 
 def main() -> None:
-    """Entry of the process: `python -m warpcore.services.worker.compute --line FD --device DEVICE --cache FOLDER`."""
+    """Entry of the process: `python -m warpcore.services.worker.compute --line FD --device DEVICE --cache FOLDER`.
+
+    `--alone N`: the first N movies are computed one at a time.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--line", type=int, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--alone", type=int, default=0)
     options = parser.parse_args()
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
@@ -298,7 +330,7 @@ def main() -> None:
         sys.exit(DEVICE_EXIT)
     if not ready.device.startswith("cpu"):
         sys.setswitchinterval(GPU_SWITCH_S)
-    Compute(line, ready, check_device).run()
+    Compute(line, ready, check_device, alone=options.alone).run()
 
 
 if __name__ == "__main__":

@@ -105,6 +105,10 @@ def open_device(device: str, cache: Path) -> Ready:
     """
     import jax
 
+    from warpcore.kernels.image import device_memory_bytes
+    from warpcore.services.readers.movies import available_threads
+    from warpcore.services.worker.on_device import lanes_of
+
     cache.mkdir(parents=True, exist_ok=True)
     set_option: Any = jax.config.update
     set_option("jax_compilation_cache_dir", str(cache))
@@ -129,7 +133,7 @@ def open_device(device: str, cache: Path) -> Ready:
         device=_name(found),
         device_memory_mb=_memory_mb(found),
         versions=_versions(),
-        at_once=2 if found.platform == "cpu" else 3,
+        lanes=lanes_of(device_memory_bytes(), available_threads()),
     )
 
 

@@ -25,7 +25,9 @@ class ToCompute:
 
 @dataclass(frozen=True, slots=True)
 class StartCompute:
-    """Start a compute process."""
+    """Start a compute process; `alone` is how many movies it computes one at a time at first."""
+
+    alone: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,6 +40,7 @@ class GainWatch:
 
     def __init__(self) -> None:
         self.warnings: tuple[str, ...] = ()
+        self._guard = threading.Lock()
         self._use: _Use | None = None
         self._settled = False
 
@@ -54,6 +56,16 @@ class GainWatch:
         `gain` is oriented by the settings; `counts` gives the raw counts summed over frames [H, W] and is called only
         where they are needed.
         """
+        with self._guard:
+            return self._see(gain, imported, is_eer, counts)
+
+    def _see(
+        self,
+        gain: Gain | None,
+        imported: ImportSettings,
+        is_eer: bool,
+        counts: Callable[[], npt.NDArray[np.floating]],
+    ) -> bool:
         before = self.warnings
         if gain is None:
             self._use, self.warnings = None, ()

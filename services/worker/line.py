@@ -58,8 +58,16 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     device: str
     device_memory_mb: int
     versions: dict[str, str]
-    at_once: int = 2
-    """Tasks on their way at a time: one computing, one loading or being written; on an accelerator one of each."""
+    lanes: int = 1
+    """Movies that it works on at a time: more than one only on an accelerator."""
+
+    @property
+    def at_once(self) -> int:
+        """Tasks on their way at a time: on the CPU one is computed while another is loaded or written.
+
+        On an accelerator a task is loaded and another written beside those in the lanes.
+        """
+        return 2 if self.device.startswith("cpu") else self.lanes + 2
 
 
 class Faulty(msgspec.Struct, frozen=True, tag="faulty"):

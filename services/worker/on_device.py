@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from warpcore.kernels.image import DeviceFrames, Plan, device_memory_bytes, on_cpu, plan_movie
 from warpcore.services.readers.buffers import Allocator
-from warpcore.services.readers.movies import read_movie
+from warpcore.services.readers.movies import available_threads, read_movie
 from warpcore.services.readers.raw import RawMovie
 from warpcore.services.session.settings import Settings
 from warpcore.services.worker.failures import is_out_of_memory
@@ -25,6 +25,21 @@ log = logging.getLogger(__name__)
 _TERMS = 6
 """Sums of a movie that is weighted by dose, at most."""
 _DEFAULT_PLAN = Plan(True, 8)
+_MOST_LANES = 3
+_LANE_CORES = 4
+_LANE_BYTES = 20 << 30
+"""Cores and bytes of the device for each movie that is worked on at a time: a large one and the next fit."""
+
+
+def lanes_of(memory_bytes: int | None, cores: int) -> int:
+    """How many movies are worked on at a time on a device of so much memory (None: the CPU): one, or a few.
+
+    Beside a GPU much of a movie's time is the host's, in small steps that wait for each other. One movie's fill the
+    gaps of another's.
+    """
+    if memory_bytes is None:
+        return 1
+    return max(1, min(_MOST_LANES, cores // _LANE_CORES, memory_bytes // _LANE_BYTES))
 
 
 def read_for_worker(path: Path, settings: Settings) -> RawMovie:
@@ -64,7 +79,8 @@ def _plan(movie: RawMovie, settings: Settings, memory_share: float) -> Plan:
     if memory is None:
         return _DEFAULT_PLAN
     sums = (_TERMS if settings.export.dose_weighting else 1) * (2 if settings.export.halves else 1)
-    return plan_movie(math.prod((movie.height, movie.width)), movie.frames.nbytes, sums, int(memory * memory_share))
+    share = int(memory * memory_share) // lanes_of(memory, available_threads())
+    return plan_movie(math.prod((movie.height, movie.width)), movie.frames.nbytes, sums, share)
 
 
 @cache

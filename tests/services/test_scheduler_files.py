@@ -91,12 +91,12 @@ def test_each_worker_gets_one_movie_before_any_gets_two() -> None:
     assert (world.owner("a"), world.owner("b"), world.owner("c")) == ("w1", "w2", "w1")
 
 
-def test_credit_is_at_most_three_and_counts_what_is_held() -> None:
-    world = World("a.tif", "b.tif", "c.tif", "d.tif")
+def test_credit_is_at_most_five_and_counts_what_is_held() -> None:
+    world = World(*(f"{name}.tif" for name in "abcdef"))
     world.worker("w", credit=9)
-    assert sorted(world.tasks) == ["a", "b", "c"]
+    assert sorted(world.tasks) == ["a", "b", "c", "d", "e"]
     world.finish("a")
-    assert sorted(world.tasks) == ["a", "b", "c", "d"]
+    assert sorted(world.tasks) == ["a", "b", "c", "d", "e", "f"]
 
 
 def test_paused_nothing_is_assigned_and_what_runs_ends() -> None:

@@ -1,0 +1,127 @@
+"""Several movies in one compute process at a time, as on a GPU: the same bytes, and nobody waits for an unlucky one."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from warpcore.bus.vocabulary import FailureKind
+from warpcore.cli.simulation import simulate_movies
+from warpcore.cli.simulation_options import SimulationOptions
+from warpcore.services.session.settings import parse_settings
+from warpcore.services.worker.channel import Channel
+from warpcore.services.worker.held import Held, culprit_of
+from warpcore.services.worker.line import (
+    Begin,
+    Command,
+    Commit,
+    Failed,
+    Finished,
+    Progress,
+    Ready,
+    Report,
+    Stage,
+    Staged,
+)
+from warpcore.services.worker.local import _task
+from warpcore.services.worker.on_device import lanes_of
+
+PROGRAM = """
+import socket, sys
+from warpcore.kernels.image import device_form
+from warpcore.services.worker.channel import Channel
+from warpcore.services.worker.compute import Compute
+from warpcore.services.worker.line import Command, Ready
+line = Channel(socket.socket(fileno=int(sys.argv[1])), Command)
+with device_form():
+    Compute(line, Ready("cuda:0", 8, {}, lanes=3), lambda: None, alone=int(sys.argv[2])).run()
+"""
+NAMES = ("movie_0001", "movie_0002", "movie_0003", "movie_0004")
+GB = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def movies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four small movies, the second of which is cut off."""
+    folder = tmp_path_factory.mktemp("movies")
+    options = SimulationOptions(frames=6, height=384, width=416, dose_per_frame=3.0, particles=8, gain=False)
+    made = simulate_movies(folder, len(NAMES), options=options, seed=4)
+    whole = made[1].path.read_bytes()
+    made[1].path.write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+def processed(movies: Path, processing: Path, alone: int) -> tuple[list[Report], int]:
+    """The ends of all tasks, and how many were computed at the same time at most."""
+    settings = parse_settings({"import": {"dose_per_frame": 3.0}, "picking": {"diameter": 136.0}})
+    ours, theirs = socket.socketpair()
+    ours.settimeout(120)
+    command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(alone)]
+    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()]) as process:
+        theirs.close()
+        line: Channel[Command, Report] = Channel(ours, Report)
+        try:
+            assert isinstance(line.receive(), Ready)
+            for lease, name in enumerate(NAMES, 1):
+                task = _task(movies / f"{name}.tif", name, settings, processing)
+                line.send(Begin(msgspec.structs.replace(task, lease=lease)))
+            ended: list[Report] = []
+            computing: set[int] = set()
+            most = 0
+            while len(ended) < len(NAMES):
+                report = line.receive()
+                match report:
+                    case Progress(lease=lease, stage=stage):
+                        computing = computing | {lease} if stage is Stage.COMPUTE else computing - {lease}
+                        most = max(most, len(computing))
+                    case Staged(lease=lease):
+                        line.send(Commit(lease, granted=True))
+                    case Finished() | Failed():
+                        computing.discard(report.lease)
+                        ended.append(report)
+            return ended, most
+        finally:
+            process.kill()
+
+
+def test_movies_side_by_side_give_the_bytes_of_movies_one_by_one(movies: Path, tmp_path: Path) -> None:
+    beside, most = processed(movies, tmp_path / "beside", alone=0)
+    alone, one = processed(movies, tmp_path / "alone", alone=len(NAMES))
+    assert most > 1
+    assert one == 1
+    for ended in (beside, alone):
+        failed = [report for report in ended if isinstance(report, Failed)]
+        assert [(report.lease, report.kind) for report in failed] == [(2, FailureKind.INPUT)]
+    files = sorted(path.relative_to(tmp_path / "alone") for path in (tmp_path / "alone").rglob("*") if path.is_file())
+    assert len(files) > 20
+    for relative in files:
+        assert (tmp_path / "beside" / relative).read_bytes() == (tmp_path / "alone" / relative).read_bytes(), relative
+
+
+def test_of_several_lost_movies_the_one_that_did_not_stop_is_blamed_else_the_oldest(movies: Path) -> None:
+    settings = parse_settings({})
+    held = {
+        lease: Held(_task(movies / f"{NAMES[0]}.tif", NAMES[0], settings, movies), stage)
+        for lease, stage in ((3, Stage.LOAD), (4, Stage.COMPUTE), (5, Stage.COMPUTE))
+    }
+    assert culprit_of(held, [3, 4, 5]) == 4
+    held[5].cancelled_at = 1.0
+    assert culprit_of(held, [3, 4, 5]) == 5
+
+
+@pytest.mark.parametrize(
+    ("memory", "cores", "lanes"),
+    [(None, 64, 1), (66 * GB, 16, 3), (66 * GB, 8, 2), (66 * GB, 2, 1), (16 * GB, 16, 1), (40 * GB, 64, 2)],
+)
+def test_lanes_follow_the_devices_memory_and_the_hosts_cores(memory: int | None, cores: int, lanes: int) -> None:
+    assert lanes_of(memory, cores) == lanes
+
+
+def test_a_gpu_asks_for_a_task_to_load_and_one_to_write_beside_those_it_computes() -> None:
+    assert Ready("cpu (8 cores)", 8, {}).at_once == 2
+    assert Ready("NVIDIA H100 (cuda:0)", 8, {}, lanes=3).at_once == 5
