@@ -47,6 +47,7 @@ from warpcore.services.worker.line import (
 
 if TYPE_CHECKING:
     from warpcore.services.worker.gain_watch import GainWatch
+    from warpcore.services.worker.warm_up import LastMovie
 
 log = logging.getLogger("warpcore.worker.compute")
 
@@ -78,12 +79,16 @@ class Compute:
         check: Callable[[], str | None],
         every_s: float = CHECK_EVERY_S,
         alone: int = 0,
+        cache: Path | None = None,
     ) -> None:
         """`check` tells what is wrong with the device, or None; it runs between movies, `every_s` apart.
 
-        The first `alone` movies are computed one at a time, later ones in `ready.lanes`.
+        The first `alone` movies are computed one at a time, later ones in `ready.lanes`. With a folder `cache` kernels
+        are compiled before the first movie, for one like the last on this host.
         """
         self._alone = alone
+        self._cache = cache
+        self._last_movie: LastMovie | None = None
         self._compiled = CompileCount()
         self._line = line
         self._ready = ready
@@ -104,6 +109,7 @@ class Compute:
             threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
         self._compiled.listen()
         self._line.send(self._ready)
+        self._warm_up()
         self._open_lanes()
         while True:
             job = self._next()
@@ -120,6 +126,37 @@ class Compute:
         while self._lanes < self._ready.lanes:
             self._lanes += 1
             threading.Thread(target=_or_end, args=(self._compute_all,), name="_compute_all", daemon=True).start()
+
+    def _warm_up(self) -> None:
+        """Compile for a movie like the last one, until a movie is there. Nothing that goes wrong here matters."""
+        if self._cache is None:
+            return
+        from warpcore.services.worker.warm_up import recalled, warm_up
+
+        def until_a_movie_is_there(step: str, fraction: float, message: str = "") -> None:
+            if not self._to_compute.empty():
+                raise CancelledError
+
+        self._last_movie = recalled(self._cache)
+        if self._last_movie is None:
+            return
+        begun = time.monotonic()
+        try:
+            warm_up(self._last_movie, until_a_movie_is_there)
+        except CancelledError:
+            pass
+        except Exception as error:  # noqa: BLE001 - the first movie will show whether anything is wrong
+            log.info("no warm-up: %s", classify(error, "warm-up").message)
+        log.info("warmed up in %.1f s; %s", time.monotonic() - begun, self._compiled.news() or "nothing was compiled")
+
+    def _remember(self, work: Any) -> None:
+        from warpcore.services.worker.warm_up import last_movie, remember
+
+        movie = last_movie(work)
+        with self._guard:
+            if self._cache is not None and movie is not None and movie != self._last_movie:
+                self._last_movie = movie
+                remember(movie, self._cache)
 
     def _compute_all(self) -> None:
         while True:
@@ -185,6 +222,7 @@ class Compute:
         watch = self._gain_watch()
         before = watch.warnings
         if self._stage(job, Stage.COMPUTE, lambda: compute(job.payload, self._progress(job, Stage.COMPUTE), watch)):
+            self._remember(job.payload)
             self._to_write.put(job)
         if watch.warnings != before:
             self._line.send(Noticed(warnings=list(watch.warnings)))
@@ -330,7 +368,9 @@ def main() -> None:
         sys.exit(DEVICE_EXIT)
     if not ready.device.startswith("cpu"):
         sys.setswitchinterval(GPU_SWITCH_S)
-    Compute(line, ready, check_device, alone=options.alone).run()
+    # A CPU has better things to do than to work on noise, and compiles in seconds.
+    cache = None if ready.device.startswith("cpu") else options.cache
+    Compute(line, ready, check_device, alone=options.alone, cache=cache).run()
 
 
 if __name__ == "__main__":
