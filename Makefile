@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint hooks docs docs-tables bench soak clean
+.PHONY: demo test test-slow lint hooks docs docs-tables bench profile soak clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,11 @@ docs-tables: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m bench -s --timeout=0
+
+# Where a movie's time goes on this host's GPU, or CPU: a table, also in build/profile.txt.
+profile: $(VENV)/.installed-test
+	mkdir -p build
+	$(BIN)/python -m tests.benchmarks.device_profile $(MOVIE) | tee build/profile.txt
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m soak --timeout=0

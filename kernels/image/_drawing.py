@@ -40,9 +40,9 @@ def _cover_segment(
         return
     x = np.arange(left, left + here.shape[1])[None] - x0
     y = np.arange(top, top + here.shape[0])[:, None] - y0
-    along = np.clip((x * dx + y * dy) / max(dx * dx + dy * dy, 1e-12), 0, 1)
+    along = np.minimum(np.maximum((x * dx + y * dy) / max(dx * dx + dy * dy, 1e-12), 0), 1)
     distance = np.hypot(x - along * dx, y - along * dy)
-    np.maximum(here, np.clip(width_px / 2 + 0.5 - distance, 0, 1), out=here)
+    np.maximum(here, np.minimum(np.maximum(width_px / 2 + 0.5 - distance, 0), 1), out=here)
 
 
 def draw_dot(picture: Picture, x: float, y: float, radius_px: float, colour: Colour) -> None:

@@ -1,7 +1,8 @@
 """Where a movie's time goes on a device: kernels, copies and idle time of each stage, as a text table.
 
-`python -m tests.benchmarks.device_profile MOVIE [--set NAME=VALUE]`, or `make profile`. The movie is processed three
-times, so that everything is compiled; the last time is profiled.
+`make profile`, or `python -m tests.benchmarks.device_profile [MOVIE] [--set NAME=VALUE]`; without a movie one as of a K3
+camera is simulated below `build/profile`. It is processed a few times, so that everything is compiled and picking goes
+by what it chose; the last time is profiled.
 """
 
 from __future__ import annotations
@@ -126,10 +127,25 @@ def table(found: dict[str, Stage], most: int = 6) -> str:
     return "\n".join(rows)
 
 
+def _simulated(folder: Path) -> tuple[Path, list[str]]:
+    """A movie of 40 × 4092 × 5760, LZW, made once, and the settings that it needs."""
+    from warpcore.cli.simulation import simulate_movies
+    from warpcore.cli.simulation_options import SimulationOptions
+
+    movie, gain = folder.absolute() / "movie_0001.tif", folder.absolute() / "gain.mrc"
+    if not movie.exists():
+        options = SimulationOptions(
+            frames=40, height=4092, width=5760, pixel_size_angstrom=0.83, dose_per_frame=1.0, particles=300
+        )
+        simulate_movies(folder, 1, options=options, seed=3)
+    given = {"gain_path": gain, "pixel_size": 0.83, "dose_per_frame": 1.0}
+    return movie, [*(f"import.{name}={value}" for name, value in given.items()), "picking.diameter=136"]
+
+
 def main() -> None:
     """Entry of the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("movie", type=Path)
+    parser.add_argument("movie", type=Path, nargs="?")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--host", action="store_true", help="also where the host's time goes, in a last run")
@@ -138,8 +154,12 @@ def main() -> None:
     from warpcore.cli.initial_settings import settings_from
 
     device = use_device("auto")
-    settings = settings_from(None, options.set)
-    found, seconds, host = run(options.movie.absolute(), settings, device, options.repeats, options.host)
+    movie, assignments = options.movie, options.set
+    if movie is None:
+        movie, assignments = _simulated(Path("build/profile"))
+        assignments += options.set
+    settings = settings_from(None, assignments)
+    found, seconds, host = run(movie.absolute(), settings, device, options.repeats, options.host)
     for number, times in enumerate(seconds, 1):
         print(f"run {number}: " + ", ".join(f"{name} {value:.3f} s" for name, value in times.items()))
     print(table(found))
