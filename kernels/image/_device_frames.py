@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 import jax
@@ -37,6 +38,7 @@ class DeviceFrames:
         self._packed_width = packed_width
         self._host = None if plan.resident else frames
         self._stored = _sent(frames) if plan.resident else None
+        self._on_its_way: Array | None = None
         self._ready: tuple[FloatingArray | None, BoolArray | None, ReadyFrames] | None = None
 
     def __len__(self) -> int:
@@ -45,6 +47,12 @@ class DeviceFrames:
     def __getitem__(self, index: int) -> Frame:
         """One frame [H, W] on the host."""
         return np.asarray(self.chunk(index)[0])
+
+    def settle(self) -> None:
+        """Wait until nothing is read from the host's memory any more, whatever became of it."""
+        if self._on_its_way is not None:
+            with suppress(Exception):
+                self._on_its_way.block_until_ready()
 
     def chunk(self, first: int) -> Array:
         """`plan.frames` frames from `first` on; beyond the last one it is repeated."""
@@ -57,6 +65,7 @@ class DeviceFrames:
             some = self._host[first : first + wanted]
             missing = wanted - len(some)
             part = jax.device_put(np.concatenate([some, self._host[last:].repeat(missing, 0)]) if missing else some)
+            self._on_its_way = part
         if self._packed_width is None:
             return part
         unpacked: Array = _unpacked(part, self._packed_width)

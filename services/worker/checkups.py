@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 CHECK_EVERY_S = 3600.0
+CHECK_AGAIN_S = 60.0
+"""After a check that could not be done."""
 
 
 class Checkups:
@@ -23,3 +25,7 @@ class Checkups:
     def done(self, now: float) -> None:
         """One has been done."""
         self._due_at = now + self._every_s
+
+    def postponed(self, now: float) -> None:
+        """One could not be done: it is tried again soon."""
+        self._due_at = now + min(CHECK_AGAIN_S, self._every_s)

@@ -59,7 +59,7 @@ GPU_SWITCH_S = 0.0005
 
 @dataclass
 class Job:
-    """One task on its way through the stages. `seconds` measures each."""
+    """One task on its way through the stages, waiting for the next unless it is `in_stage`. `seconds` measures each."""
 
     task: AssignTask
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -67,6 +67,7 @@ class Job:
     seconds: dict[str, float] = field(default_factory=dict)
     payload: Any = None
     step: str = "load"
+    in_stage: bool = False
 
 
 class Compute:
@@ -112,12 +113,14 @@ class Compute:
         self._warm_up()
         self._open_lanes()
         while True:
-            job = self._next()
-            self._check_if_due()
-            if job is not None:
-                self._compute_one(job)
-                self._alone -= 1
-                self._open_lanes()
+            self._first_lane(self._next())
+
+    def _first_lane(self, job: Job | None) -> None:
+        self._check_if_due()
+        if job is not None:
+            self._compute_one(job)
+            self._alone -= 1
+            self._open_lanes()
 
     def _open_lanes(self) -> None:
         """A thread for each other lane, once there have been enough movies alone."""
@@ -172,7 +175,14 @@ class Compute:
     def _check_if_due(self) -> None:
         if not self._checkups.due(time.monotonic()):
             return
-        fault = self._check()
+        from warpcore.services.worker.device_check import NotCheckedError
+
+        try:
+            fault = self._check()
+        except NotCheckedError as error:
+            log.warning("%s", error)
+            self._checkups.postponed(time.monotonic())
+            return
         if fault is not None:
             self._end_faulty(fault)
         self._checkups.done(time.monotonic())
@@ -203,6 +213,10 @@ class Compute:
             case Cancel():
                 held.cancelled.set()
                 held.granted.put(False)
+                with self._guard:
+                    waits = not held.in_stage
+                if waits:
+                    self._drop(held)
             case Commit(granted=granted):
                 held.granted.put(granted)
 
@@ -211,10 +225,13 @@ class Compute:
     def _load_all(self) -> None:
         from warpcore.services.worker.pipeline import load
 
-        while True:
-            job = self._to_load.get()
-            if self._stage(job, Stage.LOAD, lambda job=job: load(job.task, self._progress(job, Stage.LOAD))):
+        def load_one(job: Job) -> None:
+            if self._stage(job, Stage.LOAD, lambda: load(job.task, self._progress(job, Stage.LOAD))):
                 self._to_compute.put(job)
+
+        # No movie is held on to while the next is waited for, here and below.
+        while True:
+            load_one(self._to_load.get())
 
     def _compute_one(self, job: Job) -> None:
         from warpcore.services.worker.pipeline import compute
@@ -223,6 +240,8 @@ class Compute:
         before = watch.warnings
         if self._stage(job, Stage.COMPUTE, lambda: compute(job.payload, self._progress(job, Stage.COMPUTE), watch)):
             self._remember(job.payload)
+            # From here on a crash is not this movie's doing, though it may wait for the writer for long.
+            self._line.send(Progress(job.task.lease, Stage.WRITE, "write", 0.0))
             self._to_write.put(job)
         if watch.warnings != before:
             self._line.send(Noticed(warnings=list(watch.warnings)))
@@ -240,13 +259,13 @@ class Compute:
     def _write_all(self) -> None:
         from warpcore.services.worker.pipeline import stage_outputs
 
-        while True:
-            job = self._to_write.get()
+        def write_one(job: Job) -> None:
             products = job.payload
-            if self._stage(
-                job, Stage.WRITE, lambda job=job: stage_outputs(job.payload, self._progress(job, Stage.WRITE))
-            ):
+            if self._stage(job, Stage.WRITE, lambda: stage_outputs(products, self._progress(job, Stage.WRITE))):
                 self._commit(job, products)
+
+        while True:
+            write_one(self._to_write.get())
 
     def _commit(self, job: Job, products: Any) -> None:
         from warpcore.services.worker.pipeline import commit
@@ -269,6 +288,8 @@ class Compute:
 
     def _stage(self, job: Job, stage: Stage, work: Any) -> bool:
         """Run one stage of a job; False if the job ended there. Nothing that a movie does may end the process."""
+        with self._guard:
+            job.in_stage = True
         if job.cancelled.is_set():
             self._drop(job)
             return False
@@ -276,28 +297,49 @@ class Compute:
         try:
             job.payload = work()
         except CancelledError:
-            self._drop(job)
-            return False
+            failure = None
         except Exception as error:  # noqa: BLE001 - every failure of a movie is classified and reported
-            self._fail(job, classify(error, job.step))
-            return False
-        job.seconds[stage] = time.monotonic() - begun
-        return True
+            failure = classify(error, job.step)
+        else:
+            job.seconds[stage] = time.monotonic() - begun
+            with self._guard:
+                job.in_stage = stage is Stage.WRITE  # then it is committed
+            return True
+        # Outside of the handlers: a traceback holds on to all that the movie has on the device.
+        if failure is None:
+            self._drop(job)
+        else:
+            self._fail(job, failure)
+        return False
 
     def _fail(self, job: Job, error: TaskError) -> None:
-        fault = self._check() if error.kind in (FailureKind.INTERNAL, FailureKind.BAD_GPU) else None
+        job.payload = None
+        fault = self._fault_behind(error)
         if fault is not None:
             error = TaskError(FailureKind.BAD_GPU, error.step, f"{error.message} (device check: {fault})")
-        job.payload = None
         self._jobs.pop(job.task.lease, None)
         self._line.send(Failed(job.task.lease, error.kind, error.step, error.message))
         if fault is not None:
             self._end_faulty(fault)
 
+    def _fault_behind(self, error: TaskError) -> str | None:
+        """What is wrong with the device, where a failure can come from that."""
+        from warpcore.services.worker.device_check import NotCheckedError
+
+        if error.kind not in (FailureKind.INTERNAL, FailureKind.BAD_GPU):
+            return None
+        try:
+            return self._check()
+        except NotCheckedError as not_checked:
+            log.warning("%s", not_checked)
+            return None
+
     def _drop(self, job: Job) -> None:
         job.payload = None
-        self._jobs.pop(job.task.lease, None)
-        self._line.send(Dropped(job.task.lease))
+        with self._guard:
+            held = self._jobs.pop(job.task.lease, None)
+        if held is not None:
+            self._line.send(Dropped(job.task.lease))
 
     def _progress(self, job: Job, stage: Stage) -> Any:
         """The callback of a stage: raises CancelledError once the task is cancelled, else reports now and then."""
@@ -360,9 +402,13 @@ def main() -> None:
     except DeviceError as error:
         report_fault(line, unopened(options.device), str(error))
         sys.exit(DEVICE_EXIT)
-    from warpcore.services.worker.device_check import check_device
+    from warpcore.services.worker.device_check import NotCheckedError, check_device
 
-    fault = check_device()
+    try:
+        fault = check_device()
+    except NotCheckedError as error:
+        log.warning("%s", error)
+        fault = None
     if fault is not None:
         report_fault(line, ready, fault)
         sys.exit(DEVICE_EXIT)

@@ -9,7 +9,6 @@ device. Frames are the image times powers of 2, so each has the same results aft
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-log = logging.getLogger(__name__)
+from warpcore.services.worker.failures import is_out_of_device_memory
 
 TOLERANCE = 2e-5
 """Largest error; all results are of the order of 1. Measured on a CPU: 2.5e-6 (products; 7e-7 for all others). Products
@@ -101,10 +100,14 @@ def _range(frames: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.where(finite, frames.max(axis=0), jnp.nan), jnp.where(finite, frames.min(axis=0), jnp.nan)
 
 
+class NotCheckedError(RuntimeError):
+    """The device could not be checked now."""
+
+
 def check_device(size: Size | None = None, compute: Computation = on_device) -> str | None:
     """Compute what is known beforehand; return what is wrong with the device, or None.
 
-    Memory that other programs use says nothing of the device: then the check is left out, and the log says so.
+    Raises NotCheckedError where memory is used up, which says nothing of the device.
     """
     edge, frames = size or (ON_CPU if jax.default_backend() == "cpu" else ON_ACCELERATOR)
     truth = known(edge)
@@ -113,11 +116,10 @@ def check_device(size: Size | None = None, compute: Computation = on_device) -> 
     try:
         results = jax.device_get(compute(*map(jnp.asarray, inputs)))
     except Exception as error:  # noqa: BLE001 - whatever a broken device raises is the finding
-        text = str(error).strip() or type(error).__name__
-        if "RESOURCE_EXHAUSTED" in text:
-            log.warning("the device is not checked: its memory is used up (%s)", text.splitlines()[0])
-            return None
-        return text.splitlines()[0]
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if is_out_of_device_memory(error):
+            raise NotCheckedError(f"the device is not checked: its memory is used up ({first_line})") from None
+        return first_line
     return _fault(results, truth)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from warpcore.services.worker.backends import ON_CPU, Found, has_driver, has_plugin, misfit, why_no_gpu
+from warpcore.services.worker.failures import is_out_of_device_memory
 from warpcore.services.worker.line import Ready
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,7 @@ def not_opened(device: str, text: str) -> DeviceError:
     if gpu_of(device) is not None and not has_plugin():
         return UnusableError(f"device {device}: {why_no_gpu(plugin=False, driver=has_driver())}")
     first_line = (text.strip() or "no reason given").splitlines()[0]
-    if "RESOURCE_EXHAUSTED" in text or "OUT_OF_MEMORY" in text:
+    if is_out_of_device_memory(RuntimeError(text)):
         return FullError(f"device {device}: other programs use up its memory ({first_line}); see nvidia-smi")
     return DeviceError(f"device {device}: JAX cannot open it: {first_line}; see nvidia-smi, or {ON_CPU}")
 

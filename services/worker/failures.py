@@ -12,6 +12,16 @@ from warpcore.services.session.errors import InputError
 log = logging.getLogger(__name__)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO, errno.ESTALE, errno.ETIMEDOUT}
+_FULL_SIGNS = (
+    "resource_exhausted",
+    "out of memory",
+    "out_of_memory",
+    "failed to allocate",
+    "scratch allocator",  # of cuFFT, whose plans need memory too
+    "cufft_alloc_failed",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+)
 _GPU_SIGNS = ("CUDA_ERROR", "cudaError", "CUDNN_STATUS", "ECC error", "device-side assert", "XID")
 
 
@@ -36,9 +46,10 @@ def sendable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the host's or the device's memory did not suffice."""
-    return isinstance(error, MemoryError) or any(sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "Out of memory"))
+def is_out_of_device_memory(error: BaseException) -> bool:
+    """Whether the device's memory did not suffice, in the words of XLA, CUDA and its libraries."""
+    text = str(error).lower()
+    return any(sign in text for sign in _FULL_SIGNS)
 
 
 def classify(error: BaseException, step: str) -> TaskError:
@@ -49,7 +60,7 @@ def classify(error: BaseException, step: str) -> TaskError:
         return error
     if isinstance(error, InputError):
         return TaskError(FailureKind.INPUT, step, first_line)
-    if is_out_of_memory(error):
+    if isinstance(error, MemoryError) or is_out_of_device_memory(error):
         return TaskError(FailureKind.RESOURCE, step, f"out of memory: {first_line}")
     if any(sign in text for sign in _GPU_SIGNS):
         return TaskError(FailureKind.BAD_GPU, step, first_line)

@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import re
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -75,8 +76,9 @@ def claim_gpu(gpu: Gpu, folder: Path, *, shared: bool) -> Claim | None:
 
 
 def lock_file(gpu: Gpu, folder: Path) -> Path:
-    """The file whose lock stands for a GPU."""
-    return folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', gpu.uuid or f'index-{gpu.name}')}.lock"
+    """The file whose lock stands for a GPU; without a UUID it is named by the host too, which may share the folder."""
+    name = gpu.uuid or f"{socket.gethostname()}-{gpu.name}"
+    return folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', name)}.lock"
 
 
 def holders(path: Path, locks: Path = _LOCKS) -> list[int]:

@@ -25,14 +25,13 @@ def in_compute(held: Mapping[int, Held]) -> list[int]:
 
 
 def culprit_of(held: Mapping[int, Held], lost: Sequence[int]) -> int | None:
-    """The task of those lost that was being computed; if none was, the only one there was.
+    """The task of those lost that was being computed; if none was, the only one there was; None where nobody can tell.
 
-    Of several it is one that did not stop after it was cancelled, else the oldest.
+    Of several that were being computed each is suspect: the scheduler lets them run alone.
     """
     computing = [lease for lease in lost if held[lease].stage is Stage.COMPUTE]
-    if computing:
-        return min(computing, key=lambda lease: held[lease].cancelled_at is None)
-    return lost[0] if len(lost) == 1 else None
+    suspects = computing or list(lost)
+    return suspects[0] if len(suspects) == 1 else None
 
 
 def state_of(held: Mapping[int, Held], ready: bool, aside: bool) -> WorkerState:

@@ -5,6 +5,7 @@ There is no session to learn from: in a step that learns each movie goes by its 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from warpcore.services.session.paths import movie_root
 from warpcore.services.session.settings import Settings
 from warpcore.services.worker.devices import DeviceError, open_device
 from warpcore.services.worker.failures import TaskError, classify
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from warpcore.services.worker.gain_watch import GainWatch
@@ -51,11 +54,15 @@ def process_files(
     from warpcore.services.worker.service import cache_directory
 
     ready = open_device(device, cache_directory())
-    from warpcore.services.worker.device_check import check_device
+    from warpcore.services.worker.device_check import NotCheckedError, check_device
 
-    fault = check_device()
-    if fault is not None:
-        raise DeviceError(f"{ready.device}: {fault}")
+    try:
+        fault = check_device()
+    except NotCheckedError as error:
+        log.warning("%s", error)
+    else:
+        if fault is not None:
+            raise DeviceError(f"{ready.device}: {fault}")
     from warpcore.services.worker.gain_watch import GainWatch
 
     watch = GainWatch()

@@ -77,7 +77,7 @@ class Nanny:
     _restart_at: float | None = None
     _register_at: float | None = None
     _pulled: int | None = None
-    _kill_cause: tuple[FailureKind, str] | None = None
+    _kill_cause: tuple[FailureKind, str, int] | None = None
 
     def __post_init__(self) -> None:
         self._requester = Requester(self.jitter)
@@ -110,10 +110,10 @@ class Nanny:
         if self._restart_at is not None and now >= self._restart_at and not self.stopping:
             self._restart_at = None
             effects.append(StartCompute(ALONE_AFTER_DEATH if self.deaths else 0))
-        for held in self.held.values():
+        for lease, held in self.held.items():
             if held.cancelled_at is not None and now - held.cancelled_at > CANCEL_GRACE_S and self._kill_cause is None:
                 cause = f"{held.task.name} did not stop after it was cancelled"
-                self._kill_cause = (FailureKind.LOST_WORKER, cause)
+                self._kill_cause = (FailureKind.LOST_WORKER, cause, lease)
                 effects.append(KillCompute(cause))
         effects += [ToScheduler(question.message, question.id) for question in self._requester.due(now)]
         if self._register_at is not None and now >= self._register_at:
@@ -288,10 +288,11 @@ class Nanny:
         self.noticed = Noticed()
         if self.stopping or self.aside:
             return []
-        if self._kill_cause is not None:
-            (kind, cause), self._kill_cause = self._kill_cause, None
         lost = in_compute(self.held)
         culprit = culprit_of(self.held, lost)
+        if self._kill_cause is not None:
+            (kind, cause, stuck), self._kill_cause = self._kill_cause, None
+            culprit = stuck if stuck in lost else culprit
         for lease in lost:
             self._let_go(lease)
         self._restart_at = now + RESTART_PAUSE_S[min(self.deaths, len(RESTART_PAUSE_S) - 1)]

@@ -17,7 +17,7 @@ from warpcore.services.readers.buffers import Allocator
 from warpcore.services.readers.movies import available_threads, read_movie
 from warpcore.services.readers.raw import RawMovie
 from warpcore.services.session.settings import Settings
-from warpcore.services.worker.failures import is_out_of_memory
+from warpcore.services.worker.failures import is_out_of_device_memory
 from warpcore.services.worker.page_locked import movie_memory
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def frames_for_kernels(
     try:
         counts = DeviceFrames(movie.frames, plan, packed_width=movie.packed_width)
     except Exception as error:
-        if not plan.resident or not is_out_of_memory(error):
+        if not plan.resident or not is_out_of_device_memory(error):
             raise
         log.warning("%s: no room for it on the device now; it is sent in chunks", movie.path.name)
         counts = DeviceFrames(movie.frames, Plan(False, plan.frames), packed_width=movie.packed_width)

@@ -7,11 +7,12 @@ them. Of a step whose cheap half alone has changed, the costly half is taken up 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import Purpose
-from warpcore.kernels.image import find_defects, on_cpu, sum_frames
+from warpcore.kernels.image import DeviceFrames, find_defects, on_cpu, sum_frames
 from warpcore.services.formats.warp_xml import write_movie_xml
 from warpcore.services.readers.defects import read_defects
 from warpcore.services.readers.gain import read_gain
@@ -26,9 +27,10 @@ from warpcore.services.steps.export import AVERAGE as AVERAGE_FILE
 from warpcore.services.steps.export import MOVIE_XML
 from warpcore.services.steps.step import INPUT, Step
 from warpcore.services.worker import stored
-from warpcore.services.worker.failures import is_out_of_memory
+from warpcore.services.worker.failures import is_out_of_device_memory
 from warpcore.services.worker.gain_watch import GainWatch, shows_gain
 from warpcore.services.worker.on_device import frames_for_kernels, read_for_worker
+from warpcore.services.worker.running import Running
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.doing import doing_of
 from warpcore.services.worker.steps.work import (
@@ -46,8 +48,9 @@ from warpcore.services.worker.steps.xml import movie_xml
 
 log = logging.getLogger(__name__)
 
-_SMALLER, _LEAST_SHARE = 4, 1 / 16
-"""A movie that ran out of a device's memory gets a quarter of it, then a sixteenth."""
+_RUNNING = Running()
+_SMALLER = (1 / 4, 1 / 16)
+"""Shares of a device's memory that a movie gets after it ran out."""
 
 
 def load(task: AssignTask, report: Report, memory_share: float = 1.0) -> Work:
@@ -74,25 +77,41 @@ def compute(work: Work, report: Report, watch: GainWatch | None = None) -> Work:
     """Run the steps on the device, in order; a step that is switched off leaves no result behind.
 
     `watch` looks at the raw counts beside it; nothing of what it finds goes into the results. Where an accelerator's
-    memory does not suffice, the movie is loaded again and worked on in smaller pieces; results have the same bytes.
+    memory does not suffice, the movie is loaded again and worked on in smaller pieces, with no other movie beside it;
+    results have the same bytes.
     """
-    while True:
+    with _RUNNING.beside_others():
         try:
             return _compute(work, report, watch)
         except Exception as error:
-            smaller = work.memory_share / _SMALLER
-            if on_cpu() or not is_out_of_memory(error) or smaller < _LEAST_SHARE:
+            if on_cpu() or not is_out_of_device_memory(error):
                 raise
-        # Outside of the handler: its traceback holds on to what fills the memory.
-        log.warning("%s: out of memory on the device; again with fewer frames at a time", work.task.name)
-        task, work = work.task, None  # type: ignore[assignment]
-        work = load(task, report, smaller)
+    # Outside of the handler: its traceback holds on to what fills the memory.
+    with _RUNNING.alone():
+        for share in _SMALLER:
+            log.warning("%s: out of memory on the device; again with fewer frames at a time", work.task.name)
+            work.forget()
+            work = load(work.task, report, share)
+            try:
+                return _compute(work, report, watch)
+            except Exception as error:
+                if share == _SMALLER[-1] or not is_out_of_device_memory(error):
+                    raise
+    raise AssertionError("a last try returns or raises")
 
 
 def _compute(work: Work, report: Report, watch: GainWatch | None) -> Work:
-    if work.get(FRAMES) is not None:
-        with work.timed("defects"):
-            _find_defects(work, watch)
+    try:
+        if work.get(FRAMES) is not None:
+            with work.timed("defects"):
+                _find_defects(work, watch)
+        _run_steps(work, report)
+        return work
+    finally:
+        _let_go_of_frames(work)
+
+
+def _run_steps(work: Work, report: Report) -> None:
     for step in CHAIN:
         if not work.settings.runs(step.name):
             work.results.pop(step.name, None)
@@ -105,10 +124,15 @@ def _compute(work: Work, report: Report, watch: GainWatch | None) -> Work:
             if result is not None:
                 work.tell(step.name, result)
         doing.complete(work)
+
+
+def _let_go_of_frames(work: Work) -> None:
+    """The frames leave the device, and the memory that they were decoded into may be used again."""
     frames = work.get(FRAMES)
-    if frames is not None:
+    if frames is not None and isinstance(frames.counts, DeviceFrames):
+        frames.counts.settle()
         frames.movie.release()
-    return work
+        work.put(FRAMES, replace(frames, counts=frames.movie.frames))
 
 
 def stage_outputs(work: Work, report: Report) -> Staging:
@@ -205,6 +229,7 @@ def _load_frames(work: Work, path: Path) -> None:
         gain = read_gain(imported, (height, width), movie.is_eer)
         defects = read_defects(imported, (height, width))
     except InputError as error:
+        movie.release()
         raise InputError(f"{path}: {error}") from None
     if gain is not None:
         defects = gain.defects if defects is None else defects | gain.defects

@@ -1,8 +1,8 @@
 """Where a movie's time goes on a device: kernels, copies and idle time of each stage, as a text table.
 
-`make profile`, or `python -m tests.benchmarks.device_profile [MOVIE] [--set NAME=VALUE]`; without a movie one as of a K3
-camera is simulated below `build/profile`. It is processed a few times, so that everything is compiled and picking goes
-by what it chose; the last time is profiled.
+`make profile`, or `python -m tests.benchmarks.device_profile [MOVIE] [--set NAME=VALUE]`; without a movie one as of a
+K3 camera is simulated below `build/profile`. It is processed a few times, so that everything is compiled and picking
+goes by what it chose; the last time is profiled.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.scheduler.core.effects import FromWorker, Publish
 from warpcore.services.worker.channel import Channel, ChannelClosedError
 from warpcore.services.worker.checkups import Checkups
-from warpcore.services.worker.device_check import ON_CPU, Results, Size, check_device, known, on_device
+from warpcore.services.worker.device_check import ON_CPU, NotCheckedError, Results, Size, check_device, known, on_device
 from warpcore.services.worker.effects import ToScheduler
 from warpcore.services.worker.exits import DEVICE_EXIT
 from warpcore.services.worker.line import Begin, Command, Failed, Faulty, Ready, Report
@@ -87,11 +87,20 @@ def test_wrong_arithmetic_is_found(compute: Callable[..., Results], told: str) -
         raise RuntimeError(fault)
 
 
-def test_memory_that_others_use_is_no_fault_of_the_device() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes",
+        "INTERNAL: RET_CHECK failure fft_plan != nullptr Failed to create cuFFT batched plan with scratch allocator",
+        "INTERNAL: CUBLAS_STATUS_ALLOC_FAILED",
+    ],
+)
+def test_memory_that_is_used_up_is_no_fault_of_the_device(said: str) -> None:
     def full(image: jax.Array, hartley: jax.Array, factors: jax.Array) -> Results:
-        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes")
+        raise RuntimeError(said)
 
-    assert check_device(ON_CPU, full) is None
+    with pytest.raises(NotCheckedError, match="^the device is not checked: its memory is used up"):
+        check_device(ON_CPU, full)
 
 
 def test_a_check_is_due_an_hour_after_the_one_before() -> None:
@@ -100,6 +109,8 @@ def test_a_check_is_due_an_hour_after_the_one_before() -> None:
     assert checkups.wait_s(5000.0) == 0.0
     checkups.done(5001.0)
     assert (checkups.due(8600.9), checkups.wait_s(8600.0)) == (False, 1.0)
+    checkups.postponed(9000.0)
+    assert (checkups.due(9059.9), checkups.due(9060.0)) == (False, True)
 
 
 PROGRAM = """

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -18,8 +22,10 @@ from warpcore.services.worker.channel import Channel
 from warpcore.services.worker.held import Held, culprit_of
 from warpcore.services.worker.line import (
     Begin,
+    Cancel,
     Command,
     Commit,
+    Dropped,
     Failed,
     Finished,
     Progress,
@@ -30,6 +36,7 @@ from warpcore.services.worker.line import (
 )
 from warpcore.services.worker.local import _task
 from warpcore.services.worker.on_device import lanes_of
+from warpcore.services.worker.running import Running
 
 PROGRAM = """
 import socket, sys
@@ -56,9 +63,9 @@ def movies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def processed(movies: Path, processing: Path, alone: int) -> tuple[list[Report], int]:
-    """The ends of all tasks, and how many were computed at the same time at most."""
-    settings = parse_settings({"import": {"dose_per_frame": 3.0}, "picking": {"diameter": 136.0}})
+@contextmanager
+def compute_process(alone: int) -> Iterator[Channel[Command, Report]]:
+    """The nanny's end of the line to a real compute process of three lanes, the first `alone` movies one by one."""
     ours, theirs = socket.socketpair()
     ours.settimeout(120)
     command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(alone)]
@@ -67,26 +74,33 @@ def processed(movies: Path, processing: Path, alone: int) -> tuple[list[Report],
         line: Channel[Command, Report] = Channel(ours, Report)
         try:
             assert isinstance(line.receive(), Ready)
-            for lease, name in enumerate(NAMES, 1):
-                task = _task(movies / f"{name}.tif", name, settings, processing)
-                line.send(Begin(msgspec.structs.replace(task, lease=lease)))
-            ended: list[Report] = []
-            computing: set[int] = set()
-            most = 0
-            while len(ended) < len(NAMES):
-                report = line.receive()
-                match report:
-                    case Progress(lease=lease, stage=stage):
-                        computing = computing | {lease} if stage is Stage.COMPUTE else computing - {lease}
-                        most = max(most, len(computing))
-                    case Staged(lease=lease):
-                        line.send(Commit(lease, granted=True))
-                    case Finished() | Failed():
-                        computing.discard(report.lease)
-                        ended.append(report)
-            return ended, most
+            yield line
         finally:
             process.kill()
+
+
+def processed(movies: Path, processing: Path, alone: int) -> tuple[list[Report], int]:
+    """The ends of all tasks, and how many were computed at the same time at most."""
+    settings = parse_settings({"import": {"dose_per_frame": 3.0}, "picking": {"diameter": 136.0}})
+    with compute_process(alone) as line:
+        for lease, name in enumerate(NAMES, 1):
+            task = _task(movies / f"{name}.tif", name, settings, processing)
+            line.send(Begin(msgspec.structs.replace(task, lease=lease)))
+        ended: list[Report] = []
+        computing: set[int] = set()
+        most = 0
+        while len(ended) < len(NAMES):
+            report = line.receive()
+            match report:
+                case Progress(lease=lease, stage=stage):
+                    computing = computing | {lease} if stage is Stage.COMPUTE else computing - {lease}
+                    most = max(most, len(computing))
+                case Staged(lease=lease):
+                    line.send(Commit(lease, granted=True))
+                case Finished() | Failed():
+                    computing.discard(report.lease)
+                    ended.append(report)
+        return ended, most
 
 
 def test_movies_side_by_side_give_the_bytes_of_movies_one_by_one(movies: Path, tmp_path: Path) -> None:
@@ -103,15 +117,50 @@ def test_movies_side_by_side_give_the_bytes_of_movies_one_by_one(movies: Path, t
         assert (tmp_path / "beside" / relative).read_bytes() == (tmp_path / "alone" / relative).read_bytes(), relative
 
 
-def test_of_several_lost_movies_the_one_that_did_not_stop_is_blamed_else_the_oldest(movies: Path) -> None:
+def test_of_several_movies_that_were_computing_none_is_blamed(movies: Path) -> None:
     settings = parse_settings({})
     held = {
         lease: Held(_task(movies / f"{NAMES[0]}.tif", NAMES[0], settings, movies), stage)
-        for lease, stage in ((3, Stage.LOAD), (4, Stage.COMPUTE), (5, Stage.COMPUTE))
+        for lease, stage in ((3, Stage.LOAD), (4, Stage.COMPUTE), (5, Stage.WRITE))
     }
     assert culprit_of(held, [3, 4, 5]) == 4
-    held[5].cancelled_at = 1.0
-    assert culprit_of(held, [3, 4, 5]) == 5
+    assert culprit_of(held, [3]) == 3
+    assert culprit_of(held, [3, 5]) is None
+    held[5].stage = Stage.COMPUTE
+    assert culprit_of(held, [3, 4, 5]) is None
+
+
+def test_a_movie_that_needs_the_device_alone_waits_for_others_and_holds_up_those_that_come() -> None:
+    running, told = Running(), queue.SimpleQueue[str]()
+    first_may_end, alone_may_end = threading.Event(), threading.Event()
+
+    def beside(name: str, end: threading.Event) -> None:
+        with running.beside_others():
+            told.put(f"{name} begins")
+            assert end.wait(30)
+            told.put(f"{name} ends")
+
+    def alone() -> None:
+        with running.alone():
+            told.put("alone begins")
+            assert alone_may_end.wait(30)
+            told.put("alone ends")
+
+    threads = [threading.Thread(target=beside, args=("first", first_may_end))]
+    threads[0].start()
+    assert told.get(timeout=30) == "first begins"
+    threads.append(threading.Thread(target=alone))
+    threads[1].start()
+    while not running._alone:  # it waits
+        threads[1].join(0.01)
+    threads.append(threading.Thread(target=beside, args=("second", first_may_end)))
+    threads[2].start()
+    first_may_end.set()
+    assert [told.get(timeout=30) for _ in range(2)] == ["first ends", "alone begins"]
+    alone_may_end.set()
+    assert [told.get(timeout=30) for _ in range(3)] == ["alone ends", "second begins", "second ends"]
+    for thread in threads:
+        thread.join(30)
 
 
 @pytest.mark.parametrize(
@@ -125,3 +174,22 @@ def test_lanes_follow_the_devices_memory_and_the_hosts_cores(memory: int | None,
 def test_a_gpu_asks_for_a_task_to_load_and_one_to_write_beside_those_it_computes() -> None:
     assert Ready("cpu (8 cores)", 8, {}).at_once == 2
     assert Ready("NVIDIA H100 (cuda:0)", 8, {}, lanes=3).at_once == 5
+
+
+def test_a_cancelled_movie_that_waits_is_let_go_at_once(movies: Path, tmp_path: Path) -> None:
+    settings = parse_settings({"import": {"dose_per_frame": 3.0}, "picking": {"diameter": 136.0}})
+    with compute_process(len(NAMES)) as line:
+        for lease in (1, 2):
+            task = _task(movies / f"{NAMES[0]}.tif", NAMES[0], settings, tmp_path)
+            line.send(Begin(msgspec.structs.replace(task, lease=lease)))
+        while not isinstance(report := line.receive(), Progress) or report.stage is not Stage.COMPUTE:
+            pass
+        line.send(Cancel(2))
+        ended: list[Report] = []
+        while not ended or not isinstance(ended[-1], Finished):
+            match report := line.receive():
+                case Staged(lease=lease):
+                    line.send(Commit(lease, granted=True))
+                case Dropped() | Finished() | Failed():
+                    ended.append(report)
+    assert [(type(one), one.lease) for one in ended] == [(Dropped, 2), (Finished, 1)]  # type: ignore[union-attr]

@@ -116,6 +116,10 @@ class Work:
         """What was left under this key, None where nothing was."""
         return self._made.get(key.name)
 
+    def forget(self) -> None:
+        """Let go of all that was left, and of the memory that it takes."""
+        self._made.clear()
+
     def take(self, key: Key[T]) -> T:
         """What was left under this key. Raises MissingError where nothing was."""
         try:
