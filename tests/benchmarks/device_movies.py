@@ -1,7 +1,8 @@
 """Large movies for the device's benchmarks, made on the machine that runs them.
 
 `python -m tests.benchmarks.device_movies eer MOVIE.tif OUT.eer` turns the counts of a simulated movie into events of
-25 times as many raw frames; `… super OUT.mrc` writes packed 4-bit super-resolution frames that show a moving texture.
+25 times as many raw frames; `… twice MOVIE.tif OUT.mrc` makes a movie of twice the frames; `… super OUT.mrc` writes
+packed 4-bit super-resolution frames that show a moving texture.
 """
 
 from __future__ import annotations
@@ -49,14 +50,30 @@ def super_resolution(path: Path, frames: int = 80) -> None:
     write_raw_mrc(path, data, (SUPER[1], SUPER[0], frames), 101)
 
 
+def twice(source: Path, path: Path) -> None:
+    """A movie's frames, then once more from the last to the first, as MRC of bytes."""
+    frames = read_movie(source, ImportSettings()).frames
+    count, height, width = frames.shape
+    with path.open("wb") as file:
+        header = np.zeros(256, np.int32)
+        header[:4] = width, height, 2 * count, 0
+        header[52] = int.from_bytes(b"MAP ", "little")
+        header[53] = int.from_bytes(b"\x44\x44\0\0", "little")
+        file.write(header.tobytes())
+        for frame in (*frames, *frames[::-1]):
+            file.write(np.minimum(frame, 127).astype(np.int8).tobytes())
+
+
 def main() -> None:
     """Entry of the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=("eer", "super"))
+    parser.add_argument("kind", choices=("eer", "super", "twice"))
     parser.add_argument("paths", type=Path, nargs="+")
     options = parser.parse_args()
     if options.kind == "eer":
         eer_of_movie(*options.paths)
+    elif options.kind == "twice":
+        twice(*options.paths)
     else:
         super_resolution(*options.paths)
 

@@ -127,6 +127,15 @@ def table(found: dict[str, Stage], most: int = 6) -> str:
     return "\n".join(rows)
 
 
+def memory() -> str:
+    """What JAX has taken of the device at most."""
+    import jax
+
+    stats = jax.local_devices()[0].memory_stats() or {}
+    most, limit = (stats.get(name, 0) / 1e9 for name in ("peak_bytes_in_use", "bytes_limit"))
+    return f"device memory: at most {most:.1f} of {limit:.1f} GB"
+
+
 def _simulated(folder: Path) -> tuple[Path, list[str]]:
     """A movie of 40 × 4092 × 5760, LZW, made once, and the settings that it needs."""
     from warpcore.cli.simulation import simulate_movies
@@ -163,6 +172,7 @@ def main() -> None:
     for number, times in enumerate(seconds, 1):
         print(f"run {number}: " + ", ".join(f"{name} {value:.3f} s" for name, value in times.items()))
     print(table(found))
+    print(memory())
     print(host, end="")
 
 

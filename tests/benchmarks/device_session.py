@@ -8,6 +8,7 @@ compiled, and picking tries all its methods on the first movies of a session.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -46,6 +47,7 @@ def session(movies: list[Path], copies: int, workers: int, assignments: list[str
                 _wait(processing, copies, process, log, timeout_s)
                 done = sorted(path.stat().st_mtime for path in processing.glob("*.xml"))
                 stages = _stages(events)
+                different = _different(processing)
                 latency = [_latency(movies[0], data, processing, number) for number in range(3)]
             finally:
                 for one in (process, watcher):
@@ -61,16 +63,32 @@ def session(movies: list[Path], copies: int, workers: int, assignments: list[str
             + ", ".join(f"{one:.2f} s" for one in latency),
             "seconds by stage and step, medians of the second half: "
             + ", ".join(f"{name} {value:.3f}" for name, value in stages.items()),
+            "different outputs of equal movies: " + ", ".join(f"{kind} {count}" for kind, count in different.items()),
             *said[-6:],
         ]
 
 
+def _different(processing: Path) -> dict[str, int]:
+    """How many different files there are of each kind of output: 1 where equal movies gave equal bytes."""
+    kinds = {
+        "averages": "average/*.mrc",
+        "motion": "motion/*.json",
+        "CTF": "powerspectrum/*.json",
+        "picks": "matching/*.star",
+    }
+    return {
+        kind: len({hashlib.sha256(path.read_bytes()).digest() for path in processing.glob(pattern)})
+        for kind, pattern in kinds.items()
+    }
+
+
 def _stages(events: Path) -> dict[str, float]:
     """Median seconds of each stage and step over the second half of the finished tasks."""
-    finished = [json.loads(line) for line in events.read_text().splitlines()]
+    told = [json.loads(line)["body"] for line in events.read_text().splitlines()]
+    finished = [one for one in told if "motion" in one.get("steps", [])]
     found: dict[str, list[float]] = {}
     for event in finished[len(finished) // 2 :]:
-        for step, value in event["body"].get("seconds", {}).items():
+        for step, value in event.get("seconds", {}).items():
             found.setdefault(step, []).append(value)
     return {step: statistics.median(values) for step, values in found.items()}
 
