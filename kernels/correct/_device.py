@@ -1,13 +1,14 @@
 """The device's form of the correction: all cells of a few frames at once, in few large operations.
 
-The same cells, blocks and taps as in `_tiles`, so the pixels agree but for the order in which a machine adds: a chunk
+The same cells, blocks and taps as in `_tiles`, so the pixels agree but for the order in which a machine adds, and for
+displacements that round to another 1/64 px: a chunk
 of frames is cut into windows, moved along x, moved along y and added to the sums, each in one compiled step. Frames are
 added one after the other, so the bytes do not depend on how many come at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -28,13 +29,14 @@ from warpcore.kernels.correct._field import (
 )
 from warpcore.kernels.correct._outputs import TABLE, amplitudes, boost, tabulated
 from warpcore.kernels.correct._taps import HALF, STEPS, furthest, tap_table
-from warpcore.kernels.image import ReadyFrames, even_size, irfft2, rfft2
+from warpcore.kernels.image import ReadyFrames, even_size, irfft2, rfft2, sent_back
 
 Array = jax.Array
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
 _PAD_STEP = 64
+_COUNTED_AT_ONCE = 4
 
 
 def sums_on_device(
@@ -44,14 +46,18 @@ def sums_on_device(
 
     Also how often displacements by fractions of a pixel occur in each frame [F, 17, 17].
     """
-    field = _Field.of(displacements)
-    sums = jnp.zeros((len(weights), field.corners.shape[1], CELL, CELL), jnp.float32)
+    bands = _bands(displacements)
+    sums = [jnp.zeros((len(weights), band.corners.shape[1], CELL, CELL), jnp.float32) for band in bands]
     filled = np.zeros((len(weights), -(-len(frames) // frames.plan.frames) * frames.plan.frames), np.float32)
     filled[:, : len(frames)] = weights
-    for first, moved in _moved(frames, field):
-        sums = _add(sums, moved, filled[:, first : first + len(moved)])
-        on_chunk(min(1.0, (first + len(moved)) / len(frames)))
-    return sums, np.asarray(field.histogram(), np.float64)
+    for first, chunk in frames.chunks():
+        for number, band in enumerate(bands):
+            moved = _moved(chunk, first, frames, band)
+            sums[number] = _add(sums[number], moved, filled[:, first : first + len(chunk)])
+            del moved  # it would stay until the next is there
+        on_chunk(min(1.0, (first + len(chunk)) / len(frames)))
+    counted = sum(np.asarray(band.histogram(), np.float64) for band in bands)
+    return _joined(sums, bands), np.asarray(counted)
 
 
 class DeviceOutputs:
@@ -96,42 +102,28 @@ def aligned_on_device(
 ) -> FloatArray:
     """All frames, interpolated: [F, h, w] on the host."""
     aligned = np.empty((len(frames), *outputs.shape), np.float32)
-    for first, moved in _moved(frames, _Field.of(displacements)):
-        for image, target in zip(outputs.images(moved, None, loss), aligned[first:], strict=False):
+    bands = _bands(displacements)
+    for first, chunk in frames.chunks():
+        moved = _joined([_moved(chunk, first, frames, band) for band in bands], bands)
+        images = [sent_back(image) for image in outputs.images(moved, None, loss)[: len(frames) - first]]
+        for image, target in zip(images, aligned[first:], strict=False):
             target[:] = image
     return aligned
 
 
-class _Field(NamedTuple):
-    """What `_field.Field` is, of all cells on the device, frame by frame: [F, cells, …].
+class _Band(NamedTuple):
+    """The field of some rows of cells that need taps of the same length, frame by frame: [F, cells, …].
 
-    `pad` is how far it reads beyond the frame (before, after) in y and in x; corners count from there.
+    As on the CPU, where displacements differ much within a cell, its row of cells gets longer taps (`extra`). `rows` of
+    the cells; `pad` is how far they read beyond the frame (before, after) in y and in x; corners count from there.
     """
 
+    rows: npt.NDArray[np.intp]
     corners: Array
     index_x: Array
     index_y: Array
     extra: int
     pad: tuple[tuple[int, int], tuple[int, int]]
-
-    @classmethod
-    def of(cls, displacements: Displacements) -> _Field:
-        """The field of all frames: few numbers come back to the host, by which shapes are chosen."""
-        size = displacements.width, displacements.height
-        extra = 0
-        while True:
-            waves = [jnp.asarray(one, jnp.float32) for one in displacements.bases(*block_centres(*size, side(extra)))]
-            nodes = jnp.asarray(displacements.nodes, jnp.float32)
-            corners, index_x, index_y, largest = _field(nodes, *waves, extra)
-            if float(largest) * STEPS <= furthest(extra):
-                break
-            extra = wider(extra)
-        low, high = np.asarray(corners.min((0, 1))), np.asarray(corners.max((0, 1))) + side(extra)
-        # In steps, so that movies of one session compile once.
-        pad_x, pad_y = (
-            (_rounded_up(max(0, -int(low[i]))), _rounded_up(max(0, int(high[i]) - size[i]))) for i in range(2)
-        )
-        return cls(corners + np.array([pad_x[0], pad_y[0]], np.int32), index_x, index_y, extra, (pad_y, pad_x))
 
     def histogram(self) -> Array:
         """As `Field.histogram` counts."""
@@ -139,29 +131,77 @@ class _Field(NamedTuple):
         return counted
 
 
-@partial(jax.jit, static_argnames="extra")
-def _field(nodes: Array, outer: Array, rows: Array, columns: Array, extra: int) -> tuple[Array, Array, Array, Array]:
-    """Corners [F, cells, 2] and indices [F, cells, 8, 4] of taps along x and y, and the largest displacement from them.
+def _bands(displacements: Displacements) -> list[_Band]:
+    """The field of all cells and frames, mostly one band: few numbers come back to the host, which shapes follow."""
+    size = displacements.width, displacements.height
+    left, extra = np.arange(-(-size[1] // CELL)), 0
+    nodes = jnp.asarray(displacements.nodes, jnp.float32)
+    bands: list[_Band] = []
+    while len(left):
+        centres = block_centres(size[0], left * CELL, side(extra))
+        waves = [jnp.asarray(one, jnp.float32) for one in displacements.bases(*centres)]
+        *field, largest = _field(nodes, *waves, jnp.asarray(left * CELL), extra)
+        fits = np.asarray(largest) * STEPS <= furthest(extra)
+        if fits.any():
+            bands.append(_band(left[fits], [_rows_of(one, fits) for one in field], extra, size))
+        left, extra = left[~fits], wider(extra)
+    return bands
 
-    `nodes` [F, R, C, 2] in px; spline bases of rows that the pass along x covers, of rows and of columns.
+
+def _rows_of(field: Array, fits: npt.NDArray[np.bool_]) -> Array:
+    """Those rows of cells of a field [F, cells, …] that fit."""
+    if fits.all():
+        return field
+    return field.reshape(len(field), len(fits), -1, *field.shape[2:])[:, fits].reshape(len(field), -1, *field.shape[2:])
+
+
+def _band(rows: npt.NDArray[np.intp], field: list[Array], extra: int, size: tuple[int, int]) -> _Band:
+    corners, index_x, index_y = field
+    low, high = np.asarray(corners.min((0, 1))), np.asarray(corners.max((0, 1))) + side(extra)
+    # In steps, so that movies of one session compile once.
+    pad_x, pad_y = ((_rounded_up(max(0, -int(low[i]))), _rounded_up(max(0, int(high[i]) - size[i]))) for i in range(2))
+    return _Band(rows, corners + np.array([pad_x[0], pad_y[0]], np.int32), index_x, index_y, extra, (pad_y, pad_x))
+
+
+def _joined(parts: list[Array], bands: list[_Band]) -> Array:
+    """Cells [·, cells, 128, 128] of all bands in the order of the image."""
+    if len(parts) == 1:
+        return parts[0]
+    rows = np.concatenate([band.rows for band in bands])
+    by_row = [part.reshape(len(part), len(band.rows), -1, CELL, CELL) for part, band in zip(parts, bands, strict=True)]
+    cells = jnp.concatenate(by_row, axis=1)
+    return cells[:, np.argsort(rows)].reshape(len(cells), -1, CELL, CELL)
+
+
+@partial(jax.jit, static_argnames="extra")
+def _field(
+    nodes: Array, outer: Array, rows: Array, columns: Array, top: Array, extra: int
+) -> tuple[Array, Array, Array, Array]:
+    """Corners [F, cells, 2], indices [F, cells, 8, 4] of taps along x and y, the largest displacement in rows of cells.
+
+    `nodes` [F, R, C, 2] in px; spline bases of rows that the pass along x covers, of rows and of columns; `top`: first
+    pixel of each row of cells.
     """
 
     def by_cell(at_y: Array, axis: int) -> Array:
         lattice = jnp.einsum("yr,frc,xc->fyx", at_y, nodes[..., axis], columns, precision="highest")
-        shape = len(nodes), len(rows) // ROWS, ROWS, len(columns) // COLUMNS, COLUMNS
-        return lattice.reshape(shape).transpose(0, 1, 3, 2, 4).reshape(len(nodes), -1, ROWS, COLUMNS)
+        return lattice.reshape(len(nodes), len(top), ROWS, -1, COLUMNS).transpose(0, 1, 3, 2, 4)
 
     both = by_cell(outer, 0), by_cell(rows, 1)
-    whole_x, whole_y = (jnp.round((one.max((2, 3)) + one.min((2, 3))) / 2) for one in both)
+    whole_x, whole_y = (jnp.round((one.max((3, 4)) + one.min((3, 4))) / 2) for one in both)
     part_x, part_y = both[0] - whole_x[..., None, None], both[1] - whole_y[..., None, None]
-    columns_of_cells = len(columns) // COLUMNS
-    cell = jnp.arange(whole_x.shape[1])
+    left = jnp.arange(whole_x.shape[2]) * CELL
     reach = HALF + extra
-    corners = jnp.stack(
-        [cell % columns_of_cells * CELL + whole_x - reach, cell // columns_of_cells * CELL + whole_y - reach], axis=-1
-    )
+    corners = jnp.stack([left + whole_x - reach, top[:, None] + whole_y - reach], axis=-1)
     index_x, index_y = ((jnp.round(part * STEPS) + furthest(extra)).astype(jnp.int32) for part in (part_x, part_y))
-    return corners.astype(jnp.int32), index_x, index_y, jnp.maximum(jnp.abs(part_x).max(), jnp.abs(part_y).max())
+    largest = jnp.maximum(jnp.abs(part_x).max((0, 2, 3, 4)), jnp.abs(part_y).max((0, 2, 3, 4)))
+    frames = len(nodes)
+    return (
+        corners.astype(jnp.int32).reshape(frames, -1, 2),
+        index_x.reshape(frames, -1, ROWS, COLUMNS),
+        index_y.reshape(frames, -1, ROWS, COLUMNS),
+        largest,
+    )
 
 
 class _Waves(NamedTuple):
@@ -173,14 +213,15 @@ class _Waves(NamedTuple):
     along_x: Array
 
 
-def _moved(frames: ReadyFrames, field: _Field) -> Iterator[tuple[int, Array]]:
-    """The first frame of each chunk, and the chunk's frames interpolated: cells [f, cells, 128, 128]."""
-    table = jnp.asarray(tap_table(field.extra))
-    for first, chunk in frames.chunks():
-        at = np.minimum(first + np.arange(len(chunk)), len(frames) - 1)
-        windows = _windows(chunk, frames.gain, field.corners, at, field.pad, side(field.extra))
-        along_x = _along_x(windows, field.index_x, at, table, field.extra)
-        yield first, _along_y(along_x, field.index_y, at, table, field.extra)
+def _moved(chunk: Array, first: int, frames: ReadyFrames, band: _Band) -> Array:
+    """A chunk of frames from `first` on, interpolated: cells [f, cells, 128, 128] of a band."""
+    table = jnp.asarray(tap_table(band.extra))
+    at = np.minimum(first + np.arange(len(chunk)), len(frames) - 1)
+    windows = _windows(chunk, frames.gain, band.corners, at, band.pad, side(band.extra))
+    along_x = _along_x(windows, band.index_x, at, table, band.extra)
+    del windows  # its memory is needed
+    moved: Array = _along_y(along_x, band.index_y, at, table, band.extra)
+    return moved
 
 
 def _rounded_up(size: int) -> int:
@@ -239,11 +280,15 @@ def _histogram(index_x: Array, index_y: Array, extra: int) -> Array:
     def binned(index: Array) -> Array:
         distance = jnp.abs(index - furthest(extra))
         distance = jnp.where(distance > STEPS, jnp.abs((distance + STEPS // 2) % STEPS - STEPS // 2), distance)
-        number = jnp.round(distance * ((BINS - 1) / STEPS)).astype(jnp.int32).reshape(len(index), -1, 1)
+        number = jnp.round(distance * ((BINS - 1) / STEPS)).astype(jnp.int32).reshape(-1, 1)
         return (number == jnp.arange(BINS)).astype(jnp.float32)
 
-    # Whole numbers below 2^24: the product is exact.
-    return jnp.einsum("fny,fnx->fyx", binned(index_y), binned(index_x), precision="highest")
+    def one(both: tuple[Array, Array]) -> Array:
+        # Whole numbers below 2^24: the product is exact.
+        return jnp.dot(binned(both[1]).T, binned(both[0]), precision="highest")
+
+    counted: Array = jax.lax.map(one, (index_x, index_y), batch_size=_COUNTED_AT_ONCE)
+    return counted
 
 
 @partial(jax.jit, static_argnames="size")

@@ -116,15 +116,17 @@ def cell_field(displacements: Displacements, frames: range, first_row: int, end_
     return Field(corners.astype(np.int32), index_x, index_y, extra)
 
 
-def block_centres(width: int, height: int, cell_side: int) -> tuple[FloatingArray, FloatingArray, FloatingArray]:
-    """Centres in px of the blocks of all cells: rows for the pass along x over `cell_side` rows, rows, and columns.
+def block_centres(
+    width: int, top: npt.NDArray[np.intp], cell_side: int
+) -> tuple[FloatingArray, FloatingArray, FloatingArray]:
+    """Centres in px of the blocks of cells: rows for the pass along x over `cell_side` rows, rows, and columns.
 
-    The pass along x comes first and covers also the rows that the taps along y reach.
+    `top`: first pixel of each row of cells. The pass along x comes first and covers also the rows that the taps along y
+    reach.
     """
-    top = np.arange(-(-height // CELL))[:, None] * CELL
     block, outer_block = CELL // ROWS, cell_side // ROWS
-    rows = top + np.arange(ROWS) * block + (block - 1) / 2
-    outer = top - (cell_side - CELL) // 2 + np.arange(ROWS) * outer_block + (outer_block - 1) / 2
+    rows = top[:, None] + np.arange(ROWS) * block + (block - 1) / 2
+    outer = top[:, None] - (cell_side - CELL) // 2 + np.arange(ROWS) * outer_block + (outer_block - 1) / 2
     width_of_block = CELL // COLUMNS
     columns = np.arange(-(-width // CELL) * COLUMNS) * width_of_block + (width_of_block - 1) / 2
     return outer.ravel(), rows.ravel(), columns

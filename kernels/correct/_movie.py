@@ -162,6 +162,15 @@ def _on_device(
     return _Made(images, aligned, outputs.shape)
 
 
+def weighted_sums(
+    count: int, dose_per_frame: float, voltage_kv: float, pre_exposure: float, pixel_size_angstrom: float
+) -> int:
+    """How many sums of a movie's `count` frames hold its dose weights; doses in e⁻/Å²."""
+    if dose_per_frame <= 0 or count < 2:
+        return 1
+    return len(_dose_terms(count, dose_per_frame, voltage_kv, pre_exposure, pixel_size_angstrom)[0])
+
+
 @lru_cache(maxsize=4)
 def _dose_terms(
     count: int, dose_per_frame: float, voltage_kv: float, pre_exposure: float, pixel_size_angstrom: float

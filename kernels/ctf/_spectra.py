@@ -25,7 +25,8 @@ LINES = 64
 # A frequency of the mean over patches may have this many times the power of its ring; noise reaches 4 times in nine
 # patches.
 STREAK = 4.0
-_PATCHES_AT_ONCE = 128
+_PATCH_BYTES = 2 << 30
+"""Of patches that a device transforms at once, with their transforms."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,13 @@ def patch_power(
     [P, 2], `window` [size]; frequencies -limit..limit (rows) and 0..limit (columns).
     """
     powers: jax.Array = _patch_power(
-        image, limits, origins, window, size=size, limit=limit, batch=at_once(_PATCHES_AT_ONCE)
+        image,
+        limits,
+        origins,
+        window,
+        size=size,
+        limit=limit,
+        batch=at_once(max(1, _PATCH_BYTES // (24 * size * size))),
     )
     return powers
 

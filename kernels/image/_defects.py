@@ -114,7 +114,7 @@ def _halves_of_chunks(frames: Chunked, middle: int) -> FrameSums:
 def _add_halves(both: jax.Array, frames: jax.Array, belongs: jax.Array) -> jax.Array:
     counts = frames
     if not jnp.issubdtype(frames.dtype, jnp.integer):
-        counts = apply_gain(frames, jnp.ones(frames.shape[1:], jnp.float32))
+        counts = jax.lax.map(lambda frame: apply_gain(frame, jnp.ones(frame.shape, jnp.float32)), frames)
     # One after the other, so that the bytes do not depend on how many come at once.
     for frame, mine in zip(counts, belongs.T, strict=True):
         both = both + jnp.where(mine[:, None, None], frame.astype(jnp.float32), 0)

@@ -159,10 +159,15 @@ def _repaired(frames: Array, first: Array, targets: Array, sources: Array) -> Ar
     values = jnp.take_along_axis(flat, source, axis=1)
     flat = flat.at[:, targets].set(values, mode="drop", unique_indices=True)
     if jnp.issubdtype(frames.dtype, jnp.floating):
-        finite = jnp.isfinite(flat)
-        mean = jnp.where(finite, flat, 0).sum(1, keepdims=True) / jnp.maximum(finite.sum(1, keepdims=True), 1)
-        flat = jnp.where(finite, flat, mean)
+        # One by one: a mean is then made in the same order however many frames come at once.
+        flat = jax.lax.map(_finite, flat)
     return flat.reshape(count, height, width)
+
+
+def _finite(values: Array) -> Array:
+    """Values [n] with the mean of the rest where they are not finite."""
+    finite = jnp.isfinite(values)
+    return jnp.where(finite, values, jnp.where(finite, values, 0).sum() / jnp.maximum(finite.sum(), 1))
 
 
 @jax.jit

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import jax
 
 _MOST_FRAMES = 8
-_FRAME_BYTES = 22
+_FRAME_BYTES = 28
 """Bytes a pixel of each frame that is corrected at once: electrons, the windows of all cells, and both passes."""
 _FIXED_BYTES = 72
 """Bytes a pixel that are needed besides: gain, sums for defects, spectra and images with what their transforms take."""
@@ -22,13 +22,13 @@ class Plan:
     frames: int
 
 
-def plan_movie(pixels: int, stored_bytes: int, sums: int, memory_bytes: int) -> Plan:
+def plan_movie(pixels: int, stored_bytes: int, sums: int, memory_bytes: int, fit_bytes: int = 0) -> Plan:
     """A plan for frames of `pixels` in a movie of `stored_bytes`, of which `sums` weighted sums are made.
 
-    A resident movie leaves room for the next, which is sent while it is worked on. Where nothing fits, the smallest
-    plan is returned: the estimate is on the safe side.
+    `fit_bytes` are what the motion fit takes; it has ended before the sums are made. A resident movie leaves room for
+    the next, which is sent while it is worked on. Where nothing fits, the smallest plan is returned.
     """
-    free = memory_bytes * (1 - _KEPT_FREE) - pixels * (_FIXED_BYTES + 4 * sums)
+    free = memory_bytes * (1 - _KEPT_FREE) - max(pixels * (_FIXED_BYTES + 4 * sums), fit_bytes)
     for resident in (True, False):
         left = free - 2 * stored_bytes if resident else free
         frames = _MOST_FRAMES

@@ -42,6 +42,16 @@ def automatic_group(frames: int, dose_per_frame: float) -> int:
     return max(1, min(wanted, frames // _MIN_GROUPS))
 
 
+def binning_factor(pixel_size_angstrom: float, range_max_angstrom: float) -> int:
+    """Raw pixels a side that make one of the fit's: as coarse as its finest detail allows."""
+    return max(1, int(0.26 * range_max_angstrom / pixel_size_angstrom))
+
+
+def fit_bytes(pixels: int, groups: int, factor: int) -> int:
+    """About what the fit takes of a device's memory: binned groups of frames, and patches of them three times."""
+    return 4 * 4 * groups * pixels // factor**2
+
+
 def bin_movie(
     frames: npt.NDArray[np.generic] | DeviceFrames,
     starts: npt.NDArray[np.intp],

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from warpcore.kernels.image import DeviceFrames, on_host, spline_basis
-from warpcore.kernels.motion._binning import MARGIN, automatic_group, bin_again, bin_movie
+from warpcore.kernels.motion._binning import MARGIN, automatic_group, bin_again, bin_movie, binning_factor
 from warpcore.kernels.motion._fit import (
     Basis,
     Solution,
@@ -85,7 +85,7 @@ def estimate_motion(
         raise ValueError(f"a movie is frames x height x width, not {frames.shape}")
     count, height, width = frames.shape
     report = on_progress or (lambda fraction, message: None)
-    factor = max(1, int(0.26 * range_max_angstrom / pixel_size_angstrom))
+    factor = binning_factor(pixel_size_angstrom, range_max_angstrom)
     group = group_frames or automatic_group(count, dose_per_frame)
     groups = max(1, count // group)
     if groups == 1 or min(height, width) // factor < 32:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -12,18 +11,19 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.kernels.correct import weighted_sums
 from warpcore.kernels.image import DeviceFrames, Plan, device_memory_bytes, on_cpu, plan_movie
+from warpcore.kernels.motion import automatic_group, binning_factor, fit_bytes
 from warpcore.services.readers.buffers import Allocator
 from warpcore.services.readers.movies import available_threads, read_movie
 from warpcore.services.readers.raw import RawMovie
 from warpcore.services.session.settings import Settings
 from warpcore.services.worker.failures import is_out_of_device_memory
 from warpcore.services.worker.page_locked import movie_memory
+from warpcore.services.worker.steps.work import Exposure
 
 log = logging.getLogger(__name__)
 
-_TERMS = 6
-"""Sums of a movie that is weighted by dose, at most."""
 _DEFAULT_PLAN = Plan(True, 8)
 _MOST_LANES = 3
 _LANE_CORES = 4
@@ -50,7 +50,7 @@ def read_for_worker(path: Path, settings: Settings) -> RawMovie:
 
 
 def frames_for_kernels(
-    movie: RawMovie, settings: Settings, memory_share: float
+    movie: RawMovie, settings: Settings, exposure: Exposure, memory_share: float
 ) -> tuple[RawMovie, npt.NDArray[np.generic] | DeviceFrames]:
     """The movie's frames as kernels take them, and the movie, of whose frames only the shape is used from then on.
 
@@ -58,7 +58,7 @@ def frames_for_kernels(
     """
     if on_cpu():
         return movie, movie.frames
-    plan = _plan(movie, settings, memory_share)
+    plan = _plan(movie, settings, exposure, memory_share)
     if not plan.resident:
         log.info("%s: sent to the device in chunks of %d frames, since it does not fit", movie.path.name, plan.frames)
     try:
@@ -74,13 +74,19 @@ def frames_for_kernels(
     return replace(movie, frames=shape_only, packed_width=None), counts
 
 
-def _plan(movie: RawMovie, settings: Settings, memory_share: float) -> Plan:
+def _plan(movie: RawMovie, settings: Settings, exposure: Exposure, memory_share: float) -> Plan:
     memory = device_memory_bytes()
     if memory is None:
         return _DEFAULT_PLAN
-    sums = (_TERMS if settings.export.dose_weighting else 1) * (2 if settings.export.halves else 1)
+    count, pixels = len(movie.frames), movie.height * movie.width
+    sums = 2 if settings.export.halves else 1
+    if settings.export.dose_weighting:
+        dose = exposure.dose_per_frame, settings.ctf.voltage, exposure.pre_exposure, exposure.pixel_size_angstrom
+        sums *= weighted_sums(count, *dose)
+    factor = binning_factor(exposure.pixel_size_angstrom, settings.motion.range_max)
+    fit = fit_bytes(pixels, count // automatic_group(count, exposure.dose_per_frame), factor)
     share = int(memory * memory_share) // lanes_of(memory, available_threads())
-    return plan_movie(math.prod((movie.height, movie.width)), movie.frames.nbytes, sums, share)
+    return plan_movie(pixels, movie.frames.nbytes, sums, share, fit)
 
 
 @cache

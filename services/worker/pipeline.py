@@ -137,6 +137,17 @@ def _let_go_of_frames(work: Work) -> None:
 
 def stage_outputs(work: Work, report: Report) -> Staging:
     """Write all outputs under temporary names; on any error nothing of them stays behind."""
+    try:
+        return _staged(work, report)
+    except Exception as error:
+        if on_cpu() or not is_out_of_device_memory(error):
+            raise
+    # Pictures are made on the device, beside other movies.
+    with _RUNNING.alone():
+        return _staged(work, report)
+
+
+def _staged(work: Work, report: Report) -> Staging:
     report("write", 0.0)
     staging = Staging(work.processing)
     try:
@@ -234,7 +245,7 @@ def _load_frames(work: Work, path: Path) -> None:
     if gain is not None:
         defects = gain.defects if defects is None else defects | gain.defects
     seen = shows_gain(movie, work.settings)
-    movie, counts = frames_for_kernels(movie, work.settings, work.memory_share)
+    movie, counts = frames_for_kernels(movie, work.settings, work.take(EXPOSURE), work.memory_share)
     work.put(FRAMES, Frames(movie, counts, gain, defects, seen))
 
 

@@ -107,7 +107,7 @@ def _work(movie: LastMovie, folder: Path) -> Work:
     work = Work(task, settings, list(task.run), {})
     work.put(EXPOSURE, Exposure(movie.pixel_size_angstrom, movie.dose_per_frame))
     raw = RawMovie(_noise(movie), movie.pixel_size_angstrom, folder / task.path)
-    raw, counts = frames_for_kernels(raw, settings, work.memory_share)
+    raw, counts = frames_for_kernels(raw, settings, work.take(EXPOSURE), work.memory_share)
     work.put(FRAMES, Frames(raw, counts, None, None, False))
     return work
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from warpcore.kernels.correct import Corrected, correct_movie
+from warpcore.kernels.correct._field import Displacements, cell_field
 from warpcore.kernels.ctf import frame_sums
 from warpcore.kernels.image import DeviceFrames, Plan, device_form, find_defects, sum_frames
 from warpcore.kernels.motion import MotionModel, estimate_motion
@@ -99,6 +100,21 @@ def test_corrected_images_are_those_of_the_cpu(changed: dict[str, object]) -> No
         if one is not None and other is not None:
             assert one.dtype == np.float32
             assert_alike(np.asarray(one), other, name)
+
+
+def test_rows_of_cells_with_taps_of_different_length_are_those_of_the_cpu() -> None:
+    frames = np.random.default_rng(1).poisson(6, (4, 520, 300)).astype(np.uint8)
+    local = np.zeros((4, 5, 3, 2))
+    # The lower part turns quickly, the upper one stands still.
+    local[1:, 3:] = np.cumsum(np.random.default_rng(0).normal(size=(3, 2, 3, 2)), axis=0) * 4
+    model = MotionModel(4, np.zeros((4, 2), np.float32), local.astype(np.float32))
+    displacements = Displacements(model, 520, 300, PIXEL)
+    extras = [cell_field(displacements, range(4), row, row + 1).extra for row in range(5)]
+    assert len(set(extras)) > 1
+    arguments = {"gain": None, "defects": None, "pixel_size_angstrom": PIXEL, "binning": 0.0, "dose_per_frame": 1.0}
+    arguments |= {"voltage_kv": 300.0, "dose_weighting": False}
+    there, here = (correct_movie(one, model, **arguments) for one in (_resident(frames), frames))  # type: ignore[arg-type]
+    assert_alike(np.asarray(there.average), np.asarray(here.average))
 
 
 def assert_alike(one: np.ndarray, other: np.ndarray, name: str = "") -> None:

@@ -39,4 +39,9 @@ def test_a_resident_movie_leaves_room_for_the_next(sums: int) -> None:
     for memory in range(1, 40):
         plan = plan_movie(K3, 40 * K3, sums, memory * GB)
         if plan.resident:
-            assert memory * GB > 2 * 40 * K3 + K3 * (4 * sums + 22 * plan.frames)
+            assert memory * GB > 2 * 40 * K3 + K3 * (4 * sums + 28 * plan.frames)
+
+
+def test_a_fit_that_takes_more_than_the_sums_leaves_less_for_frames() -> None:
+    assert plan_movie(K3, 40 * K3, 6, 24 * GB) == Plan(True, 8)
+    assert not plan_movie(K3, 40 * K3, 6, 24 * GB, fit_bytes=20 * GB).resident
