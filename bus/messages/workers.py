@@ -90,7 +90,7 @@ class Heartbeat(Message, frozen=True):
 
 @message("worker.pull", port=Port.WORKER)
 class PullTasks(Message, frozen=True):
-    """The worker can hold `credit` tasks in all (0 to 5), those that it has included. Sent whenever that changes."""
+    """The worker can hold `credit` tasks in all (0 to 7), those that it has included. Sent whenever that changes."""
 
     worker: str
     credit: int

@@ -123,12 +123,14 @@ class Compute:
             self._open_lanes()
 
     def _open_lanes(self) -> None:
-        """A thread for each other lane, once there have been enough movies alone."""
+        """Threads for each other lane, once there have been enough movies alone."""
         if self._alone > 0:
             return
         while self._lanes < self._ready.lanes:
             self._lanes += 1
-            threading.Thread(target=_or_end, args=(self._compute_all,), name="_compute_all", daemon=True).start()
+            # A writer each: one alone is slower than three lanes.
+            for stage in (self._compute_all, self._write_all):
+                threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
 
     def _warm_up(self) -> None:
         """Compile for a movie like the last one, until a movie is there. Nothing that goes wrong here matters."""

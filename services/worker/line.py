@@ -65,9 +65,9 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     def at_once(self) -> int:
         """Tasks on their way at a time: on the CPU one is computed while another is loaded or written.
 
-        On an accelerator a task is loaded and another written beside those in the lanes.
+        On an accelerator one is loaded, and each lane may have one that is computed and one that is written.
         """
-        return 2 if self.device.startswith("cpu") else self.lanes + 2
+        return 2 if self.device.startswith("cpu") else 2 * self.lanes + 1
 
 
 class Faulty(msgspec.Struct, frozen=True, tag="faulty"):

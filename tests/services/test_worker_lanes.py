@@ -171,9 +171,9 @@ def test_lanes_follow_the_devices_memory_and_the_hosts_cores(memory: int | None,
     assert lanes_of(memory, cores) == lanes
 
 
-def test_a_gpu_asks_for_a_task_to_load_and_one_to_write_beside_those_it_computes() -> None:
+def test_a_gpu_asks_for_a_task_to_load_and_two_for_each_lane() -> None:
     assert Ready("cpu (8 cores)", 8, {}).at_once == 2
-    assert Ready("NVIDIA H100 (cuda:0)", 8, {}, lanes=3).at_once == 5
+    assert Ready("NVIDIA H100 (cuda:0)", 8, {}, lanes=3).at_once == 7
 
 
 def test_a_cancelled_movie_that_waits_is_let_go_at_once(movies: Path, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from warpcore.services.scheduler.core.records import Ban, TaskRecord, WorkerReco
 from warpcore.services.scheduler.core.state import State
 
 HEARTBEAT_S = 2.0
-MOST_CREDIT = 5
-"""Tasks of a worker at a time: one loading, three computing on a GPU, one being written."""
+MOST_CREDIT = 7
+"""Tasks of a worker at a time: one loading, three computing on a GPU, three being written."""
 FORGOTTEN_AFTER_S = 3600.0
 UNLISTED_GRACE_S = 10.0
 """How long a heartbeat may not name a lease: the assignment, or the report of its end, can still be on the way."""
