@@ -6,10 +6,12 @@ the frequencies up to a limit are kept. That equals resampling (Fourier cropping
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from itertools import islice
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +27,7 @@ LINES = 64
 # A frequency of the mean over patches may have this many times the power of its ring; noise reaches 4 times in nine
 # patches.
 STREAK = 4.0
+_PREPARED_AT_ONCE = 3
 _PATCH_BYTES = 2 << 30
 """Of patches that a device transforms at once, with their transforms."""
 
@@ -252,18 +255,36 @@ def _cleaned_ahead(
     """Each image [H, W] without foreign bodies, and its limits; the next is made ready while one is looked at."""
     waiting = iter(images)
 
-    def prepare() -> tuple[jax.Array, jax.Array] | None:
-        one = next(waiting, None)
-        if one is None:
-            return None
+    def prepare(one: jax.Array | np.ndarray) -> tuple[jax.Array, jax.Array]:
         image = jnp.asarray(one, jnp.float32)
         limits = jnp.asarray(clip_limits(image))
         return without_bodies(image, limits, pixel_size_angstrom), limits
 
+    if on_cpu():
+        yield from _one_ahead(waiting, prepare)
+        return
+    # Few numbers of each come back to the host, which looks at several at once.
+    with ThreadPoolExecutor(_PREPARED_AT_ONCE) as pool:
+        ahead = deque(pool.submit(prepare, one) for one in islice(waiting, _PREPARED_AT_ONCE))
+        while ahead:
+            yield ahead.popleft().result()
+            ahead.extend(pool.submit(prepare, one) for one in islice(waiting, 1))
+
+
+def _one_ahead(
+    waiting: Iterator[jax.Array | np.ndarray],
+    prepare: Callable[[jax.Array | np.ndarray], tuple[jax.Array, jax.Array]],
+) -> Iterator[tuple[jax.Array, jax.Array]]:
+    """On the CPU the image itself is made in the thread, too."""
+
+    def prepared() -> tuple[jax.Array, jax.Array] | None:
+        one = next(waiting, None)
+        return None if one is None else prepare(one)
+
     with ThreadPoolExecutor(1) as thread:
-        ahead = thread.submit(prepare)
+        ahead = thread.submit(prepared)
         while (ready := ahead.result()) is not None:
-            ahead = thread.submit(prepare)
+            ahead = thread.submit(prepared)
             yield ready
 
 

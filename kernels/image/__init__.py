@@ -10,6 +10,7 @@ from warpcore.kernels.image._drawing import Colour, Picture, draw_dot, draw_line
 from warpcore.kernels.image._fourier import LINES, even_size, frequencies, irfft2, moved_back, rfft2
 from warpcore.kernels.image._gain import all_defects, apply_gain, multiplicative_gain
 from warpcore.kernels.image._orientation import GainMatches, Orientation, centre, match_gain
+from warpcore.kernels.image._smoothing import smoothed
 from warpcore.kernels.image._splines import spline_basis
 from warpcore.kernels.image._thumbnail import thumbnail
 
@@ -46,6 +47,7 @@ __all__ = [
     "rfft2",
     "sent_back",
     "side_by_side",
+    "smoothed",
     "spline_basis",
     "sum_frames",
     "text_size",

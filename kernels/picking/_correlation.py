@@ -15,9 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.fft
-import scipy.ndimage
 
-from warpcore.kernels.image import irfft2, on_host, rfft2
+from warpcore.kernels.image import irfft2, on_host, rfft2, smoothed
 from warpcore.kernels.picking._noise import gaussian_field, noise_share, radial_spectrum
 
 FINEST = 6.5
@@ -213,16 +212,15 @@ def _level(pixels: np.ndarray, seen: np.ndarray) -> np.ndarray:
 def _evened(pixels: np.ndarray, seen: np.ndarray, width_px: float) -> np.ndarray:
     """Pixels divided by their deviation over a wide neighbourhood, by that of all: film is rougher than ice."""
     spread = np.sqrt((pixels**2).sum() / max(seen.sum(), 1.0))
-    power = scipy.ndimage.gaussian_filter(np.clip(pixels, -4 * spread, 4 * spread) ** 2, width_px, mode="reflect")
-    share = scipy.ndimage.gaussian_filter(seen, width_px, mode="reflect")
+    power = smoothed(np.clip(pixels, -4 * spread, 4 * spread) ** 2, width_px)
+    share = smoothed(seen, width_px)
     local = np.sqrt(power / np.maximum(share, 0.01))
     return np.asarray(pixels * (spread / np.maximum(local, 0.1 * spread + 1e-30)), np.float32)
 
 
 def _filled(pixels: np.ndarray, seen: np.ndarray, width_px: float) -> np.ndarray:
     """Pixels with junk replaced by the smooth level of what is seen around it, or 0 far from anything seen."""
-    level = scipy.ndimage.gaussian_filter(pixels * seen, width_px)
-    share = scipy.ndimage.gaussian_filter(seen, width_px)
+    level, share = smoothed(pixels * seen, width_px), smoothed(seen, width_px)
     return np.asarray(np.where(seen > 0, pixels, level / np.maximum(share, 0.01)), np.float32)
 
 

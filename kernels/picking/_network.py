@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.ndimage
 
+from warpcore.kernels.image import smoothed
 from warpcore.kernels.picking._correlation import coarser, resized_mask
 from warpcore.kernels.picking._peaks import find_peaks
 from warpcore.kernels.picking._picks import LEAST_SCORE, TOUCHING, Picks
@@ -120,7 +121,7 @@ def particle_log_odds(probability: np.ndarray) -> np.ndarray:
 
 def network_input(pixels: np.ndarray) -> np.ndarray:
     """A working image [h, w] as the network takes it: background removed, robust spread 1, outliers clipped."""
-    level = scipy.ndimage.gaussian_filter(pixels, _BACKGROUND_DIAMETERS * SAMPLES_PER_DIAMETER, mode="nearest")
+    level = smoothed(pixels, _BACKGROUND_DIAMETERS * SAMPLES_PER_DIAMETER, "nearest")
     flat = pixels - level
     low, middle, high = np.percentile(flat, [16, 50, 84])
     return np.asarray(np.clip((flat - middle) / max((high - low) / 2, 1e-12), -6, 6), np.float32)

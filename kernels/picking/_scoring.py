@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from warpcore.kernels.image import side_by_side
 from warpcore.kernels.picking._correlation import UNSEEN, ScoreMaps
 from warpcore.kernels.picking._mixture import Heights, Mixture, fit_mixture, probabilities_at
 from warpcore.kernels.picking._peaks import Peaks, find_peaks
@@ -32,16 +33,20 @@ def scored_peaks(maps: ScoreMaps, distance_px: float) -> ScoredPeaks:
         nothing = find_peaks(np.zeros((1, 1)), 1.0, 0.0)
         return ScoredPeaks(nothing, np.zeros(0), Mixture(np.zeros(1), np.zeros(1), 0.0, 0.0, 0.0), 0.0)
 
-    def heights(values: np.ndarray, level: float, spread: float) -> np.ndarray:
-        return (find_peaks(values, level, distance_px).value.astype(np.float64) - level) / spread
-
-    peaks = find_peaks(maps.image, level, distance_px)
+    inverted_level, _ = _level_and_spread(maps.inverted)
+    levels = (level, inverted_level, noise_level, noise_level)
+    every = zip((maps.image, maps.inverted, maps.noise, maps.noise_inverted), levels, strict=True)
+    peaks, *others = side_by_side(lambda one: find_peaks(*one, distance_px), every)
+    spreads = (spread, spread, noise_spread, noise_spread)
+    image, inverted, *both_noise = (
+        (one.value.astype(np.float64) - own_level) / own_spread
+        for one, own_level, own_spread in zip((peaks, *others), levels, spreads, strict=True)
+    )
     seen = maps.image[maps.image > UNSEEN].astype(np.float64)
     clipped = np.clip((seen - level) / spread, _LOWEST, _HIGHEST)
-    both_noise = [heights(one, noise_level, noise_spread) for one in (maps.noise, maps.noise_inverted)]
     found = Heights(
-        (peaks.value.astype(np.float64) - level) / spread,
-        heights(maps.inverted, _level_and_spread(maps.inverted)[0], spread),
+        image,
+        inverted,
         np.concatenate(both_noise),
         float(maps.noise_scale.mean()) * noise_spread / spread,
         float(clipped.var()),

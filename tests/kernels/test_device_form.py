@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from warpcore.kernels.correct import Corrected, correct_movie
 from warpcore.kernels.correct._field import Displacements, cell_field
 from warpcore.kernels.ctf import frame_sums
-from warpcore.kernels.image import DeviceFrames, Plan, device_form, find_defects, sum_frames
+from warpcore.kernels.image import DeviceFrames, Plan, device_form, find_defects, smoothed, sum_frames
 from warpcore.kernels.motion import MotionModel, estimate_motion
 
 PIXEL = 1.5
@@ -222,3 +223,12 @@ def test_the_hosts_memory_may_be_used_again_once_a_movie_is_on_the_device() -> N
     there = _resident(buffer, 16)
     buffer[:] = 0
     np.testing.assert_array_equal(np.asarray(there.chunk(0))[: len(expected)], expected)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "nearest"])
+@pytest.mark.parametrize("sigma", [1.0, 40.0, 200.0])
+def test_wide_smoothing_is_that_of_scipy(mode: str, sigma: float) -> None:
+    image = np.random.default_rng(3).normal(size=(150, 210)).astype(np.float32) + 5
+    expected = scipy.ndimage.gaussian_filter(image.astype(np.float64), sigma, mode=mode)
+    # Measured: 2e-6.
+    np.testing.assert_allclose(smoothed(image, sigma, mode), expected, rtol=1e-5)
