@@ -19,9 +19,14 @@ _PAGE_LOCKED = "pinned_host"
 _forced = False
 
 
+def is_cpu() -> bool:
+    """Whether arrays lie in the host's memory, in whatever form kernels run."""
+    return jax.default_backend() == "cpu"
+
+
 def on_cpu() -> bool:
     """Whether kernels run in the CPU's form."""
-    return jax.default_backend() == "cpu" and not _forced
+    return is_cpu() and not _forced
 
 
 def at_once(size: int) -> int | None:
@@ -45,7 +50,7 @@ def sent_back(array: Any) -> Any:
 
     On the CPU, where a backend has no such memory, and for an array of the host it is the array itself.
     """
-    if jax.default_backend() == "cpu" or not isinstance(array, jax.Array):
+    if is_cpu() or not isinstance(array, jax.Array):
         return array
     device = array.devices().pop()
     if not any(memory.kind == _PAGE_LOCKED for memory in device.addressable_memories()):

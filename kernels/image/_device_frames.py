@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.kernels.image._backend import is_cpu
 from warpcore.kernels.image._defects import Repair, plan_repair
 from warpcore.kernels.image._device_plan import Plan
 from warpcore.kernels.image._gain import gain_on_device
@@ -123,7 +124,7 @@ class ReadyFrames:
 def _sent(frames: Frame) -> Array:
     """The frames on the device, once they are there: until then the host's memory is still read."""
     # On a CPU the array would share the host's memory: there a copy stands for the transfer.
-    on_its_way = jnp.array(frames, copy=True) if jax.default_backend() == "cpu" else jax.device_put(frames)
+    on_its_way = jnp.array(frames, copy=True) if is_cpu() else jax.device_put(frames)
     return on_its_way.block_until_ready()
 
 

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.kernels.image._backend import is_cpu
+
 Array = jax.Array
 FloatArray = npt.NDArray[np.float32]
 
@@ -51,7 +53,7 @@ def irfft2(transforms: Array, size: tuple[int, int]) -> Array:
 def _whole_lines(array: Array, axis: int) -> Array:
     """Padded on a CPU with zeros along the axis that is not transformed, to a multiple of LINES."""
     missing = -array.shape[axis] % LINES
-    if not missing or jax.default_backend() != "cpu":
+    if not missing or not is_cpu():
         return array
     widths = [(0, 0)] * array.ndim
     widths[axis] = (0, missing)

@@ -79,15 +79,12 @@ class Compute:
         ready: Ready,
         check: Callable[[], str | None],
         every_s: float = CHECK_EVERY_S,
-        alone: int = 0,
         cache: Path | None = None,
     ) -> None:
         """`check` tells what is wrong with the device, or None; it runs between movies, `every_s` apart.
 
-        The first `alone` movies are computed one at a time, later ones in `ready.lanes`. With a folder `cache` kernels
-        are compiled before the first movie, for one like the last on this host.
+        With a folder `cache` kernels are compiled before the first movie, for one like the last on this host.
         """
-        self._alone = alone
         self._cache = cache
         self._last_movie: LastMovie | None = None
         self._compiled = CompileCount()
@@ -101,7 +98,6 @@ class Compute:
         self._to_write: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._reported: dict[tuple[int, str], float] = {}
         self._watch: GainWatch | None = None
-        self._lanes = 1
         self._guard = threading.Lock()
 
     def run(self) -> None:
@@ -119,15 +115,9 @@ class Compute:
         self._check_if_due()
         if job is not None:
             self._compute_one(job)
-            self._alone -= 1
-            self._open_lanes()
 
     def _open_lanes(self) -> None:
-        """Threads for each other lane, once there have been enough movies alone."""
-        if self._alone > 0:
-            return
-        while self._lanes < self._ready.lanes:
-            self._lanes += 1
+        for _ in range(1, self._ready.lanes):
             # A writer each: one alone is slower than three lanes.
             for stage in (self._compute_all, self._write_all):
                 threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
@@ -376,15 +366,11 @@ def _or_end(stage: Callable[[], None]) -> None:
 
 
 def main() -> None:
-    """Entry of the process: `python -m warpcore.services.worker.compute --line FD --device DEVICE --cache FOLDER`.
-
-    `--alone N`: the first N movies are computed one at a time.
-    """
+    """Entry of the process: `python -m warpcore.services.worker.compute --line FD --device DEVICE --cache FOLDER`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--line", type=int, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--alone", type=int, default=0)
     options = parser.parse_args()
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
@@ -418,7 +404,7 @@ def main() -> None:
         sys.setswitchinterval(GPU_SWITCH_S)
     # A CPU has better things to do than to work on noise, and compiles in seconds.
     cache = None if ready.device.startswith("cpu") else options.cache
-    Compute(line, ready, check_device, alone=options.alone, cache=cache).run()
+    Compute(line, ready, check_device, cache=cache).run()
 
 
 if __name__ == "__main__":

@@ -25,9 +25,7 @@ class ToCompute:
 
 @dataclass(frozen=True, slots=True)
 class StartCompute:
-    """Start a compute process; `alone` is how many movies it computes one at a time at first."""
-
-    alone: int = 0
+    """Start a compute process."""
 
 
 @dataclass(frozen=True, slots=True)

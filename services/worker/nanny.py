@@ -40,8 +40,6 @@ REFUSED_PAUSE_S = 3.0
 """A request that was answered with an error is asked again, as a new one, after this long."""
 CANCEL_GRACE_S = 10.0
 """A compute process that has not let go of a cancelled task by then is ended."""
-ALONE_AFTER_DEATH = 10
-"""Movies computed one at a time after a death: of several in work nobody can tell which one it was."""
 RESTART_PAUSE_S = (0.0, 1.0, 5.0, 15.0, 60.0)
 """Pauses before the compute process is started again, by its number of deaths without a finished task between them."""
 
@@ -109,7 +107,7 @@ class Nanny:
         effects: list[Effect] = []
         if self._restart_at is not None and now >= self._restart_at and not self.stopping:
             self._restart_at = None
-            effects.append(StartCompute(ALONE_AFTER_DEATH if self.deaths else 0))
+            effects.append(StartCompute())
         for lease, held in self.held.items():
             if held.cancelled_at is not None and now - held.cancelled_at > CANCEL_GRACE_S and self._kill_cause is None:
                 cause = f"{held.task.name} did not stop after it was cancelled"

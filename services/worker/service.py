@@ -207,7 +207,7 @@ class _Shell:
             elif isinstance(effect, ToCompute):
                 self._to_compute(effect.command)
             elif isinstance(effect, StartCompute):
-                self._compute = _ComputeProcess(self._device, self._lines, effect.alone)
+                self._compute = _ComputeProcess(self._device, self._lines)
                 self._poller.register(self._compute.line.fileno, zmq.POLLIN)
             elif isinstance(effect, KillCompute) and self._compute is not None:
                 log.info("ending the compute process: %s", effect.why)
@@ -235,12 +235,11 @@ class _Shell:
 class _ComputeProcess:
     """A running compute process, the line to it, and a thread that reads its log."""
 
-    def __init__(self, device: str, lines: _LogLines, alone: int) -> None:
+    def __init__(self, device: str, lines: _LogLines) -> None:
         ours, theirs = socket.socketpair()
         command = [
             *(sys.executable, "-m", "warpcore.services.worker.compute"),
             *("--line", str(theirs.fileno()), "--device", device, "--cache", str(cache_directory())),
-            *("--alone", str(alone)),
         ]
         self.oom_kills = oom_kills()
         self.process = subprocess.Popen(

@@ -46,7 +46,7 @@ from warpcore.services.worker.compute import Compute
 from warpcore.services.worker.line import Command, Ready
 line = Channel(socket.socket(fileno=int(sys.argv[1])), Command)
 with device_form():
-    Compute(line, Ready("cuda:0", 8, {}, lanes=3), lambda: None, alone=int(sys.argv[2])).run()
+    Compute(line, Ready("cuda:0", 8, {}, lanes=int(sys.argv[2])), lambda: None).run()
 """
 NAMES = ("movie_0001", "movie_0002", "movie_0003", "movie_0004")
 GB = 1 << 30
@@ -64,11 +64,11 @@ def movies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def compute_process(alone: int) -> Iterator[Channel[Command, Report]]:
-    """The nanny's end of the line to a real compute process of three lanes, the first `alone` movies one by one."""
+def compute_process(lanes: int) -> Iterator[Channel[Command, Report]]:
+    """The nanny's end of the line to a real compute process."""
     ours, theirs = socket.socketpair()
     ours.settimeout(120)
-    command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(alone)]
+    command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(lanes)]
     with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()]) as process:
         theirs.close()
         line: Channel[Command, Report] = Channel(ours, Report)
@@ -79,10 +79,10 @@ def compute_process(alone: int) -> Iterator[Channel[Command, Report]]:
             process.kill()
 
 
-def processed(movies: Path, processing: Path, alone: int) -> tuple[list[Report], int]:
+def processed(movies: Path, processing: Path, lanes: int) -> tuple[list[Report], int]:
     """The ends of all tasks, and how many were computed at the same time at most."""
     settings = parse_settings({"import": {"dose_per_frame": 3.0}, "picking": {"diameter": 136.0}})
-    with compute_process(alone) as line:
+    with compute_process(lanes) as line:
         for lease, name in enumerate(NAMES, 1):
             task = _task(movies / f"{name}.tif", name, settings, processing)
             line.send(Begin(msgspec.structs.replace(task, lease=lease)))
@@ -104,8 +104,8 @@ def processed(movies: Path, processing: Path, alone: int) -> tuple[list[Report],
 
 
 def test_movies_side_by_side_give_the_bytes_of_movies_one_by_one(movies: Path, tmp_path: Path) -> None:
-    beside, most = processed(movies, tmp_path / "beside", alone=0)
-    alone, one = processed(movies, tmp_path / "alone", alone=len(NAMES))
+    beside, most = processed(movies, tmp_path / "beside", lanes=3)
+    alone, one = processed(movies, tmp_path / "alone", lanes=1)
     assert most > 1
     assert one == 1
     for ended in (beside, alone):
@@ -178,7 +178,7 @@ def test_a_gpu_asks_for_a_task_to_load_and_two_for_each_lane() -> None:
 
 def test_a_cancelled_movie_that_waits_is_let_go_at_once(movies: Path, tmp_path: Path) -> None:
     settings = parse_settings({"import": {"dose_per_frame": 3.0}, "picking": {"diameter": 136.0}})
-    with compute_process(len(NAMES)) as line:
+    with compute_process(lanes=1) as line:
         for lease in (1, 2):
             task = _task(movies / f"{NAMES[0]}.tif", NAMES[0], settings, tmp_path)
             line.send(Begin(msgspec.structs.replace(task, lease=lease)))

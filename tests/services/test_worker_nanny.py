@@ -26,7 +26,7 @@ from warpcore.services.worker.line import (
     Staged,
     Unusable,
 )
-from warpcore.services.worker.nanny import ALONE_AFTER_DEATH, CANCEL_GRACE_S, PATIENCE, REFUSED_PAUSE_S, Identity, Nanny
+from warpcore.services.worker.nanny import CANCEL_GRACE_S, PATIENCE, REFUSED_PAUSE_S, Identity, Nanny
 
 READY = Ready("cpu", 8, {"jax": "1"})
 RESEND_S = PATIENCE.timeout_s + PATIENCE.longest_pause_s
@@ -134,8 +134,7 @@ def test_a_death_is_reported_at_once_with_the_movie_that_was_computing(nanny: Na
     died = sent(nanny.compute_exited(LOST, "killed by SIGKILL", 4.0))
     assert died[0] == m.ComputeDied("w", [7, 8], 7, LOST, "killed by SIGKILL")
     assert m.PullTasks("w", 0) in died
-    # Of several in work nobody could tell which one it was.
-    assert StartCompute(ALONE_AFTER_DEATH) in nanny.tick(4.0, NOTHING)
+    assert StartCompute() in nanny.tick(4.0, NOTHING)
 
 
 def test_what_was_finished_before_a_death_is_not_lost(nanny: Nanny) -> None:
@@ -157,7 +156,7 @@ def test_a_compute_process_that_dies_again_and_again_is_started_ever_more_slowly
     for _ in range(4):
         nanny.compute_exited(LOST, "x", now)
         died_at = now
-        while StartCompute(ALONE_AFTER_DEATH) not in nanny.tick(now, NOTHING):
+        while StartCompute() not in nanny.tick(now, NOTHING):
             now += 0.5
         waits.append(now - died_at)
     assert waits == sorted(waits)
