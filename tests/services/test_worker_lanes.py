@@ -48,13 +48,13 @@ line = Channel(socket.socket(fileno=int(sys.argv[1])), Command)
 with device_form():
     Compute(line, Ready("cuda:0", 8, {}, lanes=int(sys.argv[2])), lambda: None).run()
 """
-NAMES = ("movie_0001", "movie_0002", "movie_0003", "movie_0004")
+NAMES = ("movie_0001", "movie_0002", "movie_0003")
 GB = 1 << 30
 
 
 @pytest.fixture(scope="module")
 def movies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of four small movies, the second of which is cut off."""
+    """A folder of three small movies, the second of which is cut off."""
     folder = tmp_path_factory.mktemp("movies")
     options = SimulationOptions(frames=6, height=384, width=416, dose_per_frame=3.0, particles=8, gain=False)
     made = simulate_movies(folder, len(NAMES), options=options, seed=4)

@@ -31,14 +31,14 @@ from warpcore.services.worker.pipeline import compute, load, stage_outputs
 from warpcore.services.worker.warm_up import recalled, warm_up
 
 path, cache, settings = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+count = CompileCount()
+count.listen()
 with device_form():
-    if sys.argv[4] == "warm":
-        warm_up(recalled(cache), lambda *_: None)
-    count = CompileCount()
-    count.listen()
+    warm_up(recalled(cache), lambda *_: None)
+    before = count._sum.kernels
     work = compute(load(_task(path, path.stem, parse_settings(settings), cache), lambda *_: None), lambda *_: None)
     stage_outputs(work, lambda *_: None).discard()
-print(work.results["motion"]["failure"], count._sum.kernels)
+print(work.results["motion"]["failure"], before, count._sum.kernels - before)
 """
 
 
@@ -76,15 +76,12 @@ def test_what_is_no_movie_is_not_used(text: str, tmp_path: Path) -> None:
 
 def test_the_first_movie_finds_most_of_its_kernels_compiled(movie: Path, like_it: LastMovie, tmp_path: Path) -> None:
     remember(like_it, tmp_path)
-
-    def compiled(how: str) -> int:
-        command = [sys.executable, "-c", COUNTED, str(movie), str(tmp_path), json.dumps(SETTINGS), how]
-        failure, kernels = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-2:]
-        assert failure == "None"
-        return int(kernels)
-
-    # Measured: 54 of 251.
-    assert compiled("warm") < 0.3 * compiled("cold")
+    command = [sys.executable, "-c", COUNTED, str(movie), str(tmp_path), json.dumps(SETTINGS)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    failure, before, for_the_movie = told[-3], int(told[-2]), int(told[-1])
+    assert failure == "None"
+    # Measured: 54 of 251, many of them for the few particles and rings that noise does not have.
+    assert for_the_movie < 0.3 * before
 
 
 def test_a_warm_up_ends_when_a_movie_is_there(like_it: LastMovie) -> None:
