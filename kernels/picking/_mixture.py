@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, log_ndtr, logsumexp, ndtr
+from scipy.special import expit, log_ndtr, logit, logsumexp, ndtr
 
 Array = npt.NDArray[np.float64]
 
@@ -34,6 +34,10 @@ _SCALES_ALONE = np.geomspace(0.8, 1.25, 23)  # of noise where there is nothing e
 _INVERTED_ERROR = 0.02  # of that scale as taken from the inverted image
 _SCALE_ERROR = 0.04  # of the noise's scale as taken from the spectrum
 _LOWEST_LEVEL = -0.8
+_DECOY_WORD = 0.25  # of the inverted image's peaks in a score
+_DECOY_WIDTH, _DECOY_SHARE = 0.25, 0.08  # over which their numbers are compared: in spreads, or by height
+_DECOY_PLACES = 400
+_SUREST = 0.997  # a score is not believed beyond this
 _PRIOR_LOG_ODDS = -5.0  # for particles: on empty ice the evidence of the luckiest of many templates reaches 1
 
 
@@ -126,6 +130,28 @@ def fit_mixture(heights: Heights) -> Mixture:
 def probabilities_at(mixture: Mixture, heights: Array) -> Array:
     """Probability of being a particle of peaks of these heights [N]: a higher one never has less."""
     return np.asarray(np.interp(heights, mixture.height, mixture.probability))
+
+
+def tempered(probability: Array, heights: Array, inverted: Array) -> Array:
+    """Probabilities [N] of peaks of these heights, drawn a quarter of the way to what the inverted image allows.
+
+    There, where no particle is, as many peaks as high as one here mean that one here is chance (the decoys of
+    proteomics: Elias & Gygi, Nat. Methods 4 (2007) 207). That knows what no model does, texture and neighbours, but
+    counts particles' dark fringes, too, so it has a quarter of the word (in log odds). Higher peaks never have less.
+    """
+    if not len(heights) or not len(inverted):
+        return probability
+    places = np.linspace(0.0, max(float(heights.max()), 0.0) + 0.5, _DECOY_PLACES)
+
+    def density(values: Array) -> Array:
+        width = np.maximum(_DECOY_WIDTH, _DECOY_SHARE * values)
+        return np.asarray((np.exp(-0.5 * ((places[:, None] - values) / width) ** 2) / width).sum(axis=1))
+
+    chance = np.minimum(1.0, density(inverted) / np.maximum(density(heights), 1e-9))
+    allowed = np.interp(heights, places, np.maximum.accumulate(1 - chance))
+    own, most = (logit(np.clip(one, 1 - _SUREST, _SUREST)) for one in (probability, np.minimum(probability, allowed)))
+    drawn = expit((1 - _DECOY_WORD) * own + _DECOY_WORD * most)
+    return np.asarray(np.where(allowed < probability, np.minimum(drawn, probability), probability))
 
 
 def _noise_alone(heights: Heights, noise: NoisePeaks, edges: Array, count: Array, outliers: Array) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from warpcore.kernels.image import side_by_side
 from warpcore.kernels.picking._correlation import UNSEEN, ScoreMaps
-from warpcore.kernels.picking._mixture import Heights, Mixture, fit_mixture, probabilities_at
+from warpcore.kernels.picking._mixture import Heights, Mixture, fit_mixture, probabilities_at, tempered
 from warpcore.kernels.picking._peaks import Peaks, find_peaks
 
 _LOWEST, _HIGHEST = -5.0, 8.0  # spreads at which a map is clipped before its mean and variance are taken
@@ -53,7 +53,7 @@ def scored_peaks(maps: ScoreMaps, distance_px: float) -> ScoredPeaks:
         float(clipped.mean()),
     )
     mixture = fit_mixture(found)
-    probability = probabilities_at(mixture, found.image)
+    probability = tempered(probabilities_at(mixture, found.image), found.image, found.inverted)
     probable = peaks.value[probability >= 0.5]
     typical = float(np.median(probable)) / max(float(maps.noise_scale.mean()), 1e-3) if len(probable) else 0.0
     return ScoredPeaks(peaks, probability, mixture, typical)

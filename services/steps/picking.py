@@ -190,7 +190,7 @@ MASK = Output(
 
 STEP = Step(
     name="picking",
-    version=3,
+    version=4,
     parents=("motion", "ctf"),
     section=PickingSettings,
     result=PickingResult,

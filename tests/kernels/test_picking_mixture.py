@@ -7,7 +7,7 @@ import pytest
 import scipy.ndimage
 
 from warpcore.kernels.picking import junk_mask, pick_blobs
-from warpcore.kernels.picking._mixture import Heights, fit_mixture, probabilities_at
+from warpcore.kernels.picking._mixture import Heights, fit_mixture, probabilities_at, tempered
 from warpcore.kernels.picking._peaks import find_peaks
 from warpcore.kernels.picking._picks import least_score
 from warpcore.kernels.simulate._scenes import random_scene
@@ -105,3 +105,24 @@ def test_scenes_without_particles_give_no_picks() -> None:
         valid = junk_mask(scene.image, **given).valid((256, 256))
         counts.append(len(pick_blobs(scene.image, valid=valid, **given).x_px))
     assert sum(counts) == 0
+
+
+def test_the_inverted_image_lowers_scores_where_it_has_as_many_peaks_and_never_raises_any() -> None:
+    random = np.random.default_rng(8)
+    noise, particles = np.abs(random.normal(1.5, 0.7, 400)), random.normal(7, 0.8, 100)
+    heights = np.sort(np.concatenate([noise, particles]))[::-1]
+    given = np.clip((heights - 0.5) / 5, 0.01, 0.99)  # too sure of noise
+    inverted = np.abs(random.normal(1.5, 0.7, 400))
+    found = tempered(given, heights, inverted)
+    assert (found <= given).all()
+    assert (np.diff(found) <= 1e-12).all(), "higher peaks never have less"
+    middle = (heights > 1.5) & (heights < 3)
+    assert found[middle].mean() < 0.75 * given[middle].mean()
+    sure = heights > 6
+    np.testing.assert_allclose(found[sure], given[sure], atol=0.02)
+
+
+def test_without_an_inverted_image_scores_stay() -> None:
+    given, heights = np.array([0.9, 0.2]), np.array([6.0, 2.0])
+    np.testing.assert_array_equal(tempered(given, heights, np.zeros(0)), given)
+    assert tempered(np.zeros(0), np.zeros(0), np.array([1.0])).size == 0
