@@ -35,7 +35,6 @@ class DeviceFrames:
     def __init__(self, frames: Frame, plan: Plan, *, packed_width: int | None = None) -> None:
         self.plan = plan
         self.shape: tuple[int, int, int] = (*frames.shape[:2], packed_width or frames.shape[2])
-        self.dtype = frames.dtype
         self._packed_width = packed_width
         self._host = None if plan.resident else frames
         self._stored = _sent(frames) if plan.resident else None
@@ -44,10 +43,6 @@ class DeviceFrames:
 
     def __len__(self) -> int:
         return self.shape[0]
-
-    def __getitem__(self, index: int) -> Frame:
-        """One frame [H, W] on the host."""
-        return np.asarray(self.chunk(index)[0])
 
     def settle(self) -> None:
         """Wait until nothing is read from the host's memory any more, whatever became of it."""

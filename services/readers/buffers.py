@@ -91,13 +91,6 @@ class BufferPool:
         taken = memory or _Memory(nbytes, self._page_lock)
         return Buffer(taken.data[:nbytes], is_zero=is_zero, give_back=lambda: self._give_back(taken))
 
-    def clear(self) -> None:
-        """Free the buffers that wait unused."""
-        with self._guard:
-            dropped, self._waiting = self._waiting, []
-        for one in dropped:
-            one.free()
-
     def _give_back(self, memory: _Memory) -> None:
         with self._guard:
             by_size = sorted([*self._waiting, memory], key=lambda one: len(one.data), reverse=True)

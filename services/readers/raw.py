@@ -79,11 +79,6 @@ class RawMovie:
         """Columns of a frame, px, also where two of them share a byte."""
         return int(self.frames.shape[2]) if self.packed_width is None else self.packed_width
 
-    @property
-    def bits(self) -> int:
-        """Bits of a pixel in `frames`: 4 where these are packed."""
-        return 8 * int(self.frames.dtype.itemsize) if self.packed_width is None else 4
-
     def release(self) -> None:
         """Let the memory of `frames` be used for another movie, where it comes from a pool; else do nothing.
 
