@@ -13,7 +13,7 @@ from warpcore.services.readers.movies import read_movie
 from warpcore.services.readers.raw import PIECE_BYTES
 from warpcore.services.session.settings import ImportSettings
 
-FRAMES, HEIGHT, WIDTH = 8, 2201, 2000  # 1.05 pieces of bytes, and the memory for 7 threads
+FRAMES, HEIGHT, WIDTH = 4, 2201, 2000  # 1.05 pieces of bytes, and the memory for 3 threads
 
 
 def movie() -> np.ndarray:

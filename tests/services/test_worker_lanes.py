@@ -81,7 +81,7 @@ def compute_process(lanes: int) -> Iterator[Channel[Command, Report]]:
 
 def processed(movies: Path, processing: Path, lanes: int) -> tuple[list[Report], int]:
     """The ends of all tasks, and how many were computed at the same time at most."""
-    settings = parse_settings({"import": {"dose_per_frame": 3.0}, "picking": {"diameter": 136.0}})
+    settings = parse_settings({"import": {"dose_per_frame": 3.0}, "picking": {"diameter": 136.0, "method": "network"}})
     with compute_process(lanes) as line:
         for lease, name in enumerate(NAMES, 1):
             task = _task(movies / f"{name}.tif", name, settings, processing)
@@ -177,7 +177,7 @@ def test_a_gpu_asks_for_a_task_to_load_and_two_for_each_lane() -> None:
 
 
 def test_a_cancelled_movie_that_waits_is_let_go_at_once(movies: Path, tmp_path: Path) -> None:
-    settings = parse_settings({"import": {"dose_per_frame": 3.0}, "picking": {"diameter": 136.0}})
+    settings = parse_settings({"import": {"dose_per_frame": 3.0}})
     with compute_process(lanes=1) as line:
         for lease in (1, 2):
             task = _task(movies / f"{NAMES[0]}.tif", NAMES[0], settings, tmp_path)
