@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import socket
 import subprocess
@@ -64,12 +65,14 @@ def movies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def compute_process(lanes: int) -> Iterator[Channel[Command, Report]]:
+def compute_process(lanes: int, cache: Path) -> Iterator[Channel[Command, Report]]:
     """The nanny's end of the line to a real compute process."""
     ours, theirs = socket.socketpair()
     ours.settimeout(120)
     command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(lanes)]
-    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()]) as process:
+    # What one process has compiled the next finds.
+    kernels = {"JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], env=os.environ | kernels) as process:
         theirs.close()
         line: Channel[Command, Report] = Channel(ours, Report)
         try:
@@ -82,7 +85,7 @@ def compute_process(lanes: int) -> Iterator[Channel[Command, Report]]:
 def processed(movies: Path, processing: Path, lanes: int) -> tuple[list[Report], int]:
     """The ends of all tasks, and how many were computed at the same time at most."""
     settings = parse_settings({"import": {"dose_per_frame": 3.0}, "picking": {"diameter": 136.0, "method": "network"}})
-    with compute_process(lanes) as line:
+    with compute_process(lanes, movies / "kernels") as line:
         for lease, name in enumerate(NAMES, 1):
             task = _task(movies / f"{name}.tif", name, settings, processing)
             line.send(Begin(msgspec.structs.replace(task, lease=lease)))
@@ -178,7 +181,7 @@ def test_a_gpu_asks_for_a_task_to_load_and_two_for_each_lane() -> None:
 
 def test_a_cancelled_movie_that_waits_is_let_go_at_once(movies: Path, tmp_path: Path) -> None:
     settings = parse_settings({"import": {"dose_per_frame": 3.0}})
-    with compute_process(lanes=1) as line:
+    with compute_process(1, movies / "kernels") as line:
         for lease in (1, 2):
             task = _task(movies / f"{NAMES[0]}.tif", NAMES[0], settings, tmp_path)
             line.send(Begin(msgspec.structs.replace(task, lease=lease)))
