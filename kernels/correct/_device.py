@@ -1,9 +1,9 @@
 """The device's form of the correction: all cells of a few frames at once, in few large operations.
 
 The same cells, blocks and taps as in `_tiles`, so the pixels agree but for the order in which a machine adds, and for
-displacements that round to another 1/64 px: a chunk
-of frames is cut into windows, moved along x, moved along y and added to the sums, each in one compiled step. Frames are
-added one after the other, so the bytes do not depend on how many come at once.
+displacements that round to another 1/64 px. A chunk of frames is cut into windows, moved along x, moved along y and
+added to the sums, each in one compiled step. Frames are added one after the other, so the bytes do not depend on how
+many come at once.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ Progress = Callable[[float, str], None]
 
 _WEIGHT_TOLERANCE = 2e-3
 _STACK_PIXELS = 96 << 20
+_NOW = "correcting frames"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,15 +81,12 @@ def correct_movie(
     terms, table = np.ones((1, count)), None
     if dose_weighting and dose_per_frame > 0 and count > 1:
         terms, table = _dose_terms(count, dose_per_frame, voltage_kv, pre_exposure, pixel_size_angstrom)
-    direct = table is None and not displacements
     weights = _halved(terms) if halves else terms
+    asked = _Asked(displacements, weights, terms, table, stack, binning, lambda done: report(0.8 * done, _NOW))
     if isinstance(frames, DeviceFrames):
-        images, aligned, shape = _on_device(
-            frames.ready(gain, defects), displacements, weights, terms, table, stack, binning, direct, report
-        )
+        images, aligned, shape = _on_device(frames.ready(gain, defects), asked)
     else:
-        windows = Windows(frames, gain, defects)
-        images, aligned, shape = _on_cpu(windows, displacements, weights, terms, table, stack, binning, direct, report)
+        images, aligned, shape = _on_cpu(Windows(frames, gain, defects), asked)
     unweighted = None if table is None else images.pop()
     average = images[0] + images[1] if halves else images[0]
     report(1.0, "frames corrected")
@@ -108,6 +106,27 @@ def _halved(terms: Float64Array) -> Float64Array:
     return np.concatenate([terms * odd, terms * ~odd])
 
 
+class _Asked(NamedTuple):
+    """What is made of a movie: sums of frames by `weights` [sums, F], of which each image takes so many as `terms` has.
+
+    `table` [terms, n] are the dose weights by frequency, None without any; `tell` is called with the fraction done.
+    """
+
+    displacements: Displacements
+    weights: Float64Array
+    terms: Float64Array
+    table: Float64Array | None
+    stack: bool
+    binning: float
+    tell: Callable[[float], None]
+
+    @property
+    def outputs(self) -> tuple[int, int, float, bool]:
+        """Height, width, binning, and whether the sums themselves are the images."""
+        direct = self.table is None and not self.displacements
+        return self.displacements.height, self.displacements.width, self.binning, direct
+
+
 class _Made(NamedTuple):
     """Images of all frames (or of odd and even ones), then the plain sum where there are dose weights; the stack."""
 
@@ -116,50 +135,26 @@ class _Made(NamedTuple):
     shape: tuple[int, int]
 
 
-def _on_cpu(
-    windows: Windows,
-    displacements: Displacements,
-    weights: Float64Array,
-    terms: Float64Array,
-    table: Float64Array | None,
-    stack: bool,
-    binning: float,
-    direct: bool,
-    report: Progress,
-) -> _Made:
-    height, count = displacements.height, terms.shape[1]
-    outputs = Outputs(height, displacements.width, binning, direct)
-
-    def tell(done: float) -> None:
-        report(0.8 * done, "correcting frames")
-
-    with ThreadPoolExecutor(threads(height)) as pool:
-        strips, displaced = interpolated_sums(windows, displacements, range(count), weights, outputs.strip, pool, tell)
-        images: list[Image] = [*outputs.images(strips, table, np.tensordot(terms, displaced, axes=1), pool)]
+def _on_cpu(windows: Windows, asked: _Asked) -> _Made:
+    displacements, count = asked.displacements, asked.terms.shape[1]
+    outputs = Outputs(*asked.outputs)
+    with ThreadPoolExecutor(threads(displacements.height)) as pool:
+        strips, displaced = interpolated_sums(
+            windows, displacements, range(count), asked.weights, outputs.strip, pool, asked.tell
+        )
+        made = outputs.images(strips, asked.table, np.tensordot(asked.terms, displaced, axes=1), pool)
         loss = displaced.sum(0, keepdims=True)
-        aligned = _aligned(windows, displacements, count, outputs, loss, pool) if stack else None
-    return _Made(images, aligned, outputs.shape)
+        aligned = _aligned(windows, displacements, count, outputs, loss, pool) if asked.stack else None
+    return _Made([*made], aligned, outputs.shape)
 
 
-def _on_device(
-    frames: ReadyFrames,
-    displacements: Displacements,
-    weights: Float64Array,
-    terms: Float64Array,
-    table: Float64Array | None,
-    stack: bool,
-    binning: float,
-    direct: bool,
-    report: Progress,
-) -> _Made:
-    outputs = DeviceOutputs(displacements.height, displacements.width, binning, direct)
-    sums, displaced = sums_on_device(
-        frames, displacements, weights, lambda done: report(0.8 * done, "correcting frames")
-    )
-    images: list[Image] = [*outputs.images(sums, table, np.tensordot(terms, displaced, axes=1))]
+def _on_device(frames: ReadyFrames, asked: _Asked) -> _Made:
+    outputs = DeviceOutputs(*asked.outputs)
+    sums, displaced = sums_on_device(frames, asked.displacements, asked.weights, asked.tell)
+    made = outputs.images(sums, asked.table, np.tensordot(asked.terms, displaced, axes=1))
     loss = displaced.sum(0, keepdims=True)
-    aligned = aligned_on_device(frames, displacements, outputs, loss) if stack else None
-    return _Made(images, aligned, outputs.shape)
+    aligned = aligned_on_device(frames, asked.displacements, outputs, loss) if asked.stack else None
+    return _Made([*made], aligned, outputs.shape)
 
 
 def weighted_sums(

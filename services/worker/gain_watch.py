@@ -57,26 +57,17 @@ class GainWatch:
         where they are needed.
         """
         with self._guard:
-            return self._see(gain, imported, is_eer, counts)
-
-    def _see(
-        self,
-        gain: Gain | None,
-        imported: ImportSettings,
-        is_eer: bool,
-        counts: Callable[[], npt.NDArray[np.floating]],
-    ) -> bool:
-        before = self.warnings
-        if gain is None:
-            self._use, self.warnings = None, ()
+            before = self.warnings
+            if gain is None:
+                self._use, self.warnings = None, ()
+                return self.warnings != before
+            orientation = orientation_of(imported)
+            if self._use is None or self._use.gain is not gain or self._use.orientation != orientation:
+                self._use = _Use(gain, orientation, is_eer, np.zeros((0, 0), np.float32))
+                self._settled, self.warnings = False, ()
+            if not self._settled:
+                self._look(self._use, np.asarray(centre(counts()), np.float32))
             return self.warnings != before
-        orientation = orientation_of(imported)
-        if self._use is None or self._use.gain is not gain or self._use.orientation != orientation:
-            self._use = _Use(gain, orientation, is_eer, np.zeros((0, 0), np.float32))
-            self._settled, self.warnings = False, ()
-        if not self._settled:
-            self._look(self._use, np.asarray(centre(counts()), np.float32))
-        return self.warnings != before
 
     def _look(self, use: _Use, counts: npt.NDArray[np.float32]) -> None:
         use.counts = counts if use.movies == 0 else use.counts + counts

@@ -6,13 +6,12 @@ of the one before, and while its first file is still being written the device ha
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -34,8 +33,7 @@ _DIFFERENT_FRAMES = 4
 _COUNTS = 1.0
 
 
-@dataclass(frozen=True)
-class LastMovie:
+class LastMovie(msgspec.Struct, frozen=True):
     """What decides which kernels a movie needs: frames [F, H, W] of a type, exposure, settings."""
 
     frames: int
@@ -62,7 +60,7 @@ def last_movie(work: Work) -> LastMovie | None:
 def remember(movie: LastMovie, cache: Path) -> None:
     """Keep it for the next start. Nobody waits for it: where it cannot be written, the log says so."""
     try:
-        write_text_whole(cache / _FILE, json.dumps(asdict(movie)))
+        write_text_whole(cache / _FILE, msgspec.json.encode(movie).decode())
     except OSError as error:
         log.warning("%s: what the last movie was like cannot be kept (%s)", cache / _FILE, error)
 
@@ -70,11 +68,11 @@ def remember(movie: LastMovie, cache: Path) -> None:
 def recalled(cache: Path) -> LastMovie | None:
     """The last movie on this host; None where none is known, or only in words of another version."""
     try:
-        movie = LastMovie(**json.loads((cache / _FILE).read_text(encoding="utf-8")))
+        movie = msgspec.json.decode((cache / _FILE).read_bytes(), type=LastMovie)
         parse_settings(movie.settings)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, LookupError) as error:
+    except (OSError, ValueError) as error:
         log.info("%s: not used (%s)", cache / _FILE, error)
         return None
     return movie
