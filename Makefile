@@ -2,17 +2,21 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The live page's sources; a change of them builds the page again.
+PAGE := $(shell find services/api/page -type f -not -path '*/node_modules/*' -not -path '*/dist/*') deploy/build_page.py
+# Checks and tests of the page need node: where the system has none, it comes from PyPI.
+EXTRAS := test,lint,docs$(if $(shell command -v npm),,$(shell echo ,page))
 
 .PHONY: demo test test-slow lint hooks docs docs-tables bench profile soak clean
 
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e .
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -e '.[test,lint,docs]'
+	$(BIN)/python -m pip install --quiet -e '.[$(EXTRAS)]'
 	touch $@
 
 demo: $(VENV)/.installed
@@ -29,6 +33,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python deploy/build_page.py check
 	$(BIN)/python -m warpcore.cli.generate_docs --check
 
 hooks: $(VENV)/.installed-test

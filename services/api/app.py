@@ -9,7 +9,7 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
-from warpcore.services.api import errors, export, items, metrics, processing, settings, workers
+from warpcore.services.api import errors, export, items, live_page, metrics, processing, settings, workers
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.health import HealthResource
 from warpcore.services.api.origins import SameOrigin
@@ -56,6 +56,7 @@ def create_app(dependencies: Dependencies) -> Application:
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
     for module in (settings, processing, workers, items, export, metrics):
         routes |= module.routes(scheduler)
+    routes |= live_page.routes(live_page.read_page())
     for path, resource in routes.items():
         app.add_route(path, resource)
     return app

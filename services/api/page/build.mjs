@@ -1,0 +1,50 @@
+// Bundles the page into dist/: index.html and the files that it names, each with a hash of its content in its name.
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
+import * as esbuild from "esbuild";
+
+const OUT = "dist";
+
+const options = {
+  entryPoints: { page: "src/main.tsx", icon: "src/icon.svg" },
+  outdir: OUT,
+  entryNames: "[name]-[hash]",
+  assetNames: "[name]-[hash]",
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: ["es2022"],
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  loader: { ".svg": "copy" },
+  legalComments: "eof",
+  metafile: true,
+  logLevel: "warning",
+};
+
+/** Writes index.html with the built files' names. It comes last: without it there is no page. */
+async function writeIndex(metafile) {
+  const files = Object.keys(metafile.outputs).map((path) => basename(path));
+  const named = (prefix, suffix) => files.find((file) => file.startsWith(prefix) && file.endsWith(suffix));
+  const html = (await readFile("src/index.html", "utf8"))
+    .replace("page.css", named("page-", ".css"))
+    .replace("page.js", named("page-", ".js"))
+    .replace("icon.svg", named("icon-", ".svg"));
+  await writeFile(`${OUT}/index.html`, html);
+}
+
+const index = {
+  name: "index",
+  setup: (build) => build.onEnd(async (result) => {
+    if (result.errors.length === 0) await writeIndex(result.metafile);
+  }),
+};
+
+await rm(OUT, { recursive: true, force: true });
+await mkdir(OUT);
+if (process.argv.includes("--watch")) {
+  const context = await esbuild.context({ ...options, plugins: [index] });
+  await context.watch();
+} else {
+  await esbuild.build({ ...options, plugins: [index] });
+}

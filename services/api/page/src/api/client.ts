@@ -1,0 +1,105 @@
+/** Requests to the API: typed answers, and problems (RFC 9457) as errors with one clear line. */
+import type {
+  Alarm, ColumnInfo, Movie, MoviesPage, ProcessingStatus, Selection, Worker,
+} from "./types";
+
+/** A value that the API refused, and why. */
+export interface Fault {
+  name: string;
+  value: unknown;
+  problem: string;
+}
+
+/** The API's refusal, or that it does not answer (`status` 0). `message` is one line for the operator. */
+export class ProblemError extends Error {
+  constructor(readonly status: number, detail: string, readonly faults: Fault[] = []) {
+    super(detail);
+    this.name = "ProblemError";
+  }
+
+  /** Whether the same request may succeed later by itself: no connection, or no scheduler. */
+  get passing(): boolean {
+    return this.status === 0 || this.status === 502 || this.status === 503 || this.status === 504;
+  }
+}
+
+export type Query = Record<string, string | number | boolean | undefined | readonly string[]>;
+
+/** A path with its query; arrays repeat their parameter, undefined leaves it out. */
+export function address(path: string, query: Query = {}): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined) continue;
+    if (typeof value === "object") for (const one of value) parameters.append(name, one);
+    else parameters.append(name, String(value));
+  }
+  const text = parameters.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+/** The path of a movie, or of what belongs to it: `itemPath("grid1/a", "curves")`. */
+export function itemPath(name: string, part = ""): string {
+  const path = `/api/items/${name.split("/").map(encodeURIComponent).join("/")}`;
+  return part ? `${path}/${part}` : path;
+}
+
+/** The answer's bytes. Throws ProblemError. */
+export async function getBytes(path: string, query: Query = {}, signal?: AbortSignal): Promise<ArrayBuffer> {
+  return (await send("GET", address(path, query), undefined, signal)).arrayBuffer();
+}
+
+/** The answer's JSON. Throws ProblemError. */
+export async function getJson<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+  return (await send("GET", address(path, query), undefined, signal)).json() as Promise<T>;
+}
+
+/** Sends `body` as JSON and returns the answer's JSON, null where there is none. Throws ProblemError. */
+export async function sendJson<T>(
+  method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: unknown,
+): Promise<T> {
+  const answer = await send(method, path, body);
+  return (answer.status === 204 ? null : await answer.json()) as T;
+}
+
+async function send(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+  const init: RequestInit = { method, signal: signal ?? null };
+  if (body !== undefined) {
+    init.body = JSON.stringify(body);
+    init.headers = { "Content-Type": "application/json" };
+  }
+  let answer: Response;
+  try {
+    answer = await fetch(path, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ProblemError(0, "warpcore does not answer; the page goes on as soon as it does");
+  }
+  if (!answer.ok) throw await problem(answer);
+  return answer;
+}
+
+async function problem(answer: Response): Promise<ProblemError> {
+  try {
+    const document = (await answer.json()) as { detail?: string; errors?: Fault[] };
+    return new ProblemError(answer.status, document.detail ?? answer.statusText, document.errors ?? []);
+  } catch {
+    return new ProblemError(answer.status, `warpcore answered ${answer.status} ${answer.statusText}`);
+  }
+}
+
+/** The API's requests by name. */
+export const api = {
+  status: () => getJson<ProcessingStatus>("/api/processing/status"),
+  start: () => sendJson<ProcessingStatus>("POST", "/api/processing/start"),
+  pause: () => sendJson<ProcessingStatus>("POST", "/api/processing/pause"),
+  workers: async () => (await getJson<{ workers: Worker[] }>("/api/workers")).workers,
+  alarms: () => getJson<Alarm[]>("/api/alarms"),
+  columns: () => getJson<ColumnInfo[]>("/api/columns"),
+  items: (query: Query) => getJson<MoviesPage>("/api/items", query),
+  item: (name: string, signal?: AbortSignal) => getJson<Movie>(itemPath(name), {}, signal),
+  retry: (name: string) => sendJson<Movie>("POST", itemPath(name, "retry")),
+  first: (name: string) => sendJson<Movie>("POST", itemPath(name, "priority"), { first: true }),
+  select: (selection: Selection, ids: readonly number[]) =>
+    sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids }),
+  undoSelection: (undo: string) => sendJson<{ changed: number }>("POST", "/api/selection/undo", { undo }),
+};

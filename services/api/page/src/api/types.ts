@@ -1,0 +1,120 @@
+/** What the API answers, as far as the page reads it. Times are ISO 8601 in UTC, numbers in the units of their names. */
+
+export type MovieStatus =
+  | "unprocessed" | "outdated" | "queued" | "processing" | "processed" | "filtered_out" | "failed";
+export type Selection = "auto" | "include" | "exclude";
+export type WorkerState = "starting" | "idle" | "busy" | "lost" | "set_aside";
+
+export interface Failure {
+  kind: string;
+  step: string;
+  message: string;
+  host: string;
+}
+
+export interface Movie {
+  id: number;
+  name: string;
+  path: string;
+  size: number;
+  fileModified: string | null;
+  status: MovieStatus;
+  selection: Selection;
+  priority: number;
+  failure: Failure | null;
+  filterReasons: string[];
+  results: Record<string, Record<string, unknown>>;
+  worker: string | null;
+  outdatedSteps: string[];
+}
+
+/** A task that a worker carries out now; `fraction` of its step from 0 to 1. */
+export interface RunningTask {
+  movie: string;
+  worker: string;
+  lease: number;
+  purpose: string;
+  step: string;
+  fraction: number;
+  message: string;
+}
+
+export interface Learnt {
+  step: string;
+  count: number;
+  movies: string[];
+  id: string;
+  text: string;
+  failed: boolean;
+}
+
+export interface ProcessingStatus {
+  isProcessing: boolean;
+  totalItems: number;
+  itemsLeft: number;
+  counts: Partial<Record<MovieStatus, number>>;
+  ratePerHour: number | null;
+  rateWindowSeconds: number;
+  workers: number;
+  running: RunningTask[];
+  dataDirectory: string;
+  processingDirectory: string;
+  warnings: string[];
+  learnt: Learnt[];
+  seq: number;
+}
+
+export interface WorkerLoad {
+  hostMemoryMb?: number;
+  gpuMemoryMb?: number;
+  gpuTemperatureC?: number;
+  gpuUtilisationPercent?: number;
+  gpuPowerW?: number;
+  gpuThrottling?: string[];
+}
+
+export interface Worker {
+  id: string;
+  host: string;
+  pid: number;
+  device: string;
+  deviceMemoryMb: number;
+  versions: Record<string, string>;
+  state: WorkerState;
+  movies: string[];
+  silentSeconds: number;
+  done: number;
+  failed: number;
+  load: WorkerLoad;
+  reason: string;
+  warnings: string[];
+}
+
+export interface Alarm {
+  id: string;
+  severity: "warning" | "critical";
+  text: string;
+  since: string;
+  subject: string;
+}
+
+/** A column of the movies: its heading and unit as the field writes them, and the settings that limit it. */
+export interface ColumnInfo {
+  name: string;
+  heading: string;
+  description: string;
+  unit: string;
+  digits: number;
+  step: string;
+  kind: string;
+  main: boolean;
+  limits: { setting: string; upper: boolean }[];
+}
+
+export interface MoviesPage {
+  items: Movie[];
+  totalItems: number;
+  page: number;
+  pageSize: number;
+  nextCursor?: string | null;
+}

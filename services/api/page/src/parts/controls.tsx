@@ -1,0 +1,108 @@
+/** Buttons, choices and what stands around them. Each has a name for screen readers and is reached by keyboard. */
+import type { ComponentChildren, TargetedEvent } from "preact";
+
+export interface ButtonProps {
+  children: ComponentChildren;
+  onClick: () => void;
+  /** Tooltip; say the key here too: "Exclude (x)". */
+  title?: string;
+  kind?: "plain" | "primary" | "danger" | "quiet";
+  disabled?: boolean;
+  pressed?: boolean;
+  /** Name for screen readers where the content is a sign. */
+  label?: string;
+}
+
+export function Button({ children, onClick, title, kind = "plain", disabled, pressed, label }: ButtonProps) {
+  return (
+    <button type="button" class={`button ${kind}`} onClick={onClick} title={title} disabled={disabled}
+      aria-pressed={pressed} aria-label={label}>
+      {children}
+    </button>
+  );
+}
+
+export interface Choice<T extends string> {
+  value: T;
+  text: string;
+  title?: string;
+}
+
+/** One of a few: a row of buttons. */
+export function Segments<T extends string>({ label, choices, value, onChange }: {
+  label: string; choices: readonly Choice<T>[]; value: T; onChange: (value: T) => void;
+}) {
+  return (
+    <div class="segments" role="group" aria-label={label}>
+      {choices.map((choice) => (
+        <button key={choice.value} type="button" title={choice.title} aria-pressed={choice.value === value}
+          onClick={() => onChange(choice.value)}>
+          {choice.text}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** One of many: the browser's own list, with its label in front. */
+export function Select<T extends string>({ label, choices, value, onChange }: {
+  label: string; choices: readonly Choice<T>[]; value: T; onChange: (value: T) => void;
+}) {
+  const change = (event: TargetedEvent<HTMLSelectElement>) => onChange(event.currentTarget.value as T);
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <select value={value} onChange={change}>
+        {choices.map((choice) => <option key={choice.value} value={choice.value}>{choice.text}</option>)}
+      </select>
+    </label>
+  );
+}
+
+/** A row of controls above a view; `end` stands at its right. */
+export function Toolbar({ label, children, end }: {
+  label: string; children?: ComponentChildren; end?: ComponentChildren;
+}) {
+  return (
+    <div class="toolbar" role="toolbar" aria-label={label}>
+      {children}
+      {end !== undefined && <div class="toolbar-end">{end}</div>}
+    </div>
+  );
+}
+
+/** A titled part of a view. `wide` takes the row's whole width. */
+export function Panel({ title, children, actions, wide }: {
+  title: string; children: ComponentChildren; actions?: ComponentChildren; wide?: boolean;
+}) {
+  return (
+    <section class={wide ? "panel wide" : "panel"} aria-label={title}>
+      <header><h2>{title}</h2>{actions}</header>
+      {children}
+    </section>
+  );
+}
+
+/** What stands where there is nothing to show, and what would change that. */
+export function Empty({ children }: { children: ComponentChildren }) {
+  return <p class="empty">{children}</p>;
+}
+
+/** A bar from 0 to 1. */
+export function Progress({ value, label }: { value: number; label: string }) {
+  return <progress value={value} max={1} aria-label={label} />;
+}
+
+/** A status or state as a word with a sign of its own shape and colour. */
+export function Badge({ word, text }: { word: string; text?: string }) {
+  return <span class={`badge ${word}`}>{text ?? word.replaceAll("_", " ")}</span>;
+}
+
+/** Names with their values: each `[name, value]`. */
+export function Facts({ facts }: { facts: readonly (readonly [string, ComponentChildren])[] }) {
+  return (
+    <dl class="facts">
+      {facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
+    </dl>
+  );
+}

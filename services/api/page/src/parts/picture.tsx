@@ -1,0 +1,30 @@
+/** A picture of a movie as the API renders it, in a box of fixed shape so that nothing moves when it arrives. */
+import { useState } from "preact/hooks";
+import { address, itemPath, type Query } from "../api/client";
+
+export interface PictureProps {
+  name: string;
+  kind: "thumbnail" | "average" | "spectrum" | "motion" | "picks" | "junk";
+  /** What the picture shows, for screen readers. */
+  alt: string;
+  /** Generation of the results; with it the browser keeps the picture. */
+  generation?: number | undefined;
+  query?: Query;
+}
+
+/** The address of a movie's picture. */
+export function pictureUrl(name: string, kind: PictureProps["kind"], generation?: number, query: Query = {}): string {
+  return address(itemPath(name, `picture/${kind}`), { ...query, generation });
+}
+
+export function Picture({ name, kind, alt, generation, query }: PictureProps) {
+  const url = pictureUrl(name, kind, generation, query);
+  const [missing, setMissing] = useState("");
+  return (
+    <div class="picture">
+      {missing === url
+        ? <span class="empty">No {kind} yet</span>
+        : <img src={url} alt={alt} loading="lazy" decoding="async" onError={() => setMissing(url)} />}
+    </div>
+  );
+}

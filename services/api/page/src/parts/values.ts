@@ -1,0 +1,15 @@
+/** Values of a movie by column name: `ctf.defocusUm`. */
+import type { ColumnInfo, Movie } from "../api/types";
+import { withUnit } from "./format";
+
+/** The measured value of a column in a movie's results; NaN where there is none. */
+export function valueOf(movie: Movie, column: string): number {
+  const [step = "", field = ""] = column.split(".");
+  const value = movie.results[step]?.[field];
+  return typeof value === "number" ? value : NaN;
+}
+
+/** A column's value as text with its unit. */
+export function columnText(value: number, column: ColumnInfo | undefined): string {
+  return withUnit(value, column?.unit ?? "", column?.digits ?? 2);
+}

@@ -1,0 +1,109 @@
+/** What surrounds every view: navigation, state of the session, connection line, notices, keys and their help. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { Badge, Button, Segments } from "./parts/controls";
+import { Dialog } from "./parts/dialog";
+import { counted } from "./parts/format";
+import { boundKeys, useKeys } from "./parts/keys";
+import { dismiss, notices } from "./state/notices";
+import { theme, timeZone } from "./state/preferences";
+import { go, hrefOf, route } from "./state/route";
+import { undoLast } from "./state/selection";
+import { alarms, connection, status } from "./state/session";
+import { VIEW_ENTRIES } from "./views/registry";
+
+export function Shell() {
+  const help = useSignal(false);
+  useKeys([
+    ...VIEW_ENTRIES.map(({ view, title }, place) => ({ key: `${place + 1}`, text: title, run: () => go(view) })),
+    { key: "ctrl+z", text: "Undo the last choice of movies", run: () => void undoLast() },
+    { key: "?", text: "Show these keys", run: () => { help.value = true; } },
+  ]);
+  const entry = VIEW_ENTRIES.find(({ view }) => view === route.value.view) ?? VIEW_ENTRIES[0]!;
+  useEffect(() => {
+    document.title = `${route.value.subject || entry.title} · warpcore`;
+  }, [entry, route.value.subject]);
+  const View = entry.component;
+  return (
+    <>
+      <a class="skip" href="#main" onClick={skipToMain}>Skip to the view</a>
+      <Header onHelp={() => { help.value = true; }} />
+      <ConnectionLine />
+      <main id="main" tabIndex={-1}>
+        <h1 class="unseen">{route.value.subject || entry.title}</h1>
+        <View />
+      </main>
+      <Notices />
+      {help.value && <KeyHelp onClose={() => { help.value = false; }} />}
+    </>
+  );
+}
+
+/** The URL's fragment names the view, so the link must not change it. */
+function skipToMain(event: Event): void {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}
+
+function Header({ onHelp }: { onHelp: () => void }) {
+  return (
+    <header class="top">
+      <a class="brand" href={hrefOf("session")}>warpcore</a>
+      <nav aria-label="Views">
+        {VIEW_ENTRIES.map(({ view, title }) => (
+          <a key={view} href={hrefOf(view)} aria-current={view === route.value.view ? "page" : undefined}>{title}</a>
+        ))}
+      </nav>
+      <div class="top-end">
+        <SessionState />
+        <Segments label="Time zone" value={timeZone.value} onChange={(zone) => { timeZone.value = zone; }}
+          choices={[{ value: "local", text: "local", title: "Times of this computer" }, { value: "UTC", text: "UTC" }]} />
+        <Segments label="Theme" value={theme.value} onChange={(next) => { theme.value = next; }}
+          choices={[{ value: "system", text: "auto", title: "As the system" }, { value: "dark", text: "dark" }, { value: "light", text: "light" }]} />
+        <Button kind="quiet" label="Keys" title="Keys (?)" onClick={onHelp}>?</Button>
+      </div>
+    </header>
+  );
+}
+
+/** Whether movies are processed, and how many alarms there are; seen from every view. */
+function SessionState() {
+  if (status.value === null) return null;
+  return (
+    <span class="session-state">
+      {alarms.value.length > 0 && <Badge word="alarm" text={counted(alarms.value.length, "alarm")} />}
+      <Badge word={status.value.isProcessing ? "running" : "paused"} />
+    </span>
+  );
+}
+
+function ConnectionLine() {
+  const { state, text } = connection.value;
+  return <div class="connection" role="status" data-state={state}>{text}</div>;
+}
+
+function Notices() {
+  return (
+    <div class="notices" role="log" aria-label="Notices">
+      {notices.value.map(({ id, text, problem, action }) => (
+        <div key={id} class={problem ? "notice problem" : "notice"} role={problem ? "alert" : undefined}>
+          <span>{text}</span>
+          {action && <Button onClick={() => { dismiss(id); action.run(); }}>{action.label}</Button>}
+          <Button kind="quiet" label="Dismiss" onClick={() => dismiss(id)}>✕</Button>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function KeyHelp({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keys" onClose={onClose}>
+      <table class="keys">
+        <tbody>
+          {boundKeys().map(({ key, text }) => <tr key={key}><th scope="row"><kbd>{key}</kbd></th><td>{text}</td></tr>)}
+        </tbody>
+      </table>
+    </Dialog>
+  );
+}

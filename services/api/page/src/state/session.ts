@@ -1,0 +1,23 @@
+/** The session as the page knows it: status, workers, alarms, columns, and whether the connection stands. */
+import { computed, signal } from "@preact/signals";
+import type { Alarm, ColumnInfo, Movie, ProcessingStatus, Worker } from "../api/types";
+
+export type ConnectionState = "connecting" | "connected" | "lost";
+
+export interface Connection {
+  state: ConnectionState;
+  /** One line for the operator where something is amiss; empty where all is well. */
+  text: string;
+}
+
+export const connection = signal<Connection>({ state: "connecting", text: "" });
+export const status = signal<ProcessingStatus | null>(null);
+export const workers = signal<readonly Worker[]>([]);
+export const alarms = signal<readonly Alarm[]>([]);
+export const columnInfos = signal<readonly ColumnInfo[]>([]);
+
+/** The movies that were processed last, the newest first. */
+export const latest = signal<readonly Movie[]>([]);
+
+/** Columns by name. */
+export const columnByName = computed(() => new Map(columnInfos.value.map((column) => [column.name, column])));

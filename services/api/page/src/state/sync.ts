@@ -1,0 +1,110 @@
+/** Keeps the page's state true: loads it, follows the events, and asks again by itself after any loss. */
+import { api, getBytes, ProblemError } from "../api/client";
+import { EventStream } from "../api/events";
+import { decodeSeries } from "../api/series";
+import { movies, moviesVersion } from "./movies";
+import { alarms, columnInfos, connection, latest, status, workers } from "./session";
+
+const STATUS_EVERY_MS = 2_000;
+const SERIES_PAUSE_MS = 250;
+const LATEST_COUNT = 12;
+
+type Listener = (topic: string, body: unknown) => void;
+const listeners = new Set<Listener>();
+
+/** Calls `listener` with each event of the session; returns what ends that. */
+export function onEvent(listener: Listener): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Runs `work` at most once at a time and once for any number of calls meanwhile, with a pause after it. */
+export function throttled(work: () => Promise<void>, pauseMs: number): () => void {
+  let running = false;
+  let again = false;
+  const run = async () => {
+    running = true;
+    again = false;
+    try {
+      await work();
+    } finally {
+      setTimeout(() => {
+        running = false;
+        if (again) void run();
+      }, pauseMs);
+    }
+  };
+  return () => {
+    if (running) again = true;
+    else void run();
+  };
+}
+
+/** Movies that changed since the last answer, or all. */
+const refreshMovies = throttled(async () => {
+  try {
+    const query = movies.epoch ? { since: movies.seq, epoch: movies.epoch } : {};
+    movies.apply(decodeSeries(await getBytes("/api/series", query)));
+    moviesVersion.value = moviesVersion.peek() + 1;
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+  }
+}, SERIES_PAUSE_MS);
+
+async function refreshStatus(): Promise<void> {
+  try {
+    [status.value, workers.value] = await Promise.all([api.status(), api.workers()]);
+    latest.value = (await api.items({ status: "processed", sort: "-added", pageSize: LATEST_COUNT })).items;
+    connection.value = { state: "connected", text: "" };
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    connection.value = { state: "lost", text: lostText(error) };
+  }
+  await Promise.all([optional(api.alarms, (value) => { alarms.value = value; }), refreshColumns()]);
+}
+
+async function refreshColumns(): Promise<void> {
+  if (columnInfos.peek().length === 0) await optional(api.columns, (value) => { columnInfos.value = value; });
+}
+
+/** What is shown besides the status; while it cannot be had, the last known stays. */
+async function optional<T>(ask: () => Promise<T>, take: (value: T) => void): Promise<void> {
+  try {
+    take(await ask());
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+  }
+}
+
+function lostText(error: ProblemError): string {
+  if (error.status === 0) return "No connection to warpcore. The page shows the last known state and goes on by itself.";
+  if (error.status === 401 || error.status === 403) return "The login has expired. Sign in again; the page then goes on.";
+  return `${error.message}. The page shows the last known state and goes on by itself.`;
+}
+
+const refreshSession = throttled(refreshStatus, STATUS_EVERY_MS / 2);
+
+/** Begin; the page calls it once. */
+export function startSync(): void {
+  refreshSession();
+  refreshMovies();
+  setInterval(() => {
+    if (!document.hidden) refreshSession();
+  }, STATUS_EVERY_MS);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) refreshSession();
+  });
+  new EventStream({
+    onHello: refreshMovies,
+    onEvent: (topic, body) => {
+      for (const listener of listeners) listener(topic, body);
+      if (topic.startsWith("movie.")) refreshMovies();
+      if (topic !== "worker.heartbeat" && topic !== "task.progress") refreshSession();
+    },
+    onScheduler: refreshSession,
+    onLost: () => undefined,
+  });
+}
+
+/** Ask now, after an action of the operator. */
+export { refreshSession, refreshMovies };

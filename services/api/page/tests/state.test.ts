@@ -1,0 +1,36 @@
+import { expect, it } from "vitest";
+import { waitBefore } from "../src/api/events";
+import { keyName } from "../src/parts/keys";
+import { visibleWindow } from "../src/parts/virtual";
+import { combined } from "../src/state/selection";
+
+it("combines marked movies", () => {
+  const before = new Set([1, 2]);
+  expect([...combined(before, [3], "replace")]).toEqual([3]);
+  expect([...combined(before, [2, 3], "add")]).toEqual([1, 2, 3]);
+  expect([...combined(before, [2, 3], "remove")]).toEqual([1]);
+  expect([...combined(before, [2, 3], "toggle")]).toEqual([1, 3]);
+  expect([...before]).toEqual([1, 2]);
+});
+
+it("waits longer after each vain try, but never over ten seconds", () => {
+  const waits = Array.from({ length: 12 }, (_, tries) => waitBefore(tries));
+  expect(waits[1]! / waits[0]!).toBe(2);
+  expect(Math.max(...waits)).toBe(10_000);
+});
+
+it.each([
+  [{ top: 0, perRow: 1 }, [0, 13]], [{ top: 5000, perRow: 1 }, [47, 63]], [{ top: 1e9, perRow: 1 }, [1000, 1000]],
+  [{ top: 0, perRow: 3 }, [0, 39]],
+])("draws only the rows in sight and a few beyond: %j", ({ top, perRow }, [first, end]) => {
+  const drawn = visibleWindow(1000, perRow, 100, top, 1000);
+  expect([drawn.first, drawn.end]).toEqual([first, end]);
+  expect(drawn.total).toBe(Math.ceil(1000 / perRow) * 100);
+});
+
+it("names keys as bindings write them", () => {
+  const none = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false };
+  expect(keyName({ ...none, key: "z", metaKey: true })).toBe("ctrl+z");
+  expect(keyName({ ...none, key: "ArrowDown", shiftKey: true })).toBe("shift+ArrowDown");
+  expect(keyName({ ...none, key: "?", shiftKey: true })).toBe("?");
+});
