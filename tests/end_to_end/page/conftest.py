@@ -1,0 +1,65 @@
+"""The system's chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+SLOWEST_MS = 30_000
+AXE = Path(__file__).resolve().parents[3] / "services" / "api" / "page" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests of the page; where there is none, they are skipped."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no chromium on this host: install it to test the live page")
+    # Chromium's sandbox refuses to work for root, which containers often run as.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=options)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[[str], Page]]:
+    """`open_page(url)`: a tab without a history. At the end, errors of the page's script fail the test."""
+    errors: list[str] = []
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(SLOWEST_MS)
+
+    def opened(url: str) -> Page:
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
+        page.goto(url)
+        return page
+
+    yield opened
+    context.close()
+    assert not errors
+
+
+@pytest.fixture
+def barriers() -> Callable[[Page], list[str]]:
+    """`barriers(page)`: what axe finds serious or critical for people who use keys or a screen reader."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed in services/api/page/node_modules")
+
+    def found(page: Page) -> list[str]:
+        page.evaluate(AXE.read_text() + "; 0")
+        violations = page.evaluate("axe.run().then((results) => results.violations)")
+        return [
+            f"{one['id']}: {one['help']}: {one['nodes'][0]['html']}"
+            for one in violations
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    return found
