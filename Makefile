@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 # The live page's sources; a change of them builds the page again.
 PAGE := $(shell find services/api/page -type f -not -path '*/node_modules/*' -not -path '*/dist/*') deploy/build_page.py
 # Checks and tests of the page need node: where the system has none, it comes from PyPI.
-EXTRAS := test,lint,docs$(if $(shell command -v npm),,$(shell echo ,page))
+COMMA := ,
+EXTRAS := test,lint,docs$(if $(shell command -v npm),,$(COMMA)page)
 
 .PHONY: demo test test-slow lint hooks docs docs-tables bench profile soak clean
 
@@ -58,4 +59,5 @@ soak: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m soak --timeout=0
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist services/api/page/dist services/api/page/node_modules
+	rm -rf .pytest_cache .mypy_cache .ruff_cache

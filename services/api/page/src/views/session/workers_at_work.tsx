@@ -14,7 +14,8 @@ export function WorkersAtWork({ running }: { running: readonly RunningTask[] }) 
           <table class="values">
             <thead>
               <tr><th scope="col">worker</th><th scope="col">state</th><th scope="col">movie</th><th scope="col">step</th>
-                <th scope="col">GPU</th><th scope="col">memory</th><th scope="col" class="number">done</th></tr>
+                <th scope="col" class="number">GPU</th><th scope="col" class="number">memory</th>
+                <th scope="col" class="number">done</th></tr>
             </thead>
             <tbody>
               {workers.value.map((worker) => (
