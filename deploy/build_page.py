@@ -53,24 +53,27 @@ class PageBuildHook(BuildHookInterface[Any]):
 def run_script(script: str) -> None:
     """Run `build`, `check` or `test` of package.json. Raises PackagesError, and CalledProcessError where it fails."""
     npm, environment = _npm()
-    _install_packages(npm, environment)
+    _install_packages(npm, environment, everything=script != "build")
     subprocess.run([*npm, "run", "--silent", script], cwd=PAGE, env=environment, check=True, timeout=SCRIPT_S)
 
 
-def _install_packages(npm: list[str], environment: dict[str, str]) -> None:
-    """Make node_modules as package-lock.json says, where it is not so already. Raises PackagesError."""
-    locked, stamp = PAGE / "package-lock.json", PAGE / "node_modules" / ".installed"
-    wanted = locked.read_bytes()
-    if stamp.is_file() and stamp.read_bytes() == wanted:
+def _install_packages(npm: list[str], environment: dict[str, str], everything: bool) -> None:
+    """Make node_modules as package-lock.json says, where it is not so already. Raises PackagesError.
+
+    Only checks and tests need `everything`; the build does without packages for development.
+    """
+    wanted = (PAGE / "package-lock.json").read_bytes()
+    whole, enough = (PAGE / "node_modules" / name for name in (".installed", ".installed-for-build"))
+    if any(stamp.is_file() and stamp.read_bytes() == wanted for stamp in ([whole] if everything else [whole, enough])):
         return
-    command = [*npm, "ci", "--loglevel=error"]
+    command = [*npm, "ci", "--loglevel=error", *([] if everything else ["--omit=dev"])]
     try:
         done = subprocess.run(command, cwd=PAGE, env=environment, capture_output=True, text=True, timeout=INSTALL_S)
     except subprocess.TimeoutExpired:
         raise PackagesError(f"npm ci took longer than {INSTALL_S} s in {PAGE}") from None
     if done.returncode != 0:
         raise PackagesError(f"npm ci failed in {PAGE}: {_npm_reason(done.stderr)}")
-    stamp.write_bytes(wanted)
+    (whole if everything else enough).write_bytes(wanted)
 
 
 def _npm_reason(said: str) -> str:

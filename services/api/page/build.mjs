@@ -35,9 +35,10 @@ async function writeIndex(metafile) {
 
 const index = {
   name: "index",
-  setup: (build) => build.onEnd(async (result) => {
-    if (result.errors.length === 0) await writeIndex(result.metafile);
-  }),
+  setup: (build) =>
+    build.onEnd(async (result) => {
+      if (result.errors.length === 0) await writeIndex(result.metafile);
+    }),
 };
 
 await rm(OUT, { recursive: true, force: true });

@@ -17,7 +17,13 @@ export function Shell() {
   useKeys([
     ...VIEW_ENTRIES.map(({ view, title }, place) => ({ key: `${place + 1}`, text: title, run: () => go(view) })),
     { key: "ctrl+z", text: "Undo the last choice of movies", run: () => void undoLast() },
-    { key: "?", text: "Show these keys", run: () => { help.value = true; } },
+    {
+      key: "?",
+      text: "Show these keys",
+      run: () => {
+        help.value = true;
+      },
+    },
   ]);
   const entry = VIEW_ENTRIES.find(({ view }) => view === route.value.view) ?? VIEW_ENTRIES[0]!;
   useEffect(() => {
@@ -26,41 +32,72 @@ export function Shell() {
   const View = entry.component;
   return (
     <>
-      <a class="skip" href="#main" onClick={skipToMain}>Skip to the view</a>
-      <Header onHelp={() => { help.value = true; }} />
+      <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
+        Skip to the view
+      </button>
+      <Header
+        onHelp={() => {
+          help.value = true;
+        }}
+      />
       <ConnectionLine />
       <main id="main" tabIndex={-1}>
         <h1 class="unseen">{route.value.subject || entry.title}</h1>
         <View />
       </main>
       <Notices />
-      {help.value && <KeyHelp onClose={() => { help.value = false; }} />}
+      {help.value && (
+        <KeyHelp
+          onClose={() => {
+            help.value = false;
+          }}
+        />
+      )}
     </>
   );
-}
-
-/** The URL's fragment names the view, so the link must not change it. */
-function skipToMain(event: Event): void {
-  event.preventDefault();
-  document.getElementById("main")?.focus();
 }
 
 function Header({ onHelp }: { onHelp: () => void }) {
   return (
     <header class="top">
-      <a class="brand" href={hrefOf("session")}>warpcore</a>
+      <a class="brand" href={hrefOf("session")}>
+        warpcore
+      </a>
       <nav aria-label="Views">
         {VIEW_ENTRIES.map(({ view, title }) => (
-          <a key={view} href={hrefOf(view)} aria-current={view === route.value.view ? "page" : undefined}>{title}</a>
+          <a key={view} href={hrefOf(view)} aria-current={view === route.value.view ? "page" : undefined}>
+            {title}
+          </a>
         ))}
       </nav>
       <div class="top-end">
         <SessionState />
-        <Segments label="Time zone" value={timeZone.value} onChange={(zone) => { timeZone.value = zone; }}
-          choices={[{ value: "local", text: "local", title: "Times of this computer" }, { value: "UTC", text: "UTC" }]} />
-        <Segments label="Theme" value={theme.value} onChange={(next) => { theme.value = next; }}
-          choices={[{ value: "system", text: "auto", title: "As the system" }, { value: "dark", text: "dark" }, { value: "light", text: "light" }]} />
-        <Button kind="quiet" label="Keys" title="Keys (?)" onClick={onHelp}>?</Button>
+        <Segments
+          label="Time zone"
+          value={timeZone.value}
+          onChange={(zone) => {
+            timeZone.value = zone;
+          }}
+          choices={[
+            { value: "local", text: "local", title: "Times of this computer" },
+            { value: "UTC", text: "UTC" },
+          ]}
+        />
+        <Segments
+          label="Theme"
+          value={theme.value}
+          onChange={(next) => {
+            theme.value = next;
+          }}
+          choices={[
+            { value: "system", text: "auto", title: "As the system" },
+            { value: "dark", text: "dark" },
+            { value: "light", text: "light" },
+          ]}
+        />
+        <Button kind="quiet" label="Keys" title="Keys (?)" onClick={onHelp}>
+          ?
+        </Button>
       </div>
     </header>
   );
@@ -79,7 +116,11 @@ function SessionState() {
 
 function ConnectionLine() {
   const { state, text } = connection.value;
-  return <div class="connection" role="status" data-state={state}>{text}</div>;
+  return (
+    <div class="connection" role="status" data-state={state}>
+      {text}
+    </div>
+  );
 }
 
 function Notices() {
@@ -88,8 +129,19 @@ function Notices() {
       {notices.value.map(({ id, text, problem, action }) => (
         <div key={id} class={problem ? "notice problem" : "notice"} role={problem ? "alert" : undefined}>
           <span>{text}</span>
-          {action && <Button onClick={() => { dismiss(id); action.run(); }}>{action.label}</Button>}
-          <Button kind="quiet" label="Dismiss" onClick={() => dismiss(id)}>✕</Button>
+          {action && (
+            <Button
+              onClick={() => {
+                dismiss(id);
+                action.run();
+              }}
+            >
+              {action.label}
+            </Button>
+          )}
+          <Button kind="quiet" label="Dismiss" onClick={() => dismiss(id)}>
+            ✕
+          </Button>
         </div>
       ))}
     </div>
@@ -101,7 +153,14 @@ function KeyHelp({ onClose }: { onClose: () => void }) {
     <Dialog title="Keys" onClose={onClose}>
       <table class="keys">
         <tbody>
-          {boundKeys().map(({ key, text }) => <tr key={key}><th scope="row"><kbd>{key}</kbd></th><td>{text}</td></tr>)}
+          {boundKeys().map(({ key, text }) => (
+            <tr key={key}>
+              <th scope="row">
+                <kbd>{key}</kbd>
+              </th>
+              <td>{text}</td>
+            </tr>
+          ))}
         </tbody>
       </table>
     </Dialog>

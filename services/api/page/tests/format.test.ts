@@ -25,10 +25,20 @@ describe("numbers", () => {
 });
 
 it.each([
-  [3.21, "3.2 s"], [59.4, "59 s"], [250, "4 min 10 s"], [7500, "2 h 05 min"], [200_000, "2 d 08 h"], [3599.6, "1 h 00 min"],
+  [3.21, "3.2 s"],
+  [59.4, "59 s"],
+  [250, "4 min 10 s"],
+  [7500, "2 h 05 min"],
+  [200_000, "2 d 08 h"],
+  [3599.6, "1 h 00 min"],
 ])("%d seconds are %s", (seconds, text) => expect(formatDuration(seconds)).toBe(text));
 
-it.each([[0, "0 B"], [12_345, "12.3 kB"], [999_999, "1.0 MB"], [123_456_789_012, "123 GB"]])("%d bytes are %s", (bytes, text) => {
+it.each([
+  [0, "0 B"],
+  [12_345, "12.3 kB"],
+  [999_999, "1.0 MB"],
+  [123_456_789_012, "123 GB"],
+])("%d bytes are %s", (bytes, text) => {
   expect(formatBytes(bytes).replace("\u202f", " ")).toBe(text);
 });
 

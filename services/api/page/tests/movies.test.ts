@@ -4,7 +4,9 @@ import { MovieStore } from "../src/state/movies";
 import { seriesBytes, type TestSeries } from "./series_bytes";
 
 const FIRST: TestSeries = {
-  seq: 5, epoch: "e1", full: true,
+  seq: 5,
+  epoch: "e1",
+  full: true,
   columns: [
     { name: "id", kind: "u32", values: [7, 9, 4_000_000_000] },
     { name: "name", kind: "text", values: ["a", "grid1/ä", "c"] },
@@ -40,7 +42,9 @@ describe("a full answer", () => {
 
 describe("an answer with changes", () => {
   const changes: TestSeries = {
-    seq: 6, epoch: "e1", full: false,
+    seq: 6,
+    epoch: "e1",
+    full: false,
     columns: [
       { name: "id", kind: "u32", values: [9, 12] },
       { name: "status", kind: "word", words: ["queued", "processed"], values: [1, 0] },
@@ -58,10 +62,13 @@ describe("an answer with changes", () => {
 
   it("keeps old values when the arrays grow", () => {
     const many = Array.from({ length: 5000 }, (_, place) => 100 + place);
-    const store = stored(FIRST, { ...changes, columns: [
-      { name: "id", kind: "u32", values: many },
-      { name: "ctf.defocusUm", kind: "number", digits: 0, values: many },
-    ] });
+    const store = stored(FIRST, {
+      ...changes,
+      columns: [
+        { name: "id", kind: "u32", values: many },
+        { name: "ctf.defocusUm", kind: "number", digits: 0, values: many },
+      ],
+    });
     expect(store.number("ctf.defocusUm", 0)).toBe(1.2345);
     expect(store.number("ctf.defocusUm", 5002)).toBe(5099);
     expect(store.text("status", 5002)).toBe("");

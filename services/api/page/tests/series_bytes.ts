@@ -28,7 +28,7 @@ export function seriesBytes({ columns, ...rest }: TestSeries): ArrayBuffer {
   all.set(new TextEncoder().encode("WCS1"));
   new DataView(all.buffer).setUint32(4, header.length, true);
   all.set(header, 8);
-  headers.forEach((one, place) => all.set(bodies[place]!, 8 + header.length + one.offset));
+  for (const [place, one] of headers.entries()) all.set(bodies[place]!, 8 + header.length + one.offset);
   return all.buffer;
 }
 
@@ -37,7 +37,8 @@ function columnBytes(column: TestColumn): Uint8Array {
   if (column.kind === "word") return Uint8Array.from(column.values);
   if (column.kind === "text") return new TextEncoder().encode(column.values.join("\n"));
   const quantised = Int32Array.from(column.values, (value) =>
-    value === null ? -2147483648 : Math.round(value * 10 ** column.digits));
+    value === null ? -2147483648 : Math.round(value * 10 ** column.digits),
+  );
   const bytes = new Uint8Array(quantised.buffer);
   const planes = new Uint8Array(bytes.length);
   for (let i = 0; i < bytes.length; i++) planes[(i % 4) * quantised.length + (i >> 2)] = bytes[i]!;

@@ -20,7 +20,9 @@ it("waits longer after each vain try, but never over ten seconds", () => {
 });
 
 it.each([
-  [{ top: 0, perRow: 1 }, [0, 13]], [{ top: 5000, perRow: 1 }, [47, 63]], [{ top: 1e9, perRow: 1 }, [1000, 1000]],
+  [{ top: 0, perRow: 1 }, [0, 13]],
+  [{ top: 5000, perRow: 1 }, [47, 63]],
+  [{ top: 1e9, perRow: 1 }, [1000, 1000]],
   [{ top: 0, perRow: 3 }, [0, 39]],
 ])("draws only the rows in sight and a few beyond: %j", ({ top, perRow }, [first, end]) => {
   const drawn = visibleWindow(1000, perRow, 100, top, 1000);

@@ -1,7 +1,5 @@
 /** Requests to the API: typed answers, and problems (RFC 9457) as errors with one clear line. */
-import type {
-  Alarm, ColumnInfo, Movie, MoviesPage, ProcessingStatus, Selection, Worker,
-} from "./types";
+import type { Alarm, ColumnInfo, Movie, MoviesPage, ProcessingStatus, Selection, Worker } from "./types";
 
 /** A value that the API refused, and why. */
 export interface Fault {
@@ -12,7 +10,11 @@ export interface Fault {
 
 /** The API's refusal, or that it does not answer (`status` 0). `message` is one line for the operator. */
 export class ProblemError extends Error {
-  constructor(readonly status: number, detail: string, readonly faults: Fault[] = []) {
+  constructor(
+    readonly status: number,
+    detail: string,
+    readonly faults: Fault[] = [],
+  ) {
     super(detail);
     this.name = "ProblemError";
   }
@@ -55,7 +57,9 @@ export async function getJson<T>(path: string, query: Query = {}, signal?: Abort
 
 /** Sends `body` as JSON and returns the answer's JSON, null where there is none. Throws ProblemError. */
 export async function sendJson<T>(
-  method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: unknown,
+  method: "POST" | "PUT" | "PATCH" | "DELETE",
+  path: string,
+  body?: unknown,
 ): Promise<T> {
   const answer = await send(method, path, body);
   return (answer.status === 204 ? null : await answer.json()) as T;

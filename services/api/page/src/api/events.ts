@@ -20,10 +20,28 @@ export interface EventHandlers {
 
 /** What the page listens to; docs/wire.md tells each topic's body. */
 export const TOPICS = [
-  "movie.added", "movie.status", "movie.done", "movie.failed", "worker.registered", "worker.idle", "worker.busy",
-  "worker.lost", "worker.heartbeat", "task.assigned", "task.progress", "task.finished", "task.lost",
-  "processing.started", "processing.paused", "settings.changed", "export.started", "export.progress",
-  "export.collecting", "export.done", "learning.done", "learning.failed",
+  "movie.added",
+  "movie.status",
+  "movie.done",
+  "movie.failed",
+  "worker.registered",
+  "worker.idle",
+  "worker.busy",
+  "worker.lost",
+  "worker.heartbeat",
+  "task.assigned",
+  "task.progress",
+  "task.finished",
+  "task.lost",
+  "processing.started",
+  "processing.paused",
+  "settings.changed",
+  "export.started",
+  "export.progress",
+  "export.collecting",
+  "export.done",
+  "learning.done",
+  "learning.failed",
 ] as const;
 
 const FIRST_WAIT_MS = 500;
@@ -41,7 +59,10 @@ export class EventStream {
   private tries = 0;
   private timer = 0;
 
-  constructor(private readonly handlers: EventHandlers, private readonly topics: readonly string[] = TOPICS) {
+  constructor(
+    private readonly handlers: EventHandlers,
+    private readonly topics: readonly string[] = TOPICS,
+  ) {
     this.open();
   }
 

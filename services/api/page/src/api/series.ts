@@ -61,7 +61,11 @@ function decodeColumn(buffer: ArrayBuffer, start: number, count: number, column:
     case "u32":
       return { kind: "u32", values: new Uint32Array(bytes) };
     case "number":
-      return { kind: "number", values: joinPlanes(new Uint8Array(bytes), count, column.digits ?? 0), digits: column.digits ?? 0 };
+      return {
+        kind: "number",
+        values: joinPlanes(new Uint8Array(bytes), count, column.digits ?? 0),
+        digits: column.digits ?? 0,
+      };
     case "word":
       return {
         kind: "word",

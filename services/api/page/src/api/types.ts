@@ -1,7 +1,13 @@
 /** What the API answers, as far as the page reads it. Times are ISO 8601 in UTC, numbers in the units of their names. */
 
 export type MovieStatus =
-  | "unprocessed" | "outdated" | "queued" | "processing" | "processed" | "filtered_out" | "failed";
+  | "unprocessed"
+  | "outdated"
+  | "queued"
+  | "processing"
+  | "processed"
+  | "filtered_out"
+  | "failed";
 export type Selection = "auto" | "include" | "exclude";
 export type WorkerState = "starting" | "idle" | "busy" | "lost" | "set_aside";
 

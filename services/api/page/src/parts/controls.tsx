@@ -15,8 +15,15 @@ export interface ButtonProps {
 
 export function Button({ children, onClick, title, kind = "plain", disabled, pressed, label }: ButtonProps) {
   return (
-    <button type="button" class={`button ${kind}`} onClick={onClick} title={title} disabled={disabled}
-      aria-pressed={pressed} aria-label={label}>
+    <button
+      type="button"
+      class={`button ${kind}`}
+      onClick={onClick}
+      title={title}
+      disabled={disabled}
+      aria-pressed={pressed}
+      aria-label={label}
+    >
       {children}
     </button>
   );
@@ -29,14 +36,27 @@ export interface Choice<T extends string> {
 }
 
 /** One of a few: a row of buttons. */
-export function Segments<T extends string>({ label, choices, value, onChange }: {
-  label: string; choices: readonly Choice<T>[]; value: T; onChange: (value: T) => void;
+export function Segments<T extends string>({
+  label,
+  choices,
+  value,
+  onChange,
+}: {
+  label: string;
+  choices: readonly Choice<T>[];
+  value: T;
+  onChange: (value: T) => void;
 }) {
   return (
     <div class="segments" role="group" aria-label={label}>
       {choices.map((choice) => (
-        <button key={choice.value} type="button" title={choice.title} aria-pressed={choice.value === value}
-          onClick={() => onChange(choice.value)}>
+        <button
+          key={choice.value}
+          type="button"
+          title={choice.title}
+          aria-pressed={choice.value === value}
+          onClick={() => onChange(choice.value)}
+        >
           {choice.text}
         </button>
       ))}
@@ -45,23 +65,41 @@ export function Segments<T extends string>({ label, choices, value, onChange }: 
 }
 
 /** One of many: the browser's own list, with its label in front. */
-export function Select<T extends string>({ label, choices, value, onChange }: {
-  label: string; choices: readonly Choice<T>[]; value: T; onChange: (value: T) => void;
+export function Select<T extends string>({
+  label,
+  choices,
+  value,
+  onChange,
+}: {
+  label: string;
+  choices: readonly Choice<T>[];
+  value: T;
+  onChange: (value: T) => void;
 }) {
   const change = (event: TargetedEvent<HTMLSelectElement>) => onChange(event.currentTarget.value as T);
   return (
     <label class="field">
       <span>{label}</span>
       <select value={value} onChange={change}>
-        {choices.map((choice) => <option key={choice.value} value={choice.value}>{choice.text}</option>)}
+        {choices.map((choice) => (
+          <option key={choice.value} value={choice.value}>
+            {choice.text}
+          </option>
+        ))}
       </select>
     </label>
   );
 }
 
 /** A row of controls above a view; `end` stands at its right. */
-export function Toolbar({ label, children, end }: {
-  label: string; children?: ComponentChildren; end?: ComponentChildren;
+export function Toolbar({
+  label,
+  children,
+  end,
+}: {
+  label: string;
+  children?: ComponentChildren;
+  end?: ComponentChildren;
 }) {
   return (
     <div class="toolbar" role="toolbar" aria-label={label}>
@@ -72,12 +110,23 @@ export function Toolbar({ label, children, end }: {
 }
 
 /** A titled part of a view. `wide` takes the row's whole width. */
-export function Panel({ title, children, actions, wide }: {
-  title: string; children: ComponentChildren; actions?: ComponentChildren; wide?: boolean;
+export function Panel({
+  title,
+  children,
+  actions,
+  wide,
+}: {
+  title: string;
+  children: ComponentChildren;
+  actions?: ComponentChildren;
+  wide?: boolean;
 }) {
   return (
     <section class={wide ? "panel wide" : "panel"} aria-label={title}>
-      <header><h2>{title}</h2>{actions}</header>
+      <header>
+        <h2>{title}</h2>
+        {actions}
+      </header>
       {children}
     </section>
   );
@@ -102,7 +151,12 @@ export function Badge({ word, text }: { word: string; text?: string }) {
 export function Facts({ facts }: { facts: readonly (readonly [string, ComponentChildren])[] }) {
   return (
     <dl class="facts">
-      {facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
     </dl>
   );
 }

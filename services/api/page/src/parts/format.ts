@@ -6,7 +6,9 @@ const NO_VALUE = "–";
 
 /** A whole number with its thousands apart: 12 345. */
 export function formatCount(value: number): string {
-  return Math.round(value).toString().replace(/\B(?=(\d{3})+(?!\d))/g, THIN_SPACE);
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+(?!\d))/g, THIN_SPACE);
 }
 
 /** `count` with its noun: "1 movie", "1 204 movies". */
@@ -28,7 +30,9 @@ export function formatNumber(value: number | null | undefined, digits = 0): stri
 export function withUnit(value: number | null | undefined, unit: string, digits = 0): string {
   const text = formatNumber(value, digits);
   if (text === NO_VALUE || unit === "") return text;
-  return unit === "°" || unit === "%" ? `${text}${unit === "%" ? THIN_SPACE : ""}${unit}` : `${text}${THIN_SPACE}${unit}`;
+  return unit === "°" || unit === "%"
+    ? `${text}${unit === "%" ? THIN_SPACE : ""}${unit}`
+    : `${text}${THIN_SPACE}${unit}`;
 }
 
 /** Seconds in the two largest units: "2 h 05 min", "4 min 10 s", "3.2 s". */

@@ -43,7 +43,8 @@ export function keyName(event: Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey"
 export function listenToKeys(): void {
   document.addEventListener("keydown", (event) => {
     const target = event.target as HTMLElement;
-    if (event.defaultPrevented || target.closest("input:not([type=range], [type=checkbox]), textarea, select, dialog")) return;
+    if (event.defaultPrevented || target.closest("input:not([type=range], [type=checkbox]), textarea, select, dialog"))
+      return;
     const name = keyName(event);
     for (const bindings of [...bound.peek()].reverse()) {
       const binding = bindings.find((one) => one.key === name);

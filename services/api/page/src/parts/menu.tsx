@@ -8,7 +8,15 @@ export interface MenuItem {
   disabled?: boolean;
 }
 
-export function Menu({ label, children, items }: { label: string; children: ComponentChildren; items: readonly MenuItem[] }) {
+export function Menu({
+  label,
+  children,
+  items,
+}: {
+  label: string;
+  children: ComponentChildren;
+  items: readonly MenuItem[];
+}) {
   const [open, setOpen] = useState(false);
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -39,15 +47,29 @@ export function Menu({ label, children, items }: { label: string; children: Comp
 
   return (
     <div class="menu" ref={element} onKeyDown={onKeyDown}>
-      <button type="button" class="button" aria-haspopup="menu" aria-expanded={open} aria-label={label}
-        onClick={() => setOpen(!open)}>
+      <button
+        type="button"
+        class="button"
+        aria-haspopup="menu"
+        aria-expanded={open}
+        aria-label={label}
+        onClick={() => setOpen(!open)}
+      >
         {children} ▾
       </button>
       {open && (
         <div role="menu" aria-label={label}>
           {items.map((item) => (
-            <button key={item.text} type="button" role="menuitem" disabled={item.disabled}
-              onClick={() => { setOpen(false); item.run(); }}>
+            <button
+              key={item.text}
+              type="button"
+              role="menuitem"
+              disabled={item.disabled}
+              onClick={() => {
+                setOpen(false);
+                item.run();
+              }}
+            >
               {item.text}
             </button>
           ))}

@@ -22,9 +22,11 @@ export function Picture({ name, kind, alt, generation, query }: PictureProps) {
   const [missing, setMissing] = useState("");
   return (
     <div class="picture">
-      {missing === url
-        ? <span class="empty">No {kind} yet</span>
-        : <img src={url} alt={alt} loading="lazy" decoding="async" onError={() => setMissing(url)} />}
+      {missing === url ? (
+        <span class="empty">No {kind} yet</span>
+      ) : (
+        <img src={url} alt={alt} loading="lazy" decoding="async" onError={() => setMissing(url)} />
+      )}
     </div>
   );
 }

@@ -11,7 +11,12 @@ export interface Window {
 
 /** The items to draw: `count` items in rows of `perRow`, each row `rowHeight` px high, `spare` rows beyond each edge. */
 export function visibleWindow(
-  count: number, perRow: number, rowHeight: number, scrollTop: number, height: number, spare = 3,
+  count: number,
+  perRow: number,
+  rowHeight: number,
+  scrollTop: number,
+  height: number,
+  spare = 3,
 ): Window {
   const rows = Math.ceil(count / perRow);
   const firstRow = Math.min(Math.max(0, Math.floor(scrollTop / rowHeight) - spare), rows);

@@ -48,8 +48,10 @@ export function VirtualList({ count, rowHeight, tileWidth, label, item, current 
   return (
     <div class="virtual" ref={element} tabIndex={0} role="group" aria-label={label}>
       <div class="virtual-all" style={{ height: `${total}px` }}>
-        <div class={tileWidth ? "virtual-tiles" : "virtual-rows"}
-          style={{ transform: `translateY(${before}px)`, gridTemplateColumns: `repeat(${perRow}, 1fr)` }}>
+        <div
+          class={tileWidth ? "virtual-tiles" : "virtual-rows"}
+          style={{ transform: `translateY(${before}px)`, gridTemplateColumns: `repeat(${perRow}, 1fr)` }}
+        >
           {items}
         </div>
       </div>

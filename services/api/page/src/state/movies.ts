@@ -50,7 +50,7 @@ export class MovieStore {
   text(name: string, row: number): string {
     const column = this.columns.get(name);
     if (column?.kind === "word") return column.words[column.codes[row]!] ?? "";
-    return column?.kind === "text" ? column.values[row] ?? "" : "";
+    return column?.kind === "text" ? (column.values[row] ?? "") : "";
   }
 
   /** The row of the movie with this name, -1 where there is none. It searches: use ids where you can. */

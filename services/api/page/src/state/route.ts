@@ -2,7 +2,15 @@
 import { signal } from "@preact/signals";
 
 export const VIEWS = [
-  "session", "plots", "movies", "settings", "workers", "failures", "exports", "alarms", "logs",
+  "session",
+  "plots",
+  "movies",
+  "settings",
+  "workers",
+  "failures",
+  "exports",
+  "alarms",
+  "logs",
 ] as const;
 export type View = (typeof VIEWS)[number];
 
@@ -19,7 +27,9 @@ export function parseRoute(fragment: string): Route {
   const [view = "", subject = ""] = split(path, "/");
   const query_ = new URLSearchParams(query);
   const known = VIEWS.find((one) => one === view);
-  return known ? { view: known, subject: decode(subject), query: query_ } : { view: "session", subject: "", query: query_ };
+  return known
+    ? { view: known, subject: decode(subject), query: query_ }
+    : { view: "session", subject: "", query: query_ };
 }
 
 /** The fragment of a URL that shows this. Slashes of a movie's name stay readable. */
@@ -64,7 +74,9 @@ export function setQuery(changes: Record<string, string | null>): void {
 
 /** Follow the URL from now on. */
 export function followUrl(): void {
-  const read = () => { route.value = parseRoute(location.hash); };
+  const read = () => {
+    route.value = parseRoute(location.hash);
+  };
   window.addEventListener("hashchange", read);
   read();
 }

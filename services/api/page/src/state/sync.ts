@@ -60,11 +60,19 @@ async function refreshStatus(): Promise<void> {
     if (!(error instanceof ProblemError)) throw error;
     connection.value = { state: "lost", text: lostText(error) };
   }
-  await Promise.all([optional(api.alarms, (value) => { alarms.value = value; }), refreshColumns()]);
+  await Promise.all([
+    optional(api.alarms, (value) => {
+      alarms.value = value;
+    }),
+    refreshColumns(),
+  ]);
 }
 
 async function refreshColumns(): Promise<void> {
-  if (columnInfos.peek().length === 0) await optional(api.columns, (value) => { columnInfos.value = value; });
+  if (columnInfos.peek().length === 0)
+    await optional(api.columns, (value) => {
+      columnInfos.value = value;
+    });
 }
 
 /** What is shown besides the status; while it cannot be had, the last known stays. */
@@ -77,8 +85,10 @@ async function optional<T>(ask: () => Promise<T>, take: (value: T) => void): Pro
 }
 
 function lostText(error: ProblemError): string {
-  if (error.status === 0) return "No connection to warpcore. The page shows the last known state and goes on by itself.";
-  if (error.status === 401 || error.status === 403) return "The login has expired. Sign in again; the page then goes on.";
+  if (error.status === 0)
+    return "No connection to warpcore. The page shows the last known state and goes on by itself.";
+  if (error.status === 401 || error.status === 403)
+    return "The login has expired. Sign in again; the page then goes on.";
   return `${error.message}. The page shows the last known state and goes on by itself.`;
 }
 
@@ -107,4 +117,4 @@ export function startSync(): void {
 }
 
 /** Ask now, after an action of the operator. */
-export { refreshSession, refreshMovies };
+export { refreshMovies, refreshSession };

@@ -9,6 +9,4 @@ export interface ViewEntry {
   component: ComponentType;
 }
 
-export const VIEW_ENTRIES: readonly ViewEntry[] = [
-  { view: "session", title: "Session", component: SessionView },
-];
+export const VIEW_ENTRIES: readonly ViewEntry[] = [{ view: "session", title: "Session", component: SessionView }];

@@ -1,9 +1,9 @@
 /** The newest movie with its pictures, and the values of the last ones. */
 import type { Movie } from "../../api/types";
 import { Empty, Facts, Panel } from "../../parts/controls";
-import { Picture } from "../../parts/picture";
 import { withUnit } from "../../parts/format";
-import { valueOf } from "../../parts/values";
+import { Picture } from "../../parts/picture";
+import { resultValue } from "../../parts/values";
 import { hrefOf } from "../../state/route";
 import { latest } from "../../state/session";
 
@@ -16,16 +16,20 @@ const SHOWN: readonly [column: string, words: string, unit: string, digits: numb
 ];
 
 function shown(movie: Movie): [string, string][] {
-  return SHOWN.map(([column, words, unit, digits]) => [words, withUnit(valueOf(movie, column), unit, digits)]);
+  return SHOWN.map(([column, words, unit, digits]) => [words, withUnit(resultValue(movie, column), unit, digits)]);
 }
 
 export function NewestMovie() {
   const movie = latest.value[0];
   return (
     <Panel title="Newest movie">
-      {movie === undefined ? <Empty>No movie has been processed yet.</Empty> : (
+      {movie === undefined ? (
+        <Empty>No movie has been processed yet.</Empty>
+      ) : (
         <>
-          <a class="newest-name" href={hrefOf("movies", movie.name)}>{movie.name}</a>
+          <a class="newest-name" href={hrefOf("movies", movie.name)}>
+            {movie.name}
+          </a>
           <div class="newest">
             <Picture name={movie.name} kind="average" alt={`Average of ${movie.name}`} query={{ size: 512 }} />
             <Picture name={movie.name} kind="spectrum" alt={`Power spectrum of ${movie.name}`} query={{ size: 512 }} />
@@ -45,13 +49,26 @@ export function LatestMovies() {
     <Panel title="Last processed">
       <table class="values">
         <thead>
-          <tr><th scope="col">movie</th>{SHOWN.map(([column, words]) => <th key={column} scope="col" class="number">{words}</th>)}</tr>
+          <tr>
+            <th scope="col">movie</th>
+            {SHOWN.map(([column, words]) => (
+              <th key={column} scope="col" class="number">
+                {words}
+              </th>
+            ))}
+          </tr>
         </thead>
         <tbody>
           {movies.map((movie) => (
             <tr key={movie.id}>
-              <th scope="row"><a href={hrefOf("movies", movie.name)}>{movie.name}</a></th>
-              {shown(movie).map(([words, text]) => <td key={words} class="number">{text}</td>)}
+              <th scope="row">
+                <a href={hrefOf("movies", movie.name)}>{movie.name}</a>
+              </th>
+              {shown(movie).map(([words, text]) => (
+                <td key={words} class="number">
+                  {text}
+                </td>
+              ))}
             </tr>
           ))}
         </tbody>

@@ -46,8 +46,16 @@ function Attention({ status: { warnings } }: { status: ProcessingStatus }) {
   if (warnings.length === 0 && alarms.value.length === 0) return null;
   return (
     <ul class="attention" aria-label="Alarms and warnings">
-      {alarms.value.map(({ id, severity, text }) => <li key={id} class={severity}>{text}</li>)}
-      {warnings.map((text) => <li key={text} class="warning">{text}</li>)}
+      {alarms.value.map(({ id, severity, text }) => (
+        <li key={id} class={severity}>
+          {text}
+        </li>
+      ))}
+      {warnings.map((text) => (
+        <li key={text} class="warning">
+          {text}
+        </li>
+      ))}
     </ul>
   );
 }
@@ -59,7 +67,8 @@ function Learnt({ status: { learnt } }: { status: ProcessingStatus }) {
       <ul class="plain">
         {learnt.map(({ step, text, movies, count, failed }) => (
           <li key={step}>
-            <b>{step}</b> {text || `${movies.length} of ${count} movies so far`}{failed && " (failed)"}
+            <b>{step}</b> {text || `${movies.length} of ${count} movies so far`}
+            {failed && " (failed)"}
           </li>
         ))}
       </ul>

@@ -5,8 +5,13 @@ import { Button } from "../../parts/controls";
 import { counted, formatCount, formatDuration, formatNumber } from "../../parts/format";
 
 const SHOWN: readonly [MovieStatus, string][] = [
-  ["processed", "processed"], ["filtered_out", "filtered out"], ["failed", "failed"], ["processing", "in work"],
-  ["queued", "queued"], ["outdated", "to run again"], ["unprocessed", "waiting"],
+  ["processed", "processed"],
+  ["filtered_out", "filtered out"],
+  ["failed", "failed"],
+  ["processing", "in work"],
+  ["queued", "queued"],
+  ["outdated", "to run again"],
+  ["unprocessed", "waiting"],
 ];
 
 /** Time until nothing is left at the present rate; a dash where nothing is left or no rate is known. */
@@ -20,17 +25,26 @@ export function Summary({ status, startOrPause }: { status: ProcessingStatus; st
   return (
     <section class="summary" aria-label="Progress">
       <div class="figures">
-        <Button kind={isProcessing ? "plain" : "primary"} onClick={startOrPause}
-          title={isProcessing ? "Hand out no more movies (p)" : "Hand movies to workers (p)"}>
+        <Button
+          kind={isProcessing ? "plain" : "primary"}
+          onClick={startOrPause}
+          title={isProcessing ? "Hand out no more movies (p)" : "Hand movies to workers (p)"}
+        >
           {isProcessing ? "Pause" : "Start"}
         </Button>
         <Figure name="movies" value={formatCount(totalItems)} />
-        <Figure name="movies an hour" value={formatNumber(ratePerHour)}
-          title={`Measured over the last ${formatDuration(rateWindowSeconds)}`} />
+        <Figure
+          name="movies an hour"
+          value={formatNumber(ratePerHour)}
+          title={`Measured over the last ${formatDuration(rateWindowSeconds)}`}
+        />
         <Figure name="left" value={formatCount(itemsLeft)} />
         <Figure name="time left" value={timeLeft(itemsLeft, ratePerHour)} />
         <Figure name={workers === 1 ? "worker" : "workers"} value={formatCount(workers)} />
-        <Figure name="failed" value={<span class={counts.failed ? "bad" : ""}>{formatCount(counts.failed ?? 0)}</span>} />
+        <Figure
+          name="failed"
+          value={<span class={counts.failed ? "bad" : ""}>{formatCount(counts.failed ?? 0)}</span>}
+        />
       </div>
       <StatusBar counts={counts} total={totalItems} />
     </section>
@@ -38,7 +52,12 @@ export function Summary({ status, startOrPause }: { status: ProcessingStatus; st
 }
 
 function Figure({ name, value, title }: { name: string; value: ComponentChildren; title?: string }) {
-  return <div class="figure" title={title}><strong>{value}</strong><span>{name}</span></div>;
+  return (
+    <div class="figure" title={title}>
+      <strong>{value}</strong>
+      <span>{name}</span>
+    </div>
+  );
 }
 
 /** All movies as one bar, a part for each status. */
@@ -48,11 +67,16 @@ function StatusBar({ counts, total }: { counts: ProcessingStatus["counts"]; tota
   return (
     <div>
       <div class="status-bar" role="img" aria-label={`${counted(total, "movie")}: ${text || "none yet"}`}>
-        {parts.map(([status]) => <span key={status} class={status} style={{ flexGrow: counts[status]! }} />)}
+        {parts.map(([status]) => (
+          <span key={status} class={status} style={{ flexGrow: counts[status]! }} />
+        ))}
       </div>
       <ul class="legend" aria-hidden="true">
         {parts.map(([status, word]) => (
-          <li key={status}><i class={status} />{formatCount(counts[status]!)} {word}</li>
+          <li key={status}>
+            <i class={status} />
+            {formatCount(counts[status]!)} {word}
+          </li>
         ))}
       </ul>
     </div>

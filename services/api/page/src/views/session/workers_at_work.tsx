@@ -8,22 +8,36 @@ import { workers } from "../../state/session";
 export function WorkersAtWork({ running }: { running: readonly RunningTask[] }) {
   return (
     <Panel title="Workers">
-      {workers.value.length === 0
-        ? <Empty>No worker. Start one: <code>warpcore worker</code></Empty>
-        : (
-          <table class="values">
-            <thead>
-              <tr><th scope="col">worker</th><th scope="col">state</th><th scope="col">movie</th><th scope="col">step</th>
-                <th scope="col" class="number">GPU</th><th scope="col" class="number">memory</th>
-                <th scope="col" class="number">done</th></tr>
-            </thead>
-            <tbody>
-              {workers.value.map((worker) => (
-                <WorkerRow key={worker.id} worker={worker} task={running.find((task) => task.worker === worker.id)} />
-              ))}
-            </tbody>
-          </table>
-        )}
+      {workers.value.length === 0 ? (
+        <Empty>
+          No worker. Start one: <code>warpcore worker</code>
+        </Empty>
+      ) : (
+        <table class="values">
+          <thead>
+            <tr>
+              <th scope="col">worker</th>
+              <th scope="col">state</th>
+              <th scope="col">movie</th>
+              <th scope="col">step</th>
+              <th scope="col" class="number">
+                GPU
+              </th>
+              <th scope="col" class="number">
+                memory
+              </th>
+              <th scope="col" class="number">
+                done
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {workers.value.map((worker) => (
+              <WorkerRow key={worker.id} worker={worker} task={running.find((task) => task.worker === worker.id)} />
+            ))}
+          </tbody>
+        </table>
+      )}
     </Panel>
   );
 }
@@ -33,11 +47,21 @@ function WorkerRow({ worker, task }: { worker: Worker; task: RunningTask | undef
   const memoryMb = gpuMemoryMb ?? hostMemoryMb;
   return (
     <tr title={worker.reason || worker.warnings.join("\n") || undefined}>
-      <th scope="row">{worker.id}<small>{worker.device}</small></th>
-      <td><Badge word={worker.state} /></td>
+      <th scope="row">
+        {worker.id}
+        <small>{worker.device}</small>
+      </th>
+      <td>
+        <Badge word={worker.state} />
+      </td>
       <td>{task && <a href={hrefOf("movies", task.movie)}>{task.movie}</a>}</td>
       <td class="step">
-        {task?.step && <><span>{task.step}</span><Progress value={task.fraction} label={`${task.movie}, ${task.step}`} /></>}
+        {task?.step && (
+          <>
+            <span>{task.step}</span>
+            <Progress value={task.fraction} label={`${task.movie}, ${task.step}`} />
+          </>
+        )}
       </td>
       <td class="number">{gpuUtilisationPercent === undefined ? "–" : withUnit(gpuUtilisationPercent, "%")}</td>
       <td class="number">{memoryMb === undefined ? "–" : withUnit(memoryMb / 1024, "GiB", 1)}</td>
