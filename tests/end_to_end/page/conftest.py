@@ -14,9 +14,12 @@ SLOWEST_MS = 30_000
 AXE = Path(__file__).resolve().parents[3] / "services" / "api" / "page" / "node_modules" / "axe-core" / "axe.min.js"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests of the page; where there is none, they are skipped."""
+    """One browser for the tests of a module; where there is none, they are skipped.
+
+    While Playwright is open an event loop runs in this thread, so that tests of other folders could run none.
+    """
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no chromium on this host: install it to test the live page")
