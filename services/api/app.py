@@ -12,7 +12,9 @@ from warpcore.bus.client import NoAnswerError, RefusedError
 from warpcore.services.api import errors, export, items, metrics, processing, settings, workers
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.health import HealthResource
+from warpcore.services.api.openapi import OpenApiResource
 from warpcore.services.api.origins import SameOrigin
+from warpcore.services.api.routing import for_falcon
 
 Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
@@ -56,6 +58,7 @@ def create_app(dependencies: Dependencies) -> Application:
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
     for module in (settings, processing, workers, items, export, metrics):
         routes |= module.routes(scheduler)
-    for path, resource in routes.items():
+    routes["/api/openapi.json"] = OpenApiResource(routes, dependencies.versions.get("warpcore", ""))
+    for path, resource in for_falcon(routes).items():
         app.add_route(path, resource)
     return app
