@@ -59,7 +59,9 @@ def without_null(kind: Any) -> Any:
 
 
 def _converted(value: Any, kind: Any, strict: bool) -> Any:
-    """The value as its type. Raises ValueError, also for NaN and infinity."""
+    """The value as its type. 2.0 is a whole number, as in JSON Schema. Raises ValueError, also for NaN and infinity."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     found = msgspec.convert(value, kind, strict=strict)
     if isinstance(found, float) and not math.isfinite(found):
         raise ValueError(f"{found} is no finite number")

@@ -22,9 +22,13 @@ _NO_JOB = {404: "No export job has this name."}
 class ExportRequest(Body, frozen=True):
     """What an export job writes."""
 
-    options: Annotated[dict[str, Any], Meta(description="Settings of `export` that hold for this job only.")] = field(
-        default_factory=dict
-    )
+    options: Annotated[
+        dict[str, Any],
+        Meta(
+            description="Settings of `export` that hold for this job only.",
+            extra_json_schema={"$ref": "#/components/schemas/ExportSettings"},
+        ),
+    ] = field(default_factory=dict)
     names: Annotated[
         list[str] | None, Meta(description="Names of the movies; null: all that are processed and pass the filter.")
     ] = None

@@ -28,7 +28,13 @@ from warpcore.services.api.views import ItemsPage, ItemView, SummaryView, Timest
 from warpcore.services.session.sorting import PLAIN_KEYS, sortable
 from warpcore.services.steps.chain import CHAIN
 
-MovieName = Annotated[str, Meta(description="The movie's name. Slashes of a sub-folder are plain or %2F: `grid1/a`.")]
+MovieName = Annotated[
+    str,
+    Meta(
+        description="The movie's name; slashes of a sub-folder are plain or %2F: `grid1/a`. Also its number, as `~12`. "
+        "Movies called `summary` and `timestamp` are `~/summary` and `~/timestamp`.",
+    ),
+]
 NO_MOVIE = {404: "No movie has this name."}
 SORT_KEYS = (*PLAIN_KEYS, *(camel(column.name) for column in CHAIN.columns))
 
@@ -36,7 +42,7 @@ SORT_KEYS = (*PLAIN_KEYS, *(camel(column.name) for column in CHAIN.columns))
 class ItemsQuery(Query, frozen=True):
     """Which movies, and in which order."""
 
-    page: Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)] = 1
+    page: Annotated[int, Meta(ge=1, le=LARGEST_NUMBER, description="Number of the page.")] = 1
     page_size: Annotated[int, Meta(ge=1, le=LARGEST_PAGE, description="Movies a page.")] = PAGE
     status: Annotated[MovieStatus | None, Meta(description="Only movies with this status.")] = None
     sort: Annotated[

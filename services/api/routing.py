@@ -34,7 +34,7 @@ def for_falcon(routes: Mapping[str, object]) -> dict[str, object]:
 class Tail:
     """Resources by what follows a common prefix; the path's end tells them apart, the longest that fits first.
 
-    `GET a/selection` is the movie of that name, as long as nothing else answers GET there.
+    `GET a/selection` is the movie of that name, since nothing else answers GET there.
     """
 
     def __init__(self, resources: Mapping[str, object]) -> None:
@@ -43,19 +43,25 @@ class Tail:
 
     async def _answer(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, tail: str) -> None:
         """Raises HTTPRouteNotFound, HTTPMethodNotAllowed."""
-        allowed: list[str] = []
         for pattern, resource in self._resources:
             found = pattern.fullmatch(tail)
-            if found is None:
-                continue
             responder: Any = getattr(resource, f"on_{req.method.lower()}", None)
-            if responder is not None:
+            if found is not None and responder is not None:
                 await responder(req, resp, **found.groupdict())
                 return
-            allowed += [name.upper() for name in METHODS if hasattr(resource, f"on_{name}")]
-        if not allowed:
-            raise falcon.HTTPRouteNotFound()
-        raise falcon.HTTPMethodNotAllowed(allowed)
+        raise falcon.HTTPMethodNotAllowed(self._allowed(tail))
+
+    async def on_options(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, tail: str) -> None:
+        """Tells the methods. Raises HTTPRouteNotFound."""
+        resp.set_header("Allow", ", ".join(self._allowed(tail)))
+        resp.content_length = 0
+
+    def _allowed(self, tail: str) -> list[str]:
+        """The methods of the first resource that fits. Raises HTTPRouteNotFound where there is none."""
+        for pattern, resource in self._resources:
+            if pattern.fullmatch(tail):
+                return [name.upper() for name in METHODS if hasattr(resource, f"on_{name}")]
+        raise falcon.HTTPRouteNotFound()
 
     on_get = on_put = on_post = on_patch = on_delete = _answer
 
