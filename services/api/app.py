@@ -9,7 +9,7 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
-from warpcore.services.api import errors, export, items, metrics, processing, settings, workers
+from warpcore.services.api import alarms, errors, export, items, metrics, processing, settings, workers
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.health import HealthResource
 from warpcore.services.api.openapi import OpenApiResource
@@ -56,7 +56,7 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, export, metrics):
+    for module in (settings, processing, workers, items, export, alarms, metrics):
         routes |= module.routes(scheduler)
     routes["/api/openapi.json"] = OpenApiResource(routes, dependencies.versions.get("warpcore", ""))
     for path, resource in for_falcon(routes).items():

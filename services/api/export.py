@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import falcon.asgi
 from msgspec import Meta, field
 
-from warpcore.bus.messages import CancelExport, ExportJob, GetExport, StartExport
-from warpcore.bus.vocabulary import ExportKind
+from warpcore.bus.messages import CancelExport, ExportJob, Exports, GetExport, GetExports, StartExport
+from warpcore.bus.vocabulary import ExportKind, JobState
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.operations import operation
 from warpcore.services.api.parameters import After, Query
-from warpcore.services.api.views import JobView
+from warpcore.services.api.views import JobsView, JobView
 
 JobName = Annotated[str, Meta(description="The job's name, such as `particles-3`.")]
 _NO_JOB = {404: "No export job has this name."}
@@ -38,6 +38,24 @@ class JobQuery(Query, frozen=True):
     """Which files of a job."""
 
     after: Annotated[After, Meta(description="Leave out so many files: `nextAfter` of the page before.")] = 0
+
+
+class JobsQuery(Query, frozen=True):
+    """Which jobs."""
+
+    state: Annotated[JobState | None, Meta(description="Only jobs in this state.")] = None
+
+
+class ExportsResource:
+    """`/api/exports`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    @operation()
+    async def on_get(self, query: JobsQuery) -> JobsView:
+        """All export jobs with their progress, without their files and failures."""
+        return JobsView.of(await ask(self._scheduler, GetExports(query.state), Exports))
 
 
 class StartExportResource:
@@ -84,6 +102,7 @@ class ExportJobResource:
 def routes(scheduler: Scheduler) -> dict[str, object]:
     """The resources of this module by their paths."""
     return {
+        "/api/exports": ExportsResource(scheduler),
         "/api/export/micrographs": StartExportResource(scheduler, ExportKind.MICROGRAPHS),
         "/api/export/particles": StartExportResource(scheduler, ExportKind.PARTICLES),
         "/api/export/{job}": ExportJobResource(scheduler),

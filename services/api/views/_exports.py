@@ -30,3 +30,9 @@ class JobView(View, frozen=True):
     files: Annotated[list[str], Meta(description="A page of its files, below the processing directory.")]
     failures: list[ExportFailure]
     next_after: Annotated[int | None, Meta(description="The `after` of the next page of files; null on the last.")]
+
+
+class JobsView(View, frozen=True):
+    """All export jobs."""
+
+    jobs: Annotated[list[JobView], Meta(description="The newest last; `files` and `failures` stand in each job alone.")]
