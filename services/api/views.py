@@ -5,22 +5,30 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from warpcore.bus.messages import (
+    ExportEvent,
     ExportJob,
     Health,
     Item,
     Items,
+    LearningEvent,
     Movie,
+    MovieEvent,
     ProcessingStatus,
     SettingsReply,
     Summary,
     Worker,
+    WorkerEvent,
+    WorkerLogEvent,
     WorkerLogs,
 )
+from warpcore.bus.schema import Message
 
 
+@lru_cache(4096)
 def camel(name: str) -> str:
     """`last_modified` → `lastModified`."""
     head, *rest = name.split("_")
@@ -137,6 +145,23 @@ def job_view(job: ExportJob) -> dict[str, Any]:
     Where `nextAfter` is not null there are more files: `GET /api/export/{job}?after=…`.
     """
     return {camel(name): value for name, value in job.to_body().items()}
+
+
+def event_view(body: Message) -> dict[str, Any]:
+    """The body of an event. Settings keep their names, and the steps in it theirs."""
+    match body:
+        case MovieEvent():
+            return {"movie": movie_view(body.movie), "previous": body.previous}
+        case WorkerEvent():
+            return {"worker": worker_view(body.worker)}
+        case WorkerLogEvent():
+            return {"worker": body.worker, "lines": camel_keys(body.lines)}
+        case ExportEvent():
+            return {"job": job_view(body.job)}
+        case LearningEvent():
+            return {"learnt": body.learnt.to_body()}
+        case _:
+            return _fields(body.to_body())
 
 
 def health_view(health: Health, versions: dict[str, str]) -> dict[str, Any]:
