@@ -1,6 +1,7 @@
 """What REST shows, as types: camelCase names, times as ISO 8601 in UTC. The OpenAPI document describes these."""
 
 from warpcore.services.api.views._alarms import AlarmView
+from warpcore.services.api.views._events import event_view
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
 from warpcore.services.api.views._naming import View, camel, camel_keys, snake
@@ -25,5 +26,6 @@ __all__ = [
     "WorkersView",
     "camel",
     "camel_keys",
+    "event_view",
     "snake",
 ]

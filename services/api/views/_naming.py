@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Annotated, Any, Self
 
@@ -27,6 +28,7 @@ class View(Struct, frozen=True, kw_only=True, rename="camel"):
         return msgspec.convert(values, cls, from_attributes=True)
 
 
+@lru_cache(4096)
 def camel(name: str) -> str:
     """`last_modified` → `lastModified`."""
     head, *rest = name.split("_")
