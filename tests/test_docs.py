@@ -20,6 +20,8 @@ from warpcore.services.api.bodies import MAX_BODY_BYTES
 from warpcore.services.api.client import SchedulerClient
 from warpcore.services.api.errors import RETRY_AFTER_S
 from warpcore.services.api.parameters import LARGEST_NUMBER
+from warpcore.services.api.pictures import renderings
+from warpcore.services.api.pictures.asking import MOST_PIXELS
 from warpcore.services.scheduler.core.views import FRAME_BUDGET_BYTES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +48,9 @@ def test_the_document_of_rest_gives_the_limits_that_hold() -> None:
     assert limit["`after` of lines and files"] == f"0 to {LARGEST_NUMBER}"
     files = limit["files and failures of an export job"]
     assert re.findall(r"\d+", files) == [str(FRAME_BUDGET_BYTES * 3 // 4), str(FRAME_BUDGET_BYTES // 4)]
+    pictures = re.findall(r"\d+", limit["pictures at once"])
+    assert pictures == [str(renderings.AT_ONCE), str(renderings.MOST_WAITING), "503", str(renderings.MOST_BYTES)]
+    assert f"At most {MOST_PIXELS} pixels" in text
     assert limit["`priority`"] == f"-{limits.HIGHEST_PRIORITY} to {limits.HIGHEST_PRIORITY}"
     answer = limit["answer of the scheduler"]
     assert f"{patience['timeout_s'].default} s, twice" in answer

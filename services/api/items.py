@@ -22,6 +22,7 @@ from warpcore.services.api.bodies import field_word, only_fields, read_object
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import bad_field, bad_parameter
 from warpcore.services.api.parameters import LARGEST_NUMBER, integer, only_parameters, parameter_word, text
+from warpcore.services.api.pictures.serving import MovieParts
 from warpcore.services.api.views import camel, item_view, items_view, snake, summary_view, timestamp_view
 from warpcore.services.session.sorting import PLAIN_KEYS, sortable
 from warpcore.services.steps.chain import CHAIN
@@ -52,12 +53,14 @@ class ItemResource:
     A name holds slashes, plain or as %2F, where the movie lies in a sub-folder; so the path's end names the action.
     """
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, parts: MovieParts) -> None:
         self._scheduler = scheduler
+        self._parts = parts
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
-        """The movie with the story of its transitions."""
-        resp.media = item_view(await ask(self._scheduler, GetItem(name), Item))
+        """The movie with the story of its transitions; or a part of it, `…/pictures` and so on."""
+        if not await self._parts.on_get(req, resp, name):
+            resp.media = item_view(await ask(self._scheduler, GetItem(name), Item))
 
     async def on_put(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """`PUT …/selection` with `{"selection": "auto|include|exclude"}`."""
@@ -104,7 +107,7 @@ def routes(scheduler: Scheduler) -> dict[str, object]:
         "/api/items": ItemsResource(scheduler),
         "/api/items/summary": SummaryResource(scheduler),
         "/api/items/timestamp": TimestampResource(scheduler),
-        "/api/items/{name:path}": ItemResource(scheduler),
+        "/api/items/{name:path}": ItemResource(scheduler, MovieParts(scheduler)),
     }
 
 

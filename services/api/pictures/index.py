@@ -1,0 +1,93 @@
+"""What pictures and files there are of a movie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+from PIL import Image
+
+from warpcore.bus.messages import Movie
+from warpcore.services.api.pictures.files import located, movie_files, output_path
+from warpcore.services.readers.mrc import parse_mrc_header
+from warpcore.services.session.movie_generation import generation_of
+from warpcore.services.steps import ctf, export, motion, picking
+
+_OUTPUTS = {
+    "thumbnail": export.THUMBNAIL,
+    "average": export.AVERAGE,
+    "spectrum": ctf.SPECTRUM_PICTURE,
+    "motion": motion.PICTURE,
+    "picks": picking.OVERLAY,
+    "junk": picking.MASK,
+}
+_LINK = re.compile(r" \(\[[^]]*\]\([^)]*\)\)")
+"""A link of the documents, which a description may hold in brackets."""
+
+
+class Picture(msgspec.Struct):
+    """A picture that can be asked for, and its largest size in px."""
+
+    kind: str
+    url: str
+    width: int
+    height: int
+
+
+class File(msgspec.Struct):
+    """An output on disk; `path` is relative to the processing directory."""
+
+    path: str
+    bytes: int
+    step: str
+    description: str
+    url: str
+
+
+class Index(msgspec.Struct):
+    """All pictures and files of a movie's present results."""
+
+    generation: int
+    pictures: list[Picture]
+    files: list[File]
+
+
+def movie_url(name: str) -> str:
+    """The address of a movie."""
+    return f"/api/items/{quote(name)}"
+
+
+def index(movie: Movie, processing: Path) -> Index:
+    """What is on disk now. Raises Problem where an output is a link out of the processing directory."""
+    return Index(generation_of(movie), list(_pictures(movie, processing)), list(_files(movie, processing)))
+
+
+def _pictures(movie: Movie, processing: Path) -> Iterator[Picture]:
+    generation, address = generation_of(movie), movie_url(movie.name)
+    for kind, output in _OUTPUTS.items():
+        size = _size(located(processing, output_path(movie, output)))
+        if size is not None:
+            yield Picture(kind, f"{address}/picture/{kind}?generation={generation}", *size)
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    """Width and height of a picture or an MRC; None where there is none that can be read."""
+    try:
+        if path.suffix == ".mrc":
+            header = parse_mrc_header(path)
+            return header.width, header.height
+        with Image.open(path) as picture:
+            return picture.size
+    except (OSError, ValueError):
+        return None
+
+
+def _files(movie: Movie, processing: Path) -> Iterator[File]:
+    for file in movie_files(movie):
+        path = located(processing, file.path)
+        if path.is_file():
+            url = f"{movie_url(movie.name)}/files/{quote(file.path)}"
+            yield File(file.path, path.stat().st_size, file.step, _LINK.sub("", file.description), url)

@@ -1,0 +1,42 @@
+"""What is known of one movie, from the scheduler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from warpcore.bus.client import RefusedError
+from warpcore.bus.messages import GetItem, GetProcessing, Item, Movie, ProcessingStatus
+from warpcore.bus.vocabulary import DONE, ErrorCode
+from warpcore.services.api.client import Scheduler, ask
+from warpcore.services.session.movie_generation import generation_of
+
+
+class Movies:
+    """Asks the scheduler for single movies, and where their outputs lie."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    async def find(self, name: str) -> Item | None:
+        """The movie of this name with its story; None where there is none."""
+        try:
+            return await ask(self._scheduler, GetItem(name), Item)
+        except RefusedError as error:
+            if error.error.code != ErrorCode.NOT_FOUND:
+                raise
+            return None
+
+    async def directories(self) -> tuple[Path, Path]:
+        """The data directory and the processing directory."""
+        status = await ask(self._scheduler, GetProcessing(), ProcessingStatus)
+        return Path(status.data_directory), Path(status.processing_directory)
+
+    async def still_as(self, movie: Movie) -> bool:
+        """Whether the movie is done, was so before, and has the same results.
+
+        Meanwhile no worker has then put other files in place.
+        """
+        if movie.status not in DONE:
+            return False
+        now = await self.find(movie.name)
+        return now is not None and now.movie.status in DONE and generation_of(now.movie) == generation_of(movie)
