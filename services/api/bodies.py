@@ -74,6 +74,22 @@ def field_word(vocabulary: type[W], name: str, value: str | None) -> W:
         raise bad_field(name, value, f"give one of {', '.join(vocabulary)}") from None
 
 
+def texts(name: str, values: list[Any]) -> list[str]:
+    """The values of a field, each of which must be a text. Raises Problem 422."""
+    for value in values:
+        if not isinstance(value, str):
+            raise bad_field(name, value, "each of them is a text")
+    return values
+
+
+def numbers(name: str, values: list[Any]) -> list[int]:
+    """The values of a field, each of which must be a whole number. Raises Problem 422."""
+    for value in values:
+        if type(value) is not int:
+            raise bad_field(name, value, "each of them is a whole number")
+    return values
+
+
 _TYPES = {bool: "true or false", dict: "an object", int: "a whole number", list: "a list", str: "a text"}
 
 

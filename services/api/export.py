@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import falcon
 import falcon.asgi
 
 from warpcore.bus.messages import CancelExport, ExportJob, GetExport, StartExport
 from warpcore.bus.vocabulary import ExportKind
-from warpcore.services.api.bodies import only_fields, read_object
+from warpcore.services.api.bodies import only_fields, read_object, texts
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.errors import bad_field
 from warpcore.services.api.parameters import LARGEST_NUMBER, integer, only_parameters
 from warpcore.services.api.views import job_view
 
@@ -29,7 +26,9 @@ class StartExportResource:
         if body.get("names") is None:
             body.pop("names", None)
         only_fields(body, {"options": dict, "names": list})
-        request = StartExport(self._kind, body.get("options", {}), _names(body.get("names")))
+        request = StartExport(
+            self._kind, body.get("options", {}), texts("names", body["names"]) if "names" in body else None
+        )
         job = await ask(self._scheduler, request, ExportJob)
         resp.status = falcon.HTTP_202
         resp.location = f"/api/export/{job.job}"
@@ -60,11 +59,3 @@ def routes(scheduler: Scheduler) -> dict[str, object]:
         "/api/export/particles": StartExportResource(scheduler, ExportKind.PARTICLES),
         "/api/export/{job}": ExportJobResource(scheduler),
     }
-
-
-def _names(names: list[Any] | None) -> list[str] | None:
-    """The names, each of which must be a text. Raises Problem 422."""
-    for name in names or ():
-        if not isinstance(name, str):
-            raise bad_field("names", name, "each name is a text")
-    return names

@@ -21,7 +21,14 @@ from warpcore.bus.vocabulary import MovieStatus, Selection
 from warpcore.services.api.bodies import field_word, only_fields, read_object
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import bad_field, bad_parameter
-from warpcore.services.api.parameters import LARGEST_NUMBER, integer, only_parameters, parameter_word, text
+from warpcore.services.api.parameters import (
+    LARGEST_NUMBER,
+    asked_by,
+    integer,
+    only_parameters,
+    parameter_word,
+    text,
+)
 from warpcore.services.api.pictures.serving import MovieParts
 from warpcore.services.api.views import camel, item_view, items_view, snake, summary_view, timestamp_view
 from warpcore.services.session.sorting import PLAIN_KEYS, sortable
@@ -64,10 +71,11 @@ class ItemResource:
 
     async def on_put(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """`PUT …/selection` with `{"selection": "auto|include|exclude"}`."""
+        only_parameters(req, "by")
         name = _named(name, "/selection", req)
         body = only_fields(await read_object(req), {"selection": str})
         selection = field_word(Selection, "selection", body.get("selection"))
-        resp.media = item_view(await ask(self._scheduler, SelectItem(name, selection), Item))
+        resp.media = item_view(await ask(self._scheduler, SelectItem(name, selection, asked_by(req)), Item))
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """`POST …/retry`, optionally with `{"force": true}`, or `POST …/priority` with `priority` or `first`."""

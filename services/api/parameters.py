@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import falcon.asgi
 
+from warpcore.bus.limits import LONGEST_BY
 from warpcore.bus.vocabulary import Word
 from warpcore.services.api.errors import bad_parameter
 
@@ -36,6 +37,14 @@ def integer(req: falcon.asgi.Request, name: str, default: int, lowest: int, high
     if not (value.isascii() and value.isdigit() and len(value) < 20 and lowest <= int(value) <= highest):
         raise bad_parameter(name, value, f"give a whole number from {lowest} to {highest}")
     return int(value)
+
+
+def asked_by(req: falcon.asgi.Request) -> str:
+    """Who asks, as `by` says it; "" where it does not. Raises Problem 400."""
+    value = text(req, "by", "")
+    if len(value) > LONGEST_BY or not value.isprintable():
+        raise bad_parameter("by", value, f"give a name of at most {LONGEST_BY} characters")
+    return value
 
 
 def parameter_word(vocabulary: type[W], name: str, value: str) -> W:

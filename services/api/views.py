@@ -7,6 +7,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct
+
 from warpcore.bus.messages import (
     ExportJob,
     Health,
@@ -19,6 +21,7 @@ from warpcore.bus.messages import (
     Worker,
     WorkerLogs,
 )
+from warpcore.bus.vocabulary import Selection
 
 
 def camel(name: str) -> str:
@@ -46,6 +49,30 @@ def camel_keys(value: Any) -> Any:
 def iso_time(seconds: float) -> str | None:
     """Seconds since the epoch as ISO 8601 in UTC. 0 stands for never and becomes null."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z") if seconds > 0 else None
+
+
+class SelectionResult(Struct, rename="camel"):
+    """How many movies have another selection now, and the `undo` that takes it back; empty where none has."""
+
+    changed: int
+    undo: str
+
+
+class UndoResult(Struct, rename="camel"):
+    """How many movies have their former selection back, and how many keep one that they were given since."""
+
+    changed: int
+    kept: int
+
+
+class SelectionChangeView(Struct, rename="camel"):
+    """A change of selections that can be taken back: what was chosen for how many movies, when and by whom."""
+
+    undo: str
+    selection: Selection
+    movies: int
+    at: str | None
+    by: str
 
 
 def _fields(body: dict[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ PATCHES: tuple[dict[str, Any], ...] = (
 STORED = (
     "status",
     "selection",
+    "chosen_in",
     "priority",
     "failure",
     "results",

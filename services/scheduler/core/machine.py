@@ -16,6 +16,7 @@ from warpcore.services.scheduler.core import (
     reports,
     requests,
     restoring_outputs,
+    selecting,
     tasks,
 )
 from warpcore.services.scheduler.core.effects import (
@@ -34,7 +35,7 @@ from warpcore.services.scheduler.core.handlers import Place, handler_of
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
-HANDLING = (choices, exporting, files, registry, reports, requests)
+HANDLING = (choices, exporting, files, registry, reports, requests, selecting)
 """The modules whose handlers answer messages: importing them registers the handlers, so nothing reads this name."""
 
 

@@ -19,7 +19,7 @@ from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import LeaseState
-from warpcore.services.scheduler.core.records import ChoiceRecord, MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.records import ChoiceRecord, MovieRecord, SelectionRecord, TaskRecord
 
 
 class MovieRow(NamedTuple):
@@ -64,6 +64,13 @@ class ChoiceRow(NamedTuple):
     body: bytes
 
 
+class SelectionRow(NamedTuple):
+    """A change of selections that can be taken back."""
+
+    number: int
+    body: bytes
+
+
 def _stored(record: type[Any], row: type[Any]) -> tuple[str, ...]:
     """Fields of a record that go into the body of its row."""
     columns = getattr(row, "_fields", ())
@@ -75,6 +82,7 @@ _TASK = _stored(TaskRecord, TaskRow)
 _EXPORT = _stored(ExportRecord, ExportRow)
 _ITEM = _stored(ExportItem, ExportItemRow)
 _CHOICE = _stored(ChoiceRecord, ChoiceRow)
+_SELECTION = _stored(SelectionRecord, SelectionRow)
 
 Readers = Mapping[str, Callable[[Any], Any]]
 _MOVIE_READERS: Readers = {
@@ -129,6 +137,22 @@ def export_item_from_row(row: ExportItemRow) -> ExportItem:
     return ExportItem(state=ItemState(state), **_values(body, _ITEM, {}))
 
 
+def selection_row(change: SelectionRecord) -> SelectionRow:
+    """The change as it can be taken back now."""
+    return SelectionRow(change.number, _body(change, _SELECTION))
+
+
+def selection_from_row(row: SelectionRow) -> SelectionRecord:
+    """The change of a row."""
+    number, body = row
+    values = _values(body, _SELECTION, {"selection": Selection, "former": _former})
+    return SelectionRecord(number=number, **values)
+
+
+def _former(body: dict[int, Any]) -> dict[int, tuple[Selection, int]]:
+    return {movie: (Selection(selection), number) for movie, (selection, number) in body.items()}
+
+
 def choice_row(choice: ChoiceRecord) -> ChoiceRow:
     """What was learnt."""
     body: bytes = msgpack.packb({name: getattr(choice, name) for name in _CHOICE})
@@ -157,5 +181,5 @@ def _with_default(record: type[Any]) -> frozenset[str]:
 
 def _values(body: bytes, names: tuple[str, ...], readers: Readers) -> dict[str, Any]:
     """The fields of a body that the record knows."""
-    found = msgpack.unpackb(body)
+    found = msgpack.unpackb(body, strict_map_key=False)
     return {name: readers[name](found[name]) if name in readers else found[name] for name in names if name in found}

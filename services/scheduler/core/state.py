@@ -29,6 +29,7 @@ from warpcore.services.scheduler.core.records import (
     Ban,
     ChoiceRecord,
     MovieRecord,
+    SelectionRecord,
     TaskRecord,
     WorkerRecord,
 )
@@ -78,6 +79,7 @@ class State:
         self.counts = dict.fromkeys(MovieStatus, 0)
         self.revision = 0
         self.choices: dict[str, ChoiceRecord] = {}
+        self.selections: dict[int, SelectionRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False

@@ -31,6 +31,8 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
         state.migrated = settings.to_dict() != stored.settings or adopted.set_aside != stored.set_aside
     state.revision = stored.revision
     state.choices = {row.key: rows.choice_from_row(row) for row in stored.choices}
+    selections = map(rows.selection_from_row, stored.selections)
+    state.selections = {change.number: change for change in selections}
     state.adopt(settings, stored.references)
     state.paused, state.seq = stored.paused, stored.seq
     state.last_lease, state.last_modified = stored.last_lease, stored.last_modified
