@@ -70,7 +70,9 @@ class ItemResource:
             resp.media = item_view(await ask(self._scheduler, GetItem(name), Item))
 
     async def on_put(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
-        """`PUT …/selection` with `{"selection": "auto|include|exclude"}`."""
+        """`PUT …/selection` with `{"selection": "auto|include|exclude"}`; or `…/picks/hand`."""
+        if await self._parts.on_put(req, resp, name):
+            return
         only_parameters(req, "by")
         name = _named(name, "/selection", req)
         body = only_fields(await read_object(req), {"selection": str})
@@ -78,7 +80,9 @@ class ItemResource:
         resp.media = item_view(await ask(self._scheduler, SelectItem(name, selection, asked_by(req)), Item))
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
-        """`POST …/retry`, optionally with `{"force": true}`, or `POST …/priority` with `priority` or `first`."""
+        """`POST …/retry`, optionally with `{"force": true}`; `…/priority` with `priority` or `first`; undo of picks."""
+        if await self._parts.on_post(req, resp, name):
+            return
         if name.endswith("/priority"):
             resp.media = item_view(await ask(self._scheduler, await _priority(name, req), Item))
             return

@@ -28,14 +28,19 @@ class HasResults(Protocol):
     @property
     def results(self) -> Mapping[str, Any]: ...
 
+    @property
+    def hand_picks(self) -> str: ...
+
 
 def generation_of(movie: HasResults) -> int:
     """An unsigned 32-bit number: equal for equal results of one movie, another one (but by chance) for others.
 
-    It is made from the movie's number, its file's identity, and what each result was made with: fingerprints, and what
-    steps had learnt.
+    It is made from the movie's number, its file's identity, what each result was made with (fingerprints, and what
+    steps had learnt), and a person's edits of the picks, which are shown before the picks follow.
     """
     learnt = {step: summary[CHOICE] for step, summary in movie.results.items() if summary and summary.get(CHOICE)}
     made = [movie.id, movie.size, movie.mtime_ns, dict(movie.fingerprints), learnt]
+    if movie.hand_picks:
+        made.append(movie.hand_picks)
     digest = hashlib.blake2b(json.dumps(made, sort_keys=True).encode(), digest_size=4).digest()
     return int.from_bytes(digest, "little")

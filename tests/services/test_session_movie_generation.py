@@ -33,6 +33,7 @@ def test_a_generation_is_an_unsigned_32_bit_number_that_stays_over_versions_of_p
         {"id": 4},
         {"size": 101},
         {"mtime_ns": 6},
+        {"hand_picks": "edited"},
         {"fingerprints": {"motion": "2:a", "picking": "2:b.d"}},
         {"results": {"picking": {"count": 4, "choice": "two"}}},
         {"results": {"picking": {"count": 4, "choice": None}}},

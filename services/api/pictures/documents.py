@@ -73,10 +73,22 @@ class Tracks(msgspec.Struct, rename="camel"):
     failure: str | None
 
 
-class Picks(msgspec.Struct, rename="camel"):
-    """All scored candidates, best first, in pixels of the average; those of at least `threshold` are the picks.
+class HandPicks(msgspec.Struct, rename="camel", frozen=True):
+    """Picks (x, y) that a person has added, and places where none is wanted, in px of the average.
 
-    `histogram` counts them in equal steps of the score from 0 to 1.
+    Candidates within `within_px` of either are not picks: there is none, or the added one stands for it.
+    """
+
+    added: list[tuple[float, float]]
+    removed: list[tuple[float, float]]
+    within_px: float | None
+
+
+class Picks(msgspec.Struct, rename="camel"):
+    """All scored candidates of the picker's, best first, in px of the average, and a person's edits.
+
+    Candidates of at least `threshold` are picks, but for those that `hand` says. `count` is how many picks there are.
+    `histogram` counts candidates in equal steps of the score from 0 to 1.
     """
 
     width: int
@@ -91,6 +103,7 @@ class Picks(msgspec.Struct, rename="camel"):
     y_px: list[float]
     score: list[float]
     histogram: list[int]
+    hand: HandPicks
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -110,7 +123,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Picked(msgspec.Struct, frozen=True):
-    """What the summary knows of picking."""
+    """What is known of picking without the candidates' file."""
 
     width: int
     height: int
@@ -120,10 +133,11 @@ class Picked(msgspec.Struct, frozen=True):
     certainty: float | None
     method: str
     count: int
+    hand: HandPicks
 
     @staticmethod
-    def of(movie: Movie) -> Picked:
-        """From a movie's results."""
+    def of(movie: Movie, hand: HandPicks) -> Picked:
+        """From a movie's results, and a person's edits."""
         known, picking = movie.results.get(INPUT) or {}, movie.results.get("picking") or {}
         return Picked(
             width=known.get("width", 0),
@@ -134,6 +148,7 @@ class Picked(msgspec.Struct, frozen=True):
             certainty=picking.get("certainty"),
             method=picking.get("method", ""),
             count=picking.get("count", 0),
+            hand=hand,
         )
 
 
@@ -185,7 +200,7 @@ def picks(path: Path, picked: Picked) -> bytes:
     stored = _read(path)
     try:
         document = Picks(
-            **msgspec.structs.asdict(picked),
+            **{name: getattr(picked, name) for name in Picked.__struct_fields__},
             x_px=stored["x_px"],
             y_px=stored["y_px"],
             score=stored["scores"],

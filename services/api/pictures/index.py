@@ -24,8 +24,6 @@ _OUTPUTS = {
     "picks": picking.OVERLAY,
     "junk": picking.MASK,
 }
-_LINK = re.compile(r" \(\[[^]]*\]\([^)]*\)\)")
-"""A link of the documents, which a description may hold in brackets."""
 
 
 class Picture(msgspec.Struct):
@@ -90,4 +88,9 @@ def _files(movie: Movie, processing: Path) -> Iterator[File]:
         path = located(processing, file.path)
         if path.is_file():
             url = f"{movie_url(movie.name)}/files/{quote(file.path)}"
-            yield File(file.path, path.stat().st_size, file.step, _LINK.sub("", file.description), url)
+            yield File(file.path, path.stat().st_size, file.step, _plain(file.description), url)
+
+
+def _plain(description: str) -> str:
+    """A description without the links that it has in the documents."""
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", re.sub(r" \(\[[^]]*\]\([^)]*\)\)", "", description))

@@ -102,11 +102,12 @@ def _tracks(movie: Movie, req: Request) -> Part:
     return Part(output_path(movie, motion.MODEL), JSON, render, f"tracks {measured}")
 
 
-def _candidates(movie: Movie, req: Request) -> Part:
+def candidates(movie: Movie, req: Request, hand: documents.HandPicks) -> Part:
+    """`…/picks`: what the picker found, and a person's edits of it."""
     only_parameters(req, "generation")
-    picked = documents.Picked.of(movie)
+    picked = documents.Picked.of(movie, hand)
     return Part(output_path(movie, picking.CANDIDATES), JSON, partial(documents.picks, picked=picked), repr(picked))
 
 
-DOCUMENTS: Mapping[str, Asked] = {"curves": _curves, "tracks": _tracks, "picks": _candidates}
-"""Data as JSON: `…/curves`, `…/tracks`, `…/picks`."""
+DOCUMENTS: Mapping[str, Asked] = {"curves": _curves, "tracks": _tracks}
+"""Data as JSON: `…/curves`, `…/tracks`."""

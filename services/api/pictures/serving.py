@@ -16,11 +16,12 @@ from warpcore.bus.messages import Item, Movie
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.errors import Problem
 from warpcore.services.api.parameters import integer, only_parameters, text
+from warpcore.services.api.pictures import by_hand
 from warpcore.services.api.pictures.downloads import send_file
 from warpcore.services.api.pictures.files import Identity, located, movie_files
 from warpcore.services.api.pictures.index import index
 from warpcore.services.api.pictures.movies import Movies
-from warpcore.services.api.pictures.parts import DOCUMENTS, JSON, PICTURES, Part
+from warpcore.services.api.pictures.parts import DOCUMENTS, JSON, PICTURES, Part, candidates
 from warpcore.services.api.pictures.renderings import Renderings
 from warpcore.services.api.pictures.story import movie_log
 from warpcore.services.session.errors import InputError
@@ -34,8 +35,10 @@ _TRIES = 3
 def possible_parts(path: str) -> Iterator[tuple[str, str, str]]:
     """What a path may mean: name of the movie, part, and what of it (a picture's kind, a file); most likely first."""
     names = path.split("/")
-    if names[-1] in ("pictures", "log", *DOCUMENTS):
+    if names[-1] in ("pictures", "log", "picks", *DOCUMENTS):
         yield "/".join(names[:-1]), names[-1], ""
+    if names[-2:] == ["picks", "hand"]:
+        yield "/".join(names[:-2]), "picks/hand", ""
     if names[-2:-1] == ["picture"]:
         yield "/".join(names[:-2]), "picture", names[-1]
     for place, name in enumerate(names[:-1]):
@@ -48,7 +51,7 @@ class _ReplacedError(Exception):
 
 
 class MovieParts:
-    """`GET /api/items/NAME/` and `pictures`, `picture/KIND`, `curves`, `tracks`, `picks`, `log` or `files/PATH`."""
+    """`GET /api/items/NAME/` and what `possible_parts` knows; `PUT …/picks/hand`, `POST …/picks/hand/undo`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -64,6 +67,20 @@ class MovieParts:
                 return True
         return False
 
+    async def on_put(self, req: Request, resp: Response, path: str) -> bool:
+        """Replace a person's edits of a movie's picks; False where the path is of something else."""
+        name = path.removesuffix("/picks/hand")
+        if name != path:
+            _send_json(resp, await by_hand.put(self._scheduler, name, req))
+        return name != path
+
+    async def on_post(self, req: Request, resp: Response, path: str) -> bool:
+        """Bring the edits before back; False where the path is of something else."""
+        name = path.removesuffix("/picks/hand/undo")
+        if name != path:
+            _send_json(resp, await by_hand.undo(self._scheduler, name))
+        return name != path
+
     async def _answer(self, req: Request, resp: Response, item: Item, part: str, rest: str) -> None:
         movie = item.movie
         data, processing = await self._movies.directories()
@@ -75,6 +92,12 @@ class MovieParts:
             _send_json(resp, await movie_log(self._scheduler, item, data))
         elif part == "files":
             await _send(req, resp, movie, processing, rest)
+        elif part == "picks/hand":
+            only_parameters(req)
+            _send_json(resp, await by_hand.get(self._scheduler, movie))
+        elif part == "picks":
+            hand = await by_hand.hand_picks(self._scheduler, movie)
+            await self._send_part(req, resp, movie, candidates(movie, req, hand), processing)
         elif part == "picture" and rest not in PICTURES:
             raise Problem(falcon.HTTP_404, f"there is no picture {rest!r}; kinds are {', '.join(PICTURES)}")
         else:

@@ -10,7 +10,15 @@ from typing import Any
 
 from warpcore.bus.schema import Message
 from warpcore.services.scheduler.core.records import Ban
-from warpcore.services.scheduler.core.rows import ChoiceRow, ExportItemRow, ExportRow, MovieRow, SelectionRow, TaskRow
+from warpcore.services.scheduler.core.rows import (
+    ChoiceRow,
+    ExportItemRow,
+    ExportRow,
+    HandPicksRow,
+    MovieRow,
+    SelectionRow,
+    TaskRow,
+)
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings
 
@@ -185,6 +193,13 @@ class DropSelection:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveHandPicks:
+    """Store a person's edits of a movie's picks."""
+
+    row: HandPicksRow
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Publish an event; `seq` > 0 is a durable one, also a row of the change log."""
 
@@ -238,6 +253,7 @@ Effect = (
     | SaveChoice
     | SaveSelection
     | DropSelection
+    | SaveHandPicks
     | Publish
     | CutLog
     | Send

@@ -11,6 +11,7 @@ from warpcore.services.scheduler.core import (
     deciding,
     exporting,
     files,
+    hand_picks,
     learning,
     registry,
     reports,
@@ -35,7 +36,7 @@ from warpcore.services.scheduler.core.handlers import Place, handler_of
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
-HANDLING = (choices, exporting, files, registry, reports, requests, selecting)
+HANDLING = (choices, exporting, files, hand_picks, registry, reports, requests, selecting)
 """The modules whose handlers answer messages: importing them registers the handlers, so nothing reads this name."""
 
 

@@ -24,13 +24,22 @@ from warpcore.services.scheduler.core.effects import (
     SaveBan,
     SaveChoice,
     SaveExport,
+    SaveHandPicks,
     SaveMovie,
     SavePaused,
     SaveSelection,
     SaveSettings,
     SaveTask,
 )
-from warpcore.services.scheduler.core.rows import ChoiceRow, ExportItemRow, ExportRow, MovieRow, SelectionRow, TaskRow
+from warpcore.services.scheduler.core.rows import (
+    ChoiceRow,
+    ExportItemRow,
+    ExportRow,
+    HandPicksRow,
+    MovieRow,
+    SelectionRow,
+    TaskRow,
+)
 from warpcore.services.scheduler.store import schema
 from warpcore.services.scheduler.store.schema import StateError
 from warpcore.services.session.migrations import LATEST
@@ -62,6 +71,7 @@ class Stored:
     export_items: list[ExportItemRow] = field(default_factory=list)
     choices: list[ChoiceRow] = field(default_factory=list)
     selections: list[SelectionRow] = field(default_factory=list)
+    hand_picks: list[HandPicksRow] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -76,6 +86,7 @@ class _Pending:
     export_items: dict[tuple[str, int], ExportItemRow] = field(default_factory=dict)
     choices: dict[str, ChoiceRow] = field(default_factory=dict)
     selections: dict[int, SelectionRow | None] = field(default_factory=dict)
+    hand_picks: dict[int, HandPicksRow] = field(default_factory=dict)
     settings: tuple[str, int, str, str, str] | None = None
     changes: list[tuple[int, str, bytes]] = field(default_factory=list)
 
@@ -93,6 +104,7 @@ class _Pending:
         self.export_items.update(newer.export_items)
         self.choices.update(newer.choices)
         self.selections.update(newer.selections)
+        self.hand_picks.update(newer.hand_picks)
         self.settings = newer.settings or self.settings
         self.changes += newer.changes
 
@@ -156,6 +168,8 @@ class Store:
                     pending.selections[row.number] = row
                 case DropSelection(number):
                     pending.selections[number] = None
+                case SaveHandPicks(row):
+                    pending.hand_picks[row.movie] = row
                 case SaveSettings(settings, revision, references, set_aside):
                     aside = json.dumps(set_aside)
                     pending.settings = (json.dumps(settings), revision, references, LATEST, aside)
@@ -216,6 +230,7 @@ class Store:
         gone = [(number,) for number, row in pending.selections.items() if row is None]
         many("DELETE FROM selections WHERE number = ?", gone)
         many("INSERT OR REPLACE INTO selections VALUES (?, ?)", [row for row in pending.selections.values() if row])
+        many("INSERT OR REPLACE INTO hand_picks VALUES (?, ?)", pending.hand_picks.values())
         if pending.settings is not None:
             self._db.execute(_SAVE_SETTINGS, pending.settings)
         many("INSERT INTO changes VALUES (?, ?, ?)", pending.changes)
@@ -249,6 +264,8 @@ class Store:
             stored.choices = list(map(ChoiceRow._make, select("SELECT key, step, body FROM choices")))
             selections = select("SELECT number, body FROM selections ORDER BY number")
             stored.selections = list(map(SelectionRow._make, selections))
+            hand_picks = select("SELECT movie, body FROM hand_picks ORDER BY movie")
+            stored.hand_picks = list(map(HandPicksRow._make, hand_picks))
             return stored
 
     def changes(self, since: int, limit: int) -> tuple[list[Change], bool]:

@@ -32,6 +32,7 @@ CREATE TABLE export_movies (job TEXT NOT NULL, movie INTEGER NOT NULL, state TEX
     PRIMARY KEY (job, movie)) WITHOUT ROWID;
 CREATE TABLE choices (key TEXT PRIMARY KEY, step TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE changes (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, body BLOB NOT NULL);
 """
 
@@ -59,8 +60,9 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
 
 
 def _from_3_to_4(db: sqlite3.Connection) -> None:
-    """Changes of selections can be taken back."""
+    """Changes of selections can be taken back; people edit picks."""
     db.execute("CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+    db.execute("CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL)")
 
 
 LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4)

@@ -178,6 +178,43 @@ def test_curves_tracks_and_picks_come_as_data(api: Api) -> None:
     assert (picks["width"], picks["pixelSizeAngstrom"], picks["diameterAngstrom"]) == (WIDTH, 2.0, 130.0)
 
 
+def test_picks_edited_by_hand_are_shown_beside_the_pickers_own(api: Api, wait_until: Callable[..., None]) -> None:
+    address = f"/api/items/{NAME}/picks"
+    before = api.http.get(address).json()
+    generation = api.http.get(f"/api/items/{NAME}/pictures").json()["generation"]
+    assert before["hand"] == {"added": [], "removed": [], "withinPx": 130 / 4 / 2}
+    edits = api.http.put(f"{address}/hand", json={"added": [[5, 6.5]], "removed": [[10, 30]]}).json()
+    assert edits["hand"]["added"] == [[5, 6.5]]
+    assert edits["former"] == 1
+    wait_until(lambda: api.http.get(f"/api/items/{NAME}").json()["status"] == "processed")
+    after = api.http.get(address).json()
+    assert after.pop("hand") == edits["hand"]
+    assert after == {name: value for name, value in before.items() if name != "hand"}
+    problem(api.http.get(address, params={"generation": generation}), 404)
+    undone = api.http.post(f"{address}/hand/undo").json()
+    assert undone == api.http.get(f"{address}/hand").json()
+    assert undone["hand"] == before["hand"]
+    assert problem(api.http.post(f"{address}/hand/undo"), 409)
+    wait_until(lambda: api.http.get(f"/api/items/{NAME}").json()["status"] == "processed")
+    assert api.http.get(f"/api/items/{NAME}/pictures").json()["generation"] == generation
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"added": [[1, 2, 3]]}, "added"),
+        ({"removed": [["1", 2]]}, "removed"),
+        ({"removed": [[True, 2]]}, "removed"),
+        ({"picks": []}, "picks"),
+        ({"added": [[5000, 2]]}, ""),
+    ],
+)
+def test_impossible_edits_are_refused(api: Api, body: dict[str, Any], named: str) -> None:
+    refused = problem(api.http.put(f"/api/items/{NAME}/picks/hand", json=body), 422)
+    assert named in refused["detail"]
+    assert "edited by hand" not in api.http.get(f"/api/items/{NAME}").json()["story"][-1]["text"]
+
+
 def test_the_log_holds_the_story_and_workers_lines_about_this_movie_alone(
     api: Api, wait_until: Callable[..., None]
 ) -> None:
