@@ -18,6 +18,7 @@ from warpcore.services.api import (
     live_page,
     metrics,
     processing,
+    selection,
     settings,
     workers,
 )
@@ -27,6 +28,7 @@ from warpcore.services.api.live import Feed
 from warpcore.services.api.mirror import Mirror
 from warpcore.services.api.openapi import OpenApiResource
 from warpcore.services.api.origins import SameOrigin
+from warpcore.services.api.pictures import resources as pictures
 from warpcore.services.api.routing import for_falcon
 
 Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
@@ -75,7 +77,7 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, export, alarms, metrics):
+    for module in (settings, processing, workers, items, selection, pictures, export, alarms, metrics):
         routes |= module.routes(scheduler)
     routes |= events.routes(scheduler, dependencies.feed, dependencies.versions)
     routes["/api/openapi.json"] = OpenApiResource(routes, dependencies.versions.get("warpcore", ""))

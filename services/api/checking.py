@@ -83,6 +83,8 @@ def schema_in_words(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(schema_in_words(one, parts) for one in schema["anyOf"]))
     kind = schema.get("type", "")
+    if "prefixItems" in schema:
+        return f"[{', '.join(schema_in_words(one, parts) for one in schema['prefixItems'])}]"
     if kind == "array":
         each = schema_in_words(schema["items"], parts) if schema.get("items") else "any value"
         return f"a list, each {each}"

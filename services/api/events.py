@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import falcon.asgi
-from msgspec import Meta
+from msgspec import Meta, field
 
 from warpcore.bus.messages import EVENT_BODIES
 from warpcore.services.api.client import Scheduler
@@ -21,7 +21,7 @@ class EventsQuery(Query, frozen=True):
 
     topics: Annotated[
         list[str], Meta(description="Beginnings of topics, separated by commas: `movie,task.progress`. Default: all.")
-    ] = []  # noqa: RUF012 - msgspec copies it
+    ] = field(default_factory=list)
     last_event_id: Annotated[
         str, Meta(description="The last event that was seen, where the header `Last-Event-ID` cannot say it.")
     ] = ""

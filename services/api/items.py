@@ -23,7 +23,7 @@ from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import bad_field, bad_parameter
 from warpcore.services.api.operations import operation
-from warpcore.services.api.parameters import LARGEST_NUMBER, Query
+from warpcore.services.api.parameters import LARGEST_NUMBER, AskedBy, Query
 from warpcore.services.api.views import ItemsPage, ItemView, SummaryView, TimestampView, camel, snake
 from warpcore.services.session.sorting import PLAIN_KEYS, sortable
 from warpcore.services.steps.chain import CHAIN
@@ -121,9 +121,9 @@ class SelectionResource:
         self._scheduler = scheduler
 
     @operation(errors=NO_MOVIE)
-    async def on_put(self, name: MovieName, body: SelectionBody) -> ItemView:
+    async def on_put(self, name: MovieName, query: AskedBy, body: SelectionBody) -> ItemView:
         """Include or exclude a movie, or leave it to the filter."""
-        return ItemView.of_item(await ask(self._scheduler, SelectItem(name, body.selection), Item))
+        return ItemView.of_item(await ask(self._scheduler, SelectItem(name, body.selection, query.by), Item))
 
 
 class RetryResource:

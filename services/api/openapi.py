@@ -126,11 +126,8 @@ def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool)
 
 
 def _responses(method: str, told: Operation, schemas: _Schemas) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": told.summary}
-    if told.answer is not None:
-        good["content"] = {JSON: {"schema": schemas.of(told.answer)}}
-    elif told.media_type:
-        good["content"] = {told.media_type: {}}
+    schema = {} if told.answer is None else {"schema": schemas.of(told.answer)}
+    good: dict[str, Any] = {"description": told.summary, "content": {told.media_type: schema}}
     if told.headers:
         good["headers"] = {
             name: {"description": text, "required": True, "schema": {"type": "string"}}
@@ -140,8 +137,14 @@ def _responses(method: str, told: Operation, schemas: _Schemas) -> dict[str, Any
     content = {PROBLEM_JSON: {"schema": schemas.of(ProblemDocument)}}
     return {
         str(told.status): good,
+        **{str(status): _another(status, text, good["content"]) for status, text in told.also.items()},
         **{str(status): {"description": text, "content": content} for status, text in sorted(problems.items())},
     }
+
+
+def _another(status: int, description: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Another good answer; 304 is without content."""
+    return {"description": description} if status == 304 else {"description": description, "content": content}
 
 
 def _statuses(method: str, told: Operation) -> Iterator[int]:

@@ -10,7 +10,8 @@ Requests are read, answers written, and the OpenAPI document is made by these ty
 - `body`: a Struct or a map, the JSON body. An `optional_body` may be left out, which stands for `{}`.
 - `req` and `resp`: falcon's, where more is needed: headers, streams.
 - any other parameter stands in the path.
-- the answer is written as JSON; a method that returns None writes `resp` itself, and names its `media_type`.
+- the answer is written as JSON; a method that returns None writes `resp` itself, and names its `media_type`, or the
+  type of its `answer`.
 
 The docstring's first line is the summary, the rest the description.
 """
@@ -41,7 +42,10 @@ _ENCODER = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What one method takes and gives. `errors` and `headers` are those of its own, each with a sentence."""
+    """What one method takes and gives.
+
+    `errors`, `headers` and the good answers with a status of their own, `also`, are told with a sentence each.
+    """
 
     summary: str
     description: str
@@ -54,15 +58,18 @@ class Operation:
     media_type: str
     errors: Mapping[int, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[int, str] = field(default_factory=dict)
 
 
 def operation(
     *,
     status: int = 200,
     media_type: str = JSON,
+    answer: Any = None,
     optional_body: bool = False,
     errors: Mapping[int, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    also: Mapping[int, str] | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Responder]:
     """Decorator of `on_get` and its like: reads the request by the method's types and writes what it returns."""
 
@@ -71,9 +78,11 @@ def operation(
             method,
             status=status,
             media_type=media_type,
+            answer=answer,
             optional_body=optional_body,
             errors=errors or {},
             headers=headers or {},
+            also=also or {},
         )
         falcons = [name for name in _FALCON if name in inspect.signature(method).parameters]
 
@@ -87,10 +96,10 @@ def operation(
                 given["body"] = await read_body(req, told.body, optional=told.optional_body)
             given |= {name: value for name, value in zip(_FALCON, (req, resp), strict=True) if name in falcons}
             resp.status = told.status
-            answer = await method(resource, **given)
-            if told.answer is not None:
+            answered = await method(resource, **given)
+            if answered is not None:
                 resp.content_type = JSON
-                resp.data = _ENCODER.encode(answer)
+                resp.data = _ENCODER.encode(answered)
 
         respond.operation = told  # type: ignore[attr-defined]
         return respond
@@ -111,10 +120,10 @@ def operations_of(resource: object) -> dict[str, Operation]:
     return found
 
 
-def _declared(method: Callable[..., Any], **declared: Any) -> Operation:
+def _declared(method: Callable[..., Any], *, answer: Any, **declared: Any) -> Operation:
     """The operation of a method: what its signature says, and what the decorator was given."""
     hints = get_type_hints(method, include_extras=True)
-    answer = hints.pop("return")
+    returned = hints.pop("return")
     summary, _, description = inspect.cleandoc(method.__doc__ or "").partition("\n")
     return Operation(
         summary=summary,
@@ -122,6 +131,6 @@ def _declared(method: Callable[..., Any], **declared: Any) -> Operation:
         path={name: kind for name, kind in hints.items() if name not in ("query", "body", *_FALCON)},
         query=hints.get("query", NoParameters),
         body=hints.get("body"),
-        answer=None if answer is type(None) else answer,
+        answer=answer if returned is type(None) else returned,
         **declared,
     )

@@ -29,7 +29,9 @@ from warpcore.services.scheduler.core.records import (
     DERIVED,
     Ban,
     ChoiceRecord,
+    HandPicksRecord,
     MovieRecord,
+    SelectionRecord,
     TaskRecord,
     WorkerRecord,
 )
@@ -80,6 +82,8 @@ class State:
         self.counts = dict.fromkeys(MovieStatus, 0)
         self.revision = 0
         self.choices: dict[str, ChoiceRecord] = {}
+        self.selections: dict[int, SelectionRecord] = {}
+        self.hand_picks: dict[int, HandPicksRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
@@ -218,7 +222,7 @@ class State:
 
     def wanted(self, movie: MovieRecord) -> dict[str, str]:
         """The fingerprints that this movie's results should have."""
-        return self.plan.wanted(movie.size, movie.mtime_ns)
+        return self.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
 
     def needed_steps(self, movie: MovieRecord) -> list[str]:
         """The steps that must run. A step that is switched off need not: its result stays, for when it is on again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import falcon
 import falcon.asgi
 import falcon.testing
 import pytest
@@ -52,6 +53,28 @@ class Movie:
         return Seen(path_name=name, first_line=query.first_line, only=query.only)
 
 
+class Log:
+    """Finds the logs of some movies alone."""
+
+    @operation()
+    async def on_get(self, name: str) -> Seen:
+        """Tells the name."""
+        if name not in ("a", "a/files/b"):
+            raise falcon.HTTPNotFound()
+        return Seen(path_name=f"log of {name}")
+
+
+class Files:
+    """Finds files of some movies alone."""
+
+    @operation()
+    async def on_get(self, name: str, file: str) -> Seen:
+        """Tells both."""
+        if name not in ("a", "a/files/b"):
+            raise falcon.HTTPNotFound()
+        return Seen(path_name=f"{file} of {name}")
+
+
 class Changes:
     """Takes a body."""
 
@@ -78,6 +101,8 @@ def client() -> falcon.testing.TestClient:
     routes = {
         "/movies/{name:path}": Movie(),
         "/movies/{name:path}/change": Changes(),
+        "/movies/{name:path}/files/{file:path}": Files(),
+        "/movies/{name:path}/log": Log(),
         "/movies/{name:path}/picture/{kind}": Picture(),
     }
     for path, resource in for_falcon(routes).items():
@@ -91,6 +116,24 @@ def test_a_name_with_slashes_is_a_whole_name(client: falcon.testing.TestClient, 
     assert client.simulate_get(f"/movies/{path}").json["pathName"] == name
     assert client.simulate_post(f"/movies/{path}/change", json={"boxSize": 2}).json["pathName"] == name
     assert client.simulate_get(f"/movies/{path}/picture/average").text == f"{name}:average"
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("a/log", "log of a"),
+        ("b/log", "b/log"),
+        ("log", "log"),
+        ("a/files/b/log", "b/log of a"),
+        ("c/files/b/log", "c/files/b/log"),
+        ("a/files/b/files/c", "b/files/c of a"),
+        ("c/files/a/files/b", "c/files/a/files/b"),
+    ],
+)
+def test_a_path_that_means_nothing_by_its_words_is_a_name(
+    client: falcon.testing.TestClient, path: str, meant: str
+) -> None:
+    assert client.simulate_get(f"/movies/{path}").json["pathName"] == meant
 
 
 def test_what_no_resource_does_is_not_allowed_and_names_what_is(client: falcon.testing.TestClient) -> None:
