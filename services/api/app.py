@@ -11,8 +11,8 @@ import falcon.asgi
 from warpcore.bus.client import NoAnswerError, RefusedError
 from warpcore.services.api import alarms, errors, export, items, metrics, processing, settings, workers
 from warpcore.services.api.client import Scheduler
+from warpcore.services.api.documents import documents
 from warpcore.services.api.health import HealthResource
-from warpcore.services.api.openapi import OpenApiResource
 from warpcore.services.api.origins import SameOrigin
 from warpcore.services.api.routing import for_falcon
 
@@ -54,11 +54,15 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(Exception, errors.report_unexpected)
     app.add_error_handler(RefusedError, errors.report_refused)
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
+    for path, resource in for_falcon(all_routes(dependencies)).items():
+        app.add_route(path, resource)
+    return app
+
+
+def all_routes(dependencies: Dependencies) -> dict[str, object]:
+    """All resources by their paths, in the form of `routing`."""
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
     for module in (settings, processing, workers, items, export, alarms, metrics):
         routes |= module.routes(scheduler)
-    routes["/api/openapi.json"] = OpenApiResource(routes, dependencies.versions.get("warpcore", ""))
-    for path, resource in for_falcon(routes).items():
-        app.add_route(path, resource)
-    return app
+    return routes | documents(routes, dependencies.versions.get("warpcore", ""))

@@ -4,6 +4,7 @@ from warpcore.services.api.views._alarms import AlarmView
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
 from warpcore.services.api.views._naming import View, camel, camel_keys, snake
+from warpcore.services.api.views._results import results_schemas
 from warpcore.services.api.views._session import HealthView, SettingsEffectView, StatusView, SummaryView, TimestampView
 from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerView
 
@@ -25,5 +26,6 @@ __all__ = [
     "WorkersView",
     "camel",
     "camel_keys",
+    "results_schemas",
     "snake",
 ]
