@@ -70,8 +70,8 @@ def statuses_table() -> str:
 
 def _content(told: dict[str, Any]) -> str:
     """The type of a body or an answer, or its media type."""
-    ((media_type, content),) = told["content"].items()
-    return f"`{_type(content['schema'])}`" if "schema" in content else media_type
+    contents = told["content"].items()
+    return " or ".join(f"`{_type(one['schema'])}`" if "schema" in one else media_type for media_type, one in contents)
 
 
 def _type(schema: dict[str, Any]) -> str:

@@ -77,7 +77,8 @@ def _responses(responses: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iter
             continue
         shown: list[Inside] = []
         for media_type, content in one.get("content", {}).items():
-            shown = _type(content["schema"], schemas) if "schema" in content else [media_type]
+            shown += [" or "] if shown else []
+            shown += _type(content["schema"], schemas) if "schema" in content else [media_type]
         headers = [f" {name}: {header['description']}" for name, header in one.get("headers", {}).items()]
         yield status, shown, [*_inline(one["description"]), *headers]
 

@@ -32,7 +32,7 @@ class DocsResource:
 
     page: bytes
 
-    @operation(media_type="text/html")
+    @operation(media_types=["text/html"])
     async def on_get(self, resp: falcon.asgi.Response) -> None:
         """All requests and answers of REST as a page to read, which works offline."""
         resp.content_type = "text/html; charset=utf-8"
@@ -43,7 +43,7 @@ class DocsResource:
 class DocsStyleResource:
     """`/api/docs/style.css`."""
 
-    @operation(media_type="text/css")
+    @operation(media_types=["text/css"])
     async def on_get(self, resp: falcon.asgi.Response) -> None:
         """How the page of `/api/docs` looks."""
         resp.content_type = "text/css; charset=utf-8"

@@ -51,8 +51,8 @@ class _Schemas:
     """The JSON Schemas of all types of some operations."""
 
     def __init__(self, operations: Iterator[Operation]) -> None:
-        kinds = (kind for one in operations for kind in (one.body, one.answer, *_fields(one)) if kind is not None)
-        order = [*dict.fromkeys(kinds), ProblemDocument]
+        kinds = (kind for one in operations for kind in (one.body, one.answer, *one.refers_to, *_fields(one)))
+        order = [kind for kind in dict.fromkeys([*kinds, ProblemDocument]) if kind is not None]
         schemas, components = msgspec.json.schema_components(order, ref_template=_REFERENCE)
         self._of = dict(zip(order, schemas, strict=True))
         components |= _vocabularies(components) | _settings() | results_schemas()
@@ -94,7 +94,7 @@ def _operation(path: str, method: str, told: Operation, schemas: _Schemas) -> di
         "operationId": _identifier(path, method),
         "tags": [path.split("/")[2].removesuffix(".json")],
         "summary": told.summary,
-        "parameters": [*_path_parameters(told, schemas), *_query_parameters(told, schemas)],
+        "parameters": [*_path_parameters(told, schemas), *_query_parameters(told, schemas), *_header_parameters(told)],
         "responses": _responses(method, told, schemas),
     }
     if told.description:
@@ -123,6 +123,11 @@ def _query_parameters(told: Operation, schemas: _Schemas) -> Iterator[dict[str, 
         yield _parameter(one.encode_name, "query", schema, required=one.required)
 
 
+def _header_parameters(told: Operation) -> Iterator[dict[str, Any]]:
+    for name, text in told.request_headers.items():
+        yield _parameter(name, "header", {"type": "string", "description": text}, required=False)
+
+
 def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
     description = schema.get("description", "")
     schema = {key: value for key, value in schema.items() if key != "description"}
@@ -130,11 +135,8 @@ def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool)
 
 
 def _responses(method: str, told: Operation, schemas: _Schemas) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": told.summary}
-    if told.answer is not None:
-        good["content"] = {JSON: {"schema": schemas.of(told.answer)}}
-    elif told.media_type:
-        good["content"] = {told.media_type: {}}
+    content = {JSON: {"schema": schemas.of(told.answer)}} if told.answer is not None else {}
+    good: dict[str, Any] = {"description": told.summary, "content": content | {one: {} for one in told.media_types}}
     if told.headers:
         good["headers"] = {
             name: {"description": text, "required": True, "schema": {"type": "string"}}
@@ -144,6 +146,7 @@ def _responses(method: str, told: Operation, schemas: _Schemas) -> dict[str, Any
     content = {PROBLEM_JSON: {"schema": schemas.of(ProblemDocument)}}
     return {
         str(told.status): good,
+        **{str(status): {"description": text} for status, text in told.also.items()},
         **{str(status): {"description": text, "content": content} for status, text in sorted(problems.items())},
     }
 

@@ -45,7 +45,7 @@ def workers_lost(state: State) -> Iterator[Finding]:
     """Workers that are gone without a word, until they are back or forgotten."""
     for worker in state.workers.values():
         if worker.registered and worker.state == WorkerState.LOST and worker.reason != registry.ENDED:
-            yield Finding(worker.name, f"worker {worker.name} is lost: {worker.reason}; its movies go to others")
+            yield Finding(worker.name, f"worker {worker.name} is lost ({worker.reason}); its movies go to others")
 
 
 @rule("no-worker", patience_s=NO_WORKER_S)
@@ -62,7 +62,7 @@ def discoverer_lost(state: State) -> Iterator[Finding]:
     if state.discoverer_heard_at is not None:
         silent_s = state.now - state.discoverer_heard_at
         if silent_s > DISCOVERER_SILENT_S:
-            text = f"the discoverer is silent for {silent_s / 60:.0f} min; new movies are not found"
+            text = f"the discoverer has been silent for {silent_s / 60:.0f} min; new movies are not found"
             yield Finding("discoverer", text, Severity.CRITICAL)
 
 
