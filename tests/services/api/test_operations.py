@@ -177,6 +177,13 @@ def test_every_fault_of_a_body_is_told(client: falcon.testing.TestClient) -> Non
     }
 
 
+def test_a_long_value_is_told_in_part(client: falcon.testing.TestClient) -> None:
+    refused = client.simulate_post("/movies/a/change", json={"boxSize": 1, "names": [*["a"] * 100_000, 1]})
+    assert refused.status_code == 422
+    assert len(refused.text) < 2000
+    assert refused.json["errors"][0]["value"].startswith('["a", "a"')
+
+
 def test_a_method_that_declares_nothing_is_refused_when_the_document_is_made() -> None:
     class Bare:
         async def on_get(self, req: object, resp: object) -> None:
