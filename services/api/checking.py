@@ -50,7 +50,7 @@ def checked(kind: type[S], values: Mapping[str, Any], *, strict: bool = True) ->
 
 
 def without_null(kind: Any) -> Any:
-    """A type without None, which no text of a query can say."""
+    """A type without None, as in a query, where no text says it."""
     if get_origin(kind) is Annotated:
         return Annotated[(without_null(kind.__origin__), *kind.__metadata__)]
     if get_origin(kind) in (Union, UnionType):

@@ -35,7 +35,9 @@ class EventsResource:
         self._feed = feed
         self._versions = versions
 
-    @operation(media_type="text/event-stream")
+    @operation(
+        media_types=["text/event-stream"], request_headers={"Last-Event-ID": "The last event that the client has had."}
+    )
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, query: EventsQuery) -> None:
         """A stream of all that happens, without end.
 

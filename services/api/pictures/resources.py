@@ -1,10 +1,13 @@
-"""`/api/items/{name}/…`: what a movie looks like."""
+"""`/api/items/{name}/…`: what a movie looks like.
+
+What is made of its outputs is kept as bytes, also data: so those methods write `resp` themselves and return None.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
 
 from falcon.asgi import Request, Response
 from msgspec import Meta, field
@@ -14,7 +17,7 @@ from warpcore.bus.messages import Movie
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.items import NO_MOVIE, MovieName
-from warpcore.services.api.operations import operation
+from warpcore.services.api.operations import Responder, operation
 from warpcore.services.api.pictures import by_hand, parts
 from warpcore.services.api.pictures.index import index
 from warpcore.services.api.pictures.movies import Movies
@@ -35,12 +38,6 @@ from warpcore.services.api.views import (
 Q = TypeVar("Q", bound=PartQuery)
 
 FilePath = Annotated[str, Meta(description="Path below the processing directory.")]
-_NO_PART = {404: "No movie has this name, its results are others by now, or it has no such picture or data."}
-_UNCHANGED = {304: "What the client has, by `If-None-Match`, is still so."}
-_CACHING = {
-    "ETag": "Names what was sent.",
-    "Cache-Control": "`immutable` where `generation` is the present one of a movie that is done, else `no-cache`.",
-}
 _Positions = Annotated[list[Position], Meta(max_length=MOST_HAND_PICKS)]
 
 
@@ -51,6 +48,20 @@ class HandPicksBody(Body, frozen=True):
         default_factory=list
     )
     removed: Annotated[_Positions, Meta(description="Places where none is wanted.")] = field(default_factory=list)
+
+
+def _part(*media_types: str) -> Callable[[Callable[..., Awaitable[Any]]], Responder]:
+    """The `operation` of a method that sends what is made of a movie's outputs."""
+    return operation(
+        media_types=media_types,
+        errors={404: "No movie has this name, its results are others by now, or it has no such picture or data."},
+        also={304: "What the client has is still so."},
+        request_headers={"If-None-Match": "The `ETag` of what the client has."},
+        headers={
+            "ETag": "Names what was sent.",
+            "Cache-Control": "`immutable` where `generation` is the present one of a movie that is done.",
+        },
+    )
 
 
 class _Resource:
@@ -80,7 +91,7 @@ class PicturesResource(_Resource):
 class ThumbnailResource(_Resource):
     """`…/picture/thumbnail`."""
 
-    @operation(media_type=JPEG, errors=_NO_PART, headers=_CACHING, also=_UNCHANGED)
+    @_part(JPEG)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: ThumbnailQuery) -> None:
         """The average, small."""
         await self._send(req, resp, name, query, parts.thumbnail)
@@ -89,7 +100,7 @@ class ThumbnailResource(_Resource):
 class AverageResource(_Resource):
     """`…/picture/average`."""
 
-    @operation(media_type=JPEG, errors=_NO_PART, headers=_CACHING, also=_UNCHANGED)
+    @_part(JPEG)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: AverageQuery) -> None:
         """The average, or a part of it, at any size and contrast."""
         await self._send(req, resp, name, query, parts.average)
@@ -98,7 +109,7 @@ class AverageResource(_Resource):
 class SpectrumResource(_Resource):
     """`…/picture/spectrum`."""
 
-    @operation(media_type=PNG, errors=_NO_PART, headers=_CACHING, also=_UNCHANGED)
+    @_part(PNG)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: SpectrumQuery) -> None:
         """The power spectrum and its fit."""
         await self._send(req, resp, name, query, parts.spectrum)
@@ -107,7 +118,7 @@ class SpectrumResource(_Resource):
 class MotionPictureResource(_Resource):
     """`…/picture/motion`."""
 
-    @operation(media_type=PNG, errors=_NO_PART, headers=_CACHING, also=_UNCHANGED)
+    @_part(PNG)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: PartQuery) -> None:
         """The picture of the tracks, as it was stored."""
         await self._send(req, resp, name, query, parts.tracks_picture)
@@ -116,7 +127,7 @@ class MotionPictureResource(_Resource):
 class PicksPictureResource(_Resource):
     """`…/picture/picks`."""
 
-    @operation(media_type=PNG, errors=_NO_PART, headers=_CACHING, also=_UNCHANGED)
+    @_part(PNG)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: PartQuery) -> None:
         """The picture of the picks, as it was stored."""
         await self._send(req, resp, name, query, parts.picks_picture)
@@ -125,7 +136,7 @@ class PicksPictureResource(_Resource):
 class JunkResource(_Resource):
     """`…/picture/junk`."""
 
-    @operation(media_type=PNG, errors=_NO_PART, headers=_CACHING, also=_UNCHANGED)
+    @_part(PNG)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: PartQuery) -> None:
         """The junk mask to lie over the average: junk coloured and half transparent, all else transparent."""
         await self._send(req, resp, name, query, parts.junk)
@@ -134,30 +145,33 @@ class JunkResource(_Resource):
 class CurvesResource(_Resource):
     """`…/curves`."""
 
-    @operation(answer=CurvesView, errors=_NO_PART, headers=_CACHING, also=_UNCHANGED)
-    async def on_get(self, req: Request, resp: Response, name: MovieName, query: PartQuery) -> None:
+    @_part()
+    async def on_get(self, req: Request, resp: Response, name: MovieName, query: PartQuery) -> CurvesView | None:
         """The CTF in one dimension, and the whole fit."""
         await self._send(req, resp, name, query, parts.curves)
+        return None
 
 
 class TracksResource(_Resource):
     """`…/tracks`."""
 
-    @operation(answer=TracksView, errors=_NO_PART, headers=_CACHING, also=_UNCHANGED)
-    async def on_get(self, req: Request, resp: Response, name: MovieName, query: PartQuery) -> None:
+    @_part()
+    async def on_get(self, req: Request, resp: Response, name: MovieName, query: PartQuery) -> TracksView | None:
         """Motion, frame by frame, at the centre and over the field."""
         await self._send(req, resp, name, query, parts.tracks)
+        return None
 
 
 class PicksResource(_Resource):
     """`…/picks`."""
 
-    @operation(answer=PicksView, errors=_NO_PART, headers=_CACHING, also=_UNCHANGED)
-    async def on_get(self, req: Request, resp: Response, name: MovieName, query: PartQuery) -> None:
+    @_part()
+    async def on_get(self, req: Request, resp: Response, name: MovieName, query: PartQuery) -> PicksView | None:
         """All scored candidates, whatever the threshold, and a person's edits."""
         movie = (await self._movies.get(name)).movie
         hand = await by_hand.hand_picks(self._scheduler, movie)
         await self._served.send_part(req, resp, movie, parts.candidates(movie, query, hand), query.generation)
+        return None
 
 
 class HandPicksResource(_Resource):
@@ -170,7 +184,7 @@ class HandPicksResource(_Resource):
 
     @operation(errors={**NO_MOVIE, 409: "The movie has no average yet, or nothing is picked."})
     async def on_put(self, name: MovieName, body: HandPicksBody) -> HandEditsView:
-        """Replace them. The movie's picks are made anew from the kept scores."""
+        """Replace a person's edits of the movie's picks, which are then made anew from the kept scores."""
         return await by_hand.put(self._scheduler, name, body.added, body.removed)
 
 
@@ -179,7 +193,7 @@ class UndoHandPicksResource(_Resource):
 
     @operation(errors={**NO_MOVIE, 409: "There are no edits before these."})
     async def on_post(self, name: MovieName) -> HandEditsView:
-        """Bring the edits before back; outputs that were kept are put back, and nothing runs."""
+        """Bring the edits of picks before these back; outputs that were kept are put back, and nothing runs."""
         return await by_hand.undo(self._scheduler, name)
 
 
@@ -197,8 +211,9 @@ class FileResource(_Resource):
     """`…/files/{path}`."""
 
     @operation(
-        media_type="*/*",
+        media_types=["*/*"],
         errors={404: "No movie has this name, or no such file.", 416: "The file ends before the range."},
+        request_headers={"Range": "Which bytes: `bytes=0-99`.", "If-Range": "The `ETag` of the file that they are of."},
         headers={"ETag": "Names this very file."},
         also={206: "The part that `Range` asks for."},
     )

@@ -20,6 +20,7 @@ from warpcore.services.api.views._pictures import (
     Position,
     TracksView,
 )
+from warpcore.services.api.views._results import results_schemas
 from warpcore.services.api.views._selection import RetriedView, SelectedView, SelectionChangesView, UndoneView
 from warpcore.services.api.views._session import HealthView, SettingsEffectView, StatusView, SummaryView, TimestampView
 from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerView
@@ -60,6 +61,7 @@ __all__ = [
     "camel",
     "camel_keys",
     "event_view",
+    "results_schemas",
     "snake",
     "utc",
 ]

@@ -9,11 +9,11 @@ from msgspec import Meta
 from warpcore.bus.messages import Item, Items, Movie
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection
 from warpcore.services.api.views._naming import Count, Time, View, camel_keys, utc
-from warpcore.services.api.views._results import results_schema
+from warpcore.services.api.views._results import REFERENCE
 
 Results = Annotated[
     dict[str, Any],
-    Meta(description="What each step measured; null: not measured.", extra_json_schema=results_schema()),
+    Meta(description="What each step measured; null: not measured.", extra_json_schema={"$ref": REFERENCE}),
 ]
 
 
