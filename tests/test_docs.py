@@ -12,7 +12,6 @@ import pytest
 from typer.main import get_command
 
 from warpcore.bus import limits
-from warpcore.bus.envelope import MAX_FRAME_BYTES
 from warpcore.bus.messages import EVENT_BODIES
 from warpcore.bus.vocabulary import MovieStatus
 from warpcore.cli.main import app
@@ -42,7 +41,6 @@ def test_the_document_of_rest_gives_the_limits_that_hold() -> None:
     assert limit["body"] == f"{MAX_BODY_BYTES} bytes"
     assert limit["`page`"] == f"1 to {LARGEST_NUMBER}"
     assert f"1 to {limits.LARGEST_PAGE}; {limits.PAGE} where" in limit["`pageSize`"]
-    assert f"fit {MAX_FRAME_BYTES} bytes" in limit["`pageSize`"]
     assert re.findall(r"`(\w+)`", limit["`status`"]) == list(MovieStatus)
     assert f"1 to {limits.LOG_LINES}; {limits.USUAL_AT_ONCE} where" in limit["`limit` of log lines"]
     assert limit["`after` of lines and files"] == f"0 to {LARGEST_NUMBER}"

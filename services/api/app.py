@@ -9,7 +9,7 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
-from warpcore.services.api import errors, events, export, items, metrics, processing, settings, workers
+from warpcore.services.api import errors, events, export, items, listing, metrics, processing, series, settings, workers
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.health import HealthResource
 from warpcore.services.api.live import Feed
@@ -64,7 +64,10 @@ def create_app(dependencies: Dependencies) -> Application:
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
     for module in (settings, processing, workers, items, export, metrics):
         routes |= module.routes(scheduler)
-    routes |= events.routes(scheduler, dependencies.feed, dependencies.versions)
+    mirror, feed = dependencies.mirror, dependencies.feed
+    routes |= listing.routes(scheduler, mirror, feed)
+    routes |= series.routes(mirror, feed)
+    routes |= events.routes(scheduler, feed, dependencies.versions)
     for path, resource in routes.items():
         app.add_route(path, resource)
     return app

@@ -1,49 +1,24 @@
-"""`/api/items`: movies, their results, and the user's choices."""
+"""`/api/items/…`: one movie, its results, and the user's choices; counts of all."""
 
 from __future__ import annotations
 
 import falcon
 import falcon.asgi
 
-from warpcore.bus.limits import LARGEST_PAGE, PAGE
 from warpcore.bus.messages import (
     GetItem,
-    GetItems,
     GetSummary,
     Item,
-    Items,
     PrioritiseItem,
     RetryItem,
     SelectItem,
     Summary,
 )
-from warpcore.bus.vocabulary import MovieStatus, Selection
+from warpcore.bus.vocabulary import Selection
 from warpcore.services.api.bodies import field_word, only_fields, read_object
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.errors import bad_field, bad_parameter
-from warpcore.services.api.parameters import LARGEST_NUMBER, integer, only_parameters, parameter_word, text
-from warpcore.services.api.views import camel, item_view, items_view, snake, summary_view, timestamp_view
-from warpcore.services.session.sorting import PLAIN_KEYS, sortable
-from warpcore.services.steps.chain import CHAIN
-
-
-class ItemsResource:
-    """`GET /api/items`, parameters `page`, `pageSize`, `status`, `sort`."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """A page of movies. `sort` is added, name, status or a column (`ctf.defocusUm`); `-` in front: descending."""
-        only_parameters(req, "page", "pageSize", "status", "sort")
-        status = text(req, "status", "")
-        request = GetItems(
-            status=parameter_word(MovieStatus, "status", status) if status else None,
-            sort=_sort_key(text(req, "sort", "added")),
-            page=integer(req, "page", 1, 1, LARGEST_NUMBER),
-            page_size=integer(req, "pageSize", PAGE, 1, LARGEST_PAGE),
-        )
-        resp.media = items_view(await ask(self._scheduler, request, Items))
+from warpcore.services.api.errors import bad_field
+from warpcore.services.api.views import item_view, summary_view, timestamp_view
 
 
 class ItemResource:
@@ -101,20 +76,10 @@ class TimestampResource:
 def routes(scheduler: Scheduler) -> dict[str, object]:
     """The resources of this module by their paths."""
     return {
-        "/api/items": ItemsResource(scheduler),
         "/api/items/summary": SummaryResource(scheduler),
         "/api/items/timestamp": TimestampResource(scheduler),
         "/api/items/{name:path}": ItemResource(scheduler),
     }
-
-
-def _sort_key(sort: str) -> str:
-    """The scheduler's name for what to sort by. Raises Problem 400, which lists what there is."""
-    descending, key = "-" * sort.startswith("-"), snake(sort.removeprefix("-"))
-    if not sortable(key):
-        known = ", ".join([*PLAIN_KEYS, *(camel(column.name) for column in CHAIN.columns)])
-        raise bad_parameter("sort", sort, f"use one of {known}; put - in front for descending")
-    return descending + key
 
 
 async def _priority(path: str, req: falcon.asgi.Request) -> PrioritiseItem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -13,7 +12,6 @@ from warpcore.bus.messages import (
     ExportJob,
     Health,
     Item,
-    Items,
     LearningEvent,
     Movie,
     MovieEvent,
@@ -33,11 +31,6 @@ def camel(name: str) -> str:
     """`last_modified` → `lastModified`."""
     head, *rest = name.split("_")
     return head + "".join(part[:1].upper() + part[1:] for part in rest)
-
-
-def snake(name: str) -> str:
-    """`defocusUm` → `defocus_um`; names already in snake case stay."""
-    return re.sub(r"(?<=[A-Za-z0-9])([A-Z])", r"_\1", name).lower()
 
 
 def camel_keys(value: Any) -> Any:
@@ -71,16 +64,6 @@ def movie_view(movie: Movie) -> dict[str, Any]:
 def item_view(item: Item) -> dict[str, Any]:
     """One movie with the story of its transitions, and what the results of steps that learn go by."""
     return {**movie_view(item.movie), "story": camel_keys(item.story), "learnt": item.learnt}
-
-
-def items_view(items: Items) -> dict[str, Any]:
-    """A page of movies."""
-    return {
-        "items": [movie_view(movie) for movie in items.movies],
-        "totalItems": items.total,
-        "page": items.page,
-        "pageSize": items.page_size,
-    }
 
 
 def effect_view(reply: SettingsReply) -> dict[str, Any]:

@@ -1,0 +1,93 @@
+"""`/api/series` and `/api/columns`: columns of all movies at once, and what columns there are."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import falcon.asgi
+
+from warpcore.bus.client import NoAnswerError
+from warpcore.services.api.errors import bad_parameter
+from warpcore.services.api.fresh import CATCH_UP_S
+from warpcore.services.api.live import Feed
+from warpcore.services.api.mirror import Mirror
+from warpcore.services.api.mirror.catalogue import COLUMNS, MAIN, MovieColumn
+from warpcore.services.api.mirror.series import MEDIA_TYPE, encode_series
+from warpcore.services.api.parameters import LARGEST_NUMBER, integer, only_parameters, text
+
+_GZIP = 31
+"""zlib's window size with a gzip header."""
+_LEVEL = 1
+"""The fastest: higher levels take four times as long for a tenth less."""
+
+
+class SeriesResource:
+    """`GET /api/series`, parameters `columns`, `since`, `epoch`."""
+
+    def __init__(self, mirror: Mirror, feed: Feed) -> None:
+        self._mirror = mirror
+        self._feed = feed
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """All movies, or those that have changed after `since` where `epoch` is that of the change log."""
+        only_parameters(req, "columns", "since", "epoch")
+        columns = columns_named(req, "columns") or MAIN
+        since: int | None = integer(req, "since", 0, 0, LARGEST_NUMBER**2)
+        if not await self._feed.reached(0, CATCH_UP_S):
+            raise NoAnswerError("the API has not yet read the session from the scheduler; ask again in a moment")
+        if "since" not in req.params or text(req, "epoch", "") != self._mirror.epoch:
+            since = None
+        else:
+            # Another process may have told the client of changes that this one hears of in a moment.
+            await self._feed.reached(since or 0, CATCH_UP_S)
+        compressed = "gzip" in (req.get_header("Accept-Encoding") or "")
+        resp.data = await asyncio.to_thread(_series, self._mirror, columns, since, compressed)
+        resp.content_type = MEDIA_TYPE
+        resp.cache_control = ["no-store"]
+        resp.append_header("Vary", "Accept-Encoding")
+        if compressed:
+            resp.set_header("Content-Encoding", "gzip")
+
+
+class ColumnsResource:
+    """`GET /api/columns`."""
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """All columns in order."""
+        resp.media = [_described(column) for column in COLUMNS.values()]
+
+
+def routes(mirror: Mirror, feed: Feed) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {"/api/series": SeriesResource(mirror, feed), "/api/columns": ColumnsResource()}
+
+
+def columns_named(req: falcon.asgi.Request, parameter: str) -> Sequence[MovieColumn]:
+    """The columns that a parameter names, separated by commas, each once. Raises Problem 400."""
+    names = [name.strip() for name in text(req, parameter, "").split(",") if name.strip()]
+    for name in names:
+        if name not in COLUMNS:
+            raise bad_parameter(parameter, name, f"use columns of {', '.join(COLUMNS)}")
+    return [COLUMNS[name] for name in dict.fromkeys(names)]
+
+
+def _series(mirror: Mirror, columns: Sequence[MovieColumn], since: int | None, compressed: bool) -> bytes:
+    series = encode_series(mirror.copied(["id", *(column.source for column in columns)]), columns, since)
+    return zlib.compress(series, _LEVEL, _GZIP) if compressed else series
+
+
+def _described(column: MovieColumn) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "heading": column.heading,
+        "description": column.description,
+        "unit": column.unit,
+        "digits": column.digits,
+        "step": column.step,
+        "kind": column.kind,
+        "main": column.main,
+        "limits": [{"setting": f"filter.{limit.name}", "upper": limit.upper} for limit in column.limits],
+    }
