@@ -8,7 +8,10 @@ from warpcore.bus.messages import EVENT_BODIES
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.errors import bad_parameter
 from warpcore.services.api.live import Feed, LastEvent, Reader
+from warpcore.services.api.live.frames import CONNECTION
 from warpcore.services.api.parameters import only_parameters, text
+
+_TOPICS = (*EVENT_BODIES, CONNECTION)
 
 
 class EventsResource:
@@ -40,7 +43,7 @@ def _topics(req: falcon.asgi.Request) -> list[str]:
     given = req.get_param_as_list("topics") or []
     topics = [topic.strip() for one in given for topic in one.split(",") if topic.strip()]
     for topic in topics:
-        if not any(known.startswith(topic) for known in EVENT_BODIES):
-            families = sorted({known.partition(".")[0] for known in EVENT_BODIES})
+        if not any(known.startswith(topic) for known in _TOPICS):
+            families = sorted({known.partition(".")[0] for known in _TOPICS})
             raise bad_parameter("topics", topic, f"use beginnings of topics: {', '.join(families)}, or like movie.done")
     return topics or [""]

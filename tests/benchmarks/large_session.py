@@ -13,7 +13,7 @@ from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.rows import movie_row
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.session.fingerprints import FingerprintPlan
-from warpcore.services.session.settings import Settings
+from warpcore.services.session.settings import Settings, patch_settings
 
 SECONDS_A_MOVIE = 6
 FIRST_ACQUIRED_S = 1_767_225_600
@@ -26,7 +26,7 @@ def large_session(folder: Path, movies: int) -> tuple[Path, Path]:
     state = processing / ".warpcore" / "state.db"
     state.parent.mkdir(parents=True)
     store = Store(state, data_directory=str(data.resolve()), processing_directory=str(processing.resolve()))
-    settings = Settings()
+    settings = patch_settings(Settings(), {"picking": {"diameter": 150.0}})
     plan = FingerprintPlan(settings)
     store.stage([SaveSettings(settings.to_dict(), 1, "", {}), SavePaused(True)])
     for id, results in enumerate(measured(movies), 1):
