@@ -12,7 +12,6 @@ import pytest
 from typer.main import get_command
 
 from warpcore.bus import limits
-from warpcore.bus.envelope import MAX_FRAME_BYTES
 from warpcore.bus.messages import EVENT_BODIES
 from warpcore.cli.main import app
 from warpcore.services.api.bodies import MAX_BODY_BYTES
@@ -41,7 +40,6 @@ def test_the_document_of_rest_gives_the_limits_that_hold() -> None:
     limit = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", text.partition("## Limits")[2].partition("\n## ")[0], re.M))
     patience = inspect.signature(SchedulerClient).parameters
     assert limit["body"] == f"{MAX_BODY_BYTES} bytes"
-    assert f"fit {MAX_FRAME_BYTES} bytes" in limit["movies of a page"]
     assert limit["log lines of a worker"] == f"the last {limits.LOG_LINES} are kept"
     files = limit["files and failures of an export job"]
     assert re.findall(r"\d+", files) == [str(FRAME_BUDGET_BYTES * 3 // 4), str(FRAME_BUDGET_BYTES // 4)]

@@ -15,10 +15,12 @@ from warpcore.services.api import (
     events,
     export,
     items,
+    listing,
     live_page,
     metrics,
     processing,
     selection,
+    series,
     settings,
     workers,
 )
@@ -87,5 +89,8 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
     for module in (settings, processing, workers, items, selection, pictures, export, alarms, metrics):
         routes |= module.routes(scheduler)
-    routes |= events.routes(scheduler, dependencies.feed, dependencies.versions)
+    mirror, feed = dependencies.mirror, dependencies.feed
+    routes |= listing.routes(scheduler, mirror, feed)
+    routes |= series.routes(mirror, feed)
+    routes |= events.routes(scheduler, feed, dependencies.versions)
     return routes | documents(routes, dependencies.versions.get("warpcore", ""))

@@ -12,8 +12,11 @@ from warpcore.bus.messages import EVENT_BODIES
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.errors import bad_parameter
 from warpcore.services.api.live import Feed, LastEvent, Reader
+from warpcore.services.api.live.frames import CONNECTION
 from warpcore.services.api.operations import operation
 from warpcore.services.api.parameters import Query
+
+_TOPICS = (*EVENT_BODIES, CONNECTION)
 
 
 class EventsQuery(Query, frozen=True):
@@ -60,7 +63,7 @@ def _checked(given: Iterable[str]) -> list[str]:
     """The beginnings of topics asked for; all where none is. Raises Problem 400 for one that fits no topic."""
     topics = [topic.strip() for one in given for topic in one.split(",") if topic.strip()]
     for topic in topics:
-        if not any(known.startswith(topic) for known in EVENT_BODIES):
-            families = sorted({known.partition(".")[0] for known in EVENT_BODIES})
+        if not any(known.startswith(topic) for known in _TOPICS):
+            families = sorted({known.partition(".")[0] for known in _TOPICS})
             raise bad_parameter("topics", topic, f"use beginnings of topics: {', '.join(families)}, or like movie.done")
     return topics or [""]

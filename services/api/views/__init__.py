@@ -4,7 +4,7 @@ from warpcore.services.api.views._alarms import AlarmView
 from warpcore.services.api.views._events import event_view
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
-from warpcore.services.api.views._naming import View, camel, camel_keys, snake, utc
+from warpcore.services.api.views._naming import View, camel, camel_keys, utc
 from warpcore.services.api.views._pictures import (
     CtfFit,
     CurvesView,
@@ -62,6 +62,5 @@ __all__ = [
     "camel_keys",
     "event_view",
     "results_schemas",
-    "snake",
     "utc",
 ]

@@ -32,7 +32,7 @@ class Api:
         self.endpoints = Endpoints("127.0.0.1", *ports[:4])
         self.rest_port = ports[4]
         self.processing = folder / "results"
-        (folder / "movies").mkdir()
+        (folder / "movies").mkdir(exist_ok=True)
         names = ("--controller-port", "--control-port", "--events-in-port", "--events-out-port")
         options = [text for name, port in zip(names, ports, strict=False) for text in (name, str(port))]
         self._scheduler_command = [
