@@ -9,10 +9,24 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
-from warpcore.services.api import alarms, errors, export, items, metrics, processing, settings, workers
+from warpcore.services.api import (
+    alarms,
+    errors,
+    events,
+    export,
+    items,
+    listing,
+    metrics,
+    processing,
+    series,
+    settings,
+    workers,
+)
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.documents import documents
 from warpcore.services.api.health import HealthResource
+from warpcore.services.api.live import Feed
+from warpcore.services.api.mirror import Mirror
 from warpcore.services.api.origins import SameOrigin
 from warpcore.services.api.routing import for_falcon
 
@@ -25,9 +39,15 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the application needs: the scheduler, what to call at start and end, and the versions to show."""
+    """What the application needs.
+
+    The scheduler; the mirror of its movies and the feed of its events; what to call at start and end; the versions to
+    show.
+    """
 
     scheduler: Scheduler
+    mirror: Mirror = field(default_factory=Mirror)
+    feed: Feed = field(default_factory=Feed)
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     versions: dict[str, str] = field(default_factory=dict)
@@ -65,4 +85,8 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
     for module in (settings, processing, workers, items, export, alarms, metrics):
         routes |= module.routes(scheduler)
+    mirror, feed = dependencies.mirror, dependencies.feed
+    routes |= listing.routes(scheduler, mirror, feed)
+    routes |= series.routes(mirror, feed)
+    routes |= events.routes(scheduler, feed, dependencies.versions)
     return routes | documents(routes, dependencies.versions.get("warpcore", ""))
