@@ -49,6 +49,15 @@ class Selection(Word):
     EXCLUDE = "exclude", "Left out, and not processed."
 
 
+class Order(Word):
+    """Which waiting movie is next. Priorities stand above it."""
+
+    NORMAL = "normal", "Outdated movies first, then in order of discovery."
+    OLDEST = "oldest", "The one whose file is the oldest."
+    LATEST = "latest", "The one whose file is the newest."
+    ALTERNATE = "alternate", "The newest and the oldest in turn."
+
+
 class FailureKind(Word):
     """Whose fault a failure is."""
 

@@ -9,7 +9,7 @@ from msgspec import field
 from warpcore.bus.messages.exports import ExportJob
 from warpcore.bus.messages.parts import Learnt, Movie, Worker
 from warpcore.bus.schema import Message, part
-from warpcore.bus.vocabulary import MovieStatus, Purpose, TaskPurpose
+from warpcore.bus.vocabulary import MovieStatus, Order, Purpose, TaskPurpose
 
 
 @part
@@ -61,9 +61,10 @@ class SettingsEvent(Message, frozen=True):
 
 @part
 class ProcessingEvent(Message, frozen=True):
-    """Body of `processing.started` and `.paused` (durable)."""
+    """Body of `processing.started`, `.paused` and `.ordered` (durable)."""
 
     paused: bool
+    order: Order = Order.NORMAL
 
 
 @part
@@ -111,7 +112,7 @@ EVENT_BODIES: dict[str, type[Message]] = {
     ),
     "worker.log": WorkerLogEvent,
     "settings.changed": SettingsEvent,
-    **dict.fromkeys(("processing.started", "processing.paused"), ProcessingEvent),
+    **dict.fromkeys(("processing.started", "processing.paused", "processing.ordered"), ProcessingEvent),
     **dict.fromkeys(("learning.done", "learning.failed"), LearningEvent),
     **dict.fromkeys(("export.started", "export.progress", "export.collecting", "export.done"), ExportEvent),
     **dict.fromkeys(

@@ -126,6 +126,7 @@ def status_view(status: ProcessingStatus) -> dict[str, Any]:
         "processingDirectory": status.processing_directory,
         "warnings": status.warnings,
         "learnt": [one.to_body() for one in status.learnt],
+        "order": status.order,
         "seq": status.seq,
     }
 

@@ -9,6 +9,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from tests.services.scheduler_learner import told
 from tests.services.scheduler_story_world import (
+    AGES_NS,
     NAMES,
     PATCHES,
     PATHS,
@@ -20,7 +21,7 @@ from tests.services.scheduler_story_world import (
     chosen,
 )
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import ExportKind, FailureKind, Selection
+from warpcore.bus.vocabulary import ExportKind, FailureKind, Order, Selection
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     ChangeSettings,
@@ -57,7 +58,7 @@ class SchedulerStories(SchedulerWorld):
 
     @rule(which=st.sets(st.sampled_from(PATHS)), size=st.sampled_from((100, 100, 100, 100, 200)))
     def files(self, which: set[str], size: int) -> None:
-        found = [wire.FoundFile(path, size, 5) for path in sorted(which)]
+        found = [wire.FoundFile(path, size, AGES_NS[path]) for path in sorted(which)]
         answer = self.reply(self.do(FromControl(wire.RegisterFiles(found))))
         assert answer.added == len(which - self.registered)
         self.registered |= which
@@ -163,6 +164,10 @@ class SchedulerStories(SchedulerWorld):
     @rule(patch=st.sampled_from(PATCHES), references=st.sampled_from(("", "", "", "gain:1")))
     def change_settings(self, patch: dict[str, Any], references: str) -> None:
         self.do(ChangeSettings(patch_settings(self.state.settings, patch), references))
+
+    @rule(order=st.sampled_from(list(Order)))
+    def order(self, order: Order) -> None:
+        assert self.reply(self.do(FromControl(wire.OrderProcessing(order)))).order == order
 
     @rule(paused=RARELY)
     def pause(self, paused: bool) -> None:
@@ -273,6 +278,7 @@ class SchedulerStories(SchedulerWorld):
             (task.lease, task.worker, task.begun) for task in before.tasks.values()
         }
         assert (after.seq, after.paused, after.revision) == (before.seq, before.paused, before.revision)
+        assert after.order == before.order
         assert after.settings == before.settings
         assert after.choices == before.choices
         assert after.selections == before.selections

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.services.scheduler_stories import NAMES, PATCHES, PATHS, WORKERS, SchedulerStories
-from warpcore.bus.vocabulary import Selection
+from warpcore.bus.vocabulary import Order, Selection
 
 TestSchedulerStories = SchedulerStories.TestCase
 TestSchedulerStories.settings = settings(
@@ -81,6 +81,7 @@ class BusySession:
             (3, lambda: story.files({choice(PATHS)}, choice((100, 100, 200)))),
             (2, lambda: story.select_many(choice(list(Selection)), self.some_names(), pick(), rarely())),
             (1, lambda: story.retry_many(choice((None, "input", "internal")), rarely())),
+            (1, lambda: story.order(choice(list(Order)))),
             (2, story.restart),
             (2, lambda: story.outputs_vanish(pick(), choice(steps))),
             (1, lambda: story.goodbye(self.worker())),

@@ -44,7 +44,7 @@ def _assign_one(state: State, worker: WorkerRecord, exports: list[ExportRecord])
             return Verdict.STOP
         return Verdict.TAKE
 
-    chosen = state.queue.choose(judge)
+    chosen = state.queue.in_turn(state.last_lease).choose(judge)
     if chosen is not None:
         _assign_processing(state, worker, state.movies[chosen])
         return True

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warpcore.bus.schema import Message
+from warpcore.bus.vocabulary import Order
 from warpcore.services.scheduler.core.records import Ban
 from warpcore.services.scheduler.core.rows import ChoiceRow, ExportItemRow, ExportRow, MovieRow, SelectionRow, TaskRow
 from warpcore.services.session.generations import Generation
@@ -140,6 +141,13 @@ class SavePaused:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveOrder:
+    """Store in which order movies run."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
 class SaveBan:
     """Store that a worker is set aside."""
 
@@ -232,6 +240,7 @@ Effect = (
     | DropTask
     | SaveSettings
     | SavePaused
+    | SaveOrder
     | SaveBan
     | LiftBan
     | SaveExport

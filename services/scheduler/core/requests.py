@@ -8,7 +8,7 @@ from warpcore.bus import messages as wire
 from warpcore.bus.limits import LARGEST_PAGE, MOST_AT_ONCE, MOST_CHOSEN
 from warpcore.bus.vocabulary import ErrorCode, MovieStatus
 from warpcore.services.scheduler.core import learnt, registry, views
-from warpcore.services.scheduler.core.effects import SavePaused
+from warpcore.services.scheduler.core.effects import SaveOrder, SavePaused
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
@@ -78,6 +78,16 @@ def pause_processing(state: State, message: wire.PauseProcessing) -> None:
     _reply_status(state)
 
 
+@handles(wire.OrderProcessing)
+def order_processing(state: State, message: wire.OrderProcessing) -> None:
+    """Sets the order in which waiting movies run; priorities stand above it."""
+    if state.order != message.order:
+        state.arrange(message.order)
+        state.effects.append(SaveOrder(message.order))
+        state.publish("processing.ordered", wire.ProcessingEvent(state.paused, state.order))
+    _reply_status(state)
+
+
 @handles(wire.GetSettings, reads=True)
 def settings(state: State, message: wire.GetSettings) -> None:
     """All settings as they are now."""
@@ -89,7 +99,9 @@ def pause(state: State, paused: bool) -> None:
     if state.paused != paused:
         state.paused = paused
         state.effects.append(SavePaused(paused))
-        state.publish("processing.paused" if paused else "processing.started", wire.ProcessingEvent(paused))
+        state.publish(
+            "processing.paused" if paused else "processing.started", wire.ProcessingEvent(paused, state.order)
+        )
 
 
 @handles(wire.GetProcessing, reads=True)
@@ -132,6 +144,7 @@ def _reply_status(state: State) -> None:
             processing_directory=state.processing_directory,
             warnings=[*settings_warnings(state.set_aside), *registry.warnings(state)],
             learnt=learnt.views_of(state),
+            order=state.order,
         )
     )
 

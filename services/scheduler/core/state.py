@@ -6,8 +6,8 @@ from typing import Any
 
 from warpcore.bus.messages import MovieEvent
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import DONE, WAITING, ItemState, MovieStatus, Selection, WorkerState
-from warpcore.services.scheduler.core import rows, views
+from warpcore.bus.vocabulary import DONE, WAITING, ItemState, MovieStatus, Order, Selection, WorkerState
+from warpcore.services.scheduler.core import ordering, rows, views
 from warpcore.services.scheduler.core.effects import (
     CutLog,
     DropTask,
@@ -71,7 +71,8 @@ class State:
         self.bans: dict[str, Ban] = {}
         self.exports: dict[str, ExportRecord] = {}
         self.held_exports: dict[int, dict[str, None]] = {}
-        self.queue = OrderedQueue()
+        self.order = Order.NORMAL
+        self.queue = ordering.empty_queue(self.order)
         self.parked = Parked()
         self.to_restore = OrderedQueue()
         self.restoring: set[int] = set()
@@ -154,6 +155,13 @@ class State:
             before = movie.status if previous == "" else previous
             self.publish(topic, MovieEvent(self.movie_view(movie), MovieStatus(before) if before else None))
 
+    def arrange(self, order: Order) -> None:
+        """Let waiting movies run in this order."""
+        waiting = list(self.queue.in_turn(0))
+        self.order, self.queue = order, ordering.empty_queue(order)
+        for id in waiting:
+            self.place(self.movies[id])
+
     def place(self, movie: MovieRecord) -> None:
         """Put a movie where its status, selection and lease say: in the queue, parked, or in neither."""
         if self._lessons is not None:
@@ -171,13 +179,9 @@ class State:
             return
         self.parked.remove(movie.id)
         if waits:
-            self.queue.put(movie.id, self.order(movie))
+            self.queue.put(movie.id, ordering.keys(self.order, movie))
         else:
             self.queue.remove(movie.id)
-
-    def order(self, movie: MovieRecord) -> tuple[int, int, int]:
-        """The place in the queue: high priority first, then outdated ones, then in order of discovery."""
-        return (-movie.priority, 0 if movie.status == MovieStatus.OUTDATED else 1, movie.id)
 
     def movie_view(self, movie: MovieRecord) -> Any:
         """A movie as others see it."""

@@ -14,6 +14,7 @@ import msgpack
 
 from warpcore.bus.limits import MOST_CHANGES
 from warpcore.bus.messages import Change
+from warpcore.bus.vocabulary import Order
 from warpcore.services.scheduler.core.effects import (
     CutLog,
     DropSelection,
@@ -25,6 +26,7 @@ from warpcore.services.scheduler.core.effects import (
     SaveChoice,
     SaveExport,
     SaveMovie,
+    SaveOrder,
     SavePaused,
     SaveSelection,
     SaveSettings,
@@ -50,6 +52,7 @@ class Stored:
     last_lease: int
     last_modified: float
     paused: bool
+    order: str = Order.NORMAL
     settings: dict[str, Any] | None = None
     revision: int = 0
     references: str = ""
@@ -161,6 +164,8 @@ class Store:
                     pending.settings = (json.dumps(settings), revision, references, LATEST, aside)
                 case SavePaused(paused):
                     pending.meta["paused"] = int(paused)
+                case SaveOrder(order):
+                    pending.meta["order"] = str(order)
                 case SaveBan(ban):
                     pending.bans[ban.worker] = (ban.worker, ban.instance, ban.reason)
                 case LiftBan(worker):
@@ -234,6 +239,7 @@ class Store:
                 last_lease=meta["lease"],
                 last_modified=meta["last_modified"],
                 paused=bool(meta["paused"]),
+                order=meta["order"],
             )
             settings = select("SELECT body, revision, identity, migration, set_aside FROM settings").fetchone()
             if settings is not None:

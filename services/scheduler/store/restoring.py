@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from warpcore.bus.vocabulary import ItemState, WorkerState
+from warpcore.bus.vocabulary import ItemState, Order, WorkerState
 from warpcore.services.scheduler.core import rows
 from warpcore.services.scheduler.core.records import Ban, WorkerRecord
 from warpcore.services.scheduler.core.state import State
@@ -35,6 +35,7 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     state.selections = {change.number: change for change in selections}
     state.adopt(settings, stored.references)
     state.paused, state.seq = stored.paused, stored.seq
+    state.arrange(Order(stored.order))
     state.last_lease, state.last_modified = stored.last_lease, stored.last_modified
     state.bans = {ban.worker: ban for ban in (Ban(*row) for row in stored.bans)}
     _restore_movies(state, stored)

@@ -59,7 +59,8 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
 
 
 def _from_3_to_4(db: sqlite3.Connection) -> None:
-    """Changes of selections can be taken back."""
+    """Changes of selections can be taken back, and movies run in an order that users choose."""
+    db.execute("INSERT INTO meta VALUES ('order', 'normal')")
     db.execute("CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
 
 
@@ -89,6 +90,7 @@ def create(path: Path, data_directory: str, processing_directory: str) -> None:
             "lease": 0,
             "last_modified": 0.0,
             "paused": 0,
+            "order": "normal",
             "data_directory": data_directory,
             "processing_directory": processing_directory,
         }
