@@ -40,6 +40,14 @@ class TaskRow(NamedTuple):
     body: bytes
 
 
+class BanRow(NamedTuple):
+    """A worker that is set aside."""
+
+    worker: str
+    instance: str
+    reason: str
+
+
 class ExportRow(NamedTuple):
     """A job without its movies."""
 
