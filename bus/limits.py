@@ -27,3 +27,6 @@ HIGHEST_PRIORITY = 1_000_000
 
 LONGEST_BY = 100
 """Characters of the name of who asked for a change."""
+
+KEPT_TRIES = 20
+"""Tries that are kept; the oldest that has ended goes first, with its files."""

@@ -8,6 +8,7 @@ from msgspec import field
 
 from warpcore.bus.messages.exports import ExportJob
 from warpcore.bus.messages.parts import Learnt, Movie, Worker
+from warpcore.bus.messages.tries import Try
 from warpcore.bus.schema import Message, part
 from warpcore.bus.vocabulary import MovieStatus, Order, Purpose, TaskPurpose
 
@@ -82,6 +83,13 @@ class ExportEvent(Message, frozen=True):
 
 
 @part
+class TryEvent(Message, frozen=True):
+    """Body of `try.started`, `.done` (also where it failed) and `.deleted` (durable); without results."""
+
+    attempt: Try
+
+
+@part
 class FileEvent(Message, frozen=True):
     """Body of the `file.*` events; `path` as in `FoundFile`, `detail` is one line for people."""
 
@@ -115,6 +123,7 @@ EVENT_BODIES: dict[str, type[Message]] = {
     **dict.fromkeys(("processing.started", "processing.paused", "processing.ordered"), ProcessingEvent),
     **dict.fromkeys(("learning.done", "learning.failed"), LearningEvent),
     **dict.fromkeys(("export.started", "export.progress", "export.collecting", "export.done"), ExportEvent),
+    **dict.fromkeys(("try.started", "try.done", "try.deleted"), TryEvent),
     **dict.fromkeys(
         ("file.seen", "file.incubating", "file.ready", "file.reference", "file.vanished", "file.unreadable"), FileEvent
     ),

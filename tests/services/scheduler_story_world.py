@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from tests.services.scheduler_learner import LEARNING, learners
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import read_message
+from warpcore.bus.vocabulary import Purpose
 from warpcore.services.scheduler.core import ordering
 from warpcore.services.scheduler.core.effects import (
     Effect,
@@ -141,6 +142,8 @@ class SchedulerWorld(RuleBasedStateMachine):
         state = self.state
         for lease, name in assigned.items():
             movie = state.by_name[name]
+            if state.tasks[lease].kind is Purpose.TRY:
+                continue
             assert movie.selection != "exclude"
             if not state.tasks[lease].processes:
                 continue

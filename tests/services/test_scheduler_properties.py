@@ -81,6 +81,7 @@ class BusySession:
             (3, lambda: story.files({choice(PATHS)}, choice((100, 100, 200)))),
             (2, lambda: story.select_many(choice(list(Selection)), self.some_names(), pick(), rarely())),
             (1, lambda: story.retry_many(choice((None, "input", "internal")), rarely())),
+            (2, lambda: story.start_try(choice(NAMES), choice(PATCHES))),
             (1, lambda: story.order(choice(list(Order)))),
             (2, story.restart),
             (2, lambda: story.outputs_vanish(pick(), choice(steps))),
@@ -88,6 +89,8 @@ class BusySession:
             (1, lambda: story.pause(True)),
             (2, story.read_everything),
         ]
+        if story.state.tries:
+            events.append((1, lambda: story.delete_try(pick())))
         if story.state.selections:
             events.append((2, lambda: story.undo_selection(pick())))
         if story.restores:

@@ -98,7 +98,7 @@ def _why_no_retry(state: State, movie: MovieRecord, force: bool) -> str:
         return f"{movie.name} is running; wait until it has ended"
     task = state.tasks.get(movie.lease) if movie.lease is not None else None
     if force and task is not None:
-        return f"{movie.name} is being exported by {task.purpose}; wait until it has ended"
+        return f"{movie.name} is in use by {task.purpose}; wait until it has ended"
     again = movie.status == MovieStatus.FAILED or (movie.status in WAITING and movie.parked_until is not None)
     if not again and not force:
         return f"{movie.name} is {movie.status}, not failed; use force to run it again"

@@ -11,7 +11,15 @@ from typing import Any
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import Order
 from warpcore.services.scheduler.core.records import Ban
-from warpcore.services.scheduler.core.rows import ChoiceRow, ExportItemRow, ExportRow, MovieRow, SelectionRow, TaskRow
+from warpcore.services.scheduler.core.rows import (
+    ChoiceRow,
+    ExportItemRow,
+    ExportRow,
+    MovieRow,
+    SelectionRow,
+    TaskRow,
+    TryRow,
+)
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings
 
@@ -45,6 +53,20 @@ class ChangeSettings:
     references: str
     whole: bool = False
     dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StartTry:
+    """Process a movie aside with these checked settings; `patch` are those of them that were asked for.
+
+    `references` are the identities of the files that they name.
+    """
+
+    name: str
+    settings: Settings
+    references: str
+    patch: dict[str, Any]
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +115,7 @@ Stimulus = (
     | FromControl
     | FromWorker
     | ChangeSettings
+    | StartTry
     | Started
     | Tick
     | AssignmentUndelivered
@@ -193,6 +216,21 @@ class DropSelection:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveTry:
+    """Store a try."""
+
+    row: TryRow
+
+
+@dataclass(frozen=True, slots=True)
+class DropTry:
+    """The try is forgotten; its folder `id` goes."""
+
+    number: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Publish an event; `seq` > 0 is a durable one, also a row of the change log."""
 
@@ -247,6 +285,8 @@ Effect = (
     | SaveChoice
     | SaveSelection
     | DropSelection
+    | SaveTry
+    | DropTry
     | Publish
     | CutLog
     | Send

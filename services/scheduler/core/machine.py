@@ -18,6 +18,7 @@ from warpcore.services.scheduler.core import (
     restoring_outputs,
     selecting,
     tasks,
+    tries,
 )
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
@@ -28,6 +29,7 @@ from warpcore.services.scheduler.core.effects import (
     OutputsMissing,
     OutputsRestored,
     Started,
+    StartTry,
     Stimulus,
     Tick,
 )
@@ -35,7 +37,7 @@ from warpcore.services.scheduler.core.handlers import Place, handler_of
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
-HANDLING = (choices, exporting, files, registry, reports, requests, selecting)
+HANDLING = (choices, exporting, files, registry, reports, requests, selecting, tries)
 """The modules whose handlers answer messages: importing them registers the handlers, so nothing reads this name."""
 
 
@@ -55,6 +57,8 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             _from_worker(state, sender, message)
         case ChangeSettings():
             deciding.change_settings(state, stimulus)
+        case StartTry():
+            tries.start(state, stimulus)
         case Started():
             deciding.start(state, stimulus)
         case Tick():

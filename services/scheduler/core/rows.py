@@ -16,10 +16,11 @@ import msgpack
 
 from warpcore.bus.messages import Failure
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection
+from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection, TryState
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import ChoiceRecord, MovieRecord, SelectionRecord, TaskRecord
+from warpcore.services.scheduler.core.try_records import TryRecord
 
 
 class MovieRow(NamedTuple):
@@ -72,6 +73,14 @@ class ChoiceRow(NamedTuple):
     body: bytes
 
 
+class TryRow(NamedTuple):
+    """A try."""
+
+    number: int
+    movie: int
+    body: bytes
+
+
 class SelectionRow(NamedTuple):
     """A change of selections that can be taken back."""
 
@@ -90,6 +99,7 @@ _TASK = _stored(TaskRecord, TaskRow)
 _EXPORT = _stored(ExportRecord, ExportRow)
 _ITEM = _stored(ExportItem, ExportItemRow)
 _CHOICE = _stored(ChoiceRecord, ChoiceRow)
+_TRY = _stored(TryRecord, TryRow)
 _SELECTION = _stored(SelectionRecord, SelectionRow)
 
 Readers = Mapping[str, Callable[[Any], Any]]
@@ -143,6 +153,18 @@ def export_item_from_row(row: ExportItemRow) -> ExportItem:
     """The movie of a job of a row."""
     _, _, state, body = row
     return ExportItem(state=ItemState(state), **_values(body, _ITEM, {}))
+
+
+def try_row(attempt: TryRecord) -> TryRow:
+    """The try as it is now."""
+    return TryRow(attempt.number, attempt.movie, _body(attempt, _TRY))
+
+
+def try_from_row(row: TryRow) -> TryRecord:
+    """The try of a row."""
+    number, movie, body = row
+    values = _values(body, _TRY, {"state": TryState, "failure": Failure.from_body})
+    return TryRecord(number=number, movie=movie, **values)
 
 
 def selection_row(change: SelectionRecord) -> SelectionRow:

@@ -6,7 +6,7 @@ from typing import Any
 
 from warpcore.bus.messages import MovieEvent
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import DONE, WAITING, ItemState, MovieStatus, Order, Selection, WorkerState
+from warpcore.bus.vocabulary import DONE, WAITING, MovieStatus, Order, Selection, WorkerState
 from warpcore.services.scheduler.core import ordering, rows, views
 from warpcore.services.scheduler.core.effects import (
     CutLog,
@@ -14,7 +14,6 @@ from warpcore.services.scheduler.core.effects import (
     Effect,
     Publish,
     Reply,
-    SaveExport,
     SaveMovie,
     SaveTask,
     Send,
@@ -33,6 +32,7 @@ from warpcore.services.scheduler.core.records import (
     TaskRecord,
     WorkerRecord,
 )
+from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.fingerprints import OFF, steps_to_run
 from warpcore.services.session.fingerprints_v1 import FormerPlan
@@ -81,6 +81,7 @@ class State:
         self.revision = 0
         self.choices: dict[str, ChoiceRecord] = {}
         self.selections: dict[int, SelectionRecord] = {}
+        self.tries: dict[int, TryRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
@@ -200,9 +201,10 @@ class State:
         self.former = FormerPlan(settings, references, self.learning.unlearnt)
         self._lessons: Lessons | None = None
 
-    def planned(self, settings: Settings) -> SessionPlan:
+    def planned(self, settings: Settings, references: str | None = None) -> SessionPlan:
         """Fingerprints under other settings with what was learnt for these."""
-        return SessionPlan(settings, self.references, {key: one.choice for key, one in self.choices.items()})
+        references = self.references if references is None else references
+        return SessionPlan(settings, references, {key: one.choice for key, one in self.choices.items()})
 
     @property
     def lessons(self) -> Lessons:
@@ -297,18 +299,3 @@ class State:
                 worker.become(WorkerState.IDLE, f"lease {task.lease} ended")
         self.effects.append(DropTask(task.lease))
         return movie
-
-    # --- exports -------------------------------------------------------------------------------------------------
-
-    def move_item(self, job: ExportRecord, movie: int, state: ItemState, why: str) -> None:
-        """Change the state of one movie of a job, and note whether the job waits for it. Raises IllegalTransition."""
-        job.move(movie, state, why)
-        if state == ItemState.HELD:
-            self.held_exports.setdefault(movie, {})[job.job] = None
-        elif movie in self.held_exports:
-            self.held_exports[movie].pop(job.job, None)
-
-    def save_export(self, job: ExportRecord, *movies: int) -> None:
-        """Store a job, and these of its movies."""
-        items = tuple(rows.export_item_row(job.job, movie, job.items[movie]) for movie in movies)
-        self.effects.append(SaveExport(rows.export_row(job), items))

@@ -20,6 +20,7 @@ from warpcore.services.scheduler.core.effects import (
     CutLog,
     DropSelection,
     DropTask,
+    DropTry,
     Effect,
     LiftBan,
     Publish,
@@ -32,6 +33,7 @@ from warpcore.services.scheduler.core.effects import (
     SaveSelection,
     SaveSettings,
     SaveTask,
+    SaveTry,
 )
 from warpcore.services.scheduler.core.rows import (
     BanRow,
@@ -41,6 +43,7 @@ from warpcore.services.scheduler.core.rows import (
     MovieRow,
     SelectionRow,
     TaskRow,
+    TryRow,
 )
 from warpcore.services.scheduler.store import schema
 from warpcore.services.scheduler.store.schema import StateError
@@ -53,6 +56,7 @@ from warpcore.services.scheduler.store.tables import (
     MOVIES,
     SELECTIONS,
     TABLES,
+    TRIES,
     Table,
 )
 from warpcore.services.session.migrations import LATEST
@@ -85,6 +89,7 @@ class Stored:
     export_items: list[ExportItemRow] = field(default_factory=list)
     choices: list[ChoiceRow] = field(default_factory=list)
     selections: list[SelectionRow] = field(default_factory=list)
+    tries: list[TryRow] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -177,6 +182,10 @@ class Store:
                     pending.save(SELECTIONS, row)
                 case DropSelection(number):
                     pending.drop(SELECTIONS, number)
+                case SaveTry(row):
+                    pending.save(TRIES, row)
+                case DropTry(number):
+                    pending.drop(TRIES, number)
                 case SaveSettings(settings, revision, references, set_aside):
                     aside = json.dumps(set_aside)
                     pending.settings = (json.dumps(settings), revision, references, LATEST, aside)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from warpcore.bus.vocabulary import ItemState, Order, WorkerState
-from warpcore.services.scheduler.core import rows
+from warpcore.services.scheduler.core import exporting, rows
 from warpcore.services.scheduler.core.records import Ban, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
@@ -33,6 +33,7 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     state.choices = {row.key: rows.choice_from_row(row) for row in stored.choices}
     selections = map(rows.selection_from_row, stored.selections)
     state.selections = {change.number: change for change in selections}
+    state.tries = {row.number: rows.try_from_row(row) for row in stored.tries}
     state.adopt(settings, stored.references)
     state.paused, state.seq = stored.paused, stored.seq
     state.arrange(Order(stored.order))
@@ -78,4 +79,4 @@ def _restore_exports(state: State, stored: Stored) -> None:
         job.count()
         for movie, item in job.items.items():
             if item.state == ItemState.HELD:
-                state.move_item(job, movie, ItemState.PENDING, "looked at again after a restart")
+                exporting.move_item(state, job, movie, ItemState.PENDING, "looked at again after a restart")

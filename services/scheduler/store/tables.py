@@ -54,6 +54,7 @@ EXPORTS = Table("exports", "exports", rows.ExportRow, order="number")
 EXPORT_MOVIES = Table("export_movies", "export_items", rows.ExportItemRow, keys=2)
 CHOICES = Table("choices", "choices", rows.ChoiceRow)
 SELECTIONS = Table("selections", "selections", rows.SelectionRow)
+TRIES = Table("tries", "tries", rows.TryRow)
 
-TABLES = (MOVIES, LEASES, BANS, EXPORTS, EXPORT_MOVIES, CHOICES, SELECTIONS)
+TABLES = (MOVIES, LEASES, BANS, EXPORTS, EXPORT_MOVIES, CHOICES, SELECTIONS, TRIES)
 """All of them, in the order in which they are written: a lease refers to its movie."""
