@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec import field
 
-from warpcore.bus.messages.common import Ok
 from warpcore.bus.messages.parts import Failure
 from warpcore.bus.schema import Message, Port, message
 from warpcore.bus.vocabulary import TryState
@@ -56,9 +55,9 @@ class GetTry(Message, frozen=True):
     id: str
 
 
-@message("try.delete", port=Port.CONTROL, answers=(Ok,))
+@message("try.delete", port=Port.CONTROL, answers=(Try,))
 class DeleteTry(Message, frozen=True):
-    """Give up a try, or forget one that has ended, with its files."""
+    """Give up a try, or forget one that has ended, with its files. Unknown id: error `not_found`."""
 
     id: str
 

@@ -2,59 +2,70 @@
 
 from __future__ import annotations
 
-import falcon.asgi
+from typing import Annotated
+
+from msgspec import Meta
 
 from warpcore.bus.messages import GetProcessing, OrderProcessing, PauseProcessing, ProcessingStatus, StartProcessing
-from warpcore.bus.vocabulary import Order
-from warpcore.services.api.bodies import field_word, only_fields, read_object
+from warpcore.bus.vocabulary import Order, in_words
+from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.views import status_view
+from warpcore.services.api.operations import operation
+from warpcore.services.api.views import StatusView
 
 
 class ProcessingStatusResource:
-    """`GET /api/processing/status`."""
+    """`/api/processing/status`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Counts, measured rate, and the tasks that run now."""
-        resp.media = status_view(await ask(self._scheduler, GetProcessing(), ProcessingStatus))
+    @operation()
+    async def on_get(self) -> StatusView:
+        """How far the session is: counts, measured rate, the tasks that run now, and warnings."""
+        return StatusView.of_status(await ask(self._scheduler, GetProcessing(), ProcessingStatus))
 
 
 class ProcessingStartResource:
-    """`POST /api/processing/start`."""
+    """`/api/processing/start`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Hand movies to workers. Nothing changes where that is done already."""
-        resp.media = status_view(await ask(self._scheduler, StartProcessing(), ProcessingStatus))
+    @operation()
+    async def on_post(self) -> StatusView:
+        """Hand movies to workers. Where that is done already nothing changes."""
+        return StatusView.of_status(await ask(self._scheduler, StartProcessing(), ProcessingStatus))
 
 
 class ProcessingPauseResource:
-    """`POST /api/processing/pause`."""
+    """`/api/processing/pause`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+    @operation()
+    async def on_post(self) -> StatusView:
         """Hand out no more movies. Those that run are finished."""
-        resp.media = status_view(await ask(self._scheduler, PauseProcessing(), ProcessingStatus))
+        return StatusView.of_status(await ask(self._scheduler, PauseProcessing(), ProcessingStatus))
+
+
+class OrderBody(Body, frozen=True):
+    """Which waiting movie is next."""
+
+    order: Annotated[Order, Meta(description=in_words(Order))]
 
 
 class ProcessingOrderResource:
-    """`PUT /api/processing/order`."""
+    """`/api/processing/order`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_put(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """`{"order": "latest"}`: which waiting movie is next; priorities stand above it."""
-        body = only_fields(await read_object(req), {"order": str})
-        message = OrderProcessing(field_word(Order, "order", body.get("order")))
-        resp.media = status_view(await ask(self._scheduler, message, ProcessingStatus))
+    @operation()
+    async def on_put(self, body: OrderBody) -> StatusView:
+        """Choose which waiting movie is next. Priorities stand above it."""
+        return StatusView.of_status(await ask(self._scheduler, OrderProcessing(body.order), ProcessingStatus))
 
 
 def routes(scheduler: Scheduler) -> dict[str, object]:

@@ -286,6 +286,8 @@ class SchedulerStories(SchedulerWorld):
             wire.GetTries(),
             wire.GetSelections(),
             wire.GetKnownFiles(),
+            wire.GetAlarms(),
+            wire.GetExports(),
         ):
             self.reply(self.do(FromControl(message)))
 

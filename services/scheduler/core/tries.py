@@ -66,7 +66,7 @@ def delete(state: State, message: wire.DeleteTry) -> None:
         state.place(movie)
         exporting.release_held(state, movie)
     trying.drop(state, record)
-    state.reply(wire.Ok())
+    state.reply(views.try_head(record, state.movies[record.movie].name))
 
 
 def _found(state: State, id: str) -> TryRecord | None:
