@@ -48,6 +48,8 @@ PATCHES: tuple[dict[str, Any], ...] = (
     {"picking": {"enabled": True}},
     {"filter": {"resolution_max": 4.0}},
     {"filter": {"resolution_max": 9.0}},
+    {"filter": {"limits": {"ctf.resolution_angstrom": [3.5, None]}}},
+    {"filter": {"limits": {}}},
     {"motion": {"b_factor": -100.0}},
     {"motion": {"b_factor": -500.0}},
 )
