@@ -15,9 +15,10 @@ from warpcore.bus.vocabulary import FailureKind, Selection, TaskPurpose
 class AssignTask(Message, frozen=True):
     """To a worker: one movie, the steps to run, and all settings. `lease` is the task's number.
 
-    `purpose` is "process" or the name of an export job, whose options are already in `settings`. `wanted` holds the
-    fingerprint of each step; `stored`, `results` and `outputs` tell by step what is on disk now. `choices` are what
-    steps have learnt from the session's first movies, by step.
+    `purpose` is "process" or the name of an export job or a try, whose options are already in `settings`. `wanted`
+    holds the fingerprint of each step; `stored`, `results` and `outputs` tell by step what is on disk now. `choices`
+    are what steps have learnt from the session's first movies, by step. `origin` is the processing directory where
+    `outputs` lie, if it is another one: they are linked from there first.
     """
 
     lease: int
@@ -36,6 +37,7 @@ class AssignTask(Message, frozen=True):
     stored: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, list[str]] = field(default_factory=dict)
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    origin: str = ""
 
 
 @message("task.cancel")

@@ -18,8 +18,10 @@ from warpcore.services.api import (
     listing,
     metrics,
     processing,
+    selection,
     series,
     settings,
+    tries,
     workers,
 )
 from warpcore.services.api.client import Scheduler
@@ -83,7 +85,7 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
     """All resources by their paths, in the form of `routing`."""
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, export, alarms, metrics):
+    for module in (settings, processing, workers, items, selection, tries, export, alarms, metrics):
         routes |= module.routes(scheduler)
     mirror, feed = dependencies.mirror, dependencies.feed
     routes |= listing.routes(scheduler, mirror, feed)

@@ -21,6 +21,7 @@ from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import bad_field
 from warpcore.services.api.operations import operation
+from warpcore.services.api.parameters import By
 from warpcore.services.api.views import ItemView, SummaryView, TimestampView
 
 MovieName = Annotated[
@@ -37,6 +38,7 @@ class SelectionBody(Body, frozen=True):
     """The user's own choice for a movie."""
 
     selection: Selection
+    by: By = ""
 
 
 class RetryBody(Body, frozen=True):
@@ -89,7 +91,7 @@ class SelectionResource:
     @operation(errors=NO_MOVIE)
     async def on_put(self, name: MovieName, body: SelectionBody) -> ItemView:
         """Include or exclude a movie, or leave it to the filter."""
-        return ItemView.of_item(await ask(self._scheduler, SelectItem(name, body.selection), Item))
+        return ItemView.of_item(await ask(self._scheduler, SelectItem(name, body.selection, body.by), Item))
 
 
 class RetryResource:

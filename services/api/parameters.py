@@ -9,6 +9,7 @@ import falcon.asgi
 import msgspec
 from msgspec import Meta, Struct
 
+from warpcore.bus.limits import LONGEST_BY
 from warpcore.services.api.checking import FaultsError, checked
 from warpcore.services.api.errors import Problem
 
@@ -18,6 +19,8 @@ LARGEST_NUMBER = 10**9
 """Largest page, and largest number after which files or log lines are wanted."""
 
 After = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
+
+By = Annotated[str, Meta(max_length=LONGEST_BY, description="Who asks, for the history; empty: the API.")]
 
 
 class Query(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.services.scheduler_stories import NAMES, PATCHES, PATHS, WORKERS, SchedulerStories
-from warpcore.bus.vocabulary import Selection
+from warpcore.bus.vocabulary import Order, Selection
 
 TestSchedulerStories = SchedulerStories.TestCase
 TestSchedulerStories.settings = settings(
@@ -36,6 +36,9 @@ class BusySession:
 
     def worker(self) -> str:
         return self.dice.choice(WORKERS)
+
+    def some_names(self) -> list[str]:
+        return self.dice.sample(NAMES, self.dice.randint(1, 3))
 
     def happen(self) -> None:
         """Let one thing happen, and check all."""
@@ -76,12 +79,20 @@ class BusySession:
                 ),
             ),
             (3, lambda: story.files({choice(PATHS)}, choice((100, 100, 200)))),
+            (2, lambda: story.select_many(choice(list(Selection)), self.some_names(), pick(), rarely())),
+            (1, lambda: story.retry_many(choice((None, "input", "internal")), rarely())),
+            (2, lambda: story.start_try(choice(NAMES), choice(PATCHES))),
+            (1, lambda: story.order(choice(list(Order)))),
             (2, story.restart),
             (2, lambda: story.outputs_vanish(pick(), choice(steps))),
             (1, lambda: story.goodbye(self.worker())),
             (1, lambda: story.pause(True)),
             (2, story.read_everything),
         ]
+        if story.state.tries:
+            events.append((1, lambda: story.delete_try(pick())))
+        if story.state.selections:
+            events.append((2, lambda: story.undo_selection(pick())))
         if story.restores:
             events.append((8, lambda: story.restored(choice(("well", "well", "well", "gone", "broken")))))
         if story.state.exports:

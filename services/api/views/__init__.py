@@ -7,7 +7,16 @@ from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
 from warpcore.services.api.views._naming import View, camel, camel_keys
 from warpcore.services.api.views._results import results_schemas
+from warpcore.services.api.views._selection import (
+    RefusedMovie,
+    RetriedView,
+    SelectedView,
+    SelectionChangesView,
+    SelectionChangeView,
+    UndoneView,
+)
 from warpcore.services.api.views._session import HealthView, SettingsEffectView, StatusView, SummaryView, TimestampView
+from warpcore.services.api.views._tries import TriesView, TryView
 from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerView
 
 __all__ = [
@@ -20,10 +29,18 @@ __all__ = [
     "JobsView",
     "LogsView",
     "MovieView",
+    "RefusedMovie",
+    "RetriedView",
+    "SelectedView",
+    "SelectionChangeView",
+    "SelectionChangesView",
     "SettingsEffectView",
     "StatusView",
     "SummaryView",
     "TimestampView",
+    "TriesView",
+    "TryView",
+    "UndoneView",
     "View",
     "WorkerView",
     "WorkersView",

@@ -9,8 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warpcore.bus.schema import Message
+from warpcore.bus.vocabulary import Order
 from warpcore.services.scheduler.core.records import Ban
-from warpcore.services.scheduler.core.rows import ChoiceRow, ExportItemRow, ExportRow, MovieRow, TaskRow
+from warpcore.services.scheduler.core.rows import (
+    ChoiceRow,
+    ExportItemRow,
+    ExportRow,
+    MovieRow,
+    SelectionRow,
+    TaskRow,
+    TryRow,
+)
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings
 
@@ -44,6 +53,20 @@ class ChangeSettings:
     references: str
     whole: bool = False
     dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StartTry:
+    """Process a movie aside with these checked settings; `patch` are those of them that were asked for.
+
+    `references` are the identities of the files that they name.
+    """
+
+    name: str
+    settings: Settings
+    references: str
+    patch: dict[str, Any]
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +115,7 @@ Stimulus = (
     | FromControl
     | FromWorker
     | ChangeSettings
+    | StartTry
     | Started
     | Tick
     | AssignmentUndelivered
@@ -140,6 +164,13 @@ class SavePaused:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveOrder:
+    """Store in which order movies run."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
 class SaveBan:
     """Store that a worker is set aside."""
 
@@ -168,6 +199,35 @@ class SaveChoice:
     row: ChoiceRow
     told: str
     failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSelection:
+    """Store a change of selections that can be taken back."""
+
+    row: SelectionRow
+
+
+@dataclass(frozen=True, slots=True)
+class DropSelection:
+    """The change with this number was taken back, or is too old to be."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTry:
+    """Store a try."""
+
+    row: TryRow
+
+
+@dataclass(frozen=True, slots=True)
+class DropTry:
+    """The try is forgotten; its folder `id` goes."""
+
+    number: int
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +278,15 @@ Effect = (
     | DropTask
     | SaveSettings
     | SavePaused
+    | SaveOrder
     | SaveBan
     | LiftBan
     | SaveExport
     | SaveChoice
+    | SaveSelection
+    | DropSelection
+    | SaveTry
+    | DropTry
     | Publish
     | CutLog
     | Send

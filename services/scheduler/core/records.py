@@ -32,7 +32,8 @@ class MovieRecord(Living):
     movie has cost, `avoid` names the workers where it went wrong. `suspect`: it was one of several movies in a worker
     that was lost, so it now runs alone. `lease` is its only valid lease. `kept` holds the fingerprints of earlier
     outputs that can be put back, by key (`services/session/generations.py`); `restore_to` is the key that fits the
-    settings in force, `restoring` the one that is being put back now.
+    settings in force, `restoring` the one that is being put back now. `chosen_in` is the number of the
+    `SelectionRecord` that gave it its selection, 0 for one of an earlier version.
     """
 
     LIFE: ClassVar[Life] = lives.MOVIE
@@ -59,6 +60,7 @@ class MovieRecord(Living):
     outdated_steps: list[str] = field(default_factory=list)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
     restoring: str = ""
+    chosen_in: int = 0
     restore_to: str = field(default="", metadata=NOT_STORED)
     lease: int | None = field(default=None, metadata=NOT_STORED)
     parked_until: float | None = field(default=None, metadata=NOT_STORED)
@@ -120,8 +122,13 @@ class TaskRecord(Living):
 
     @property
     def processes(self) -> bool:
-        """Whether it runs the movie's own steps; otherwise it exports for the job `purpose`."""
+        """Whether it runs the movie's own steps; otherwise it is for the export job or the try `purpose`."""
         return self.purpose == Purpose.PROCESS
+
+    @property
+    def kind(self) -> Purpose:
+        """What its purpose stands for."""
+        return Purpose.of(self.purpose)
 
     @property
     def begun(self) -> bool:
@@ -221,6 +228,22 @@ class ChoiceRecord:
     choice: dict[str, Any] | None
     movies: list[str]
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRecord:
+    """A change of selections that can be taken back.
+
+    `number` is that of the first event of the change. `undo` is the number of the first of several records that are
+    taken back together. `former` holds, by movie, the selection before and the number of the record that had given it.
+    """
+
+    number: int
+    undo: int
+    at: float = 0.0
+    by: str = ""
+    selection: Selection = Selection.AUTO
+    former: dict[int, tuple[Selection, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

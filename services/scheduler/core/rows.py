@@ -16,10 +16,11 @@ import msgpack
 
 from warpcore.bus.messages import Failure
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection
+from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection, TryState
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import LeaseState
-from warpcore.services.scheduler.core.records import ChoiceRecord, MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.records import ChoiceRecord, MovieRecord, SelectionRecord, TaskRecord
+from warpcore.services.scheduler.core.try_records import TryRecord
 
 
 class MovieRow(NamedTuple):
@@ -38,6 +39,14 @@ class TaskRow(NamedTuple):
     lease: int
     movie: int
     body: bytes
+
+
+class BanRow(NamedTuple):
+    """A worker that is set aside."""
+
+    worker: str
+    instance: str
+    reason: str
 
 
 class ExportRow(NamedTuple):
@@ -64,6 +73,21 @@ class ChoiceRow(NamedTuple):
     body: bytes
 
 
+class TryRow(NamedTuple):
+    """A try."""
+
+    number: int
+    movie: int
+    body: bytes
+
+
+class SelectionRow(NamedTuple):
+    """A change of selections that can be taken back."""
+
+    number: int
+    body: bytes
+
+
 def _stored(record: type[Any], row: type[Any]) -> tuple[str, ...]:
     """Fields of a record that go into the body of its row."""
     columns = getattr(row, "_fields", ())
@@ -75,6 +99,8 @@ _TASK = _stored(TaskRecord, TaskRow)
 _EXPORT = _stored(ExportRecord, ExportRow)
 _ITEM = _stored(ExportItem, ExportItemRow)
 _CHOICE = _stored(ChoiceRecord, ChoiceRow)
+_TRY = _stored(TryRecord, TryRow)
+_SELECTION = _stored(SelectionRecord, SelectionRow)
 
 Readers = Mapping[str, Callable[[Any], Any]]
 _MOVIE_READERS: Readers = {
@@ -129,6 +155,34 @@ def export_item_from_row(row: ExportItemRow) -> ExportItem:
     return ExportItem(state=ItemState(state), **_values(body, _ITEM, {}))
 
 
+def try_row(attempt: TryRecord) -> TryRow:
+    """The try as it is now."""
+    return TryRow(attempt.number, attempt.movie, _body(attempt, _TRY))
+
+
+def try_from_row(row: TryRow) -> TryRecord:
+    """The try of a row."""
+    number, movie, body = row
+    values = _values(body, _TRY, {"state": TryState, "failure": Failure.from_body})
+    return TryRecord(number=number, movie=movie, **values)
+
+
+def selection_row(change: SelectionRecord) -> SelectionRow:
+    """The change as it can be taken back now."""
+    return SelectionRow(change.number, _body(change, _SELECTION))
+
+
+def selection_from_row(row: SelectionRow) -> SelectionRecord:
+    """The change of a row."""
+    number, body = row
+    values = _values(body, _SELECTION, {"selection": Selection, "former": _former})
+    return SelectionRecord(number=number, **values)
+
+
+def _former(body: dict[int, Any]) -> dict[int, tuple[Selection, int]]:
+    return {movie: (Selection(selection), number) for movie, (selection, number) in body.items()}
+
+
 def choice_row(choice: ChoiceRecord) -> ChoiceRow:
     """What was learnt."""
     body: bytes = msgpack.packb({name: getattr(choice, name) for name in _CHOICE})
@@ -157,5 +211,5 @@ def _with_default(record: type[Any]) -> frozenset[str]:
 
 def _values(body: bytes, names: tuple[str, ...], readers: Readers) -> dict[str, Any]:
     """The fields of a body that the record knows."""
-    found = msgpack.unpackb(body)
+    found = msgpack.unpackb(body, strict_map_key=False)
     return {name: readers[name](found[name]) if name in readers else found[name] for name in names if name in found}

@@ -11,18 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import zmq
 
 from warpcore.bus import messages as wire
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, WireError
 from warpcore.bus.events import EventHub
+from warpcore.bus.limits import LONGEST_BY
 from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import REGISTRY, Message, read_message
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
+    DropTry,
     FromControl,
     FromWorker,
     Publish,
@@ -33,7 +36,7 @@ from warpcore.services.scheduler.core.effects import (
     Tick,
 )
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
-from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, recorded_outputs
+from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
 from warpcore.services.scheduler.shell.requests import Shell
 from warpcore.services.scheduler.shell.session import Session, SessionError, locked
 from warpcore.services.scheduler.store.recording import RecordError
@@ -106,7 +109,7 @@ class _Round:
 
     asked: list[_Asked] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    out: list[Send | Publish | RestoreOutputs] = field(default_factory=list)
+    out: list[Send | Publish | RestoreOutputs | DropTry] = field(default_factory=list)
 
 
 class Service:
@@ -120,7 +123,9 @@ class Service:
         self._replies = ReplyCache()
         self._round = _Round()
         self._undelivered: list[int] = []
-        self._restorer = Restorer(Path(session.state.processing_directory))
+        where = Path(session.state.processing_directory)
+        self._restorer = Restorer(where)
+        self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
         self._began = time.monotonic()
         self._tick_at = self._beat_at = 0.0
 
@@ -148,6 +153,7 @@ class Service:
         finally:
             check.close()
             self._restorer.close()
+            self._tries.close()
 
     # --- in ------------------------------------------------------------------------------------------------------
 
@@ -195,6 +201,7 @@ class Service:
 
     def _ask(self, asked: _Asked, message: Message, handler: Handler | None) -> None:
         """Give a request to the machine, or to the shell where it needs files, the store or the sockets."""
+        message = _signed(message, asked.envelope.source)
         if handler is not None and handler.place is Place.STORED:
             self._answer(asked, lambda: handler.run(self._shell(), message))
         elif handler is not None and handler.place is Place.PREPARED:
@@ -228,7 +235,7 @@ class Service:
             if isinstance(effect, Reply):
                 if asked is not None:
                     self._answer(asked, effect.message)
-            elif isinstance(effect, (Send, Publish, RestoreOutputs)):
+            elif isinstance(effect, (Send, Publish, RestoreOutputs, DropTry)):
                 self._round.out.append(effect)
 
     def _recover(self) -> None:
@@ -273,6 +280,8 @@ class Service:
                 self._hub.publish(Envelope(effect.topic, effect.body, SOURCE, seq=effect.seq))
             elif isinstance(effect, RestoreOutputs):
                 self._restorer.begin(effect)
+            elif isinstance(effect, DropTry):
+                self._tries.remove(effect.id)
             else:
                 envelope = Envelope(effect.message.TYPE, effect.message.to_body(), SOURCE)
                 sent = self._workers.send(effect.sender, envelope)
@@ -290,6 +299,13 @@ class Service:
             SOURCE, socket.gethostname(), os.getpid(), head=self._session.store.head, epoch=self._session.store.epoch
         )
         self._hub.publish(Envelope(topic, body.to_body(), SOURCE))
+
+
+def _signed(message: Message, source: str) -> Message:
+    """The message with the name of its sender, where it asks for one and does not say who is behind it."""
+    if getattr(message, "by", None) != "":
+        return message
+    return msgspec.structs.replace(message, by=source[:LONGEST_BY])
 
 
 __all__ = ["RecordError", "Service", "SessionError", "StateError", "run_scheduler"]

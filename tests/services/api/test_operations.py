@@ -42,6 +42,12 @@ class Change(Body, frozen=True):
     names: list[str] | None = None
 
 
+class Deep(Body, frozen=True):
+    """A body with numbers in a list."""
+
+    ids: list[int]
+
+
 class Seen(View, frozen=True):
     """What a resource was given."""
 
@@ -197,6 +203,13 @@ def test_numbers_are_not_read_from_texts_in_a_body() -> None:
     with pytest.raises(FaultsError, match="boxSize: give a whole number"):
         checked(Change, {"boxSize": "2"})
     assert checked(Change, {"boxSize": "2"}, strict=False).box_size == 2
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    assert checked(Change, {"boxSize": 2.0, "names": None}) == Change(box_size=2)
+    assert checked(Deep, {"ids": [1.0, 2]}) == Deep(ids=[1, 2])
+    with pytest.raises(FaultsError, match="boxSize: give a whole number"):
+        checked(Change, {"boxSize": 2.5})
 
 
 def test_types_are_told_in_words() -> None:

@@ -1,0 +1,139 @@
+"""`/api/selection` and `/api/retry`: what users ask of many movies at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from msgspec import Meta, field
+
+from warpcore.bus.messages import (
+    GetSelections,
+    ItemsRetried,
+    RetryItems,
+    SelectionChanged,
+    Selections,
+    SelectionUndone,
+    SelectItems,
+    UndoSelection,
+)
+from warpcore.bus.portions import portions
+from warpcore.bus.vocabulary import FailureKind, Selection
+from warpcore.services.api.bodies import Body
+from warpcore.services.api.client import Scheduler, ask
+from warpcore.services.api.operations import operation
+from warpcore.services.api.parameters import LARGEST_NUMBER, By
+from warpcore.services.api.views import (
+    RefusedMovie,
+    RetriedView,
+    SelectedView,
+    SelectionChangesView,
+    SelectionChangeView,
+    UndoneView,
+)
+
+Ids = Annotated[list[Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]], Meta(description="Numbers of movies.")]
+Names = Annotated[list[str], Meta(description="Names of movies.")]
+_NO_MOVIE = {404: "A movie is unknown."}
+
+
+class SelectionRequest(Body, frozen=True):
+    """A choice for many movies."""
+
+    selection: Selection
+    ids: Ids = field(default_factory=list)
+    names: Names = field(default_factory=list)
+    by: By = ""
+
+
+class UndoRequest(Body, frozen=True):
+    """Which change to take back."""
+
+    undo: Annotated[str, Meta(description="What the change was answered with.")]
+
+
+class RetryRequest(Body, frozen=True):
+    """Which movies are tried again: those named, or else all that have failed."""
+
+    kind: Annotated[FailureKind | None, Meta(description="Only movies with a failure of this kind.")] = None
+    ids: Ids = field(default_factory=list)
+    names: Names = field(default_factory=list)
+    force: Annotated[bool, Meta(description="Run all steps again, also those of named processed movies.")] = False
+
+
+class SelectionResource:
+    """`/api/selection`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    @operation()
+    async def on_get(self) -> SelectionChangesView:
+        """The changes that can be taken back."""
+        found = await ask(self._scheduler, GetSelections(), Selections)
+        return SelectionChangesView(changes=[SelectionChangeView.of_change(one) for one in found.changes])
+
+    @operation(errors=_NO_MOVIE)
+    async def on_post(self, body: SelectionRequest) -> SelectedView:
+        """Include or exclude many movies, or leave them to the filter.
+
+        They go to the scheduler in portions: where it ends between two of them, some movies are as they were.
+        """
+        changed, undo = 0, ""
+        for movies in _portions(body.ids, body.names):
+            message = SelectItems(body.selection, **movies, undo=undo, by=body.by)
+            reply = await ask(self._scheduler, message, SelectionChanged)
+            changed, undo = changed + reply.changed, reply.undo
+        return SelectedView(changed=changed, undo=undo)
+
+
+class UndoResource:
+    """`/api/selection/undo`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    @operation(errors={404: "The change was taken back already, or is too old."})
+    async def on_post(self, body: UndoRequest) -> UndoneView:
+        """Give movies of a change their former selection back; one that was chosen anew since stays as it is."""
+        changed, kept, left = 0, 0, 1
+        while left:
+            reply = await ask(self._scheduler, UndoSelection(body.undo), SelectionUndone)
+            changed, kept, left = changed + reply.changed, kept + reply.kept, reply.left
+        return UndoneView(changed=changed, kept=kept)
+
+
+class RetryResource:
+    """`/api/retry`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    @operation(errors=_NO_MOVIE)
+    async def on_post(self, body: RetryRequest) -> RetriedView:
+        """Queue many failed movies again, and forget their failures."""
+        messages = [RetryItems(body.kind, **some, force=body.force) for some in _portions(body.ids, body.names)]
+        messages = messages or [RetryItems(body.kind, force=body.force)]
+        retried, refused = 0, []
+        while messages:
+            message = messages.pop(0)
+            reply = await ask(self._scheduler, message, ItemsRetried)
+            retried += reply.retried
+            refused += [RefusedMovie(**one) for one in reply.refused]
+            if reply.next_after is not None:
+                messages.append(RetryItems(body.kind, force=body.force, after=reply.next_after))
+        return RetriedView(retried=retried, refused=refused)
+
+
+def routes(scheduler: Scheduler) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {
+        "/api/selection": SelectionResource(scheduler),
+        "/api/selection/undo": UndoResource(scheduler),
+        "/api/retry": RetryResource(scheduler),
+    }
+
+
+def _portions(ids: Sequence[int], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The movies, as many at a time as a message takes."""
+    return [*({"ids": some} for some in portions(ids)), *({"names": some} for some in portions(names))]
