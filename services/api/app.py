@@ -85,10 +85,11 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
     """All resources by their paths, in the form of `routing`."""
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, selection, tries, export, alarms, metrics):
+    for module in (settings, processing, workers, items, tries, export, alarms, metrics):
         routes |= module.routes(scheduler)
     mirror, feed = dependencies.mirror, dependencies.feed
     routes |= listing.routes(scheduler, mirror, feed)
+    routes |= selection.routes(scheduler, mirror, feed)
     routes |= series.routes(mirror, feed)
     routes |= events.routes(scheduler, feed, dependencies.versions)
     return routes | documents(routes, dependencies.versions.get("warpcore", ""))

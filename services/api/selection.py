@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -21,6 +22,11 @@ from warpcore.bus.portions import portions
 from warpcore.bus.vocabulary import FailureKind, Selection
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
+from warpcore.services.api.errors import bad_field
+from warpcore.services.api.fresh import caught_up
+from warpcore.services.api.live import Feed
+from warpcore.services.api.mirror import Mirror
+from warpcore.services.api.mirror.filtering import QueryError, matching, parse_filter
 from warpcore.services.api.operations import operation
 from warpcore.services.api.parameters import LARGEST_NUMBER, By
 from warpcore.services.api.views import (
@@ -38,11 +44,14 @@ _NO_MOVIE = {404: "A movie is unknown."}
 
 
 class SelectionRequest(Body, frozen=True):
-    """A choice for many movies."""
+    """A choice for many movies: those named, and those that fit the filter."""
 
     selection: Selection
     ids: Ids = field(default_factory=list)
     names: Names = field(default_factory=list)
+    filter: Annotated[
+        list[str], Meta(description="As `filter` of `GET /api/items`; all must hold. Empty: no movie by a filter.")
+    ] = field(default_factory=list)
     by: By = ""
 
 
@@ -64,8 +73,10 @@ class RetryRequest(Body, frozen=True):
 class SelectionResource:
     """`/api/selection`."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, mirror: Mirror, feed: Feed) -> None:
         self._scheduler = scheduler
+        self._mirror = mirror
+        self._feed = feed
 
     @operation()
     async def on_get(self) -> SelectionChangesView:
@@ -80,11 +91,27 @@ class SelectionResource:
         They go to the scheduler in portions: where it ends between two of them, some movies are as they were.
         """
         changed, undo = 0, ""
-        for movies in _portions(body.ids, body.names):
+        ids = [*body.ids, *await self._fitting(body.filter)]
+        for movies in _portions(ids, body.names):
             message = SelectItems(body.selection, **movies, undo=undo, by=body.by)
             reply = await ask(self._scheduler, message, SelectionChanged)
             changed, undo = changed + reply.changed, reply.undo
         return SelectedView(changed=changed, undo=undo)
+
+    async def _fitting(self, texts: list[str]) -> list[int]:
+        """Numbers of the movies that fit all filters; none without a filter. Raises Problem 422."""
+        filters = []
+        for text in texts:
+            try:
+                filters.append(parse_filter(text))
+            except QueryError as error:
+                raise bad_field("filter", text, str(error)) from None
+        if not filters:
+            return []
+        await caught_up(self._scheduler, self._feed)
+        copied = await asyncio.to_thread(self._mirror.copied, {one.column.source for one in filters})
+        found: list[int] = copied.ids[matching(copied, filters)].tolist()
+        return found
 
 
 class UndoResource:
@@ -125,10 +152,10 @@ class RetryResource:
         return RetriedView(retried=retried, refused=refused)
 
 
-def routes(scheduler: Scheduler) -> dict[str, object]:
+def routes(scheduler: Scheduler, mirror: Mirror, feed: Feed) -> dict[str, object]:
     """The resources of this module by their paths."""
     return {
-        "/api/selection": SelectionResource(scheduler),
+        "/api/selection": SelectionResource(scheduler, mirror, feed),
         "/api/selection/undo": UndoResource(scheduler),
         "/api/retry": RetryResource(scheduler),
     }

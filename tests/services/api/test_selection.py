@@ -35,6 +35,19 @@ def test_many_are_selected_and_the_former_selections_come_back(api: Api) -> None
     problem(api.http.post("/api/selection/undo", json={"undo": done["undo"]}), 404)
 
 
+def test_all_that_fit_a_filter_are_selected_as_the_list_shows_them(api: Api) -> None:
+    query = {"filter": ["ctf.defocusUm:1..2", "name:grid*"]}
+    listed = api.http.get("/api/items", params=query).json()["items"]
+    assert len(listed) == 2
+    done = post(api, "selection", selection="exclude", **query)
+    assert done["changed"] == 2
+    assert {selection(api, item["name"]) for item in listed} == {"exclude"}
+    assert post(api, "selection/undo", undo=done["undo"])["changed"] == 2
+    assert post(api, "selection", selection="exclude", filter=["status:queued", "name:nothing"])["changed"] == 0
+    fault = problem(api.http.post("/api/selection", json={"selection": "auto", "filter": ["colour:red"]}), 422)
+    assert fault["errors"][0]["name"] == "filter"
+
+
 def test_more_than_a_message_takes_are_one_change(api: Api) -> None:
     count = MOST_CHOSEN + 10
     api.register(*(f"many/{number}.tif" for number in range(count)))
