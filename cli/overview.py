@@ -20,7 +20,7 @@ from warpcore.bus.messages import (
     Worker,
     Workers,
 )
-from warpcore.bus.vocabulary import ENDED, MovieStatus
+from warpcore.bus.vocabulary import ENDED, MovieStatus, Order
 from warpcore.cli import remote
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def lines(overview: Overview) -> list[str]:
     told = [
         f"{'processing' if status.is_processing else 'paused'}: {overview.done} of {status.total} movies done"
         + (f" ({counts})" if counts else "")
+        + (f", order {status.order}" if status.order != Order.NORMAL else "")
     ]
     if status.rate_per_hour is not None:
         told.append(f"rate: {rate_text(overview)}")

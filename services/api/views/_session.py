@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from msgspec import Meta
 
 from warpcore.bus.messages import Health, ProcessingStatus, Summary
+from warpcore.bus.vocabulary import Order
 from warpcore.services.api.views._naming import Count, Seq, Time, View, utc
 
 Counts = Annotated[dict[str, int], Meta(description="Movies by status.")]
@@ -18,7 +19,7 @@ class TaskView(View, frozen=True):
     movie: Annotated[str, Meta(description="The movie's name.")]
     worker: str
     lease: int
-    purpose: Annotated[str, Meta(description="`process`, or the export job that it belongs to.")]
+    purpose: Annotated[str, Meta(description="`process`, or the export job or try that it belongs to.")]
     step: Annotated[str, Meta(description="The present step; empty before the first.")]
     fraction: Annotated[float, Meta(description="How much of the step is done, 0 to 1.")]
     message: str
@@ -39,6 +40,7 @@ class StatusView(View, frozen=True):
     """How far the session is."""
 
     is_processing: Annotated[bool, Meta(description="Whether movies are given to workers.")]
+    order: Annotated[Order, Meta(description="Which waiting movie is next.")]
     total_items: Annotated[Count, Meta(description="All movies.")]
     items_left: Annotated[Count, Meta(description="Movies that run or wait; excluded ones do not count.")]
     counts: Counts

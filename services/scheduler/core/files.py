@@ -7,7 +7,7 @@ from pathlib import Path
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import MOST_AT_ONCE
 from warpcore.bus.vocabulary import LEASED, WAITING, ErrorCode, FailureKind, MovieStatus
-from warpcore.services.scheduler.core import exporting, registry, tasks, views
+from warpcore.services.scheduler.core import registry, tasks, views
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
@@ -100,7 +100,7 @@ def _replace(state: State, movie: MovieRecord, file: wire.FoundFile) -> None:
     task = state.tasks.get(movie.lease) if movie.lease is not None else None
     if task is not None:
         tasks.revoke(state, task, "the file was replaced", cancel=True)
-        exporting.hold(state, task)
+        tasks.set_back(state, task, "the file was replaced")
     state.need(movie, state.needed_steps(movie) if movie.results else [])
     if movie.outdated_steps or not movie.results or movie.restoring:
         # An unprocessed movie keeps its status; if it was parked, it waits in the queue again.

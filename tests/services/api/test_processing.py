@@ -52,6 +52,15 @@ def test_an_export_is_a_job_that_can_be_followed_and_given_up(api: Api) -> None:
     problem(api.http.post("/api/export/movies"), 405)
 
 
+def test_the_order_of_processing_is_chosen(api: Api) -> None:
+    url = "/api/processing/order"
+    assert api.http.put(url, json={"order": "latest"}).json()["order"] == "latest"
+    assert api.http.get("/api/processing/status").json()["order"] == "latest"
+    assert "alternate" in problem(api.http.put(url, json={"order": "newest"}), 422)["detail"]
+    problem(api.http.put(url, json={}), 422)
+    assert api.http.put(url, json={"order": "normal"}).json()["order"] == "normal"
+
+
 def test_export_jobs_are_listed_without_their_files(api: Api) -> None:
     response = api.http.post("/api/export/micrographs", json={"names": ["a"]})
     job = response.raise_for_status().json()["job"]
