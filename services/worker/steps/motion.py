@@ -134,7 +134,7 @@ MOTION = Motion()
 def _result(model: MotionModel, skipped: bool, dose_per_frame: float) -> MotionResult:
     """The summary, Å. A step that was skipped has measured nothing."""
     if skipped:
-        return MotionResult(True, None, None, None, None, None, None, None)
+        return MotionResult(True, *(None,) * 8)
     total, early, late = model.accumulated(dose_per_frame)
     return MotionResult(
         skipped=False,
@@ -142,6 +142,7 @@ def _result(model: MotionModel, skipped: bool, dose_per_frame: float) -> MotionR
         accumulated_total_angstrom=round(total, 4),
         accumulated_early_angstrom=round(early, 4),
         accumulated_late_angstrom=round(late, 4),
+        largest_frame_movement_angstrom=round(model.largest_frame_movement_angstrom(), 4),
         grid=list(model.grid),
         local_grid=list(model.local_grid),
         failure=model.failure,
