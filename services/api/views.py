@@ -99,6 +99,10 @@ def status_view(status: ProcessingStatus) -> dict[str, Any]:
         "processingDirectory": status.processing_directory,
         "warnings": status.warnings,
         "learnt": [one.to_body() for one in status.learnt],
+        "latency": [
+            {"stage": one.stage, "medianSeconds": one.median_s, "p90Seconds": one.p90_s, "movies": one.movies}
+            for one in status.latency
+        ],
         "seq": status.seq,
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from warpcore.bus.messages import Failure, Learnt, Load, Movie, ProcessingStatus, Worker
+from warpcore.bus.messages import Failure, Learnt, Load, Movie, ProcessingStatus, StageTime, Worker
 from warpcore.bus.vocabulary import Throttling
 from warpcore.cli.display import rendered
 from warpcore.cli.items import reason
@@ -75,6 +75,13 @@ def test_the_status_as_lines_says_the_same() -> None:
     )
     assert "worker host/1: busy, cpu, 6 done, 1 failed: grid1/b motion 40%" in text
     assert "failed: a: input in load: a.tif: truncated" in text
+
+
+def test_the_status_says_how_long_after_a_file_its_results_come() -> None:
+    latency = [StageTime("load", 1.0, 2.0, 100), StageTime("latency", 11.8, 130.0, 100)]
+    told = "results: 12 s after a file is there, for nine of ten within 2 min (the last 100 movies)"
+    assert [line for line in lines(overview(latency=latency)) if line.startswith("results")] == [told]
+    assert not any(line.startswith("results") for line in lines(overview()))
 
 
 def test_what_is_known_of_a_gpu_is_told_and_nothing_else() -> None:

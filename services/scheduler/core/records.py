@@ -32,7 +32,8 @@ class MovieRecord(Living):
     movie has cost, `avoid` names the workers where it went wrong. `suspect`: it was one of several movies in a worker
     that was lost, so it now runs alone. `lease` is its only valid lease. `kept` holds the fingerprints of earlier
     outputs that can be put back, by key (`services/session/generations.py`); `restore_to` is the key that fits the
-    settings in force, `restoring` the one that is being put back now.
+    settings in force, `restoring` the one that is being put back now. `found_at` and `ready_at` (epoch seconds) say
+    when its file was seen first and registered, `run` how it was processed (`services/steps/run.py`).
     """
 
     LIFE: ClassVar[Life] = lives.MOVIE
@@ -59,6 +60,9 @@ class MovieRecord(Living):
     outdated_steps: list[str] = field(default_factory=list)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
     restoring: str = ""
+    found_at: float = 0.0
+    ready_at: float = 0.0
+    run: dict[str, Any] = field(default_factory=dict)
     restore_to: str = field(default="", metadata=NOT_STORED)
     lease: int | None = field(default=None, metadata=NOT_STORED)
     parked_until: float | None = field(default=None, metadata=NOT_STORED)
@@ -98,8 +102,8 @@ class MovieRecord(Living):
 class TaskRecord(Living):
     """A lease with its task. `wanted` holds the fingerprints that its steps are to have.
 
-    `active_at` (monotonic seconds) is the time of its assignment or last progress, `unlisted_since` the time since when
-    its worker's heartbeats no longer name it.
+    `assigned_at` (epoch seconds) is shown, `active_at` (monotonic seconds) decides: it is the time of its assignment or
+    last progress, `unlisted_since` the time since when its worker's heartbeats no longer name it.
     """
 
     LIFE: ClassVar[Life] = lives.LEASE
@@ -112,6 +116,7 @@ class TaskRecord(Living):
     run: list[str] = field(default_factory=list)
     wanted: dict[str, str] = field(default_factory=dict)
     state: LeaseState = LeaseState.ASSIGNED
+    assigned_at: float = 0.0
     active_at: float = field(default=0.0, metadata=NOT_STORED)
     unlisted_since: float | None = field(default=None, metadata=NOT_STORED)
     step: str = field(default="", metadata=NOT_STORED)

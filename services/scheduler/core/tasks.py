@@ -12,6 +12,7 @@ from warpcore.services.scheduler.core import exporting, retries, views
 from warpcore.services.scheduler.core.evidence import evidence_fault
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.runs import run_of
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.generations import generation_key
@@ -95,6 +96,9 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
     movie.results = {**movie.results, **reported}
     movie.forget_failures()
     state.rate.count(state.now)
+    run = run_of(movie, task, seconds, state.wall)
+    movie.run = {**movie.run, **run}
+    state.latest_runs.count(run)
     reconsider(state, movie, f"done by {task.worker}")
 
 
