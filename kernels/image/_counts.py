@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -37,11 +36,24 @@ class GainPattern(NamedTuple):
     known: jax.Array
 
 
-@dataclass(frozen=True, eq=False)
-class RawCounts:
-    """A movie's counts summed over frames, as means on the device: they are waited for where they are read.
+class RawCounts(NamedTuple):
+    """What the counts of a movie, summed over frames, say.
 
-    `rows` [R] means of rows spread over the field, `gained` the same after the gain; `found` and `expected` are sums
+    `per_pixel` is the mean of all pixels as read, where a hot pixel counts as one of four times the mean;
+    `gained_per_pixel` the same times the gain: electrons where a count is one. `gain_residual` is how much of the
+    gain's pattern is left after the gain was applied: 0 is nothing, -1 it was not there before. It is the share of
+    `match_gain`, less one; None without a gain, for a flat one, and where the standard error is above 0.1.
+    """
+
+    per_pixel: float
+    gained_per_pixel: float
+    gain_residual: float | None
+
+
+class PendingCounts(NamedTuple):
+    """The same on the device, where it may still be computed.
+
+    `rows` [R] are means of rows spread over the field, `gained` those after the gain; `found` and `expected` are sums
     over blocks of the middle of the field.
     """
 
@@ -50,33 +62,30 @@ class RawCounts:
     found: jax.Array | None
     expected: jax.Array | None
 
-    @property
-    def per_pixel(self) -> float:
-        """Mean of all pixels, as read; a hot pixel counts as one of four times the mean."""
-        return float(np.asarray(self.rows, np.float64).mean())
+    def read(self) -> RawCounts:
+        """Wait for it."""
+        here: PendingCounts = jax.device_get(self)
+        return RawCounts(_mean(here.rows), _mean(here.gained), _residual(here.found, here.expected))
 
-    @property
-    def gained_per_pixel(self) -> float:
-        """Mean of all pixels times the gain: electrons where a count is one."""
-        return float(np.asarray(self.gained, np.float64).mean())
 
-    @property
-    def gain_residual(self) -> float | None:
-        """How much of the gain's pattern is left after the gain was applied: 0 is nothing, -1 it was not there before.
+def _mean(values: npt.ArrayLike) -> float:
+    return float(np.asarray(values, np.float64).mean())
 
-        It is the share of `match_gain`, less one: the slope of each pixel's deviation from its neighbourhood on the one
-        that its sensitivity gives it. None without a gain, for a flat one, and where the standard error (from blocks of
-        32 px) is above 0.1.
-        """
-        if self.found is None or self.expected is None:
-            return None
-        found, expected = np.asarray(self.found, np.float64), np.asarray(self.expected, np.float64)
-        whole = float(expected.sum())
-        if not whole > 0:
-            return None
-        share = float(found.sum()) / whole
-        error = math.sqrt(float(np.square(found - share * expected).sum())) / whole
-        return share - 1 if error <= _LARGEST_ERROR else None
+
+def _residual(found_blocks: npt.ArrayLike | None, expected_blocks: npt.ArrayLike | None) -> float | None:
+    """The slope of pixels' deviations from their neighbourhoods on those that their sensitivity gives them, less one.
+
+    Its standard error comes from the scatter of the blocks.
+    """
+    if found_blocks is None or expected_blocks is None:
+        return None
+    found, expected = np.asarray(found_blocks, np.float64), np.asarray(expected_blocks, np.float64)
+    whole = float(expected.sum())
+    if not whole > 0:
+        return None
+    share = float(found.sum()) / whole
+    error = math.sqrt(float(np.square(found - share * expected).sum())) / whole
+    return share - 1 if error <= _LARGEST_ERROR else None
 
 
 def raw_counts(
@@ -85,8 +94,8 @@ def raw_counts(
     gain_defects: BoolArray | None = None,
     *,
     shows_gain: bool = True,
-) -> RawCounts:
-    """The counts of a movie from its `sum_frames`; not waited for.
+) -> PendingCounts:
+    """What a movie's counts say, from its `sum_frames`. Nothing is waited for.
 
     `gain` [H, W] is what counts are multiplied by, `gain_defects` where its file has none; without `shows_gain` no
     pattern is looked for.
@@ -94,7 +103,7 @@ def raw_counts(
     factor = None if gain is None else gain_on_device(gain, *sums.first.shape).factor
     pattern = _kept_pattern(gain, gain_defects) if gain is not None and shows_gain else None
     rows, gained, blocks = _counted(sums.first, sums.second, factor, pattern)
-    return RawCounts(rows, gained, *blocks)
+    return PendingCounts(rows, gained, *blocks)
 
 
 _last_pattern: tuple[npt.NDArray[np.float32], BoolArray | None, GainPattern | None] | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warpcore.kernels.image import RawCounts, match_gain, raw_counts, sum_frames
+from warpcore.kernels.image import match_gain, raw_counts, sum_frames
+from warpcore.kernels.image._counts import RawCounts
 from warpcore.kernels.image._orientation import Orientation
 
 SHAPE = (256, 300)
@@ -23,7 +24,7 @@ def movie(sensitivity: np.ndarray, mean: float = MEAN, seed: int = 2) -> np.ndar
 
 
 def counted(frames: np.ndarray, gain: np.ndarray | None = GAIN, defects: np.ndarray | None = None) -> RawCounts:
-    return raw_counts(sum_frames(frames), gain, defects)
+    return raw_counts(sum_frames(frames), gain, defects).read()
 
 
 def test_mean_counts_are_those_of_the_frames_and_electrons_those_after_the_gain() -> None:
@@ -76,5 +77,5 @@ def test_without_enough_counts_or_pattern_there_is_no_residual() -> None:
     assert counted(movie(np.ones(SHAPE)), np.ones(SHAPE, np.float32)).gain_residual is None
     small = np.ascontiguousarray(GAIN[:40, :40])
     assert counted(movie(1 / GAIN)[:, :40, :40], small).gain_residual is None
-    shown = raw_counts(sum_frames(movie(1 / GAIN)), GAIN, shows_gain=False)
+    shown = raw_counts(sum_frames(movie(1 / GAIN)), GAIN, shows_gain=False).read()
     assert shown.gain_residual is None

@@ -160,7 +160,7 @@ def _result(model: MotionModel, skipped: bool, dose_per_frame: float) -> MotionR
 
 
 def _input_result(work: Work, average: Average) -> InputResult:
-    movie, exposure, counts = work.take(FRAMES).movie, work.take(EXPOSURE), work.take(COUNTS)
+    movie, exposure, counts = work.take(FRAMES).movie, work.take(EXPOSURE), work.take(COUNTS).read()
     frames, residual = len(movie.frames), counts.gain_residual
     return InputResult(
         frames=frames,
