@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from warpcore.services.steps.columns import Column, Result, column, columns_of, result
+from warpcore.services.steps.columns import TIME_OF_DAY, Column, Result, column, columns_of, result
 from warpcore.services.steps.step import RUN
 
 INCUBATION, WAIT, AT_WORKER, LATENCY = "incubation_s", "wait_s", "at_worker_s", "latency_s"
@@ -20,13 +20,13 @@ INCUBATION, WAIT, AT_WORKER, LATENCY = "incubation_s", "wait_s", "at_worker_s", 
 
 @result
 class RunResult(Result):
-    """The times in seconds since 1970 by the scheduler's clock; None for movies of earlier versions."""
+    """Times of day are seconds since 1970 by the scheduler's clock; None for movies of earlier versions."""
 
     worker: str | None = column("worker", "worker that made the latest results")
-    found_at: float | None = column("found", "when the file was seen first", unit="s since 1970")
-    ready_at: float | None = column("ready", "when the file was whole, and registered", unit="s since 1970")
-    assigned_at: float | None = column("assigned", "when a worker got the movie", unit="s since 1970")
-    done_at: float | None = column("done", "when its first results were there", unit="s since 1970")
+    found_at: float | None = column("found", "when the file was seen first", unit=TIME_OF_DAY)
+    ready_at: float | None = column("ready", "when the file was whole, and registered", unit=TIME_OF_DAY)
+    assigned_at: float | None = column("assigned", "when a worker got the movie", unit=TIME_OF_DAY)
+    done_at: float | None = column("done", "when its first results were there", unit=TIME_OF_DAY)
     age_s: float | None = column(
         "age",
         "from the file's own time to its first results; wrong where files are copied with their times",

@@ -16,7 +16,7 @@ from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.steps.chain import CHAIN as STEPS
 from warpcore.services.steps.step import RUN
 
-SECONDS = {"load": 0.5, "motion": 2.0, "ctf": 1.25, "write": 0.25, "compute": 4.0, "telephone": 9.0}
+SECONDS = {"load": 0.5, "motion": 2.0, "ctf": 1.25, "export": 0.0, "write": 0.25, "compute": 4.0, "telephone": 9.0}
 
 
 def register(world: World, path: str, seen_s: float, size: int = 100) -> None:

@@ -30,7 +30,8 @@ def run_of(movie: MovieRecord, task: TaskRecord, seconds: Mapping[str, float], w
     The times are told where these are the first results of the movie's file.
     """
     run: dict[str, Any] = {"worker": task.worker}
-    run |= {name: round(seconds[stage], _DIGITS) for stage, name in _STAGES.items() if stage in seconds}
+    # A step without a computation of its own has no time: what it writes counts as writing.
+    run |= {name: time for stage, name in _STAGES.items() if (time := round(seconds.get(stage, 0.0), _DIGITS))}
     if movie.ready_at and movie.run.get("ready_at") != round(movie.ready_at, _DIGITS):
         times = {
             "found_at": movie.found_at,
@@ -67,5 +68,6 @@ def stage_times(runs: Iterable[Run]) -> list[StageTime]:
         values = sorted(value for run in told if (value := column.value(run)) is not None)
         if values:
             most = values[math.ceil(0.9 * len(values)) - 1]
-            found.append(StageTime(field.removesuffix("_s"), statistics.median(values), most, len(values)))
+            median = round(statistics.median(values), _DIGITS)
+            found.append(StageTime(field.removesuffix("_s"), median, most, len(values)))
     return found
