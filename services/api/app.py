@@ -16,6 +16,7 @@ from warpcore.services.api import (
     items,
     metrics,
     processing,
+    profiles,
     selection,
     settings,
     tries,
@@ -67,7 +68,7 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, selection, tries, export, alarms, metrics):
+    for module in (settings, profiles, processing, workers, items, selection, tries, export, alarms, metrics):
         routes |= module.routes(scheduler)
     routes["/api/openapi.json"] = OpenApiResource(routes, dependencies.versions.get("warpcore", ""))
     for path, resource in for_falcon(routes).items():

@@ -60,12 +60,17 @@ def without_null(kind: Any) -> Any:
 
 def _converted(value: Any, kind: Any, strict: bool) -> Any:
     """The value as its type. 2.0 is a whole number, as in JSON Schema. Raises ValueError, also for NaN and infinity."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    found = msgspec.convert(value, kind, strict=strict)
+    found = msgspec.convert(_whole(value), kind, strict=strict)
     if isinstance(found, float) and not math.isfinite(found):
         raise ValueError(f"{found} is no finite number")
     return found
+
+
+def _whole(value: Any) -> Any:
+    """A float without a fraction as a whole number, also those in a list."""
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def in_words(kind: Any) -> str:

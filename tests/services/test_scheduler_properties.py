@@ -82,6 +82,7 @@ class BusySession:
             (2, lambda: story.select_many(choice(list(Selection)), self.some_names(), pick(), rarely())),
             (1, lambda: story.retry_many(choice((None, "input", "internal")), rarely())),
             (2, lambda: story.start_try(choice(NAMES), choice(PATCHES))),
+            (1, lambda: story.profile(choice(("krios", "glacios")), rarely())),
             (1, lambda: story.order(choice(list(Order)))),
             (2, story.restart),
             (2, lambda: story.outputs_vanish(pick(), choice(steps))),

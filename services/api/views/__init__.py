@@ -4,6 +4,7 @@ from warpcore.services.api.views._alarms import AlarmView
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
 from warpcore.services.api.views._naming import View, camel, camel_keys, snake
+from warpcore.services.api.views._profiles import ProfilesView, ProfileView, RevisionView
 from warpcore.services.api.views._selection import (
     RefusedMovie,
     RetriedView,
@@ -25,8 +26,11 @@ __all__ = [
     "JobsView",
     "LogsView",
     "MovieView",
+    "ProfileView",
+    "ProfilesView",
     "RefusedMovie",
     "RetriedView",
+    "RevisionView",
     "SelectedView",
     "SelectionChangeView",
     "SelectionChangesView",

@@ -29,6 +29,7 @@ from warpcore.services.scheduler.core.records import (
     Ban,
     ChoiceRecord,
     MovieRecord,
+    ProfileRecord,
     SelectionRecord,
     TaskRecord,
     WorkerRecord,
@@ -84,6 +85,7 @@ class State:
         self.choices: dict[str, ChoiceRecord] = {}
         self.selections: dict[int, SelectionRecord] = {}
         self.tries: dict[int, TryRecord] = {}
+        self.profiles: dict[str, ProfileRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False

@@ -34,6 +34,7 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     selections = map(rows.selection_from_row, stored.selections)
     state.selections = {change.number: change for change in selections}
     state.tries = {row.number: rows.try_from_row(row) for row in stored.tries}
+    state.profiles = {row.name: rows.profile_from_row(row) for row in stored.profiles}
     state.adopt(settings, stored.references)
     state.paused, state.seq = stored.paused, stored.seq
     state.arrange(Order(stored.order))
