@@ -50,7 +50,7 @@ def checked(kind: type[S], values: Mapping[str, Any], *, strict: bool = True) ->
 
 
 def without_null(kind: Any) -> Any:
-    """A type without None, which no text of a query can say."""
+    """A type without None, as in a query, where no text says it."""
     if get_origin(kind) is Annotated:
         return Annotated[(without_null(kind.__origin__), *kind.__metadata__)]
     if get_origin(kind) in (Union, UnionType):
@@ -67,9 +67,11 @@ def _converted(value: Any, kind: Any, strict: bool) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """A float without a fraction as a whole number, also those in a list."""
+    """JSON data with its numbers such as 2.0 as whole ones, wherever they stand."""
     if isinstance(value, list):
         return [_whole(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _whole(one) for name, one in value.items()}
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
