@@ -25,6 +25,7 @@ from warpcore.cli import (
     simulate,
     status,
     tap,
+    tries,
     up,
 )
 
@@ -47,6 +48,7 @@ for module in (
     settings,
     settings_history,
     tap,
+    tries,
     process,
     gain_check,
     simulate,
