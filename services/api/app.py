@@ -9,7 +9,7 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
-from warpcore.services.api import errors, export, items, metrics, processing, selection, settings, workers
+from warpcore.services.api import errors, export, items, metrics, picker, processing, selection, settings, workers
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.health import HealthResource
 from warpcore.services.api.origins import SameOrigin
@@ -54,7 +54,7 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, selection, export, metrics):
+    for module in (settings, processing, workers, items, selection, export, metrics, picker):
         routes |= module.routes(scheduler)
     for path, resource in routes.items():
         app.add_route(path, resource)

@@ -11,6 +11,7 @@ import numpy as np
 
 from warpcore.bus.messages import Movie
 from warpcore.services.session.errors import InputError
+from warpcore.services.steps import picking
 from warpcore.services.steps.step import INPUT
 
 
@@ -88,6 +89,7 @@ class Picks(msgspec.Struct, rename="camel"):
     """All scored candidates of the picker's, best first, in px of the average, and a person's edits.
 
     Candidates of at least `threshold` are picks, but for those that `hand` says. `count` is how many picks there are.
+    `uncertain`: they are no better than chance, by their `certainty`.
     `histogram` counts candidates in equal steps of the score from 0 to 1.
     """
 
@@ -97,6 +99,7 @@ class Picks(msgspec.Struct, rename="camel"):
     diameter_angstrom: float | None
     threshold: float
     certainty: float | None
+    uncertain: bool
     method: str
     count: int
     x_px: list[float]
@@ -131,6 +134,7 @@ class Picked(msgspec.Struct, frozen=True):
     diameter_angstrom: float | None
     threshold: float
     certainty: float | None
+    uncertain: bool
     method: str
     count: int
     hand: HandPicks
@@ -138,16 +142,18 @@ class Picked(msgspec.Struct, frozen=True):
     @staticmethod
     def of(movie: Movie, hand: HandPicks) -> Picked:
         """From a movie's results, and a person's edits."""
-        known, picking = movie.results.get(INPUT) or {}, movie.results.get("picking") or {}
+        known, found = movie.results.get(INPUT) or {}, movie.results.get("picking") or {}
+        certainty = found.get("certainty")
         return Picked(
             width=known.get("width", 0),
             height=known.get("height", 0),
             pixel_size_angstrom=known.get("pixel_size_angstrom", 0.0),
-            diameter_angstrom=picking.get("diameter_angstrom"),
-            threshold=picking.get("threshold", 0.0),
-            certainty=picking.get("certainty"),
-            method=picking.get("method", ""),
-            count=picking.get("count", 0),
+            diameter_angstrom=found.get("diameter_angstrom"),
+            threshold=found.get("threshold", 0.0),
+            certainty=certainty,
+            uncertain=certainty is not None and certainty < picking.CERTAIN,
+            method=found.get("method", ""),
+            count=found.get("count", 0),
             hand=hand,
         )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from warpcore.bus.client import RefusedError
-from warpcore.bus.messages import GetItem, GetProcessing, Item, Movie, ProcessingStatus
-from warpcore.bus.vocabulary import DONE, ErrorCode
+from warpcore.bus.limits import PAGE
+from warpcore.bus.messages import GetItem, GetItems, GetProcessing, Item, Items, Movie, ProcessingStatus
+from warpcore.bus.vocabulary import DONE, ErrorCode, MovieStatus
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.session.movie_generation import generation_of
 
@@ -30,6 +32,16 @@ class Movies:
         """The data directory and the processing directory."""
         status = await ask(self._scheduler, GetProcessing(), ProcessingStatus)
         return Path(status.data_directory), Path(status.processing_directory)
+
+    async def processed(self) -> AsyncIterator[Movie]:
+        """The processed movies, in order of discovery."""
+        page, left = 1, True
+        while left:
+            found = await ask(self._scheduler, GetItems(MovieStatus.PROCESSED, page=page, page_size=PAGE), Items)
+            for movie in found.movies:
+                yield movie
+            left = page * PAGE < found.total
+            page += 1
 
     async def still_as(self, movie: Movie) -> bool:
         """Whether the movie is done, was so before, and has the same results.

@@ -15,6 +15,7 @@ from PIL import Image
 from tests.services.api.rest_session import RESULTS, Api, WireWorker, problem
 from warpcore.bus import messages as m
 from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.formats.star_files import write_coordinates
 from warpcore.services.steps import ctf, export, motion, picking
 
 NAME = "grid 1/a"
@@ -57,6 +58,7 @@ class WritingWorker(WireWorker):
         write_mrc(place(picking.MASK), np.ones((4, 6), np.float32), 12.0)
         for output in (export.THUMBNAIL, ctf.SPECTRUM_PICTURE, motion.PICTURE, picking.OVERLAY):
             picture(output)
+        write_coordinates(place(picking.COORDINATES), [10.5], [30], [0.9])
         for output, content in ((ctf.FIT, FIT), (motion.MODEL, TRACKS), (picking.CANDIDATES, CANDIDATES)):
             place(output).write_text(json.dumps(content))
         measured = {"input": {**SIZES, "raw_width": 2 * WIDTH, "raw_height": 2 * HEIGHT}}
@@ -102,7 +104,7 @@ def test_the_index_names_pictures_and_files_that_can_be_had(api: Api) -> None:
         answer = api.http.get(picture["url"])
         assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
         assert pixels(answer.content).shape[:2] == (picture["height"], picture["width"])
-    assert len(index["files"]) == 10
+    assert len(index["files"]) == 11
     for file in index["files"]:
         content = api.http.get(file["url"]).content
         assert content == (api.processing / file["path"]).read_bytes()
@@ -175,6 +177,7 @@ def test_curves_tracks_and_picks_come_as_data(api: Api) -> None:
     assert np.shape(tracks["local"]) == (2, 5, 5, 2)
     picks = api.http.get(f"/api/items/{NAME}/picks").json()
     assert (picks["xPx"], picks["score"], picks["threshold"]) == ([10.5, 20], [0.9, 0.2], 0.5)
+    assert (picks["certainty"], picks["uncertain"]) == (0.9, False)
     assert (picks["width"], picks["pixelSizeAngstrom"], picks["diameterAngstrom"]) == (WIDTH, 2.0, 130.0)
 
 
@@ -213,6 +216,44 @@ def test_impossible_edits_are_refused(api: Api, body: dict[str, Any], named: str
     refused = problem(api.http.put(f"/api/items/{NAME}/picks/hand", json=body), 422)
     assert named in refused["detail"]
     assert "edited by hand" not in api.http.get(f"/api/items/{NAME}").json()["story"][-1]["text"]
+
+
+def test_training_needs_picks_edited_by_hand_and_can_be_cancelled(api: Api, wait_until: Callable[..., None]) -> None:
+    assert api.http.get("/api/picker/train").json()["state"] == "none"
+    assert "edited by hand" in problem(api.http.post("/api/picker/train"), 409)["detail"]
+    api.http.put(f"/api/items/{NAME}/picks/hand", json={"added": [[5, 6]]})
+    wait_until(lambda: api.http.get(f"/api/items/{NAME}").json()["status"] == "processed")
+    started = api.http.post("/api/picker/train", json={"steps": 7})
+    assert (started.status_code, started.headers["location"]) == (202, "/api/picker/train")
+    told = {name: started.json()[name] for name in ("state", "movies", "steps", "diameterAngstrom", "weights")}
+    assert told == {"state": "running", "movies": [NAME], "steps": 7, "diameterAngstrom": 130.0, "weights": None}
+    assert "runs already" in problem(api.http.post("/api/picker/train"), 409)["detail"]
+    api.http.delete("/api/picker/train")
+    wait_until(lambda: api.http.get("/api/picker/train").json()["state"] == "cancelled")
+    api.http.post(f"/api/items/{NAME}/picks/hand/undo")
+
+
+@pytest.mark.parametrize(
+    ("job", "body", "named"),
+    [
+        ("train", {"steps": 0}, "steps"),
+        ("train", {"names": []}, "names"),
+        ("train", {"names": [1]}, "names"),
+        ("train", {"speed": 1}, "speed"),
+        ("suggest", {"smallest": 5}, "smallest"),
+    ],
+)
+def test_impossible_wishes_of_the_picker_are_refused(api: Api, job: str, body: dict[str, Any], named: str) -> None:
+    assert problem(api.http.post(f"/api/picker/{job}", json=body), 422)["errors"][0]["name"] == named
+
+
+@pytest.mark.slow
+def test_diameters_are_suggested_from_processed_movies(api: Api, wait_until: Callable[..., None]) -> None:
+    started = api.http.post("/api/picker/suggest", json={"smallest": 20, "largest": 40}).json()
+    assert (started["state"], started["movies"]) == ("running", [NAME])
+    wait_until(lambda: api.http.get("/api/picker/suggest").json()["state"] != "running", seconds=60)
+    ended = api.http.get("/api/picker/suggest").json()
+    assert (ended["state"], ended["problem"], ended["proposals"]) == ("done", "", [])
 
 
 def test_the_log_holds_the_story_and_workers_lines_about_this_movie_alone(
