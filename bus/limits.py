@@ -28,5 +28,8 @@ HIGHEST_PRIORITY = 1_000_000
 LONGEST_BY = 100
 """Characters of the name of who asked for a change."""
 
+KEPT_TRIES = 20
+"""Tries that are kept; the oldest that has ended goes first, with its files."""
+
 MOST_HAND_PICKS = 2000
 """Most picks of a movie that a person can add, and most that can be removed."""

@@ -21,7 +21,7 @@ from warpcore.services.api.client import SchedulerClient
 from warpcore.services.api.errors import RETRY_AFTER_S
 from warpcore.services.api.parameters import LARGEST_NUMBER
 from warpcore.services.api.pictures import renderings
-from warpcore.services.api.pictures.asking import MOST_PIXELS
+from warpcore.services.api.pictures.queries import MOST_PIXELS
 from warpcore.services.scheduler.core.hand_picks import MOST_FORMER
 from warpcore.services.scheduler.core.views import FRAME_BUDGET_BYTES
 

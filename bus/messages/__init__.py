@@ -1,5 +1,6 @@
 """Every type that travels between warpcore's processes. A new message is one class in one of these modules."""
 
+from warpcore.bus.messages.alarms import *
 from warpcore.bus.messages.common import *
 from warpcore.bus.messages.events import *
 from warpcore.bus.messages.exports import *
@@ -10,4 +11,5 @@ from warpcore.bus.messages.picks import *
 from warpcore.bus.messages.selection import *
 from warpcore.bus.messages.state import *
 from warpcore.bus.messages.tasks import *
+from warpcore.bus.messages.tries import *
 from warpcore.bus.messages.workers import *

@@ -9,10 +9,25 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
-from warpcore.services.api import errors, export, items, metrics, picker, processing, selection, settings, workers
+from warpcore.services.api import (
+    alarms,
+    errors,
+    export,
+    items,
+    metrics,
+    picker,
+    pictures,
+    processing,
+    selection,
+    settings,
+    tries,
+    workers,
+)
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.health import HealthResource
+from warpcore.services.api.openapi import OpenApiResource
 from warpcore.services.api.origins import SameOrigin
+from warpcore.services.api.routing import for_falcon
 
 Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
@@ -54,8 +69,9 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, selection, export, metrics, picker):
+    for module in (settings, processing, workers, items, pictures, selection, tries, export, picker, alarms, metrics):
         routes |= module.routes(scheduler)
-    for path, resource in routes.items():
+    routes["/api/openapi.json"] = OpenApiResource(routes, dependencies.versions.get("warpcore", ""))
+    for path, resource in for_falcon(routes).items():
         app.add_route(path, resource)
     return app

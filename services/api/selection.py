@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-import falcon
-import falcon.asgi
-import msgspec
+from msgspec import Meta, field
 
 from warpcore.bus.messages import (
     GetSelections,
@@ -20,101 +19,110 @@ from warpcore.bus.messages import (
 )
 from warpcore.bus.portions import portions
 from warpcore.bus.vocabulary import FailureKind, Selection
-from warpcore.services.api.bodies import field_word, numbers, only_fields, read_object, texts
+from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.errors import bad_field
-from warpcore.services.api.parameters import asked_by, only_parameters
-from warpcore.services.api.views import SelectionChangeView, SelectionResult, UndoResult, iso_time
+from warpcore.services.api.operations import operation
+from warpcore.services.api.parameters import LARGEST_NUMBER, By
+from warpcore.services.api.views import (
+    RefusedMovie,
+    RetriedView,
+    SelectedView,
+    SelectionChangesView,
+    SelectionChangeView,
+    UndoneView,
+)
+
+Ids = Annotated[list[Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]], Meta(description="Numbers of movies.")]
+Names = Annotated[list[str], Meta(description="Names of movies.")]
+_NO_MOVIE = {404: "A movie is unknown."}
+
+
+class SelectionRequest(Body, frozen=True):
+    """A choice for many movies."""
+
+    selection: Selection
+    ids: Ids = field(default_factory=list)
+    names: Names = field(default_factory=list)
+    by: By = ""
+
+
+class UndoRequest(Body, frozen=True):
+    """Which change to take back."""
+
+    undo: Annotated[str, Meta(description="What the change was answered with.")]
+
+
+class RetryRequest(Body, frozen=True):
+    """Which movies are tried again: those named, or else all that have failed."""
+
+    kind: Annotated[FailureKind | None, Meta(description="Only movies with a failure of this kind.")] = None
+    ids: Ids = field(default_factory=list)
+    names: Names = field(default_factory=list)
+    force: Annotated[bool, Meta(description="Run all steps again, also those of named processed movies.")] = False
 
 
 class SelectionResource:
-    """`/api/selection`: the user's own choice for many movies."""
+    """`/api/selection`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """The changes that can be taken back, newest first."""
+    @operation()
+    async def on_get(self) -> SelectionChangesView:
+        """The changes that can be taken back."""
         found = await ask(self._scheduler, GetSelections(), Selections)
-        changes = [
-            SelectionChangeView(one.undo, one.selection, one.movies, iso_time(one.at), one.by) for one in found.changes
-        ]
-        resp.media = {"changes": msgspec.to_builtins(changes)}
+        return SelectionChangesView(changes=[SelectionChangeView.of_change(one) for one in found.changes])
 
-    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """`{"selection": "exclude", "names": […]}` or `"ids"`: how many have changed, and what takes it back."""
-        only_parameters(req, "by")
-        by = asked_by(req)
-        body = only_fields(await read_object(req), {"selection": str, "ids": list, "names": list})
-        selection = field_word(Selection, "selection", body.get("selection"))
-        if "ids" not in body and "names" not in body:
-            raise bad_field("names", None, "give the names of movies, or their ids")
+    @operation(errors=_NO_MOVIE)
+    async def on_post(self, body: SelectionRequest) -> SelectedView:
+        """Include or exclude many movies, or leave them to the filter.
+
+        They go to the scheduler in portions: where it ends between two of them, some movies are as they were.
+        """
         changed, undo = 0, ""
-        for movies in _movies(body):
-            message = SelectItems(selection, **movies, undo=undo, by=by)
+        for movies in _portions(body.ids, body.names):
+            message = SelectItems(body.selection, **movies, undo=undo, by=body.by)
             reply = await ask(self._scheduler, message, SelectionChanged)
             changed, undo = changed + reply.changed, reply.undo
-        resp.media = msgspec.to_builtins(SelectionResult(changed, undo))
+        return SelectedView(changed=changed, undo=undo)
 
 
 class UndoResource:
-    """`POST /api/selection/undo`."""
+    """`/api/selection/undo`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """`{"undo": "ID"}`: the former choices come back; `kept` movies were chosen anew since and stay so."""
-        body = only_fields(await read_object(req), {"undo": str})
-        if "undo" not in body:
-            raise bad_field("undo", None, "give the undo that the change was answered with")
-        message = UndoSelection(body["undo"])
-        reply = await ask(self._scheduler, message, SelectionUndone)
-        changed, kept = reply.changed, reply.kept
-        while reply.left:
-            reply = await ask(self._scheduler, message, SelectionUndone)
-            changed, kept = changed + reply.changed, kept + reply.kept
-        resp.media = msgspec.to_builtins(UndoResult(changed, kept))
+    @operation(errors={404: "The change was taken back already, or is too old."})
+    async def on_post(self, body: UndoRequest) -> UndoneView:
+        """Give movies of a change their former selection back; one that was chosen anew since stays as it is."""
+        changed, kept, left = 0, 0, 1
+        while left:
+            reply = await ask(self._scheduler, UndoSelection(body.undo), SelectionUndone)
+            changed, kept, left = changed + reply.changed, kept + reply.kept, reply.left
+        return UndoneView(changed=changed, kept=kept)
 
 
 class RetryResource:
-    """`POST /api/retry`."""
+    """`/api/retry`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """`{"kind": "resource"}`, `{"names": […]}`, `{"ids": […]}` or `{"failed": true}` for all that have failed."""
-        known = {"kind": str, "names": list, "ids": list, "force": bool, "failed": bool}
-        body = only_fields(await read_object(req), known)
-        kind = field_word(FailureKind, "kind", body["kind"]) if "kind" in body else None
-        named = "names" in body or "ids" in body
-        if body.get("failed", False) == (kind is not None or named):
-            raise bad_field("failed", body.get("failed"), "give a kind, names or ids, or failed: true for all")
-        force = body.get("force", False)
-        found = _Retried()
-        if named:
-            for movies in _movies(body):
-                found.add(await ask(self._scheduler, RetryItems(kind, **movies, force=force), ItemsRetried))
-        else:
-            after: int | None = 0
-            while after is not None:
-                reply = await ask(self._scheduler, RetryItems(kind, force=force, after=after), ItemsRetried)
-                found.add(reply)
-                after = reply.next_after
-        resp.media = {"retried": found.retried, "refused": found.refused}
-
-
-class _Retried:
-    """The answers to a retry of many, together."""
-
-    def __init__(self) -> None:
-        self.retried = 0
-        self.refused: list[dict[str, str]] = []
-
-    def add(self, reply: ItemsRetried) -> None:
-        self.retried += reply.retried
-        self.refused += reply.refused
+    @operation(errors=_NO_MOVIE)
+    async def on_post(self, body: RetryRequest) -> RetriedView:
+        """Queue many failed movies again, and forget their failures."""
+        messages = [RetryItems(body.kind, **some, force=body.force) for some in _portions(body.ids, body.names)]
+        messages = messages or [RetryItems(body.kind, force=body.force)]
+        retried, refused = 0, []
+        while messages:
+            message = messages.pop(0)
+            reply = await ask(self._scheduler, message, ItemsRetried)
+            retried += reply.retried
+            refused += [RefusedMovie(**one) for one in reply.refused]
+            if reply.next_after is not None:
+                messages.append(RetryItems(body.kind, force=body.force, after=reply.next_after))
+        return RetriedView(retried=retried, refused=refused)
 
 
 def routes(scheduler: Scheduler) -> dict[str, object]:
@@ -126,7 +134,6 @@ def routes(scheduler: Scheduler) -> dict[str, object]:
     }
 
 
-def _movies(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The movies that a body names, as many at a time as a message takes. Raises Problem 422."""
-    ids, names = numbers("ids", body.get("ids", [])), texts("names", body.get("names", []))
+def _portions(ids: Sequence[int], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The movies, as many at a time as a message takes."""
     return [*({"ids": some} for some in portions(ids)), *({"names": some} for some in portions(names))]

@@ -19,7 +19,7 @@ from warpcore.services.readers.gain import read_gain
 from warpcore.services.readers.movies import pixel_size_angstrom
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.fingerprints import same_costly_half
-from warpcore.services.session.generations import Generation
+from warpcore.services.session.generations import Generation, link_outputs
 from warpcore.services.session.paths import inside
 from warpcore.services.session.settings import parse_settings
 from warpcore.services.steps.chain import CHAIN
@@ -58,6 +58,8 @@ def load(task: AssignTask, report: Report, memory_share: float = 1.0) -> Work:
     report("load", 0.0)
     path = inside(Path(task.data_directory), task.path)
     _check_identity(path, task)
+    if task.origin:
+        link_outputs(Path(task.origin), Path(task.processing_directory), task.outputs)
     results = dict(task.results)
     work = Work(task, parse_settings(task.settings), list(task.run), results, memory_share=memory_share)
     _read_back(work)
@@ -163,11 +165,13 @@ def _staged(work: Work, report: Report) -> Staging:
 def commit(work: Work, staging: Staging) -> tuple[dict[str, list[str]], list[str]]:
     """Put the staged outputs in place: the outputs by step, and the keys of the earlier generations that are kept.
 
-    An export job adds files and replaces nothing that belongs to a step.
+    An export job adds files and replaces nothing that belongs to a step. A try keeps no earlier generation.
     """
     task = work.task
     if work.is_export_job:
         return staging.commit(task.name, Generation({}, {}, {}), [])
+    if task.origin:
+        return staging.commit(task.name, Generation({}, task.results, task.outputs), work.run)
     return staging.commit(task.name, Generation(task.stored, task.results, task.outputs), work.run)
 
 
@@ -179,7 +183,10 @@ def _check_identity(path: Path, task: AssignTask) -> None:
         found = path.stat()
     except FileNotFoundError:
         raise InputError(f"{path}: the file is gone") from None
-    if task.purpose == Purpose.PROCESS and (found.st_size, found.st_mtime_ns) != (task.size, task.mtime_ns):
+    if Purpose.of(task.purpose) is not Purpose.EXPORT and (found.st_size, found.st_mtime_ns) != (
+        task.size,
+        task.mtime_ns,
+    ):
         raise InputError(
             f"{path}: the file has changed since it was registered; it is taken up again once it is stable"
         )

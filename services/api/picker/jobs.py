@@ -5,24 +5,36 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import falcon
-import msgspec
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
+from msgspec import Meta
 
 from warpcore.bus.messages import GetSettings, SettingsReply
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.errors import Problem, bad_field
+from warpcore.services.api.errors import Problem
 from warpcore.services.api.picker.background import AlreadyRunningError, BackgroundJob, JobState, JobStatus
 from warpcore.services.api.pictures.movies import Movies
+from warpcore.services.api.views import View
 
 FOLDER = ".warpcore/picker"
 """Below the processing directory: what the jobs work on and tell."""
 MOST_NAMED = 50
 
+JOB_ERRORS = {409: "One runs already, or what it needs is missing; `detail` says what."}
+STARTED = {"Location": "Where to follow the job."}
 
-class JobResource:
+
+Names = Annotated[
+    Annotated[list[str], Meta(min_length=1, max_length=MOST_NAMED)] | None,
+    Meta(description="Names of the movies that it goes by."),
+]
+Problems = Annotated[str, Meta(description="Why it failed; empty: it did not.")]
+V = TypeVar("V", bound=View)
+
+
+class JobResource(Generic[V]):
     """A background job: POST starts it, GET tells how far it is, DELETE cancels it."""
 
     NAME: ClassVar[str]
@@ -32,24 +44,24 @@ class JobResource:
         self.movies = Movies(scheduler)
         self._child: subprocess.Popen[bytes] | None = None
 
-    async def on_get(self, req: Request, resp: Response) -> None:
-        """How far the job is, and what came of it."""
-        _, processing = await self.movies.directories()
-        self._tell(resp, processing)
-
-    async def on_delete(self, req: Request, resp: Response) -> None:
-        """Cancel it."""
-        _, processing = await self.movies.directories()
-        self._job(processing).cancel()
-        self._tell(resp, processing)
-
-    def view(self, status: JobStatus, processing: Path) -> msgspec.Struct:
+    def view(self, status: JobStatus, processing: Path) -> V:
         """The job as it is shown."""
         raise NotImplementedError
 
+    async def told(self) -> V:
+        """How far the job is, and what came of it."""
+        _, processing = await self.movies.directories()
+        return self._tell(processing)
+
+    async def cancelled(self) -> V:
+        """The job, which is cancelled where it runs."""
+        _, processing = await self.movies.directories()
+        self._job(processing).cancel()
+        return self._tell(processing)
+
     def start(
         self, resp: Response, processing: Path, asked: dict[str, Any], arguments: Callable[[], Sequence[str]]
-    ) -> None:
+    ) -> V:
         """Answer with 202 and the job, which runs `warpcore` with the arguments. Raises Problem 409 where one runs."""
         job = self._job(processing)
         try:
@@ -60,9 +72,8 @@ class JobResource:
             raise Problem(falcon.HTTP_409, "it runs already; wait for its end, or cancel it by DELETE") from None
         except (OSError, ValueError) as error:
             raise Problem(falcon.HTTP_500, f"it cannot be started in {processing / FOLDER}: {error}") from None
-        resp.status = falcon.HTTP_202
         resp.location = f"/api/picker/{self.NAME}"
-        self._tell(resp, processing)
+        return self._tell(processing)
 
     async def settings(self) -> dict[str, Any]:
         """The present settings of picking."""
@@ -73,30 +84,10 @@ class JobResource:
     def _job(self, processing: Path) -> BackgroundJob:
         return BackgroundJob(processing / FOLDER / self.NAME)
 
-    def _tell(self, resp: Response, processing: Path) -> None:
+    def _tell(self, processing: Path) -> V:
         if self._child is not None:
             self._child.poll()  # one that has ended must not stay behind as a zombie
         try:
-            shown = self.view(self._job(processing).status(), processing)
+            return self.view(self._job(processing).status(), processing)
         except (OSError, ValueError, TypeError) as error:
             raise Problem(falcon.HTTP_500, f"the state of {processing / FOLDER} cannot be read: {error}") from None
-        resp.content_type = falcon.MEDIA_JSON
-        resp.data = msgspec.json.encode(shown)
-
-
-def names_in(body: dict[str, Any]) -> list[str] | None:
-    """`names`; None where they are not given. Raises Problem 422."""
-    names: list[Any] | None = body.get("names")
-    if names is None:
-        return None
-    if not 1 <= len(names) <= MOST_NAMED or not all(isinstance(name, str) for name in names):
-        raise bad_field("names", names, f"give 1 to {MOST_NAMED} names of movies")
-    return names
-
-
-def whole_number(body: dict[str, Any], name: str, default: int, lowest: int, highest: int) -> int:
-    """A whole number from `lowest` to `highest`. Raises Problem 422."""
-    value: int = body.get(name, default)
-    if not lowest <= value <= highest:
-        raise bad_field(name, value, f"give a whole number from {lowest} to {highest}")
-    return value

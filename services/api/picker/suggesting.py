@@ -4,61 +4,82 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import falcon
 import msgspec
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
+from msgspec import Meta
 
-from warpcore.services.api.bodies import only_fields, read_object
+from warpcore.services.api.bodies import Body
 from warpcore.services.api.errors import Problem
+from warpcore.services.api.operations import operation
 from warpcore.services.api.picker.background import JobState, JobStatus
-from warpcore.services.api.picker.jobs import JobResource, names_in, whole_number
+from warpcore.services.api.picker.jobs import JOB_ERRORS, STARTED, JobResource, Names, Problems
 from warpcore.services.api.pictures.files import located, output_path
+from warpcore.services.api.views import View
 from warpcore.services.steps import export
 
 USUAL_MOVIES = 4
 """Movies that diameters are suggested from, where none are named."""
 
 
-class Proposal(msgspec.Struct, rename="camel"):
-    """A diameter, the shape that fits, how much the movies speak for it, and the particles on a micrograph."""
+class SuggestBody(Body, frozen=True):
+    """What is looked for, and where."""
+
+    names: Names = None
+    smallest: Annotated[int, Meta(ge=20, le=2000, description="Å.")] = 60
+    largest: Annotated[int, Meta(ge=20, le=5000, description="Å.")] = 600
+
+
+class Proposal(View, frozen=True):
+    """A diameter that the particles may have."""
 
     diameter_angstrom: float
-    shape: str
-    evidence: float
-    particles: float
+    shape: Annotated[str, Meta(description="The shape of blobs that fits best.")]
+    evidence: Annotated[float, Meta(description="How much the movies speak for it, natural logarithm.")]
+    particles: Annotated[float, Meta(description="Expected on a micrograph.")]
 
 
-class Suggestion(msgspec.Struct):
-    """Diameters that the particles of some movies may have, best first; none where nothing stands out from noise."""
+class Suggestion(View, frozen=True):
+    """Diameters that the particles of some movies may have."""
 
     state: JobState
-    problem: str = ""
+    problem: Problems = ""
     movies: list[str] = msgspec.field(default_factory=list)
-    proposals: list[Proposal] = msgspec.field(default_factory=list)
+    proposals: Annotated[list[Proposal], Meta(description="Best first; none where nothing stands out from noise.")] = (
+        msgspec.field(default_factory=list)
+    )
 
 
-class SuggestResource(JobResource):
+class SuggestResource(JobResource[Suggestion]):
     """`/api/picker/suggest`."""
 
     NAME = "suggest"
 
-    async def on_post(self, req: Request, resp: Response) -> None:
-        """Propose diameters from some processed movies, or `names`, between `smallest` and `largest` Å."""
-        body = only_fields(await read_object(req, optional=True), {"names": list, "smallest": int, "largest": int})
-        smallest = whole_number(body, "smallest", 60, 20, 2000)
-        largest = whole_number(body, "largest", 600, 20, 5000)
-        names = names_in(body)
+    @operation()
+    async def on_get(self) -> Suggestion:
+        """How far the search for diameters is, and what it has found."""
+        return await self.told()
+
+    @operation()
+    async def on_delete(self) -> Suggestion:
+        """Cancel the search."""
+        return await self.cancelled()
+
+    @operation(status=202, optional_body=True, errors=JOB_ERRORS, headers=STARTED)
+    async def on_post(self, resp: Response, body: SuggestBody) -> Suggestion:
+        """Propose diameters in the background, from some processed movies."""
         _, processing = await self.movies.directories()
-        averages = await self._averages(names, processing)
+        averages = await self._averages(body.names, processing)
         contrast = (await self.settings())["contrast"]
 
         def arguments() -> list[str]:
-            limits = ["--smallest", str(smallest), "--largest", str(largest)]
+            limits = ["--smallest", str(body.smallest), "--largest", str(body.largest)]
             how = ["--json", "--device", "cpu", "--set", f"picking.contrast={contrast}"]
             return ["picker", "suggest", *map(str, averages.values()), *how, *limits]
 
-        self.start(resp, processing, {"movies": list(averages)}, arguments)
+        return self.start(resp, processing, {"movies": list(averages)}, arguments)
 
     def view(self, status: JobStatus, processing: Path) -> Suggestion:
         """With the proposals, once they are there."""
@@ -82,4 +103,5 @@ def suggestion_of(status: JobStatus) -> Suggestion:
     """What came of `warpcore picker suggest --json`. Raises ValueError or TypeError where it printed something else."""
     movies = status.asked["movies"] if status.asked is not None else []
     found = json.loads(status.output) if status.state is JobState.DONE else []
-    return Suggestion(status.state, status.problem, movies, [Proposal(**one) for one in found])
+    proposals = [Proposal(**one) for one in found]
+    return Suggestion(state=status.state, problem=status.problem, movies=movies, proposals=proposals)

@@ -8,18 +8,21 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import falcon
 import msgspec
-from falcon.asgi import Request, Response
+from falcon.asgi import Response
+from msgspec import Meta
 
 from warpcore.bus.messages import Movie
-from warpcore.services.api.bodies import only_fields, read_object
+from warpcore.services.api.bodies import Body
 from warpcore.services.api.errors import Problem
+from warpcore.services.api.operations import operation
 from warpcore.services.api.picker.background import JobState, JobStatus
-from warpcore.services.api.picker.jobs import FOLDER, JobResource, names_in, whole_number
+from warpcore.services.api.picker.jobs import FOLDER, JOB_ERRORS, STARTED, JobResource, Names, Problems
 from warpcore.services.api.pictures.files import located, output_path
+from warpcore.services.api.views import View
 from warpcore.services.steps import export, picking
 
 WEIGHTS_FOLDER = "picker"
@@ -31,47 +34,58 @@ NEEDED = ("optax", "starfile")
 """Packages of the extra `warpcore[train]`."""
 
 
-class CurvePoint(msgspec.Struct):
+class TrainBody(Body, frozen=True):
+    """What is trained on, and for how long; numbers as of `warpcore picker train`."""
+
+    names: Names = None
+    steps: Annotated[int, Meta(ge=1, le=MOST_STEPS, description="Steps of the training.")] = STEPS
+    scenes: Annotated[int, Meta(ge=1, le=MOST_SCENES, description="Simulated scenes that are mixed in.")] = SCENES
+    seed: Annotated[int, Meta(ge=0, le=HIGHEST_SEED, description="Equal picks and seed make equal weights.")] = 1
+
+
+class CurvePoint(View, frozen=True):
     """The loss at a step of the training."""
 
     step: int
     loss: float
 
 
-class Training(msgspec.Struct, rename="camel"):
-    """A training on edited picks.
-
-    `curve` grows while it runs; `weights` is the file that it has written, and `settings` put it to use by PATCH.
-    """
+class Training(View, frozen=True):
+    """A training on picks that people have edited."""
 
     state: JobState
-    problem: str = ""
+    problem: Problems = ""
     movies: list[str] = msgspec.field(default_factory=list)
     diameter_angstrom: float | None = None
-    steps: int = 0
-    curve: list[CurvePoint] = msgspec.field(default_factory=list)
-    weights: str | None = None
-    settings: dict[str, Any] | None = None
+    steps: Annotated[int, Meta(description="Steps that were asked for.")] = 0
+    curve: Annotated[list[CurvePoint], Meta(description="Grows while it runs.")] = msgspec.field(default_factory=list)
+    weights: Annotated[str | None, Meta(description="The file that it has written.")] = None
+    settings: Annotated[dict[str, Any] | None, Meta(description="A PATCH of settings that uses the weights.")] = None
 
 
-class TrainResource(JobResource):
+class TrainResource(JobResource[Training]):
     """`/api/picker/train`."""
 
     NAME = "train"
 
-    async def on_post(self, req: Request, resp: Response) -> None:
-        """Train on movies whose picks were edited, all or `names`; optionally `steps`, `scenes` and `seed`."""
-        known = {"names": list, "steps": int, "scenes": int, "seed": int}
-        body = only_fields(await read_object(req, optional=True), known)
-        numbers = {
-            "steps": whole_number(body, "steps", STEPS, 1, MOST_STEPS),
-            "scenes": whole_number(body, "scenes", SCENES, 1, MOST_SCENES),
-            "seed": whole_number(body, "seed", 1, 0, HIGHEST_SEED),
-            "diameter": await self._diameter(),
-        }
+    @operation()
+    async def on_get(self) -> Training:
+        """How far the training is, with its curve, and what came of it."""
+        return await self.told()
+
+    @operation()
+    async def on_delete(self) -> Training:
+        """Cancel the training."""
+        return await self.cancelled()
+
+    @operation(status=202, optional_body=True, errors=JOB_ERRORS, headers=STARTED)
+    async def on_post(self, resp: Response, body: TrainBody) -> Training:
+        """Train the picking network in the background, on movies whose picks were edited by hand."""
+        diameter = await self._diameter()
+        numbers = {"steps": body.steps, "scenes": body.scenes, "seed": body.seed, "diameter": diameter}
         _check_extra()
         _, processing = await self.movies.directories()
-        movies = await self._edited(names_in(body))
+        movies = await self._edited(body.names)
         weights = str(processing / WEIGHTS_FOLDER / f"{_id_of(movies, numbers)}.npz")
         asked = {"movies": [movie.name for movie in movies], "weights": weights, **numbers}
 
@@ -81,23 +95,24 @@ class TrainResource(JobResource):
             options = [text for name, value in numbers.items() for text in (f"--{name}", str(value))]
             return ["picker", "train", weights, *files, *options]
 
-        self.start(resp, processing, asked, arguments)
+        return self.start(resp, processing, asked, arguments)
 
     def view(self, status: JobStatus, processing: Path) -> Training:
         """With the curve so far."""
         asked = status.asked
         if asked is None:
-            return Training(status.state)
+            return Training(state=status.state)
         weights = asked["weights"] if status.state is JobState.DONE else None
+        used = {"picking": {"method": "network", "weights_path": weights}}
         return Training(
-            status.state,
-            status.problem,
-            asked["movies"],
-            asked["diameter"],
-            asked["steps"],
-            list(_curve(_curve_path(processing))),
-            weights,
-            {"picking": {"method": "network", "weights_path": weights}} if weights is not None else None,
+            state=status.state,
+            problem=status.problem,
+            movies=asked["movies"],
+            diameter_angstrom=asked["diameter"],
+            steps=asked["steps"],
+            curve=list(_curve(_curve_path(processing))),
+            weights=weights,
+            settings=used if weights is not None else None,
         )
 
     async def _diameter(self) -> float:
@@ -157,4 +172,4 @@ def _curve(path: Path) -> Iterator[CurvePoint]:
         for line in path.read_text().splitlines(keepends=True)[1:]:
             if line.endswith("\n"):
                 step, loss = line.split(",")
-                yield CurvePoint(int(step), float(loss))
+                yield CurvePoint(step=int(step), loss=float(loss))

@@ -10,103 +10,10 @@ import msgspec
 import numpy as np
 
 from warpcore.bus.messages import Movie
+from warpcore.services.api.views import CtfFit, Curves, DefocusSurface, HandPicks, Picks, Tracks
 from warpcore.services.session.errors import InputError
 from warpcore.services.steps import picking
 from warpcore.services.steps.step import INPUT
-
-
-class DefocusSurface(msgspec.Struct, rename="camel"):
-    """Defocus over the field, µm, at `dims` nodes (x, y) from edge to edge in rows of x; tilt of its plane, degrees."""
-
-    dims: list[int]
-    values_um: list[float]
-    tilt_degrees: float | None = None
-    tilt_axis_degrees: float | None = None
-
-
-class CtfFit(msgspec.Struct, rename="camel"):
-    """A fitted CTF; where `failure` says why it failed, the numbers are the best guess and not to be relied on."""
-
-    defocus_u_angstrom: float
-    defocus_v_angstrom: float
-    angle_degrees: float
-    phase_shift_degrees: float
-    figure_of_merit: float
-    resolution_angstrom: float | None
-    failure: str | None
-    warnings: list[str]
-    ice_ring: float | None
-    ice_thickness: float | None
-    source: str
-    grid: DefocusSurface
-
-
-class Curves(msgspec.Struct, rename="camel"):
-    """The CTF in one dimension, along `frequency` (1/Å).
-
-    `data` is the power spectrum, averaged along the rings, `fit` what the model makes of it: `background`, and `model`
-    (CTF², 0 to 1) in the strength that the data have there. `quality` is the agreement of both, 1 at best.
-    """
-
-    frequency: list[float]
-    data: list[float]
-    background: list[float]
-    fit: list[float]
-    model: list[float]
-    quality: list[float]
-    summary: CtfFit
-
-
-class Tracks(msgspec.Struct, rename="camel"):
-    """Motion in Å, (x, y), frame 0 at 0: `track` [frame] at the centre, `local` [frame, row, column] at fractions.
-
-    `fractions` say where in the field rows and columns lie. Nothing moves where motion was `skipped`.
-    """
-
-    frames: int
-    dose_per_frame: float
-    width_angstrom: float
-    height_angstrom: float
-    fractions: list[float]
-    track: list[list[float]]
-    local: list[Any]
-    skipped: bool
-    failure: str | None
-
-
-class HandPicks(msgspec.Struct, rename="camel", frozen=True):
-    """Picks (x, y) that a person has added, and places where none is wanted, in px of the average.
-
-    Candidates within `within_px` of either are not picks: there is none, or the added one stands for it.
-    """
-
-    added: list[tuple[float, float]]
-    removed: list[tuple[float, float]]
-    within_px: float | None
-
-
-class Picks(msgspec.Struct, rename="camel"):
-    """All scored candidates of the picker's, best first, in px of the average, and a person's edits.
-
-    Candidates of at least `threshold` are picks, but for those that `hand` says. `count` is how many picks there are.
-    `uncertain`: they are no better than chance, by their `certainty`.
-    `histogram` counts candidates in equal steps of the score from 0 to 1.
-    """
-
-    width: int
-    height: int
-    pixel_size_angstrom: float
-    diameter_angstrom: float | None
-    threshold: float
-    certainty: float | None
-    uncertain: bool
-    method: str
-    count: int
-    x_px: list[float]
-    y_px: list[float]
-    score: list[float]
-    histogram: list[int]
-    hand: HandPicks
 
 
 class Measured(msgspec.Struct, frozen=True):

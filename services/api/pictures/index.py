@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import quote
 
-import msgspec
+from msgspec import Meta
 from PIL import Image
 
 from warpcore.bus.messages import Movie
 from warpcore.services.api.pictures.files import located, movie_files, output_path
+from warpcore.services.api.views import Count, View
 from warpcore.services.readers.mrc import parse_mrc_header
 from warpcore.services.session.movie_generation import generation_of
 from warpcore.services.steps import ctf, export, motion, picking
@@ -26,29 +28,29 @@ _OUTPUTS = {
 }
 
 
-class Picture(msgspec.Struct):
-    """A picture that can be asked for, and its largest size in px."""
+class Picture(View, frozen=True):
+    """A picture that can be asked for."""
 
     kind: str
     url: str
-    width: int
-    height: int
+    width: Annotated[Count, Meta(description="Of the largest one, px.")]
+    height: Annotated[Count, Meta(description="Of the largest one, px.")]
 
 
-class File(msgspec.Struct):
-    """An output on disk; `path` is relative to the processing directory."""
+class File(View, frozen=True):
+    """An output on disk."""
 
-    path: str
-    bytes: int
-    step: str
+    path: Annotated[str, Meta(description="Below the processing directory.")]
+    bytes: Count
+    step: Annotated[str, Meta(description="The step that has written it.")]
     description: str
     url: str
 
 
-class Index(msgspec.Struct):
+class Index(View, frozen=True):
     """All pictures and files of a movie's present results."""
 
-    generation: int
+    generation: Annotated[int, Meta(description="The number of these results: equal results, equal number.", ge=0)]
     pictures: list[Picture]
     files: list[File]
 
@@ -60,7 +62,11 @@ def movie_url(name: str) -> str:
 
 def index(movie: Movie, processing: Path) -> Index:
     """What is on disk now. Raises Problem where an output is a link out of the processing directory."""
-    return Index(generation_of(movie), list(_pictures(movie, processing)), list(_files(movie, processing)))
+    return Index(
+        generation=generation_of(movie),
+        pictures=list(_pictures(movie, processing)),
+        files=list(_files(movie, processing)),
+    )
 
 
 def _pictures(movie: Movie, processing: Path) -> Iterator[Picture]:
@@ -68,7 +74,8 @@ def _pictures(movie: Movie, processing: Path) -> Iterator[Picture]:
     for kind, output in _OUTPUTS.items():
         size = _size(located(processing, output_path(movie, output)))
         if size is not None:
-            yield Picture(kind, f"{address}/picture/{kind}?generation={generation}", *size)
+            url = f"{address}/picture/{kind}?generation={generation}"
+            yield Picture(kind=kind, url=url, width=size[0], height=size[1])
 
 
 def _size(path: Path) -> tuple[int, int] | None:
@@ -88,7 +95,13 @@ def _files(movie: Movie, processing: Path) -> Iterator[File]:
         path = located(processing, file.path)
         if path.is_file():
             url = f"{movie_url(movie.name)}/files/{quote(file.path)}"
-            yield File(file.path, path.stat().st_size, file.step, _plain(file.description), url)
+            yield File(
+                path=file.path,
+                bytes=path.stat().st_size,
+                step=file.step,
+                description=_plain(file.description),
+                url=url,
+            )
 
 
 def _plain(description: str) -> str:

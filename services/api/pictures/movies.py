@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from warpcore.bus.client import RefusedError
 from warpcore.bus.limits import PAGE
 from warpcore.bus.messages import GetItem, GetItems, GetProcessing, Item, Items, Movie, ProcessingStatus
-from warpcore.bus.vocabulary import DONE, ErrorCode, MovieStatus
+from warpcore.bus.vocabulary import DONE, MovieStatus
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.session.movie_generation import generation_of
 
@@ -19,14 +18,9 @@ class Movies:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def find(self, name: str) -> Item | None:
-        """The movie of this name with its story; None where there is none."""
-        try:
-            return await ask(self._scheduler, GetItem(name), Item)
-        except RefusedError as error:
-            if error.error.code != ErrorCode.NOT_FOUND:
-                raise
-            return None
+    async def get(self, name: str) -> Movie:
+        """The movie of this name. Raises RefusedError."""
+        return (await ask(self._scheduler, GetItem(name), Item)).movie
 
     async def directories(self) -> tuple[Path, Path]:
         """The data directory and the processing directory."""
@@ -50,5 +44,5 @@ class Movies:
         """
         if movie.status not in DONE:
             return False
-        now = await self.find(movie.name)
-        return now is not None and now.movie.status in DONE and generation_of(now.movie) == generation_of(movie)
+        now = await self.get(f"~{movie.id}")
+        return now.status in DONE and generation_of(now) == generation_of(movie)

@@ -6,29 +6,30 @@ import asyncio
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
-import msgspec
+from msgspec import Meta
 
 from warpcore.bus.limits import LOG_LINES
 from warpcore.bus.messages import GetWorkerLogs, GetWorkers, Item, Movie, WorkerLogs, Workers
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.views import iso_time
+from warpcore.services.api.views import Time, View, utc
 
 
-class Line(msgspec.Struct):
-    """A line; `source` is `scheduler` or a worker, `at` ISO 8601 in UTC by the clock of that host."""
+class Line(View, frozen=True):
+    """A line of a movie's log."""
 
-    at: str | None
-    source: str
+    at: Annotated[Time, Meta(description="By the clock of its host.")]
+    source: Annotated[str, Meta(description="`scheduler`, or a worker's id.")]
     level: str
     text: str
 
 
-class Log(msgspec.Struct):
-    """What has happened to a movie, oldest first."""
+class Log(View, frozen=True):
+    """What has happened to a movie."""
 
     name: str
-    lines: list[Line]
+    lines: Annotated[list[Line], Meta(description="Oldest first.")]
 
 
 async def movie_log(scheduler: Scheduler, item: Item, data: Path) -> Log:
@@ -40,14 +41,18 @@ async def movie_log(scheduler: Scheduler, item: Item, data: Path) -> Log:
 
 def merged(item: Item, logs: Iterable[WorkerLogs], data: Path) -> Log:
     """Story and lines in the order of their times."""
-    found = [(line["at"], Line(iso_time(line["at"]), "scheduler", "info", line["text"])) for line in item.story]
+    found = [(line["at"], _line(line["at"], "scheduler", "info", line["text"])) for line in item.story]
     names_it = _mention(item.movie, data)
     for log in logs:
         for line in log.lines:
             if names_it.search(line["text"]):
                 at = line.get("ts") or 0.0
-                found.append((at, Line(iso_time(at), log.worker, line["level"], line["text"])))
-    return Log(item.movie.name, [line for _, line in sorted(found, key=lambda one: one[0])])
+                found.append((at, _line(at, log.worker, line["level"], line["text"])))
+    return Log(name=item.movie.name, lines=[line for _, line in sorted(found, key=lambda one: one[0])])
+
+
+def _line(at: float, source: str, level: str, text: str) -> Line:
+    return Line(at=utc(at), source=source, level=level, text=text)
 
 
 def _mention(movie: Movie, data: Path) -> re.Pattern[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import MOST_AT_ONCE
 from warpcore.bus.vocabulary import LEASED, WAITING, ErrorCode, FailureKind, MovieStatus
-from warpcore.services.scheduler.core import exporting, registry, tasks, views
+from warpcore.services.scheduler.core import registry, tasks, views
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
@@ -19,6 +19,7 @@ LONGEST_PATH = 4096
 @handles(wire.RegisterFiles)
 def register(state: State, message: wire.RegisterFiles) -> None:
     """Registers whole files, all or none: one impossible entry refuses the message."""
+    state.discoverer_heard_at = state.now
     fault = _fault(message)
     if fault:
         state.reply(wire.Error(ErrorCode.INVALID, fault))
@@ -41,6 +42,7 @@ def register(state: State, message: wire.RegisterFiles) -> None:
 @handles(wire.GetKnownFiles, reads=True)
 def known(state: State, message: wire.GetKnownFiles) -> None:
     """A page of the registered files."""
+    state.discoverer_heard_at = state.now
     files = []
     limit = min(max(1, message.limit), MOST_AT_ONCE)
     after = max(0, message.after)
@@ -97,7 +99,7 @@ def _replace(state: State, movie: MovieRecord, file: wire.FoundFile) -> None:
     task = state.tasks.get(movie.lease) if movie.lease is not None else None
     if task is not None:
         tasks.revoke(state, task, "the file was replaced", cancel=True)
-        exporting.hold(state, task)
+        tasks.set_back(state, task, "the file was replaced")
     state.need(movie, state.needed_steps(movie) if movie.results else [])
     if movie.outdated_steps or not movie.results or movie.restoring:
         # An unprocessed movie keeps its status; if it was parked, it waits in the queue again.

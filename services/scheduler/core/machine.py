@@ -6,6 +6,8 @@ from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import (
+    alarm_rules,
+    alarms,
     assigning,
     choices,
     deciding,
@@ -19,6 +21,7 @@ from warpcore.services.scheduler.core import (
     restoring_outputs,
     selecting,
     tasks,
+    tries,
 )
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
@@ -29,6 +32,7 @@ from warpcore.services.scheduler.core.effects import (
     OutputsMissing,
     OutputsRestored,
     Started,
+    StartTry,
     Stimulus,
     Tick,
 )
@@ -36,8 +40,8 @@ from warpcore.services.scheduler.core.handlers import Place, handler_of
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
-HANDLING = (choices, exporting, files, hand_picks, registry, reports, requests, selecting)
-"""The modules whose handlers answer messages: importing them registers the handlers, so nothing reads this name."""
+HANDLING = (alarm_rules, alarms, choices, exporting, files, hand_picks, registry, reports, requests, selecting, tries)
+"""Modules that register handlers and alarm rules when they are imported, so nothing reads this name."""
 
 
 def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> list[Effect]:
@@ -56,6 +60,8 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             _from_worker(state, sender, message)
         case ChangeSettings():
             deciding.change_settings(state, stimulus)
+        case StartTry():
+            tries.start(state, stimulus)
         case Started():
             deciding.start(state, stimulus)
         case Tick():
@@ -101,6 +107,7 @@ def _tick(state: State) -> None:
         movie.parked_until = None
         state.place(movie)
     registry.expire(state)
+    alarms.watch(state)
 
 
 def _undelivered(state: State, lease: int) -> None:

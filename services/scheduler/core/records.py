@@ -130,8 +130,13 @@ class TaskRecord(Living):
 
     @property
     def processes(self) -> bool:
-        """Whether it runs the movie's own steps; otherwise it exports for the job `purpose`."""
+        """Whether it runs the movie's own steps; otherwise it is for the export job or the try `purpose`."""
         return self.purpose == Purpose.PROCESS
+
+    @property
+    def kind(self) -> Purpose:
+        """What its purpose stands for."""
+        return Purpose.of(self.purpose)
 
     @property
     def begun(self) -> bool:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from warpcore.bus.messages import MovieEvent
+from warpcore.bus.messages import Alarm, MovieEvent
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import DONE, WAITING, ItemState, MovieStatus, Selection, WorkerState
-from warpcore.services.scheduler.core import rows, views
+from warpcore.bus.vocabulary import DONE, ENDED, WAITING, MovieStatus, Order, Selection, WorkerState
+from warpcore.services.scheduler.core import ordering, rows, views
 from warpcore.services.scheduler.core.effects import (
     CutLog,
     DropTask,
     Effect,
     Publish,
     Reply,
-    SaveExport,
     SaveMovie,
     SaveTask,
     Send,
@@ -24,6 +23,7 @@ from warpcore.services.scheduler.core.lessons import Lessons
 from warpcore.services.scheduler.core.lives import IllegalTransition, LeaseState
 from warpcore.services.scheduler.core.queue import OrderedQueue, Parked
 from warpcore.services.scheduler.core.rates import Rate
+from warpcore.services.scheduler.core.recent import Recent
 from warpcore.services.scheduler.core.records import (
     DERIVED,
     Ban,
@@ -34,6 +34,7 @@ from warpcore.services.scheduler.core.records import (
     TaskRecord,
     WorkerRecord,
 )
+from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.fingerprints import OFF, steps_to_run
 from warpcore.services.session.fingerprints_v1 import FormerPlan
@@ -52,7 +53,8 @@ class State:
 
     `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version cannot
     use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
-    says that settings, are now otherwise than stored.
+    says that settings, are now otherwise than stored. `alarms` are those that have come, `suspected` says since when
+    (monotonic) what rules find has held, `recent` which movies have ended last.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -72,7 +74,8 @@ class State:
         self.bans: dict[str, Ban] = {}
         self.exports: dict[str, ExportRecord] = {}
         self.held_exports: dict[int, dict[str, None]] = {}
-        self.queue = OrderedQueue()
+        self.order = Order.NORMAL
+        self.queue = ordering.empty_queue(self.order)
         self.parked = Parked()
         self.to_restore = OrderedQueue()
         self.restoring: set[int] = set()
@@ -82,6 +85,7 @@ class State:
         self.choices: dict[str, ChoiceRecord] = {}
         self.selections: dict[int, SelectionRecord] = {}
         self.hand_picks: dict[int, HandPicksRecord] = {}
+        self.tries: dict[int, TryRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
@@ -91,6 +95,11 @@ class State:
         self.last_lease = 0
         self.last_modified = 0.0
         self.file_warnings: list[str] = []
+        self.discoverer_heard_at: float | None = None
+        self.recent = Recent()
+        self.alarms: dict[str, Alarm] = {}
+        self.suspected: dict[str, float] = {}
+        self.acknowledged: set[str] = set()
         self.bulk_changes = BULK_CHANGES
         self.quiet = False
         self.derived = 0
@@ -130,6 +139,8 @@ class State:
         self.by_name[movie.name] = movie
         self.by_path[movie.path] = movie
         self.counts[movie.status] += 1
+        if movie.status in ENDED:
+            self.recent.note(movie.id)
         self.place(movie)
 
     def move(self, movie: MovieRecord, status: MovieStatus, why: str) -> None:
@@ -144,6 +155,8 @@ class State:
             topic = "movie.failed"
         elif status in DONE and previous not in DONE:
             topic = "movie.done"
+        if topic != "movie.status":
+            self.recent.note(movie.id)
         self.changed(movie, topic, previous)
 
     def changed(self, movie: MovieRecord, topic: str = "movie.status", previous: str | None = "") -> None:
@@ -155,6 +168,13 @@ class State:
         if not self.quiet:
             before = movie.status if previous == "" else previous
             self.publish(topic, MovieEvent(self.movie_view(movie), MovieStatus(before) if before else None))
+
+    def arrange(self, order: Order) -> None:
+        """Let waiting movies run in this order."""
+        waiting = list(self.queue.in_turn(0))
+        self.order, self.queue = order, ordering.empty_queue(order)
+        for id in waiting:
+            self.place(self.movies[id])
 
     def place(self, movie: MovieRecord) -> None:
         """Put a movie where its status, selection and lease say: in the queue, parked, or in neither."""
@@ -173,13 +193,9 @@ class State:
             return
         self.parked.remove(movie.id)
         if waits:
-            self.queue.put(movie.id, self.order(movie))
+            self.queue.put(movie.id, ordering.keys(self.order, movie))
         else:
             self.queue.remove(movie.id)
-
-    def order(self, movie: MovieRecord) -> tuple[int, int, int]:
-        """The place in the queue: high priority first, then outdated ones, then in order of discovery."""
-        return (-movie.priority, 0 if movie.status == MovieStatus.OUTDATED else 1, movie.id)
 
     def movie_view(self, movie: MovieRecord) -> Any:
         """A movie as others see it."""
@@ -198,9 +214,10 @@ class State:
         self.former = FormerPlan(settings, references, self.learning.unlearnt)
         self._lessons: Lessons | None = None
 
-    def planned(self, settings: Settings) -> SessionPlan:
+    def planned(self, settings: Settings, references: str | None = None) -> SessionPlan:
         """Fingerprints under other settings with what was learnt for these."""
-        return SessionPlan(settings, self.references, {key: one.choice for key, one in self.choices.items()})
+        references = self.references if references is None else references
+        return SessionPlan(settings, references, {key: one.choice for key, one in self.choices.items()})
 
     @property
     def lessons(self) -> Lessons:
@@ -295,18 +312,3 @@ class State:
                 worker.become(WorkerState.IDLE, f"lease {task.lease} ended")
         self.effects.append(DropTask(task.lease))
         return movie
-
-    # --- exports -------------------------------------------------------------------------------------------------
-
-    def move_item(self, job: ExportRecord, movie: int, state: ItemState, why: str) -> None:
-        """Change the state of one movie of a job, and note whether the job waits for it. Raises IllegalTransition."""
-        job.move(movie, state, why)
-        if state == ItemState.HELD:
-            self.held_exports.setdefault(movie, {})[job.job] = None
-        elif movie in self.held_exports:
-            self.held_exports[movie].pop(job.job, None)
-
-    def save_export(self, job: ExportRecord, *movies: int) -> None:
-        """Store a job, and these of its movies."""
-        items = tuple(rows.export_item_row(job.job, movie, job.items[movie]) for movie in movies)
-        self.effects.append(SaveExport(rows.export_row(job), items))

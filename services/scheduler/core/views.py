@@ -8,13 +8,16 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgpack
+from msgspec.structs import replace
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ItemState
 from warpcore.services.scheduler.core.export_records import ExportRecord
-from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
+from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
+from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.session.learning import without_evidence
+from warpcore.services.session.paths import try_folder
 
 FRAME_BUDGET_BYTES = 900_000
 """Space for the rows of an answer: a frame has 1 MiB, and envelope and settings need some of it."""
@@ -101,6 +104,28 @@ def export_head(
         files=files or [],
         failures=failures or [],
         next_after=next_after,
+    )
+
+
+def try_view(attempt: TryRecord, name: str, task: TaskRecord | None) -> wire.Try:
+    """A try with its results; `task` is the one that runs it now."""
+    step, fraction = (task.step, task.fraction) if task is not None else ("", 0.0)
+    results = without_evidence(attempt.results)
+    return replace(try_head(attempt, name), results=results, outputs=attempt.outputs, step=step, fraction=fraction)
+
+
+def try_head(attempt: TryRecord, name: str) -> wire.Try:
+    """A try of the movie `name`, without results and outputs."""
+    return wire.Try(
+        id=attempt.id,
+        name=name,
+        state=attempt.state,
+        settings=attempt.patch,
+        folder=try_folder(attempt.id),
+        at=attempt.at,
+        by=attempt.by,
+        failure=attempt.failure,
+        filter_reasons=attempt.filter_reasons,
     )
 
 

@@ -70,5 +70,5 @@ def test_proposals_are_what_the_command_has_printed() -> None:
     printed = '[{"diameter_angstrom": 130.0, "shape": "ring 1", "evidence": 250.5, "particles": 15.0}]'
     asked = {"movies": ["a"]}
     done = suggestion_of(JobStatus(JobState.DONE, asked, printed))
-    assert done.proposals == [Proposal(130.0, "ring 1", 250.5, 15.0)]
+    assert done.proposals == [Proposal(diameter_angstrom=130.0, shape="ring 1", evidence=250.5, particles=15.0)]
     assert suggestion_of(JobStatus(JobState.RUNNING, asked, printed[:10])).proposals == []

@@ -9,7 +9,6 @@ import pytest
 
 from warpcore.services.api.errors import Problem
 from warpcore.services.api.pictures.renderings import Kept, Renderings
-from warpcore.services.api.pictures.serving import possible_parts
 
 
 def test_what_was_used_least_recently_goes_first() -> None:
@@ -93,18 +92,3 @@ def test_a_crowd_is_sent_away() -> None:
         return refused.value.status
 
     assert asyncio.run(ask()).startswith("503")
-
-
-@pytest.mark.parametrize(
-    ("path", "meant"),
-    [
-        ("a", []),
-        ("pictures", [("", "pictures", "")]),
-        ("grid1/a/pictures", [("grid1/a", "pictures", "")]),
-        ("a/picture/average", [("a", "picture", "average")]),
-        ("a/picture/picks", [("a/picture", "picks", ""), ("a", "picture", "picks")]),
-        ("a/files/b/files/c.mrc", [("a", "files", "b/files/c.mrc"), ("a/files/b", "files", "c.mrc")]),
-    ],
-)
-def test_a_path_may_mean_several_movies(path: str, meant: list[tuple[str, str, str]]) -> None:
-    assert list(possible_parts(path)) == meant

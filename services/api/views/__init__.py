@@ -1,0 +1,57 @@
+"""What REST shows, as types: camelCase names, times as ISO 8601 in UTC. The OpenAPI document describes these."""
+
+from warpcore.services.api.views._alarms import AlarmView
+from warpcore.services.api.views._exports import JobsView, JobView
+from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
+from warpcore.services.api.views._naming import Count, Time, View, camel, camel_keys, snake, utc
+from warpcore.services.api.views._plots import CtfFit, Curves, DefocusSurface, Edits, HandPicks, Picks, Tracks
+from warpcore.services.api.views._selection import (
+    RefusedMovie,
+    RetriedView,
+    SelectedView,
+    SelectionChangesView,
+    SelectionChangeView,
+    UndoneView,
+)
+from warpcore.services.api.views._session import HealthView, SettingsEffectView, StatusView, SummaryView, TimestampView
+from warpcore.services.api.views._tries import TriesView, TryView
+from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerView
+
+__all__ = [
+    "AlarmView",
+    "Count",
+    "CtfFit",
+    "Curves",
+    "DefocusSurface",
+    "Edits",
+    "HandPicks",
+    "HealthView",
+    "ItemView",
+    "ItemsPage",
+    "JobView",
+    "JobsView",
+    "LogsView",
+    "MovieView",
+    "Picks",
+    "RefusedMovie",
+    "RetriedView",
+    "SelectedView",
+    "SelectionChangeView",
+    "SelectionChangesView",
+    "SettingsEffectView",
+    "StatusView",
+    "SummaryView",
+    "Time",
+    "TimestampView",
+    "Tracks",
+    "TriesView",
+    "TryView",
+    "UndoneView",
+    "View",
+    "WorkerView",
+    "WorkersView",
+    "camel",
+    "camel_keys",
+    "snake",
+    "utc",
+]
