@@ -35,6 +35,20 @@ class GetItems(Message, frozen=True):
     page_size: int = limits.PAGE
 
 
+@message("movies")
+class Movies(Message, frozen=True):
+    """Movies in the order asked for, as many as fit a frame."""
+
+    movies: list[Movie]
+
+
+@message("movies.get", port=Port.CONTROL, answers=(Movies,))
+class GetMovies(Message, frozen=True):
+    """The movies with these numbers, from the first on as many as fit a frame. Unknown ones are left out."""
+
+    ids: list[int]
+
+
 @message("item")
 class Item(Message, frozen=True):
     """One movie and its story, oldest first: `{seq, at, text}`.

@@ -12,20 +12,26 @@ from warpcore.bus.client import NoAnswerError, RefusedError
 from warpcore.services.api import (
     alarms,
     errors,
+    events,
     export,
     items,
+    listing,
     metrics,
     picker,
     pictures,
     processing,
+    profiles,
     selection,
+    series,
     settings,
     tries,
     workers,
 )
 from warpcore.services.api.client import Scheduler
+from warpcore.services.api.documents import documents
 from warpcore.services.api.health import HealthResource
-from warpcore.services.api.openapi import OpenApiResource
+from warpcore.services.api.live import Feed
+from warpcore.services.api.mirror import Mirror
 from warpcore.services.api.origins import SameOrigin
 from warpcore.services.api.routing import for_falcon
 
@@ -38,9 +44,15 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the application needs: the scheduler, what to call at start and end, and the versions to show."""
+    """What the application needs.
+
+    The scheduler; the mirror of its movies and the feed of its events; what to call at start and end; the versions to
+    show.
+    """
 
     scheduler: Scheduler
+    mirror: Mirror = field(default_factory=Mirror)
+    feed: Feed = field(default_factory=Feed)
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     versions: dict[str, str] = field(default_factory=dict)
@@ -67,11 +79,20 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(Exception, errors.report_unexpected)
     app.add_error_handler(RefusedError, errors.report_refused)
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
-    scheduler = dependencies.scheduler
-    routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, pictures, selection, tries, export, picker, alarms, metrics):
-        routes |= module.routes(scheduler)
-    routes["/api/openapi.json"] = OpenApiResource(routes, dependencies.versions.get("warpcore", ""))
-    for path, resource in for_falcon(routes).items():
+    for path, resource in for_falcon(all_routes(dependencies)).items():
         app.add_route(path, resource)
     return app
+
+
+def all_routes(dependencies: Dependencies) -> dict[str, object]:
+    """All resources by their paths, in the form of `routing`."""
+    scheduler = dependencies.scheduler
+    routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
+    for module in (settings, profiles, processing, workers, items, pictures, tries, export, picker, alarms, metrics):
+        routes |= module.routes(scheduler)
+    mirror, feed = dependencies.mirror, dependencies.feed
+    routes |= listing.routes(scheduler, mirror, feed)
+    routes |= selection.routes(scheduler, mirror, feed)
+    routes |= series.routes(mirror, feed)
+    routes |= events.routes(scheduler, feed, dependencies.versions)
+    return routes | documents(routes, dependencies.versions.get("warpcore", ""))

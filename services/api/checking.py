@@ -50,7 +50,7 @@ def checked(kind: type[S], values: Mapping[str, Any], *, strict: bool = True) ->
 
 
 def without_null(kind: Any) -> Any:
-    """A type without None, which no text of a query can say."""
+    """A type without None, as in a query, where no text says it."""
     if get_origin(kind) is Annotated:
         return Annotated[(without_null(kind.__origin__), *kind.__metadata__)]
     if get_origin(kind) in (Union, UnionType):
@@ -60,12 +60,19 @@ def without_null(kind: Any) -> Any:
 
 def _converted(value: Any, kind: Any, strict: bool) -> Any:
     """The value as its type. 2.0 is a whole number, as in JSON Schema. Raises ValueError, also for NaN and infinity."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    found = msgspec.convert(value, kind, strict=strict)
+    found = msgspec.convert(_whole(value), kind, strict=strict)
     if isinstance(found, float) and not math.isfinite(found):
         raise ValueError(f"{found} is no finite number")
     return found
+
+
+def _whole(value: Any) -> Any:
+    """JSON data with its numbers such as 2.0 as whole ones, wherever they stand."""
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _whole(one) for name, one in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def in_words(kind: Any) -> str:

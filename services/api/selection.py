@@ -21,6 +21,11 @@ from warpcore.bus.portions import portions
 from warpcore.bus.vocabulary import FailureKind, Selection
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
+from warpcore.services.api.errors import bad_field
+from warpcore.services.api.fresh import ids_matching
+from warpcore.services.api.live import Feed
+from warpcore.services.api.mirror import Mirror
+from warpcore.services.api.mirror.filtering import Filter, QueryError, parse_filter
 from warpcore.services.api.operations import operation
 from warpcore.services.api.parameters import LARGEST_NUMBER, By
 from warpcore.services.api.views import (
@@ -43,6 +48,10 @@ class SelectionRequest(Body, frozen=True):
     selection: Selection
     ids: Ids = field(default_factory=list)
     names: Names = field(default_factory=list)
+    filter: Annotated[
+        Annotated[list[str], Meta(min_length=1)] | None,
+        Meta(description="All movies for which all of these hold, as those of `GET /api/items`."),
+    ] = None
     by: By = ""
 
 
@@ -64,8 +73,10 @@ class RetryRequest(Body, frozen=True):
 class SelectionResource:
     """`/api/selection`."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, mirror: Mirror, feed: Feed) -> None:
         self._scheduler = scheduler
+        self._mirror = mirror
+        self._feed = feed
 
     @operation()
     async def on_get(self) -> SelectionChangesView:
@@ -73,14 +84,17 @@ class SelectionResource:
         found = await ask(self._scheduler, GetSelections(), Selections)
         return SelectionChangesView(changes=[SelectionChangeView.of_change(one) for one in found.changes])
 
-    @operation(errors=_NO_MOVIE)
+    @operation(errors={**_NO_MOVIE, 422: "A filter cannot be."})
     async def on_post(self, body: SelectionRequest) -> SelectedView:
         """Include or exclude many movies, or leave them to the filter.
 
         They go to the scheduler in portions: where it ends between two of them, some movies are as they were.
         """
+        ids = list(body.ids)
+        if body.filter is not None:
+            ids += await ids_matching(self._scheduler, self._mirror, self._feed, _filters(body.filter))
         changed, undo = 0, ""
-        for movies in _portions(body.ids, body.names):
+        for movies in _portions(ids, body.names):
             message = SelectItems(body.selection, **movies, undo=undo, by=body.by)
             reply = await ask(self._scheduler, message, SelectionChanged)
             changed, undo = changed + reply.changed, reply.undo
@@ -125,13 +139,24 @@ class RetryResource:
         return RetriedView(retried=retried, refused=refused)
 
 
-def routes(scheduler: Scheduler) -> dict[str, object]:
+def routes(scheduler: Scheduler, mirror: Mirror, feed: Feed) -> dict[str, object]:
     """The resources of this module by their paths."""
     return {
-        "/api/selection": SelectionResource(scheduler),
+        "/api/selection": SelectionResource(scheduler, mirror, feed),
         "/api/selection/undo": UndoResource(scheduler),
         "/api/retry": RetryResource(scheduler),
     }
+
+
+def _filters(texts: Sequence[str]) -> list[Filter]:
+    """The filters of a body. Raises Problem 422."""
+    filters = []
+    for text in texts:
+        try:
+            filters.append(parse_filter(text))
+        except QueryError as error:
+            raise bad_field("filter", text, str(error)) from None
+    return filters
 
 
 def _portions(ids: Sequence[int], names: Sequence[str]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from warpcore.services.api.pictures.downloads import send_file
 from warpcore.services.api.pictures.files import located, movie_files
 from warpcore.services.api.pictures.index import Index, index
 from warpcore.services.api.pictures.queries import GenerationQuery
-from warpcore.services.api.pictures.resources import NO_PICTURE, SenderResource
+from warpcore.services.api.pictures.resources import ALSO, CONDITION, NO_PICTURE, SenderResource
 from warpcore.services.api.pictures.story import Log, movie_log
 from warpcore.services.api.views import Curves, Edits, HandPicks, Picks, Tracks
 
@@ -56,34 +56,37 @@ class IndexResource(SenderResource):
 class CurvesResource(SenderResource):
     """`…/curves`."""
 
-    @operation(shown=Curves, errors=NO_PICTURE)
-    async def on_get(self, req: Request, resp: Response, name: MovieName, query: GenerationQuery) -> None:
+    @operation(errors=NO_PICTURE, also=ALSO, request_headers=CONDITION)
+    async def on_get(self, req: Request, resp: Response, name: MovieName, query: GenerationQuery) -> Curves | None:
         """The CTF and its fit in one dimension."""
         movie = await self.sender.movies.get(name)
         await self.sender.send(req, resp, movie, parts.curves(movie), query.generation)
+        return None
 
 
 class TracksResource(SenderResource):
     """`…/tracks`."""
 
-    @operation(shown=Tracks, errors=NO_PICTURE)
-    async def on_get(self, req: Request, resp: Response, name: MovieName, query: GenerationQuery) -> None:
+    @operation(errors=NO_PICTURE, also=ALSO, request_headers=CONDITION)
+    async def on_get(self, req: Request, resp: Response, name: MovieName, query: GenerationQuery) -> Tracks | None:
         """The movement of the specimen, frame by frame."""
         movie = await self.sender.movies.get(name)
         await self.sender.send(req, resp, movie, parts.tracks(movie), query.generation)
+        return None
 
 
 class PicksResource(SenderResource):
     """`…/picks`."""
 
-    @operation(shown=Picks, errors=NO_PICTURE)
-    async def on_get(self, req: Request, resp: Response, name: MovieName, query: GenerationQuery) -> None:
+    @operation(errors=NO_PICTURE, also=ALSO, request_headers=CONDITION)
+    async def on_get(self, req: Request, resp: Response, name: MovieName, query: GenerationQuery) -> Picks | None:
         """All scored candidates of the picker's, and a person's edits of them."""
         movie = await self.sender.movies.get(name)
         hand = HandPicks.of_movie(movie)
         if movie.hand_picks:
             hand = Edits.of_picks(await ask(self.sender.scheduler, GetItemPicks(name), ItemPicks), movie).hand
         await self.sender.send(req, resp, movie, parts.candidates(movie, hand), query.generation)
+        return None
 
 
 class HandPicksResource(SenderResource):
@@ -127,7 +130,12 @@ class LogResource(SenderResource):
 class FileResource(SenderResource):
     """`…/files/{file}`."""
 
-    @operation(media_type="application/octet-stream", errors={**NO_PICTURE, 416: "There are no such bytes."})
+    @operation(
+        media_types=("application/octet-stream",),
+        errors={**NO_PICTURE, 416: "There are no such bytes."},
+        also={206: "The bytes that were asked for."},
+        request_headers={"Range": "`bytes=0-99`: a part of the file.", "If-Range": "Only while its `ETag` is this."},
+    )
     async def on_get(self, req: Request, resp: Response, name: MovieName, file: FilePath) -> None:
         """One of a movie's files, whole or in part (`Range`). No other file can be had."""
         movie = await self.sender.movies.get(name)

@@ -13,6 +13,8 @@ from warpcore.services.api.pictures.sending import Sender
 from warpcore.services.steps import motion, picking
 
 NO_PICTURE = {404: "No movie has this name, it has no such file, or its results are of another generation."}
+ALSO = {304: "The client has it already."}
+CONDITION = {"If-None-Match": "The `ETag` of what the client has."}
 
 
 class SenderResource:
@@ -25,7 +27,7 @@ class SenderResource:
 class ThumbnailResource(SenderResource):
     """`…/picture/thumbnail`."""
 
-    @operation(media_type=JPEG, errors=NO_PICTURE)
+    @operation(media_types=(JPEG,), errors=NO_PICTURE, also=ALSO, request_headers=CONDITION)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: ThumbnailQuery) -> None:
         """The whole average as a small picture."""
         movie = await self.sender.movies.get(name)
@@ -35,7 +37,7 @@ class ThumbnailResource(SenderResource):
 class AverageResource(SenderResource):
     """`…/picture/average`."""
 
-    @operation(media_type=JPEG, errors=NO_PICTURE)
+    @operation(media_types=(JPEG,), errors=NO_PICTURE, also=ALSO, request_headers=CONDITION)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: AverageQuery) -> None:
         """The average, or a part of it, at any size and contrast.
 
@@ -48,7 +50,7 @@ class AverageResource(SenderResource):
 class SpectrumResource(SenderResource):
     """`…/picture/spectrum`."""
 
-    @operation(media_type=PNG, errors=NO_PICTURE)
+    @operation(media_types=(PNG,), errors=NO_PICTURE, also=ALSO, request_headers=CONDITION)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: SpectrumQuery) -> None:
         """The power spectrum, with the fitted CTF beside it."""
         movie = await self.sender.movies.get(name)
@@ -58,7 +60,7 @@ class SpectrumResource(SenderResource):
 class MotionResource(SenderResource):
     """`…/picture/motion`."""
 
-    @operation(media_type=PNG, errors=NO_PICTURE)
+    @operation(media_types=(PNG,), errors=NO_PICTURE, also=ALSO, request_headers=CONDITION)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: GenerationQuery) -> None:
         """The tracks of motion over the field, much enlarged."""
         movie = await self.sender.movies.get(name)
@@ -68,7 +70,7 @@ class MotionResource(SenderResource):
 class PicksPictureResource(SenderResource):
     """`…/picture/picks`."""
 
-    @operation(media_type=PNG, errors=NO_PICTURE)
+    @operation(media_types=(PNG,), errors=NO_PICTURE, also=ALSO, request_headers=CONDITION)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: GenerationQuery) -> None:
         """The average with its picks circled."""
         movie = await self.sender.movies.get(name)
@@ -78,7 +80,7 @@ class PicksPictureResource(SenderResource):
 class JunkResource(SenderResource):
     """`…/picture/junk`."""
 
-    @operation(media_type=PNG, errors=NO_PICTURE)
+    @operation(media_types=(PNG,), errors=NO_PICTURE, also=ALSO, request_headers=CONDITION)
     async def on_get(self, req: Request, resp: Response, name: MovieName, query: GenerationQuery) -> None:
         """The junk mask: junk coloured and half transparent, all else transparent, to lie over the average."""
         movie = await self.sender.movies.get(name)

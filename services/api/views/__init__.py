@@ -1,10 +1,14 @@
 """What REST shows, as types: camelCase names, times as ISO 8601 in UTC. The OpenAPI document describes these."""
 
 from warpcore.services.api.views._alarms import AlarmView
+from warpcore.services.api.views._columns import ColumnView
+from warpcore.services.api.views._events import event_view
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
-from warpcore.services.api.views._naming import Count, Time, View, camel, camel_keys, snake, utc
+from warpcore.services.api.views._naming import Count, Time, View, camel, camel_keys, utc
 from warpcore.services.api.views._plots import CtfFit, Curves, DefocusSurface, Edits, HandPicks, Picks, Tracks
+from warpcore.services.api.views._profiles import ProfilesView, ProfileView, RevisionView
+from warpcore.services.api.views._results import results_schemas
 from warpcore.services.api.views._selection import (
     RefusedMovie,
     RetriedView,
@@ -19,6 +23,7 @@ from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerVi
 
 __all__ = [
     "AlarmView",
+    "ColumnView",
     "Count",
     "CtfFit",
     "Curves",
@@ -33,8 +38,11 @@ __all__ = [
     "LogsView",
     "MovieView",
     "Picks",
+    "ProfileView",
+    "ProfilesView",
     "RefusedMovie",
     "RetriedView",
+    "RevisionView",
     "SelectedView",
     "SelectionChangeView",
     "SelectionChangesView",
@@ -52,6 +60,7 @@ __all__ = [
     "WorkersView",
     "camel",
     "camel_keys",
-    "snake",
+    "event_view",
+    "results_schemas",
     "utc",
 ]

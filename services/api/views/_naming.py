@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Annotated, Any, Self
 
@@ -27,15 +27,11 @@ class View(Struct, frozen=True, kw_only=True, rename="camel"):
         return msgspec.convert(values, cls, from_attributes=True)
 
 
+@lru_cache(4096)
 def camel(name: str) -> str:
     """`last_modified` → `lastModified`."""
     head, *rest = name.split("_")
     return head + "".join(part[:1].upper() + part[1:] for part in rest)
-
-
-def snake(name: str) -> str:
-    """`defocusUm` → `defocus_um`; names already in snake case stay."""
-    return re.sub(r"(?<=[A-Za-z0-9])([A-Z])", r"_\1", name).lower()
 
 
 def camel_keys(value: Any) -> Any:

@@ -101,10 +101,7 @@ class Edits(View, frozen=True):
 
 
 class Picks(View, frozen=True):
-    """All scored candidates of the picker's, best first, and a person's edits.
-
-    Candidates of at least `threshold` are picks, but for those that `hand` says.
-    """
+    """All scored candidates of the picker, best first. Those of at least `threshold` are picks, but for `hand`."""
 
     width: Annotated[Count, Meta(description="Of the average, px.")]
     height: Annotated[Count, Meta(description="Of the average, px.")]

@@ -57,6 +57,13 @@ def items(state: State, message: wire.GetItems) -> None:
             state.reply(wire.Items(shown, total, message.page, message.page_size))
 
 
+@handles(wire.GetMovies, reads=True)
+def movies(state: State, message: wire.GetMovies) -> None:
+    """Some movies by their numbers."""
+    known = (state.movies[id] for id in message.ids[:MOST_AT_ONCE] if id in state.movies)
+    state.reply(wire.Movies(views.fitting(state.movie_view(movie) for movie in known)))
+
+
 @handles(wire.GetItem, reads=True)
 def item(state: State, message: wire.GetItem) -> None:
     """One movie and its story."""

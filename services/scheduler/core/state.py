@@ -22,7 +22,7 @@ from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.lessons import Lessons
 from warpcore.services.scheduler.core.lives import IllegalTransition, LeaseState
 from warpcore.services.scheduler.core.queue import OrderedQueue, Parked
-from warpcore.services.scheduler.core.rates import Rate
+from warpcore.services.scheduler.core.rates import Arrivals, Rate
 from warpcore.services.scheduler.core.recent import Recent
 from warpcore.services.scheduler.core.records import (
     DERIVED,
@@ -30,6 +30,7 @@ from warpcore.services.scheduler.core.records import (
     ChoiceRecord,
     HandPicksRecord,
     MovieRecord,
+    ProfileRecord,
     SelectionRecord,
     TaskRecord,
     WorkerRecord,
@@ -80,12 +81,14 @@ class State:
         self.to_restore = OrderedQueue()
         self.restoring: set[int] = set()
         self.rate = Rate()
+        self.arrivals = Arrivals()
         self.counts = dict.fromkeys(MovieStatus, 0)
         self.revision = 0
         self.choices: dict[str, ChoiceRecord] = {}
         self.selections: dict[int, SelectionRecord] = {}
         self.hand_picks: dict[int, HandPicksRecord] = {}
         self.tries: dict[int, TryRecord] = {}
+        self.profiles: dict[str, ProfileRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
