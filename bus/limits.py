@@ -34,3 +34,6 @@ KEPT_TRIES = 20
 MOST_PROFILES = 100
 """Named sets of settings that a session keeps."""
 LONGEST_PROFILE_NAME = 100
+
+MOST_HAND_PICKS = 2000
+"""Most picks of a movie that a person can add, and most that can be removed."""

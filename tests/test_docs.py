@@ -19,6 +19,9 @@ from warpcore.services.api.client import SchedulerClient
 from warpcore.services.api.errors import RETRY_AFTER_S
 from warpcore.services.api.live.log import MOST_BYTES, MOST_EVENTS
 from warpcore.services.api.live.readers import PING_S
+from warpcore.services.api.pictures import renderings
+from warpcore.services.api.pictures.queries import MOST_PIXELS
+from warpcore.services.scheduler.core.hand_picks import MOST_FORMER
 from warpcore.services.scheduler.core.views import FRAME_BUDGET_BYTES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,6 +43,11 @@ def test_the_document_of_rest_gives_the_limits_that_hold() -> None:
     assert limit["log lines of a worker"] == f"the last {limits.LOG_LINES} are kept"
     files = limit["files and failures of an export job"]
     assert re.findall(r"\d+", files) == [str(FRAME_BUDGET_BYTES * 3 // 4), str(FRAME_BUDGET_BYTES // 4)]
+    pictures = re.findall(r"\d+", limit["pictures at once"])
+    assert pictures == [str(renderings.AT_ONCE), str(renderings.MOST_WAITING), "503", str(renderings.MOST_BYTES)]
+    assert f"At most {MOST_PIXELS} pixels" in text
+    picks = limit["picks added, or removed, by hand"]
+    assert re.findall(r"\d+", picks) == [str(limits.MOST_HAND_PICKS), str(MOST_FORMER)]
     assert limit["`priority`"] == f"-{limits.HIGHEST_PRIORITY} to {limits.HIGHEST_PRIORITY}"
     answer = limit["answer of the scheduler"]
     assert f"{patience['timeout_s'].default} s, twice" in answer

@@ -7,6 +7,7 @@ from warpcore.bus.messages.exports import *
 from warpcore.bus.messages.files import *
 from warpcore.bus.messages.items import *
 from warpcore.bus.messages.parts import *
+from warpcore.bus.messages.picks import *
 from warpcore.bus.messages.profiles import *
 from warpcore.bus.messages.selection import *
 from warpcore.bus.messages.state import *

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 
 from warpcore.bus.messages.common import Ok
+from warpcore.bus.messages.picks import HandPicks
 from warpcore.bus.schema import Message, Port, message
 from warpcore.bus.vocabulary import FailureKind, Selection, TaskPurpose
 
@@ -17,8 +18,8 @@ class AssignTask(Message, frozen=True):
 
     `purpose` is "process" or the name of an export job or a try, whose options are already in `settings`. `wanted`
     holds the fingerprint of each step; `stored`, `results` and `outputs` tell by step what is on disk now. `choices`
-    are what steps have learnt from the session's first movies, by step. `origin` is the processing directory where
-    `outputs` lie, if it is another one: they are linked from there first.
+    are what steps have learnt from the session's first movies, by step, `hand_picks` a person's own edits of the picks.
+    `origin` is the processing directory where `outputs` lie, if it is another one: they are linked from there first.
     """
 
     lease: int
@@ -37,6 +38,7 @@ class AssignTask(Message, frozen=True):
     stored: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, list[str]] = field(default_factory=dict)
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hand_picks: HandPicks | None = None
     origin: str = ""
 
 

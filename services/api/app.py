@@ -17,6 +17,8 @@ from warpcore.services.api import (
     items,
     listing,
     metrics,
+    picker,
+    pictures,
     processing,
     profiles,
     selection,
@@ -86,7 +88,7 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
     """All resources by their paths, in the form of `routing`."""
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, profiles, processing, workers, items, tries, export, alarms, metrics):
+    for module in (settings, profiles, processing, workers, items, pictures, tries, export, picker, alarms, metrics):
         routes |= module.routes(scheduler)
     mirror, feed = dependencies.mirror, dependencies.feed
     routes |= listing.routes(scheduler, mirror, feed)

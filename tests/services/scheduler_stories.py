@@ -14,6 +14,7 @@ from tests.services.scheduler_story_world import (
     PATCHES,
     PATHS,
     PICK,
+    PLACES,
     RARELY,
     STORED,
     WORKERS,
@@ -104,7 +105,7 @@ class SchedulerStories(SchedulerWorld):
 
     def report(self, lease: int, name: str, resolution: float, partial: bool) -> None:
         task = self.assigned[lease]
-        results: dict[str, Any] = {step: {} for step in task.run}
+        results: dict[str, Any] = {"input": {"width": 64, "height": 64}, **{step: {} for step in task.run}}
         if "ctf" in results:
             results["ctf"] = {"resolution_angstrom": resolution, "defocus_um": float("nan")}
         if "picking" in results:
@@ -237,6 +238,26 @@ class SchedulerStories(SchedulerWorld):
         assert {movie.id: movie.selection for movie in self.state.movies.values()} == expected
         assert record.number not in self.state.selections
 
+    @rule(name=st.sampled_from(NAMES), added=st.lists(st.sampled_from(PLACES), max_size=2, unique=True))
+    def edit_picks(self, name: str, added: list[tuple[float, float]]) -> None:
+        before = self.edits(name)
+        answer = self.reply(self.do(FromControl(wire.SetItemPicks(name, added))))
+        assert self.edits(name) == (before if isinstance(answer, wire.Error) else added)
+
+    @rule(name=st.sampled_from(NAMES))
+    def undo_picks(self, name: str) -> None:
+        movie = self.state.by_name.get(name)
+        record = self.state.hand_picks.get(movie.id) if movie is not None else None
+        expected = record.former[-1].added if record is not None and record.former else self.edits(name)
+        self.do(FromControl(wire.UndoItemPicks(name)))
+        assert self.edits(name) == expected
+
+    def edits(self, name: str) -> list[tuple[float, float]]:
+        """Picks that were added by hand and hold."""
+        movie = self.state.by_name.get(name)
+        record = self.state.hand_picks.get(movie.id) if movie is not None else None
+        return record.present.added if record is not None else []
+
     @rule(kind=st.none() | st.sampled_from(list(FailureKind)), force=RARELY)
     def retry_many(self, kind: FailureKind | None, force: bool) -> None:
         failures = [movie.failure.kind for movie in self.state.movies.values() if movie.failure is not None]
@@ -319,6 +340,7 @@ class SchedulerStories(SchedulerWorld):
         assert after.settings == before.settings
         assert after.choices == before.choices
         assert after.selections == before.selections
+        assert after.hand_picks == before.hand_picks
         assert after.tries == before.tries
         assert after.profiles == before.profiles
         assert after.bans == before.bans

@@ -38,6 +38,7 @@ NAMES = ("a", "b", "a.mrc", "grid/a", "c", "d")
 AGES_NS = dict(zip(PATHS, (5, 3, 9, 5, 1, 7), strict=True))
 PICK = st.integers(0, 1000)
 RARELY = st.sampled_from((False, False, False, False, True))
+PLACES = ((1.0, 2.0), (3.5, 4.0), (60.0, 60.0))
 WORKERS = ("w1", "w2", "w3")
 PATCHES: tuple[dict[str, Any], ...] = (
     {"ctf": {"range_max": 5.0}},
@@ -57,6 +58,7 @@ STORED = (
     "status",
     "selection",
     "chosen_in",
+    "hand_picks",
     "priority",
     "failure",
     "results",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.services.scheduler_stories import NAMES, PATCHES, PATHS, WORKERS, SchedulerStories
+from tests.services.scheduler_stories import NAMES, PATCHES, PATHS, PLACES, WORKERS, SchedulerStories
 from warpcore.bus.vocabulary import Order, Selection
 
 TestSchedulerStories = SchedulerStories.TestCase
@@ -39,6 +39,9 @@ class BusySession:
 
     def some_names(self) -> list[str]:
         return self.dice.sample(NAMES, self.dice.randint(1, 3))
+
+    def some_places(self) -> list[tuple[float, float]]:
+        return self.dice.sample(PLACES, self.dice.randint(0, 2))
 
     def happen(self) -> None:
         """Let one thing happen, and check all."""
@@ -81,6 +84,8 @@ class BusySession:
             (3, lambda: story.files({choice(PATHS)}, choice((100, 100, 200)))),
             (2, lambda: story.select_many(choice(list(Selection)), self.some_names(), pick(), rarely())),
             (1, lambda: story.retry_many(choice((None, "input", "internal")), rarely())),
+            (2, lambda: story.edit_picks(choice(NAMES), self.some_places())),
+            (1, lambda: story.undo_picks(choice(NAMES))),
             (2, lambda: story.start_try(choice(NAMES), choice(PATCHES))),
             (1, lambda: story.profile(choice(("krios", "glacios")), rarely())),
             (1, lambda: story.order(choice(list(Order)))),

@@ -20,6 +20,7 @@ from warpcore.services.scheduler.core.export_records import ExportItem, ExportRe
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.queue import OrderedQueue
 from warpcore.services.scheduler.core.records import (
+    HandPicksRecord,
     MovieRecord,
     ProfileRecord,
     SelectionRecord,
@@ -31,6 +32,8 @@ from warpcore.services.scheduler.core.rows import (
     export_item_from_row,
     export_item_row,
     export_row,
+    hand_picks_from_row,
+    hand_picks_row,
     movie_from_row,
     movie_row,
     profile_from_row,
@@ -108,7 +111,7 @@ def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
             {"ctf": {"x": 1.5}},
         ),
         *({"ctf": "abc"}, {"ctf": ["x.mrc"]}, {"input": 1}, 2, ["w"], True, [(1, 2.5, "found")], ["ctf"]),
-        *({"k": {"ctf": "d"}}, "k", 8, "r", 9, 1.0),
+        *({"k": {"ctf": "d"}}, "k", 8, "h", "r", 9, 1.0),
     )
     task = TaskRecord(
         7, 1, "w", "i", "job-1", ["export"], {"ctf": "a"}, LeaseState.COMMITTED, 1.0, 2.0, "ctf", 0.5, "text"
@@ -123,9 +126,12 @@ def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
         *(9, 7, {"ctf": {}}, {"ctf": {"x": 1}}, "gain:1", 1.5, "ada", TryState.FAILED, 2, "w", failure),
         *({"ctf": {"x": 1.5}}, {"ctf": ["x.mrc"]}, ["why"]),
     )
+    hand = wire.HandPicks([(1.0, 2.5)], [(3.0, 4.0)], 64, 32)
+    edits = HandPicksRecord(3, hand, [wire.HandPicks(), wire.HandPicks([(5.0, 6.0)])])
     for record, again in (
         (profile, profile_from_row(profile_row(profile))),
         (attempt, try_from_row(try_row(attempt))),
+        (edits, hand_picks_from_row(hand_picks_row(edits))),
         (selection, selection_from_row(selection_row(selection))),
         (full, movie_from_row(movie_row(full))),
         (task, task_from_row(task_row(task))),

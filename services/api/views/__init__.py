@@ -5,7 +5,8 @@ from warpcore.services.api.views._columns import ColumnView
 from warpcore.services.api.views._events import event_view
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
-from warpcore.services.api.views._naming import View, camel, camel_keys
+from warpcore.services.api.views._naming import Count, Time, View, camel, camel_keys, utc
+from warpcore.services.api.views._plots import CtfFit, Curves, DefocusSurface, Edits, HandPicks, Picks, Tracks
 from warpcore.services.api.views._profiles import ProfilesView, ProfileView, RevisionView
 from warpcore.services.api.views._results import results_schemas
 from warpcore.services.api.views._selection import (
@@ -23,6 +24,12 @@ from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerVi
 __all__ = [
     "AlarmView",
     "ColumnView",
+    "Count",
+    "CtfFit",
+    "Curves",
+    "DefocusSurface",
+    "Edits",
+    "HandPicks",
     "HealthView",
     "ItemView",
     "ItemsPage",
@@ -30,6 +37,7 @@ __all__ = [
     "JobsView",
     "LogsView",
     "MovieView",
+    "Picks",
     "ProfileView",
     "ProfilesView",
     "RefusedMovie",
@@ -41,7 +49,9 @@ __all__ = [
     "SettingsEffectView",
     "StatusView",
     "SummaryView",
+    "Time",
     "TimestampView",
+    "Tracks",
     "TriesView",
     "TryView",
     "UndoneView",
@@ -52,4 +62,5 @@ __all__ = [
     "camel_keys",
     "event_view",
     "results_schemas",
+    "utc",
 ]

@@ -82,7 +82,7 @@ def _assign_export(state: State, worker: WorkerRecord, job: ExportRecord) -> boo
     movie = state.movies[chosen]
     settings = exporting.job_settings(state, job)
     planned = state.planned(settings)
-    wanted = planned.plan.wanted(movie.size, movie.mtime_ns)
+    wanted = planned.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
     task = state.lease(movie, worker, job.job, ["export"], wanted)
     exporting.begun(state, job, movie)
     state.place(movie)
@@ -106,7 +106,7 @@ def _assign_try(state: State) -> None:
     if settings is None:
         return
     planned = state.planned(settings, record.references)
-    wanted = planned.plan.wanted(movie.size, movie.mtime_ns)
+    wanted = planned.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
     stored = state.stored(movie, movie.fingerprints)
     run = [step for step in steps_to_run(wanted, stored) if wanted[step] != OFF]
     task = state.lease(movie, worker, record.id, run, wanted)
@@ -143,6 +143,7 @@ def _send(
         stored=movie.fingerprints,
         outputs=movie.outputs,
         choices=planned.choices,
+        hand_picks=state.hand_picks[movie.id].present if movie.hand_picks else None,
         origin=state.processing_directory if folder else "",
     )
     state.send(worker, message, lease=task.lease)

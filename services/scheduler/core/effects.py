@@ -15,6 +15,7 @@ from warpcore.services.scheduler.core.rows import (
     ChoiceRow,
     ExportItemRow,
     ExportRow,
+    HandPicksRow,
     MovieRow,
     ProfileRow,
     RevisionRow,
@@ -240,6 +241,13 @@ class DropSelection:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveHandPicks:
+    """Store a person's edits of a movie's picks."""
+
+    row: HandPicksRow
+
+
+@dataclass(frozen=True, slots=True)
 class SaveTry:
     """Store a try."""
 
@@ -312,6 +320,7 @@ Effect = (
     | SaveChoice
     | SaveSelection
     | DropSelection
+    | SaveHandPicks
     | SaveTry
     | DropTry
     | Publish

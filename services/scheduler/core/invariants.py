@@ -23,6 +23,7 @@ from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
 from warpcore.services.scheduler.core.registry import MOST_CREDIT
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.hand_picks import edits_id
 
 
 class InvariantError(AssertionError):
@@ -41,6 +42,7 @@ def validate(state: State) -> None:
     _exports(state)
     _tries(state)
     _selections(state)
+    _hand_picks(state)
     _learning(state)
 
 
@@ -161,6 +163,12 @@ def _selections(state: State) -> None:
         if made is not None:
             _require(movie.id in made.former, f"{movie.name} was not chosen in {made.number}")
             _require(movie.selection == made.selection, f"{movie.name} is {movie.selection}, not {made.selection}")
+
+
+def _hand_picks(state: State) -> None:
+    named = {id: name for id, record in state.hand_picks.items() if (name := edits_id(record.present))}
+    held = {movie.id: movie.hand_picks for movie in state.movies.values() if movie.hand_picks}
+    _require(named == held, f"edits of picks are {named}, movies name {held}")
 
 
 def _learning(state: State) -> None:

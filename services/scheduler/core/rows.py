@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from warpcore.bus.messages import Failure
+from warpcore.bus.messages import Failure, HandPicks
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection, TryState
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import (
     ChoiceRecord,
+    HandPicksRecord,
     MovieRecord,
     ProfileRecord,
     SelectionRecord,
@@ -110,6 +111,13 @@ class SelectionRow(NamedTuple):
     body: bytes
 
 
+class HandPicksRow(NamedTuple):
+    """A person's edits of a movie's picks."""
+
+    movie: int
+    body: bytes
+
+
 def _stored(record: type[Any], row: type[Any]) -> tuple[str, ...]:
     """Fields of a record that go into the body of its row."""
     columns = getattr(row, "_fields", ())
@@ -124,6 +132,7 @@ _CHOICE = _stored(ChoiceRecord, ChoiceRow)
 _PROFILE = _stored(ProfileRecord, ProfileRow)
 _TRY = _stored(TryRecord, TryRow)
 _SELECTION = _stored(SelectionRecord, SelectionRow)
+_HAND_PICKS = _stored(HandPicksRecord, HandPicksRow)
 
 Readers = Mapping[str, Callable[[Any], Any]]
 _MOVIE_READERS: Readers = {
@@ -215,6 +224,21 @@ def selection_from_row(row: SelectionRow) -> SelectionRecord:
 
 def _former(body: dict[int, Any]) -> dict[int, tuple[Selection, int]]:
     return {movie: (Selection(selection), number) for movie, (selection, number) in body.items()}
+
+
+def hand_picks_row(record: HandPicksRecord) -> HandPicksRow:
+    """The edits as they are now."""
+    return HandPicksRow(record.movie, _body(record, _HAND_PICKS))
+
+
+def hand_picks_from_row(row: HandPicksRow) -> HandPicksRecord:
+    """The edits of a row."""
+    movie, body = row
+    readers: Readers = {
+        "present": HandPicks.from_body,
+        "former": lambda bodies: [HandPicks.from_body(one) for one in bodies],
+    }
+    return HandPicksRecord(movie, **_values(body, _HAND_PICKS, readers))
 
 
 def choice_row(choice: ChoiceRecord) -> ChoiceRow:

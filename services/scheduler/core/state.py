@@ -28,6 +28,7 @@ from warpcore.services.scheduler.core.records import (
     DERIVED,
     Ban,
     ChoiceRecord,
+    HandPicksRecord,
     MovieRecord,
     ProfileRecord,
     SelectionRecord,
@@ -85,6 +86,7 @@ class State:
         self.revision = 0
         self.choices: dict[str, ChoiceRecord] = {}
         self.selections: dict[int, SelectionRecord] = {}
+        self.hand_picks: dict[int, HandPicksRecord] = {}
         self.tries: dict[int, TryRecord] = {}
         self.profiles: dict[str, ProfileRecord] = {}
         self.adopt(settings, "")
@@ -229,7 +231,7 @@ class State:
 
     def wanted(self, movie: MovieRecord) -> dict[str, str]:
         """The fingerprints that this movie's results should have."""
-        return self.plan.wanted(movie.size, movie.mtime_ns)
+        return self.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
 
     def needed_steps(self, movie: MovieRecord) -> list[str]:
         """The steps that must run. A step that is switched off need not: its result stays, for when it is on again."""

@@ -21,6 +21,7 @@ from warpcore.services.scheduler.core.rows import (
     ChoiceRow,
     ExportItemRow,
     ExportRow,
+    HandPicksRow,
     MovieRow,
     ProfileRow,
     RevisionRow,
@@ -64,6 +65,7 @@ class Stored:
     export_items: list[ExportItemRow] = field(default_factory=list)
     choices: list[ChoiceRow] = field(default_factory=list)
     selections: list[SelectionRow] = field(default_factory=list)
+    hand_picks: list[HandPicksRow] = field(default_factory=list)
     tries: list[TryRow] = field(default_factory=list)
     profiles: list[ProfileRow] = field(default_factory=list)
 

@@ -68,6 +68,8 @@ class Pending:
                 self.save(t.SELECTIONS, row)
             case e.DropSelection(number):
                 self.drop(t.SELECTIONS, number)
+            case e.SaveHandPicks(row):
+                self.save(t.HAND_PICKS, row)
             case e.SaveTry(row):
                 self.save(t.TRIES, row)
             case e.DropTry(number):

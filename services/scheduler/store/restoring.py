@@ -7,6 +7,7 @@ from warpcore.services.scheduler.core import exporting, rows
 from warpcore.services.scheduler.core.records import Ban, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
+from warpcore.services.session.hand_picks import edits_id
 from warpcore.services.session.migrations import adopt
 from warpcore.services.session.settings import Settings
 
@@ -33,6 +34,7 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     state.choices = {row.key: rows.choice_from_row(row) for row in stored.choices}
     selections = map(rows.selection_from_row, stored.selections)
     state.selections = {change.number: change for change in selections}
+    state.hand_picks = {row.movie: rows.hand_picks_from_row(row) for row in stored.hand_picks}
     state.tries = {row.number: rows.try_from_row(row) for row in stored.tries}
     state.profiles = {row.name: rows.profile_from_row(row) for row in stored.profiles}
     state.adopt(settings, stored.references)
@@ -51,6 +53,8 @@ def _restore_movies(state: State, stored: Stored) -> None:
     for row in stored.movies:
         movie = rows.movie_from_row(row)
         movie.lease = leases.get(movie.id)
+        edited = state.hand_picks.get(movie.id)
+        movie.hand_picks = edits_id(edited.present) if edited is not None else ""
         if movie.restoring:
             # It may have ended half-way: which files are there is known once it is done again.
             movie.fingerprints = {}

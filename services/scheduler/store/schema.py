@@ -32,6 +32,7 @@ CREATE TABLE export_movies (job TEXT NOT NULL, movie INTEGER NOT NULL, state TEX
     PRIMARY KEY (job, movie)) WITHOUT ROWID;
 CREATE TABLE choices (key TEXT PRIMARY KEY, step TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE tries (number INTEGER PRIMARY KEY, movie INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE profiles (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE settings_history (revision INTEGER PRIMARY KEY, at REAL NOT NULL, by TEXT NOT NULL, changed TEXT NOT NULL);
@@ -62,9 +63,10 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
 
 
 def _from_3_to_4(db: sqlite3.Connection) -> None:
-    """Selections can be taken back, movies run in an order that users choose; tries, profiles, history of settings."""
+    """Selections can be taken back, users order movies and edit picks; tries, profiles, history of settings."""
     db.execute("INSERT INTO meta VALUES ('order', 'normal')")
     db.execute("CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+    db.execute("CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL)")
     db.execute("CREATE TABLE tries (number INTEGER PRIMARY KEY, movie INTEGER NOT NULL, body BLOB NOT NULL)")
     db.execute("CREATE TABLE profiles (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID")
     db.execute(

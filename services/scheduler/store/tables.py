@@ -57,11 +57,12 @@ EXPORTS = Table("exports", "exports", rows.ExportRow, order="number")
 EXPORT_MOVIES = Table("export_movies", "export_items", rows.ExportItemRow, keys=2)
 CHOICES = Table("choices", "choices", rows.ChoiceRow)
 SELECTIONS = Table("selections", "selections", rows.SelectionRow)
+HAND_PICKS = Table("hand_picks", "hand_picks", rows.HandPicksRow)
 TRIES = Table("tries", "tries", rows.TryRow)
 PROFILES = Table("profiles", "profiles", rows.ProfileRow)
 HISTORY = Table("settings_history", "", rows.RevisionRow)
 
-TABLES = (MOVIES, LEASES, BANS, EXPORTS, EXPORT_MOVIES, CHOICES, SELECTIONS, TRIES, PROFILES)
+TABLES = (MOVIES, LEASES, BANS, EXPORTS, EXPORT_MOVIES, CHOICES, SELECTIONS, HAND_PICKS, TRIES, PROFILES)
 """Those that a run begins with."""
 
 WRITTEN = (*TABLES, HISTORY)
