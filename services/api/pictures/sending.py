@@ -1,10 +1,11 @@
-"""Answers with the parts of a movie, cached by the number of its results."""
+"""Answers with what is made of a movie's outputs, cached by the number of its results."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,11 +13,10 @@ import falcon
 from falcon.asgi import Request, Response
 
 from warpcore.bus.messages import Movie
+from warpcore.services.api.client import Scheduler
 from warpcore.services.api.errors import Problem
-from warpcore.services.api.pictures.downloads import send_file
-from warpcore.services.api.pictures.files import Identity, located, movie_files
+from warpcore.services.api.pictures.files import Identity, located
 from warpcore.services.api.pictures.movies import Movies
-from warpcore.services.api.pictures.parts import Part
 from warpcore.services.api.pictures.renderings import Renderings
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.movie_generation import generation_of
@@ -25,57 +25,70 @@ FOR_EVER = ["private", "max-age=31536000", "immutable"]
 _TRIES = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What to make: from the file `path` (relative to the processing directory), by `render`, of type `content_type`.
+
+    `key` tells apart what is made from one file in different ways.
+    """
+
+    path: str
+    content_type: str
+    render: Callable[[Path], bytes]
+    key: str = ""
+
+
 class _ReplacedError(Exception):
     """The file was replaced while something was made of it."""
 
 
-class MovieParts:
-    """Sends what is made of movies' outputs, and the outputs themselves."""
+class Sender:
+    """Makes parts of movies, and says how long they may be kept. One for all resources: they share what is kept."""
 
-    def __init__(self, movies: Movies) -> None:
-        self._movies = movies
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.movies = Movies(scheduler)
         self._renderings = Renderings()
 
-    async def send_part(self, req: Request, resp: Response, movie: Movie, part: Part, generation: int | None) -> None:
-        """Render, or say that what the client has is still so. Raises Problem 404 for former results."""
+    async def send(self, req: Request, resp: Response, movie: Movie, part: Part, generation: int | None) -> None:
+        """Answer with a part of a movie's present results, or say that the client has it.
+
+        Raises Problem 404 where `generation` is not that of these results.
+        """
         _check_generation(movie, generation)
-        path = await asyncio.to_thread(located, await self._movies.processing(), part.path)
+        _, processing = await self.movies.directories()
+        await self._render(req, resp, movie.name, part, processing)
+        # Files may be newer than what the scheduler knew before, so it is asked again what they are.
+        lasts = generation is not None and await self.movies.still_as(movie)
+        resp.cache_control = FOR_EVER if lasts else ["no-cache"]
+
+    async def send_aside(self, req: Request, resp: Response, name: str, part: Part, folder: Path) -> None:
+        """Answer with a part of results that lie in another folder: those of a try."""
+        await self._render(req, resp, name, part, folder)
+        resp.cache_control = ["no-cache"]
+
+    async def _render(self, req: Request, resp: Response, name: str, part: Part, folder: Path) -> None:
+        path = await asyncio.to_thread(located, folder, part.path)
         for _ in range(_TRIES):
             try:
                 identity = await asyncio.to_thread(Identity.of, path)
                 tag = hashlib.sha256(f"{path} {part.key} {identity.tag}".encode()).hexdigest()[:24]
-                fresh = _has(req, tag)
-                if not fresh:
+                if _has(req, tag):
+                    resp.status = falcon.HTTP_304
+                else:
                     resp.data = await self._renderings.get(tag, partial(_rendered, part.render, path, identity))
                 break
             except FileNotFoundError:
-                raise _missing(movie, part.path) from None
+                problem = f"{name} has no {part.path}: its step has not run yet, or writes none"
+                raise Problem(falcon.HTTP_404, problem) from None
             except _ReplacedError:
                 continue
             except (InputError, OSError) as error:
-                raise Problem(falcon.HTTP_500, f"{movie.name}: {error}") from None
+                raise Problem(falcon.HTTP_500, f"{name}: {error}") from None
         else:
             raise Problem(falcon.HTTP_503, f"{part.path} changes all the time; ask again", headers={"Retry-After": "1"})
-        if fresh:
-            resp.status = falcon.HTTP_304
         resp.etag = tag
         resp.content_type = part.content_type
-        # Files may be newer than what the scheduler knew before, so it is asked again what they are.
-        lasts = generation is not None and await self._movies.still_as(movie)
-        resp.cache_control = FOR_EVER if lasts else ["no-cache"]
-
-    async def send_file(self, req: Request, resp: Response, movie: Movie, relative: str) -> None:
-        """A file of this movie: no other file of the processing directory can be had by its name."""
-        if relative not in {file.path for file in movie_files(movie)}:
-            raise Problem(
-                falcon.HTTP_404, f"{relative} is no file of {movie.name}; /pictures lists those that there are"
-            )
-        try:
-            await send_file(req, resp, await asyncio.to_thread(located, await self._movies.processing(), relative))
-        except FileNotFoundError:
-            raise _missing(movie, relative) from None
-        except OSError as error:
-            raise Problem(falcon.HTTP_500, f"{relative} cannot be read: {error.strerror or error}") from None
 
 
 def _rendered(render: Callable[[Path], bytes], path: Path, identity: Identity) -> bytes:
@@ -92,7 +105,7 @@ def _rendered(render: Callable[[Path], bytes], path: Path, identity: Identity) -
 
 
 def _check_generation(movie: Movie, asked: int | None) -> None:
-    """Raises Problem 404, which names the present generation, where another one is asked for."""
+    """Raises Problem 404, which names the present generation, for another one."""
     present = generation_of(movie)
     if asked is not None and asked != present:
         problem = f"{movie.name} has no generation {asked} any more; its present results are generation={present}"
@@ -102,8 +115,3 @@ def _check_generation(movie: Movie, asked: int | None) -> None:
 def _has(req: Request, etag: str) -> bool:
     known = req.if_none_match or []
     return any(one == "*" or one.strip('"') == etag for one in known)
-
-
-def _missing(movie: Movie, path: str) -> Problem:
-    why = f"it is {movie.status}" if not movie.results else "its step is switched off, or the file was removed"
-    return Problem(falcon.HTTP_404, f"{movie.name} has no {path}: {why}")
