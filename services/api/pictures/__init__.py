@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from warpcore.services.api.client import Scheduler
-from warpcore.services.api.pictures import data, resources
+from warpcore.services.api.pictures import data, resources, tries
 from warpcore.services.api.pictures.sending import Sender
 
 
@@ -25,4 +25,8 @@ def routes(scheduler: Scheduler) -> dict[str, object]:
         f"{movie}/picks/hand/undo": data.UndoHandPicksResource(sender),
         f"{movie}/log": data.LogResource(sender),
         f"{movie}/files/{{file:path}}": data.FileResource(sender),
+        "/api/tries/{id}/picture/{kind}": tries.TryPictureResource(sender),
+        "/api/tries/{id}/curves": tries.TryCurvesResource(sender),
+        "/api/tries/{id}/tracks": tries.TryTracksResource(sender),
+        "/api/tries/{id}/picks": tries.TryPicksResource(sender),
     }

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import falcon
 from falcon.asgi import Request, Response
 
-from warpcore.bus.messages import Movie
+from warpcore.bus.messages import Movie, Try
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.errors import Problem
 from warpcore.services.api.pictures.files import Identity, located
@@ -62,9 +62,10 @@ class Sender:
         lasts = generation is not None and await self.movies.still_as(movie)
         resp.cache_control = FOR_EVER if lasts else ["no-cache"]
 
-    async def send_aside(self, req: Request, resp: Response, name: str, part: Part, folder: Path) -> None:
-        """Answer with a part of results that lie in another folder: those of a try."""
-        await self._render(req, resp, name, part, folder)
+    async def send_aside(self, req: Request, resp: Response, attempt: Try, part: Part) -> None:
+        """Answer with a part of what a try has made; it lies in a folder of its own."""
+        _, processing = await self.movies.directories()
+        await self._render(req, resp, attempt.id, replace(part, path=f"{attempt.folder}/{part.path}"), processing)
         resp.cache_control = ["no-cache"]
 
     async def _render(self, req: Request, resp: Response, name: str, part: Part, folder: Path) -> None:

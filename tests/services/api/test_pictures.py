@@ -205,6 +205,22 @@ def test_diameters_are_suggested_from_processed_movies(api: Api, wait_until: Cal
     assert (ended["state"], ended["problem"], ended["proposals"]) == ("done", "", [])
 
 
+def test_a_try_shows_what_it_has_made_aside(api: Api, wait_until: Callable[..., None]) -> None:
+    settings = {"settings": {"motion": {"b_factor": -77}}}
+    address = api.http.post(f"/api/items/{NAME}/try", json=settings).headers["location"]
+    wait_until(lambda: api.http.get(address).json()["state"] == "done")
+    for kind in ("thumbnail", "average", "spectrum", "motion", "picks", "junk"):
+        shown = api.http.get(f"{address}/picture/{kind}")
+        assert shown.headers["cache-control"] == "no-cache"
+        assert pixels(shown.content).size
+    assert pixels(api.http.get(f"{address}/picture/average", params={"size": 60}).content).shape == (45, 60)
+    assert api.http.get(f"{address}/curves").json()["fit"] == [2.0, 6.0]
+    assert api.http.get(f"{address}/tracks").json()["frames"] == 2
+    assert api.http.get(f"{address}/picks").json()["score"] == [0.9, 0.2]
+    problem(api.http.get(f"{address}/picture/photo"), 404)
+    problem(api.http.get("/api/tries/try-0/picture/average"), 404)
+
+
 def test_the_log_holds_the_story_and_workers_lines_about_this_movie_alone(
     api: Api, wait_until: Callable[..., None]
 ) -> None:
