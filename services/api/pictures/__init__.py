@@ -5,12 +5,13 @@ from __future__ import annotations
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.pictures import data, resources
 from warpcore.services.api.pictures.sending import Sender
+from warpcore.services.api.pictures.tries import try_routes
 
 
 def routes(scheduler: Scheduler) -> dict[str, object]:
     """The resources of this package by their paths."""
     sender, movie = Sender(scheduler), "/api/items/{name:path}"
-    return {
+    return try_routes(sender) | {
         f"{movie}/pictures": data.IndexResource(sender),
         f"{movie}/picture/thumbnail": resources.ThumbnailResource(sender),
         f"{movie}/picture/average": resources.AverageResource(sender),

@@ -60,6 +60,29 @@ def test_the_index_names_pictures_and_files_that_can_be_had(api: Api) -> None:
         assert len(content) == file["bytes"]
 
 
+def test_a_try_shows_its_own_pictures_beside_those_of_the_movie(api: Api, wait_until: Callable[..., None]) -> None:
+    asked = api.http.post(f"/api/items/{NAME}/try", json={"settings": {"ctf": {"range_max": 5.0}}})
+    address = asked.headers["location"]
+    assert asked.json()["pictures"] == []
+    wait_until(lambda: api.http.get(address).json()["state"] == "done", what="the try")
+    tried = api.http.get(address).json()
+    kinds = {picture["kind"]: picture for picture in tried["pictures"]}
+    assert list(kinds) == ["thumbnail", "average", "spectrum", "motion", "picks", "junk"]
+    for picture in tried["pictures"]:
+        assert picture["url"].startswith(f"{address}/picture/")
+        answer = api.http.get(picture["url"])
+        assert pixels(answer.content).shape[:2] == (picture["height"], picture["width"])
+        same = api.http.get(picture["url"], headers={"If-None-Match": answer.headers["etag"]})
+        assert (same.status_code, same.content) == (304, b"")
+    crop = pixels(api.http.get(f"{address}/picture/average?x=10&width=20&height=5").content)
+    assert crop.shape[:2] == (5, 20)
+    assert api.http.get(f"{address}/curves").json() == api.http.get(f"/api/items/{NAME}/curves").json()
+    (api.processing / tried["folder"] / f"average/{NAME}.mrc").unlink()
+    problem(api.http.get(f"{address}/picture/average"), 404)
+    assert api.http.get(f"/api/items/{NAME}/picture/average").status_code == 200
+    problem(api.http.get("/api/tries/try-999999/picture/average"), 404)
+
+
 def test_a_crop_has_its_part_size_and_contrast(api: Api) -> None:
     query = {"x": 20, "y": 5, "width": 40, "height": 30, "scale": 0.5, "lowValue": 0, "highValue": 255}
     shown = pixels(api.http.get(f"/api/items/{NAME}/picture/average", params=query).content)
