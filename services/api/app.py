@@ -66,7 +66,7 @@ def create_app(dependencies: Dependencies) -> Application:
         routes |= module.routes(scheduler)
     mirror, feed = dependencies.mirror, dependencies.feed
     routes |= listing.routes(scheduler, mirror, feed)
-    routes |= series.routes(mirror, feed)
+    routes |= series.routes(scheduler, mirror, feed)
     routes |= events.routes(scheduler, feed, dependencies.versions)
     for path, resource in routes.items():
         app.add_route(path, resource)
