@@ -23,8 +23,14 @@ from warpcore.services.api.mirror.cells import csv_lines, records
 from warpcore.services.api.mirror.filtering import Filter, QueryError, matching, parse_filter
 from warpcore.services.api.mirror.mirror import Copied
 from warpcore.services.api.mirror.sorting import SortKey, cursor_at, in_order, parse_sort
-from warpcore.services.api.parameters import LARGEST_NUMBER, integer, only_parameters, parameter_word, text
-from warpcore.services.api.series import columns_named
+from warpcore.services.api.parameters import (
+    LARGEST_NUMBER,
+    columns_named,
+    integer,
+    only_parameters,
+    parameter_word,
+    text,
+)
 from warpcore.services.api.views import movie_view
 
 _CSV_ROWS = 2000

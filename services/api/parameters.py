@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import falcon.asgi
 
 from warpcore.bus.vocabulary import Word
 from warpcore.services.api.errors import bad_parameter
+from warpcore.services.api.mirror.catalogue import COLUMNS, MovieColumn
 
 W = TypeVar("W", bound=Word)
 
@@ -44,3 +46,12 @@ def parameter_word(vocabulary: type[W], name: str, value: str) -> W:
         return vocabulary(value)
     except ValueError:
         raise bad_parameter(name, value, f"give one of {', '.join(vocabulary)}") from None
+
+
+def columns_named(req: falcon.asgi.Request, parameter: str) -> Sequence[MovieColumn]:
+    """The columns that a parameter names, separated by commas, each once. Raises Problem 400."""
+    names = [name.strip() for name in text(req, parameter, "").split(",") if name.strip()]
+    for name in names:
+        if name not in COLUMNS:
+            raise bad_parameter(parameter, name, f"use columns of {', '.join(COLUMNS)}")
+    return [COLUMNS[name] for name in dict.fromkeys(names)]

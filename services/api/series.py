@@ -12,13 +12,12 @@ import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError
 from warpcore.services.api.client import Scheduler
-from warpcore.services.api.errors import bad_parameter
 from warpcore.services.api.fresh import CATCH_UP_S, caught_up
 from warpcore.services.api.live import Feed
 from warpcore.services.api.mirror import Mirror
 from warpcore.services.api.mirror.catalogue import COLUMNS, MAIN, MovieColumn
 from warpcore.services.api.mirror.series import MEDIA_TYPE, encode_series
-from warpcore.services.api.parameters import LARGEST_NUMBER, integer, only_parameters, text
+from warpcore.services.api.parameters import LARGEST_NUMBER, columns_named, integer, only_parameters, text
 
 _GZIP = 31
 """zlib's window size with a gzip header."""
@@ -74,15 +73,6 @@ class ColumnsResource:
 def routes(scheduler: Scheduler, mirror: Mirror, feed: Feed) -> dict[str, object]:
     """The resources of this module by their paths."""
     return {"/api/series": SeriesResource(scheduler, mirror, feed), "/api/columns": ColumnsResource()}
-
-
-def columns_named(req: falcon.asgi.Request, parameter: str) -> Sequence[MovieColumn]:
-    """The columns that a parameter names, separated by commas, each once. Raises Problem 400."""
-    names = [name.strip() for name in text(req, parameter, "").split(",") if name.strip()]
-    for name in names:
-        if name not in COLUMNS:
-            raise bad_parameter(parameter, name, f"use columns of {', '.join(COLUMNS)}")
-    return [COLUMNS[name] for name in dict.fromkeys(names)]
 
 
 def _series(mirror: Mirror, columns: Sequence[MovieColumn], epoch: str, since: int, compressed: bool) -> bytes:

@@ -88,6 +88,16 @@ def test_a_reader_is_told_what_a_user_changes(api: Api, wait_until: WaitUntil) -
         assert event.id == f"{hello.data['epoch']}:{hello.seq + 1}"
 
 
+def test_settings_keep_their_names_in_events(api: Api, wait_until: WaitUntil) -> None:
+    with EventReader(url(api, "?topics=settings")) as reader:
+        wait_until(lambda: reader.sent)
+        api.http.patch("/api/settings", json={"filter": {"motion_max": 4.5}}).raise_for_status()
+        wait_until(lambda: reader.topics("settings"))
+        event = reader.sent[-1]
+        assert event.data["changed"] == ["filter.motion_max"]
+        assert event.data["settings"]["filter"]["motion_max"] == 4.5
+
+
 def test_topics_that_do_not_exist_are_named(api: Api) -> None:
     document = problem(api.http.get("/api/events?topics=movie,nonsense"), 400)
     assert document["errors"][0] == {**document["errors"][0], "name": "topics", "value": "nonsense"}
