@@ -189,6 +189,10 @@ class Follower:
                 return wanted
             self._poller.poll(max(1, round(min(left_s, 0.5) * 1000)))
 
+    def ask(self) -> None:
+        """Ask for changes at the next poll, although none is known to be missing."""
+        self._state.ask()
+
     def close(self) -> None:
         """Disconnect."""
         self._events.close()

@@ -119,6 +119,13 @@ class ErrorCode(Word):
     INTERNAL = "internal", "An error in warpcore, or the state could not be stored."
 
 
+class Severity(Word):
+    """How urgent an alarm is."""
+
+    WARNING = "warning", "Processing goes on; look at it when you can."
+    CRITICAL = "critical", "Processing stands still or its results are no use; look at it now."
+
+
 class Purpose(Word):
     """Why a task runs. On the wire an export task carries its job's name instead of `export`."""
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from warpcore.bus.messages import ProcessingStatus, Worker
-from warpcore.bus.vocabulary import MovieStatus, WorkerState
+from warpcore.bus.vocabulary import MovieStatus, Severity, WorkerState
 from warpcore.cli.overview import Overview, failure_text, learnt_text, load_text, rate_text
 
 COLOURS: dict[str, str] = {
@@ -21,6 +21,8 @@ COLOURS: dict[str, str] = {
 }
 WORKER_COLOURS: dict[str, str] = {WorkerState.BUSY: "cyan", WorkerState.LOST: "red", WorkerState.SET_ASIDE: "red"}
 
+ALARM_COLOURS = {Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
+
 
 def rendered(overview: Overview | None, note: str = "") -> RenderableType:
     """The display: counts and rate, each worker with its movie, step and progress, the last failures."""
@@ -30,7 +32,7 @@ def rendered(overview: Overview | None, note: str = "") -> RenderableType:
     if overview.workers:
         parts.append(_workers(overview.workers, overview.status))
     parts += [Text(learnt_text(one), style="dim") for one in overview.status.learnt]
-    parts += [Text(f"! {text}", style="yellow") for text in overview.status.warnings]
+    parts += [Text(f"! {alarm.text}", style=ALARM_COLOURS[alarm.severity]) for alarm in overview.unseen]
     parts += [Text(f"✗ {movie.name}: {failure_text(movie)}", style="red") for movie in overview.failures]
     if note:
         parts.append(Text(note, style="dim"))

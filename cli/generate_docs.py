@@ -99,6 +99,15 @@ def load_table() -> str:
     return table(("value", "meaning"), rows)
 
 
+def alarms_table() -> str:
+    """The rules by which alarms come."""
+    from warpcore.services.scheduler.core import alarm_rules as _rules  # noqa: F401 - registers the rules
+    from warpcore.services.scheduler.core.alarms import RULES
+
+    rows = ((f"`{one.kind}`", (one.find.__doc__ or "").partition("\n")[0]) for one in RULES.values())
+    return table(("`id` begins with", "it comes for"), rows)
+
+
 def words_table(title: str, vocabulary: type[Word]) -> str:
     """The words of a vocabulary."""
     return table((title, "meaning"), ((f"`{word.value}`", word.meaning) for word in vocabulary))
@@ -108,6 +117,7 @@ BLOCKS = (
     Block("docs/wire.md", "requests", requests_table),
     Block("docs/settings.md", "settings", settings_tables),
     Block("docs/rest.md", "load", load_table),
+    Block("docs/rest.md", "alarms", alarms_table),
     Block("docs/rest.md", "throttling", partial(words_table, "reason", Throttling)),
     Block("docs/outputs.md", "outputs", outputs_table),
     Block("docs/outputs.md", "columns", columns_table),

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from warpcore.cli import (
+    alarms,
     control,
     demo,
     errors,
@@ -38,6 +39,7 @@ for module in (
     up,
     demo,
     status,
+    alarms,
     control,
     items,
     export,

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from warpcore.bus.messages import (
+    Alarm,
+    Alarms,
+    GetAlarms,
     GetItems,
     GetProcessing,
     GetWorkers,
@@ -33,11 +36,17 @@ class Overview:
     status: ProcessingStatus
     workers: list[Worker]
     failures: list[Movie]
+    alarms: list[Alarm]
 
     @property
     def done(self) -> int:
         """Movies that have ended: processed, filtered out or failed."""
         return sum(self.status.counts.get(status, 0) for status in ENDED)
+
+    @property
+    def unseen(self) -> list[Alarm]:
+        """The alarms that nobody has acknowledged."""
+        return [alarm for alarm in self.alarms if not alarm.acknowledged]
 
     @property
     def left_s(self) -> float | None:
@@ -51,6 +60,7 @@ class Overview:
             **self.status.to_body(),
             "workers": [worker.to_body() for worker in self.workers],
             "failures": [movie.to_body() for movie in self.failures],
+            "alarms": [alarm.to_body() for alarm in self.alarms],
         }
 
 
@@ -58,12 +68,13 @@ def look(asking: RequestClient) -> Overview:
     """Ask the scheduler for its state. Raises NoAnswerError."""
     status = remote.ask(asking, GetProcessing(), ProcessingStatus)
     workers = remote.ask(asking, GetWorkers(), Workers).workers
+    alarms = remote.ask(asking, GetAlarms(), Alarms).alarms
     failures: list[Movie] = []
     if status.counts.get(MovieStatus.FAILED):
         failures = remote.ask(
             asking, GetItems(status=MovieStatus.FAILED, sort="-added", page_size=FAILURES_SHOWN), Items
         ).movies
-    return Overview(status, workers, failures)
+    return Overview(status, workers, failures, alarms)
 
 
 def lines(overview: Overview) -> list[str]:
@@ -78,7 +89,7 @@ def lines(overview: Overview) -> list[str]:
         told.append(f"rate: {rate_text(overview)}")
     told += [f"worker {worker.id}: {worker_text(worker, status)}" for worker in overview.workers]
     told += [learnt_text(one) for one in status.learnt]
-    told += [f"warning: {text}" for text in status.warnings]
+    told += [f"{alarm.severity}: {alarm.text}" for alarm in overview.unseen]
     told += [f"failed: {movie.name}: {failure_text(movie)}" for movie in overview.failures]
     told += [f"data {status.data_directory}, results {status.processing_directory}"]
     return told

@@ -80,7 +80,7 @@ def session_services(options: SessionOptions) -> list[ServiceSpec]:
     here = own_host(options.bind)
     control = ("--scheduler", here, "--control-port", str(ports.control))
     events = ("--events-in-port", str(ports.events_in), "--events-out-port", str(ports.events_out))
-    rest = ("--port", str(ports.rest), "--bind", options.bind)
+    rest = ("--events-out-port", str(ports.events_out), "--port", str(ports.rest), "--bind", options.bind)
     discoverer = ["--data", str(options.data), "--watch" if options.watch else "--no-watch"]
     discoverer += ["--incubation", str(options.incubation_s), "--scan-interval", str(options.scan_interval_s)]
     discoverer += ["--give-up", str(options.give_up_s)]

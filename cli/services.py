@@ -150,6 +150,7 @@ def tracker(
 def api(
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    events_out_port: o.EventsOutPort = 8083,
     port: o.Port = 5000,
     bind: o.Bind = "127.0.0.1",
     processes: Processes = 1,
@@ -158,7 +159,7 @@ def api(
     with _service() as stop:
         from warpcore.services.api.service import ApiPortError, run_api
 
-        endpoints = Endpoints(scheduler, control_port=control_port)
+        endpoints = Endpoints(scheduler, control_port=control_port, events_out_port=events_out_port)
         with _incurable(ApiPortError):
             _exit_with(run_api(endpoints, port=port, bind=bind, workers=processes, stop=stop))
 

@@ -121,6 +121,11 @@ def _learning(body: dict[str, Any]) -> str:
     return f"{learnt['step']}: {learnt['text']}"
 
 
+def _alarm(body: dict[str, Any]) -> str:
+    alarm = body["alarm"]
+    return f"{alarm['severity']}: {alarm['text']}"
+
+
 def _export(body: dict[str, Any]) -> str:
     job = body["job"]
     return f"{job['kind']} {job['job']}: {job['state']}, {job['done']} of {job['total']}, {job['failed']} failed"
@@ -141,6 +146,7 @@ _TELLERS = {
     "settings": _settings,
     "processing": _processing,
     "learning": _learning,
+    "alarm": _alarm,
     "export": _export,
     "file": _file,
     "service": _service,

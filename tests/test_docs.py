@@ -19,6 +19,8 @@ from warpcore.cli.main import app
 from warpcore.services.api.bodies import MAX_BODY_BYTES
 from warpcore.services.api.client import SchedulerClient
 from warpcore.services.api.errors import RETRY_AFTER_S
+from warpcore.services.api.live.log import MOST_BYTES, MOST_EVENTS
+from warpcore.services.api.live.readers import PING_S
 from warpcore.services.api.parameters import LARGEST_NUMBER
 from warpcore.services.scheduler.core.views import FRAME_BUDGET_BYTES
 
@@ -51,6 +53,12 @@ def test_the_document_of_rest_gives_the_limits_that_hold() -> None:
     assert f"{patience['timeout_s'].default} s, twice" in answer
     assert patience["attempts"].default == 2
     assert f"`Retry-After: {RETRY_AFTER_S}`" in answer
+
+
+def test_the_document_of_rest_says_how_far_a_reader_of_events_may_be_behind() -> None:
+    text = " ".join((ROOT / "docs/rest.md").read_text().split())
+    assert f"more than {MOST_EVENTS} events or {MOST_BYTES // 2**20} MiB behind" in text
+    assert f"A comment each {PING_S:g} s" in text
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -1,5 +1,6 @@
 """Every type that travels between warpcore's processes. A new message is one class in one of these modules."""
 
+from warpcore.bus.messages.alarms import *
 from warpcore.bus.messages.common import *
 from warpcore.bus.messages.events import *
 from warpcore.bus.messages.exports import *

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import field
 
+from warpcore.bus.messages.alarms import Alarm
 from warpcore.bus.messages.exports import ExportJob
 from warpcore.bus.messages.parts import Learnt, Movie, Worker
 from warpcore.bus.schema import Message, part
@@ -81,6 +82,13 @@ class ExportEvent(Message, frozen=True):
 
 
 @part
+class AlarmEvent(Message, frozen=True):
+    """Body of `alarm.raised` and `.cleared`."""
+
+    alarm: Alarm
+
+
+@part
 class FileEvent(Message, frozen=True):
     """Body of the `file.*` events; `path` as in `FoundFile`, `detail` is one line for people."""
 
@@ -112,6 +120,7 @@ EVENT_BODIES: dict[str, type[Message]] = {
     "worker.log": WorkerLogEvent,
     "settings.changed": SettingsEvent,
     **dict.fromkeys(("processing.started", "processing.paused"), ProcessingEvent),
+    **dict.fromkeys(("alarm.raised", "alarm.cleared"), AlarmEvent),
     **dict.fromkeys(("learning.done", "learning.failed"), LearningEvent),
     **dict.fromkeys(("export.started", "export.progress", "export.collecting", "export.done"), ExportEvent),
     **dict.fromkeys(

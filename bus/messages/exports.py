@@ -60,9 +60,9 @@ class CancelExport(Message, frozen=True):
 
 @message("exports")
 class Exports(Message, frozen=True):
-    """Names of export jobs, oldest first."""
+    """Export jobs without their files and failures, oldest first; the newest of them, as many as fit a frame."""
 
-    jobs: list[str]
+    jobs: list[ExportJob]
 
 
 @message("exports.get", port=Port.CONTROL, answers=(Exports,))

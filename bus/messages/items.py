@@ -49,7 +49,10 @@ class Item(Message, frozen=True):
 
 @message("item.get", port=Port.CONTROL, answers=(Item,))
 class GetItem(Message, frozen=True):
-    """One movie and its story. Unknown name: error `not_found`."""
+    """One movie and its story. Unknown name: error `not_found`.
+
+    Where no movie has this name, `~12` is the movie of that number, and `~/NAME` the one called NAME.
+    """
 
     name: str
 

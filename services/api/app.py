@@ -9,10 +9,25 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
-from warpcore.services.api import errors, export, items, live_page, metrics, processing, settings, workers
+from warpcore.services.api import (
+    alarms,
+    errors,
+    events,
+    export,
+    items,
+    live_page,
+    metrics,
+    processing,
+    settings,
+    workers,
+)
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.health import HealthResource
+from warpcore.services.api.live import Feed
+from warpcore.services.api.mirror import Mirror
+from warpcore.services.api.openapi import OpenApiResource
 from warpcore.services.api.origins import SameOrigin
+from warpcore.services.api.routing import for_falcon
 
 Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
@@ -23,9 +38,15 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the application needs: the scheduler, what to call at start and end, and the versions to show."""
+    """What the application needs.
+
+    The scheduler; the mirror of its movies and the feed of its events; what to call at start and end; the versions to
+    show.
+    """
 
     scheduler: Scheduler
+    mirror: Mirror = field(default_factory=Mirror)
+    feed: Feed = field(default_factory=Feed)
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     versions: dict[str, str] = field(default_factory=dict)
@@ -54,9 +75,11 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, export, metrics):
+    for module in (settings, processing, workers, items, export, alarms, metrics):
         routes |= module.routes(scheduler)
+    routes |= events.routes(scheduler, dependencies.feed, dependencies.versions)
+    routes["/api/openapi.json"] = OpenApiResource(routes, dependencies.versions.get("warpcore", ""))
     routes |= live_page.routes(live_page.read_page())
-    for path, resource in routes.items():
+    for path, resource in for_falcon(routes).items():
         app.add_route(path, resource)
     return app

@@ -1,37 +1,44 @@
-"""Request bodies: JSON objects of limited size that fit the wire."""
+"""Request bodies: JSON objects of limited size that fit the wire, read by the types that the resources declare."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import falcon
 import falcon.asgi
+from msgspec import Struct
 
 from warpcore.bus.envelope import MAX_FRAME_BYTES, Envelope, WireError, decode, encode
-from warpcore.bus.vocabulary import Word
-from warpcore.services.api.errors import Problem, bad_field
-
-W = TypeVar("W", bound=Word)
+from warpcore.services.api.checking import FaultsError, checked
+from warpcore.services.api.errors import Problem
 
 MAX_BODY_BYTES = MAX_FRAME_BYTES // 2
 """Half a frame, since JSON text can grow as msgpack, but never to twice its size."""
 
 
-async def read_object(req: falcon.asgi.Request, *, optional: bool = False) -> dict[str, Any]:
-    """The request's JSON object; `{}` where it is optional and absent. Raises Problem 400, 413 or 415."""
-    # A connection whose body was not read to its end cannot carry another request: it is closed.
-    if req.content_length is not None and req.content_length > MAX_BODY_BYTES:
-        raise _too_large()
-    text = await req.stream.read(MAX_BODY_BYTES + 1)
-    if len(text) > MAX_BODY_BYTES:
-        raise _too_large()
+class Body(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Base of request bodies."""
+
+
+async def read_body(req: falcon.asgi.Request, kind: Any, *, optional: bool) -> Any:
+    """The body as a `kind`, a Struct or a plain map. Without an `optional` one it is `{}`.
+
+    Raises Problem 400, 413, 415, and 422 which names each fault.
+    """
+    text = await _read_text(req)
     if not text and optional:
-        return {}
-    media_type = (req.content_type or "").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise Problem(falcon.HTTP_415, f"the body must be application/json, not {media_type or 'untyped'}")
-    return parse_object(text)
+        text = b"{}"
+    else:
+        _check_media_type(req)
+    value = parse_object(text)
+    kind = getattr(kind, "__origin__", kind)  # what Annotated adds is for the document
+    if not (isinstance(kind, type) and issubclass(kind, Struct)):
+        return value
+    try:
+        return checked(kind, value)
+    except FaultsError as error:
+        raise Problem(falcon.HTTP_422, str(error), errors=error.faults) from None
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
@@ -52,29 +59,20 @@ def parse_object(text: bytes) -> dict[str, Any]:
     return value
 
 
-def only_fields(body: dict[str, Any], known: dict[str, type]) -> dict[str, Any]:
-    """The body, whose fields must be known and of their type. Raises Problem 422, which names each fault."""
-    errors = []
-    for name, value in body.items():
-        if name not in known:
-            errors.append({"name": name, "value": value, "problem": f"unknown field; known here: {', '.join(known)}"})
-        elif type(value) is not known[name]:
-            errors.append({"name": name, "value": value, "problem": f"give {_TYPES[known[name]]}"})
-    if errors:
-        detail = "; ".join(f"{error['name']}: {error['problem']}" for error in errors)
-        raise Problem(falcon.HTTP_422, detail, errors=errors)
-    return body
+async def _read_text(req: falcon.asgi.Request) -> bytes:
+    # A connection whose body was not read to its end cannot carry another request: it is closed.
+    if req.content_length is not None and req.content_length > MAX_BODY_BYTES:
+        raise _too_large()
+    text: bytes = await req.stream.read(MAX_BODY_BYTES + 1)
+    if len(text) > MAX_BODY_BYTES:
+        raise _too_large()
+    return text
 
 
-def field_word(vocabulary: type[W], name: str, value: str | None) -> W:
-    """The word of the vocabulary. Raises Problem 422, which lists the words."""
-    try:
-        return vocabulary(value or "")
-    except ValueError:
-        raise bad_field(name, value, f"give one of {', '.join(vocabulary)}") from None
-
-
-_TYPES = {bool: "true or false", dict: "an object", int: "a whole number", list: "a list", str: "a text"}
+def _check_media_type(req: falcon.asgi.Request) -> None:
+    media_type = (req.content_type or "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise Problem(falcon.HTTP_415, f"the body must be application/json, not {media_type or 'untyped'}")
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import falcon
 import falcon.asgi
+import msgspec
+from msgspec import Meta, Struct
 
 from warpcore.bus.client import NoAnswerError, RefusedError
 from warpcore.bus.messages import Error
@@ -25,7 +27,41 @@ _STATUS_BY_CODE = {
 }
 """HTTP status of the scheduler's refusals. Any other code is an error in the scheduler, 502."""
 
+STATUS_MEANINGS = {
+    400: "The body is no JSON object, or a query parameter is unknown or impossible.",
+    403: "A browser sent a change for a page of another web site.",
+    404: "There is nothing at this path.",
+    405: "This method is not possible there.",
+    409: "The request does not fit the present state.",
+    413: "The body is too large.",
+    415: "The body is not `application/json`.",
+    422: "Values are impossible; `errors` lists each, and nothing has changed.",
+    500: "An error in warpcore; `logs/api.log` says why.",
+    502: "An error in warpcore; `logs/scheduler.log` says why.",
+    503: "The scheduler does not answer; `Retry-After` says when to ask again. The request is not sent later, but it "
+    "may have reached the scheduler: look before you repeat it.",
+}
+"""What a problem document's status means, where an operation says nothing more."""
+
 log = logging.getLogger(__name__)
+
+
+class Fault(Struct, frozen=True):
+    """A value that cannot be."""
+
+    name: str
+    value: Any
+    problem: Annotated[str, Meta(description="What is wrong with it, or what to give.")]
+
+
+class ProblemDocument(Struct, frozen=True, omit_defaults=True):
+    """An error (RFC 9457)."""
+
+    type: Literal["about:blank"]
+    title: Annotated[str, Meta(description="The status in words.")]
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: Annotated[str, Meta(description="One line: what happened, where, and what to do.")]
+    errors: Annotated[list[Fault], Meta(description="Where values are wrong, each of them.")] = []
 
 
 class Problem(falcon.HTTPError):
@@ -70,15 +106,15 @@ def write_problem(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: f
     title = (
         error.status.partition(" ")[2] if isinstance(error.status, str) else falcon.code_to_http_status(error.status)
     )
-    document: dict[str, Any] = {
-        "type": "about:blank",
-        "title": title,
-        "status": error.status_code,
-        "detail": error.description or _plain_detail(req, error),
-    }
-    if isinstance(error, Problem) and error.errors:
-        document["errors"] = [{**fault, "value": _tellable(fault.get("value"))} for fault in error.errors]
-    resp.data = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    faults = error.errors if isinstance(error, Problem) else []
+    document = ProblemDocument(
+        type="about:blank",
+        title=title,
+        status=error.status_code,
+        detail=error.description or _plain_detail(req, error),
+        errors=[Fault(one["name"], _tellable(one.get("value")), one["problem"]) for one in faults],
+    )
+    resp.data = msgspec.json.encode(document)
     resp.content_type = PROBLEM_JSON
 
 

@@ -2,38 +2,84 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-import falcon
 import falcon.asgi
+from msgspec import Meta, field
 
-from warpcore.bus.messages import CancelExport, ExportJob, GetExport, StartExport
-from warpcore.bus.vocabulary import ExportKind
-from warpcore.services.api.bodies import only_fields, read_object
+from warpcore.bus.messages import CancelExport, ExportJob, Exports, GetExport, GetExports, StartExport
+from warpcore.bus.vocabulary import ExportKind, JobState
+from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.errors import bad_field
-from warpcore.services.api.parameters import LARGEST_NUMBER, integer, only_parameters
-from warpcore.services.api.views import job_view
+from warpcore.services.api.operations import operation
+from warpcore.services.api.parameters import After, Query
+from warpcore.services.api.views import JobsView, JobView
+
+JobName = Annotated[str, Meta(description="The job's name, such as `particles-3`.")]
+_NO_JOB = {404: "No export job has this name."}
+
+
+class ExportRequest(Body, frozen=True):
+    """What an export job writes."""
+
+    options: Annotated[
+        dict[str, Any],
+        Meta(
+            description="Settings of `export` that hold for this job only.",
+            extra_json_schema={"$ref": "#/components/schemas/ExportSettings"},
+        ),
+    ] = field(default_factory=dict)
+    names: Annotated[
+        list[str] | None, Meta(description="Names of the movies; null: all that are processed and pass the filter.")
+    ] = None
+
+
+class JobQuery(Query, frozen=True):
+    """Which files of a job."""
+
+    after: Annotated[After, Meta(description="Leave out so many files: `nextAfter` of the page before.")] = 0
+
+
+class JobsQuery(Query, frozen=True):
+    """Which jobs."""
+
+    state: Annotated[JobState | None, Meta(description="Only jobs in this state.")] = None
+
+
+class ExportsResource:
+    """`/api/exports`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    @operation()
+    async def on_get(self, query: JobsQuery) -> JobsView:
+        """All export jobs with their progress, without their files and failures."""
+        return JobsView.of(await ask(self._scheduler, GetExports(query.state), Exports))
 
 
 class StartExportResource:
-    """`POST /api/export/micrographs` or `/particles`, optionally with `{"options": {…}, "names": […]}`."""
+    """`/api/export/micrographs` and `/particles`."""
 
     def __init__(self, scheduler: Scheduler, kind: ExportKind) -> None:
         self._scheduler = scheduler
         self._kind = kind
 
-    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """202 with the job and its address. `options` are settings of `export` for this job only."""
-        body = await read_object(req, optional=True)
-        if body.get("names") is None:
-            body.pop("names", None)
-        only_fields(body, {"options": dict, "names": list})
-        request = StartExport(self._kind, body.get("options", {}), _names(body.get("names")))
-        job = await ask(self._scheduler, request, ExportJob)
-        resp.status = falcon.HTTP_202
+    @operation(
+        status=202,
+        optional_body=True,
+        errors={
+            404: "A movie is unknown.",
+            409: "There is nothing to export.",
+            422: "An option is unknown or impossible: `errors` lists each.",
+        },
+        headers={"Location": "Where to follow the job."},
+    )
+    async def on_post(self, resp: falcon.asgi.Response, body: ExportRequest) -> JobView:
+        """Start a job that exports processed movies."""
+        job = await ask(self._scheduler, StartExport(self._kind, body.options, body.names), ExportJob)
         resp.location = f"/api/export/{job.job}"
-        resp.media = job_view(job)
+        return JobView.of(job)
 
 
 class ExportJobResource:
@@ -42,29 +88,22 @@ class ExportJobResource:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job: str) -> None:
-        """State, progress, failures, and a page of the files, without the first `after` of them."""
-        only_parameters(req, "after")
-        after = integer(req, "after", 0, 0, LARGEST_NUMBER)
-        resp.media = job_view(await ask(self._scheduler, GetExport(job, after), ExportJob))
+    @operation(errors=_NO_JOB)
+    async def on_get(self, job: JobName, query: JobQuery) -> JobView:
+        """A job's state, progress, failures, and a page of its files."""
+        return JobView.of(await ask(self._scheduler, GetExport(job, query.after), ExportJob))
 
-    async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job: str) -> None:
-        """Cancel the job: movies that have not begun are given up."""
-        resp.media = job_view(await ask(self._scheduler, CancelExport(job), ExportJob))
+    @operation(errors=_NO_JOB)
+    async def on_delete(self, job: JobName) -> JobView:
+        """Cancel a job: movies that have not begun are given up."""
+        return JobView.of(await ask(self._scheduler, CancelExport(job), ExportJob))
 
 
 def routes(scheduler: Scheduler) -> dict[str, object]:
     """The resources of this module by their paths."""
     return {
+        "/api/exports": ExportsResource(scheduler),
         "/api/export/micrographs": StartExportResource(scheduler, ExportKind.MICROGRAPHS),
         "/api/export/particles": StartExportResource(scheduler, ExportKind.PARTICLES),
         "/api/export/{job}": ExportJobResource(scheduler),
     }
-
-
-def _names(names: list[Any] | None) -> list[str] | None:
-    """The names, each of which must be a text. Raises Problem 422."""
-    for name in names or ():
-        if not isinstance(name, str):
-            raise bad_field("names", name, "each name is a text")
-    return names

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import falcon.asgi
-
 from warpcore.bus.messages import GetHealth, Health
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.views import health_view
+from warpcore.services.api.operations import operation
+from warpcore.services.api.views import HealthView
 
 
 class HealthResource:
@@ -16,6 +15,7 @@ class HealthResource:
         self._scheduler = scheduler
         self._versions = versions
 
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Uptime, counts, dropped frames, versions."""
-        resp.media = health_view(await ask(self._scheduler, GetHealth(), Health), self._versions)
+    @operation()
+    async def on_get(self) -> HealthView:
+        """200 while the scheduler answers, with uptime, counts, dropped frames and versions."""
+        return HealthView.of_health(await ask(self._scheduler, GetHealth(), Health), self._versions)

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from warpcore.bus.messages import GetProcessing, GetWorkers, Load, ProcessingStatus, Worker, Workers
 from warpcore.services.api.client import Scheduler, ask
+from warpcore.services.api.operations import operation
 
 _UNITS = (("_mb", "_bytes", 2**20), ("_percent", "_ratio", 0.01), ("_c", "_celsius", 1), ("_w", "_watts", 1))
 """How names of values end on the wire and, by the customs of Prometheus, here; and the factor between them."""
@@ -25,8 +26,12 @@ class MetricsResource:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """All values as they are now."""
+    @operation(media_type="text/plain")
+    async def on_get(self, resp: falcon.asgi.Response) -> None:
+        """Movies by status, rate, and each worker's state, counts and load, as text for Prometheus.
+
+        Such as `warpcore_movies{status="failed"}` and `warpcore_worker_gpu_temperature_celsius{worker="h/cuda:0",…}`.
+        """
         status = await ask(self._scheduler, GetProcessing(), ProcessingStatus)
         workers = await ask(self._scheduler, GetWorkers(), Workers)
         resp.content_type = CONTENT_TYPE_LATEST

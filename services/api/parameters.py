@@ -1,46 +1,64 @@
-"""Query parameters: known names, checked values."""
+"""Parameters in the path and in the query, read by the types that the resources declare."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar, get_origin
 
+import falcon
 import falcon.asgi
+import msgspec
+from msgspec import Meta, Struct
 
-from warpcore.bus.vocabulary import Word
-from warpcore.services.api.errors import bad_parameter
+from warpcore.services.api.checking import FaultsError, checked
+from warpcore.services.api.errors import Problem
 
-W = TypeVar("W", bound=Word)
+S = TypeVar("S", bound=Struct)
 
 LARGEST_NUMBER = 10**9
 """Largest page, and largest number after which files or log lines are wanted."""
 
+After = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 
-def only_parameters(req: falcon.asgi.Request, *known: str) -> None:
-    """Raises Problem 400 for a parameter that is not one of `known`."""
+
+class Query(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Base of query parameters: one field each, by its camel-case name. A list may be given several times."""
+
+
+class NoParameters(Query, frozen=True):
+    """No query parameters."""
+
+
+def read_query(req: falcon.asgi.Request, kind: type[S]) -> S:
+    """The query parameters. Raises Problem 400, which names each that is unknown, impossible or given twice."""
+    lists = {field.encode_name for field in msgspec.structs.fields(kind) if _is_list(field.type)}
+    values: dict[str, Any] = {}
     for name, value in req.params.items():
-        if name not in known:
-            raise bad_parameter(name, value, f"unknown parameter; known here: {', '.join(known)}")
-
-
-def text(req: falcon.asgi.Request, name: str, default: str) -> str:
-    """A parameter given at most once."""
-    value = req.params.get(name, default)
-    if isinstance(value, list):
-        raise bad_parameter(name, ",".join(value), "given more than once")
-    return value
-
-
-def integer(req: falcon.asgi.Request, name: str, default: int, lowest: int, highest: int) -> int:
-    """A whole number from `lowest` to `highest`. Raises Problem 400."""
-    value = text(req, name, str(default))
-    if not (value.isascii() and value.isdigit() and len(value) < 20 and lowest <= int(value) <= highest):
-        raise bad_parameter(name, value, f"give a whole number from {lowest} to {highest}")
-    return int(value)
-
-
-def parameter_word(vocabulary: type[W], name: str, value: str) -> W:
-    """The word of the vocabulary. Raises Problem 400, which lists the words."""
+        if name in lists:
+            values[name] = value if isinstance(value, list) else [value]
+        elif isinstance(value, list):
+            fault = {"name": name, "value": ",".join(value), "problem": "given more than once"}
+            raise _bad_query(FaultsError([fault]))
+        else:
+            values[name] = value
     try:
-        return vocabulary(value)
-    except ValueError:
-        raise bad_parameter(name, value, f"give one of {', '.join(vocabulary)}") from None
+        return checked(kind, values, strict=False)
+    except FaultsError as error:
+        raise _bad_query(error) from None
+
+
+def path_value(name: str, value: str, kind: Any) -> Any:
+    """A parameter in the path. Raises HTTPRouteNotFound for one that cannot be: there is nothing at such a path."""
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        raise falcon.HTTPRouteNotFound() from None
+
+
+def _is_list(kind: Any) -> bool:
+    plain = kind.__origin__ if get_origin(kind) is Annotated else kind
+    return get_origin(plain) is list
+
+
+def _bad_query(error: FaultsError) -> Problem:
+    told = "; ".join(f"query parameter {one['name']} = {one['value']}: {one['problem']}" for one in error.faults)
+    return Problem(falcon.HTTP_400, told, errors=error.faults)

@@ -2,44 +2,46 @@
 
 from __future__ import annotations
 
-import falcon.asgi
-
 from warpcore.bus.messages import GetProcessing, PauseProcessing, ProcessingStatus, StartProcessing
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.views import status_view
+from warpcore.services.api.operations import operation
+from warpcore.services.api.views import StatusView
 
 
 class ProcessingStatusResource:
-    """`GET /api/processing/status`."""
+    """`/api/processing/status`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Counts, measured rate, and the tasks that run now."""
-        resp.media = status_view(await ask(self._scheduler, GetProcessing(), ProcessingStatus))
+    @operation()
+    async def on_get(self) -> StatusView:
+        """How far the session is: counts, measured rate, the tasks that run now, and warnings."""
+        return StatusView.of_status(await ask(self._scheduler, GetProcessing(), ProcessingStatus))
 
 
 class ProcessingStartResource:
-    """`POST /api/processing/start`."""
+    """`/api/processing/start`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Hand movies to workers. Nothing changes where that is done already."""
-        resp.media = status_view(await ask(self._scheduler, StartProcessing(), ProcessingStatus))
+    @operation()
+    async def on_post(self) -> StatusView:
+        """Hand movies to workers. Where that is done already nothing changes."""
+        return StatusView.of_status(await ask(self._scheduler, StartProcessing(), ProcessingStatus))
 
 
 class ProcessingPauseResource:
-    """`POST /api/processing/pause`."""
+    """`/api/processing/pause`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+    @operation()
+    async def on_post(self) -> StatusView:
         """Hand out no more movies. Those that run are finished."""
-        resp.media = status_view(await ask(self._scheduler, PauseProcessing(), ProcessingStatus))
+        return StatusView.of_status(await ask(self._scheduler, PauseProcessing(), ProcessingStatus))
 
 
 def routes(scheduler: Scheduler) -> dict[str, object]:

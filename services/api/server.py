@@ -1,4 +1,4 @@
-"""The gunicorn process behind `run_api`: `python -m warpcore.services.api.server FD CONTROL WORKERS`."""
+"""The gunicorn process behind `run_api`: `python -m warpcore.services.api.server FD HOST CONTROL EVENTS WORKERS`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import sys
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gasgi import ASGIWorker
 
+from warpcore.bus.endpoints import Endpoints
 from warpcore.services.api.app import Application, Dependencies, create_app
 from warpcore.services.api.client import SchedulerClient
+from warpcore.services.api.live import Feed, Following
+from warpcore.services.api.mirror import Mirror
 from warpcore.services.process.parent import end_with_parent
 from warpcore.services.process.versions import versions
 
@@ -16,18 +20,13 @@ GRACE_S = 1
 """Seconds that requests in flight have after TERM. `END_S` in service.py is longer."""
 
 
-def application(control_endpoint: str) -> Application:
-    """The application that talks to the scheduler at `control_endpoint`."""
-    client = SchedulerClient(control_endpoint)
-    return create_app(Dependencies(client, client.open, client.close, versions("falcon", "gunicorn", "pyzmq")))
-
-
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with these settings alone: no configuration file and no environment variable changes them."""
 
-    def __init__(self, options: dict[str, Any], control_endpoint: str) -> None:
+    def __init__(self, options: dict[str, Any], endpoints: Endpoints) -> None:
         self._options = options
-        self._control_endpoint = control_endpoint
+        self._endpoints = endpoints
+        self.feed: Feed | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -35,23 +34,48 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Application:
-        return application(self._control_endpoint)
+        """The application of one worker, which follows the scheduler by itself."""
+        client = SchedulerClient(self._endpoints.control)
+        mirror, self.feed = Mirror(), Feed()
+        following = Following(self._endpoints, mirror, self.feed)
+
+        async def start() -> None:
+            await client.open()
+            await following.start()
+
+        async def stop() -> None:
+            await following.stop()
+            await client.close()
+
+        shown = versions("falcon", "gunicorn", "pyzmq")
+        return create_app(Dependencies(client, mirror, self.feed, start, stop, shown))
+
+
+class _Worker(ASGIWorker):  # type: ignore[misc]
+    """Ends the streams of events at once when it is told to end: they would take the whole grace."""
+
+    def handle_exit_signal(self) -> None:
+        """TERM."""
+        super().handle_exit_signal()
+        if self.app.feed is not None:
+            self.app.feed.close()
 
 
 def main() -> None:
     """Serve on the inherited listening socket."""
-    descriptor, control_endpoint, workers = sys.argv[1:4]
+    descriptor, host, control_port, events_out_port, workers = sys.argv[1:6]
+    endpoints = Endpoints(host, control_port=int(control_port), events_out_port=int(events_out_port))
     end_with_parent()
     options = {
         "bind": [f"fd://{descriptor}"],
-        "worker_class": "asgi",
+        "worker_class": _Worker,
         "workers": int(workers),
         "control_socket_disable": True,
         "graceful_timeout": GRACE_S,
         "loglevel": "warning",
         "proc_name": "warpcore-api",
     }
-    _Server(options, control_endpoint).run()
+    _Server(options, endpoints).run()
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def run_api(
     """
     with listening_socket(bind, port) as listener:
         command = [sys.executable, "-m", "warpcore.services.api.server"]
-        command += [str(listener.fileno()), endpoints.control, str(workers)]
+        ports = [str(endpoints.control_port), str(endpoints.events_out_port)]
+        command += [str(listener.fileno()), endpoints.host, *ports, str(workers)]
         environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
         server = subprocess.Popen(command, pass_fds=[listener.fileno()], env=environment)
         try:

@@ -2,59 +2,68 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-import falcon.asgi
+from msgspec import Meta
 
 from warpcore.bus.messages import GetSettings, PatchSettings, PreviewSettings, PutSettings, SettingsReply
-from warpcore.services.api.bodies import read_object
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.views import effect_view
+from warpcore.services.api.operations import operation
+from warpcore.services.api.views import SettingsEffectView
 from warpcore.services.session.settings import Settings
+
+SETTINGS_SCHEMA: dict[str, Any] = Settings.model_json_schema(by_alias=True)
+"""JSON Schema of all settings of this version, with the steps that are installed here."""
+
+AllSettings = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Settings"})]
+"""Settings by section. The scheduler checks them."""
+
+_REFUSED = {422: "A setting is unknown or impossible: `errors` lists each, and nothing has changed."}
 
 
 class SettingsResource:
-    """GET shows all; PUT replaces all, and what is not named returns to its default; PATCH changes those named."""
+    """`/api/settings`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """The settings by section."""
-        resp.media = (await ask(self._scheduler, GetSettings(), SettingsReply)).settings
+    @operation()
+    async def on_get(self) -> AllSettings:
+        """All settings by section."""
+        return (await ask(self._scheduler, GetSettings(), SettingsReply)).settings
 
-    async def on_put(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Replace; 422 lists each fault and changes nothing."""
-        body = await read_object(req)
-        resp.media = (await ask(self._scheduler, PutSettings(body), SettingsReply)).settings
+    @operation(errors=_REFUSED)
+    async def on_put(self, body: AllSettings) -> AllSettings:
+        """Replace all settings; one that is not named returns to its default."""
+        return (await ask(self._scheduler, PutSettings(body), SettingsReply)).settings
 
-    async def on_patch(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Change; 422 lists each fault and changes nothing."""
-        body = await read_object(req)
-        resp.media = (await ask(self._scheduler, PatchSettings(body), SettingsReply)).settings
+    @operation(errors=_REFUSED)
+    async def on_patch(self, body: AllSettings) -> AllSettings:
+        """Change the settings that are named: `{"ctf": {"voltage": 200}}`."""
+        return (await ask(self._scheduler, PatchSettings(body), SettingsReply)).settings
 
 
 class SettingsSchemaResource:
-    """`GET /api/settings/schema`: JSON Schema of all settings, with units, defaults, ranges and descriptions."""
+    """`/api/settings/schema`."""
 
-    def __init__(self) -> None:
-        self._schema: dict[str, Any] = Settings.model_json_schema(by_alias=True)
-
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """The schema of this version, with the steps that are installed here."""
-        resp.media = self._schema
+    @operation()
+    async def on_get(self) -> dict[str, Any]:
+        """JSON Schema of all settings, with units, defaults, ranges and descriptions."""
+        return SETTINGS_SCHEMA
 
 
 class SettingsPreviewResource:
-    """`POST /api/settings/preview`: what a change would do; nothing changes."""
+    """`/api/settings/preview`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """The body is that of a PATCH. 422 lists each fault."""
-        body = await read_object(req)
-        resp.media = effect_view(await ask(self._scheduler, PreviewSettings(body), SettingsReply))
+    @operation(errors=_REFUSED)
+    async def on_post(self, body: AllSettings) -> SettingsEffectView:
+        """What a `PATCH` of `/api/settings` with this body would do; nothing changes."""
+        reply = await ask(self._scheduler, PreviewSettings(body), SettingsReply)
+        assert reply.effect is not None, "a preview says what the change does"
+        return SettingsEffectView.of(reply.effect)
 
 
 def routes(scheduler: Scheduler) -> dict[str, object]:

@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
-import falcon
-import falcon.asgi
+from typing import Annotated
+
+from msgspec import Meta
 
 from warpcore.bus.limits import LOG_LINES, USUAL_AT_ONCE
 from warpcore.bus.messages import GetWorkerLogs, GetWorkers, WorkerLogs, Workers
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.parameters import LARGEST_NUMBER, integer, only_parameters
-from warpcore.services.api.views import logs_view, worker_view
+from warpcore.services.api.operations import operation
+from warpcore.services.api.parameters import After, Query
+from warpcore.services.api.views import LogsView, WorkersView
+
+WorkerId = Annotated[str, Meta(description="The worker's id. It holds a slash: `host/1`.")]
+
+
+class LogsQuery(Query, frozen=True):
+    """Which lines of a log."""
+
+    after: Annotated[After, Meta(description="Only lines that follow the one of this number; 0: the last ones.")] = 0
+    limit: Annotated[int, Meta(ge=1, le=LOG_LINES, description="Most lines.")] = USUAL_AT_ONCE
 
 
 class WorkersResource:
-    """`GET /api/workers`."""
+    """`/api/workers`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """All workers. Lost ones are listed for a while."""
-        reply = await ask(self._scheduler, GetWorkers(), Workers)
-        resp.media = {"workers": [worker_view(worker) for worker in reply.workers]}
+    @operation()
+    async def on_get(self) -> WorkersView:
+        """All workers, each with its load and its own warnings. Lost ones are listed for an hour."""
+        return WorkersView.of(await ask(self._scheduler, GetWorkers(), Workers))
 
 
 class WorkerLogsResource:
-    """`GET /api/workers/{id}/logs`, parameters `after` (a line's number) and `limit`. An id holds a slash: `host/1`."""
+    """`/api/workers/{worker}/logs`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, path: str) -> None:
-        """The last lines, or those that follow line `after`; oldest first."""
-        worker = path.removesuffix("/logs")
-        if worker == path:
-            raise falcon.HTTPRouteNotFound()
-        only_parameters(req, "after", "limit")
-        after = integer(req, "after", 0, 0, LARGEST_NUMBER)
-        limit = integer(req, "limit", USUAL_AT_ONCE, 1, LOG_LINES)
-        resp.media = logs_view(await ask(self._scheduler, GetWorkerLogs(worker, after, limit), WorkerLogs))
+    @operation(errors={404: "No worker has this id."})
+    async def on_get(self, worker: WorkerId, query: LogsQuery) -> LogsView:
+        """A worker's last log lines, or those that follow line `after`; oldest first."""
+        return LogsView.of(await ask(self._scheduler, GetWorkerLogs(worker, query.after, query.limit), WorkerLogs))
 
 
 def routes(scheduler: Scheduler) -> dict[str, object]:
     """The resources of this module by their paths."""
     return {
         "/api/workers": WorkersResource(scheduler),
-        "/api/workers/{path:path}": WorkerLogsResource(scheduler),
+        "/api/workers/{worker:path}/logs": WorkerLogsResource(scheduler),
     }

@@ -18,7 +18,7 @@ def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[s
     """
     reasons = []
     failures = []
-    for column in _LIMITED:
+    for column in LIMITED:
         value = column.value(results)
         for limit in column.limits:
             allowed = limits.limit(limit.name)
@@ -32,6 +32,19 @@ def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[s
     return [*reasons, *dict.fromkeys(failures)]
 
 
+def within(column: Column, value: float, limits: FilterSettings) -> bool:
+    """Whether a measured value of this column is within the filter's limits for it."""
+    bounds = ((limit, limits.limit(limit.name)) for limit in column.limits)
+    return not any(allowed is not None and _beyond(value, allowed, limit) for limit, allowed in bounds)
+
+
+def bounds_in_words(column: Column, limits: FilterSettings) -> str:
+    """The filter's limits for this column: `at least 0.5 and at most 5 µm`; empty where there are none."""
+    allowed = [(limit, limits.limit(limit.name)) for limit in column.limits]
+    told = [f"{'at most' if one.upper else 'at least'} {value:g}" for one, value in allowed if value is not None]
+    return f"{' and '.join(told)} {column.unit}".strip() if told else ""
+
+
 def _beyond(value: float, allowed: float, limit: Limit) -> bool:
     return value > allowed if limit.upper else value < allowed
 
@@ -41,4 +54,5 @@ def _told(column: Column, value: float, allowed: float, limit: Limit) -> str:
     return f"{measured} is {'above' if limit.upper else 'below'} {allowed:g}"
 
 
-_LIMITED = tuple(column for column in CHAIN.columns if column.limits)
+LIMITED = tuple(column for column in CHAIN.columns if column.limits)
+"""The columns for which the filter has limits."""

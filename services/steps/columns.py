@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform
@@ -49,7 +50,7 @@ class Column:
     `noun` its name in sentences, `json` its key in `processed_items.json`. `main` ones stand in the list of movies by
     default.
     `failed` is what the filter says where a limit is set and the step found nothing. `compute` makes a derived value
-    from its step's results, by name; it is listed after the field `after`.
+    from its step's results, by name; it is listed after the field `after`. `is_text`: its values are words.
     """
 
     step: str
@@ -66,6 +67,7 @@ class Column:
     failed: str = ""
     compute: Callable[[Mapping[str, Any]], Any] | None = None
     after: str = ""
+    is_text: bool = False
 
     @property
     def name(self) -> str:
@@ -121,10 +123,15 @@ def columns_of(step: str, result: type, derived: tuple[Column, ...] = ()) -> tup
     columns: list[Column] = []
     for field in dataclasses.fields(result):
         if "column" in field.metadata:
-            columns.append(Column(step, field.name, **field.metadata["column"]))
+            columns.append(Column(step, field.name, is_text=_allows_text(field.type), **field.metadata["column"]))
             mine = (one for one in derived if one.after == field.name)
             columns += [dataclasses.replace(one, step=step, noun=one.noun or one.heading) for one in mine]
     return tuple(columns)
+
+
+def _allows_text(annotation: Any) -> bool:
+    """Whether a field's annotation, which may still be source text, allows words."""
+    return re.search(r"\b(str|Literal)\b", annotation if isinstance(annotation, str) else repr(annotation)) is not None
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(column, dataclasses.field))

@@ -172,6 +172,7 @@ _WORD = Column(
     "certain, or uncertain where they are no better than chance",
     compute=_whether_uncertain,
     after="certainty",
+    is_text=True,
 )
 
 COORDINATES = Output(

@@ -121,7 +121,7 @@ class _Shell:
                 self._state.set_data_directory(status.data_directory, time.monotonic())
             waiting = self._client.request(GetExports(JobState.COLLECTING))
             if isinstance(waiting, Exports):
-                self._state.collecting |= set(waiting.jobs)
+                self._state.collecting |= {job.job for job in waiting.jobs}
         except (NoAnswerError, RefusedError, WireError) as error:
             self._complain(f"the scheduler does not say where the movies are and which exports wait: {error}")
             self._ask_at = time.monotonic() + RETRY_S

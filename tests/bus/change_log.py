@@ -36,7 +36,7 @@ class Log:
             return Snapshot(self.head, self.epoch, movies, movies[-1].id if more else None, {}, 1, False)
         if not isinstance(request, GetChanges):
             return Error(ErrorCode.UNKNOWN_TYPE, request.TYPE)
-        if request.since + 1 < self.first:
+        if request.since + 1 < self.first or request.since > self.head:
             return Changes([], self.head, self.epoch, trimmed=True)
         rows = [self.row(seq) for seq in range(request.since + 1, min(self.head, request.since + page) + 1)]
         return Changes([Change(row.seq, row.type, row.body) for row in rows], self.head, self.epoch)

@@ -39,7 +39,7 @@ def test_all_services_agree_on_the_ports() -> None:
         assert (value(found[name], "--events-in-port"), value(found[name], "--events-out-port")) == ("4", "5")
     for name in ("scheduler", "worker-1"):
         assert value(found[name], "--controller-port") == "2"
-    assert value(found["api"], "--port") == "1"
+    assert (value(found["api"], "--port"), value(found["api"], "--events-out-port")) == ("1", "5")
 
 
 def test_initial_settings_and_pause_are_given_only_at_the_start() -> None:

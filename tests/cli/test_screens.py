@@ -6,10 +6,11 @@ import io
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
-from warpcore.bus.messages import Failure, Learnt, Load, Movie, ProcessingStatus, Worker
-from warpcore.bus.vocabulary import Throttling
+from warpcore.bus.messages import Alarm, Failure, Learnt, Load, Movie, ProcessingStatus, Worker
+from warpcore.bus.vocabulary import Severity, Throttling
 from warpcore.cli.display import rendered
 from warpcore.cli.items import reason
 from warpcore.cli.logs import is_urgent
@@ -20,7 +21,7 @@ from warpcore.cli.tap import event_line
 RUNNING = [{"movie": "grid1/b", "worker": "host/1", "step": "motion", "fraction": 0.4, "lease": 3}]
 
 
-def overview(**changes: Any) -> Overview:
+def overview(alarms: list[Alarm] | None = None, **changes: Any) -> Overview:
     values: dict[str, Any] = {
         "is_processing": True,
         "counts": {"processed": 5, "filtered_out": 1, "failed": 1, "processing": 1, "queued": 2, "outdated": 0},
@@ -36,7 +37,7 @@ def overview(**changes: Any) -> Overview:
     }
     worker = Worker("host/1", "host", 7, "cpu", 100, {}, "busy", ["grid1/b"], done=6, failed=1)
     failed = Movie(1, "a", "a.tif", 1, 1, "failed", failure=Failure("input", "load", "a.tif: truncated", "host"))
-    return Overview(ProcessingStatus(**{**values, **changes}), [worker], [failed])
+    return Overview(ProcessingStatus(**{**values, **changes}), [worker], [failed], alarms or [])
 
 
 def drawn(width: int = 100, **changes: Any) -> str:
@@ -84,13 +85,18 @@ def test_what_is_known_of_a_gpu_is_told_and_nothing_else() -> None:
     told = "GPU 93 %, 9.8 GiB, 61 °C, 310 W, 2 memory errors, slowed down by heat and power cap"
     assert load_text(full) == told
     idle = Worker("w", "host", 7, "NVIDIA H100 (cuda:0)", 100, {}, "idle", load=full)
-    assert told in lines(Overview(overview().status, [idle], []))[2]
+    assert told in lines(Overview(overview().status, [idle], [], []))[2]
 
 
-def test_warnings_stand_in_both() -> None:
-    warned = overview(warnings=["gain g.mrc: it lies in the wrong orientation"])
-    assert "warning: gain g.mrc: it lies in the wrong orientation" in lines(warned)
-    assert "! gain g.mrc: it lies in the wrong orientation" in drawn(warnings=warned.status.warnings)
+def test_alarms_stand_in_both_until_someone_has_seen_them() -> None:
+    wrong = Alarm("warning:g", Severity.WARNING, "host/1", "gain g.mrc: it lies in the wrong orientation", 1.0)
+    lost = Alarm("no-worker:workers", Severity.CRITICAL, "workers", "7 movies wait and no worker runs; start one", 2.0)
+    told = [f"{one.severity}: {one.text}" for one in (wrong, lost)]
+    assert [line for line in lines(overview([wrong, lost])) if line in told] == told
+    assert all(f"! {one.text}" in drawn(alarms=[wrong, lost]) for one in (wrong, lost))
+    seen = replace(lost, acknowledged=True)
+    assert [line for line in lines(overview([wrong, seen])) if line in told] == told[:1]
+    assert lost.text not in drawn(alarms=[seen])
 
 
 @pytest.mark.parametrize(
@@ -170,6 +176,7 @@ def test_every_kind_of_event_is_told_in_one_line() -> None:
         "processing": {"paused": True},
         "export": {"job": job},
         "learning": {"learnt": Learnt("picking", 8, ["a"], "3f", "rings").to_body()},
+        "alarm": {"alarm": Alarm("no-worker:workers", Severity.CRITICAL, "workers", "no worker runs", 1.0).to_body()},
         "file": {"path": "a.tif", "detail": "growing"},
         "service": {"service": "tracker", "host": "host", "pid": 7, "detail": ""},
     }
@@ -187,6 +194,7 @@ def test_every_kind_of_event_is_told_in_one_line() -> None:
     assert "#12" in told["export.done"]
     assert "1 of 3" in told["export.done"]
     assert "picking: rings" in told["learning.done"]
+    assert "critical: no worker runs" in told["alarm.raised"]
 
 
 def test_the_list_says_what_a_ctf_fit_says_against_itself() -> None:

@@ -211,6 +211,8 @@ class SchedulerStories(SchedulerWorld):
             wire.GetItems(),
             wire.GetSummary(),
             wire.GetKnownFiles(),
+            wire.GetAlarms(),
+            wire.GetExports(),
         ):
             self.reply(self.do(FromControl(message)))
 

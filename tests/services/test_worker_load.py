@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from tests.services import loads
 from warpcore.bus import messages as m
 from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import WorkerState
-from warpcore.services.api.views import camel, worker_view
+from warpcore.services.api.views import WorkerView, camel
 from warpcore.services.scheduler.core.effects import FromControl, FromWorker, Publish, Reply, Started, Stimulus
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.state import State
@@ -39,7 +41,8 @@ def test_every_value_of_a_load_is_in_registry_events_and_rest() -> None:
     assert isinstance(reply, m.Workers)
     (worker,) = reply.workers
     assert worker.load == EVERYTHING
-    assert worker_view(worker)["load"] == {camel(name): value for name, value in EVERYTHING.to_body().items()}
+    shown = msgspec.to_builtins(WorkerView.of(worker).load)
+    assert shown == {camel(name): value for name, value in EVERYTHING.to_body().items()}
 
 
 def test_the_memory_of_a_process_is_measured_and_a_dead_one_has_none() -> None:

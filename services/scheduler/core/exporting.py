@@ -53,10 +53,11 @@ def get(state: State, message: wire.GetExport) -> None:
 
 
 @handles(wire.GetExports, reads=True)
-def names(state: State, message: wire.GetExports) -> None:
-    """The names of the jobs in one state, or of all."""
-    jobs = state.exports.values()
-    state.reply(wire.Exports([job.job for job in jobs if message.state in (None, job.state)]))
+def jobs(state: State, message: wire.GetExports) -> None:
+    """The jobs in one state, or all, without their files."""
+    newest = reversed(state.exports.values())
+    heads = views.fitting(views.export_head(job) for job in newest if message.state in (None, job.state))
+    state.reply(wire.Exports(heads[::-1]))
 
 
 @handles(wire.CancelExport)

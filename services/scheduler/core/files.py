@@ -19,6 +19,7 @@ LONGEST_PATH = 4096
 @handles(wire.RegisterFiles)
 def register(state: State, message: wire.RegisterFiles) -> None:
     """Registers whole files, all or none: one impossible entry refuses the message."""
+    state.discoverer_heard_at = state.now
     fault = _fault(message)
     if fault:
         state.reply(wire.Error(ErrorCode.INVALID, fault))
@@ -41,6 +42,7 @@ def register(state: State, message: wire.RegisterFiles) -> None:
 @handles(wire.GetKnownFiles, reads=True)
 def known(state: State, message: wire.GetKnownFiles) -> None:
     """A page of the registered files."""
+    state.discoverer_heard_at = state.now
     files = []
     limit = min(max(1, message.limit), MOST_AT_ONCE)
     after = max(0, message.after)

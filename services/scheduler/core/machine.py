@@ -6,6 +6,8 @@ from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import (
+    alarm_rules,
+    alarms,
     assigning,
     choices,
     deciding,
@@ -34,8 +36,8 @@ from warpcore.services.scheduler.core.handlers import Place, handler_of
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
-HANDLING = (choices, exporting, files, registry, reports, requests)
-"""The modules whose handlers answer messages: importing them registers the handlers, so nothing reads this name."""
+HANDLING = (alarm_rules, alarms, choices, exporting, files, registry, reports, requests)
+"""Modules that register handlers and alarm rules when they are imported, so nothing reads this name."""
 
 
 def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> list[Effect]:
@@ -99,6 +101,7 @@ def _tick(state: State) -> None:
         movie.parked_until = None
         state.place(movie)
     registry.expire(state)
+    alarms.watch(state)
 
 
 def _undelivered(state: State, lease: int) -> None:

@@ -22,6 +22,8 @@ UNLISTED_GRACE_S = 10.0
 """How long a heartbeat may not name a lease: the assignment, or the report of its end, can still be on the way."""
 MOST_LOG_LINES = 500
 MOST_WARNINGS = 8
+ENDED = "ended"
+"""Why a worker is gone that ended in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ def goodbye(state: State, speaker: Speaker, message: wire.Goodbye) -> None:
     if worker is not None:
         for lease in list(worker.leases):
             tasks.requeue(state, state.tasks[lease], f"{worker.name} ended", cancel=False)
-        _is_gone(worker, "ended")
+        _is_gone(worker, ENDED)
         _tell(state, "worker.lost", worker)
     state.reply(wire.Ok())
 

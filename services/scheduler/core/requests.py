@@ -12,6 +12,7 @@ from warpcore.services.scheduler.core.effects import SavePaused
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.addressing import addressed
 from warpcore.services.session.settings import SECTIONS
 from warpcore.services.session.sorting import in_order, sortable
 
@@ -166,8 +167,8 @@ def _why_aside(name: str) -> str:
 
 
 def named(state: State, name: str) -> MovieRecord | None:
-    """The movie of this name; an unknown one is answered with an error."""
-    movie = state.by_name.get(name)
+    """The movie of this name, or of an address such as `~12`; an unknown one is answered with an error."""
+    movie = addressed(name, state.by_name, state.movies)
     if movie is None:
         state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no movie is called {name[:500]!r}"))
     return movie

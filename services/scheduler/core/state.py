@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from warpcore.bus.messages import MovieEvent
+from warpcore.bus.messages import Alarm, MovieEvent
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import DONE, WAITING, ItemState, MovieStatus, Selection, WorkerState
+from warpcore.bus.vocabulary import DONE, ENDED, WAITING, ItemState, MovieStatus, Selection, WorkerState
 from warpcore.services.scheduler.core import rows, views
 from warpcore.services.scheduler.core.effects import (
     CutLog,
@@ -24,6 +24,7 @@ from warpcore.services.scheduler.core.lessons import Lessons
 from warpcore.services.scheduler.core.lives import IllegalTransition, LeaseState
 from warpcore.services.scheduler.core.queue import OrderedQueue, Parked
 from warpcore.services.scheduler.core.rates import Rate
+from warpcore.services.scheduler.core.recent import Recent
 from warpcore.services.scheduler.core.records import (
     DERIVED,
     Ban,
@@ -50,7 +51,8 @@ class State:
 
     `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version cannot
     use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
-    says that settings, are now otherwise than stored.
+    says that settings, are now otherwise than stored. `alarms` are those that have come, `suspected` says since when
+    (monotonic) what rules find has held, `recent` which movies have ended last.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -87,6 +89,11 @@ class State:
         self.last_lease = 0
         self.last_modified = 0.0
         self.file_warnings: list[str] = []
+        self.discoverer_heard_at: float | None = None
+        self.recent = Recent()
+        self.alarms: dict[str, Alarm] = {}
+        self.suspected: dict[str, float] = {}
+        self.acknowledged: set[str] = set()
         self.bulk_changes = BULK_CHANGES
         self.quiet = False
         self.derived = 0
@@ -126,6 +133,8 @@ class State:
         self.by_name[movie.name] = movie
         self.by_path[movie.path] = movie
         self.counts[movie.status] += 1
+        if movie.status in ENDED:
+            self.recent.note(movie.id)
         self.place(movie)
 
     def move(self, movie: MovieRecord, status: MovieStatus, why: str) -> None:
@@ -140,6 +149,8 @@ class State:
             topic = "movie.failed"
         elif status in DONE and previous not in DONE:
             topic = "movie.done"
+        if topic != "movie.status":
+            self.recent.note(movie.id)
         self.changed(movie, topic, previous)
 
     def changed(self, movie: MovieRecord, topic: str = "movie.status", previous: str | None = "") -> None:

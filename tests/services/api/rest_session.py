@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -39,15 +40,28 @@ class Api:
             *options,
         ]
         self.scheduler = subprocess.Popen(self._scheduler_command)
-        self.server = subprocess.Popen(
-            [*WARPCORE, "api", "--control-port", str(self.endpoints.control_port), "--port", str(self.rest_port)]
-        )
+        self._server_command = [*WARPCORE, "api", "--port", str(self.rest_port)]
+        self._server_command += ["--control-port", str(self.endpoints.control_port)]
+        self._server_command += ["--events-out-port", str(self.endpoints.events_out_port)]
+        self.server = subprocess.Popen(self._server_command)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.rest_port}", timeout=30)
-        self.control = RequestClient(self.endpoints.control, "test", timeout_s=SCHEDULER_START_S, attempts=1)
+        self.control = self.another_client(SCHEDULER_START_S)
+
+    def another_client(self, timeout_s: float = 1.0) -> RequestClient:
+        """A client of the scheduler that asks once."""
+        return RequestClient(self.endpoints.control, "test", timeout_s=timeout_s, attempts=1)
 
     def restart_scheduler(self) -> None:
         """Start it again after it was killed."""
         self.scheduler = subprocess.Popen(self._scheduler_command)
+
+    def restart_server(self, processes: int = 1) -> None:
+        """Start the API again after it was ended, or killed: then gunicorn takes a second to follow."""
+        deadline = time.monotonic() + SCHEDULER_START_S
+        while not _is_free(self.rest_port):
+            assert time.monotonic() < deadline, "the former API does not let go of its port"
+            time.sleep(0.02)
+        self.server = subprocess.Popen([*self._server_command, "--processes", str(processes)])
 
     def wait(self) -> None:
         """Until a request goes all the way."""
@@ -72,6 +86,16 @@ class Api:
             process.terminate()
         for process in (self.server, self.scheduler):
             process.wait(10)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 RESULTS = {

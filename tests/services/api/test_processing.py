@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 from tests.services.api.rest_session import Api, problem
+from warpcore.bus import messages as m
+from warpcore.bus.dealer import Dealer
+from warpcore.bus.vocabulary import WorkerState
 
 
 def test_processing_is_paused_and_started(api: Api) -> None:
@@ -44,3 +50,33 @@ def test_an_export_is_a_job_that_can_be_followed_and_given_up(api: Api) -> None:
     problem(api.http.post("/api/export/micrographs", json={"options": {"colour": 1}}), 422)
     problem(api.http.post("/api/export/micrographs", json={"names": [1]}), 422)
     problem(api.http.post("/api/export/movies"), 405)
+
+
+def test_export_jobs_are_listed_without_their_files(api: Api) -> None:
+    response = api.http.post("/api/export/micrographs", json={"names": ["a"]})
+    job = response.raise_for_status().json()["job"]
+    (last,) = [one for one in api.http.get("/api/exports").json()["jobs"] if one["job"] == job]
+    assert (last["kind"], last["total"], last["files"]) == ("micrographs", 1, [])
+    api.http.delete(f"/api/export/{job}").raise_for_status()
+    cancelled = api.http.get("/api/exports?state=cancelled").json()["jobs"]
+    assert {one["state"] for one in cancelled} <= {"cancelled"}
+    problem(api.http.get("/api/exports?state=lost"), 400)
+
+
+def test_an_alarm_stands_until_it_is_acknowledged_and_said_so(api: Api) -> None:
+    assert api.http.get("/api/alarms").json() == []
+    problem(api.http.post("/api/alarms/acknowledge", json={"id": "worker-lost:host/1"}), 404)
+    talker = Dealer(api.endpoints.workers, b"host/2", "host/2")
+    talker.send(m.RegisterWorker("host/2", "i1", "host", os.getpid(), "cpu", 1024, {"jax": "1"}))
+    talker.send(m.Heartbeat("host/2", WorkerState.IDLE, warnings=["the gain lies in the wrong orientation"]))
+    deadline = time.monotonic() + 10
+    while not (alarms := api.http.get("/api/alarms").json()):
+        assert time.monotonic() < deadline, "no alarm"
+    (alarm,) = alarms
+    assert (alarm["severity"], alarm["subject"], alarm["acknowledged"]) == ("warning", "host/2", False)
+    assert alarm["text"] == "the gain lies in the wrong orientation"
+    assert alarm["since"].endswith("Z")
+    while (seen := api.http.post("/api/alarms/acknowledge", json={"id": alarm["id"]})).status_code == 404:
+        assert time.monotonic() < deadline, "the alarm has not come"
+    assert [one["acknowledged"] for one in seen.json()] == [True]
+    talker.close()

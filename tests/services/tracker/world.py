@@ -97,7 +97,7 @@ class Peer:
         if isinstance(request, GetProcessing):
             return ProcessingStatus(True, {}, 0, 0, None, 0.0, 0, [], head, "/data/session", "/data/processing")
         if isinstance(request, GetExports):
-            return Exports([job.job for job in self.jobs.values() if job.state == request.state])
+            return Exports([job for job in self.jobs.values() if job.state == request.state])
         if isinstance(request, GetExport):
             job = self.jobs[request.job]
             more = request.after + 1 < len(job.files)

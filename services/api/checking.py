@@ -1,0 +1,116 @@
+"""Values of a request against the types that a resource declares for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+
+S = TypeVar("S", bound=Struct)
+
+
+class FaultsError(ValueError):
+    """Values that do not fit; `faults` has one `{name, value, problem}` for each."""
+
+    def __init__(self, faults: list[dict[str, Any]]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{fault['name']}: {fault['problem']}" for fault in faults))
+
+
+def checked(kind: type[S], values: Mapping[str, Any], *, strict: bool = True) -> S:
+    """The struct of these values by the names that clients use. Not `strict`: all are texts, as in a query.
+
+    Raises FaultsError, which names every value at fault, also those that are missing or unknown.
+    """
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    kinds = {name: field.type if strict else without_null(field.type) for name, field in fields.items()}
+    good: dict[str, Any] = {}
+    faults = []
+    for name, value in values.items():
+        if name not in fields:
+            known = f"known here: {', '.join(fields)}" if fields else "there are none here"
+            faults.append(_fault(name, value, f"unknown; {known}"))
+            continue
+        try:
+            good[fields[name].name] = _converted(value, kinds[name], strict)
+        except ValueError:
+            faults.append(_fault(name, value, f"give {in_words(kinds[name])}"))
+    for name, field in fields.items():
+        if field.required and name not in values:
+            faults.append(_fault(name, None, f"is missing; give {in_words(kinds[name])}"))
+    if faults:
+        raise FaultsError(faults)
+    return kind(**good)
+
+
+def without_null(kind: Any) -> Any:
+    """A type without None, which no text of a query can say."""
+    if get_origin(kind) is Annotated:
+        return Annotated[(without_null(kind.__origin__), *kind.__metadata__)]
+    if get_origin(kind) in (Union, UnionType):
+        return reduce(or_, (one for one in get_args(kind) if one is not type(None)))
+    return kind
+
+
+def _converted(value: Any, kind: Any, strict: bool) -> Any:
+    """The value as its type. 2.0 is a whole number, as in JSON Schema. Raises ValueError, also for NaN and infinity."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    found = msgspec.convert(value, kind, strict=strict)
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ValueError(f"{found} is no finite number")
+    return found
+
+
+def in_words(kind: Any) -> str:
+    """What a value of a type may be: `a whole number from 1 to 1000`."""
+    (schema,), parts = msgspec.json.schema_components([kind], ref_template="{name}")
+    return schema_in_words(schema, parts)
+
+
+def schema_in_words(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
+    """What a value may be by its JSON Schema; `parts` are the schemas that it refers to, by the last word of `$ref`."""
+    if "$ref" in schema:
+        return schema_in_words(parts[schema["$ref"].rpartition("/")[2]], parts)
+    if "enum" in schema:
+        return f"one of {', '.join(map(str, schema['enum']))}"
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(schema_in_words(one, parts) for one in schema["anyOf"]))
+    kind = schema.get("type", "")
+    if kind == "array":
+        each = schema_in_words(schema["items"], parts) if schema.get("items") else "any value"
+        return f"a list, each {each}"
+    return _WORDS.get(kind, "any value") + _bounds(schema)
+
+
+_WORDS = {
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "null": "null",
+    "number": "a number",
+    "object": "an object",
+    "string": "a text",
+}
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    lowest, highest = schema.get("minimum"), schema.get("maximum")
+    if lowest is not None and highest is not None:
+        return f" from {lowest} to {highest}"
+    if lowest is not None:
+        return f" of at least {lowest}"
+    if highest is not None:
+        return f" of at most {highest}"
+    if "maxLength" in schema:
+        return f" of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
+    return " as a date and time" if schema.get("format") == "date-time" else ""
+
+
+def _fault(name: str, value: Any, problem: str) -> dict[str, Any]:
+    return {"name": name, "value": value, "problem": problem}

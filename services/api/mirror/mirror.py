@@ -1,0 +1,133 @@
+"""The mirror: every movie's present state, as the follower tells it, for readers in other threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warpcore.bus.follower import FollowerItem, Reset
+from warpcore.bus.messages import MovieEvent, SettingsEvent
+from warpcore.services.api.mirror.rows import NUMBERS, MovieRow, Rows
+
+T = TypeVar("T")
+
+_PLACE = {column.name: place for place, column in enumerate(NUMBERS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Copies of some columns, all as of change `seq`. Columns have the names of steps and fields (`ctf.defocus_um`).
+
+    `numbers` are float64 (NaN: none), `codes` int32 places in `words` (-1: none). `reset_seq` is the change since which
+    the mirror knows which movies have changed.
+    """
+
+    epoch: str
+    seq: int
+    reset_seq: int
+    ids: NDArray[np.int64]
+    changed_seq: NDArray[np.int64]
+    names: list[str]
+    numbers: dict[str, NDArray[np.float64]]
+    codes: dict[str, NDArray[np.int32]]
+    words: dict[str, list[str]]
+
+
+class Mirror:
+    """One thread gives it what the follower returns; any thread may read. Empty until the first reset (`epoch` "")."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows = Rows()
+        self._settings: dict[str, Any] = {}
+        self._epoch = ""
+        self._seq = self._reset_seq = 0
+
+    @property
+    def epoch(self) -> str:
+        """The epoch of the change log, "" before the state is known."""
+        return self._epoch
+
+    @property
+    def seq(self) -> int:
+        """The newest change that is in."""
+        return self._seq
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings in force, by section. Not to be changed."""
+        return self._settings
+
+    def take(self, item: FollowerItem) -> None:
+        """Take in a reset or an event."""
+        if isinstance(item, Reset):
+            self._reset(item)
+            return
+        envelope = item.envelope
+        if not envelope.seq:
+            return
+        if envelope.type.startswith("movie."):
+            movie = MovieEvent.from_body(envelope.body).movie
+            with self._lock:
+                self._rows.put(movie, envelope.seq)
+                self._seq = envelope.seq
+            return
+        with self._lock:
+            if envelope.type == "settings.changed":
+                self._settings = SettingsEvent.from_body(envelope.body).settings
+            self._seq = envelope.seq
+
+    def movie(self, name: str) -> MovieRow | None:
+        """The movie of this name, None where there is none."""
+        return self._read(lambda rows: _at(rows, rows.row_by_name.get(name)))
+
+    def movie_by_id(self, id: int) -> MovieRow | None:
+        """The movie with this number, None where there is none."""
+        return self._read(lambda rows: _at(rows, rows.row_by_id.get(id)))
+
+    def copied(self, columns: Iterable[str]) -> Copied:
+        """Copies of these columns of all movies; ids, names and change numbers come always."""
+        with self._lock:
+            rows, count = self._rows, self._rows.count
+            numbers: dict[str, NDArray[np.float64]] = {}
+            codes: dict[str, NDArray[np.int32]] = {}
+            for name in columns:
+                if name in _PLACE:
+                    numbers[name] = rows.measured[_PLACE[name], :count].copy()
+                elif name in rows.codes:
+                    codes[name] = rows.codes[name][:count].copy()
+                elif name in rows.plain:
+                    numbers[name] = rows.plain[name][:count].astype(np.float64)
+            return Copied(
+                epoch=self._epoch,
+                seq=self._seq,
+                reset_seq=self._reset_seq,
+                ids=rows.plain["id"][:count].copy(),
+                changed_seq=rows.plain["changed_seq"][:count].copy(),
+                names=rows.names[:count],
+                numbers=numbers,
+                codes=codes,
+                words={name: list(rows.words[name].words) for name in codes},
+            )
+
+    def _reset(self, reset: Reset) -> None:
+        # Built aside, since 100 000 movies take seconds: readers see the old state until the new one is complete.
+        rows = Rows(max(1024, len(reset.movies)))
+        for movie in reset.movies:
+            rows.put(movie, reset.seq)
+        with self._lock:
+            self._rows, self._settings = rows, reset.settings
+            self._epoch, self._seq, self._reset_seq = reset.epoch, reset.seq, reset.seq
+
+    def _read(self, read: Callable[[Rows], T]) -> T:
+        with self._lock:
+            return read(self._rows)
+
+
+def _at(rows: Rows, row: int | None) -> MovieRow | None:
+    return None if row is None else rows.movie(row)

@@ -1,0 +1,154 @@
+"""The OpenAPI document, made from the operations that the resources declare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from warpcore.services.api.checking import without_null
+from warpcore.services.api.errors import PROBLEM_JSON, STATUS_MEANINGS, ProblemDocument
+from warpcore.services.api.operations import JSON, Operation, operation, operations_of
+from warpcore.services.api.settings import SETTINGS_SCHEMA
+
+_REFERENCE = "#/components/schemas/{name}"
+_ALWAYS = (400, 500, 502, 503)
+_CHANGES = ("put", "post", "patch", "delete")
+
+
+class OpenApiResource:
+    """`/api/openapi.json`."""
+
+    def __init__(self, routes: Mapping[str, object], version: str) -> None:
+        self.document = document(routes, version)
+
+    @operation()
+    async def on_get(self) -> dict[str, Any]:
+        """This document: all requests and answers of REST as OpenAPI 3.1."""
+        return self.document
+
+
+def document(routes: Mapping[str, object], version: str) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of resources by path; `version` is warpcore's."""
+    told = {path: operations_of(resource) for path, resource in routes.items()}
+    schemas = _Schemas(one for operations in told.values() for one in operations.values())
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "warpcore",
+            "version": version,
+            "description": "Live cryo-EM movie processing. Names are in camelCase; settings keep the names that files "
+            "and the command line use (`ctf.range_max`).",
+            "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": {
+            plain_path(path): {method: _operation(path, method, one, schemas) for method, one in operations.items()}
+            for path, operations in sorted(told.items())
+        },
+        "components": {"schemas": schemas.components},
+    }
+
+
+def plain_path(path: str) -> str:
+    """`/api/items/{name:path}/retry` → `/api/items/{name}/retry`."""
+    return path.replace(":path}", "}")
+
+
+class _Schemas:
+    """The JSON Schemas of all types of some operations."""
+
+    def __init__(self, operations: Iterator[Operation]) -> None:
+        kinds = (kind for one in operations for kind in (one.body, one.answer, *_fields(one)) if kind is not None)
+        order = [*dict.fromkeys(kinds), ProblemDocument]
+        schemas, components = msgspec.json.schema_components(order, ref_template=_REFERENCE)
+        self._of = dict(zip(order, schemas, strict=True))
+        self.components = dict(sorted((components | _settings_components()).items()))
+
+    def of(self, kind: Any) -> dict[str, Any]:
+        """The schema of a type."""
+        schema: dict[str, Any] = self._of[kind]
+        return schema
+
+
+def _fields(told: Operation) -> list[Any]:
+    return [*told.path.values(), *(without_null(one.type) for one in msgspec.structs.fields(told.query))]
+
+
+def _settings_components() -> dict[str, Any]:
+    """The settings' schema, which pydantic makes, in the names of this document."""
+    text = msgspec.json.encode(SETTINGS_SCHEMA).replace(b"#/$defs/", b"#/components/schemas/")
+    whole = msgspec.json.decode(text)
+    parts: dict[str, Any] = whole.pop("$defs")
+    return parts | {"Settings": whole}
+
+
+def _operation(path: str, method: str, told: Operation, schemas: _Schemas) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "operationId": _identifier(path, method),
+        "tags": [path.split("/")[2]],
+        "summary": told.summary,
+        "parameters": [*_path_parameters(told, schemas), *_query_parameters(told, schemas)],
+        "responses": _responses(method, told, schemas),
+    }
+    if told.description:
+        shown["description"] = told.description
+    if told.body is not None:
+        content = {JSON: {"schema": schemas.of(told.body)}}
+        shown["requestBody"] = {"required": not told.optional_body, "content": content}
+    return shown
+
+
+def _identifier(path: str, method: str) -> str:
+    words = re.findall(r"\w+", plain_path(path).removeprefix("/api"))
+    return method + "".join(word[:1].upper() + word[1:] for word in words)
+
+
+def _path_parameters(told: Operation, schemas: _Schemas) -> Iterator[dict[str, Any]]:
+    for name, kind in told.path.items():
+        yield _parameter(name, "path", schemas.of(kind), required=True)
+
+
+def _query_parameters(told: Operation, schemas: _Schemas) -> Iterator[dict[str, Any]]:
+    for one in msgspec.structs.fields(told.query):
+        schema = schemas.of(without_null(one.type))
+        if one.default is not msgspec.NODEFAULT and one.default is not None:
+            schema = {**schema, "default": msgspec.to_builtins(one.default)}
+        yield _parameter(one.encode_name, "query", schema, required=one.required)
+
+
+def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    description = schema.get("description", "")
+    schema = {key: value for key, value in schema.items() if key != "description"}
+    return {"name": name, "in": place, "required": required, "schema": schema, "description": description}
+
+
+def _responses(method: str, told: Operation, schemas: _Schemas) -> dict[str, Any]:
+    good: dict[str, Any] = {"description": told.summary}
+    if told.answer is not None:
+        good["content"] = {JSON: {"schema": schemas.of(told.answer)}}
+    elif told.media_type:
+        good["content"] = {told.media_type: {}}
+    if told.headers:
+        good["headers"] = {
+            name: {"description": text, "required": True, "schema": {"type": "string"}}
+            for name, text in told.headers.items()
+        }
+    problems = {status: STATUS_MEANINGS[status] for status in _statuses(method, told)} | dict(told.errors)
+    content = {PROBLEM_JSON: {"schema": schemas.of(ProblemDocument)}}
+    return {
+        str(told.status): good,
+        **{str(status): {"description": text, "content": content} for status, text in sorted(problems.items())},
+    }
+
+
+def _statuses(method: str, told: Operation) -> Iterator[int]:
+    yield from _ALWAYS
+    if method in _CHANGES:
+        yield 403
+    if told.path:
+        yield 404
+    if told.body is not None:
+        yield from (413, 415, 422)

@@ -1,0 +1,91 @@
+"""Movies, and pages of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from msgspec import Meta
+
+from warpcore.bus.messages import Item, Items, Movie
+from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection
+from warpcore.services.api.views._naming import Count, Time, View, camel_keys, utc
+from warpcore.services.api.views._results import results_schema
+
+Results = Annotated[
+    dict[str, Any],
+    Meta(description="What each step measured; null: not measured.", extra_json_schema=results_schema()),
+]
+
+
+class FailureView(View, frozen=True):
+    """Why a movie failed."""
+
+    kind: FailureKind
+    step: Annotated[str, Meta(description="The step that could not be done.")]
+    message: Annotated[str, Meta(description="What happened, and what to do.")]
+    host: Annotated[str, Meta(description="The worker's host.")]
+
+
+class MovieView(View, frozen=True):
+    """One movie."""
+
+    id: Annotated[int, Meta(description="Its number, in order of discovery. In paths `~ID` stands for the name.", ge=1)]
+    name: Annotated[str, Meta(description="Path below the data directory, without extension. Unique.")]
+    path: Annotated[str, Meta(description="The raw file, below the data directory.")]
+    size: Annotated[int, Meta(description="Size of the raw file, bytes.", ge=0)]
+    file_modified: Annotated[Time, Meta(description="The raw file's own time.")]
+    status: MovieStatus
+    selection: Selection
+    priority: Annotated[int, Meta(description="Higher goes first; 0 is ordinary.")]
+    failure: FailureView | None
+    filter_reasons: Annotated[list[str], Meta(description="Why the filter takes it out.")]
+    results: Results
+    fingerprints: Annotated[dict[str, str], Meta(description="By step, what its result was made with.")]
+    worker: Annotated[str | None, Meta(description="The worker that holds it.")]
+    outdated_steps: Annotated[list[str], Meta(description="Steps that will run again.")]
+
+    @classmethod
+    def of_movie(cls, movie: Movie) -> Self:
+        """The view of a movie."""
+        return cls.of(movie, **_of_movie(movie))
+
+
+class StoryLine(View, frozen=True):
+    """One transition of a movie."""
+
+    seq: Annotated[int, Meta(description="Number of the change.")]
+    at: Annotated[float, Meta(description="Seconds since 1970-01-01, UTC.")]
+    text: str
+
+
+class ItemView(MovieView, frozen=True):
+    """One movie with its story."""
+
+    story: Annotated[list[StoryLine], Meta(description="Its transitions, oldest first.")]
+    learnt: Annotated[
+        dict[str, str], Meta(description="By step that learns, what the movie's result goes by, in words.")
+    ]
+
+    @classmethod
+    def of_item(cls, item: Item) -> Self:
+        """The view of a movie and its story."""
+        return cls.of(item.movie, **_of_movie(item.movie), story=item.story, learnt=item.learnt)
+
+
+class ItemsPage(View, frozen=True):
+    """A page of movies."""
+
+    items: list[MovieView]
+    total_items: Annotated[Count, Meta(description="Movies on all pages.")]
+    page: Annotated[int, Meta(ge=1)]
+    page_size: Annotated[int, Meta(ge=1)]
+
+    @classmethod
+    def of_items(cls, items: Items) -> Self:
+        """The view of a page of movies."""
+        movies = [MovieView.of_movie(movie) for movie in items.movies]
+        return cls(items=movies, total_items=items.total, page=items.page, page_size=items.page_size)
+
+
+def _of_movie(movie: Movie) -> dict[str, Any]:
+    return {"results": camel_keys(movie.results), "file_modified": utc(movie.mtime_ns / 1e9)}

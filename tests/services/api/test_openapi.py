@@ -1,0 +1,71 @@
+"""The OpenAPI document: what it says is what the real application with a real scheduler behind it does."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import openapi_spec_validator
+import pytest
+
+from tests.services.api.rest_session import Api, problem
+from warpcore.services.api.items import SORT_KEYS
+
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+ENDLESS = 1
+"""Operations without end, which it does not try."""
+
+
+def test_the_document_is_openapi_3_1(api: Api) -> None:
+    document = api.http.get("/api/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    openapi_spec_validator.validate(document)
+
+
+def test_everything_in_the_document_says_what_it_is(api: Api) -> None:
+    document = api.http.get("/api/openapi.json").json()
+    operations = [(f"{method} {path}", one) for path, all in document["paths"].items() for method, one in all.items()]
+    assert len({one["operationId"] for _, one in operations}) == len(operations)
+    for place, one in operations:
+        assert re.fullmatch(r".{10,}[.?]", one["summary"]), place
+        for parameter in one["parameters"]:
+            assert parameter["description"], f"{place} {parameter['name']}"
+    voltage = document["components"]["schemas"]["CtfSettings"]["properties"]["voltage"]
+    assert voltage["unit"] == "kV"
+    defocus = document["components"]["schemas"]["MovieView"]["properties"]["results"]["properties"]["ctf"]
+    assert "µm" in defocus["properties"]["defocusUm"]["description"]
+    (sort,) = [one for one in document["paths"]["/api/items"]["get"]["parameters"] if one["name"] == "sort"]
+    assert {f"-{key}" for key in SORT_KEYS} <= set(sort["schema"]["enum"])
+
+
+def test_every_answer_is_as_the_document_says(api: Api, tmp_path: Path) -> None:
+    api.http.post("/api/export/micrographs", json={"names": ["a"]}).raise_for_status()
+    program = Path(sysconfig.get_path("scripts")) / "schemathesis"
+    url = f"{api.http.base_url}/api/openapi.json"
+    done = subprocess.run(
+        [program, "--config-file", CONFIGURATION, "run", url],
+        cwd=tmp_path,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    tried = re.search(r"Selected: (\d+)/(\d+)\s+Tested: \1\s", done.stdout)
+    assert tried and int(tried[2]) - int(tried[1]) == ENDLESS, f"some operations were not tried:\n{done.stdout}"
+    problem(api.http.get("/api/nothing"), 404)
+
+
+@pytest.mark.parametrize("word", ["summary", "timestamp"])
+def test_no_word_hides_a_movie_of_that_name(api: Api, word: str) -> None:
+    api.register(f"{word}.tif")
+    number = next(one["id"] for one in api.http.get("/api/items").json()["items"] if one["name"] == word)
+    assert api.http.get(f"/api/items/~/{word}").json()["id"] == number
+    assert api.http.get(f"/api/items/~{number}").json()["name"] == word
+    chosen = api.http.put(f"/api/items/~/{word}/selection", json={"selection": "exclude"}).json()
+    assert (chosen["id"], chosen["selection"]) == (number, "exclude")
+    assert "totalItems" in api.http.get("/api/items/summary").json()

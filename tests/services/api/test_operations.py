@@ -1,0 +1,156 @@
+"""How a resource's methods are read, answered and routed by the types that they declare."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import falcon.asgi
+import falcon.testing
+import pytest
+from msgspec import Meta
+
+from warpcore.services.api import errors
+from warpcore.services.api.bodies import Body
+from warpcore.services.api.checking import FaultsError, checked, in_words
+from warpcore.services.api.operations import operation, operations_of
+from warpcore.services.api.parameters import Query
+from warpcore.services.api.routing import for_falcon
+from warpcore.services.api.views import View
+
+
+class Window(Query, frozen=True):
+    """Some query parameters."""
+
+    first_line: Annotated[int, Meta(ge=1, le=9)] = 1
+    only: list[str] = []  # noqa: RUF012 - msgspec copies it
+    whole: bool = False
+    highest: float | None = None
+
+
+class Change(Body, frozen=True):
+    """A body."""
+
+    box_size: int
+    names: list[str] | None = None
+
+
+class Seen(View, frozen=True):
+    """What a resource was given."""
+
+    path_name: str
+    first_line: int = 0
+    only: list[str] = []  # noqa: RUF012 - msgspec copies it
+    box_size: int | None = None
+
+
+class Movie:
+    """Answers what it was asked."""
+
+    @operation()
+    async def on_get(self, name: str, query: Window) -> Seen:
+        """Tells the query."""
+        return Seen(path_name=name, first_line=query.first_line, only=query.only)
+
+
+class Changes:
+    """Takes a body."""
+
+    @operation(status=202)
+    async def on_post(self, name: str, body: Change) -> Seen:
+        """Tells the body."""
+        return Seen(path_name=name, box_size=body.box_size)
+
+
+class Picture:
+    """Has a second variable in its path, and writes its answer itself."""
+
+    @operation(media_type="image/png")
+    async def on_get(self, name: str, kind: str, resp: falcon.asgi.Response) -> None:
+        """Tells both."""
+        resp.content_type = "image/png"
+        resp.data = f"{name}:{kind}".encode()
+
+
+@pytest.fixture(scope="module")
+def client() -> falcon.testing.TestClient:
+    app: Any = falcon.asgi.App()
+    app.set_error_serializer(errors.write_problem)
+    routes = {
+        "/movies/{name:path}": Movie(),
+        "/movies/{name:path}/change": Changes(),
+        "/movies/{name:path}/picture/{kind}": Picture(),
+    }
+    for path, resource in for_falcon(routes).items():
+        app.add_route(path, resource)
+    return falcon.testing.TestClient(app)
+
+
+@pytest.mark.parametrize("name", ["a", "grid/a", "picture/a", "a/change", "a/picture", "a\nb"])
+def test_a_name_with_slashes_is_a_whole_name(client: falcon.testing.TestClient, name: str) -> None:
+    path = name.replace("\n", "%0A")
+    assert client.simulate_get(f"/movies/{path}").json["pathName"] == name
+    assert client.simulate_post(f"/movies/{path}/change", json={"boxSize": 2}).json["pathName"] == name
+    assert client.simulate_get(f"/movies/{path}/picture/average").text == f"{name}:average"
+
+
+def test_what_no_resource_does_is_not_allowed_and_names_what_is(client: falcon.testing.TestClient) -> None:
+    refused = client.simulate_delete("/movies/a/change")
+    assert refused.status_code == 405
+    assert refused.headers["allow"] == "POST"
+    assert client.simulate_options("/movies/a/change").headers["allow"] == "POST"
+    assert client.simulate_post("/movies/a").headers["allow"] == "GET"
+
+
+def test_a_query_is_read_by_its_types(client: falcon.testing.TestClient) -> None:
+    seen = client.simulate_get("/movies/a", query_string="firstLine=3&only=x&only=y").json
+    assert (seen["firstLine"], seen["only"]) == (3, ["x", "y"])
+    assert client.simulate_get("/movies/a", query_string="only=x").json["only"] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "problem"),
+    [
+        ("firstLine=0", "firstLine", "give a whole number from 1 to 9"),
+        ("firstLine=nan", "firstLine", "give a whole number from 1 to 9"),
+        ("first_line=1", "first_line", "unknown; known here: firstLine, only, whole, highest"),
+        ("firstLine=1&firstLine=1", "firstLine", "given more than once"),
+        ("highest=inf", "highest", "give a number"),
+        ("highest=null", "highest", "give a number"),
+        ("whole=maybe", "whole", "give true or false"),
+    ],
+)
+def test_a_query_that_cannot_be_is_told(client: falcon.testing.TestClient, query: str, name: str, problem: str) -> None:
+    refused = client.simulate_get("/movies/a", query_string=query)
+    assert refused.status_code == 400
+    (fault,) = refused.json["errors"]
+    assert (fault["name"], fault["problem"]) == (name, problem)
+
+
+def test_every_fault_of_a_body_is_told(client: falcon.testing.TestClient) -> None:
+    refused = client.simulate_post("/movies/a/change", json={"names": [1], "colour": "red"})
+    assert refused.status_code == 422
+    assert {fault["name"]: fault["problem"] for fault in refused.json["errors"]} == {
+        "names": "give a list, each a text or null",
+        "colour": "unknown; known here: boxSize, names",
+        "boxSize": "is missing; give a whole number",
+    }
+
+
+def test_a_method_that_declares_nothing_is_refused_when_the_document_is_made() -> None:
+    class Bare:
+        async def on_get(self, req: object, resp: object) -> None:
+            """Undeclared."""
+
+    with pytest.raises(TypeError, match=r"Bare\.on_get is not declared by @operation"):
+        operations_of(Bare())
+
+
+def test_numbers_are_not_read_from_texts_in_a_body() -> None:
+    with pytest.raises(FaultsError, match="boxSize: give a whole number"):
+        checked(Change, {"boxSize": "2"})
+    assert checked(Change, {"boxSize": "2"}, strict=False).box_size == 2
+
+
+def test_types_are_told_in_words() -> None:
+    assert in_words(Annotated[float, Meta(ge=0)]) == "a number of at least 0"
+    assert in_words(Annotated[str, Meta(max_length=5)] | None) == "a text of 0 to 5 characters or null"
