@@ -124,7 +124,7 @@ describe("what the filter keeps", () => {
     const counter = new KeptCounter(judged, particles, [defocus]);
     for (const high of [null, 9, 5, 3, 0]) {
       const now = { ...resolution, high };
-      expect(counter.count(now)).toEqual(countKept(judged, passing(6, [defocus, now]), particles));
+      expect(counter.count([now])).toEqual(countKept(judged, passing(6, [defocus, now]), particles));
     }
   });
 });

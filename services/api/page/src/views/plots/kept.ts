@@ -1,10 +1,5 @@
 /** What the filter would keep with other limits, by the rules of the session's filter (`filter_reasons`). */
-
-/** The limits of one column; null: no limit on that side. A value equal to a limit passes. */
-export interface Limits {
-  low: number | null;
-  high: number | null;
-}
+import type { Limits } from "../../state/filter_limits";
 
 export interface LimitedColumn extends Limits {
   values: Float64Array;
@@ -55,7 +50,7 @@ export function countKept(judged: Uint8Array, passes: Uint8Array, particles: Flo
   return kept;
 }
 
-/** Counts while the limits of one column change: the others are looked at once. */
+/** Counts while the limits of some columns change: the others are looked at once. */
 export class KeptCounter {
   private readonly others: Uint8Array;
 
@@ -67,10 +62,10 @@ export class KeptCounter {
     this.others = passing(judged.length, others);
   }
 
-  /** What stays with these limits on the column that changes. */
-  count(column: LimitedColumn): Kept {
+  /** What stays with these limits on the columns that change. */
+  count(columns: readonly LimitedColumn[]): Kept {
     const passes = this.others.slice();
-    reject(passes, column);
+    for (const column of columns) reject(passes, column);
     return countKept(this.judged, passes, this.particles);
   }
 }

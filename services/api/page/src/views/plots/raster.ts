@@ -107,8 +107,8 @@ function drawLayer(
 
 /** Edge of a point for so many in sight, CSS px: large where they are few, fine where they are many. */
 export function pointSize(count: number): number {
-  if (count < 1_500) return 4;
-  return count < 15_000 ? 3 : 2;
+  if (count < 500) return 4;
+  return count < 5_000 ? 3 : 2;
 }
 
 /** The point nearest to a place in px of a plot of `width` × `height`, -1 where none is within `reach` px. */
