@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,22 +54,32 @@ class Event:
 
 FollowerItem = Reset | Event
 
+TakePage = Callable[[list[Movie], bool], None]
+"""Takes a page of a snapshot; True: it is the first, and earlier ones are void."""
+
 
 class FollowerState:
-    """Decides what is known and what must be asked. Give it events and answers; send what `asking` returns."""
+    """Decides what is known and what must be asked. Give it events and answers; send what `asking` returns.
 
-    def __init__(self) -> None:
+    `take_page` is given the movies of a snapshot page by page instead of with the reset, so that not all of them are in
+    memory at once.
+    """
+
+    def __init__(self, take_page: TakePage | None = None) -> None:
         self.epoch: str | None = None
         self.seq = 0
         self.malformed = 0
         self._head = 0
         self._must_ask = True
-        self._pages: list[Snapshot] = []
+        self._first_page: Snapshot | None = None
+        self._after = 0
+        self._movies: list[Movie] = []
+        self._take_page = take_page or self._collect
 
     def asking(self) -> Message | None:
         """The request whose answer is needed next, None while there is nothing to ask."""
         if self.epoch is None:
-            return GetSnapshot(after=self._pages[-1].next_after or 0) if self._pages else GetSnapshot()
+            return GetSnapshot(after=self._after)
         if self._must_ask or self._head > self.seq:
             return GetChanges(since=self.seq)
         return None
@@ -108,19 +118,28 @@ class FollowerState:
             self._must_ask = True
 
     def _page(self, page: Snapshot) -> list[FollowerItem]:
-        if self._pages and self._pages[0].epoch != page.epoch:
-            self._pages = []
+        first = self._first_page or page
+        if first.epoch != page.epoch:
+            self._forget_pages()
             return []
-        self._pages.append(page)
+        self._take_page(page.movies, self._first_page is None)
+        self._first_page = first
         if page.next_after is not None:
+            self._after = page.next_after
             return []
-        first, movies = self._pages[0], [movie for one in self._pages for movie in one.movies]
-        self._pages = []
+        movies = self._movies
+        self._forget_pages()
         self.epoch, self.seq, self._head = first.epoch, first.seq, first.seq
         self._must_ask = True
         return [
             Reset(first.seq, first.epoch, movies, first.settings, first.settings_revision, first.paused),
         ]
+
+    def _collect(self, movies: list[Movie], first: bool) -> None:
+        self._movies += movies
+
+    def _forget_pages(self) -> None:
+        self._first_page, self._after, self._movies = None, 0, []
 
     def _changes(self, answer: Changes) -> list[FollowerItem]:
         # Rows that should be there and did not come (lost from the log, or too large for a frame) count as trimmed.
@@ -149,13 +168,20 @@ class FollowerState:
 class Follower:
     """Follows the scheduler from any host, through its restarts and through lost connections. For use by one thread.
 
-    `topics` are prefixes of the events wanted; resets come always.
+    `topics` are prefixes of the events wanted; resets come always, with all movies, or without any where `take_page` is
+    given them page by page.
     """
 
-    def __init__(self, endpoints: Endpoints, source: str, topics: Sequence[str] = ("",)) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        source: str,
+        topics: Sequence[str] = ("",),
+        take_page: TakePage | None = None,
+    ) -> None:
         self.connected = False
         """Whether the scheduler has answered the last request, or has had little time to."""
-        self._state = FollowerState()
+        self._state = FollowerState(take_page)
         self._topics = tuple(topics)
         self._events = Subscriber(endpoints.events_out)
         self._dealer = Dealer(endpoints.control, f"{source}-{new_id()}".encode()[-64:], source, queued=2)

@@ -12,6 +12,8 @@ LARGEST_PAGE = 1000
 
 MOST_AT_ONCE = 2000
 """Most movies or files in one message, where all are read or registered page by page."""
+MOST_CHOSEN = 500
+"""Most movies that one message may select or retry. Each is stored and told, so this takes a few dozen ms."""
 MOST_CHANGES = 5000
 """Most rows of the change log in one answer."""
 USUAL_AT_ONCE = 500
@@ -22,3 +24,9 @@ LOG_LINES = 1000
 
 HIGHEST_PRIORITY = 1_000_000
 """Priorities of movies lie between this and its negative."""
+
+LONGEST_BY = 100
+"""Characters of the name of who asked for a change."""
+
+MOST_HAND_PICKS = 2000
+"""Most picks of a movie that a person can add, and most that can be removed."""

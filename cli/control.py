@@ -1,21 +1,27 @@
-"""Commands that ask the scheduler to do something: start, pause, retry, select, first."""
+"""Commands that ask the scheduler to do something: start, pause, first, retry, select, undo."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from warpcore.bus.vocabulary import WAITING, MovieStatus, Selection, in_words
+from warpcore.bus.vocabulary import WAITING, FailureKind, MovieStatus, Selection, in_words
 from warpcore.cli import options as o
 from warpcore.cli import output, remote
+from warpcore.cli.errors import CliError
+from warpcore.cli.output import counted, local_time
+
+if TYPE_CHECKING:
+    from warpcore.bus.client import RequestClient
+    from warpcore.bus.messages import RetryItems
 
 Names = Annotated[list[str], typer.Argument(help="Movies, as `warpcore items` names them.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (start, pause, first, retry, select):
+    for command in (start, pause, first, retry, select, undo):
         app.command(rich_help_panel="Control")(command)
 
 
@@ -49,24 +55,43 @@ def first(names: Names, scheduler: o.SchedulerHost = "127.0.0.1", control_port: 
 def retry(
     names: Annotated[list[str] | None, typer.Argument(help="Movies, as `warpcore items` names them.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All failed movies.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Run all steps of processed movies again too.")] = False,
+    kind: Annotated[FailureKind | None, typer.Option(help="All movies with a failure of this kind.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run all steps of the named movies again, processed or not.")
+    ] = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
 ) -> None:
     """Queue failed movies again."""
-    from warpcore.bus.messages import Item, RetryItem
+    from warpcore.bus.messages import RetryItems
+    from warpcore.bus.portions import portions
 
-    if not names and not failed:
-        raise typer.BadParameter("give names of movies, or --failed for all that failed")
+    if bool(names) == (failed or kind is not None):
+        raise typer.BadParameter("give names of movies, or --failed or --kind for all that failed")
+    named = [RetryItems(names=some, force=force) for some in portions(names or [])]
+    requests = named or [RetryItems(kind, force=force)]
     with remote.client(scheduler, control_port) as asking:
-        wanted = list(names or [])
-        if failed:
-            wanted += [
-                movie.name for movie in remote.all_movies(asking, MovieStatus.FAILED) if movie.name not in wanted
-            ]
-        if not wanted:
-            output.note("no movie has failed: nothing to retry")
-        remote.each(wanted, lambda name: remote.ask(asking, RetryItem(name, force), Item), "to be run again")
+        _retry(asking, requests)
+
+
+def _retry(asking: RequestClient, requests: list[RetryItems]) -> None:
+    """Ask, and go on where an answer says that there is more. Raises CliError where movies are refused."""
+    from msgspec.structs import replace
+
+    from warpcore.bus.messages import ItemsRetried
+
+    retried = refused = 0
+    while requests:
+        request = requests.pop(0)
+        reply = remote.ask(asking, request, ItemsRetried)
+        retried, refused = retried + reply.retried, refused + len(reply.refused)
+        for one in reply.refused:
+            output.fail(one["problem"])
+        if reply.next_after is not None:
+            requests.append(replace(request, after=reply.next_after))
+    output.note(f"{counted(retried)} to be run again" if retried else "nothing to retry")
+    if refused:
+        raise CliError(f"{counted(refused)} refused")
 
 
 def select(
@@ -76,10 +101,51 @@ def select(
     control_port: o.ControlPort = 8081,
 ) -> None:
     """Keep movies or leave them out, whatever the filter says; auto leaves it to the filter."""
-    from warpcore.bus.messages import Item, SelectItem
+    from warpcore.bus.messages import SelectionChanged, SelectItems
+    from warpcore.bus.portions import portions
+
+    changed, undo = 0, ""
+    with remote.client(scheduler, control_port) as asking:
+        for some in portions(names):
+            message = SelectItems(selection, names=some, undo=undo, by=remote.asker())
+            reply = remote.ask(asking, message, SelectionChanged)
+            changed, undo = changed + reply.changed, reply.undo
+    if not changed:
+        output.note(f"{selection} already: nothing is changed")
+    else:
+        output.note(f"{counted(changed)}: {selection} (`warpcore undo {undo}` takes it back)")
+
+
+def undo(
+    change: Annotated[str | None, typer.Argument(help="The number that `select` has told; default: the last.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Only list what can be taken back, newest first.")] = False,
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    control_port: o.ControlPort = 8081,
+) -> None:
+    """Take a change of selections back: movies get their former choice, except those chosen anew since."""
+    from warpcore.bus.messages import GetSelections, Selections
 
     with remote.client(scheduler, control_port) as asking:
-        remote.each(names, lambda name: remote.ask(asking, SelectItem(name, selection), Item), selection)
+        changes = remote.ask(asking, GetSelections(), Selections).changes
+        if list_:
+            titles = ["change", "selection", "movies", "at", "by"]
+            rows = [[one.undo, one.selection, str(one.movies), local_time(one.at), one.by] for one in changes]
+            output.rows(titles, rows)
+        elif change is None and not changes:
+            raise CliError("no change of selections can be taken back")
+        else:
+            _undo(asking, change if change is not None else changes[0].undo)
+
+
+def _undo(asking: RequestClient, change: str) -> None:
+    from warpcore.bus.messages import SelectionUndone, UndoSelection
+
+    changed, kept, left = 0, 0, 1
+    while left:
+        reply = remote.ask(asking, UndoSelection(change), SelectionUndone)
+        changed, kept, left = changed + reply.changed, kept + reply.kept, reply.left
+    newer = f"; {counted(kept)} chosen anew since: left as they are" if kept else ""
+    output.note(f"{counted(changed)} as before{newer}")
 
 
 def _waiting(counts: dict[str, int]) -> int:

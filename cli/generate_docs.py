@@ -16,7 +16,7 @@ import msgspec
 from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Throttling, Word
-from warpcore.cli import simulation_options
+from warpcore.cli import rest_docs, simulation_options
 from warpcore.cli.generated_docs import Block, DocsError, stale, table
 from warpcore.services.api.views import camel
 from warpcore.services.session.describing import columns_in_words, descriptions, steps_in_words
@@ -116,6 +116,10 @@ def words_table(title: str, vocabulary: type[Word]) -> str:
 BLOCKS = (
     Block("docs/wire.md", "requests", requests_table),
     Block("docs/settings.md", "settings", settings_tables),
+    Block("docs/rest.md", "requests", rest_docs.requests_table),
+    Block("docs/rest.md", "types", rest_docs.types_table),
+    Block("docs/rest.md", "parameters", rest_docs.parameters_table),
+    Block("docs/rest.md", "statuses", rest_docs.statuses_table),
     Block("docs/rest.md", "load", load_table),
     Block("docs/rest.md", "alarms", alarms_table),
     Block("docs/rest.md", "throttling", partial(words_table, "reason", Throttling)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -42,6 +43,16 @@ def fail(text: str) -> None:
     """Print an error on stderr, each line with the program's name in front."""
     for line in text.splitlines() or [""]:
         typer.echo(f"warpcore: {line}", err=True)
+
+
+def counted(movies: int) -> str:
+    """`1 movie`, `12 movies`."""
+    return f"{movies} movie" if movies == 1 else f"{movies} movies"
+
+
+def local_time(seconds: float) -> str:
+    """A time of day in this computer's zone, from seconds since the epoch."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def data_line(text: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -71,6 +73,14 @@ def last_movies(asking: RequestClient, count: int, status: MovieStatus | None = 
             break
         page += 1
     return sorted(found.values(), key=lambda movie: movie.id)[-count:]
+
+
+def asker() -> str:
+    """Who sits at this command line, for the history of changes: `ada@microscope`."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):  # a user without a name
+        return ""
 
 
 def each(names: list[str], do: Callable[[str], object], done: str) -> None:

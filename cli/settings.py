@@ -140,17 +140,13 @@ def effect_text(effect: SettingsEffect | None, head: str = "settings changed") -
     told = []
     if effect.movies:
         steps = ", ".join(f"{step} of {count}" for step, count in effect.runs.items())
-        told.append(f"{_movies(effect.movies)} run again: {steps}")
+        told.append(f"{output.counted(effect.movies)} run again: {steps}")
     if effect.kept:
-        told.append(f"kept results fit {_movies(effect.kept)}: nothing runs for them")
+        told.append(f"kept results fit {output.counted(effect.kept)}: nothing runs for them")
     if effect.rejected:
-        told.append(f"the filter takes out {_movies(effect.rejected)}")
+        told.append(f"the filter takes out {output.counted(effect.rejected)}")
     if effect.accepted:
-        told.append(f"the filter returns {_movies(effect.accepted)}")
+        told.append(f"the filter returns {output.counted(effect.accepted)}")
     if effect.retried:
-        told.append(f"{_movies(effect.retried)} that failed are tried again")
+        told.append(f"{output.counted(effect.retried)} that failed are tried again")
     return f"{head}: " + ("; ".join(told) or "no movie with results is touched")
-
-
-def _movies(count: int) -> str:
-    return f"{count} movie" if count == 1 else f"{count} movies"

@@ -12,16 +12,16 @@ import pytest
 from typer.main import get_command
 
 from warpcore.bus import limits
-from warpcore.bus.envelope import MAX_FRAME_BYTES
 from warpcore.bus.messages import EVENT_BODIES
-from warpcore.bus.vocabulary import MovieStatus
 from warpcore.cli.main import app
 from warpcore.services.api.bodies import MAX_BODY_BYTES
 from warpcore.services.api.client import SchedulerClient
 from warpcore.services.api.errors import RETRY_AFTER_S
 from warpcore.services.api.live.log import MOST_BYTES, MOST_EVENTS
 from warpcore.services.api.live.readers import PING_S
-from warpcore.services.api.parameters import LARGEST_NUMBER
+from warpcore.services.api.pictures import renderings
+from warpcore.services.api.pictures.queries import MOST_PIXELS
+from warpcore.services.scheduler.core.hand_picks import MOST_FORMER
 from warpcore.services.scheduler.core.views import FRAME_BUDGET_BYTES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,14 +40,14 @@ def test_the_document_of_rest_gives_the_limits_that_hold() -> None:
     limit = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", text.partition("## Limits")[2].partition("\n## ")[0], re.M))
     patience = inspect.signature(SchedulerClient).parameters
     assert limit["body"] == f"{MAX_BODY_BYTES} bytes"
-    assert limit["`page`"] == f"1 to {LARGEST_NUMBER}"
-    assert f"1 to {limits.LARGEST_PAGE}; {limits.PAGE} where" in limit["`pageSize`"]
-    assert f"fit {MAX_FRAME_BYTES} bytes" in limit["`pageSize`"]
-    assert re.findall(r"`(\w+)`", limit["`status`"]) == list(MovieStatus)
-    assert f"1 to {limits.LOG_LINES}; {limits.USUAL_AT_ONCE} where" in limit["`limit` of log lines"]
-    assert limit["`after` of lines and files"] == f"0 to {LARGEST_NUMBER}"
+    assert limit["log lines of a worker"] == f"the last {limits.LOG_LINES} are kept"
     files = limit["files and failures of an export job"]
     assert re.findall(r"\d+", files) == [str(FRAME_BUDGET_BYTES * 3 // 4), str(FRAME_BUDGET_BYTES // 4)]
+    pictures = re.findall(r"\d+", limit["pictures at once"])
+    assert pictures == [str(renderings.AT_ONCE), str(renderings.MOST_WAITING), "503", str(renderings.MOST_BYTES)]
+    assert f"at most {MOST_PIXELS} pixels" in " ".join(text.split())
+    picks = limit["picks added, or removed, by hand"]
+    assert re.findall(r"\d+", picks) == [str(limits.MOST_HAND_PICKS), str(MOST_FORMER)]
     assert limit["`priority`"] == f"-{limits.HIGHEST_PRIORITY} to {limits.HIGHEST_PRIORITY}"
     answer = limit["answer of the scheduler"]
     assert f"{patience['timeout_s'].default} s, twice" in answer

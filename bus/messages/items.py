@@ -9,7 +9,7 @@ from msgspec import field
 from warpcore.bus import limits
 from warpcore.bus.messages.parts import Movie
 from warpcore.bus.schema import Message, Port, message
-from warpcore.bus.vocabulary import MovieStatus, Selection
+from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection
 
 
 @message("items")
@@ -33,6 +33,20 @@ class GetItems(Message, frozen=True):
     sort: str = "added"
     page: int = 1
     page_size: int = limits.PAGE
+
+
+@message("movies")
+class Movies(Message, frozen=True):
+    """Movies in the order asked for, as many as fit a frame."""
+
+    movies: list[Movie]
+
+
+@message("movies.get", port=Port.CONTROL, answers=(Movies,))
+class GetMovies(Message, frozen=True):
+    """The movies with these numbers, from the first on as many as fit a frame. Unknown ones are left out."""
+
+    ids: list[int]
 
 
 @message("item")
@@ -65,12 +79,39 @@ class RetryItem(Message, frozen=True):
     force: bool = False
 
 
+@message("items.retried")
+class ItemsRetried(Message, frozen=True):
+    """How many movies wait again. `refused` are `{name, problem}` of those that cannot, as many as fit.
+
+    Where `next_after` is not null there may be more: ask again with it as `after`.
+    """
+
+    retried: int
+    refused: list[dict[str, str]] = field(default_factory=list)
+    next_after: int | None = None
+
+
+@message("items.retry", port=Port.CONTROL, answers=(ItemsRetried,))
+class RetryItems(Message, frozen=True):
+    """Queue these movies again, at most 500; where none is named, the failed ones with id > `after`.
+
+    `kind`: only those with a failure of this kind. `force` reruns all steps, of processed ones that are named too.
+    """
+
+    kind: FailureKind | None = None
+    ids: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    force: bool = False
+    after: int = 0
+
+
 @message("item.select", port=Port.CONTROL, answers=(Item,))
 class SelectItem(Message, frozen=True):
     """Set the user's own choice for a movie."""
 
     name: str
     selection: Selection
+    by: str = ""
 
 
 @message("item.prioritise", port=Port.CONTROL, answers=(Item,))

@@ -35,7 +35,8 @@ class Movie(Message, frozen=True):
     """A movie's public state, as snapshots, items and `movie.*` events carry it.
 
     `name` is the relative path without its extension. It is unique, and the key in REST and on the command line.
-    `results` holds one summary per step, `fingerprints` what each stored result was made with.
+    `results` holds one summary per step, `fingerprints` what each stored result was made with. `hand_picks` names a
+    person's own edits of its picks, "" without any.
     """
 
     id: int
@@ -52,6 +53,7 @@ class Movie(Message, frozen=True):
     fingerprints: dict[str, str] = field(default_factory=dict)
     worker: str | None = None
     outdated_steps: list[str] = field(default_factory=list)
+    hand_picks: str = ""
 
 
 @part

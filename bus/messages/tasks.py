@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 
 from warpcore.bus.messages.common import Ok
+from warpcore.bus.messages.picks import HandPicks
 from warpcore.bus.schema import Message, Port, message
 from warpcore.bus.vocabulary import FailureKind, Selection, TaskPurpose
 
@@ -17,7 +18,7 @@ class AssignTask(Message, frozen=True):
 
     `purpose` is "process" or the name of an export job, whose options are already in `settings`. `wanted` holds the
     fingerprint of each step; `stored`, `results` and `outputs` tell by step what is on disk now. `choices` are what
-    steps have learnt from the session's first movies, by step.
+    steps have learnt from the session's first movies, by step. `hand_picks` are a person's own edits of the picks.
     """
 
     lease: int
@@ -36,6 +37,7 @@ class AssignTask(Message, frozen=True):
     stored: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, list[str]] = field(default_factory=dict)
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hand_picks: HandPicks | None = None
 
 
 @message("task.cancel")

@@ -15,18 +15,22 @@ from warpcore.services.api import (
     events,
     export,
     items,
+    listing,
     live_page,
     metrics,
     processing,
+    selection,
+    series,
     settings,
     workers,
 )
 from warpcore.services.api.client import Scheduler
+from warpcore.services.api.documents import documents
 from warpcore.services.api.health import HealthResource
 from warpcore.services.api.live import Feed
 from warpcore.services.api.mirror import Mirror
-from warpcore.services.api.openapi import OpenApiResource
 from warpcore.services.api.origins import SameOrigin
+from warpcore.services.api.pictures import resources as pictures
 from warpcore.services.api.routing import for_falcon
 
 Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
@@ -73,13 +77,20 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(Exception, errors.report_unexpected)
     app.add_error_handler(RefusedError, errors.report_refused)
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
-    scheduler = dependencies.scheduler
-    routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, export, alarms, metrics):
-        routes |= module.routes(scheduler)
-    routes |= events.routes(scheduler, dependencies.feed, dependencies.versions)
-    routes["/api/openapi.json"] = OpenApiResource(routes, dependencies.versions.get("warpcore", ""))
-    routes |= live_page.routes(live_page.read_page())
+    routes = all_routes(dependencies) | live_page.routes(live_page.read_page())
     for path, resource in for_falcon(routes).items():
         app.add_route(path, resource)
     return app
+
+
+def all_routes(dependencies: Dependencies) -> dict[str, object]:
+    """All resources of REST by their paths, in the form of `routing`."""
+    scheduler = dependencies.scheduler
+    routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
+    for module in (settings, processing, workers, items, selection, pictures, export, alarms, metrics):
+        routes |= module.routes(scheduler)
+    mirror, feed = dependencies.mirror, dependencies.feed
+    routes |= listing.routes(scheduler, mirror, feed)
+    routes |= series.routes(mirror, feed)
+    routes |= events.routes(scheduler, feed, dependencies.versions)
+    return routes | documents(routes, dependencies.versions.get("warpcore", ""))

@@ -50,7 +50,7 @@ def checked(kind: type[S], values: Mapping[str, Any], *, strict: bool = True) ->
 
 
 def without_null(kind: Any) -> Any:
-    """A type without None, which no text of a query can say."""
+    """A type without None, as in a query, where no text says it."""
     if get_origin(kind) is Annotated:
         return Annotated[(without_null(kind.__origin__), *kind.__metadata__)]
     if get_origin(kind) in (Union, UnionType):
@@ -83,6 +83,8 @@ def schema_in_words(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(schema_in_words(one, parts) for one in schema["anyOf"]))
     kind = schema.get("type", "")
+    if "prefixItems" in schema:
+        return f"[{', '.join(schema_in_words(one, parts) for one in schema['prefixItems'])}]"
     if kind == "array":
         each = schema_in_words(schema["items"], parts) if schema.get("items") else "any value"
         return f"a list, each {each}"

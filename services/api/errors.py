@@ -17,6 +17,8 @@ from warpcore.bus.vocabulary import ErrorCode
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_S = 5
+LONGEST_VALUE = 1000
+"""Characters of a refused value that are told."""
 
 _STATUS_BY_CODE = {
     ErrorCode.NOT_FOUND: falcon.HTTP_404,
@@ -112,19 +114,19 @@ def write_problem(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: f
         title=title,
         status=error.status_code,
         detail=error.description or _plain_detail(req, error),
-        errors=[Fault(one["name"], _tellable(one.get("value")), one["problem"]) for one in faults],
+        errors=[Fault(one.get("name", ""), _tellable(one.get("value")), one.get("problem", "")) for one in faults],
     )
     resp.data = msgspec.json.encode(document)
     resp.content_type = PROBLEM_JSON
 
 
 def _tellable(value: Any) -> Any:
-    """A refused value as JSON can say it: one with an infinite number in it as its text."""
+    """A refused value as JSON can say it: with an infinite number in it as its text, and of a long one its begin."""
     try:
-        json.dumps(value, allow_nan=False)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except ValueError:
-        return str(value)
-    return value
+        text, value = str(value), str(value)
+    return value if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} …"
 
 
 def _plain_detail(req: falcon.asgi.Request, error: falcon.HTTPError) -> str:

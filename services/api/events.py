@@ -6,14 +6,17 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import falcon.asgi
-from msgspec import Meta
+from msgspec import Meta, field
 
 from warpcore.bus.messages import EVENT_BODIES
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.errors import bad_parameter
 from warpcore.services.api.live import Feed, LastEvent, Reader
+from warpcore.services.api.live.frames import CONNECTION
 from warpcore.services.api.operations import operation
 from warpcore.services.api.parameters import Query
+
+_TOPICS = (*EVENT_BODIES, CONNECTION)
 
 
 class EventsQuery(Query, frozen=True):
@@ -21,7 +24,7 @@ class EventsQuery(Query, frozen=True):
 
     topics: Annotated[
         list[str], Meta(description="Beginnings of topics, separated by commas: `movie,task.progress`. Default: all.")
-    ] = []  # noqa: RUF012 - msgspec copies it
+    ] = field(default_factory=list)
     last_event_id: Annotated[
         str, Meta(description="The last event that was seen, where the header `Last-Event-ID` cannot say it.")
     ] = ""
@@ -35,7 +38,9 @@ class EventsResource:
         self._feed = feed
         self._versions = versions
 
-    @operation(media_type="text/event-stream")
+    @operation(
+        media_types=["text/event-stream"], request_headers={"Last-Event-ID": "The last event that the client has had."}
+    )
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, query: EventsQuery) -> None:
         """A stream of all that happens, without end.
 
@@ -58,7 +63,7 @@ def _checked(given: Iterable[str]) -> list[str]:
     """The beginnings of topics asked for; all where none is. Raises Problem 400 for one that fits no topic."""
     topics = [topic.strip() for one in given for topic in one.split(",") if topic.strip()]
     for topic in topics:
-        if not any(known.startswith(topic) for known in EVENT_BODIES):
-            families = sorted({known.partition(".")[0] for known in EVENT_BODIES})
+        if not any(known.startswith(topic) for known in _TOPICS):
+            families = sorted({known.partition(".")[0] for known in _TOPICS})
             raise bad_parameter("topics", topic, f"use beginnings of topics: {', '.join(families)}, or like movie.done")
     return topics or [""]

@@ -1,4 +1,4 @@
-"""`/api/items`: movies, their results, and the user's choices."""
+"""`/api/items/…`: one movie, its results, and the user's choices; counts of all."""
 
 from __future__ import annotations
 
@@ -6,27 +6,23 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from warpcore.bus.limits import HIGHEST_PRIORITY, LARGEST_PAGE, PAGE
+from warpcore.bus.limits import HIGHEST_PRIORITY
 from warpcore.bus.messages import (
     GetItem,
-    GetItems,
     GetSummary,
     Item,
-    Items,
     PrioritiseItem,
     RetryItem,
     SelectItem,
     Summary,
 )
-from warpcore.bus.vocabulary import MovieStatus, Selection
+from warpcore.bus.vocabulary import Selection
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.errors import bad_field, bad_parameter
+from warpcore.services.api.errors import bad_field
 from warpcore.services.api.operations import operation
-from warpcore.services.api.parameters import LARGEST_NUMBER, Query
-from warpcore.services.api.views import ItemsPage, ItemView, SummaryView, TimestampView, camel, snake
-from warpcore.services.session.sorting import PLAIN_KEYS, sortable
-from warpcore.services.steps.chain import CHAIN
+from warpcore.services.api.parameters import AskedBy
+from warpcore.services.api.views import ItemView, SummaryView, TimestampView
 
 MovieName = Annotated[
     str,
@@ -36,22 +32,6 @@ MovieName = Annotated[
     ),
 ]
 NO_MOVIE = {404: "No movie has this name."}
-SORT_KEYS = (*PLAIN_KEYS, *(camel(column.name) for column in CHAIN.columns))
-
-
-class ItemsQuery(Query, frozen=True):
-    """Which movies, and in which order."""
-
-    page: Annotated[int, Meta(ge=1, le=LARGEST_NUMBER, description="Number of the page.")] = 1
-    page_size: Annotated[int, Meta(ge=1, le=LARGEST_PAGE, description="Movies a page.")] = PAGE
-    status: Annotated[MovieStatus | None, Meta(description="Only movies with this status.")] = None
-    sort: Annotated[
-        str,
-        Meta(
-            description="`added`, `name`, `status` or a column such as `ctf.defocusUm`; `-` in front: descending.",
-            extra_json_schema={"enum": [sign + key for key in SORT_KEYS for sign in ("", "-")]},
-        ),
-    ] = "added"
 
 
 class SelectionBody(Body, frozen=True):
@@ -89,19 +69,6 @@ EitherPriority = Annotated[
 ]
 
 
-class ItemsResource:
-    """`/api/items`."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-
-    @operation(errors={422: "The page is too large for one answer; `detail` names a size that fits."})
-    async def on_get(self, query: ItemsQuery) -> ItemsPage:
-        """A page of movies."""
-        request = GetItems(status=query.status, sort=_sort_key(query.sort), page=query.page, page_size=query.page_size)
-        return ItemsPage.of_items(await ask(self._scheduler, request, Items))
-
-
 class ItemResource:
     """`/api/items/{name}`."""
 
@@ -121,9 +88,9 @@ class SelectionResource:
         self._scheduler = scheduler
 
     @operation(errors=NO_MOVIE)
-    async def on_put(self, name: MovieName, body: SelectionBody) -> ItemView:
+    async def on_put(self, name: MovieName, query: AskedBy, body: SelectionBody) -> ItemView:
         """Include or exclude a movie, or leave it to the filter."""
-        return ItemView.of_item(await ask(self._scheduler, SelectItem(name, body.selection), Item))
+        return ItemView.of_item(await ask(self._scheduler, SelectItem(name, body.selection, query.by), Item))
 
 
 class RetryResource:
@@ -179,7 +146,6 @@ class TimestampResource:
 def routes(scheduler: Scheduler) -> dict[str, object]:
     """The resources of this module by their paths."""
     return {
-        "/api/items": ItemsResource(scheduler),
         "/api/items/summary": SummaryResource(scheduler),
         "/api/items/timestamp": TimestampResource(scheduler),
         "/api/items/{name:path}": ItemResource(scheduler),
@@ -187,11 +153,3 @@ def routes(scheduler: Scheduler) -> dict[str, object]:
         "/api/items/{name:path}/retry": RetryResource(scheduler),
         "/api/items/{name:path}/priority": PriorityResource(scheduler),
     }
-
-
-def _sort_key(sort: str) -> str:
-    """The scheduler's name for what to sort by. Raises Problem 400, which lists what there is."""
-    descending, key = "-" * sort.startswith("-"), snake(sort.removeprefix("-"))
-    if not sortable(key):
-        raise bad_parameter("sort", sort, f"use one of {', '.join(SORT_KEYS)}; put - in front for descending")
-    return descending + key

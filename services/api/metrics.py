@@ -26,7 +26,7 @@ class MetricsResource:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    @operation(media_type="text/plain")
+    @operation(media_types=["text/plain"])
     async def on_get(self, resp: falcon.asgi.Response) -> None:
         """Movies by status, rate, and each worker's state, counts and load, as text for Prometheus.
 

@@ -8,26 +8,16 @@ from typing import Any
 
 import msgspec
 
+from warpcore.bus.vocabulary import Word
 from warpcore.services.api.checking import without_null
 from warpcore.services.api.errors import PROBLEM_JSON, STATUS_MEANINGS, ProblemDocument
-from warpcore.services.api.operations import JSON, Operation, operation, operations_of
+from warpcore.services.api.operations import JSON, Operation, operations_of
 from warpcore.services.api.settings import SETTINGS_SCHEMA
+from warpcore.services.api.views import results_schemas
 
 _REFERENCE = "#/components/schemas/{name}"
 _ALWAYS = (400, 500, 502, 503)
 _CHANGES = ("put", "post", "patch", "delete")
-
-
-class OpenApiResource:
-    """`/api/openapi.json`."""
-
-    def __init__(self, routes: Mapping[str, object], version: str) -> None:
-        self.document = document(routes, version)
-
-    @operation()
-    async def on_get(self) -> dict[str, Any]:
-        """This document: all requests and answers of REST as OpenAPI 3.1."""
-        return self.document
 
 
 def document(routes: Mapping[str, object], version: str) -> dict[str, Any]:
@@ -61,11 +51,12 @@ class _Schemas:
     """The JSON Schemas of all types of some operations."""
 
     def __init__(self, operations: Iterator[Operation]) -> None:
-        kinds = (kind for one in operations for kind in (one.body, one.answer, *_fields(one)) if kind is not None)
-        order = [*dict.fromkeys(kinds), ProblemDocument]
+        kinds = (kind for one in operations for kind in (one.body, one.answer, *one.refers_to, *_fields(one)))
+        order = [kind for kind in dict.fromkeys([*kinds, ProblemDocument]) if kind is not None]
         schemas, components = msgspec.json.schema_components(order, ref_template=_REFERENCE)
         self._of = dict(zip(order, schemas, strict=True))
-        self.components = dict(sorted((components | _settings_components()).items()))
+        components |= _vocabularies(components) | _settings() | results_schemas()
+        self.components = dict(sorted(components.items()))
 
     def of(self, kind: Any) -> dict[str, Any]:
         """The schema of a type."""
@@ -77,7 +68,20 @@ def _fields(told: Operation) -> list[Any]:
     return [*told.path.values(), *(without_null(one.type) for one in msgspec.structs.fields(told.query))]
 
 
-def _settings_components() -> dict[str, Any]:
+def _vocabularies(components: Mapping[str, Any]) -> dict[str, Any]:
+    """The schemas of vocabularies with the meanings of their words, and in their order."""
+    return {
+        kind.__name__: {
+            **components[kind.__name__],
+            "enum": list(map(str, kind)),
+            "description": " ".join([kind.__doc__ or "", *(f"`{word}`: {word.meaning}" for word in kind)]),
+        }
+        for kind in Word.__subclasses__()
+        if kind.__name__ in components
+    }
+
+
+def _settings() -> dict[str, Any]:
     """The settings' schema, which pydantic makes, in the names of this document."""
     text = msgspec.json.encode(SETTINGS_SCHEMA).replace(b"#/$defs/", b"#/components/schemas/")
     whole = msgspec.json.decode(text)
@@ -88,9 +92,9 @@ def _settings_components() -> dict[str, Any]:
 def _operation(path: str, method: str, told: Operation, schemas: _Schemas) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "operationId": _identifier(path, method),
-        "tags": [path.split("/")[2]],
+        "tags": [path.split("/")[2].removesuffix(".json")],
         "summary": told.summary,
-        "parameters": [*_path_parameters(told, schemas), *_query_parameters(told, schemas)],
+        "parameters": [*_path_parameters(told, schemas), *_query_parameters(told, schemas), *_header_parameters(told)],
         "responses": _responses(method, told, schemas),
     }
     if told.description:
@@ -119,6 +123,11 @@ def _query_parameters(told: Operation, schemas: _Schemas) -> Iterator[dict[str, 
         yield _parameter(one.encode_name, "query", schema, required=one.required)
 
 
+def _header_parameters(told: Operation) -> Iterator[dict[str, Any]]:
+    for name, text in told.request_headers.items():
+        yield _parameter(name, "header", {"type": "string", "description": text}, required=False)
+
+
 def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
     description = schema.get("description", "")
     schema = {key: value for key, value in schema.items() if key != "description"}
@@ -126,11 +135,8 @@ def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool)
 
 
 def _responses(method: str, told: Operation, schemas: _Schemas) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": told.summary}
-    if told.answer is not None:
-        good["content"] = {JSON: {"schema": schemas.of(told.answer)}}
-    elif told.media_type:
-        good["content"] = {told.media_type: {}}
+    content = {JSON: {"schema": schemas.of(told.answer)}} if told.answer is not None else {}
+    good: dict[str, Any] = {"description": told.summary, "content": content | {one: {} for one in told.media_types}}
     if told.headers:
         good["headers"] = {
             name: {"description": text, "required": True, "schema": {"type": "string"}}
@@ -140,6 +146,7 @@ def _responses(method: str, told: Operation, schemas: _Schemas) -> dict[str, Any
     content = {PROBLEM_JSON: {"schema": schemas.of(ProblemDocument)}}
     return {
         str(told.status): good,
+        **{str(status): {"description": text} for status, text in told.also.items()},
         **{str(status): {"description": text, "content": content} for status, text in sorted(problems.items())},
     }
 

@@ -8,9 +8,12 @@ Requests are read, answers written, and the OpenAPI document is made by these ty
 
 - `query`: a Struct, the query parameters. Unknown parameters are refused.
 - `body`: a Struct or a map, the JSON body. An `optional_body` may be left out, which stands for `{}`.
-- `req` and `resp`: falcon's, where more is needed: headers, streams.
+- `req` and `resp`: falcon's, where more is needed: headers, streams. Headers that are read are `request_headers`.
 - any other parameter stands in the path.
-- the answer is written as JSON; a method that returns None writes `resp` itself, and names its `media_type`.
+- the answer is written as JSON. A method that returns None has written `resp` itself, as one of its `media_types`:
+  `-> None` where it always does, `-> SomeView | None` where it sometimes does, as for `?format=csv`.
+- statuses without a problem document, such as 206 and 304, are `also`. Types that only a schema refers to by `$ref`
+  are `refers_to`.
 
 The docstring's first line is the summary, the rest the description.
 """
@@ -19,8 +22,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, get_type_hints
 
 import falcon
@@ -29,10 +33,13 @@ import msgspec
 from msgspec import Struct
 
 from warpcore.services.api.bodies import read_body
+from warpcore.services.api.checking import without_null
 from warpcore.services.api.parameters import NoParameters, path_value, read_query
 
 JSON = "application/json"
 METHODS = ("get", "put", "post", "patch", "delete")
+
+NONE: Mapping[Any, str] = MappingProxyType({})
 
 Responder = Callable[..., Awaitable[None]]
 _FALCON = ("req", "resp")
@@ -41,7 +48,10 @@ _ENCODER = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What one method takes and gives. `errors` and `headers` are those of its own, each with a sentence."""
+    """What one method takes and gives. Each of `errors`, `also` and the headers has a sentence that says what it means.
+
+    `answer` is the type of the JSON answer, None where there is none.
+    """
 
     summary: str
     description: str
@@ -51,18 +61,24 @@ class Operation:
     optional_body: bool
     answer: Any | None
     status: int
-    media_type: str
-    errors: Mapping[int, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    media_types: Sequence[str]
+    errors: Mapping[int, str]
+    also: Mapping[int, str]
+    request_headers: Mapping[str, str]
+    headers: Mapping[str, str]
+    refers_to: Sequence[Any]
 
 
 def operation(
     *,
     status: int = 200,
-    media_type: str = JSON,
+    media_types: Sequence[str] = (),
     optional_body: bool = False,
-    errors: Mapping[int, str] | None = None,
-    headers: Mapping[str, str] | None = None,
+    errors: Mapping[int, str] = NONE,
+    also: Mapping[int, str] = NONE,
+    request_headers: Mapping[str, str] = NONE,
+    headers: Mapping[str, str] = NONE,
+    refers_to: Sequence[Any] = (),
 ) -> Callable[[Callable[..., Awaitable[Any]]], Responder]:
     """Decorator of `on_get` and its like: reads the request by the method's types and writes what it returns."""
 
@@ -70,10 +86,13 @@ def operation(
         told = _declared(
             method,
             status=status,
-            media_type=media_type,
+            media_types=media_types,
             optional_body=optional_body,
-            errors=errors or {},
-            headers=headers or {},
+            errors=errors,
+            also=also,
+            request_headers=request_headers,
+            headers=headers,
+            refers_to=refers_to,
         )
         falcons = [name for name in _FALCON if name in inspect.signature(method).parameters]
 
@@ -88,7 +107,7 @@ def operation(
             given |= {name: value for name, value in zip(_FALCON, (req, resp), strict=True) if name in falcons}
             resp.status = told.status
             answer = await method(resource, **given)
-            if told.answer is not None:
+            if answer is not None:
                 resp.content_type = JSON
                 resp.data = _ENCODER.encode(answer)
 
@@ -122,6 +141,6 @@ def _declared(method: Callable[..., Any], **declared: Any) -> Operation:
         path={name: kind for name, kind in hints.items() if name not in ("query", "body", *_FALCON)},
         query=hints.get("query", NoParameters),
         body=hints.get("body"),
-        answer=None if answer is type(None) else answer,
+        answer=None if answer is type(None) else without_null(answer),
         **declared,
     )

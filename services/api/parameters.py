@@ -9,6 +9,7 @@ import falcon.asgi
 import msgspec
 from msgspec import Meta, Struct
 
+from warpcore.bus.limits import LONGEST_BY
 from warpcore.services.api.checking import FaultsError, checked
 from warpcore.services.api.errors import Problem
 
@@ -26,6 +27,14 @@ class Query(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fi
 
 class NoParameters(Query, frozen=True):
     """No query parameters."""
+
+
+class AskedBy(Query, frozen=True):
+    """Who asks, where a change is kept with its author."""
+
+    by: Annotated[
+        str, Meta(max_length=LONGEST_BY, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", description="Name of who asks for it.")
+    ] = ""
 
 
 def read_query(req: falcon.asgi.Request, kind: type[S]) -> S:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import falcon
 import falcon.asgi
 
+from warpcore.bus.client import RefusedError
+from warpcore.services.api.errors import refusal
 from warpcore.services.api.operations import METHODS
 
 _VARIABLE = re.compile(r"\{(\w+)(:path)?\}")
@@ -32,44 +34,73 @@ def for_falcon(routes: Mapping[str, object]) -> dict[str, object]:
 
 
 class Tail:
-    """Resources by what follows a common prefix; the path's end tells them apart, the longest that fits first.
+    """Resources by what follows a common prefix; the path's end tells them apart.
 
-    `GET a/selection` is the movie of that name, since nothing else answers GET there.
+    The longest that fits is tried first. Where a GET finds nothing there, the next is tried, since a name may end like
+    that: `a/log` is the log of the movie `a`, or else the movie of that name.
     """
 
     def __init__(self, resources: Mapping[str, object]) -> None:
         by_length = sorted(resources.items(), key=lambda one: -len(_VARIABLE.sub("", one[0])))
-        self._resources = [(_pattern(path), resource) for path, resource in by_length]
+        self._resources = [(path.split("/"), resource) for path, resource in by_length]
 
     async def _answer(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, tail: str) -> None:
-        """Raises HTTPRouteNotFound, HTTPMethodNotAllowed."""
-        for pattern, resource in self._resources:
-            found = pattern.fullmatch(tail)
+        """Raises HTTPRouteNotFound, and what the first resource that fits raises: also HTTPMethodNotAllowed."""
+        missing: Exception | None = None
+        for resource, values in self._fitting(tail):
             responder: Any = getattr(resource, f"on_{req.method.lower()}", None)
-            if found is not None and responder is not None:
-                await responder(req, resp, **found.groupdict())
+            if responder is None:
+                missing = missing or falcon.HTTPMethodNotAllowed(_methods(resource))
+                continue
+            try:
+                await responder(req, resp, **values)
                 return
-        raise falcon.HTTPMethodNotAllowed(self._allowed(tail))
+            except (falcon.HTTPError, RefusedError) as error:
+                if req.method != "GET" or (missing is None and not _is_missing(error)):
+                    raise
+                missing = missing or error
+        raise missing or falcon.HTTPRouteNotFound()
 
     async def on_options(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, tail: str) -> None:
         """Tells the methods. Raises HTTPRouteNotFound."""
-        resp.set_header("Allow", ", ".join(self._allowed(tail)))
-        resp.content_length = 0
-
-    def _allowed(self, tail: str) -> list[str]:
-        """The methods of the first resource that fits. Raises HTTPRouteNotFound where there is none."""
-        for pattern, resource in self._resources:
-            if pattern.fullmatch(tail):
-                return [name.upper() for name in METHODS if hasattr(resource, f"on_{name}")]
+        for resource, _ in self._fitting(tail):
+            resp.set_header("Allow", ", ".join(_methods(resource)))
+            resp.content_length = 0
+            return
         raise falcon.HTTPRouteNotFound()
+
+    def _fitting(self, tail: str) -> Iterator[tuple[object, dict[str, str]]]:
+        """The resources that a path may mean, with the values of its variables."""
+        words = tail.split("/")
+        for template, resource in self._resources:
+            for values in _meanings(template, words):
+                yield resource, values
 
     on_get = on_put = on_post = on_patch = on_delete = _answer
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    """`{name:path}/picture/{kind}` as an expression. A name with slashes is as short as it can be."""
-    parts, at = [], 0
-    for variable in _VARIABLE.finditer(path):
-        parts += [re.escape(path[at : variable.start()]), f"(?P<{variable[1]}>{'.+?' if variable[2] else '[^/]+'})"]
-        at = variable.end()
-    return re.compile("".join([*parts, re.escape(path[at:])]), re.DOTALL)
+def _meanings(template: Sequence[str], words: Sequence[str]) -> Iterator[dict[str, str]]:
+    """The values that a path's variables may have, short names first: `{name:path}/picture/{kind}`."""
+    if not template or not words:
+        if not template and not words:
+            yield {}
+        return
+    variable = _VARIABLE.fullmatch(template[0])
+    if variable is None:
+        if template[0] == words[0]:
+            yield from _meanings(template[1:], words[1:])
+        return
+    for length in range(1, len(words) + 1 if variable[2] else 2):
+        value = "/".join(words[:length])
+        if value:
+            for rest in _meanings(template[1:], words[length:]):
+                yield {variable[1]: value, **rest}
+
+
+def _methods(resource: object) -> list[str]:
+    return [name.upper() for name in METHODS if hasattr(resource, f"on_{name}")]
+
+
+def _is_missing(error: falcon.HTTPError | RefusedError) -> bool:
+    problem = refusal(error.error) if isinstance(error, RefusedError) else error
+    return problem.status_code == 404

@@ -68,8 +68,11 @@ class FingerprintPlan:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def wanted(self, size: int, mtime_ns: int) -> dict[str, str]:
-        """The fingerprint of each step for a movie file of this identity."""
+    def wanted(self, size: int, mtime_ns: int, edits: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The fingerprint of each step for a movie file of this identity.
+
+        `edits` names, by step with a cheap half, what a person has changed in this movie's results.
+        """
         made = {INPUT: self._finish(INPUT, (str(size), str(mtime_ns)), _DIGITS)}
         wanted = dict.fromkeys(CHAIN.names, OFF)
         for step in self._steps:
@@ -78,6 +81,7 @@ class FingerprintPlan:
                 cheap = OFF
                 if _cheap(step) in self._hashers:
                     parents = [made.get(parent, OFF) for parent in step.cheap.parents]
+                    parents += [edits[step.name]] if edits and step.name in edits else []
                     cheap = self._finish(_cheap(step), parents, _CHEAP_DIGITS)
                 wanted[step.name] = f"{costly}.{cheap}"
             else:

@@ -176,12 +176,15 @@ _WORD = Column(
 )
 
 COORDINATES = Output(
-    "matching/{movie}_{suffix}.star", "picks: pixels of the average, centre of pixel 0 at 0; there even when empty"
+    "matching/{movie}_{suffix}.star",
+    "picks, with a person's [edits](picking.md#picks-by-hand): pixels of the average, centre of pixel 0 at 0; there "
+    "even when empty",
 )
 CANDIDATES = Output(
     "matching/{movie}_{suffix}.json",
-    "all scored candidates, best first, whatever the threshold: `x_px`, `y_px`, `scores`; and `score_histogram`, "
-    "how many of them in 20 equal steps of the score from 0 to 1 (also in each movie's `results.picking` over REST)",
+    "all scored candidates of the picker's, best first, whatever the threshold: `x_px`, `y_px`, `scores`; and "
+    "`score_histogram`, how many of them in 20 equal steps of the score from 0 to 1 (also in each movie's "
+    "`results.picking` over REST)",
 )
 OVERLAY = Output("matching/{movie}_{suffix}.png", "the average with its picks circled")
 MASK = Output(

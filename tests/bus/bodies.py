@@ -32,6 +32,8 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         return st.from_regex(pattern) if pattern is not None else values(arguments[0])
     if origin is list:
         return st.lists(values(arguments[0]), max_size=2)
+    if origin is tuple:
+        return st.tuples(*map(values, arguments))
     if origin is dict:
         return st.dictionaries(TEXT, values(arguments[1]), max_size=2)
     if isinstance(hint, type) and issubclass(hint, Message):

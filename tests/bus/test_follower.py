@@ -67,6 +67,25 @@ def test_a_new_epoch_between_two_pages_begins_again() -> None:
     assert [item.movies for item in items if isinstance(item, Reset)] == [[movie(9)]]
 
 
+def test_pages_can_be_taken_one_by_one_and_those_of_an_epoch_that_ended_are_void() -> None:
+    taken: list[Movie] = []
+
+    def take(movies: list[Movie], first: bool) -> None:
+        if first:
+            taken.clear()
+        taken.extend(movies)
+
+    log, state = Log(), FollowerState(take)
+    log.movies = [movie(number) for number in range(1, 9)]
+    assert not state.answer(log.answer(GetSnapshot()))
+    assert taken == log.movies[:3]
+    log.epoch, log.movies = "e2", [movie(number) for number in range(21, 26)]
+    (reset,) = settle(state, log)
+    assert isinstance(reset, Reset)
+    assert (reset.epoch, reset.movies) == ("e2", [])
+    assert taken == log.movies
+
+
 def test_an_event_in_order_is_applied_without_asking() -> None:
     log, state = Log(), FollowerState()
     settle(state, log)

@@ -98,7 +98,15 @@ def test_numbers_without_a_fraction_are_taken_where_a_fraction_may_be() -> None:
 @pytest.mark.parametrize("topic", sorted(OLD_EVENTS))
 def test_events_of_the_version_before_can_still_be_read(topic: str) -> None:
     check_event(topic, OLD_EVENTS[topic])
-    assert EVENT_BODIES[topic].from_body(OLD_EVENTS[topic]).to_body() == OLD_EVENTS[topic]
+    old = OLD_EVENTS[topic]
+    assert known_then(EVENT_BODIES[topic].from_body(old).to_body(), old) == old
+
+
+def known_then(body: Any, old: Any) -> Any:
+    """The body without the fields that are newer than `old`."""
+    if not isinstance(body, dict):
+        return body
+    return {name: known_then(value, old.get(name)) for name, value in body.items() if name in old}
 
 
 def test_values_that_are_not_known_are_left_out_of_a_load() -> None:

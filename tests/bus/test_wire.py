@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -42,7 +43,7 @@ def test_every_message_survives_the_wire(data: st.DataObject) -> None:
     message = data.draw(messages(cls))
     sent = Envelope(name, message.to_body(), "test", reply_to=data.draw(st.none() | TEXT), seq=data.draw(INTEGERS))
     received = decode(encode(sent))
-    assert received == sent
+    assert replace(received, body={}) == replace(sent, body={})
     assert cls.from_body(received.body) == message
 
 

@@ -13,6 +13,7 @@ from tests.services.scheduler_story_world import (
     PATCHES,
     PATHS,
     PICK,
+    PLACES,
     RARELY,
     STORED,
     WORKERS,
@@ -102,7 +103,7 @@ class SchedulerStories(SchedulerWorld):
 
     def report(self, lease: int, name: str, resolution: float, partial: bool) -> None:
         task = self.assigned[lease]
-        results: dict[str, Any] = {step: {} for step in task.run}
+        results: dict[str, Any] = {"input": {"width": 64, "height": 64}, **{step: {} for step in task.run}}
         if "ctf" in results:
             results["ctf"] = {"resolution_angstrom": resolution, "defocus_um": float("nan")}
         if "picking" in results:
@@ -182,6 +183,67 @@ class SchedulerStories(SchedulerWorld):
         if retry is not None:
             self.do(FromControl(wire.RetryItem(name, retry)))
 
+    @rule(
+        selection=st.sampled_from(list(Selection)),
+        names=st.lists(st.sampled_from(NAMES), min_size=1, unique=True),
+        pick=PICK,
+        further=RARELY,
+    )
+    def select_many(self, selection: Selection, names: list[str], pick: int, further: bool) -> None:
+        """`further`: as a part of one of the changes before."""
+        before = {movie.id: movie.selection for movie in self.state.movies.values()}
+        undo = str(chosen(sorted({one.undo for one in self.state.selections.values()} or {0}), pick) or "")
+        answer = self.reply(
+            self.do(FromControl(wire.SelectItems(selection, names=names, undo=undo if further else "")))
+        )
+        after = {movie.id: movie.selection for movie in self.state.movies.values()}
+        if isinstance(answer, wire.Error):
+            assert set(names) - set(self.state.by_name)
+            assert after == before
+        else:
+            assert answer.changed == sum(after[id] != before[id] for id in before)
+            assert {self.state.by_name[name].selection for name in names} == {selection}
+
+    @precondition(lambda self: self.state.selections)
+    @rule(pick=PICK)
+    def undo_selection(self, pick: int) -> None:
+        undo = chosen(sorted({one.undo for one in self.state.selections.values()}), pick)
+        record = [one for one in self.state.selections.values() if one.undo == undo][-1]
+        expected = {movie.id: movie.selection for movie in self.state.movies.values()}
+        untouched = [id for id in record.former if self.state.movies[id].chosen_in == record.number]
+        expected |= {id: record.former[id][0] for id in untouched}
+        answer = self.reply(self.do(FromControl(wire.UndoSelection(str(undo)))))
+        assert (answer.changed, answer.kept) == (len(untouched), len(record.former) - len(untouched))
+        assert {movie.id: movie.selection for movie in self.state.movies.values()} == expected
+        assert record.number not in self.state.selections
+
+    @rule(name=st.sampled_from(NAMES), added=st.lists(st.sampled_from(PLACES), max_size=2, unique=True))
+    def edit_picks(self, name: str, added: list[tuple[float, float]]) -> None:
+        before = self.edits(name)
+        answer = self.reply(self.do(FromControl(wire.SetItemPicks(name, added))))
+        assert self.edits(name) == (before if isinstance(answer, wire.Error) else added)
+
+    @rule(name=st.sampled_from(NAMES))
+    def undo_picks(self, name: str) -> None:
+        movie = self.state.by_name.get(name)
+        record = self.state.hand_picks.get(movie.id) if movie is not None else None
+        expected = record.former[-1].added if record is not None and record.former else self.edits(name)
+        self.do(FromControl(wire.UndoItemPicks(name)))
+        assert self.edits(name) == expected
+
+    def edits(self, name: str) -> list[tuple[float, float]]:
+        """Picks that were added by hand and hold."""
+        movie = self.state.by_name.get(name)
+        record = self.state.hand_picks.get(movie.id) if movie is not None else None
+        return record.present.added if record is not None else []
+
+    @rule(kind=st.none() | st.sampled_from(list(FailureKind)), force=RARELY)
+    def retry_many(self, kind: FailureKind | None, force: bool) -> None:
+        failures = [movie.failure.kind for movie in self.state.movies.values() if movie.failure is not None]
+        answer = self.reply(self.do(FromControl(wire.RetryItems(kind, force=force))))
+        assert answer.retried + len(answer.refused) == sum(kind in (None, failure) for failure in failures)
+        assert len(answer.refused) == (failures.count(FailureKind.CONFLICT) if kind in (None, "conflict") else 0)
+
     @rule(kind=st.sampled_from(list(ExportKind)), names=st.none() | st.just(["a", "b"]))
     def export(self, kind: str, names: list[str] | None) -> None:
         self.do(FromControl(wire.StartExport(kind, {}, names)))
@@ -236,6 +298,8 @@ class SchedulerStories(SchedulerWorld):
         assert (after.seq, after.paused, after.revision) == (before.seq, before.paused, before.revision)
         assert after.settings == before.settings
         assert after.choices == before.choices
+        assert after.selections == before.selections
+        assert after.hand_picks == before.hand_picks
         assert after.bans == before.bans
         self.do(Started(None))
         assert after.counts == before.counts, "a restart alone changes nothing"

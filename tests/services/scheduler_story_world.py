@@ -35,6 +35,7 @@ PATHS = ("a.tif", "b.tif", "a.mrc", "grid/a.tif", "c.tif", "d.tif")
 NAMES = ("a", "b", "a.mrc", "grid/a", "c", "d")
 PICK = st.integers(0, 1000)
 RARELY = st.sampled_from((False, False, False, False, True))
+PLACES = ((1.0, 2.0), (3.5, 4.0), (60.0, 60.0))
 WORKERS = ("w1", "w2", "w3")
 PATCHES: tuple[dict[str, Any], ...] = (
     {"ctf": {"range_max": 5.0}},
@@ -51,6 +52,8 @@ PATCHES: tuple[dict[str, Any], ...] = (
 STORED = (
     "status",
     "selection",
+    "chosen_in",
+    "hand_picks",
     "priority",
     "failure",
     "results",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -117,6 +118,50 @@ def test_a_warning_of_two_workers_is_one_alarm_for_as_long_as_one_of_them_says_i
     (alarm,) = alarms(world)
     assert (alarm.severity, alarm.subject) == (Severity.WARNING, "v")
     world.say("v", wire.Heartbeat("v", "idle"))
+    assert alarms(world) == []
+
+
+def come(world: World, count: int, gap_s: float) -> None:
+    """Movies are found one by one."""
+    for _ in range(count):
+        world.files(f"found{len(world.state.movies)}.tif")
+        world.wait(gap_s, "w")
+
+
+def test_a_session_from_which_no_movie_comes_any_more_is_told_by_its_own_rate_until_one_comes() -> None:
+    world = World(workers=("w",))
+    world.ask(wire.PauseProcessing())
+    come(world, 20, 30.0)
+    world.wait(560.0, "w")
+    assert "no-new-movie" not in kinds(world)
+    world.wait(60.0, "w")
+    (alarm,) = [one for one in alarms(world) if one.id == "no-new-movie:movies"]
+    assert "no new movie for 11 min, and before one every 30 s" in alarm.text
+    come(world, 1, 1.0)
+    assert "no-new-movie" not in kinds(world)
+    slow = World(workers=("w",))
+    come(slow, 20, 120.0)
+    slow.wait(1000.0, "w")
+    assert "no-new-movie" not in kinds(slow), "ten usual gaps are 20 min"
+
+
+def test_movies_that_were_all_there_at_the_start_are_no_running_session() -> None:
+    world = World(*MOVIES, workers=("w",))
+    world.wait(3000.0, "w")
+    assert "no-new-movie" not in kinds(world)
+
+
+def test_a_backlog_that_grows_is_told_after_a_while() -> None:
+    world = World(workers=("w",))
+    for number in range(60):
+        come(world, 1, 30.0)
+        if number % 4 == 0:
+            world.finish(f"found{number // 4}")
+    (alarm,) = [one for one in alarms(world) if one.id == "backlog:movies"]
+    assert re.search(r"movies come faster \(120/h\) than they are processed \(\d\d/h\): 4\d wait", alarm.text)
+    raised = [id for topic, id in told(world) if topic == "alarm.raised"]
+    assert raised == ["backlog:movies"]
+    world.ask(wire.PauseProcessing())
     assert alarms(world) == []
 
 

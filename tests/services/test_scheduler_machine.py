@@ -49,7 +49,10 @@ def test_a_message_has_one_handler() -> None:
 @pytest.mark.parametrize("handler", [one for one in HANDLERS.values() if one.reads and one.place is Place.MACHINE])
 def test_what_says_that_it_only_reads_changes_nothing(handler: Handler) -> None:
     world = finished("a.tif")
-    arguments = {wire.GetItem: ("a",), wire.GetWorkerLogs: ("w",), wire.GetExport: ("none",)}
+    arguments = {
+        **{wire.GetItem: ("a",), wire.GetItemPicks: ("a",)},
+        **{wire.GetWorkerLogs: ("w",), wire.GetExport: ("none",)},
+    }
     before = world.state.seq
     effects = world.do(FromControl(handler.message(*arguments.get(handler.message, ()))))
     assert [type(effect) for effect in effects] == [Reply]

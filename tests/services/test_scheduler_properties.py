@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.services.scheduler_stories import NAMES, PATCHES, PATHS, WORKERS, SchedulerStories
+from tests.services.scheduler_stories import NAMES, PATCHES, PATHS, PLACES, WORKERS, SchedulerStories
 from warpcore.bus.vocabulary import Selection
 
 TestSchedulerStories = SchedulerStories.TestCase
@@ -36,6 +36,12 @@ class BusySession:
 
     def worker(self) -> str:
         return self.dice.choice(WORKERS)
+
+    def some_names(self) -> list[str]:
+        return self.dice.sample(NAMES, self.dice.randint(1, 3))
+
+    def some_places(self) -> list[tuple[float, float]]:
+        return self.dice.sample(PLACES, self.dice.randint(0, 2))
 
     def happen(self) -> None:
         """Let one thing happen, and check all."""
@@ -76,12 +82,18 @@ class BusySession:
                 ),
             ),
             (3, lambda: story.files({choice(PATHS)}, choice((100, 100, 200)))),
+            (2, lambda: story.select_many(choice(list(Selection)), self.some_names(), pick(), rarely())),
+            (1, lambda: story.retry_many(choice((None, "input", "internal")), rarely())),
+            (2, lambda: story.edit_picks(choice(NAMES), self.some_places())),
+            (1, lambda: story.undo_picks(choice(NAMES))),
             (2, story.restart),
             (2, lambda: story.outputs_vanish(pick(), choice(steps))),
             (1, lambda: story.goodbye(self.worker())),
             (1, lambda: story.pause(True)),
             (2, story.read_everything),
         ]
+        if story.state.selections:
+            events.append((2, lambda: story.undo_selection(pick())))
         if story.restores:
             events.append((8, lambda: story.restored(choice(("well", "well", "well", "gone", "broken")))))
         if story.state.exports:

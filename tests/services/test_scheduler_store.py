@@ -19,14 +19,24 @@ from warpcore.services.scheduler.core.effects import CutLog, DropTask, Publish, 
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.queue import OrderedQueue
-from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
+from warpcore.services.scheduler.core.records import (
+    HandPicksRecord,
+    MovieRecord,
+    SelectionRecord,
+    TaskRecord,
+    WorkerRecord,
+)
 from warpcore.services.scheduler.core.rows import (
     export_from_row,
     export_item_from_row,
     export_item_row,
     export_row,
+    hand_picks_from_row,
+    hand_picks_row,
     movie_from_row,
     movie_row,
+    selection_from_row,
+    selection_row,
     task_from_row,
     task_row,
 )
@@ -95,7 +105,7 @@ def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
             {"ctf": {"x": 1.5}},
         ),
         *({"ctf": "abc"}, {"ctf": ["x.mrc"]}, {"input": 1}, 2, ["w"], True, [(1, 2.5, "found")], ["ctf"]),
-        *({"k": {"ctf": "d"}}, "k", "r", 9, 1.0),
+        *({"k": {"ctf": "d"}}, "k", 8, "h", "r", 9, 1.0),
     )
     task = TaskRecord(
         7, 1, "w", "i", "job-1", ["export"], {"ctf": "a"}, LeaseState.COMMITTED, 1.0, 2.0, "ctf", 0.5, "text"
@@ -104,7 +114,12 @@ def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
         "job-1", "particles", {"box_size": 64}, JobState.COLLECTING, "p.star", {}, OrderedQueue(), 1, 2, 3
     )
     item = ExportItem(ItemState.FAILED, 2, "w", ["x.mrc"], "text")
+    selection = SelectionRecord(9, 8, 1.5, "ada", Selection.EXCLUDE, {7: (Selection.INCLUDE, 3)})
+    hand = wire.HandPicks([(1.0, 2.5)], [(3.0, 4.0)], 64, 32)
+    edits = HandPicksRecord(3, hand, [wire.HandPicks(), wire.HandPicks([(5.0, 6.0)])])
     for record, again in (
+        (edits, hand_picks_from_row(hand_picks_row(edits))),
+        (selection, selection_from_row(selection_row(selection))),
         (full, movie_from_row(movie_row(full))),
         (task, task_from_row(task_row(task))),
         (job, export_from_row(export_row(job))),

@@ -42,6 +42,16 @@ def test_a_setting_touches_its_step_and_those_that_build_on_it(change: dict[str,
     assert steps_to_run(wanted({**FULL, **change}), wanted(FULL)) == runs
 
 
+@pytest.mark.parametrize(("particles", "runs"), [(True, ["picking", "export"]), (False, ["picking"])])
+def test_a_persons_edits_touch_the_cheap_halves_of_one_movie(particles: bool, runs: list[str]) -> None:
+    plan = FingerprintPlan(parse_settings({**FULL, "export": {"particles": particles}}))
+    before, after = plan.wanted(1000, 5), plan.wanted(1000, 5, {"picking": "edits"})
+    assert steps_to_run(after, before) == runs
+    assert all(same_costly_half(step, after, before) for step in runs)
+    assert plan.wanted(1000, 5, {}) == before
+    assert plan.wanted(1000, 5, {"picking": "others"}) != after
+
+
 @pytest.mark.parametrize(
     ("change", "step", "cheap"),
     [

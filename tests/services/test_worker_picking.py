@@ -11,14 +11,18 @@ import mrcfile
 import numpy as np
 import pytest
 import scipy.ndimage
+from msgspec.structs import replace
 from scipy.spatial.transform import Rotation
 
-from warpcore.bus.messages import AssignTask
+from warpcore.bus.messages import AssignTask, HandPicks
 from warpcore.kernels.picking import Picks
 from warpcore.kernels.picking._weights import Calibration, Network, initial_parameters, write_network
 from warpcore.services.session.errors import InputError
+from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import PickingSettings, SettingsError, parse_settings
 from warpcore.services.steps.picking import PickingResult
+from warpcore.services.worker import stored
+from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.picking import PICKING
 from warpcore.services.worker.steps.picking_methods import (
     Found,
@@ -184,7 +188,7 @@ def test_an_expected_share_of_false_picks_takes_the_thresholds_place(tmp_path: P
         work = work_on(np.zeros((40, 40), np.float32), cheap=True, results=before, diameter=50.0, **options)
         assert PICKING.take_up(work, tmp_path)
         result, words = run(work)
-        assert words == f"{result.count} particles at the new threshold, scores kept"
+        assert words == f"{result.count} particles, scores kept"
         assert (result.method, result.shape, result.certainty) == ("blob", "disc 1", 0.9)
         return result.count, result.false_percent, result.threshold
 
@@ -192,6 +196,29 @@ def test_an_expected_share_of_false_picks_takes_the_thresholds_place(tmp_path: P
     assert again(threshold=0.5, expected_false=0.05) == (10, 5.0, 0.95)
     assert again(threshold=0.99, expected_false=0.2) == (20, 17.5, 0.7), "equal scores stay together"
     assert again(threshold=0.0, expected_false=0.04)[:2] == (0, None)
+
+
+def test_a_persons_edits_hold_on_kept_scores_and_are_written(tmp_path: Path) -> None:
+    (tmp_path / "matching").mkdir()
+    (tmp_path / "mask").mkdir()
+    kept = {"x_px": [10, 20, 30], "y_px": [10, 20, 30], "scores": [0.9, 0.8, 0.2]}
+    (tmp_path / "matching" / "a_picks.json").write_text(json.dumps(kept))
+    written(tmp_path / "mask" / "a.mrc", np.zeros((8, 8)), 12.0)
+    before = {"junk_percent": 0.0, "certainty": 0.9, "method": "blob", "shape": "disc 1"}
+    work = work_on(np.zeros((40, 40), np.float32), cheap=True, results=before, diameter=50.0)
+    hand = HandPicks(added=[(5.0, 35.0)], removed=[(11.0, 10.0)], width=40, height=40)
+    work.task = replace(work.task, hand_picks=hand)
+    assert PICKING.take_up(work, tmp_path)
+    result, _ = run(work)
+    assert (result.count, sum(result.score_histogram)) == (2, 3)
+    staging = Staging(tmp_path)
+    work.results["picking"] = result.to_dict()
+    PICKING.write(work, staging)
+    staging.commit("a", Generation({}, {}, {}), [])
+    picks = stored.read_picks(tmp_path / "matching" / "a_picks.star")
+    assert picks is not None
+    assert picks.x_px.tolist() == [5.0, 20.0]
+    assert json.loads((tmp_path / "matching" / "a_picks.json").read_text()) == kept
 
 
 def test_a_cube_is_a_map_and_is_projected(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Following:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while not self._stop.is_set():
             try:
-                with Follower(self._endpoints, "api") as follower:
+                with Follower(self._endpoints, "api", take_page=self._mirror.take_page) as follower:
                     self._follow(follower, loop)
             except Exception:
                 log.exception("following the scheduler failed; the state is read anew")

@@ -12,6 +12,8 @@ from warpcore.services.api.live.log import Entry
 from warpcore.services.api.views import View, event_view
 
 PING = b": ping\n\n"
+COME_AGAIN = b"retry: 1000\n\n"
+"""A browser whose stream has ended connects again after so many milliseconds."""
 CONNECTION = "connection"
 """Topic of the API's own notice that the scheduler answers, or does not."""
 

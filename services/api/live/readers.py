@@ -11,7 +11,7 @@ from warpcore.bus.envelope import WireError
 from warpcore.bus.messages import Change, Changes, GetChanges
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.live.feed import Feed
-from warpcore.services.api.live.frames import CONNECTION, PING, connection_entry, event_entry, frame
+from warpcore.services.api.live.frames import COME_AGAIN, CONNECTION, PING, connection_entry, event_entry, frame
 from warpcore.services.api.live.log import Entry
 
 PING_S = 10.0
@@ -138,7 +138,7 @@ class Reader:
         """What the reader must know first. Only a new beginning has an id: a resuming reader keeps its own."""
         told = {"epoch": epoch, "seq": seq, "resumed": resumed, "versions": self._versions}
         hello = frame("hello", told, "" if resumed else f"{epoch}:{seq}")
-        return hello + connection_entry(self._feed.connected).frame
+        return COME_AGAIN + hello + connection_entry(self._feed.connected).frame
 
     def _frames(self, entries: Iterable[Entry]) -> bytes:
         return b"".join(entry.frame for entry in entries if entry.topic.startswith(self._topics))

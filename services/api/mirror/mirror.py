@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warpcore.bus.follower import FollowerItem, Reset
-from warpcore.bus.messages import MovieEvent, SettingsEvent
+from warpcore.bus.messages import Movie, MovieEvent, SettingsEvent
 from warpcore.services.api.mirror.rows import NUMBERS, MovieRow, Rows
 
 T = TypeVar("T")
@@ -44,6 +44,7 @@ class Mirror:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rows = Rows()
+        self._coming = Rows()
         self._settings: dict[str, Any] = {}
         self._epoch = ""
         self._seq = self._reset_seq = 0
@@ -62,6 +63,13 @@ class Mirror:
     def settings(self) -> dict[str, Any]:
         """All settings in force, by section. Not to be changed."""
         return self._settings
+
+    def take_page(self, movies: list[Movie], first: bool) -> None:
+        """Take in a page of a snapshot, which will be complete with the next reset."""
+        if first:
+            self._coming = Rows()
+        for movie in movies:
+            self._coming.put(movie, 0)
 
     def take(self, item: FollowerItem) -> None:
         """Take in a reset or an event."""
@@ -117,9 +125,9 @@ class Mirror:
 
     def _reset(self, reset: Reset) -> None:
         # Built aside, since 100 000 movies take seconds: readers see the old state until the new one is complete.
-        rows = Rows(max(1024, len(reset.movies)))
-        for movie in reset.movies:
-            rows.put(movie, reset.seq)
+        self.take_page(reset.movies, first=False)
+        rows, self._coming = self._coming, Rows()
+        rows.plain["changed_seq"][:] = reset.seq
         with self._lock:
             self._rows, self._settings = rows, reset.settings
             self._epoch, self._seq, self._reset_seq = reset.epoch, reset.seq, reset.seq

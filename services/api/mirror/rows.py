@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from warpcore.bus.messages import Movie
 from warpcore.bus.vocabulary import MovieStatus, Selection
-from warpcore.services.api.mirror.generation import generation_of
+from warpcore.services.session.movie_generation import generation_of
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.columns import Column
 

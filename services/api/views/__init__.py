@@ -4,28 +4,63 @@ from warpcore.services.api.views._alarms import AlarmView
 from warpcore.services.api.views._events import event_view
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
-from warpcore.services.api.views._naming import View, camel, camel_keys, snake
+from warpcore.services.api.views._naming import View, camel, camel_keys, utc
+from warpcore.services.api.views._pictures import (
+    CtfFit,
+    CurvesView,
+    DefocusSurface,
+    FileView,
+    HandEditsView,
+    HandPicksView,
+    MovieLogLine,
+    MovieLogView,
+    PicksView,
+    PicturesView,
+    PictureView,
+    Position,
+    TracksView,
+)
+from warpcore.services.api.views._results import results_schemas
+from warpcore.services.api.views._selection import RetriedView, SelectedView, SelectionChangesView, UndoneView
 from warpcore.services.api.views._session import HealthView, SettingsEffectView, StatusView, SummaryView, TimestampView
 from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerView
 
 __all__ = [
     "AlarmView",
+    "CtfFit",
+    "CurvesView",
+    "DefocusSurface",
+    "FileView",
+    "HandEditsView",
+    "HandPicksView",
     "HealthView",
     "ItemView",
     "ItemsPage",
     "JobView",
     "JobsView",
     "LogsView",
+    "MovieLogLine",
+    "MovieLogView",
     "MovieView",
+    "PicksView",
+    "PictureView",
+    "PicturesView",
+    "Position",
+    "RetriedView",
+    "SelectedView",
+    "SelectionChangesView",
     "SettingsEffectView",
     "StatusView",
     "SummaryView",
     "TimestampView",
+    "TracksView",
+    "UndoneView",
     "View",
     "WorkerView",
     "WorkersView",
     "camel",
     "camel_keys",
     "event_view",
-    "snake",
+    "results_schemas",
+    "utc",
 ]

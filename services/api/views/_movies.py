@@ -6,14 +6,14 @@ from typing import Annotated, Any, Self
 
 from msgspec import Meta
 
-from warpcore.bus.messages import Item, Items, Movie
+from warpcore.bus.messages import Item, Movie
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection
 from warpcore.services.api.views._naming import Count, Time, View, camel_keys, utc
-from warpcore.services.api.views._results import results_schema
+from warpcore.services.api.views._results import REFERENCE
 
 Results = Annotated[
     dict[str, Any],
-    Meta(description="What each step measured; null: not measured.", extra_json_schema=results_schema()),
+    Meta(description="What each step measured; null: not measured.", extra_json_schema={"$ref": REFERENCE}),
 ]
 
 
@@ -75,16 +75,17 @@ class ItemView(MovieView, frozen=True):
 class ItemsPage(View, frozen=True):
     """A page of movies."""
 
-    items: list[MovieView]
+    items: Annotated[
+        list[Any],
+        Meta(
+            description="Whole movies, or maps of the chosen `fields`.",
+            extra_json_schema={"items": {"anyOf": [{"$ref": "#/components/schemas/MovieView"}, {"type": "object"}]}},
+        ),
+    ]
     total_items: Annotated[Count, Meta(description="Movies on all pages.")]
     page: Annotated[int, Meta(ge=1)]
     page_size: Annotated[int, Meta(ge=1)]
-
-    @classmethod
-    def of_items(cls, items: Items) -> Self:
-        """The view of a page of movies."""
-        movies = [MovieView.of_movie(movie) for movie in items.movies]
-        return cls(items=movies, total_items=items.total, page=items.page, page_size=items.page_size)
+    next_cursor: Annotated[str | None, Meta(description="The `cursor` of the next page; null on the last.")]
 
 
 def _of_movie(movie: Movie) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import SimpleNamespace
@@ -33,11 +32,6 @@ def camel(name: str) -> str:
     """`last_modified` → `lastModified`."""
     head, *rest = name.split("_")
     return head + "".join(part[:1].upper() + part[1:] for part in rest)
-
-
-def snake(name: str) -> str:
-    """`defocusUm` → `defocus_um`; names already in snake case stay."""
-    return re.sub(r"(?<=[A-Za-z0-9])([A-Z])", r"_\1", name).lower()
 
 
 def camel_keys(value: Any) -> Any:

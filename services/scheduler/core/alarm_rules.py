@@ -18,6 +18,14 @@ NO_WORKER_S = 60.0
 """How long movies wait without a worker before it is told; workers take some time to start."""
 DISCOVERER_SILENT_S = 45.0
 """The discoverer asks the scheduler for the settings every 10 s."""
+LIVE_GAP_S = 2.0
+"""Movies that come faster than this, on average, are not those of a running microscope but were there already."""
+SILENT_S = 600.0
+SILENT_GAPS = 10
+"""A pause of `SILENT_S` and of so many usual gaps is told; to move to the next square takes a while too."""
+FEWEST_WAITING = 25
+BACKLOG_S = 600.0
+"""How long movies must come faster than they are processed before it is told."""
 
 
 @rule("warning")
@@ -45,7 +53,7 @@ def workers_lost(state: State) -> Iterator[Finding]:
     """Workers that are gone without a word, until they are back or forgotten."""
     for worker in state.workers.values():
         if worker.registered and worker.state == WorkerState.LOST and worker.reason != registry.ENDED:
-            yield Finding(worker.name, f"worker {worker.name} is lost: {worker.reason}; its movies go to others")
+            yield Finding(worker.name, f"worker {worker.name} is lost ({worker.reason}); its movies go to others")
 
 
 @rule("no-worker", patience_s=NO_WORKER_S)
@@ -62,8 +70,29 @@ def discoverer_lost(state: State) -> Iterator[Finding]:
     if state.discoverer_heard_at is not None:
         silent_s = state.now - state.discoverer_heard_at
         if silent_s > DISCOVERER_SILENT_S:
-            text = f"the discoverer is silent for {silent_s / 60:.0f} min; new movies are not found"
+            text = f"the discoverer has been silent for {silent_s / 60:.0f} min; new movies are not found"
             yield Finding("discoverer", text, Severity.CRITICAL)
+
+
+@rule("no-new-movie")
+def no_new_movie(state: State) -> Iterator[Finding]:
+    """A session to which movies came one by one, and none comes any more, by its own rate; until one comes."""
+    gap_s, silent_s = state.arrivals.mean_gap_s, state.arrivals.silent_s(state.now)
+    if gap_s is not None and gap_s >= LIVE_GAP_S and silent_s > max(SILENT_S, SILENT_GAPS * gap_s):
+        text = f"no new movie for {silent_s / 60:.0f} min, and before one every {gap_s:.0f} s; is the microscope well?"
+        yield Finding("movies", text)
+
+
+@rule("backlog", patience_s=BACKLOG_S)
+def backlog(state: State) -> Iterator[Finding]:
+    """Movies come faster than they are processed, and many wait."""
+    gap_s, done = state.arrivals.mean_gap_s, state.rate.per_hour(state.now)
+    waiting = len(state.queue) + len(state.parked)
+    if gap_s is None or gap_s < LIVE_GAP_S or done is None or state.paused or waiting < FEWEST_WAITING:
+        return
+    if state.arrivals.silent_s(state.now) < SILENT_GAPS * gap_s and 3600 / gap_s > done:
+        text = f"movies come faster ({3600 / gap_s:.0f}/h) than they are processed ({done:.0f}/h): {waiting} wait"
+        yield Finding("movies", f"{text}; add workers")
 
 
 @rule("failures")

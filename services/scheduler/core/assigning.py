@@ -76,7 +76,7 @@ def _assign_export(state: State, worker: WorkerRecord, job: ExportRecord) -> boo
     movie = state.movies[chosen]
     settings = exporting.job_settings(state, job)
     planned = state.planned(settings)
-    wanted = planned.plan.wanted(movie.size, movie.mtime_ns)
+    wanted = planned.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
     task = state.lease(movie, worker, job.job, ["export"], wanted)
     exporting.begun(state, job, movie)
     state.place(movie)
@@ -109,6 +109,7 @@ def _send(
         stored=movie.fingerprints,
         outputs=movie.outputs,
         choices=planned.choices,
+        hand_picks=state.hand_picks[movie.id].present if movie.hand_picks else None,
     )
     state.send(worker, message, lease=task.lease)
     state.publish("task.assigned", tasks.event(movie, task))

@@ -1,14 +1,16 @@
-"""The user's own word on a movie: run it again, keep or leave it, let it go first."""
+"""The user's own word on when a movie runs: again, or first."""
 
 from __future__ import annotations
 
+import itertools
+
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import HIGHEST_PRIORITY
+from warpcore.bus.limits import HIGHEST_PRIORITY, MOST_CHOSEN
 from warpcore.bus.vocabulary import DONE, LEASED, WAITING, ErrorCode, FailureKind, MovieStatus, Selection
-from warpcore.services.scheduler.core import exporting, tasks
+from warpcore.services.scheduler.core import tasks, views
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
-from warpcore.services.scheduler.core.requests import named, reply_item
+from warpcore.services.scheduler.core.requests import named, named_many, reply_item
 from warpcore.services.scheduler.core.state import State
 
 
@@ -22,31 +24,28 @@ def retry(state: State, message: wire.RetryItem) -> None:
     if problem:
         state.reply(wire.Error(ErrorCode.CONFLICT, problem))
         return
-    movie.forget_failures()
-    if message.force:
-        movie.fingerprints, movie.kept = {}, {}
-    if movie.results:
-        tasks.reconsider(state, movie, "retried by the user")
+    _run_again(state, movie, message.force)
+    reply_item(state, movie)
+
+
+@handles(wire.RetryItems)
+def retry_many(state: State, message: wire.RetryItems) -> None:
+    """Forgets the failures of many movies and lets them run again; without names those that have failed."""
+    next_after = None
+    if message.ids or message.names:
+        movies = named_many(state, message.ids, message.names)
+        if movies is None:
+            return
     else:
-        state.move(movie, movie.waiting_status, "retried by the user")
-    reply_item(state, movie)
-
-
-@handles(wire.SelectItem)
-def select(state: State, message: wire.SelectItem) -> None:
-    """Sets the user's own choice: auto, include or exclude."""
-    movie = named(state, message.name)
-    if movie is None:
-        return
-    if movie.selection != message.selection:
-        movie.selection = message.selection
-        movie.tell(state.seq, state.wall, f"selection: {message.selection}")
-        if movie.status in DONE:
-            tasks.settle(state, movie, f"selection {message.selection}")
-        else:
-            state.changed(movie)
-            exporting.release_held(state, movie)
-    reply_item(state, movie)
+        movies, next_after = _failed_after(state, message)
+    if message.kind is not None:
+        movies = [movie for movie in movies if movie.failure is not None and movie.failure.kind == message.kind]
+    problems = {movie.name: _why_no_retry(state, movie, message.force) for movie in movies}
+    able = [movie for movie in movies if not problems[movie.name]]
+    for movie in able:
+        _run_again(state, movie, message.force)
+    refused = [{"name": name, "problem": problem} for name, problem in problems.items() if problem]
+    state.reply(wire.ItemsRetried(len(able), views.fitting(refused), next_after))
 
 
 @handles(wire.PrioritiseItem)
@@ -69,6 +68,24 @@ def prioritise(state: State, message: wire.PrioritiseItem) -> None:
         movie.tell(state.seq, state.wall, f"priority: {priority}")
         state.changed(movie)
     reply_item(state, movie)
+
+
+def _run_again(state: State, movie: MovieRecord, force: bool) -> None:
+    movie.forget_failures()
+    if force:
+        movie.fingerprints, movie.kept = {}, {}
+    if movie.results:
+        tasks.reconsider(state, movie, "retried by the user")
+    else:
+        state.move(movie, movie.waiting_status, "retried by the user")
+
+
+def _failed_after(state: State, message: wire.RetryItems) -> tuple[list[MovieRecord], int | None]:
+    """The next failed movies that a retry of all is to look at, and the id after which it goes on."""
+    ids = range(max(0, message.after) + 1, len(state.movies) + 1)
+    failed = (state.movies[id] for id in ids if state.movies[id].status == MovieStatus.FAILED)
+    page = list(itertools.islice(failed, MOST_CHOSEN))
+    return page, page[-1].id if len(page) == MOST_CHOSEN else None
 
 
 def _why_no_retry(state: State, movie: MovieRecord, force: bool) -> str:

@@ -10,7 +10,15 @@ from typing import Any
 
 from warpcore.bus.schema import Message
 from warpcore.services.scheduler.core.records import Ban
-from warpcore.services.scheduler.core.rows import ChoiceRow, ExportItemRow, ExportRow, MovieRow, TaskRow
+from warpcore.services.scheduler.core.rows import (
+    ChoiceRow,
+    ExportItemRow,
+    ExportRow,
+    HandPicksRow,
+    MovieRow,
+    SelectionRow,
+    TaskRow,
+)
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings
 
@@ -171,6 +179,27 @@ class SaveChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveSelection:
+    """Store a change of selections that can be taken back."""
+
+    row: SelectionRow
+
+
+@dataclass(frozen=True, slots=True)
+class DropSelection:
+    """The change with this number was taken back, or is too old to be."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveHandPicks:
+    """Store a person's edits of a movie's picks."""
+
+    row: HandPicksRow
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Publish an event; `seq` > 0 is a durable one, also a row of the change log."""
 
@@ -222,6 +251,9 @@ Effect = (
     | LiftBan
     | SaveExport
     | SaveChoice
+    | SaveSelection
+    | DropSelection
+    | SaveHandPicks
     | Publish
     | CutLog
     | Send

@@ -87,6 +87,7 @@ def _add(state: State, file: wire.FoundFile) -> None:
         text = f"its outputs would have the names of those of {first.path}; rename one of the two movies"
         movie.failure = wire.Failure(FailureKind.CONFLICT, "load", text, "")
         movie.tell(state.seq, state.wall, f"failed: conflicts with {first.path}")
+    state.arrivals.note(state.now)
     state.add(movie)
 
 

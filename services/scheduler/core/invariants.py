@@ -11,6 +11,7 @@ from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
 from warpcore.services.scheduler.core.registry import MOST_CREDIT
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.hand_picks import edits_id
 
 
 class InvariantError(AssertionError):
@@ -27,6 +28,8 @@ def validate(state: State) -> None:
     for worker in state.workers.values():
         _worker(state, worker)
     _exports(state)
+    _selections(state)
+    _hand_picks(state)
     _learning(state)
 
 
@@ -124,6 +127,23 @@ def _job(job: ExportRecord) -> None:
     _require((job.state == JobState.RUNNING) <= (job.open > 0), f"{job.job} is running with nothing open")
     ended = job.state in (JobState.DONE, JobState.FAILED, JobState.COLLECTING)
     _require(ended <= (job.open == 0), f"{job.job} is {job.state} with {job.open} open")
+
+
+def _selections(state: State) -> None:
+    for number, record in state.selections.items():
+        _require(number == record.number >= record.undo, f"change {number} of selections: {record.undo}")
+        _require(record.former, f"change {number} of selections holds no movie")
+    for movie in state.movies.values():
+        made = state.selections.get(movie.chosen_in)
+        if made is not None:
+            _require(movie.id in made.former, f"{movie.name} was not chosen in {made.number}")
+            _require(movie.selection == made.selection, f"{movie.name} is {movie.selection}, not {made.selection}")
+
+
+def _hand_picks(state: State) -> None:
+    named = {id: name for id, record in state.hand_picks.items() if (name := edits_id(record.present))}
+    held = {movie.id: movie.hand_picks for movie in state.movies.values() if movie.hand_picks}
+    _require(named == held, f"edits of picks are {named}, movies name {held}")
 
 
 def _learning(state: State) -> None:

@@ -13,11 +13,13 @@ from warpcore.services.scheduler.core import (
     deciding,
     exporting,
     files,
+    hand_picks,
     learning,
     registry,
     reports,
     requests,
     restoring_outputs,
+    selecting,
     tasks,
 )
 from warpcore.services.scheduler.core.effects import (
@@ -36,7 +38,7 @@ from warpcore.services.scheduler.core.handlers import Place, handler_of
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
-HANDLING = (alarm_rules, alarms, choices, exporting, files, registry, reports, requests)
+HANDLING = (alarm_rules, alarms, choices, exporting, files, hand_picks, registry, reports, requests, selecting)
 """Modules that register handlers and alarm rules when they are imported, so nothing reads this name."""
 
 

@@ -1,4 +1,4 @@
-"""The measured processing rate."""
+"""The measured rates: of processing, and of new movies."""
 
 from __future__ import annotations
 
@@ -37,3 +37,28 @@ class Rate:
     def _forget(self, now: float) -> None:
         while self._done and self._done[0] < now - self.window_s:
             self._done.popleft()
+
+
+class Arrivals:
+    """When the last movies were registered, in monotonic seconds."""
+
+    FEWEST = 12
+    """So many movies must have come before anything is said of their rate."""
+
+    def __init__(self, size: int = 25) -> None:
+        self._at: deque[float] = deque(maxlen=size)
+
+    def note(self, now: float) -> None:
+        """A new movie was registered."""
+        self._at.append(now)
+
+    @property
+    def mean_gap_s(self) -> float | None:
+        """Mean seconds from one movie to the next, None where too few have come."""
+        if len(self._at) < self.FEWEST:
+            return None
+        return (self._at[-1] - self._at[0]) / (len(self._at) - 1)
+
+    def silent_s(self, now: float) -> float:
+        """Seconds since the last movie; 0 where none has come."""
+        return now - self._at[-1] if self._at else 0.0

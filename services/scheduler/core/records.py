@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from warpcore.bus.limits import LOG_LINES
-from warpcore.bus.messages import Failure, Load, RegisterWorker
+from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
 from warpcore.services.scheduler.core import lives
 from warpcore.services.scheduler.core.lives import LeaseState, Life, Living
+from warpcore.services.steps import picking
 
 DERIVED = DONE | {MovieStatus.OUTDATED}
 """Statuses that follow from results and settings, so that they can always be decided again."""
@@ -32,7 +33,9 @@ class MovieRecord(Living):
     movie has cost, `avoid` names the workers where it went wrong. `suspect`: it was one of several movies in a worker
     that was lost, so it now runs alone. `lease` is its only valid lease. `kept` holds the fingerprints of earlier
     outputs that can be put back, by key (`services/session/generations.py`); `restore_to` is the key that fits the
-    settings in force, `restoring` the one that is being put back now.
+    settings in force, `restoring` the one that is being put back now. `hand_picks` names the `HandPicksRecord`'s
+    present edits, "" without any. `chosen_in` is the number of the
+    `SelectionRecord` that gave it its selection, 0 for one of an earlier version.
     """
 
     LIFE: ClassVar[Life] = lives.MOVIE
@@ -59,9 +62,16 @@ class MovieRecord(Living):
     outdated_steps: list[str] = field(default_factory=list)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
     restoring: str = ""
+    chosen_in: int = 0
+    hand_picks: str = field(default="", metadata=NOT_STORED)
     restore_to: str = field(default="", metadata=NOT_STORED)
     lease: int | None = field(default=None, metadata=NOT_STORED)
     parked_until: float | None = field(default=None, metadata=NOT_STORED)
+
+    @property
+    def edits(self) -> dict[str, str]:
+        """What names a person's changes of this movie's results, by step; they count in fingerprints."""
+        return {picking.STEP.name: self.hand_picks} if self.hand_picks else {}
 
     @property
     def waiting_status(self) -> MovieStatus:
@@ -221,6 +231,31 @@ class ChoiceRecord:
     choice: dict[str, Any] | None
     movies: list[str]
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRecord:
+    """A change of selections that can be taken back.
+
+    `number` is that of the first event of the change. `undo` is the number of the first of several records that are
+    taken back together. `former` holds, by movie, the selection before and the number of the record that had given it.
+    """
+
+    number: int
+    undo: int
+    at: float = 0.0
+    by: str = ""
+    selection: Selection = Selection.AUTO
+    former: dict[int, tuple[Selection, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HandPicksRecord:
+    """A person's edits of a movie's picks, and those before, oldest first, which can be brought back."""
+
+    movie: int
+    present: HandPicks = field(default_factory=HandPicks)
+    former: list[HandPicks] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

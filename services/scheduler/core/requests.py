@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import LARGEST_PAGE, MOST_AT_ONCE
+from warpcore.bus.limits import LARGEST_PAGE, MOST_AT_ONCE, MOST_CHOSEN
 from warpcore.bus.vocabulary import ErrorCode, MovieStatus
 from warpcore.services.scheduler.core import learnt, registry, views
 from warpcore.services.scheduler.core.effects import SavePaused
@@ -55,6 +55,13 @@ def items(state: State, message: wire.GetItems) -> None:
             _invalid(state, f"{len(page)} movies do not fit one answer; use pages of {len(shown)}")
         else:
             state.reply(wire.Items(shown, total, message.page, message.page_size))
+
+
+@handles(wire.GetMovies, reads=True)
+def movies(state: State, message: wire.GetMovies) -> None:
+    """Some movies by their numbers."""
+    known = (state.movies[id] for id in message.ids[:MOST_AT_ONCE] if id in state.movies)
+    state.reply(wire.Movies(views.fitting(state.movie_view(movie) for movie in known)))
 
 
 @handles(wire.GetItem, reads=True)
@@ -172,6 +179,21 @@ def named(state: State, name: str) -> MovieRecord | None:
     if movie is None:
         state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no movie is called {name[:500]!r}"))
     return movie
+
+
+def named_many(state: State, ids: list[int], names: list[str]) -> list[MovieRecord] | None:
+    """The movies of these ids and names, each once; unknown or too many ones are answered with an error."""
+    unknown: list[object] = [id for id in ids if id not in state.movies]
+    unknown += [name for name in names if name not in state.by_name]
+    if unknown:
+        text = f"no movie is called {str(unknown[0])[:500]!r} ({len(unknown)} unknown)"
+        state.reply(wire.Error(ErrorCode.NOT_FOUND, text))
+        return None
+    wanted = dict.fromkeys([*ids, *(state.by_name[name].id for name in names)])
+    if len(wanted) > MOST_CHOSEN:
+        _invalid(state, f"{len(wanted)} movies in one message; send at most {MOST_CHOSEN}")
+        return None
+    return [state.movies[id] for id in wanted]
 
 
 def reply_item(state: State, movie: MovieRecord) -> None:

@@ -14,12 +14,18 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from warpcore.bus.messages import Failure
+from warpcore.bus.messages import Failure, HandPicks
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import LeaseState
-from warpcore.services.scheduler.core.records import ChoiceRecord, MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.records import (
+    ChoiceRecord,
+    HandPicksRecord,
+    MovieRecord,
+    SelectionRecord,
+    TaskRecord,
+)
 
 
 class MovieRow(NamedTuple):
@@ -64,6 +70,20 @@ class ChoiceRow(NamedTuple):
     body: bytes
 
 
+class SelectionRow(NamedTuple):
+    """A change of selections that can be taken back."""
+
+    number: int
+    body: bytes
+
+
+class HandPicksRow(NamedTuple):
+    """A person's edits of a movie's picks."""
+
+    movie: int
+    body: bytes
+
+
 def _stored(record: type[Any], row: type[Any]) -> tuple[str, ...]:
     """Fields of a record that go into the body of its row."""
     columns = getattr(row, "_fields", ())
@@ -75,6 +95,8 @@ _TASK = _stored(TaskRecord, TaskRow)
 _EXPORT = _stored(ExportRecord, ExportRow)
 _ITEM = _stored(ExportItem, ExportItemRow)
 _CHOICE = _stored(ChoiceRecord, ChoiceRow)
+_SELECTION = _stored(SelectionRecord, SelectionRow)
+_HAND_PICKS = _stored(HandPicksRecord, HandPicksRow)
 
 Readers = Mapping[str, Callable[[Any], Any]]
 _MOVIE_READERS: Readers = {
@@ -129,6 +151,37 @@ def export_item_from_row(row: ExportItemRow) -> ExportItem:
     return ExportItem(state=ItemState(state), **_values(body, _ITEM, {}))
 
 
+def selection_row(change: SelectionRecord) -> SelectionRow:
+    """The change as it can be taken back now."""
+    return SelectionRow(change.number, _body(change, _SELECTION))
+
+
+def selection_from_row(row: SelectionRow) -> SelectionRecord:
+    """The change of a row."""
+    number, body = row
+    values = _values(body, _SELECTION, {"selection": Selection, "former": _former})
+    return SelectionRecord(number=number, **values)
+
+
+def _former(body: dict[int, Any]) -> dict[int, tuple[Selection, int]]:
+    return {movie: (Selection(selection), number) for movie, (selection, number) in body.items()}
+
+
+def hand_picks_row(record: HandPicksRecord) -> HandPicksRow:
+    """The edits as they are now."""
+    return HandPicksRow(record.movie, _body(record, _HAND_PICKS))
+
+
+def hand_picks_from_row(row: HandPicksRow) -> HandPicksRecord:
+    """The edits of a row."""
+    movie, body = row
+    readers: Readers = {
+        "present": HandPicks.from_body,
+        "former": lambda bodies: [HandPicks.from_body(one) for one in bodies],
+    }
+    return HandPicksRecord(movie, **_values(body, _HAND_PICKS, readers))
+
+
 def choice_row(choice: ChoiceRecord) -> ChoiceRow:
     """What was learnt."""
     body: bytes = msgpack.packb({name: getattr(choice, name) for name in _CHOICE})
@@ -157,5 +210,5 @@ def _with_default(record: type[Any]) -> frozenset[str]:
 
 def _values(body: bytes, names: tuple[str, ...], readers: Readers) -> dict[str, Any]:
     """The fields of a body that the record knows."""
-    found = msgpack.unpackb(body)
+    found = msgpack.unpackb(body, strict_map_key=False)
     return {name: readers[name](found[name]) if name in readers else found[name] for name in names if name in found}

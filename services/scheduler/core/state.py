@@ -23,13 +23,15 @@ from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.lessons import Lessons
 from warpcore.services.scheduler.core.lives import IllegalTransition, LeaseState
 from warpcore.services.scheduler.core.queue import OrderedQueue, Parked
-from warpcore.services.scheduler.core.rates import Rate
+from warpcore.services.scheduler.core.rates import Arrivals, Rate
 from warpcore.services.scheduler.core.recent import Recent
 from warpcore.services.scheduler.core.records import (
     DERIVED,
     Ban,
     ChoiceRecord,
+    HandPicksRecord,
     MovieRecord,
+    SelectionRecord,
     TaskRecord,
     WorkerRecord,
 )
@@ -77,9 +79,12 @@ class State:
         self.to_restore = OrderedQueue()
         self.restoring: set[int] = set()
         self.rate = Rate()
+        self.arrivals = Arrivals()
         self.counts = dict.fromkeys(MovieStatus, 0)
         self.revision = 0
         self.choices: dict[str, ChoiceRecord] = {}
+        self.selections: dict[int, SelectionRecord] = {}
+        self.hand_picks: dict[int, HandPicksRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
@@ -218,7 +223,7 @@ class State:
 
     def wanted(self, movie: MovieRecord) -> dict[str, str]:
         """The fingerprints that this movie's results should have."""
-        return self.plan.wanted(movie.size, movie.mtime_ns)
+        return self.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
 
     def needed_steps(self, movie: MovieRecord) -> list[str]:
         """The steps that must run. A step that is switched off need not: its result stays, for when it is on again."""

@@ -16,6 +16,7 @@ from warpcore.bus.limits import MOST_CHANGES
 from warpcore.bus.messages import Change
 from warpcore.services.scheduler.core.effects import (
     CutLog,
+    DropSelection,
     DropTask,
     Effect,
     LiftBan,
@@ -23,12 +24,22 @@ from warpcore.services.scheduler.core.effects import (
     SaveBan,
     SaveChoice,
     SaveExport,
+    SaveHandPicks,
     SaveMovie,
     SavePaused,
+    SaveSelection,
     SaveSettings,
     SaveTask,
 )
-from warpcore.services.scheduler.core.rows import ChoiceRow, ExportItemRow, ExportRow, MovieRow, TaskRow
+from warpcore.services.scheduler.core.rows import (
+    ChoiceRow,
+    ExportItemRow,
+    ExportRow,
+    HandPicksRow,
+    MovieRow,
+    SelectionRow,
+    TaskRow,
+)
 from warpcore.services.scheduler.store import schema
 from warpcore.services.scheduler.store.schema import StateError
 from warpcore.services.session.migrations import LATEST
@@ -59,6 +70,8 @@ class Stored:
     exports: list[ExportRow] = field(default_factory=list)
     export_items: list[ExportItemRow] = field(default_factory=list)
     choices: list[ChoiceRow] = field(default_factory=list)
+    selections: list[SelectionRow] = field(default_factory=list)
+    hand_picks: list[HandPicksRow] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -72,6 +85,8 @@ class _Pending:
     exports: dict[str, ExportRow] = field(default_factory=dict)
     export_items: dict[tuple[str, int], ExportItemRow] = field(default_factory=dict)
     choices: dict[str, ChoiceRow] = field(default_factory=dict)
+    selections: dict[int, SelectionRow | None] = field(default_factory=dict)
+    hand_picks: dict[int, HandPicksRow] = field(default_factory=dict)
     settings: tuple[str, int, str, str, str] | None = None
     changes: list[tuple[int, str, bytes]] = field(default_factory=list)
 
@@ -88,6 +103,8 @@ class _Pending:
         self.exports.update(newer.exports)
         self.export_items.update(newer.export_items)
         self.choices.update(newer.choices)
+        self.selections.update(newer.selections)
+        self.hand_picks.update(newer.hand_picks)
         self.settings = newer.settings or self.settings
         self.changes += newer.changes
 
@@ -147,6 +164,12 @@ class Store:
                     pending.export_items.update(((item.job, item.movie), item) for item in items)
                 case SaveChoice(row):
                     pending.choices[row.key] = row
+                case SaveSelection(row):
+                    pending.selections[row.number] = row
+                case DropSelection(number):
+                    pending.selections[number] = None
+                case SaveHandPicks(row):
+                    pending.hand_picks[row.movie] = row
                 case SaveSettings(settings, revision, references, set_aside):
                     aside = json.dumps(set_aside)
                     pending.settings = (json.dumps(settings), revision, references, LATEST, aside)
@@ -204,6 +227,10 @@ class Store:
         many(_SAVE_EXPORT, pending.exports.values())
         many("INSERT OR REPLACE INTO export_movies VALUES (?, ?, ?, ?)", pending.export_items.values())
         many("INSERT OR REPLACE INTO choices VALUES (?, ?, ?)", pending.choices.values())
+        gone = [(number,) for number, row in pending.selections.items() if row is None]
+        many("DELETE FROM selections WHERE number = ?", gone)
+        many("INSERT OR REPLACE INTO selections VALUES (?, ?)", [row for row in pending.selections.values() if row])
+        many("INSERT OR REPLACE INTO hand_picks VALUES (?, ?)", pending.hand_picks.values())
         if pending.settings is not None:
             self._db.execute(_SAVE_SETTINGS, pending.settings)
         many("INSERT INTO changes VALUES (?, ?, ?)", pending.changes)
@@ -235,6 +262,10 @@ class Store:
             items = select("SELECT job, movie, state, body FROM export_movies ORDER BY job, movie")
             stored.export_items = list(map(ExportItemRow._make, items))
             stored.choices = list(map(ChoiceRow._make, select("SELECT key, step, body FROM choices")))
+            selections = select("SELECT number, body FROM selections ORDER BY number")
+            stored.selections = list(map(SelectionRow._make, selections))
+            hand_picks = select("SELECT movie, body FROM hand_picks ORDER BY movie")
+            stored.hand_picks = list(map(HandPicksRow._make, hand_picks))
             return stored
 
     def changes(self, since: int, limit: int) -> tuple[list[Change], bool]:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 ROWS_AT_ONCE = 500
-TABLES = ("movies", "tasks", "bans", "exports", "export_items", "choices")
+TABLES = ("movies", "tasks", "bans", "exports", "export_items", "choices", "selections", "hand_picks")
 
 
 class RecordError(Exception):

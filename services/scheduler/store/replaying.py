@@ -13,7 +13,15 @@ import msgpack
 from warpcore.services.scheduler.core.invariants import InvariantError, validate
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.plain import digest, stimulus_from_plain, title
-from warpcore.services.scheduler.core.rows import ChoiceRow, ExportItemRow, ExportRow, MovieRow, TaskRow
+from warpcore.services.scheduler.core.rows import (
+    ChoiceRow,
+    ExportItemRow,
+    ExportRow,
+    HandPicksRow,
+    MovieRow,
+    SelectionRow,
+    TaskRow,
+)
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
 from warpcore.services.scheduler.store.recording import FORMAT, Begun, RecordError
@@ -27,6 +35,8 @@ _ROWS: dict[str, Any] = {
     "exports": ExportRow._make,
     "export_items": ExportItemRow._make,
     "choices": ChoiceRow._make,
+    "selections": SelectionRow._make,
+    "hand_picks": HandPicksRow._make,
 }
 
 

@@ -7,6 +7,7 @@ from warpcore.services.scheduler.core import rows
 from warpcore.services.scheduler.core.records import Ban, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
+from warpcore.services.session.hand_picks import edits_id
 from warpcore.services.session.migrations import adopt
 from warpcore.services.session.settings import Settings
 
@@ -31,6 +32,9 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
         state.migrated = settings.to_dict() != stored.settings or adopted.set_aside != stored.set_aside
     state.revision = stored.revision
     state.choices = {row.key: rows.choice_from_row(row) for row in stored.choices}
+    selections = map(rows.selection_from_row, stored.selections)
+    state.selections = {change.number: change for change in selections}
+    state.hand_picks = {row.movie: rows.hand_picks_from_row(row) for row in stored.hand_picks}
     state.adopt(settings, stored.references)
     state.paused, state.seq = stored.paused, stored.seq
     state.last_lease, state.last_modified = stored.last_lease, stored.last_modified
@@ -46,6 +50,8 @@ def _restore_movies(state: State, stored: Stored) -> None:
     for row in stored.movies:
         movie = rows.movie_from_row(row)
         movie.lease = leases.get(movie.id)
+        edited = state.hand_picks.get(movie.id)
+        movie.hand_picks = edits_id(edited.present) if edited is not None else ""
         if movie.restoring:
             # It may have ended half-way: which files are there is known once it is done again.
             movie.fingerprints = {}

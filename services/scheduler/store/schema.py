@@ -31,6 +31,8 @@ CREATE TABLE exports (number INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE, body
 CREATE TABLE export_movies (job TEXT NOT NULL, movie INTEGER NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (job, movie)) WITHOUT ROWID;
 CREATE TABLE choices (key TEXT PRIMARY KEY, step TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE changes (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, body BLOB NOT NULL);
 """
 
@@ -57,7 +59,13 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE choices (key TEXT PRIMARY KEY, step TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID")
 
 
-LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3)
+def _from_3_to_4(db: sqlite3.Connection) -> None:
+    """Changes of selections can be taken back; people edit picks."""
+    db.execute("CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+    db.execute("CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+
+
+LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4)
 """The rung at index n brings format n + 1 to format n + 2."""
 
 FORMAT = len(LADDER) + 1

@@ -1,6 +1,6 @@
 """Picking: candidates are scored on the average.
 
-The threshold chooses among them, anew without scoring where only it has changed.
+The threshold chooses among them, then a person's edits hold; both anew without scoring where only they have changed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from warpcore.kernels.picking import JunkMask, Picks, picks_overlay
 from warpcore.services.formats.mrc_writer import write_mrc
 from warpcore.services.formats.png import write_png
 from warpcore.services.formats.star_files import write_coordinates
+from warpcore.services.session.hand_picks import within_px
 from warpcore.services.session.paths import inside
 from warpcore.services.steps import picking as step
 from warpcore.services.steps.picking import PickingResult
@@ -21,6 +22,7 @@ from warpcore.services.worker import stored
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.ctf import ctf_parameters
 from warpcore.services.worker.steps.doing import Doing
+from warpcore.services.worker.steps.picking_by_hand import edited
 from warpcore.services.worker.steps.picking_methods import Found, cut, given_to_pickers, junk_of, score
 from warpcore.services.worker.steps.picking_own import own_templates
 from warpcore.services.worker.steps.work import AVERAGE, Key, Report, Work
@@ -59,7 +61,7 @@ class Picking(Doing):
         return True
 
     def run(self, work: Work, report: Report) -> PickingResult:
-        """Score where scores are not kept, then cut by the threshold."""
+        """Score where scores are not kept, cut by the threshold, then let a person's edits hold."""
         options, average = work.settings.picking, work.take(AVERAGE)
         kept = "picking" in work.cheap
         if not kept:
@@ -71,6 +73,10 @@ class Picking(Doing):
             work.put(FOUND, score(given, options, ctf_parameters(work), choice, own))
         found = work.take(FOUND)
         picks, threshold = cut(found.candidates, options)
+        hand = work.task.hand_picks
+        if hand is not None:
+            near_px = within_px(options.diameter, average.pixel_size_angstrom)
+            picks = edited(picks, hand, average.pixels.shape, near_px)
         work.put(PICKS, picks)
         report("picking", 1.0, _told(found, len(picks.scores), kept))
         histogram, _ = np.histogram(found.candidates.scores, bins=SCORE_BINS, range=(0.0, 1.0))
@@ -114,7 +120,7 @@ def _told(found: Found, count: int, kept: bool) -> str:
     """What was found, for the log."""
     words = f"{count} particles"
     if kept:
-        words += " at the new threshold, scores kept"
+        words += ", scores kept"
     return words + ("; picks uncertain" if found.certainty < step.CERTAIN else "")
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.services.api.rest_session import COUNTS, Api, problem
-from warpcore.services.api.views import camel, snake
+from warpcore.services.api.views import camel
 from warpcore.services.steps.chain import CHAIN
 
 
@@ -57,8 +57,8 @@ def test_a_sort_key_that_is_not_there_is_told_with_those_that_are(api: Api) -> N
 
 
 def test_every_column_has_one_name_over_rest(api: Api) -> None:
+    assert len({camel(column.name) for column in CHAIN.columns}) == len(CHAIN.columns)
     for column in CHAIN.columns:
-        assert snake(camel(column.name)) == column.name
         assert api.http.get(f"/api/items?sort=-{camel(column.name)}").status_code == 200
 
 

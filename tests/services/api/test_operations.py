@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import falcon
 import falcon.asgi
 import falcon.testing
 import pytest
@@ -12,6 +13,7 @@ from msgspec import Meta
 from warpcore.services.api import errors
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.checking import FaultsError, checked, in_words
+from warpcore.services.api.openapi import document
 from warpcore.services.api.operations import operation, operations_of
 from warpcore.services.api.parameters import Query
 from warpcore.services.api.routing import for_falcon
@@ -25,6 +27,12 @@ class Window(Query, frozen=True):
     only: list[str] = []  # noqa: RUF012 - msgspec copies it
     whole: bool = False
     highest: float | None = None
+
+
+class Form(Query, frozen=True):
+    """In which form."""
+
+    format: Literal["json", "csv"] = "json"
 
 
 class Change(Body, frozen=True):
@@ -52,6 +60,28 @@ class Movie:
         return Seen(path_name=name, first_line=query.first_line, only=query.only)
 
 
+class Log:
+    """Finds the logs of some movies alone."""
+
+    @operation()
+    async def on_get(self, name: str) -> Seen:
+        """Tells the name."""
+        if name not in ("a", "a/files/b"):
+            raise falcon.HTTPNotFound()
+        return Seen(path_name=f"log of {name}")
+
+
+class Files:
+    """Finds files of some movies alone."""
+
+    @operation()
+    async def on_get(self, name: str, file: str) -> Seen:
+        """Tells both."""
+        if name not in ("a", "a/files/b"):
+            raise falcon.HTTPNotFound()
+        return Seen(path_name=f"{file} of {name}")
+
+
 class Changes:
     """Takes a body."""
 
@@ -64,11 +94,33 @@ class Changes:
 class Picture:
     """Has a second variable in its path, and writes its answer itself."""
 
-    @operation(media_type="image/png")
+    @operation(media_types=["image/png"])
     async def on_get(self, name: str, kind: str, resp: falcon.asgi.Response) -> None:
         """Tells both."""
         resp.content_type = "image/png"
         resp.data = f"{name}:{kind}".encode()
+
+
+class Listing:
+    """Answers in one of two forms, or says that nothing has changed."""
+
+    @operation(
+        media_types=["text/csv"],
+        also={304: "Nothing has changed."},
+        request_headers={"If-None-Match": "The `ETag` of an earlier answer."},
+        headers={"ETag": "Names this answer."},
+    )
+    async def on_get(self, query: Form, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> Seen | None:
+        """Tells it as JSON or CSV."""
+        resp.etag = "1"
+        if req.get_header("If-None-Match") == '"1"':
+            resp.status = falcon.HTTP_304
+            return None
+        if query.format == "csv":
+            resp.content_type = "text/csv"
+            resp.text = "path_name\n"
+            return None
+        return Seen(path_name="")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +130,10 @@ def client() -> falcon.testing.TestClient:
     routes = {
         "/movies/{name:path}": Movie(),
         "/movies/{name:path}/change": Changes(),
+        "/movies/{name:path}/files/{file:path}": Files(),
+        "/movies/{name:path}/log": Log(),
         "/movies/{name:path}/picture/{kind}": Picture(),
+        "/movies": Listing(),
     }
     for path, resource in for_falcon(routes).items():
         app.add_route(path, resource)
@@ -91,6 +146,24 @@ def test_a_name_with_slashes_is_a_whole_name(client: falcon.testing.TestClient, 
     assert client.simulate_get(f"/movies/{path}").json["pathName"] == name
     assert client.simulate_post(f"/movies/{path}/change", json={"boxSize": 2}).json["pathName"] == name
     assert client.simulate_get(f"/movies/{path}/picture/average").text == f"{name}:average"
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("a/log", "log of a"),
+        ("b/log", "b/log"),
+        ("log", "log"),
+        ("a/files/b/log", "b/log of a"),
+        ("c/files/b/log", "c/files/b/log"),
+        ("a/files/b/files/c", "b/files/c of a"),
+        ("c/files/a/files/b", "c/files/a/files/b"),
+    ],
+)
+def test_a_path_that_means_nothing_by_its_words_is_a_name(
+    client: falcon.testing.TestClient, path: str, meant: str
+) -> None:
+    assert client.simulate_get(f"/movies/{path}").json["pathName"] == meant
 
 
 def test_what_no_resource_does_is_not_allowed_and_names_what_is(client: falcon.testing.TestClient) -> None:
@@ -126,6 +199,16 @@ def test_a_query_that_cannot_be_is_told(client: falcon.testing.TestClient, query
     assert (fault["name"], fault["problem"]) == (name, problem)
 
 
+def test_a_method_may_answer_in_another_form_or_with_a_status_alone(client: falcon.testing.TestClient) -> None:
+    assert client.simulate_get("/movies").json["pathName"] == ""
+    assert client.simulate_get("/movies", query_string="format=csv").text == "path_name\n"
+    assert client.simulate_get("/movies", headers={"If-None-Match": '"1"'}).status_code == 304
+    told = document({"/api/movies": Listing()}, "1")["paths"]["/api/movies"]["get"]
+    assert set(told["responses"]["200"]["content"]) == {"application/json", "text/csv"}
+    assert "content" not in told["responses"]["304"]
+    assert {one["name"]: one["in"] for one in told["parameters"]} == {"format": "query", "If-None-Match": "header"}
+
+
 def test_every_fault_of_a_body_is_told(client: falcon.testing.TestClient) -> None:
     refused = client.simulate_post("/movies/a/change", json={"names": [1], "colour": "red"})
     assert refused.status_code == 422
@@ -134,6 +217,13 @@ def test_every_fault_of_a_body_is_told(client: falcon.testing.TestClient) -> Non
         "colour": "unknown; known here: boxSize, names",
         "boxSize": "is missing; give a whole number",
     }
+
+
+def test_a_long_value_is_told_in_part(client: falcon.testing.TestClient) -> None:
+    refused = client.simulate_post("/movies/a/change", json={"boxSize": 1, "names": [*["a"] * 100_000, 1]})
+    assert refused.status_code == 422
+    assert len(refused.text) < 2000
+    assert refused.json["errors"][0]["value"].startswith('["a", "a"')
 
 
 def test_a_method_that_declares_nothing_is_refused_when_the_document_is_made() -> None:

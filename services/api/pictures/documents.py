@@ -1,0 +1,134 @@
+"""A movie's curves, tracks and picks as JSON for plots, from the files that steps wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from warpcore.bus.messages import Movie
+from warpcore.services.api.views import CtfFit, CurvesView, DefocusSurface, HandPicksView, PicksView, TracksView
+from warpcore.services.session.errors import InputError
+from warpcore.services.steps.step import INPUT
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What the summary knows of the field and of motion."""
+
+    width_angstrom: float
+    height_angstrom: float
+    skipped: bool
+
+    @staticmethod
+    def of(movie: Movie) -> Measured:
+        """From a movie's results; sizes are 0 where they are not known."""
+        known, motion = movie.results.get(INPUT) or {}, movie.results.get("motion") or {}
+        pixel = known.get("raw_pixel_size_angstrom") or 0.0
+        width, height = (pixel * (known.get(name) or 0) for name in ("raw_width", "raw_height"))
+        return Measured(width, height, bool(motion.get("skipped")))
+
+
+class Picked(msgspec.Struct, frozen=True):
+    """What is known of picking without the candidates' file."""
+
+    width: int
+    height: int
+    pixel_size_angstrom: float
+    diameter_angstrom: float | None
+    threshold: float
+    certainty: float | None
+    method: str
+    count: int
+    hand: HandPicksView
+
+    @staticmethod
+    def of(movie: Movie, hand: HandPicksView) -> Picked:
+        """From a movie's results, and a person's edits."""
+        known, picking = movie.results.get(INPUT) or {}, movie.results.get("picking") or {}
+        return Picked(
+            width=known.get("width", 0),
+            height=known.get("height", 0),
+            pixel_size_angstrom=known.get("pixel_size_angstrom", 0.0),
+            diameter_angstrom=picking.get("diameter_angstrom"),
+            threshold=picking.get("threshold", 0.0),
+            certainty=picking.get("certainty"),
+            method=picking.get("method", ""),
+            count=picking.get("count", 0),
+            hand=hand,
+        )
+
+
+def curves(path: Path) -> bytes:
+    """`CurvesView` from `powerspectrum/<movie>.json`. Raises OSError, InputError."""
+    stored = _read(path)
+    try:
+        lines = stored["curves"]
+        fit = np.asarray(lines["background"]) + np.asarray(lines["scale"]) * np.asarray(lines["model"])
+        summary: dict[str, Any] = {name: stored.get(name) for name in CtfFit.__struct_fields__}
+        document = CurvesView(
+            frequency=lines["frequency"],
+            data=lines["spectrum"],
+            background=lines["background"],
+            fit=np.round(fit, 6).tolist(),
+            model=lines["model"],
+            quality=lines["quality"],
+            summary=CtfFit(**{**summary, "grid": DefocusSurface(**stored["grid"])}),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _not_as_written(path, error) from None
+    return msgspec.json.encode(document)
+
+
+def tracks(path: Path, measured: Measured) -> bytes:
+    """`TracksView` from `motion/<movie>.json`. Raises OSError, InputError."""
+    stored = _read(path)
+    try:
+        local = stored["tracks_5x5_angstrom"]
+        places = len(local[0])
+        document = TracksView(
+            frames=stored["frames"],
+            dose_per_frame=stored["dose_per_frame"],
+            width_angstrom=measured.width_angstrom,
+            height_angstrom=measured.height_angstrom,
+            fractions=[(place + 0.5) / places for place in range(places)],
+            track=stored["track_angstrom"],
+            local=local,
+            skipped=measured.skipped,
+            failure=stored.get("failure"),
+        )
+    except (KeyError, TypeError, IndexError) as error:
+        raise _not_as_written(path, error) from None
+    return msgspec.json.encode(document)
+
+
+def picks(path: Path, picked: Picked) -> bytes:
+    """`PicksView` from `matching/<movie>_<suffix>.json`. Raises OSError, InputError."""
+    stored = _read(path)
+    try:
+        document = PicksView(
+            **{name: getattr(picked, name) for name in Picked.__struct_fields__},
+            x_px=stored["x_px"],
+            y_px=stored["y_px"],
+            score=stored["scores"],
+            histogram=stored["score_histogram"],
+        )
+    except (KeyError, TypeError) as error:
+        raise _not_as_written(path, error) from None
+    return msgspec.json.encode(document)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise _not_as_written(path, error) from None
+    if not isinstance(stored, dict):
+        raise _not_as_written(path, TypeError(type(stored).__name__))
+    return stored
+
+
+def _not_as_written(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: not as warpcore writes it ({error!r}); process the movie again (retry with force)")

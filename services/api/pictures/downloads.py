@@ -1,0 +1,84 @@
+"""Files of results for download, whole or in part."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import BinaryIO
+
+import falcon
+import falcon.asgi
+
+from warpcore.services.api.errors import Problem
+from warpcore.services.api.pictures.files import Identity
+
+CHUNK_BYTES = 1 << 20
+_TYPES = {".png": "image/png", ".json": "application/json", ".xml": "application/xml", ".star": "text/plain"}
+"""Images are bytes to a browser."""
+
+
+async def send_file(req: falcon.asgi.Request, resp: falcon.asgi.Response, path: Path) -> None:
+    """Answer with a file, or with the part of it that `Range` asks for.
+
+    The file stays open while it is sent, so that its replacement by another one changes nothing. Raises OSError,
+    Problem 416.
+    """
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        identity = Identity.of(file.fileno())
+        resp.etag = identity.tag
+        # A part of another file must not be put beside parts of this one.
+        whole = req.if_range is not None and req.if_range.strip('"') != identity.tag
+        first, length = (0, identity.size) if whole else _asked(req, identity.size)
+        if length < identity.size:
+            resp.status = falcon.HTTP_206
+            resp.content_range = (first, first + length - 1, identity.size)
+        resp.cache_control = ["no-cache"]
+        resp.content_type = _TYPES.get(path.suffix, "application/octet-stream")
+        resp.downloadable_as = path.name
+        resp.set_header("Accept-Ranges", "bytes")
+        resp.set_header("X-Content-Type-Options", "nosniff")
+        resp.set_stream(_Chunks(file, first, length), length)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _asked(req: falcon.asgi.Request, size: int) -> tuple[int, int]:
+    """First byte and number of bytes. Raises Problem 416 for a range beyond the end, or several."""
+    if req.range is None or req.range_unit != "bytes":
+        return 0, size
+    first, last = req.range
+    if first < 0:
+        first = max(0, size + first)
+    last = size - 1 if last < 0 else min(last, size - 1)
+    if first > last:
+        raise Problem(
+            falcon.HTTP_416,
+            f"the file has {size} bytes; there is nothing from byte {first} on",
+            headers={"Content-Range": f"bytes */{size}"},
+        )
+    return first, last - first + 1
+
+
+class _Chunks:
+    """A part of an open file, read in a thread; Falcon closes it."""
+
+    def __init__(self, file: BinaryIO, first: int, length: int) -> None:
+        self._file = file
+        self._left = length
+        file.seek(first)
+
+    def __aiter__(self) -> _Chunks:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await asyncio.to_thread(self._file.read, min(CHUNK_BYTES, self._left))
+        self._left -= len(chunk)
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
+
+    async def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,80 @@
+"""What pictures and files there are of a movie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from PIL import Image
+
+from warpcore.bus.messages import Movie
+from warpcore.services.api.pictures.files import located, movie_files, output_path
+from warpcore.services.api.views import FileView, PicturesView, PictureView
+from warpcore.services.readers.mrc import parse_mrc_header
+from warpcore.services.session.movie_generation import generation_of
+from warpcore.services.steps import ctf, export, motion, picking
+
+_OUTPUTS = {
+    "thumbnail": export.THUMBNAIL,
+    "average": export.AVERAGE,
+    "spectrum": ctf.SPECTRUM_PICTURE,
+    "motion": motion.PICTURE,
+    "picks": picking.OVERLAY,
+    "junk": picking.MASK,
+}
+
+
+def movie_url(name: str) -> str:
+    """The address of a movie."""
+    return f"/api/items/{quote(name)}"
+
+
+def index(movie: Movie, processing: Path) -> PicturesView:
+    """What is on disk now. Raises Problem where an output is a link out of the processing directory."""
+    return PicturesView(
+        generation=generation_of(movie),
+        pictures=list(_pictures(movie, processing)),
+        files=list(_files(movie, processing)),
+    )
+
+
+def _pictures(movie: Movie, processing: Path) -> Iterator[PictureView]:
+    generation, address = generation_of(movie), movie_url(movie.name)
+    for kind, output in _OUTPUTS.items():
+        size = _size(located(processing, output_path(movie, output)))
+        if size is not None:
+            url = f"{address}/picture/{kind}?generation={generation}"
+            yield PictureView(kind=kind, url=url, width=size[0], height=size[1])
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    """Width and height of a picture or an MRC; None where there is none that can be read."""
+    try:
+        if path.suffix == ".mrc":
+            header = parse_mrc_header(path)
+            return header.width, header.height
+        with Image.open(path) as picture:
+            return picture.size
+    except (OSError, ValueError):
+        return None
+
+
+def _files(movie: Movie, processing: Path) -> Iterator[FileView]:
+    for file in movie_files(movie):
+        path = located(processing, file.path)
+        if path.is_file():
+            url = f"{movie_url(movie.name)}/files/{quote(file.path)}"
+            yield FileView(
+                path=file.path,
+                bytes=path.stat().st_size,
+                step=file.step,
+                description=_plain(file.description),
+                url=url,
+            )
+
+
+def _plain(description: str) -> str:
+    """A description without the links that it has in the documents."""
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", re.sub(r" \(\[[^]]*\]\([^)]*\)\)", "", description))

@@ -1,0 +1,42 @@
+"""The log of one movie: its story, as the scheduler tells it, and the workers' lines that name it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from warpcore.bus.limits import LOG_LINES
+from warpcore.bus.messages import GetWorkerLogs, GetWorkers, Item, Movie, WorkerLogs, Workers
+from warpcore.services.api.client import Scheduler, ask
+from warpcore.services.api.views import MovieLogLine, MovieLogView, utc
+
+
+async def movie_log(scheduler: Scheduler, item: Item, data: Path) -> MovieLogView:
+    """The movie's story, and what is kept of workers' logs about it."""
+    registry = await ask(scheduler, GetWorkers(), Workers)
+    asked = (ask(scheduler, GetWorkerLogs(worker.id, 0, LOG_LINES), WorkerLogs) for worker in registry.workers)
+    return merged(item, await asyncio.gather(*asked), data)
+
+
+def merged(item: Item, logs: Iterable[WorkerLogs], data: Path) -> MovieLogView:
+    """Story and lines in the order of their times."""
+    found = [(line["at"], _line(line["at"], "scheduler", "info", line["text"])) for line in item.story]
+    names_it = _mention(item.movie, data)
+    for log in logs:
+        for line in log.lines:
+            if names_it.search(line["text"]):
+                at = line.get("ts") or 0.0
+                found.append((at, _line(at, log.worker, line["level"], line["text"])))
+    lines = [line for _, line in sorted(found, key=lambda one: one[0])]
+    return MovieLogView(name=item.movie.name, lines=lines)
+
+
+def _line(at: float, source: str, level: str, text: str) -> MovieLogLine:
+    return MovieLogLine(at=utc(at), source=source, level=level, text=text)
+
+
+def _mention(movie: Movie, data: Path) -> re.Pattern[str]:
+    """Finds the movie's name, or its path, where it is not a part of another name."""
+    return re.compile(rf"(?<![\w./-])({re.escape(str(data))}/)?{re.escape(movie.name)}(?![\w/-])")

@@ -1,0 +1,122 @@
+"""`/api/series` and `/api/columns`: columns of all movies at once, and what columns there are."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+import falcon.asgi
+from msgspec import Meta
+
+from warpcore.bus.client import NoAnswerError
+from warpcore.services.api.errors import bad_parameter
+from warpcore.services.api.fresh import CATCH_UP_S
+from warpcore.services.api.live import Feed
+from warpcore.services.api.mirror import Mirror
+from warpcore.services.api.mirror.catalogue import COLUMNS, MAIN, Kind, MovieColumn
+from warpcore.services.api.mirror.series import MEDIA_TYPE, encode_series
+from warpcore.services.api.operations import operation
+from warpcore.services.api.parameters import Query
+from warpcore.services.api.views import View
+
+_GZIP = 31
+"""zlib's window size with a gzip header."""
+_LEVEL = 1
+"""The fastest: higher levels take four times as long for a tenth less."""
+
+
+class SeriesQuery(Query, frozen=True):
+    """Which columns, and since when."""
+
+    columns: Annotated[
+        str, Meta(description="Columns of `GET /api/columns`, separated by commas; the main ones where none is given.")
+    ] = ""
+    since: Annotated[
+        Annotated[int, Meta(ge=0, le=2**63 - 1)] | None,
+        Meta(description="Only movies that have changed since: the `seq` of an earlier answer."),
+    ] = None
+    epoch: Annotated[str, Meta(description="The `epoch` of that answer; where it is another by now, all come.")] = ""
+
+
+class LimitView(View, frozen=True):
+    """A limit that the filter can set to a column."""
+
+    setting: Annotated[str, Meta(description="The setting that holds it.")]
+    upper: Annotated[bool, Meta(description="Whether values above it are taken out, or those below it.")]
+
+
+class ColumnView(View, frozen=True):
+    """A column of movies."""
+
+    name: str
+    heading: str
+    description: str
+    unit: str
+    digits: Annotated[int, Meta(description="Decimal places of its numbers.")]
+    step: Annotated[str, Meta(description="The step that measures it; empty: none.")]
+    kind: Annotated[Kind, Meta(description="How its values travel in a series.")]
+    main: Annotated[bool, Meta(description="Shown by default.")]
+    limits: list[LimitView]
+
+    @classmethod
+    def of_column(cls, column: MovieColumn) -> Self:
+        """The view of a column."""
+        shown = {name: getattr(column, name) for name in cls.__struct_fields__ if name != "limits"}
+        limits = [LimitView(setting=f"filter.{limit.name}", upper=limit.upper) for limit in column.limits]
+        return cls(**shown, limits=limits)
+
+
+class SeriesResource:
+    """`/api/series`."""
+
+    def __init__(self, mirror: Mirror, feed: Feed) -> None:
+        self._mirror = mirror
+        self._feed = feed
+
+    @operation(media_types=[MEDIA_TYPE], request_headers={"Accept-Encoding": "With `gzip` it comes compressed."})
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, query: SeriesQuery) -> None:
+        """Columns of all movies, or of those that have changed since an earlier answer, binary."""
+        columns = columns_named("columns", query.columns) or MAIN
+        if not await self._feed.reached(0, CATCH_UP_S):
+            raise NoAnswerError("the API has not yet read the session from the scheduler; ask again in a moment")
+        since = query.since if query.epoch == self._mirror.epoch else None
+        if since is not None:
+            # Another process may have told the client of changes that this one hears of in a moment.
+            await self._feed.reached(since, CATCH_UP_S)
+        compressed = "gzip" in (req.get_header("Accept-Encoding") or "")
+        resp.data = await asyncio.to_thread(_series, self._mirror, columns, since, compressed)
+        resp.content_type = MEDIA_TYPE
+        resp.cache_control = ["no-store"]
+        resp.append_header("Vary", "Accept-Encoding")
+        if compressed:
+            resp.set_header("Content-Encoding", "gzip")
+
+
+class ColumnsResource:
+    """`/api/columns`."""
+
+    @operation()
+    async def on_get(self) -> list[ColumnView]:
+        """All columns of movies in order."""
+        return [ColumnView.of_column(column) for column in COLUMNS.values()]
+
+
+def routes(mirror: Mirror, feed: Feed) -> dict[str, object]:
+    """The resources of this module by their paths."""
+    return {"/api/series": SeriesResource(mirror, feed), "/api/columns": ColumnsResource()}
+
+
+def columns_named(parameter: str, text: str) -> Sequence[MovieColumn]:
+    """The columns that a parameter names, separated by commas, each once. Raises Problem 400."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in COLUMNS:
+            raise bad_parameter(parameter, name, f"use columns of {', '.join(COLUMNS)}")
+    return [COLUMNS[name] for name in dict.fromkeys(names)]
+
+
+def _series(mirror: Mirror, columns: Sequence[MovieColumn], since: int | None, compressed: bool) -> bytes:
+    series = encode_series(mirror.copied(["id", *(column.source for column in columns)]), columns, since)
+    return zlib.compress(series, _LEVEL, _GZIP) if compressed else series

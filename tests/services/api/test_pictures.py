@@ -1,0 +1,281 @@
+"""Pictures, curves, tracks, picks, log and files of movies over REST, from outputs as steps write them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.services.api.rest_session import RESULTS, Api, WireWorker, problem
+from warpcore.bus import messages as m
+from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.steps import ctf, export, motion, picking
+
+NAME = "grid 1/a"
+HEIGHT, WIDTH = 90, 120
+CURVES = {name: [1.0, 2.0] for name in ("frequency", "spectrum", "background", "scale", "model", "quality")}
+FIT = {
+    **{"defocus_u_angstrom": 2e4, "defocus_v_angstrom": 1.9e4, "angle_degrees": 3.0, "phase_shift_degrees": 0.0},
+    **{"figure_of_merit": 0.5, "resolution_angstrom": None, "failure": None, "warnings": [], "source": "sum"},
+    **{"ice_ring": 0.1, "confidence": 9.0, "resolution_plain_angstrom": None, "ice_thickness": None},
+    "grid": {"dims": [1, 1], "values_um": [1.95], "tilt_degrees": None, "tilt_axis_degrees": None},
+    "curves": CURVES,
+}
+TRACKS = {
+    **{"frames": 2, "failure": None, "dose_per_frame": 1.5, "track_angstrom": [[0, 0], [1, 2]]},
+    "tracks_5x5_angstrom": [[[[0.0, 0.0]] * 5] * 5, [[[1.0, 2.0]] * 5] * 5],
+}
+CANDIDATES = {"x_px": [10.5, 20], "y_px": [30, 40], "scores": [0.9, 0.2], "score_histogram": [0] * 18 + [1, 1]}
+SIZES = {"width": WIDTH, "height": HEIGHT, "pixel_size_angstrom": 2.0, "raw_pixel_size_angstrom": 1.0}
+
+
+class WritingWorker(WireWorker):
+    """Writes small outputs of each step before it reports."""
+
+    brightness = 0
+
+    def process(self, task: m.AssignTask) -> dict[str, Any]:
+        folder = Path(task.processing_directory)
+
+        def place(output: motion.Output) -> Path:
+            path = folder / output.path(task.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path
+
+        def picture(output: motion.Output) -> None:
+            Image.new("RGB", (60, 45)).save(place(output))
+
+        average = np.add.outer(np.zeros(HEIGHT), np.arange(WIDTH)).astype(np.float32) + self.brightness
+        write_mrc(place(export.AVERAGE), average, 2.0)
+        write_mrc(place(ctf.SPECTRUM), np.ones((8, 8), np.float32), 1.0)
+        write_mrc(place(picking.MASK), np.ones((4, 6), np.float32), 12.0)
+        for output in (export.THUMBNAIL, ctf.SPECTRUM_PICTURE, motion.PICTURE, picking.OVERLAY):
+            picture(output)
+        for output, content in ((ctf.FIT, FIT), (motion.MODEL, TRACKS), (picking.CANDIDATES, CANDIDATES)):
+            place(output).write_text(json.dumps(content))
+        measured = {"input": {**SIZES, "raw_width": 2 * WIDTH, "raw_height": 2 * HEIGHT}}
+        found = {"threshold": 0.5, "suffix": "picks", "diameter_angstrom": 130.0, "method": "both", "certainty": 0.9}
+        log = [{"level": "warning", "text": f"{task.name}.tif: odd", "ts": 9e9}]
+        self._dealer.send(m.WorkerLog(self.name, [*log, {"level": "info", "text": f"{task.name}2: other", "ts": 9e9}]))
+        return {**measured, **{step: RESULTS[step] for step in task.run}, "picking": {**found, "count": 1}}
+
+
+@pytest.fixture(scope="module")
+def worker_and_api(
+    tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]
+) -> Iterator[tuple[WritingWorker, Api]]:
+    session = Api(tmp_path_factory.mktemp("pictures"), free_ports(5))
+    session.wait()
+    picked = {"picking": {"diameter": 130}, "filter": {"particles_min": 0}}
+    assert session.http.patch("/api/settings", json=picked).status_code == 200
+    session.register(f"{NAME}.tif", "waits/b.tif")
+    session.http.put("/api/items/waits/b/selection", json={"selection": "exclude"})
+    worker = WritingWorker(session.endpoints)
+    yield worker, session
+    worker.close()
+    session.close()
+
+
+@pytest.fixture
+def api(worker_and_api: tuple[WritingWorker, Api], wait_until: Callable[..., None]) -> Api:
+    _, session = worker_and_api
+    wait_until(lambda: session.http.get(f"/api/items/{NAME}").json()["status"] == "processed")
+    return session
+
+
+def pixels(content: bytes) -> Any:
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+def test_the_index_names_pictures_and_files_that_can_be_had(api: Api) -> None:
+    index = api.http.get(f"/api/items/{NAME}/pictures").json()
+    kinds = {picture["kind"]: picture for picture in index["pictures"]}
+    assert list(kinds) == ["thumbnail", "average", "spectrum", "motion", "picks", "junk"]
+    assert (kinds["average"]["width"], kinds["average"]["height"]) == (WIDTH, HEIGHT)
+    for picture in index["pictures"]:
+        answer = api.http.get(picture["url"])
+        assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert pixels(answer.content).shape[:2] == (picture["height"], picture["width"])
+    assert len(index["files"]) == 10
+    for file in index["files"]:
+        content = api.http.get(file["url"]).content
+        assert content == (api.processing / file["path"]).read_bytes()
+        assert len(content) == file["bytes"]
+
+
+def test_a_crop_has_its_part_size_and_contrast(api: Api) -> None:
+    query = {"x": 20, "y": 5, "width": 40, "height": 30, "scale": 0.5, "lowValue": 0, "highValue": 255}
+    shown = pixels(api.http.get(f"/api/items/{NAME}/picture/average", params=query).content)
+    assert shown.shape == (15, 20)
+    np.testing.assert_allclose(shown[7], 20.5 + 2 * np.arange(20), atol=4)
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ({"x": 120}, "x"),
+        ({"x": 100, "width": 21}, "width"),
+        ({"scale": 2}, "scale"),
+        ({"scale": "nan"}, "scale"),
+        ({"scale": 0.5, "size": 10}, "size"),
+        ({"low": 50, "high": 50}, "low"),
+        ({"lowValue": "dark"}, "lowValue"),
+        ({"colour": "red"}, "colour"),
+        ({"generation": 2**32}, "generation"),
+    ],
+)
+def test_impossible_crops_are_refused(api: Api, query: dict[str, Any], name: str) -> None:
+    refused = problem(api.http.get(f"/api/items/{NAME}/picture/average", params=query), 400)
+    assert refused["errors"][0]["name"] == name
+
+
+def test_a_client_that_has_the_picture_gets_no_second_one(api: Api) -> None:
+    address = f"/api/items/{NAME}/picture/average"
+    first = api.http.get(address)
+    assert first.headers["cache-control"] == "no-cache"
+    again = api.http.get(address, headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert not again.content
+    other = api.http.get(address, params={"size": 50}, headers={"If-None-Match": first.headers["etag"]})
+    assert other.status_code == 200
+
+
+def test_former_results_have_no_pictures_any_more(
+    worker_and_api: tuple[WritingWorker, Api], api: Api, wait_until: Callable[..., None]
+) -> None:
+    worker, _ = worker_and_api
+    former = api.http.get(f"/api/items/{NAME}/pictures").json()
+    address = former["pictures"][1]["url"]
+    before = api.http.get(address)
+    worker.brightness = 1000
+    api.http.patch("/api/settings", json={"motion": {"b_factor": -321}})
+    wait_until(lambda: api.http.get(f"/api/items/{NAME}").json()["status"] == "processed")
+    gone = problem(api.http.get(address), 404)
+    present = api.http.get(f"/api/items/{NAME}/pictures").json()["generation"]
+    assert present != former["generation"]
+    assert f"generation={present}" in gone["detail"]
+    shown = api.http.get(f"/api/items/{NAME}/picture/average", params={"lowValue": 0, "highValue": 255})
+    assert shown.headers["etag"] != before.headers["etag"]
+    assert pixels(shown.content).min() == 255
+
+
+def test_curves_tracks_and_picks_come_as_data(api: Api) -> None:
+    curves = api.http.get(f"/api/items/{NAME}/curves").json()
+    assert curves["fit"] == [2.0, 6.0]
+    assert curves["summary"]["defocusUAngstrom"] == 2e4
+    assert curves["summary"]["grid"]["valuesUm"] == [1.95]
+    tracks = api.http.get(f"/api/items/{NAME}/tracks").json()
+    assert (tracks["widthAngstrom"], tracks["track"][1]) == (240.0, [1, 2])
+    assert np.shape(tracks["local"]) == (2, 5, 5, 2)
+    picks = api.http.get(f"/api/items/{NAME}/picks").json()
+    assert (picks["xPx"], picks["score"], picks["threshold"]) == ([10.5, 20], [0.9, 0.2], 0.5)
+    assert (picks["width"], picks["pixelSizeAngstrom"], picks["diameterAngstrom"]) == (WIDTH, 2.0, 130.0)
+
+
+def test_picks_edited_by_hand_are_shown_beside_the_pickers_own(api: Api, wait_until: Callable[..., None]) -> None:
+    address = f"/api/items/{NAME}/picks"
+    before = api.http.get(address).json()
+    generation = api.http.get(f"/api/items/{NAME}/pictures").json()["generation"]
+    assert before["hand"] == {"added": [], "removed": [], "withinPx": 130 / 4 / 2}
+    edits = api.http.put(f"{address}/hand", json={"added": [[5, 6.5]], "removed": [[10, 30]]}).json()
+    assert edits["hand"]["added"] == [[5, 6.5]]
+    assert edits["former"] == 1
+    wait_until(lambda: api.http.get(f"/api/items/{NAME}").json()["status"] == "processed")
+    after = api.http.get(address).json()
+    assert after.pop("hand") == edits["hand"]
+    assert after == {name: value for name, value in before.items() if name != "hand"}
+    problem(api.http.get(address, params={"generation": generation}), 404)
+    undone = api.http.post(f"{address}/hand/undo").json()
+    assert undone == api.http.get(f"{address}/hand").json()
+    assert undone["hand"] == before["hand"]
+    assert problem(api.http.post(f"{address}/hand/undo"), 409)
+    wait_until(lambda: api.http.get(f"/api/items/{NAME}").json()["status"] == "processed")
+    assert api.http.get(f"/api/items/{NAME}/pictures").json()["generation"] == generation
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"added": [[1, 2, 3]]}, "added"),
+        ({"removed": [["1", 2]]}, "removed"),
+        ({"removed": [[True, 2]]}, "removed"),
+        ({"picks": []}, "picks"),
+        ({"added": [[5000, 2]]}, ""),
+    ],
+)
+def test_impossible_edits_are_refused(api: Api, body: dict[str, Any], named: str) -> None:
+    refused = problem(api.http.put(f"/api/items/{NAME}/picks/hand", json=body), 422)
+    assert named in refused["detail"]
+    assert "edited by hand" not in api.http.get(f"/api/items/{NAME}").json()["story"][-1]["text"]
+
+
+def test_the_log_holds_the_story_and_workers_lines_about_this_movie_alone(
+    api: Api, wait_until: Callable[..., None]
+) -> None:
+    lines = api.http.get(f"/api/items/{NAME}/log").json()["lines"]
+    assert (lines[0]["source"], lines[0]["text"]) == ("scheduler", "found")
+    assert {(line["source"], line["text"]) for line in lines if line["source"] != "scheduler"} == {
+        ("host/1", f"{NAME}.tif: odd")
+    }
+
+
+def test_a_file_can_be_had_in_parts(api: Api) -> None:
+    address = f"/api/items/{NAME}/files/average/{NAME}.mrc"
+    whole = (api.processing / f"average/{NAME}.mrc").read_bytes()
+    part = api.http.get(address, headers={"Range": "bytes=100-199"})
+    assert part.status_code == 206
+    assert part.content == whole[100:200]
+    assert part.headers["content-range"] == f"bytes 100-199/{len(whole)}"
+    assert api.http.get(address, headers={"Range": "bytes=-8"}).content == whole[-8:]
+    beyond = api.http.get(address, headers={"Range": f"bytes={len(whole)}-"})
+    assert problem(beyond, 416)
+    assert beyond.headers["content-range"] == f"bytes */{len(whole)}"
+    other = {"Range": "bytes=0-9", "If-Range": '"another-file"'}
+    assert api.http.get(address, headers=other).content == whole
+
+
+@pytest.mark.parametrize(
+    "path", ["../state.db", ".warpcore/state.db", "processed_items.json", "average/other.mrc", "/etc/passwd"]
+)
+def test_no_other_file_can_be_had(api: Api, path: str) -> None:
+    assert api.http.get(f"/api/items/{NAME}/files/{path}").status_code == 404
+
+
+def test_a_link_out_of_the_processing_directory_is_not_followed(api: Api, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.mrc"
+    secret.write_text("secret")
+    halves = api.processing / f"average/odd/{NAME}.mrc"
+    halves.parent.mkdir(parents=True)
+    halves.symlink_to(secret)
+    try:
+        refused = problem(api.http.get(f"/api/items/{NAME}/files/average/odd/{NAME}.mrc"), 404)
+        assert "link out of the processing directory" in refused["detail"]
+    finally:
+        halves.unlink()
+
+
+@pytest.mark.parametrize("part", ["picture/average", "picture/thumbnail", "curves", "tracks", "picks"])
+def test_what_is_not_there_yet_is_told(api: Api, part: str) -> None:
+    assert "unprocessed" in problem(api.http.get(f"/api/items/waits/b/{part}"), 404)["detail"]
+    assert api.http.get("/api/items/waits/b/pictures").json()["pictures"] == []
+
+
+def test_unknown_kinds_and_movies_are_told(api: Api) -> None:
+    problem(api.http.get(f"/api/items/{NAME}/picture/photo"), 404)
+    problem(api.http.get("/api/items/nobody/pictures"), 404)
+
+
+def test_a_damaged_output_is_named(api: Api) -> None:
+    path = api.processing / f"powerspectrum/{NAME}.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+    try:
+        assert str(path) in problem(api.http.get(f"/api/items/{NAME}/curves"), 500)["detail"]
+    finally:
+        path.write_bytes(whole)

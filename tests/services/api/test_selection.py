@@ -1,0 +1,76 @@
+"""Many movies by one request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.services.api.rest_session import Api, problem
+from warpcore.bus.limits import MOST_CHOSEN
+
+
+def post(api: Api, path: str, **body: Any) -> dict[str, Any]:
+    response = api.http.post(f"/api/{path}", json=body)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def selection(api: Api, name: str) -> str:
+    chosen: str = api.http.get(f"/api/items/{name}").json()["selection"]
+    return chosen
+
+
+def test_many_are_selected_and_the_former_selections_come_back(api: Api) -> None:
+    post(api, "selection", selection="include", names=["grid1/a"])
+    done = api.http.post("/api/selection?by=ada", json={"selection": "exclude", "names": ["a", "grid1/a"]}).json()
+    assert done["changed"] == 2
+    newest = api.http.get("/api/selection").json()["changes"][0]
+    assert (newest["undo"], newest["movies"], newest["by"]) == (done["undo"], 2, "ada")
+    assert newest["at"].endswith("Z")
+    api.http.put("/api/items/a/selection", json={"selection": "include"}).raise_for_status()
+    assert post(api, "selection/undo", undo=done["undo"]) == {"changed": 1, "kept": 1}
+    assert (selection(api, "a"), selection(api, "grid1/a")) == ("include", "include")
+    problem(api.http.post("/api/selection/undo", json={"undo": done["undo"]}), 404)
+
+
+def test_more_than_a_message_takes_are_one_change(api: Api) -> None:
+    count = MOST_CHOSEN + 10
+    api.register(*(f"many/{number}.tif" for number in range(count)))
+    names = [f"many/{number}" for number in range(count)]
+    done = post(api, "selection", selection="exclude", names=names)
+    assert done["changed"] == count
+    assert post(api, "selection/undo", undo=done["undo"]) == {"changed": count, "kept": 0}
+    post(api, "selection", selection="exclude", names=names)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"selection": "maybe", "names": []},
+        {"selection": "auto"},
+        {"selection": "auto", "names": [1]},
+        {"selection": "auto", "ids": ["a"]},
+        {"selection": "auto", "ids": [True]},
+        {"selection": "auto", "movies": []},
+    ],
+)
+def test_impossible_selections_are_refused(api: Api, body: dict[str, Any]) -> None:
+    problem(api.http.post("/api/selection", json=body), 422)
+
+
+def test_an_unknown_movie_or_a_long_author_is_refused(api: Api) -> None:
+    problem(api.http.post("/api/selection", json={"selection": "auto", "names": ["nobody"]}), 404)
+    problem(api.http.post(f"/api/selection?by={'x' * 101}", json={"selection": "auto", "names": []}), 400)
+    problem(api.http.post("/api/selection/undo", json={}), 422)
+
+
+def test_failed_movies_are_retried_by_kind_by_name_or_all(api: Api) -> None:
+    assert post(api, "retry", kind="internal") == {"retried": 0, "refused": []}
+    refused = post(api, "retry", names=["grid1/a"])
+    assert (refused["retried"], refused["refused"][0]["name"]) == (0, "grid1/a")
+    assert "not failed" in refused["refused"][0]["problem"]
+    for body in ({}, {"kind": "odd"}, {"failed": False}, {"failed": True, "kind": "input"}):
+        problem(api.http.post("/api/retry", json=body), 422)
+    assert post(api, "retry", failed=True)["retried"] == 1
