@@ -59,6 +59,7 @@ class ColumnView(View, frozen=True):
     kind: Annotated[Kind, Meta(description="How its values travel in a series.")]
     main: Annotated[bool, Meta(description="Shown by default.")]
     limits: list[LimitView]
+    failed: Annotated[bool, Meta(description="Whether a limit also takes out movies whose step found nothing.")]
 
     @classmethod
     def of_column(cls, column: MovieColumn) -> Self:

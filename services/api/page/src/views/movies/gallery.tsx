@@ -55,6 +55,7 @@ function tileId(id: number): string {
 }
 
 function Tile({ row, columns }: { row: number; columns: readonly string[] }) {
+  moviesVersion.value;
   const id = movies.number("id", row);
   const name = movies.text("name", row);
   const [status, selection] = [movies.text("status", row), movies.text("selection", row)];

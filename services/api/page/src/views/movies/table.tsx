@@ -74,6 +74,7 @@ interface RowProps {
 }
 
 function Row({ row, place, columns, style }: RowProps) {
+  moviesVersion.value;
   const id = movies.number("id", row);
   return (
     <div
