@@ -1,4 +1,4 @@
-"""Sessions with any number of finished movies, made by the scheduler's own decisions and store: no file is processed."""
+"""Sessions with any number of finished movies, made by the scheduler's own decisions: no file is processed."""
 
 from __future__ import annotations
 
