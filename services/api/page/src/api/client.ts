@@ -102,6 +102,7 @@ export const api = {
   items: (query: Query) => getJson<MoviesPage>("/api/items", query),
   item: (name: string, signal?: AbortSignal) => getJson<Movie>(itemPath(name), {}, signal),
   retry: (name: string) => sendJson<Movie>("POST", itemPath(name, "retry")),
+  retryMany: (ids: readonly number[]) => sendJson<{ retried: number }>("POST", "/api/retry", { ids }),
   first: (name: string) => sendJson<Movie>("POST", itemPath(name, "priority"), { first: true }),
   select: (selection: Selection, ids: readonly number[]) =>
     sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids }),
