@@ -147,7 +147,7 @@ function useListKeys(perRow: { current: number }): void {
   };
   const open = () => {
     const row = movies.row(currentId.peek());
-    if (row >= 0) go("movies", movies.text("name", row));
+    if (row >= 0) go("movies", movies.text("name", row), route.peek().query);
   };
   useKeys([
     { key: "ArrowRight", text: "Next movie", run: () => walk(1) },
