@@ -15,6 +15,8 @@ const LEAST_RADIUS_PX = 3;
 export interface Canvas {
   context: CanvasRenderingContext2D;
   view: View;
+  /** Height of the page's letters, px of CSS: it grows with the screen, and lines with it. */
+  letterPx: number;
 }
 
 /** A new frame of `size` px of CSS on a canvas that has `density` px for each of them. */
@@ -25,8 +27,9 @@ export function begin(canvas: HTMLCanvasElement, size: Size, density: number, vi
   context.setTransform(density, 0, 0, density, 0, 0);
   context.clearRect(0, 0, size.width, size.height);
   context.imageSmoothingEnabled = view.zoom < SMOOTH_UP_TO;
-  context.font = "13px system-ui, sans-serif";
-  return { context, view };
+  const { fontSize, fontFamily } = getComputedStyle(canvas);
+  context.font = `${fontSize} ${fontFamily}`;
+  return { context, view, letterPx: Number.parseFloat(fontSize) };
 }
 
 /** The part of the tile that is shown, at its place. */
@@ -54,9 +57,9 @@ export interface PickMarks {
 
 /** Picks as circles of the particle's size, coloured by score; a person's marks have shapes of their own. */
 export function drawPicks(canvas: Canvas, { picks, out, threshold, hand, withCandidates }: PickMarks): void {
-  const { context, view } = canvas;
+  const { context, view, letterPx } = canvas;
   const radius = pickRadius(picks, view);
-  context.lineWidth = 1.5;
+  context.lineWidth = letterPx / 9;
   for (let i = picks.score.length - 1; i >= 0; i--) {
     if (out[i]) continue;
     const kept = picks.score[i]! >= threshold;
@@ -64,14 +67,14 @@ export function drawPicks(canvas: Canvas, { picks, out, threshold, hand, withCan
     context.strokeStyle = scoreColour(picks.score[i]!);
     circle(canvas, [picks.xPx[i]!, picks.yPx[i]!], kept ? radius : LEAST_RADIUS_PX);
   }
-  context.lineWidth = 2;
+  context.lineWidth = letterPx / 6;
   context.strokeStyle = ADDED;
   for (const point of hand.added) {
     circle(canvas, point, radius);
-    cross(canvas, point, 4, "upright");
+    cross(canvas, point, letterPx / 3, "upright");
   }
   context.strokeStyle = REMOVED;
-  for (const point of hand.removed) cross(canvas, point, Math.max(5, radius * 0.4), "slanted");
+  for (const point of hand.removed) cross(canvas, point, Math.max(letterPx / 2.5, radius * 0.4), "slanted");
 }
 
 function pickRadius({ diameterAngstrom, pixelSizeAngstrom }: Picks, view: View): number {
@@ -103,29 +106,30 @@ function cross({ context, view }: Canvas, point: Point, arm: number, form: "upri
 }
 
 /** The scale bar at the lower left. */
-export function drawScaleBar({ context }: Canvas, bar: ScaleBar, size: Size): void {
-  const [left, bottom] = [14, size.height - 14];
+export function drawScaleBar({ context, letterPx }: Canvas, bar: ScaleBar, size: Size): void {
+  const rim = letterPx;
+  const [left, bottom] = [rim, size.height - rim];
   context.fillStyle = "rgb(0 0 0 / 55%)";
-  context.fillRect(left - 8, bottom - 26, bar.lengthPx + 16, 34);
+  context.fillRect(left - rim / 2, bottom - 2 * rim, bar.lengthPx + rim, 2.5 * rim);
   context.fillStyle = "#fff";
-  context.fillRect(left, bottom - 4, bar.lengthPx, 4);
-  label(context, bar.text, left + bar.lengthPx / 2, bottom - 14);
+  context.fillRect(left, bottom - rim / 3, bar.lengthPx, rim / 3);
+  label(context, bar.text, left + bar.lengthPx / 2, bottom - 1.1 * rim);
 }
 
 /** The ruler from place to place, with its length. */
-export function drawRuler({ context, view }: Canvas, from: Place, to: Place, angstrom: number): void {
+export function drawRuler({ context, view, letterPx }: Canvas, from: Place, to: Place, angstrom: number): void {
   const [a, b] = [toScreen(view, from), toScreen(view, to)];
   context.strokeStyle = RULER;
-  context.lineWidth = 2;
+  context.lineWidth = letterPx / 6;
   context.beginPath();
   context.moveTo(a.x, a.y);
   context.lineTo(b.x, b.y);
   context.stroke();
   const text = lengthText(angstrom);
-  const width = context.measureText(text).width + 12;
-  const [x, y] = [(a.x + b.x) / 2, (a.y + b.y) / 2 - 16];
+  const width = context.measureText(text).width + letterPx;
+  const [x, y] = [(a.x + b.x) / 2, (a.y + b.y) / 2 - 1.3 * letterPx];
   context.fillStyle = "rgb(0 0 0 / 65%)";
-  context.fillRect(x - width / 2, y - 11, width, 22);
+  context.fillRect(x - width / 2, y - 0.8 * letterPx, width, 1.6 * letterPx);
   context.fillStyle = RULER;
   label(context, text, x, y);
 }

@@ -3,16 +3,14 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Point } from "../../api/documents";
 import { pictureUrl } from "../../parts/picture";
 import { begin, drawOver, drawPicks, drawRuler, drawScaleBar, drawTile, type PickMarks } from "./average_drawing";
+import { usePointer, useWheel } from "./pointer";
 import { distanceAngstrom, scaleBar } from "./ruler";
 import { type Contrast, TileCache } from "./tile_cache";
 import { overview, tilesFor } from "./tiles";
 import { fitted, type Place, panned, resized, type Size, toImage, type View, zoomed } from "./view_transform";
 
-const WHEEL_FACTOR = 1.0015;
 const STEP_FACTOR = 1.5;
 const PAN_STEP_PX = 80;
-const CLICK_PX = 4;
-const BAR_PX = 160;
 
 export type Tool = "move" | "pick" | "ruler";
 
@@ -67,25 +65,27 @@ export function AverageViewer(props: AverageViewerProps) {
       if (marks !== null) drawPicks(on, marks);
       if (ruler !== null)
         drawRuler(on, ruler.from, ruler.to, distanceAngstrom(ruler.from, ruler.to, pixelSizeAngstrom));
-      drawScaleBar(on, scaleBar(pixelSizeAngstrom / shown.zoom, Math.min(BAR_PX, box.width / 3)), box);
+      drawScaleBar(on, scaleBar(pixelSizeAngstrom / shown.zoom, box.width / 4), box);
     });
     return () => cancelAnimationFrame(frame);
   });
 
   const zoomBy = (factor: number, at: Place = { x: box.width / 2, y: box.height / 2 }) =>
     setView(zoomed(shown, factor, at, image, box));
+  const onZoom = (factor: number, at: Place) => setView((old) => zoomed(old ?? shown, factor, at, image, box));
   const drag = usePointer({
-    tool,
-    toImage: (at) => toImage(shown, at),
+    measures: tool === "ruler",
+    onZoom,
     onPan: (by) => setView((old) => panned(old ?? shown, by, image, box)),
-    onRuler: (from, to) => setRuler({ from, to }),
-    onClick: (at) => {
+    onMeasure: (from, to) => setRuler({ from: toImage(shown, from), to: toImage(shown, to) }),
+    onClick: (on) => {
+      const at = toImage(shown, on);
       if (tool === "ruler") setRuler(null);
       if (tool === "pick" && at.x >= 0 && at.y >= 0 && at.x < image.width && at.y < image.height)
         props.onPick([at.x - 0.5, at.y - 0.5]);
     },
   });
-  useWheel(canvas, (at, delta) => setView((old) => zoomed(old ?? shown, WHEEL_FACTOR ** -delta, at, image, box)));
+  useWheel(canvas, onZoom);
   const onKeyDown = (event: KeyboardEvent) => {
     const by = ARROWS[event.key];
     if (by !== undefined) setView(panned(shown, by, image, box));
@@ -168,58 +168,4 @@ function useJunk(
     };
   }, [name, generation, wanted]);
   return junk;
-}
-
-interface PointerActions {
-  tool: Tool;
-  toImage: (at: Place) => Place;
-  onPan: (by: Place) => void;
-  onRuler: (from: Place, to: Place) => void;
-  onClick: (at: Place) => void;
-}
-
-/** Drag moves the image, or draws the ruler; a press without a drag is a click. Shift moves it whatever the tool. */
-function usePointer({ tool, toImage, onPan, onRuler, onClick }: PointerActions) {
-  const press = useRef<{ start: Place; last: Place; dragged: boolean; measures: boolean } | null>(null);
-  const place = (event: PointerEvent): Place => ({ x: event.offsetX, y: event.offsetY });
-  return {
-    onPointerDown: (event: PointerEvent) => {
-      if (event.button !== 0) return;
-      (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
-      const at = place(event);
-      press.current = { start: at, last: at, dragged: false, measures: tool === "ruler" && !event.shiftKey };
-    },
-    onPointerMove: (event: PointerEvent) => {
-      const now = press.current;
-      if (now === null) return;
-      const at = place(event);
-      if (!now.dragged && Math.hypot(at.x - now.start.x, at.y - now.start.y) < CLICK_PX) return;
-      now.dragged = true;
-      if (now.measures) onRuler(toImage(now.start), toImage(at));
-      else onPan({ x: at.x - now.last.x, y: at.y - now.last.y });
-      now.last = at;
-    },
-    onPointerUp: (event: PointerEvent) => {
-      if (press.current !== null && !press.current.dragged) onClick(toImage(place(event)));
-      press.current = null;
-    },
-    onPointerCancel: () => {
-      press.current = null;
-    },
-  };
-}
-
-/** The wheel zooms; the browser's own listeners of wheels cannot keep the page from scrolling. */
-function useWheel(canvas: { current: HTMLCanvasElement | null }, onZoom: (at: Place, delta: number) => void): void {
-  const latest = useRef(onZoom);
-  latest.current = onZoom;
-  useEffect(() => {
-    const element = canvas.current!;
-    const wheel = (event: WheelEvent) => {
-      event.preventDefault();
-      latest.current({ x: event.offsetX, y: event.offsetY }, event.deltaY);
-    };
-    element.addEventListener("wheel", wheel, { passive: false });
-    return () => element.removeEventListener("wheel", wheel);
-  }, []);
 }

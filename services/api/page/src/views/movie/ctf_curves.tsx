@@ -6,7 +6,8 @@ import { formatNumber } from "../../parts/format";
 import { themeVersion } from "../../state/preferences";
 import { ringsUpTo } from "./rings";
 
-const HEIGHT_PX = 190;
+/** Height of the plot in letters. */
+const HEIGHT_EM = 14;
 const LEAST_GAP = 0.14;
 
 export function CtfCurves({ curves }: { curves: Curves }) {
@@ -16,8 +17,12 @@ export function CtfCurves({ curves }: { curves: Curves }) {
   useLayoutEffect(() => {
     const box = element.current!;
     const width = Math.max(1, box.clientWidth);
-    plot.current = new uPlot(options(curves, width, getComputedStyle(box)), data(curves), box);
-    const observer = new ResizeObserver(() => plot.current?.setSize({ width: box.clientWidth, height: HEIGHT_PX }));
+    plot.current = new uPlot(
+      { ...options(curves, getComputedStyle(box)), width, height: heightPx(box) },
+      data(curves),
+      box,
+    );
+    const observer = new ResizeObserver(() => plot.current?.setSize({ width: box.clientWidth, height: heightPx(box) }));
     observer.observe(box);
     return () => {
       observer.disconnect();
@@ -42,24 +47,33 @@ function data({ frequency, data, background, fit, quality }: Curves): uPlot.Alig
   return [frequency, relative(data), relative(fit), quality];
 }
 
-function options(curves: Curves, width: number, style: CSSStyleDeclaration): uPlot.Options {
+function heightPx(box: HTMLElement): number {
+  return Math.round(HEIGHT_EM * Number.parseFloat(getComputedStyle(box).fontSize));
+}
+
+function options(curves: Curves, style: CSSStyleDeclaration): Omit<uPlot.Options, "width" | "height"> {
   const colour = (token: string) => style.getPropertyValue(token).trim();
-  const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 0.5 }, ticks: { show: false } };
+  const letterPx = Number.parseFloat(style.fontSize);
+  const font = `${0.9 * letterPx}px ${style.fontFamily}`;
+  const axis = {
+    font,
+    stroke: colour("--muted"),
+    grid: { stroke: colour("--line"), width: 0.5 },
+    ticks: { show: false },
+  };
   const number = (_: uPlot, value: number | null) => formatNumber(value, 2);
   return {
-    width,
-    height: HEIGHT_PX,
     cursor: { drag: { x: true, y: false } },
     scales: { x: { time: false }, quality: { range: [-0.2, 1.05] } },
     axes: [
       {
         ...axis,
-        size: 28,
+        size: 2.2 * letterPx,
         splits: (_plot, _axis, low, high) => spaced(low, high),
         values: (_, splits) => splits.map((k) => `${Number((1 / k).toPrecision(2))} Å`),
       },
-      { ...axis, label: "in units of background", labelSize: 18, size: 44, labelFont: "12px system-ui" },
-      { ...axis, scale: "quality", side: 1, grid: { show: false }, size: 36 },
+      { ...axis, label: "in units of background", labelSize: 1.5 * letterPx, size: 3.4 * letterPx, labelFont: font },
+      { ...axis, scale: "quality", side: 1, grid: { show: false }, size: 2.8 * letterPx },
     ],
     series: [
       { label: "at", value: (_, k) => (k ? `${formatNumber(1 / k, 2)} Å` : "–") },

@@ -8,6 +8,7 @@ import { notify } from "../../state/notices";
 import { go, hrefOf, route } from "../../state/route";
 import { select, undoable, undoLast } from "../../state/selection";
 import { act, type MovieWithStory } from "./movie_state";
+import { goToTry } from "./try_panel";
 
 const WAITING = ["unprocessed", "outdated"];
 
@@ -40,6 +41,9 @@ export function Heading({ movie, reload }: { movie: MovieWithStory; reload: () =
           onClick={() => void undoLast().then(reload)}
         >
           Undo
+        </Button>
+        <Button onClick={goToTry} title="Process it aside with other settings (t)">
+          Try with …
         </Button>
         {WAITING.includes(movie.status) && (
           <Button onClick={() => void first(movie, reload)} title="Process it before all others that wait">

@@ -18,7 +18,7 @@ import { type PicksState, usePicks } from "./picks_state";
 import { SpectrumPanel } from "./spectrum_panel";
 import { StoryPanel } from "./story_panel";
 import { TracksPanel } from "./tracks_panel";
-import { TryPanel } from "./try_panel";
+import { goToTry, TryPanel } from "./try_panel";
 import { ValuesPanel } from "./values_panel";
 import { contrast, tool, withCandidates, withJunk, withPicks } from "./viewer_choices";
 import { toggle, ViewerToolbar } from "./viewer_toolbar";
@@ -140,6 +140,7 @@ function keysOf(name: string, { movie, reload }: ShownMovie, picks: PicksState):
     { key: "b", text: "Show or hide junk", run: () => toggle(withJunk) },
     { key: "e", text: "Edit picks: a click adds or removes one", run: use("pick") },
     { key: "m", text: "Ruler: drag measures", run: use("ruler") },
+    { key: "t", text: "Try it with other settings", run: goToTry },
     { key: "u", text: "Undo the last edit of picks while they are edited, else the last choice of movies", run: undo },
     { key: "ctrl+z", text: "The same", run: undo },
     { key: "ctrl+Z", text: "Redo an edit of picks", run: () => picks.canRedo && picks.redo() },

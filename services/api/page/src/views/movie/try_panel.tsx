@@ -56,6 +56,11 @@ export function TryPanel({ movie, generation }: { movie: MovieWithStory; generat
   );
 }
 
+/** Brings the form into sight and the focus to it. */
+export function goToTry(): void {
+  document.querySelector<HTMLElement>(".try-form button")?.focus();
+}
+
 function TryForm({
   name,
   schema,

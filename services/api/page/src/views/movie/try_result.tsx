@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { type Try, tryPictureUrl } from "../../api/movie";
 import { Segments } from "../../parts/controls";
 import { formatNumber } from "../../parts/format";
-import { Picture } from "../../parts/picture";
+import { Picture, PictureBox } from "../../parts/picture";
 import { columnText } from "../../parts/values";
 import { columnInfos } from "../../state/session";
 import { compared } from "./comparison";
@@ -45,9 +45,7 @@ export function TryResult({
             <figcaption>now</figcaption>
           </figure>
           <figure>
-            <div class="picture">
-              <img src={tryPictureUrl(tried, kind, sized)} alt={`${kind} of the try`} />
-            </div>
+            <PictureBox url={tryPictureUrl(tried, kind, sized)} alt={`${kind} of the try`} missing={`No ${kind}`} />
             <figcaption>tried</figcaption>
           </figure>
         </div>
