@@ -120,3 +120,20 @@ def test_a_failed_movie_says_why_and_is_tried_again(
     failure.get_by_role("button", name="Retry").click()
     expect(page.get_by_text("bad is tried again.")).to_be_visible()
     assert len(movie("bad")["story"]) > attempts
+
+
+def test_a_movie_is_tried_with_other_settings_beside_its_present_result(
+    api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(str(api.http.base_url))
+    drawn(page, api, "grid 1/b")
+    panel = page.get_by_role("region", name="Try with other settings")
+    panel.get_by_label("range max").fill("6")
+    panel.get_by_role("button", name="Try", exact=True).click()
+    tried = panel.get_by_role("region", name="Try with ctf.range_max = 6")
+    expect(tried).to_contain_text("done")
+    expect(tried.get_by_role("img", name="spectrum of the try")).to_be_visible()
+    expect(tried.get_by_role("row", name="defocus").first).to_contain_text("1.2500")
+    assert api.http.get("/api/settings").json()["ctf"]["range_max"] == 4.0
+    tried.get_by_role("button", name="Forget").click()
+    expect(tried).not_to_be_attached()

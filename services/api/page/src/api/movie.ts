@@ -50,7 +50,7 @@ export interface Try {
   filterReasons: string[];
   failure: Failure | null;
   /** Number of its results, which never change. */
-  generation?: number;
+  generation: number;
 }
 
 export const movieApi = {
@@ -79,6 +79,8 @@ export const movieApi = {
   tries: async (name: string, signal?: AbortSignal) =>
     (await getJson<{ tries: Try[] }>("/api/tries", { name }, signal)).tries,
   try: (id: string, signal?: AbortSignal) => getJson<Try>(`/api/tries/${encodeURIComponent(id)}`, {}, signal),
+  tryCurves: (id: string, signal?: AbortSignal) =>
+    getJson<Curves>(`/api/tries/${encodeURIComponent(id)}/curves`, {}, signal),
   deleteTry: (id: string) => sendJson<unknown>("DELETE", `/api/tries/${encodeURIComponent(id)}`),
 };
 

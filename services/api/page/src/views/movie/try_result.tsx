@@ -1,13 +1,14 @@
 /** What a try has measured and made, beside the movie's present result. */
 import { useState } from "preact/hooks";
-import { type Try, tryPictureUrl } from "../../api/movie";
+import { movieApi, type Try, tryPictureUrl } from "../../api/movie";
 import { Segments } from "../../parts/controls";
 import { formatNumber } from "../../parts/format";
 import { Picture, PictureBox } from "../../parts/picture";
 import { columnText } from "../../parts/values";
 import { columnInfos } from "../../state/session";
 import { compared } from "./comparison";
-import type { MovieWithStory } from "./movie_state";
+import { CtfCurves } from "./ctf_curves";
+import { type MovieWithStory, useLoaded } from "./movie_state";
 
 const KINDS = ["average", "spectrum", "motion", "picks"] as const;
 type Kind = (typeof KINDS)[number];
@@ -23,6 +24,8 @@ export function TryResult({
   generation: number | undefined;
 }) {
   const [kind, setKind] = useState<Kind>("spectrum");
+  const curves = useLoaded((signal) => movieApi.curves(movie.name, signal), movie.name, `${generation}`).value;
+  const triedCurves = useLoaded((signal) => movieApi.tryCurves(tried.id, signal), tried.id, 0).value;
   const sized = kind === "average" ? { size: SIZE_PX } : {};
   return (
     <div class="try-result">
@@ -42,10 +45,12 @@ export function TryResult({
               query={sized}
               alt={`${kind} of the present result`}
             />
+            {kind === "spectrum" && curves !== null && <CtfCurves curves={curves} />}
             <figcaption>now</figcaption>
           </figure>
           <figure>
             <PictureBox url={tryPictureUrl(tried, kind, sized)} alt={`${kind} of the try`} missing={`No ${kind}`} />
+            {kind === "spectrum" && triedCurves !== null && <CtfCurves curves={triedCurves} />}
             <figcaption>tried</figcaption>
           </figure>
         </div>
