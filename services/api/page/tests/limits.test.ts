@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decodeSeries } from "../src/api/series";
 import type { ColumnInfo } from "../src/api/types";
-import { filterPatch, limitsIn, type Settings, settingsName, sidesOf } from "../src/state/filter_limits";
+import { filterPatch, limitsIn, type Settings, settingsName } from "../src/state/filter_limits";
 import { MovieStore } from "../src/state/movies";
 import { decimalsOf, orderRange, roundStep, steadyRange, toStep } from "../src/views/plots/axis_steps";
 import { judgedMovies, limitedBy } from "../src/views/plots/filtering";
@@ -44,12 +44,9 @@ describe("limits in settings", () => {
     expect(settingsName("motion.largestFrameMovementAngstrom")).toBe("motion.largest_frame_movement_angstrom");
   });
 
-  it("are possible on the sides that the settings have", () => {
-    expect(sidesOf(DEFOCUS, SETTINGS)).toEqual(["low", "high"]);
-    expect(sidesOf(RESOLUTION, SETTINGS)).toEqual(["high"]);
-    expect(sidesOf(ICE, SETTINGS)).toEqual(["low", "high"]);
-    expect(sidesOf(ICE, { filter: {} })).toEqual([]);
-    expect(sidesOf({ ...ICE, kind: "word" }, SETTINGS)).toEqual([]);
+  it("are the stricter ones where both have one", () => {
+    const both = { filter: { defocus_min: 0, defocus_max: 5, limits: { "ctf.defocus_um": [0.5, 7] } } } as Settings;
+    expect(limitsIn(both, DEFOCUS)).toEqual({ low: 0.5, high: 5 });
   });
 
   it("are changed by a patch that leaves the others as they are", () => {
@@ -60,8 +57,11 @@ describe("limits in settings", () => {
     expect(filterPatch(SETTINGS, COLUMNS, drafts)).toEqual({
       filter: { defocus_min: 0.8, defocus_max: 5, resolution_max: 4 },
     });
-    expect(filterPatch(SETTINGS, COLUMNS, new Map([["ctf.iceRing", { low: null, high: null }]]))).toEqual({
-      filter: { limits: {} },
+    const lift = new Map([["ctf.iceRing", { low: null, high: null }]]);
+    expect(filterPatch(SETTINGS, COLUMNS, lift)).toEqual({ filter: { limits: {} } });
+    const finest = new Map([["ctf.resolutionAngstrom", { low: 2, high: 4 }]]);
+    expect(filterPatch(SETTINGS, COLUMNS, finest)).toEqual({
+      filter: { resolution_max: 4, limits: { "ctf.ice_ring": [null, 0.5], "ctf.resolution_angstrom": [2, null] } },
     });
     expect(SETTINGS.filter!.limits).toEqual({ "ctf.ice_ring": [null, 0.5] });
   });

@@ -26,6 +26,7 @@ export interface SettingsEffect {
 }
 
 const NONE: Limits = { low: null, high: null };
+export const SIDES = ["low", "high"] as const;
 const SECTION = "filter";
 const OTHERS = "limits";
 
@@ -34,28 +35,37 @@ export function settingsName(column: string): string {
   return column.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** On which sides a column may be limited by these settings. */
-export function sidesOf(column: ColumnInfo, settings: Settings): Side[] {
-  if (column.limits.length > 0) return column.limits.map(({ upper }) => (upper ? "high" : "low"));
-  return column.kind === "number" && column.step !== "" && OTHERS in (settings[SECTION] ?? {}) ? ["low", "high"] : [];
+/** Limits by column that have no setting of their own: [lowest, highest]. */
+type OtherLimits = Record<string, [number | null, number | null]>;
+
+function othersIn(settings: Settings): OtherLimits {
+  return (settings[SECTION]?.[OTHERS] ?? {}) as OtherLimits;
+}
+
+/** The setting of its own that a column's limit has; undefined where it stands in `filter.limits`. */
+function settingOf(column: ColumnInfo, side: Side): string | undefined {
+  const limit = column.limits.find(({ upper }) => upper === (side === "high"));
+  return limit?.setting.slice(limit.setting.indexOf(".") + 1);
+}
+
+/** Whether a column holds measured numbers, which the filter can limit. */
+export function isMeasured({ kind, name }: ColumnInfo): boolean {
+  return kind === "number" && name.includes(".");
 }
 
 /** The limits of a column in these settings. */
 export function limitsIn(settings: Settings, column: ColumnInfo): Limits {
-  const section = settings[SECTION] ?? {};
-  if (column.limits.length === 0) {
-    const others = section[OTHERS] as Record<string, [number | null, number | null]> | undefined;
-    const [low, high] = others?.[settingsName(column.name)] ?? [null, null];
-    return { low, high };
-  }
-  const limits = { ...NONE };
-  for (const { setting, upper } of column.limits)
-    limits[upper ? "high" : "low"] = (section[settingName(setting)] as number | null | undefined) ?? null;
-  return limits;
+  const [low, high] = othersIn(settings)[settingsName(column.name)] ?? [null, null];
+  const own = (side: Side) => {
+    const setting = settingOf(column, side);
+    return setting === undefined ? null : ((settings[SECTION]?.[setting] as number | null | undefined) ?? null);
+  };
+  return { low: stricter(own("low"), low, Math.max), high: stricter(own("high"), high, Math.min) };
 }
 
-function settingName(setting: string): string {
-  return setting.slice(setting.indexOf(".") + 1);
+function stricter(one: number | null, other: number | null, of: (...values: number[]) => number): number | null {
+  const limits = [one, other].filter((limit) => limit !== null);
+  return limits.length > 0 ? of(...limits) : null;
 }
 
 /** The change of settings that puts these limits in force. */
@@ -65,16 +75,20 @@ export function filterPatch(
   drafts: ReadonlyMap<string, Limits>,
 ): Settings {
   const section: Record<string, unknown> = {};
-  const others = { ...(settings[SECTION]?.[OTHERS] as Record<string, [number | null, number | null]> | undefined) };
-  for (const [name, { low, high }] of drafts) {
+  const others = { ...othersIn(settings) };
+  for (const [name, limits] of drafts) {
     const column = columns.get(name);
     if (column === undefined) continue;
-    for (const { setting, upper } of column.limits) section[settingName(setting)] = upper ? high : low;
-    if (column.limits.length > 0) continue;
-    if (low === null && high === null) delete others[settingsName(name)];
-    else others[settingsName(name)] = [low, high];
-    section[OTHERS] = others;
+    const rest = { ...NONE };
+    for (const side of SIDES) {
+      const setting = settingOf(column, side);
+      if (setting === undefined) rest[side] = limits[side];
+      else section[setting] = limits[side];
+    }
+    delete others[settingsName(name)];
+    if (rest.low !== null || rest.high !== null) others[settingsName(name)] = [rest.low, rest.high];
   }
+  if (JSON.stringify(others) !== JSON.stringify(othersIn(settings))) section[OTHERS] = others;
   return { [SECTION]: section };
 }
 
@@ -84,8 +98,12 @@ export const settings = signal<Settings>({});
 /** Limits that are tried out, by column; only those that differ from the ones in force. */
 export const drafts = signal<ReadonlyMap<string, Limits>>(new Map());
 
+/** The columns that the filter limits now. */
 export const limitedColumns = computed(() =>
-  columnInfos.value.filter((one) => sidesOf(one, settings.value).length > 0),
+  columnInfos.value.filter((one) => {
+    const { low, high } = limitsIn(settings.value, one);
+    return low !== null || high !== null;
+  }),
 );
 
 /** The limits of a column that are in force. */

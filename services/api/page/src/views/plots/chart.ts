@@ -18,6 +18,7 @@ import {
   pointsOf,
   type Range,
   showTime,
+  type Tool,
   timeView,
   tool,
   wholeTime,
@@ -76,8 +77,8 @@ export class Chart implements GestureHandlers {
     return this.axes.x === "order" || this.axes.x === "acquired";
   }
 
-  get tool(): GestureHandlers["tool"] {
-    return () => tool.peek();
+  tool(): Tool {
+    return tool.peek();
   }
 
   destroy(): void {

@@ -1,6 +1,6 @@
 /** How the session's movies are judged by the filter, as arrays by row for `kept.ts`. */
 import type { ColumnInfo } from "../../api/types";
-import type { Limits, Settings } from "../../state/filter_limits";
+import { isMeasured, type Limits, type Settings } from "../../state/filter_limits";
 import type { MovieStore } from "../../state/movies";
 import { Judged, type LimitedColumn } from "./kept";
 
@@ -36,7 +36,7 @@ export function limitedBy(
   const limited = new Map<string, LimitedColumn>();
   for (const column of columns) {
     const values = store.numbers(column.name);
-    if (values === undefined || settings[column.step]?.enabled === false) continue;
+    if (values === undefined || !isMeasured(column) || settings[column.step]?.enabled === false) continue;
     const failed = column.failed ? failedMovies(store, columns, column) : null;
     limited.set(column.name, { values, failed, ...limitsOf(column.name) });
   }

@@ -3,7 +3,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { ColumnInfo } from "../../api/types";
 import { decimalsIn, withUnit } from "../../parts/format";
-import { draft, drafts, limitsOf, type Side, settings, sidesOf } from "../../state/filter_limits";
+import { draft, drafts, limitsOf, type Side } from "../../state/filter_limits";
 import { limitAt, limitByKey, limitStep, shareOf } from "./limit_moves";
 import type { Area } from "./raster";
 
@@ -23,13 +23,11 @@ interface Props {
 }
 
 export function LimitHandles(props: Props) {
-  const sides = sidesOf(props.column, settings.value);
   if (props.field.value.height === 0) return null;
   return (
     <>
-      {sides.map((side) => (
-        <LimitHandle key={side} side={side} {...props} />
-      ))}
+      <LimitHandle side="low" {...props} />
+      <LimitHandle side="high" {...props} />
     </>
   );
 }

@@ -10,9 +10,8 @@ import {
   limitsInForce,
   previewDrafts,
   type SettingsEffect,
+  SIDES,
   type Side,
-  settings,
-  sidesOf,
 } from "../../state/filter_limits";
 import { notify, notifyProblem } from "../../state/notices";
 import { columnByName } from "../../state/session";
@@ -91,8 +90,8 @@ function changes(): string[] {
       const value = of[side];
       return value === null ? "none" : withUnit(value, column.unit, decimalsIn(value));
     };
-    return sidesOf(column, settings.value)
-      .filter((side) => limits[side] !== now[side])
-      .map((side) => `${column.heading} ${side === "low" ? "≥" : "≤"} ${text(side, limits)} (now ${text(side, now)})`);
+    return SIDES.filter((side) => limits[side] !== now[side]).map(
+      (side) => `${column.heading} ${side === "low" ? "≥" : "≤"} ${text(side, limits)} (now ${text(side, now)})`,
+    );
   });
 }

@@ -2,6 +2,7 @@
 import { computed, signal } from "@preact/signals";
 import type { ColumnInfo } from "../../api/types";
 import { channelsOf, colourOf, MOST_COLOURS, wordToken } from "../../parts/colours";
+import { isMeasured } from "../../state/filter_limits";
 import { movies, moviesVersion } from "../../state/movies";
 import { route, setQuery } from "../../state/route";
 import { marked } from "../../state/selection";
@@ -22,9 +23,7 @@ export const tool = signal<Tool>("box");
 export const hoveredRow = signal(-1);
 
 /** Columns that can be plotted: measured numbers. */
-export const numberColumns = computed(() =>
-  columnInfos.value.filter(({ kind, step }) => kind === "number" && step !== ""),
-);
+export const numberColumns = computed(() => columnInfos.value.filter(isMeasured));
 
 /** Columns whose words can give points their colour. */
 export const wordColumns = computed(() => columnInfos.value.filter(({ kind }) => kind === "word"));
