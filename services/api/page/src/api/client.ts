@@ -1,5 +1,5 @@
 /** Requests to the API: typed answers, and problems (RFC 9457) as errors with one clear line. */
-import type { Alarm, ColumnInfo, Movie, MoviesPage, ProcessingStatus, Selection, Worker } from "./types";
+import type { Alarm, ColumnInfo, Movie, MoviesPage, Order, ProcessingStatus, Selection, Worker } from "./types";
 
 /** A value that the API refused, and why. */
 export interface Fault {
@@ -96,8 +96,10 @@ export const api = {
   status: () => getJson<ProcessingStatus>("/api/processing/status"),
   start: () => sendJson<ProcessingStatus>("POST", "/api/processing/start"),
   pause: () => sendJson<ProcessingStatus>("POST", "/api/processing/pause"),
+  order: (order: Order) => sendJson<ProcessingStatus>("PUT", "/api/processing/order", { order }),
   workers: async () => (await getJson<{ workers: Worker[] }>("/api/workers")).workers,
   alarms: () => getJson<Alarm[]>("/api/alarms"),
+  acknowledge: (id: string) => sendJson<Alarm[]>("POST", "/api/alarms/acknowledge", { id }),
   columns: () => getJson<ColumnInfo[]>("/api/columns"),
   items: (query: Query) => getJson<MoviesPage>("/api/items", query),
   item: (name: string, signal?: AbortSignal) => getJson<Movie>(itemPath(name), {}, signal),

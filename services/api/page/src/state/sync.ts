@@ -54,7 +54,8 @@ const refreshMovies = throttled(async () => {
 async function refreshStatus(): Promise<void> {
   try {
     [status.value, workers.value] = await Promise.all([api.status(), api.workers()]);
-    latest.value = (await api.items({ status: "processed", sort: "-added", pageSize: LATEST_COUNT })).items;
+    const done = { filter: "status:processed,filtered_out", sort: "-added", pageSize: LATEST_COUNT };
+    latest.value = (await api.items(done)).items;
     connection.value = { state: "connected", text: "" };
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
