@@ -48,6 +48,7 @@ def setting(
     """
     extra: dict[str, Any] = {"unit": unit, "reach": reach, "file": file, "used": used}
     if isinstance(default, (list, dict)):
+        extra["default"] = default  # the schema of a factory's field would not tell it
         return Field(default_factory=lambda: type(default)(default), description=description, **_kept(extra), **limits)
     return Field(default=default, description=description, **_kept(extra), **limits)
 

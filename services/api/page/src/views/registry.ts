@@ -2,6 +2,7 @@
 import type { ComponentType } from "preact";
 import type { View } from "../state/route";
 import { SessionView } from "./session/session_view";
+import { SettingsView } from "./settings/settings_view";
 
 export interface ViewEntry {
   view: View;
@@ -9,4 +10,7 @@ export interface ViewEntry {
   component: ComponentType;
 }
 
-export const VIEW_ENTRIES: readonly ViewEntry[] = [{ view: "session", title: "Session", component: SessionView }];
+export const VIEW_ENTRIES: readonly ViewEntry[] = [
+  { view: "session", title: "Session", component: SessionView },
+  { view: "settings", title: "Settings", component: SettingsView },
+];
