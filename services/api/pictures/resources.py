@@ -19,6 +19,7 @@ from warpcore.services.api.client import Scheduler
 from warpcore.services.api.items import NO_MOVIE, MovieName
 from warpcore.services.api.operations import Responder, operation
 from warpcore.services.api.pictures import by_hand, parts
+from warpcore.services.api.pictures.downloads import download
 from warpcore.services.api.pictures.index import index
 from warpcore.services.api.pictures.movies import Movies
 from warpcore.services.api.pictures.parts import JPEG, PNG, Part
@@ -210,13 +211,7 @@ class LogResource(_Resource):
 class FileResource(_Resource):
     """`…/files/{path}`."""
 
-    @operation(
-        media_types=["*/*"],
-        errors={404: "No movie has this name, or no such file.", 416: "The file ends before the range."},
-        request_headers={"Range": "Which bytes: `bytes=0-99`.", "If-Range": "The `ETag` of the file that they are of."},
-        headers={"ETag": "Names this very file."},
-        also={206: "The part that `Range` asks for."},
-    )
+    @download(errors={404: "No movie has this name, or no such file.", 416: "The file ends before the range."})
     async def on_get(self, req: Request, resp: Response, name: MovieName, path: FilePath) -> None:
         """One of the movie's files, whole or in part."""
         await self._served.send_file(req, resp, (await self._movies.get(name)).movie, path)

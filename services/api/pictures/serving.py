@@ -13,7 +13,7 @@ from falcon.asgi import Request, Response
 
 from warpcore.bus.messages import Movie
 from warpcore.services.api.errors import Problem
-from warpcore.services.api.pictures.downloads import send_file
+from warpcore.services.api.pictures.downloads import send_output
 from warpcore.services.api.pictures.files import Identity, located, movie_files
 from warpcore.services.api.pictures.movies import Movies
 from warpcore.services.api.pictures.parts import Part
@@ -71,11 +71,9 @@ class MovieParts:
                 falcon.HTTP_404, f"{relative} is no file of {movie.name}; /pictures lists those that there are"
             )
         try:
-            await send_file(req, resp, await asyncio.to_thread(located, await self._movies.processing(), relative))
+            await send_output(req, resp, await self._movies.processing(), relative)
         except FileNotFoundError:
             raise _missing(movie, relative) from None
-        except OSError as error:
-            raise Problem(falcon.HTTP_500, f"{relative} cannot be read: {error.strerror or error}") from None
 
 
 def _rendered(render: Callable[[Path], bytes], path: Path, identity: Identity) -> bytes:

@@ -91,6 +91,20 @@ async function problem(answer: Response): Promise<ProblemError> {
   }
 }
 
+/** Which failed movies are tried again: some, those of a kind of failure, or all. */
+export interface RetryChoice {
+  ids?: readonly number[];
+  kind?: string;
+  failed?: boolean;
+  /** Run all steps again. */
+  force?: boolean;
+}
+
+export interface RetryAnswer {
+  retried: number;
+  refused: { name: string; problem: string }[];
+}
+
 /** The API's requests by name. */
 export const api = {
   status: () => getJson<ProcessingStatus>("/api/processing/status"),
@@ -104,6 +118,7 @@ export const api = {
   items: (query: Query) => getJson<MoviesPage>("/api/items", query),
   item: (name: string, signal?: AbortSignal) => getJson<Movie>(itemPath(name), {}, signal),
   retry: (name: string) => sendJson<Movie>("POST", itemPath(name, "retry")),
+  retryMany: (choice: RetryChoice) => sendJson<RetryAnswer>("POST", "/api/retry", choice),
   first: (name: string) => sendJson<Movie>("POST", itemPath(name, "priority"), { first: true }),
   select: (selection: Selection, ids: readonly number[]) =>
     sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids }),

@@ -12,7 +12,10 @@ const LATEST_COUNT = 12;
 type Listener = (topic: string, body: unknown) => void;
 const listeners = new Set<Listener>();
 
-/** Calls `listener` with each event of the session; returns what ends that. */
+/** Calls `listener` with each event of the session, and with `hello` when API and scheduler are there (again).
+ *
+ * Returns what ends that.
+ */
 export function onEvent(listener: Listener): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -95,6 +98,10 @@ function lostText(error: ProblemError): string {
 
 const refreshSession = throttled(refreshStatus, STATUS_EVERY_MS / 2);
 
+function tell(topic: string, body: unknown): void {
+  for (const listener of listeners) listener(topic, body);
+}
+
 /** Begin; the page calls it once. */
 export function startSync(): void {
   refreshSession();
@@ -106,13 +113,19 @@ export function startSync(): void {
     if (!document.hidden) refreshSession();
   });
   new EventStream({
-    onHello: refreshMovies,
+    onHello: () => {
+      refreshMovies();
+      tell("hello", null);
+    },
     onEvent: (topic, body) => {
-      for (const listener of listeners) listener(topic, body);
+      tell(topic, body);
       if (topic.startsWith("movie.")) refreshMovies();
       if (topic !== "worker.heartbeat" && topic !== "task.progress") refreshSession();
     },
-    onScheduler: refreshSession,
+    onScheduler: (connected) => {
+      refreshSession();
+      if (connected) tell("hello", null);
+    },
     onLost: () => undefined,
   });
 }

@@ -11,7 +11,7 @@ import {
 } from "../../api/settings";
 import { notify, notifyProblem } from "../../state/notices";
 import { operator } from "../../state/preferences";
-import { changesOf, type Field, same, sectionsOf, settingIn, textOf } from "./fields";
+import { changesOf, same, sectionsOf, settingIn, textOf } from "./fields";
 import { effectWords } from "./words";
 
 const PREVIEW_AFTER_MS = 300;
@@ -40,11 +40,6 @@ export const changedCount = computed(() => Object.values(draft.value.changes).fl
 export function inWords(effect: SettingsEffect): string {
   const steps = sections.value.map(({ name }) => name).filter((name) => !NO_STEPS.includes(name));
   return effectWords(effect, steps);
-}
-
-/** The text of a field: as edited, else as stored. */
-export function textIn(field: Field): string {
-  return texts.value.get(field.name) ?? textOf(settingIn(settings.value ?? {}, field.name));
 }
 
 let timer = 0;
@@ -102,11 +97,23 @@ export async function apply(): Promise<void> {
 
 /** Load what is in force, its history and the profiles; also when someone else has changed it. */
 export async function load(): Promise<void> {
-  try {
+  await loadSettings();
+  await whereItAnswers(() => Promise.all([loadHistory(), loadProfiles()]));
+}
+
+/** Load the schema and what is in force. */
+export async function loadSettings(): Promise<void> {
+  await whereItAnswers(async () => {
     schema.value ??= await settingsApi.schema();
     settings.value = await settingsApi.current();
-    await Promise.all([loadHistory(), loadProfiles()]);
     previewSoon();
+  });
+}
+
+/** A lost connection is told by the shell's line; the view asks again when the connection is back. */
+async function whereItAnswers(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
   } catch (error) {
     if (!(error instanceof ProblemError && error.passing)) notifyProblem(error);
   }

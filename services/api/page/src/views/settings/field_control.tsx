@@ -1,13 +1,18 @@
 /** One setting of the form: its name, its control with unit, and what it means. */
 import type { TargetedEvent } from "preact";
-import { draft, edit, refused, settings, textIn } from "./draft";
-import { type Field, same, settingIn, textOf } from "./fields";
+import { type Field, same, textOf } from "./fields";
 
-export function FieldControl({ field }: { field: Field }) {
-  const text = textIn(field);
-  const current = settingIn(settings.value ?? {}, field.name);
+export interface FieldControlProps {
+  field: Field;
+  /** As edited; see `current` for what is in force. */
+  text: string;
+  current: unknown;
+  problem: string | undefined;
+  onText: (text: string) => void;
+}
+
+export function FieldControl({ field, text, current, problem, onText }: FieldControlProps) {
   const edited = text !== textOf(current);
-  const problem = draft.value.problems.get(field.name) ?? refused.value.get(field.name);
   const differs = field.initial !== undefined && !same(current, field.initial);
   const id = `setting-${field.name}`;
   const state = [edited && "edited", differs && "differs", problem && "wrong"].filter(Boolean).join(" ");
@@ -17,7 +22,7 @@ export function FieldControl({ field }: { field: Field }) {
         {field.label}
       </label>
       <div class="setting-value">
-        <Control field={field} text={text} id={id} wrong={problem !== undefined} />
+        <Control field={field} text={text} id={id} wrong={problem !== undefined} set={onText} />
         {field.unit && <span class="unit">{field.unit}</span>}
         {edited && (
           <button
@@ -25,7 +30,7 @@ export function FieldControl({ field }: { field: Field }) {
             class="button quiet"
             title={`Back to ${shown(current)}`}
             aria-label={`Undo the edit of ${field.name}`}
-            onClick={() => edit([[field.name, textOf(current)]])}
+            onClick={() => onText(textOf(current))}
           >
             ↶
           </button>
@@ -41,7 +46,7 @@ export function FieldControl({ field }: { field: Field }) {
               type="button"
               class="default"
               title={`Set ${field.name} to its default`}
-              onClick={() => edit([[field.name, textOf(field.initial)]])}
+              onClick={() => onText(textOf(field.initial))}
             >
               default {shown(field.initial)}
             </button>
@@ -73,10 +78,10 @@ interface ControlProps {
   text: string;
   id: string;
   wrong: boolean;
+  set: (text: string) => void;
 }
 
-function Control({ field, text, id, wrong }: ControlProps) {
-  const set = (value: string) => edit([[field.name, value]]);
+function Control({ field, text, id, wrong, set }: ControlProps) {
   const shared = { id, "aria-describedby": `${id}-help`, "aria-invalid": wrong };
   if (field.kind === "switch") {
     const toggle = (event: TargetedEvent<HTMLInputElement>) => set(String(event.currentTarget.checked));

@@ -1,24 +1,31 @@
 /** All settings as a form: what differs from defaults, what a change would do, who changed what, and profiles. */
-import { useEffect } from "preact/hooks";
 import { Button, Empty, Panel, Toolbar } from "../../parts/controls";
 import { counted } from "../../parts/format";
+import { useFresh } from "../../parts/fresh";
 import { useKeys } from "../../parts/keys";
 import { operator } from "../../state/preferences";
 import { route, setQuery } from "../../state/route";
-import { onEvent } from "../../state/sync";
-import { apply, changedCount, discard, draft, effect, inWords, load, refused, sections, settings } from "./draft";
+import {
+  apply,
+  changedCount,
+  discard,
+  draft,
+  edit,
+  effect,
+  inWords,
+  load,
+  refused,
+  sections,
+  settings,
+  texts,
+} from "./draft";
 import { FieldControl } from "./field_control";
-import { type Field, type Section, same, settingIn } from "./fields";
+import { type Field, type Section, same, settingIn, textOf } from "./fields";
 import { History } from "./history";
 import { Profiles } from "./profiles";
 
 export function SettingsView() {
-  useEffect(() => {
-    void load();
-    return onEvent((topic) => {
-      if (topic === "settings.changed") void load();
-    });
-  }, []);
+  useFresh(() => void load(), "settings.changed");
   useKeys([{ key: "/", text: "Search settings", run: () => document.getElementById("settings-search")?.focus() }]);
   if (settings.value === null || sections.value.length === 0) return <Empty>Waiting for the settings.</Empty>;
   const search = route.value.query.get("search") ?? "";
@@ -78,10 +85,24 @@ function SectionPanel({ section }: { section: Section }) {
       <p class="section-help">{section.description}</p>
       <div class="setting-grid">
         {section.fields.map((field) => (
-          <FieldControl key={field.name} field={field} />
+          <SettingControl key={field.name} field={field} />
         ))}
       </div>
     </Panel>
+  );
+}
+
+function SettingControl({ field }: { field: Field }) {
+  const { name } = field;
+  const current = settingIn(settings.value ?? {}, name);
+  return (
+    <FieldControl
+      field={field}
+      text={texts.value.get(name) ?? textOf(current)}
+      current={current}
+      problem={draft.value.problems.get(name) ?? refused.value.get(name)}
+      onText={(text) => edit([[name, text]])}
+    />
   );
 }
 
