@@ -30,3 +30,6 @@ LONGEST_BY = 100
 
 MOST_HAND_PICKS = 2000
 """Most picks of a movie that a person can add, and most that can be removed."""
+
+KEPT_TRIES = 20
+"""Tries that are kept; the oldest that has ended goes first, with its files."""

@@ -49,6 +49,15 @@ class Selection(Word):
     EXCLUDE = "exclude", "Left out, and not processed."
 
 
+class Order(Word):
+    """Which waiting movie is next. Priorities stand above it."""
+
+    NORMAL = "normal", "Outdated movies first, then in order of discovery."
+    OLDEST = "oldest", "The one whose file is the oldest."
+    LATEST = "latest", "The one whose file is the newest."
+    ALTERNATE = "alternate", "The newest and the oldest in turn."
+
+
 class FailureKind(Word):
     """Whose fault a failure is."""
 
@@ -89,6 +98,15 @@ class ItemState(Word):
     DROPPED = "dropped", "Given up with its job."
 
 
+class TryState(Word):
+    """Where a try stands."""
+
+    WAITING = "waiting", "Waiting for a worker, or for its movie to be free."
+    RUNNING = "running", "A worker runs its steps."
+    DONE = "done", "Its results are there."
+    FAILED = "failed", "A step could not be done; the failure says why."
+
+
 class WorkerState(Word):
     """What a worker does, as the registry shows it and as its heartbeat says."""
 
@@ -127,19 +145,21 @@ class Severity(Word):
 
 
 class Purpose(Word):
-    """Why a task runs. On the wire an export task carries its job's name instead of `export`."""
+    """Why a task runs. On the wire the task of an export job or a try carries its name instead."""
 
     PROCESS = "process", "The movie's own steps."
     EXPORT = "export", "One movie of an export job."
+    TRY = "try", "One movie with other settings, aside from the session."
 
     @classmethod
     def of(cls, purpose: str) -> Purpose:
         """What the `purpose` of a task stands for."""
-        return cls.PROCESS if purpose == cls.PROCESS else cls.EXPORT
+        word = purpose.partition("-")[0]
+        return cls(word) if word in (cls.PROCESS, cls.TRY) else cls.EXPORT
 
 
 TaskPurpose = Annotated[str, msgspec.Meta(pattern=rf"^({Purpose.PROCESS}|[a-z]+-[0-9]+)\Z")]
-"""The purpose of a task on the wire: `process`, or an export job such as `particles-3`."""
+"""The purpose of a task on the wire: `process`, or an export job or try, such as `particles-3` or `try-812`."""
 
 
 WAITING = frozenset({MovieStatus.UNPROCESSED, MovieStatus.OUTDATED})

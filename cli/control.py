@@ -1,4 +1,4 @@
-"""Commands that ask the scheduler to do something: start, pause, first, retry, select, undo."""
+"""Commands that ask the scheduler to do something: start, pause, order, first, retry, select, undo."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from warpcore.bus.vocabulary import WAITING, FailureKind, MovieStatus, Selection, in_words
+from warpcore.bus.vocabulary import WAITING, FailureKind, MovieStatus, Order, Selection, in_words
 from warpcore.cli import options as o
 from warpcore.cli import output, remote
 from warpcore.cli.errors import CliError
@@ -21,7 +21,7 @@ Names = Annotated[list[str], typer.Argument(help="Movies, as `warpcore items` na
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (start, pause, first, retry, select, undo):
+    for command in (start, pause, order, first, retry, select, undo):
         app.command(rich_help_panel="Control")(command)
 
 
@@ -40,6 +40,18 @@ def pause(scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort 
     status = remote.ask_once(scheduler, control_port, PauseProcessing(), ProcessingStatus)
     running = f", still running: {len(status.running)}" if status.running else ""
     output.note(f"paused: movies that wait: {_waiting(status.counts)}{running}")
+
+
+def order(
+    order: Annotated[Order, typer.Argument(help=in_words(Order))],
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    control_port: o.ControlPort = 8081,
+) -> None:
+    """Choose which waiting movie is processed next; those put first stay ahead."""
+    from warpcore.bus.messages import OrderProcessing, ProcessingStatus
+
+    status = remote.ask_once(scheduler, control_port, OrderProcessing(order), ProcessingStatus)
+    output.note(f"order {status.order}: {status.order.meaning}")
 
 
 def first(names: Names, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:

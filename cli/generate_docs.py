@@ -15,7 +15,7 @@ import msgspec
 
 from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message, Port
-from warpcore.bus.vocabulary import FailureKind, MovieStatus, Throttling, Word
+from warpcore.bus.vocabulary import FailureKind, MovieStatus, Order, Throttling, Word
 from warpcore.cli import rest_docs, simulation_options
 from warpcore.cli.generated_docs import Block, DocsError, stale, table
 from warpcore.services.api.views import camel
@@ -128,6 +128,7 @@ BLOCKS = (
     Block("docs/simulate.md", "simulation options", simulation_options.table),
     Block("docs/architecture.md", "steps", steps_table),
     Block("docs/architecture.md", "statuses", partial(words_table, "status", MovieStatus)),
+    Block("docs/architecture.md", "orders", partial(words_table, "order", Order)),
     Block("docs/architecture.md", "failures", partial(words_table, "failure", FailureKind)),
 )
 

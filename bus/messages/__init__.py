@@ -11,4 +11,5 @@ from warpcore.bus.messages.picks import *
 from warpcore.bus.messages.selection import *
 from warpcore.bus.messages.state import *
 from warpcore.bus.messages.tasks import *
+from warpcore.bus.messages.tries import *
 from warpcore.bus.messages.workers import *

@@ -9,8 +9,9 @@ from msgspec import field
 from warpcore.bus.messages.alarms import Alarm
 from warpcore.bus.messages.exports import ExportJob
 from warpcore.bus.messages.parts import Learnt, Movie, Worker
+from warpcore.bus.messages.tries import Try
 from warpcore.bus.schema import Message, part
-from warpcore.bus.vocabulary import MovieStatus, Purpose, TaskPurpose
+from warpcore.bus.vocabulary import MovieStatus, Order, Purpose, TaskPurpose
 
 
 @part
@@ -62,9 +63,10 @@ class SettingsEvent(Message, frozen=True):
 
 @part
 class ProcessingEvent(Message, frozen=True):
-    """Body of `processing.started` and `.paused` (durable)."""
+    """Body of `processing.started`, `.paused` and `.ordered` (durable)."""
 
     paused: bool
+    order: Order = Order.NORMAL
 
 
 @part
@@ -79,6 +81,13 @@ class ExportEvent(Message, frozen=True):
     """Body of `export.started`, `.progress`, `.collecting`, `.done` (durable)."""
 
     job: ExportJob
+
+
+@part
+class TryEvent(Message, frozen=True):
+    """Body of `try.started`, `.done` (also where it failed) and `.deleted` (durable); without results."""
+
+    attempt: Try
 
 
 @part
@@ -119,10 +128,11 @@ EVENT_BODIES: dict[str, type[Message]] = {
     ),
     "worker.log": WorkerLogEvent,
     "settings.changed": SettingsEvent,
-    **dict.fromkeys(("processing.started", "processing.paused"), ProcessingEvent),
+    **dict.fromkeys(("processing.started", "processing.paused", "processing.ordered"), ProcessingEvent),
     **dict.fromkeys(("alarm.raised", "alarm.cleared"), AlarmEvent),
     **dict.fromkeys(("learning.done", "learning.failed"), LearningEvent),
     **dict.fromkeys(("export.started", "export.progress", "export.collecting", "export.done"), ExportEvent),
+    **dict.fromkeys(("try.started", "try.done", "try.deleted"), TryEvent),
     **dict.fromkeys(
         ("file.seen", "file.incubating", "file.ready", "file.reference", "file.vanished", "file.unreadable"), FileEvent
     ),

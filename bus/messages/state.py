@@ -7,8 +7,9 @@ from typing import Any
 from msgspec import field
 
 from warpcore.bus import limits
-from warpcore.bus.messages.parts import Change, Learnt, Movie
+from warpcore.bus.messages.parts import Change, Learnt, Movie, StageTime
 from warpcore.bus.schema import Message, Port, message, part
+from warpcore.bus.vocabulary import Order
 
 
 @message("snapshot")
@@ -124,7 +125,9 @@ class ProcessingStatus(Message, frozen=True):
     `left` is how many movies run or wait to; excluded ones do not wait.
     `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done.
     `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once.
-    `learnt` says what steps have learnt, or learn, under the present settings.
+    `learnt` says what steps have learnt, or learn, under the present settings. `order` says which movie is next.
+    `latency` says how long each stage took for the movies done last; it is empty before the first is done in this run
+    of the scheduler.
     """
 
     is_processing: bool
@@ -140,6 +143,8 @@ class ProcessingStatus(Message, frozen=True):
     processing_directory: str
     warnings: list[str] = field(default_factory=list)
     learnt: list[Learnt] = field(default_factory=list)
+    order: Order = Order.NORMAL
+    latency: list[StageTime] = field(default_factory=list)
 
 
 @message("processing.start", port=Port.CONTROL, answers=(ProcessingStatus,))
@@ -150,6 +155,13 @@ class StartProcessing(Message, frozen=True):
 @message("processing.pause", port=Port.CONTROL, answers=(ProcessingStatus,))
 class PauseProcessing(Message, frozen=True):
     """Give no more movies to workers; running tasks finish."""
+
+
+@message("processing.order", port=Port.CONTROL, answers=(ProcessingStatus,))
+class OrderProcessing(Message, frozen=True):
+    """Give waiting movies to workers in this order from now on."""
+
+    order: Order
 
 
 @message("processing.get", port=Port.CONTROL, answers=(ProcessingStatus,))

@@ -16,9 +16,11 @@ from warpcore.bus.vocabulary import FailureKind, Selection, TaskPurpose
 class AssignTask(Message, frozen=True):
     """To a worker: one movie, the steps to run, and all settings. `lease` is the task's number.
 
-    `purpose` is "process" or the name of an export job, whose options are already in `settings`. `wanted` holds the
-    fingerprint of each step; `stored`, `results` and `outputs` tell by step what is on disk now. `choices` are what
-    steps have learnt from the session's first movies, by step. `hand_picks` are a person's own edits of the picks.
+    `purpose` is "process" or the name of an export job or a try, whose options are already in `settings`. `wanted`
+    holds the fingerprint of each step; `stored`, `results` and `outputs` tell by step what is on disk now. `choices`
+    are what steps have learnt from the session's first movies, by step. `hand_picks` are a person's own edits of the
+    picks. `origin` is the processing directory where `outputs` lie, if it is another one: they are linked from there
+    first.
     """
 
     lease: int
@@ -38,6 +40,7 @@ class AssignTask(Message, frozen=True):
     outputs: dict[str, list[str]] = field(default_factory=dict)
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)
     hand_picks: HandPicks | None = None
+    origin: str = ""
 
 
 @message("task.cancel")

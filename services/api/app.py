@@ -22,6 +22,7 @@ from warpcore.services.api import (
     selection,
     series,
     settings,
+    tries,
     workers,
 )
 from warpcore.services.api.client import Scheduler
@@ -77,20 +78,21 @@ def create_app(dependencies: Dependencies) -> Application:
     app.add_error_handler(Exception, errors.report_unexpected)
     app.add_error_handler(RefusedError, errors.report_refused)
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
-    routes = all_routes(dependencies) | live_page.routes(live_page.read_page())
-    for path, resource in for_falcon(routes).items():
+    for path, resource in for_falcon(all_routes(dependencies)).items():
         app.add_route(path, resource)
     return app
 
 
 def all_routes(dependencies: Dependencies) -> dict[str, object]:
-    """All resources of REST by their paths, in the form of `routing`."""
+    """All resources by their paths, in the form of `routing`."""
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, selection, pictures, export, alarms, metrics):
+    for module in (settings, processing, workers, items, pictures, tries, export, alarms, metrics):
         routes |= module.routes(scheduler)
     mirror, feed = dependencies.mirror, dependencies.feed
     routes |= listing.routes(scheduler, mirror, feed)
+    routes |= selection.routes(scheduler, mirror, feed)
     routes |= series.routes(mirror, feed)
     routes |= events.routes(scheduler, feed, dependencies.versions)
+    routes |= live_page.routes(live_page.read_page())
     return routes | documents(routes, dependencies.versions.get("warpcore", ""))

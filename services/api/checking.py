@@ -14,6 +14,8 @@ from msgspec import Struct
 
 S = TypeVar("S", bound=Struct)
 
+_LARGEST_EXACT = 2**53
+
 
 class FaultsError(ValueError):
     """Values that do not fit; `faults` has one `{name, value, problem}` for each."""
@@ -60,12 +62,19 @@ def without_null(kind: Any) -> Any:
 
 def _converted(value: Any, kind: Any, strict: bool) -> Any:
     """The value as its type. 2.0 is a whole number, as in JSON Schema. Raises ValueError, also for NaN and infinity."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    found = msgspec.convert(value, kind, strict=strict)
+    found = msgspec.convert(_whole(value), kind, strict=strict)
     if isinstance(found, float) and not math.isfinite(found):
         raise ValueError(f"{found} is no finite number")
     return found
+
+
+def _whole(value: Any) -> Any:
+    """JSON data with its numbers such as 2.0 as whole ones, wherever they stand; larger than 2^53 none is exact."""
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _whole(one) for name, one in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_EXACT else value
 
 
 def in_words(kind: Any) -> str:
@@ -75,9 +84,12 @@ def in_words(kind: Any) -> str:
 
 
 def schema_in_words(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
-    """What a value may be by its JSON Schema; `parts` are the schemas that it refers to, by the last word of `$ref`."""
+    """What a value may be by its JSON Schema; `parts` are the schemas that it refers to, by the last word of `$ref`.
+
+    One that it refers to outside of these, such as that of all settings, is an object.
+    """
     if "$ref" in schema:
-        return schema_in_words(parts[schema["$ref"].rpartition("/")[2]], parts)
+        return schema_in_words(parts.get(schema["$ref"].rpartition("/")[2], {"type": "object"}), parts)
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
     if "anyOf" in schema:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated
 
 import falcon.asgi
-from msgspec import Meta, field
+from msgspec import Meta
 
 from warpcore.bus.messages import EVENT_BODIES
 from warpcore.services.api.client import Scheduler
@@ -20,14 +19,12 @@ _TOPICS = (*EVENT_BODIES, CONNECTION)
 
 
 class EventsQuery(Query, frozen=True):
-    """Which events, and from where on."""
+    """Which events."""
 
     topics: Annotated[
-        list[str], Meta(description="Beginnings of topics, separated by commas: `movie,task.progress`. Default: all.")
-    ] = field(default_factory=list)
-    last_event_id: Annotated[
-        str, Meta(description="The last event that was seen, where the header `Last-Event-ID` cannot say it.")
-    ] = ""
+        list[str], Meta(description="Only topics that begin so, separated by commas: `movie,task.progress`.")
+    ] = []  # noqa: RUF012 - msgspec copies it
+    last_event_id: Annotated[str, Meta(description="Go on after this event, where the header does not say so.")] = ""
 
 
 class EventsResource:
@@ -39,15 +36,13 @@ class EventsResource:
         self._versions = versions
 
     @operation(
-        media_types=["text/event-stream"], request_headers={"Last-Event-ID": "The last event that the client has had."}
+        media_types=["text/event-stream"],
+        request_headers={"Last-Event-ID": "Go on after this event; browsers send it by themselves."},
     )
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, query: EventsQuery) -> None:
-        """A stream of all that happens, without end.
-
-        The header `Last-Event-ID`, which browsers send by themselves, goes on from there.
-        """
+    async def on_get(self, query: EventsQuery, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """What happens, as it happens, as server-sent events: a stream without end."""
         last = LastEvent.parse(req.get_header("Last-Event-ID") or query.last_event_id)
-        reader = Reader(self._feed, self._scheduler, last, _checked(query.topics), self._versions)
+        reader = Reader(self._feed, self._scheduler, last, _topics(query.topics), self._versions)
         resp.content_type = "text/event-stream"
         resp.cache_control = ["no-cache"]
         resp.set_header("X-Accel-Buffering", "no")
@@ -59,7 +54,7 @@ def routes(scheduler: Scheduler, feed: Feed, versions: dict[str, str]) -> dict[s
     return {"/api/events": EventsResource(scheduler, feed, versions)}
 
 
-def _checked(given: Iterable[str]) -> list[str]:
+def _topics(given: list[str]) -> list[str]:
     """The beginnings of topics asked for; all where none is. Raises Problem 400 for one that fits no topic."""
     topics = [topic.strip() for one in given for topic in one.split(",") if topic.strip()]
     for topic in topics:

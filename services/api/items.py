@@ -21,7 +21,7 @@ from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import bad_field
 from warpcore.services.api.operations import operation
-from warpcore.services.api.parameters import AskedBy
+from warpcore.services.api.parameters import By
 from warpcore.services.api.views import ItemView, SummaryView, TimestampView
 
 MovieName = Annotated[
@@ -38,6 +38,7 @@ class SelectionBody(Body, frozen=True):
     """The user's own choice for a movie."""
 
     selection: Selection
+    by: By = ""
 
 
 class RetryBody(Body, frozen=True):
@@ -88,9 +89,9 @@ class SelectionResource:
         self._scheduler = scheduler
 
     @operation(errors=NO_MOVIE)
-    async def on_put(self, name: MovieName, query: AskedBy, body: SelectionBody) -> ItemView:
+    async def on_put(self, name: MovieName, body: SelectionBody) -> ItemView:
         """Include or exclude a movie, or leave it to the filter."""
-        return ItemView.of_item(await ask(self._scheduler, SelectItem(name, body.selection, query.by), Item))
+        return ItemView.of_item(await ask(self._scheduler, SelectItem(name, body.selection, body.by), Item))
 
 
 class RetryResource:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import falcon.asgi
 import numpy as np
-from msgspec import Meta, field
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from warpcore.bus.limits import LARGEST_PAGE, PAGE
 from warpcore.bus.messages import GetMovies, Movies
-from warpcore.bus.vocabulary import MovieStatus, Word
+from warpcore.bus.vocabulary import MovieStatus
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import bad_parameter
 from warpcore.services.api.fresh import caught_up
@@ -35,36 +35,23 @@ _CSV_ROWS = 2000
 RowNumbers = NDArray[np.intp]
 
 
-class Form(Word):
-    """In which form a list comes."""
-
-    JSON = "json", "A page of movies."
-    CSV = "csv", "All movies as comma-separated values."
-
-
 class ItemsQuery(Query, frozen=True):
-    """Which movies, in which order, and what of them."""
+    """Which movies, in which order and form."""
 
-    page: Annotated[
-        Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)] | None, Meta(description="Number of the page; 1 is the first.")
-    ] = None
-    page_size: Annotated[
-        Annotated[int, Meta(ge=1, le=LARGEST_PAGE)] | None, Meta(description=f"Movies a page; {PAGE} if not given.")
-    ] = None
-    cursor: Annotated[str, Meta(description="`nextCursor` of the page before, in place of `page`.")] = ""
-    status: Annotated[MovieStatus | None, Meta(description="Only movies with this status.")] = None
     filter: Annotated[
-        list[str],
-        Meta(description="Such as `ctf.defocusUm:0.5..2`, `status:processed,failed`, `name:*grid1*`; all must hold."),
-    ] = field(default_factory=list)
+        list[str], Meta(description="All must hold: `ctf.defocusUm:0.5..2`, `status:failed`, `name:*grid1*` …")
+    ] = []  # noqa: RUF012 - msgspec copies it
+    status: Annotated[MovieStatus | None, Meta(description="Only movies with this status.")] = None
     sort: Annotated[
-        str,
-        Meta(description="`added`, or columns, separated by commas; `-` in front: descending. `-ctf.defocusUm,name`"),
+        str, Meta(description="Columns, separated by commas: `-ctf.resolutionAngstrom,name`; `-` in front: descending.")
     ] = "added"
-    fields: Annotated[
-        str, Meta(description="Only these columns of each movie, separated by commas; whole movies by default.")
-    ] = ""
-    format: Annotated[Form, Meta(description="`csv`: all movies as comma-separated values.")] = Form.JSON
+    page: Annotated[int | None, Meta(ge=1, le=LARGEST_NUMBER, description="Number of the page; without it 1.")] = None
+    page_size: Annotated[int | None, Meta(ge=1, le=LARGEST_PAGE, description=f"Movies a page; without it {PAGE}.")] = (
+        None
+    )
+    cursor: Annotated[str, Meta(description="`nextCursor` of the page before, in place of `page`.")] = ""
+    fields: Annotated[str, Meta(description="Only these columns of each movie, separated by commas.")] = ""
+    format: Annotated[Literal["json", "csv"], Meta(description="`csv`: all movies, without pages.")] = "json"
 
 
 class ItemsResource:
@@ -76,28 +63,30 @@ class ItemsResource:
         self._feed = feed
 
     @operation(media_types=["text/csv"], refers_to=[MovieView])
-    async def on_get(self, resp: falcon.asgi.Response, query: ItemsQuery) -> ItemsPage | None:
-        """A page of movies, whole or with the chosen fields; or all of them as CSV."""
-        _check(query)
+    async def on_get(self, query: ItemsQuery, resp: falcon.asgi.Response) -> ItemsPage | None:
+        """A page of movies, whole or with the chosen `fields`; or all of them as CSV."""
         filters, keys = _filters(query), _keys(query.sort)
         fields = columns_named("fields", query.fields)
+        _check_pages(query)
+        as_csv, cursor = query.format == "csv", query.cursor
+        page, page_size = query.page or 1, query.page_size or PAGE
         await caught_up(self._scheduler, self._feed)
-        as_csv = query.format is Form.CSV
         shown = fields or (list(COLUMNS.values()) if as_csv else [])
-        copied, total, rows = await asyncio.to_thread(self._find, filters, keys, shown, query.cursor)
+        copied, total, rows = await asyncio.to_thread(self._find, filters, keys, shown, cursor)
         if as_csv:
             resp.content_type = "text/csv; charset=utf-8"
             resp.downloadable_as = "movies.csv"
             resp.stream = _csv(copied, shown, rows)
             return None
-        page, size = query.page or 1, query.page_size or PAGE
-        chosen = rows[(page - 1) * size : page * size]
+        first = 0 if cursor else (page - 1) * page_size
+        chosen = rows[first : first + page_size]
+        more = len(rows) > first + page_size
         return ItemsPage(
             items=records(copied, fields, chosen) if fields else await self._whole(copied.ids[chosen].tolist()),
             total_items=total,
             page=page,
-            page_size=size,
-            next_cursor=cursor_at(copied, keys, chosen[-1]) if len(rows) > page * size else None,
+            page_size=page_size,
+            next_cursor=cursor_at(copied, keys, chosen[-1]) if more else None,
         )
 
     def _find(
@@ -129,19 +118,11 @@ def routes(scheduler: Scheduler, mirror: Mirror, feed: Feed) -> dict[str, object
     return {"/api/items": ItemsResource(scheduler, mirror, feed)}
 
 
-def _check(query: ItemsQuery) -> None:
-    """Raises Problem 400 for parameters that exclude each other."""
-    paging = {"page": query.page, "pageSize": query.page_size, "cursor": query.cursor or None}
-    for name, value in paging.items():
-        if query.format is Form.CSV and value is not None:
-            raise bad_parameter(name, value, "CSV holds all movies; leave it out")
-    if query.cursor and query.page is not None:
-        raise bad_parameter("page", query.page, "a cursor says where to go on; leave the page out")
-
-
 def _filters(query: ItemsQuery) -> list[Filter]:
-    """Those of `filter` and that of `status`. Raises Problem 400."""
-    filters = [Filter(COLUMNS["status"], words=(query.status,))] if query.status is not None else []
+    """Those of `filter`, which may be given often, and that of `status`. Raises Problem 400."""
+    filters = []
+    if query.status is not None:
+        filters.append(Filter(COLUMNS["status"], words=(query.status,)))
     for given in query.filter:
         try:
             filters.append(parse_filter(given))
@@ -155,6 +136,16 @@ def _keys(sort: str) -> tuple[SortKey, ...]:
         return parse_sort(sort)
     except QueryError as error:
         raise bad_parameter("sort", sort, str(error)) from None
+
+
+def _check_pages(query: ItemsQuery) -> None:
+    """Raises Problem 400 for pages of CSV, and for a page beside a cursor."""
+    given = {"page": query.page, "pageSize": query.page_size, "cursor": query.cursor or None}
+    for name, value in given.items():
+        if query.format == "csv" and value is not None:
+            raise bad_parameter(name, value, "CSV holds all movies; leave it out")
+    if query.cursor and query.page is not None:
+        raise bad_parameter("page", query.page, "a cursor says where to go on; leave the page out")
 
 
 async def _csv(copied: Copied, columns: Sequence[MovieColumn], rows: RowNumbers) -> AsyncIterator[bytes]:

@@ -21,8 +21,8 @@ _CHANGES = ("put", "post", "patch", "delete")
 
 
 def document(routes: Mapping[str, object], version: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of resources by path; `version` is warpcore's."""
-    told = {path: operations_of(resource) for path, resource in routes.items()}
+    """The OpenAPI 3.1 document of what lies below `/api`, by path; `version` is warpcore's."""
+    told = {path: operations_of(resource) for path, resource in routes.items() if path.startswith("/api/")}
     schemas = _Schemas(one for operations in told.values() for one in operations.values())
     return {
         "openapi": "3.1.0",

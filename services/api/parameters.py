@@ -20,6 +20,15 @@ LARGEST_NUMBER = 10**9
 
 After = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 
+By = Annotated[
+    str,
+    Meta(
+        max_length=LONGEST_BY,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]*$",
+        description="Who asks, for the history; empty: the API.",
+    ),
+]
+
 
 class Query(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Base of query parameters: one field each, by its camel-case name. A list may be given several times."""
@@ -27,14 +36,6 @@ class Query(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fi
 
 class NoParameters(Query, frozen=True):
     """No query parameters."""
-
-
-class AskedBy(Query, frozen=True):
-    """Who asks, where a change is kept with its author."""
-
-    by: Annotated[
-        str, Meta(max_length=LONGEST_BY, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", description="Name of who asks for it.")
-    ] = ""
 
 
 def read_query(req: falcon.asgi.Request, kind: type[S]) -> S:

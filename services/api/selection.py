@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from warpcore.bus.messages import (
     GetSelections,
@@ -22,90 +23,95 @@ from warpcore.bus.vocabulary import FailureKind, Selection
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import bad_field
+from warpcore.services.api.fresh import caught_up
+from warpcore.services.api.live import Feed
+from warpcore.services.api.mirror import Mirror
+from warpcore.services.api.mirror.filtering import QueryError, matching, parse_filter
 from warpcore.services.api.operations import operation
-from warpcore.services.api.parameters import AskedBy
-from warpcore.services.api.views import RetriedView, SelectedView, SelectionChangesView, UndoneView
+from warpcore.services.api.parameters import LARGEST_NUMBER, By
+from warpcore.services.api.views import (
+    RefusedMovie,
+    RetriedView,
+    SelectedView,
+    SelectionChangesView,
+    SelectionChangeView,
+    UndoneView,
+)
 
-Names = Annotated[list[str] | None, Meta(description="Names of movies.")]
-Number = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-Numbers = Annotated[list[Number] | None, Meta(description="Numbers of movies, the `id` of each.")]
-_NOT_NULL = [
-    {"required": [name], "properties": {name: {"type": kind}}}
-    for name, kind in (("names", "array"), ("ids", "array"), ("kind", "string"))
-]
+Ids = Annotated[list[Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]], Meta(description="Numbers of movies.")]
+Names = Annotated[list[str], Meta(description="Names of movies.")]
+_NO_MOVIE = {404: "A movie is unknown."}
 
 
-class SelectManyBody(Body, frozen=True):
-    """The user's own choice, and for which movies: `names`, `ids` or both."""
+class SelectionRequest(Body, frozen=True):
+    """A choice for many movies: those named, and those that fit the filter."""
 
     selection: Selection
-    names: Names = None
-    ids: Numbers = None
+    ids: Ids = field(default_factory=list)
+    names: Names = field(default_factory=list)
+    filter: Annotated[
+        list[str], Meta(description="As `filter` of `GET /api/items`; all must hold. Empty: no movie by a filter.")
+    ] = field(default_factory=list)
+    by: By = ""
 
 
-class UndoBody(Body, frozen=True):
-    """Which change is taken back."""
+class UndoRequest(Body, frozen=True):
+    """Which change to take back."""
 
-    undo: Annotated[str, Meta(description="The `undo` that the change was answered with.")]
-
-
-class RetryManyBody(Body, frozen=True):
-    """Which movies are tried again: some by names or ids, those of a kind of failure, or all that have failed."""
-
-    kind: FailureKind | None = None
-    names: Names = None
-    ids: Numbers = None
-    failed: Annotated[bool, Meta(description="All that have failed; without any other choice.")] = False
-    force: Annotated[bool, Meta(description="Run all steps again, also those of processed movies that are named.")] = (
-        False
-    )
+    undo: Annotated[str, Meta(description="What the change was answered with.")]
 
 
-SomeMovies = Annotated[SelectManyBody, Meta(extra_json_schema={"anyOf": _NOT_NULL[:2]})]
-SomeOrAll = Annotated[
-    RetryManyBody,
-    Meta(
-        extra_json_schema={
-            "oneOf": [
-                {
-                    "required": ["failed"],
-                    "properties": {
-                        "failed": {"const": True},
-                        **{name: {"type": "null"} for name in ("kind", "names", "ids")},
-                    },
-                },
-                {"properties": {"failed": {"const": False}}, "anyOf": _NOT_NULL},
-            ]
-        }
-    ),
-]
+class RetryRequest(Body, frozen=True):
+    """Which movies are tried again: those named, or else all that have failed."""
+
+    kind: Annotated[FailureKind | None, Meta(description="Only movies with a failure of this kind.")] = None
+    ids: Ids = field(default_factory=list)
+    names: Names = field(default_factory=list)
+    force: Annotated[bool, Meta(description="Run all steps again, also those of named processed movies.")] = False
 
 
-class ManySelectionResource:
+class SelectionResource:
     """`/api/selection`."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, mirror: Mirror, feed: Feed) -> None:
         self._scheduler = scheduler
+        self._mirror = mirror
+        self._feed = feed
 
     @operation()
     async def on_get(self) -> SelectionChangesView:
-        """The changes of selections that can be taken back, newest first."""
-        return SelectionChangesView.of_changes(await ask(self._scheduler, GetSelections(), Selections))
+        """The changes that can be taken back."""
+        found = await ask(self._scheduler, GetSelections(), Selections)
+        return SelectionChangesView(changes=[SelectionChangeView.of_change(one) for one in found.changes])
 
-    @operation(errors={404: "A movie is unknown."})
-    async def on_post(self, query: AskedBy, body: SomeMovies) -> SelectedView:
+    @operation(errors=_NO_MOVIE)
+    async def on_post(self, body: SelectionRequest) -> SelectedView:
         """Include or exclude many movies, or leave them to the filter.
 
-        Very many go to the scheduler in portions: a restart of it between them may leave some undone.
+        They go to the scheduler in portions: where it ends between two of them, some movies are as they were.
         """
-        if body.names is None and body.ids is None:
-            raise bad_field("names", None, "give the names of movies, or their ids")
         changed, undo = 0, ""
-        for movies in _chosen(body):
-            message = SelectItems(body.selection, **movies, undo=undo, by=query.by)
+        ids = [*body.ids, *await self._fitting(body.filter)]
+        for movies in _portions(ids, body.names):
+            message = SelectItems(body.selection, **movies, undo=undo, by=body.by)
             reply = await ask(self._scheduler, message, SelectionChanged)
             changed, undo = changed + reply.changed, reply.undo
         return SelectedView(changed=changed, undo=undo)
+
+    async def _fitting(self, texts: list[str]) -> list[int]:
+        """Numbers of the movies that fit all filters; none without a filter. Raises Problem 422."""
+        filters = []
+        for text in texts:
+            try:
+                filters.append(parse_filter(text))
+            except QueryError as error:
+                raise bad_field("filter", text, str(error)) from None
+        if not filters:
+            return []
+        await caught_up(self._scheduler, self._feed)
+        copied = await asyncio.to_thread(self._mirror.copied, {one.column.source for one in filters})
+        found: list[int] = copied.ids[matching(copied, filters)].tolist()
+        return found
 
 
 class UndoResource:
@@ -114,55 +120,47 @@ class UndoResource:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    @operation(errors={404: "There is no such change, or it was taken back."})
-    async def on_post(self, body: UndoBody) -> UndoneView:
-        """Take a change of selections back: the former ones return, but of movies that were chosen anew since."""
-        changed = kept = 0
-        left = 1
+    @operation(errors={404: "The change was taken back already, or is too old."})
+    async def on_post(self, body: UndoRequest) -> UndoneView:
+        """Give movies of a change their former selection back; one that was chosen anew since stays as it is."""
+        changed, kept, left = 0, 0, 1
         while left:
             reply = await ask(self._scheduler, UndoSelection(body.undo), SelectionUndone)
             changed, kept, left = changed + reply.changed, kept + reply.kept, reply.left
         return UndoneView(changed=changed, kept=kept)
 
 
-class ManyRetryResource:
+class RetryResource:
     """`/api/retry`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    @operation(errors={404: "A movie is unknown."})
-    async def on_post(self, body: SomeOrAll) -> RetriedView:
-        """Queue failed movies again: by kind of failure, by name or number, or all of them."""
-        named = body.names is not None or body.ids is not None
-        if body.failed == (body.kind is not None or named):
-            raise bad_field("failed", body.failed, "give a kind, names or ids, or failed: true for all")
-        replies = [reply async for reply in (self._retry_named(body) if named else self._retry_failed(body))]
-        refused = [one for reply in replies for one in reply.refused]
-        return RetriedView.of(ItemsRetried(sum(reply.retried for reply in replies), refused))
-
-    async def _retry_named(self, body: RetryManyBody) -> AsyncIterator[ItemsRetried]:
-        for movies in _chosen(body):
-            yield await ask(self._scheduler, RetryItems(body.kind, **movies, force=body.force), ItemsRetried)
-
-    async def _retry_failed(self, body: RetryManyBody) -> AsyncIterator[ItemsRetried]:
-        after: int | None = 0
-        while after is not None:
-            reply = await ask(self._scheduler, RetryItems(body.kind, force=body.force, after=after), ItemsRetried)
-            yield reply
-            after = reply.next_after
+    @operation(errors=_NO_MOVIE)
+    async def on_post(self, body: RetryRequest) -> RetriedView:
+        """Queue many failed movies again, and forget their failures."""
+        messages = [RetryItems(body.kind, **some, force=body.force) for some in _portions(body.ids, body.names)]
+        messages = messages or [RetryItems(body.kind, force=body.force)]
+        retried, refused = 0, []
+        while messages:
+            message = messages.pop(0)
+            reply = await ask(self._scheduler, message, ItemsRetried)
+            retried += reply.retried
+            refused += [RefusedMovie(**one) for one in reply.refused]
+            if reply.next_after is not None:
+                messages.append(RetryItems(body.kind, force=body.force, after=reply.next_after))
+        return RetriedView(retried=retried, refused=refused)
 
 
-def routes(scheduler: Scheduler) -> dict[str, object]:
+def routes(scheduler: Scheduler, mirror: Mirror, feed: Feed) -> dict[str, object]:
     """The resources of this module by their paths."""
     return {
-        "/api/selection": ManySelectionResource(scheduler),
+        "/api/selection": SelectionResource(scheduler, mirror, feed),
         "/api/selection/undo": UndoResource(scheduler),
-        "/api/retry": ManyRetryResource(scheduler),
+        "/api/retry": RetryResource(scheduler),
     }
 
 
-def _chosen(body: SelectManyBody | RetryManyBody) -> Sequence[dict[str, Any]]:
-    """The movies of a body, as many at a time as a message takes."""
-    ids, names = portions(body.ids or []), portions(body.names or [])
-    return [*({"ids": some} for some in ids), *({"names": some} for some in names)]
+def _portions(ids: Sequence[int], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The movies, as many at a time as a message takes."""
+    return [*({"ids": some} for some in portions(ids)), *({"names": some} for some in portions(names))]

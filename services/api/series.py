@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated
 
 import falcon.asgi
 from msgspec import Meta
@@ -15,11 +15,11 @@ from warpcore.services.api.errors import bad_parameter
 from warpcore.services.api.fresh import CATCH_UP_S
 from warpcore.services.api.live import Feed
 from warpcore.services.api.mirror import Mirror
-from warpcore.services.api.mirror.catalogue import COLUMNS, MAIN, Kind, MovieColumn
+from warpcore.services.api.mirror.catalogue import COLUMNS, MAIN, MovieColumn
 from warpcore.services.api.mirror.series import MEDIA_TYPE, encode_series
 from warpcore.services.api.operations import operation
-from warpcore.services.api.parameters import Query
-from warpcore.services.api.views import View
+from warpcore.services.api.parameters import LARGEST_NUMBER, Query
+from warpcore.services.api.views import ColumnView
 
 _GZIP = 31
 """zlib's window size with a gzip header."""
@@ -28,44 +28,14 @@ _LEVEL = 1
 
 
 class SeriesQuery(Query, frozen=True):
-    """Which columns, and since when."""
+    """Which columns, and of which movies."""
 
-    columns: Annotated[
-        str, Meta(description="Columns of `GET /api/columns`, separated by commas; the main ones where none is given.")
-    ] = ""
+    columns: Annotated[str, Meta(description="Names of columns, separated by commas; without any, the main ones.")] = ""
     since: Annotated[
-        Annotated[int, Meta(ge=0, le=2**63 - 1)] | None,
-        Meta(description="Only movies that have changed since: the `seq` of an earlier answer."),
+        int | None,
+        Meta(ge=0, le=LARGEST_NUMBER**2, description="Only movies that changed after this `seq`."),
     ] = None
-    epoch: Annotated[str, Meta(description="The `epoch` of that answer; where it is another by now, all come.")] = ""
-
-
-class LimitView(View, frozen=True):
-    """A limit that the filter can set to a column."""
-
-    setting: Annotated[str, Meta(description="The setting that holds it.")]
-    upper: Annotated[bool, Meta(description="Whether values above it are taken out, or those below it.")]
-
-
-class ColumnView(View, frozen=True):
-    """A column of movies."""
-
-    name: str
-    heading: str
-    description: str
-    unit: str
-    digits: Annotated[int, Meta(description="Decimal places of its numbers.")]
-    step: Annotated[str, Meta(description="The step that measures it; empty: none.")]
-    kind: Annotated[Kind, Meta(description="How its values travel in a series.")]
-    main: Annotated[bool, Meta(description="Shown by default.")]
-    limits: list[LimitView]
-
-    @classmethod
-    def of_column(cls, column: MovieColumn) -> Self:
-        """The view of a column."""
-        shown = {name: getattr(column, name) for name in cls.__struct_fields__ if name != "limits"}
-        limits = [LimitView(setting=f"filter.{limit.name}", upper=limit.upper) for limit in column.limits]
-        return cls(**shown, limits=limits)
+    epoch: Annotated[str, Meta(description="`epoch` of that series; with another one all movies come.")] = ""
 
 
 class SeriesResource:
@@ -75,14 +45,16 @@ class SeriesResource:
         self._mirror = mirror
         self._feed = feed
 
-    @operation(media_types=[MEDIA_TYPE], request_headers={"Accept-Encoding": "With `gzip` it comes compressed."})
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, query: SeriesQuery) -> None:
-        """Columns of all movies, or of those that have changed since an earlier answer, binary."""
+    @operation(media_types=[MEDIA_TYPE], request_headers={"Accept-Encoding": "`gzip`: the series comes compressed."})
+    async def on_get(self, query: SeriesQuery, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Columns of all movies at once, binary, or of those that have changed since an earlier series."""
         columns = columns_named("columns", query.columns) or MAIN
+        since = query.since
         if not await self._feed.reached(0, CATCH_UP_S):
             raise NoAnswerError("the API has not yet read the session from the scheduler; ask again in a moment")
-        since = query.since if query.epoch == self._mirror.epoch else None
-        if since is not None:
+        if query.epoch != self._mirror.epoch:
+            since = None
+        elif since is not None:
             # Another process may have told the client of changes that this one hears of in a moment.
             await self._feed.reached(since, CATCH_UP_S)
         compressed = "gzip" in (req.get_header("Accept-Encoding") or "")
@@ -99,7 +71,7 @@ class ColumnsResource:
 
     @operation()
     async def on_get(self) -> list[ColumnView]:
-        """All columns of movies in order."""
+        """All columns of movies, in order."""
         return [ColumnView.of_column(column) for column in COLUMNS.values()]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from warpcore.services.session.settings import FilterSettings
 from warpcore.services.steps.chain import CHAIN
-from warpcore.services.steps.columns import Column, Limit
+from warpcore.services.steps.columns import Column
 
 
 def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[str]:
@@ -18,41 +18,55 @@ def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[s
     """
     reasons = []
     failures = []
-    for column in LIMITED:
+    for column, allowed, upper in _in_force(limits):
         value = column.value(results)
-        for limit in column.limits:
-            allowed = limits.limit(limit.name)
-            if allowed is None:
-                continue
-            if value is not None and _beyond(value, allowed, limit):
-                reasons.append(_told(column, value, allowed, limit))
-            failure = (results.get(column.step) or {}).get("failure")
-            if column.failed and failure:
-                failures.append(f"{column.failed}: {failure}")
-    return [*reasons, *dict.fromkeys(failures)]
+        if isinstance(value, (int, float)) and _beyond(value, allowed, upper):
+            reasons.append(_told(column, value, allowed, upper))
+        failure = (results.get(column.step) or {}).get("failure")
+        if column.failed and failure:
+            failures.append(f"{column.failed}: {failure}")
+    return list(dict.fromkeys([*reasons, *failures]))
+
+
+def limited(limits: FilterSettings) -> list[Column]:
+    """The columns that the filter limits."""
+    return [CHAIN.column[name] for name in dict.fromkeys(column.name for column, _, _ in _in_force(limits))]
 
 
 def within(column: Column, value: float, limits: FilterSettings) -> bool:
     """Whether a measured value of this column is within the filter's limits for it."""
-    bounds = ((limit, limits.limit(limit.name)) for limit in column.limits)
-    return not any(allowed is not None and _beyond(value, allowed, limit) for limit, allowed in bounds)
+    return not any(one.name == column.name and _beyond(value, allowed, up) for one, allowed, up in _in_force(limits))
 
 
 def bounds_in_words(column: Column, limits: FilterSettings) -> str:
     """The filter's limits for this column: `at least 0.5 and at most 5 µm`; empty where there are none."""
-    allowed = [(limit, limits.limit(limit.name)) for limit in column.limits]
-    told = [f"{'at most' if one.upper else 'at least'} {value:g}" for one, value in allowed if value is not None]
+    bounds = [(allowed, upper) for one, allowed, upper in _in_force(limits) if one.name == column.name]
+    told = [f"{'at most' if upper else 'at least'} {allowed:g}" for allowed, upper in bounds]
     return f"{' and '.join(told)} {column.unit}".strip() if told else ""
 
 
-def _beyond(value: float, allowed: float, limit: Limit) -> bool:
-    return value > allowed if limit.upper else value < allowed
+def _in_force(limits: FilterSettings) -> Iterator[tuple[Column, float, bool]]:
+    """Columns with a value that is allowed, and whether it is the highest."""
+    for column in _NAMED:
+        for limit in column.limits:
+            allowed = limits.limit(limit.name)
+            if allowed is not None:
+                yield column, allowed, limit.upper
+    for name, (low, high) in limits.limits.items():
+        if low is not None:
+            yield CHAIN.column[name], low, False
+        if high is not None:
+            yield CHAIN.column[name], high, True
 
 
-def _told(column: Column, value: float, allowed: float, limit: Limit) -> str:
+def _beyond(value: float, allowed: float, upper: bool) -> bool:
+    return value > allowed if upper else value < allowed
+
+
+def _told(column: Column, value: float, allowed: float, upper: bool) -> str:
     measured = f"{column.noun} {value:.4g} {column.unit}".rstrip()
-    return f"{measured} is {'above' if limit.upper else 'below'} {allowed:g}"
+    return f"{measured} is {'above' if upper else 'below'} {allowed:g}"
 
 
-LIMITED = tuple(column for column in CHAIN.columns if column.limits)
-"""The columns for which the filter has limits."""
+_NAMED = tuple(column for column in CHAIN.columns if column.limits)
+"""The columns whose limits are settings of their own."""

@@ -99,6 +99,14 @@ def restore(processing: Path, root: str, key: str, present: Generation) -> tuple
     return generation, keys
 
 
+def link_outputs(origin: Path, target: Path, outputs: dict[str, list[str]]) -> None:
+    """Put a movie's outputs into another processing directory too, as links; those that are gone are left out."""
+    for relative in sorted({path for paths in outputs.values() for path in paths}):
+        source = inside(origin, relative)
+        if source.is_file():
+            _put_back(source, inside(target, relative))
+
+
 def same_content(one: Path, other: Path) -> bool:
     """Whether two files hold the same bytes; False where one is missing."""
     try:

@@ -30,6 +30,15 @@ def inside(directory: Path, relative_path: str) -> Path:
     return directory / pure
 
 
+TRIES = ".warpcore/tries"
+"""The folder of all tries, relative to the processing directory."""
+
+
+def try_folder(id: str) -> str:
+    """The folder of a try, relative to the processing directory: its outputs lie there as those of a session."""
+    return f"{TRIES}/{id}"
+
+
 _TEMPORARY = re.compile(r"\.(?P<target>.+)\.[a-z0-9_]{8}(?P<suffix>\.[^.]+)")
 
 

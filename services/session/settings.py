@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import ConfigDict, Field, ValidationError, create_model
+from pydantic import ConfigDict, Field, ValidationError, create_model, field_validator
 from pydantic.fields import FieldInfo
 
 from warpcore.services.steps.chain import CHAIN
@@ -52,6 +52,26 @@ class FilterSettings(Section):
     """Limits of what is measured: a processed movie beyond one is filtered out. null: no limit."""
 
     model_config = ConfigDict(extra="forbid")
+
+    limits: dict[str, list[float | None]] = setting(
+        {},
+        'limits of any other measured value, by column: `{"ctf.ice_ring": [null, 2.5]}`, [lowest, highest] allowed; '
+        "null: no limit",
+        reach=Reach.NOTHING,
+    )
+
+    @field_validator("limits")
+    @classmethod
+    def _possible(cls, limits: dict[str, list[float | None]]) -> dict[str, list[float | None]]:
+        for name, ends in limits.items():
+            if name not in CHAIN.column:
+                raise ValueError(f"{name}: there is no such column; there are {', '.join(CHAIN.column)}")
+            if len(ends) != 2:
+                raise ValueError(f"{name}: give [lowest, highest], null for no limit")
+            low, high = ends
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"{name}: the lowest value allowed, {low:g}, is above the highest, {high:g}")
+        return limits
 
     def limit(self, name: str) -> float | None:
         """The value of a limit, None for no limit."""

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import Purpose
-from warpcore.kernels.image import DeviceFrames, find_defects, on_cpu, sum_frames
+from warpcore.kernels.image import DeviceFrames, find_defects, on_cpu, raw_counts, sum_frames
 from warpcore.services.formats.warp_xml import write_movie_xml
 from warpcore.services.readers.defects import read_defects
 from warpcore.services.readers.gain import read_gain
 from warpcore.services.readers.movies import pixel_size_angstrom
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.fingerprints import same_costly_half
-from warpcore.services.session.generations import Generation
+from warpcore.services.session.generations import Generation, link_outputs
 from warpcore.services.session.paths import inside
 from warpcore.services.session.settings import parse_settings
 from warpcore.services.steps.chain import CHAIN
@@ -36,6 +36,7 @@ from warpcore.services.worker.steps.doing import doing_of
 from warpcore.services.worker.steps.work import (
     AVERAGE,
     BAD_PIXELS,
+    COUNTS,
     EXPOSURE,
     FRAMES,
     Average,
@@ -58,6 +59,8 @@ def load(task: AssignTask, report: Report, memory_share: float = 1.0) -> Work:
     report("load", 0.0)
     path = inside(Path(task.data_directory), task.path)
     _check_identity(path, task)
+    if task.origin:
+        link_outputs(Path(task.origin), Path(task.processing_directory), task.outputs)
     results = dict(task.results)
     work = Work(task, parse_settings(task.settings), list(task.run), results, memory_share=memory_share)
     _read_back(work)
@@ -163,11 +166,13 @@ def _staged(work: Work, report: Report) -> Staging:
 def commit(work: Work, staging: Staging) -> tuple[dict[str, list[str]], list[str]]:
     """Put the staged outputs in place: the outputs by step, and the keys of the earlier generations that are kept.
 
-    An export job adds files and replaces nothing that belongs to a step.
+    An export job adds files and replaces nothing that belongs to a step. A try keeps no earlier generation.
     """
     task = work.task
     if work.is_export_job:
         return staging.commit(task.name, Generation({}, {}, {}), [])
+    if task.origin:
+        return staging.commit(task.name, Generation({}, task.results, task.outputs), work.run)
     return staging.commit(task.name, Generation(task.stored, task.results, task.outputs), work.run)
 
 
@@ -179,7 +184,10 @@ def _check_identity(path: Path, task: AssignTask) -> None:
         found = path.stat()
     except FileNotFoundError:
         raise InputError(f"{path}: the file is gone") from None
-    if task.purpose == Purpose.PROCESS and (found.st_size, found.st_mtime_ns) != (task.size, task.mtime_ns):
+    if Purpose.of(task.purpose) is not Purpose.EXPORT and (found.st_size, found.st_mtime_ns) != (
+        task.size,
+        task.mtime_ns,
+    ):
         raise InputError(
             f"{path}: the file has changed since it was registered; it is taken up again once it is stable"
         )
@@ -257,6 +265,8 @@ def _find_defects(work: Work, watch: GainWatch | None) -> None:
     frames = work.take(FRAMES)
     movie = frames.movie
     sums = sum_frames(frames.counts)
+    gain_defects = None if frames.gain is None else frames.gain.defects
+    work.put(COUNTS, raw_counts(sums, frames.multiplier, gain_defects, shows_gain=frames.shows_gain))
     found = find_defects(frames.counts, frames.multiplier, sums)
     work.put(BAD_PIXELS, found if frames.known_defects is None else found | frames.known_defects)
     if watch is None or not frames.shows_gain:

@@ -9,6 +9,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from tests.services.scheduler_learner import told
 from tests.services.scheduler_story_world import (
+    AGES_NS,
     NAMES,
     PATCHES,
     PATHS,
@@ -21,7 +22,7 @@ from tests.services.scheduler_story_world import (
     chosen,
 )
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import ExportKind, FailureKind, Selection
+from warpcore.bus.vocabulary import LEASED, WAITING, ExportKind, FailureKind, Order, Selection
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     ChangeSettings,
@@ -30,6 +31,7 @@ from warpcore.services.scheduler.core.effects import (
     OutputsMissing,
     OutputsRestored,
     Started,
+    StartTry,
     Tick,
 )
 from warpcore.services.session.generations import Generation
@@ -58,7 +60,7 @@ class SchedulerStories(SchedulerWorld):
 
     @rule(which=st.sets(st.sampled_from(PATHS)), size=st.sampled_from((100, 100, 100, 100, 200)))
     def files(self, which: set[str], size: int) -> None:
-        found = [wire.FoundFile(path, size, 5) for path in sorted(which)]
+        found = [wire.FoundFile(path, size, AGES_NS[path]) for path in sorted(which)]
         answer = self.reply(self.do(FromControl(wire.RegisterFiles(found))))
         assert answer.added == len(which - self.registered)
         self.registered |= which
@@ -114,13 +116,22 @@ class SchedulerStories(SchedulerWorld):
         commit = self.reply(self.do(FromWorker(self.senders.get(name, b"?"), wire.CommitTask(name, lease))))
         assert commit.granted == valid
         before = Generation(task.stored, task.results, task.outputs)
-        kept = self.keep(task.name, before) if valid else []
+        kept = self.keep(task.name, before) if valid and not task.origin else []
+        untouched = self.session_of(task.name) if task.origin else None
         message = wire.TaskFinished(name, lease, ran, results, outputs, kept=kept)
         answer = self.reply(self.do(FromWorker(self.senders.get(name, b"?"), message)))
         assert answer == wire.Ok()
         assert lease not in self.state.tasks or not valid
+        if task.origin:
+            assert self.session_of(task.name) == untouched, "a try changes nothing of the session"
         if valid:
-            assert (lease in self.finished) == (not partial)
+            assert (lease in self.finished) == (ran == task.run)
+
+    def session_of(self, name: str) -> dict[str, Any]:
+        """What the session says of a movie, however its leases may stand; one that waits may run now."""
+        movie = self.state.by_name[name]
+        told = {one: getattr(movie, one) for one in STORED if one not in ("lease", "status")}
+        return {**told, "status": "waits" if movie.status in WAITING | LEASED else movie.status}
 
     @precondition(lambda self: self.state.tasks)
     @rule(resolution=st.sampled_from((3.0, 4.5, 8.0)))
@@ -164,6 +175,10 @@ class SchedulerStories(SchedulerWorld):
     @rule(patch=st.sampled_from(PATCHES), references=st.sampled_from(("", "", "", "gain:1")))
     def change_settings(self, patch: dict[str, Any], references: str) -> None:
         self.do(ChangeSettings(patch_settings(self.state.settings, patch), references))
+
+    @rule(order=st.sampled_from(list(Order)))
+    def order(self, order: Order) -> None:
+        assert self.reply(self.do(FromControl(wire.OrderProcessing(order)))).order == order
 
     @rule(paused=RARELY)
     def pause(self, paused: bool) -> None:
@@ -255,6 +270,23 @@ class SchedulerStories(SchedulerWorld):
         self.do(FromControl(wire.CancelExport(job) if cancel else wire.ExportCollected(job, "particles.star")))
         assert self.reply(self.do(FromControl(wire.GetExport(job)))).job == job
 
+    @rule(name=st.sampled_from(NAMES), patch=st.sampled_from(PATCHES))
+    def start_try(self, name: str, patch: dict[str, Any]) -> None:
+        settings = patch_settings(self.state.settings, patch)
+        answer = self.reply(self.do(StartTry(name, settings, self.state.references, patch)))
+        if isinstance(answer, wire.Error):
+            full = all(one.state in ("waiting", "running") for one in self.state.tries.values())
+            assert name not in self.state.by_name or full
+        else:
+            assert self.reply(self.do(FromControl(wire.GetTry(answer.id)))).name == name
+
+    @precondition(lambda self: self.state.tries)
+    @rule(pick=PICK)
+    def delete_try(self, pick: int) -> None:
+        record = self.state.tries[chosen(sorted(self.state.tries), pick)]
+        self.reply(self.do(FromControl(wire.DeleteTry(record.id))))
+        assert self.reply(self.do(FromControl(wire.GetTry(record.id)))).code == "not_found"
+
     @precondition(lambda self: self.registered)
     @rule(pick=PICK, step=st.sampled_from(("motion", "ctf", "picking", "export")))
     def outputs_vanish(self, pick: int, step: str) -> None:
@@ -272,6 +304,8 @@ class SchedulerStories(SchedulerWorld):
             wire.GetWorkers(),
             wire.GetItems(),
             wire.GetSummary(),
+            wire.GetTries(),
+            wire.GetSelections(),
             wire.GetKnownFiles(),
             wire.GetAlarms(),
             wire.GetExports(),
@@ -296,10 +330,12 @@ class SchedulerStories(SchedulerWorld):
             (task.lease, task.worker, task.begun) for task in before.tasks.values()
         }
         assert (after.seq, after.paused, after.revision) == (before.seq, before.paused, before.revision)
+        assert after.order == before.order
         assert after.settings == before.settings
         assert after.choices == before.choices
         assert after.selections == before.selections
         assert after.hand_picks == before.hand_picks
+        assert after.tries == before.tries
         assert after.bans == before.bans
         self.do(Started(None))
         assert after.counts == before.counts, "a restart alone changes nothing"

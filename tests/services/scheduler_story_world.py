@@ -15,6 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from tests.services.scheduler_learner import LEARNING, learners
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import read_message
+from warpcore.bus.vocabulary import Purpose
+from warpcore.services.scheduler.core import ordering
 from warpcore.services.scheduler.core.effects import (
     Effect,
     Publish,
@@ -33,6 +35,7 @@ from warpcore.services.session.generations import Generation
 T = TypeVar("T")
 PATHS = ("a.tif", "b.tif", "a.mrc", "grid/a.tif", "c.tif", "d.tif")
 NAMES = ("a", "b", "a.mrc", "grid/a", "c", "d")
+AGES_NS = dict(zip(PATHS, (5, 3, 9, 5, 1, 7), strict=True))
 PICK = st.integers(0, 1000)
 RARELY = st.sampled_from((False, False, False, False, True))
 PLACES = ((1.0, 2.0), (3.5, 4.0), (60.0, 60.0))
@@ -46,6 +49,8 @@ PATCHES: tuple[dict[str, Any], ...] = (
     {"picking": {"enabled": True}},
     {"filter": {"resolution_max": 4.0}},
     {"filter": {"resolution_max": 9.0}},
+    {"filter": {"limits": {"ctf.resolution_angstrom": [3.5, None]}}},
+    {"filter": {"limits": {}}},
     {"motion": {"b_factor": -100.0}},
     {"motion": {"b_factor": -500.0}},
 )
@@ -141,12 +146,22 @@ class SchedulerWorld(RuleBasedStateMachine):
         state = self.state
         for lease, name in assigned.items():
             movie = state.by_name[name]
+            if state.tasks[lease].kind is Purpose.TRY:
+                continue
             assert movie.selection != "exclude"
             if not state.tasks[lease].processes:
                 continue
-            place = (-movie.priority, 0 if movie.results else 1, movie.id)
-            for other in state.queue:
-                if state.order(state.movies[other]) < place:
+            age = movie.mtime_ns
+            latest, oldest = (-movie.priority, -age, -movie.id), (-movie.priority, age, movie.id)
+            turn = (lease - 1) % 2
+            place = {
+                "normal": (-movie.priority, 0 if movie.results else 1, movie.id),
+                "oldest": oldest,
+                "latest": latest,
+                "alternate": oldest if turn else latest,
+            }[state.order]
+            for other in state.queue.in_turn(turn):
+                if ordering.keys(state.order, state.movies[other])[turn if state.order == "alternate" else 0] < place:
                     assert self.owner[lease] in state.movies[other].avoid, f"{other} waits before {name}"
 
     def reply(self, effects: list[Effect]) -> Any:
@@ -169,7 +184,7 @@ class SchedulerWorld(RuleBasedStateMachine):
             suspects = any(state.movies[state.tasks[lease].movie].suspect for lease in worker.leases)
             if worker.room <= 0 or suspects:
                 continue
-            for id in state.queue:
+            for id in state.queue.in_turn(state.last_lease):
                 movie = state.movies[id]
                 if movie.suspect and worker.leases:
                     break

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from warpcore.services.scheduler.core.effects import OutputsRestored, RestoreOutputs
-from warpcore.services.scheduler.shell.disk import Restorer
+from warpcore.services.scheduler.shell.disk import Restorer, TryFolders
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.session.generations import Generation, keep
 from warpcore.services.session.settings import parse_settings, patch_settings
@@ -59,3 +59,20 @@ def test_a_missing_gain_is_told_at_a_start_with_other_settings_too(tmp_path: Pat
     session = Session(data, processing, settings=lambda now: patch_settings(now, {"ctf": {"voltage": 200.0}}))
     session.close()
     assert [text for text in session.warnings if str(gain) in text]
+
+
+def test_folders_of_forgotten_tries_are_deleted_also_those_of_an_earlier_run(
+    tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    tries = tmp_path / ".warpcore/tries"
+    for id in ("try-1", "try-2", "try-3"):
+        (tries / id / "average").mkdir(parents=True)
+        (tries / id / "average/a.mrc").touch()
+    folders = TryFolders(tmp_path, ["try-2", "try-3"])
+    try:
+        wait_until(lambda: sorted(path.name for path in tries.iterdir()) == ["try-2", "try-3"], what="a clean start")
+        folders.remove("try-3")
+        wait_until(lambda: [path.name for path in tries.iterdir()] == ["try-2"], what="its end")
+    finally:
+        folders.close()
+    assert (tries / "try-2/average/a.mrc").exists()

@@ -12,16 +12,18 @@ import pytest
 import warpcore.services.scheduler as scheduler
 from tests.services.scheduler_world import World, finished
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import ItemState, JobState, MovieStatus, Word, WorkerState
-from warpcore.services.scheduler.core import lives
+from warpcore.bus.vocabulary import ItemState, JobState, MovieStatus, TryState, Word, WorkerState
+from warpcore.services.scheduler.core import exporting, lives
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import IllegalTransition, LeaseState, Life, Living
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
+from warpcore.services.scheduler.core.try_records import TryRecord
 
 LIVES: list[tuple[Life, type[Word], Callable[[], Living]]] = [
     (lives.MOVIE, MovieStatus, lambda: MovieRecord(1, "m", "m.tif")),
     (lives.LEASE, LeaseState, lambda: TaskRecord(7, 1, "w")),
     (lives.WORKER, WorkerState, lambda: WorkerRecord("w", "1")),
+    (lives.TRY, TryState, lambda: TryRecord(1, 1)),
     (lives.JOB, JobState, lambda: ExportRecord("micrographs-1")),
     (lives.ITEM, ItemState, ExportItem),
 ]
@@ -62,7 +64,7 @@ def test_an_illegal_transition_of_each_kind_tells_its_story() -> None:
         state.workers["w"].become(WorkerState.STARTING, "test")
     job = state.exports[world.ask(wire.StartExport("micrographs")).job]
     with pytest.raises(IllegalTransition, match=r"movie 1 of micrographs-1: pending → done .* 2 open of 2"):
-        state.move_item(job, 1, ItemState.DONE, "test")
+        exporting.move_item(state, job, 1, ItemState.DONE, "test")
     world.ask(wire.CancelExport(job.job))
     with pytest.raises(IllegalTransition, match=r"export micrographs-1: cancelled → running .* 0 done"):
         job.become(JobState.RUNNING, "test")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.services.scheduler_stories import NAMES, PATCHES, PATHS, PLACES, WORKERS, SchedulerStories
-from warpcore.bus.vocabulary import Selection
+from warpcore.bus.vocabulary import Order, Selection
 
 TestSchedulerStories = SchedulerStories.TestCase
 TestSchedulerStories.settings = settings(
@@ -86,12 +86,16 @@ class BusySession:
             (1, lambda: story.retry_many(choice((None, "input", "internal")), rarely())),
             (2, lambda: story.edit_picks(choice(NAMES), self.some_places())),
             (1, lambda: story.undo_picks(choice(NAMES))),
+            (2, lambda: story.start_try(choice(NAMES), choice(PATCHES))),
+            (1, lambda: story.order(choice(list(Order)))),
             (2, story.restart),
             (2, lambda: story.outputs_vanish(pick(), choice(steps))),
             (1, lambda: story.goodbye(self.worker())),
             (1, lambda: story.pause(True)),
             (2, story.read_everything),
         ]
+        if story.state.tries:
+            events.append((1, lambda: story.delete_try(pick())))
         if story.state.selections:
             events.append((2, lambda: story.undo_selection(pick())))
         if story.restores:

@@ -194,6 +194,8 @@ def test_a_dry_change_says_what_would_happen_and_changes_nothing() -> None:
     effect = dry(ctf={"range_max": 5.0})
     assert effect == wire.SettingsEffect(["ctf.range_max"], {"ctf": 2, "export": 2}, 2, 0, 0, 0, 0)
     assert dry(filter={"resolution_max": 3.0}).rejected == 2
+    limits = dry(filter={"limits": {"ctf.defocus_um": [3.0, None]}})
+    assert (limits.changed, limits.rejected, limits.runs) == (["filter.limits"], 2, {})
     assert dry().changed == []
     assert (world.state.seq, [world.movie("a"), world.movie("b")]) == (before, movies)
     assert world.patch(ctf={"range_max": 5.0}).effect == effect, "what it said is what it does"

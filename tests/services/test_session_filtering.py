@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from warpcore.services.session.filtering import filter_reasons
-from warpcore.services.session.settings import parse_settings
+from warpcore.services.session.filtering import filter_reasons, limited
+from warpcore.services.session.settings import SettingsError, parse_settings
 from warpcore.services.session.sorting import in_order, sortable
 
 GOOD: dict[str, Any] = {
@@ -48,6 +48,37 @@ def test_a_fit_that_failed_is_a_reason_while_resolution_is_limited() -> None:
     failed = {**GOOD, "ctf": {"failure": "no rings"}}
     assert reasons(failed) == ["no CTF fit: no rings"]
     assert reasons(failed, resolution_max=None) == []
+
+
+def test_any_column_can_be_limited() -> None:
+    limits = {"motion.accumulated_total_angstrom": [2.0, 20.0], "ctf.resolution_angstrom": [3.8, None]}
+    measured = {**GOOD, "motion": {"mean_frame_movement_angstrom": 1.0, "accumulated_total_angstrom": 25.5}}
+    assert reasons(measured, limits=limits) == ["track 25.5 Å is above 20", "resolution 3.5 Å is below 3.8"]
+    measured["motion"]["accumulated_total_angstrom"] = 20.0
+    assert reasons(measured, limits=limits) == ["resolution 3.5 Å is below 3.8"]
+    assert reasons({}, limits=limits) == []
+    limited_columns = {column.name for column in limited(parse_settings({"filter": {"limits": limits}}).filter)}
+    assert limits.keys() < limited_columns
+
+
+def test_a_limit_given_twice_is_one_reason() -> None:
+    measured = {**GOOD, "ctf": {**GOOD["ctf"], "defocus_um": 5.2}}
+    assert reasons(measured, limits={"ctf.defocus_um": [None, 5.0]}) == ["defocus 5.2 µm is above 5"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "problem"),
+    [
+        ({"ctf.sharpness": [1, 2]}, "ctf.sharpness: there is no such column; there are .*ctf.defocus_um"),
+        ({"ctf.defocus_um": [1]}, r"give \[lowest, highest\]"),
+        ({"ctf.defocus_um": [3, 2]}, "3, is above the highest, 2"),
+        ({"ctf.defocus_um": ["1", None]}, "ctf.defocus_um"),
+        ({"ctf.defocus_um": 4}, "valid list"),
+    ],
+)
+def test_impossible_limits_are_refused(limits: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        parse_settings({"filter": {"limits": limits}})
 
 
 @dataclass

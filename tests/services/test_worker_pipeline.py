@@ -43,13 +43,15 @@ def wanted_by(movie: Path, options: Settings) -> dict[str, str]:
     return wanted_fingerprints(options, status.st_size, status.st_mtime_ns)
 
 
-def run(movie: Path, processing: Path, options: Settings, steps: list[str], before: dict[str, Any]) -> dict[str, Any]:
+def run(
+    movie: Path, processing: Path, options: Settings, steps: list[str], before: dict[str, Any], **task_fields: str
+) -> dict[str, Any]:
     """Run `steps`; what a scheduler would remember of it: results, stored fingerprints, outputs."""
     status = movie.stat()
     wanted = wanted_by(movie, options)
     task = AssignTask(
         lease=1,
-        purpose="process",
+        purpose=task_fields.pop("purpose", "process"),
         name=movie.stem,
         path=movie.name,
         size=status.st_size,
@@ -60,6 +62,7 @@ def run(movie: Path, processing: Path, options: Settings, steps: list[str], befo
         data_directory=str(movie.parent),
         processing_directory=str(processing),
         **before,
+        **task_fields,
     )
 
     def report(step: str, fraction: float, message: str = "") -> None:
@@ -80,7 +83,7 @@ def files(processing: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(processing)): path.read_bytes()
         for path in processing.rglob("*")
-        if path.is_file() and ".warpcore" not in path.parts
+        if path.is_file() and ".warpcore" not in path.relative_to(processing).parts
     }
 
 
@@ -162,6 +165,23 @@ def test_an_expected_share_of_false_picks_takes_the_kept_scores_too(movie: Path,
 def scores_of(processing: Path, movie: Path) -> np.ndarray:
     """The kept scores of a movie, best first."""
     return np.array(json.loads((processing / f"matching/{movie.stem}_picks.json").read_text())["scores"])
+
+
+def test_a_try_leaves_the_bytes_of_a_session_with_its_settings_and_touches_none_of_the_sessions(
+    movie: Path, tmp_path: Path
+) -> None:
+    session, fresh = tmp_path / "session", tmp_path / "fresh"
+    done = run(movie, session, settings(), ["motion", "ctf", "export"], NOTHING)
+    before = files(session)
+    folder = session / ".warpcore/tries/try-1"
+    tried = parse_settings({**settings().to_dict(), "ctf": {"window": 256, "range_max": 6.0}})
+    results = run(movie, folder, tried, ["ctf", "export"], done, purpose="try-1", origin=str(session))
+    assert results["results"] == run(movie, fresh, tried, ["motion", "ctf", "export"], NOTHING)["results"]
+    assert files(folder) == files(fresh) != before
+    assert files(session) == before
+    assert not (folder / ".warpcore/kept").exists()
+    average = f"average/{movie.stem}.mrc"
+    assert (folder / average).samefile(session / average), "what is as it was takes no space"
 
 
 def middle_score(processing: Path, movie: Path) -> float:

@@ -1,6 +1,7 @@
 """What REST shows, as types: camelCase names, times as ISO 8601 in UTC. The OpenAPI document describes these."""
 
 from warpcore.services.api.views._alarms import AlarmView
+from warpcore.services.api.views._columns import ColumnView
 from warpcore.services.api.views._events import event_view
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
@@ -21,12 +22,21 @@ from warpcore.services.api.views._pictures import (
     TracksView,
 )
 from warpcore.services.api.views._results import results_schemas
-from warpcore.services.api.views._selection import RetriedView, SelectedView, SelectionChangesView, UndoneView
+from warpcore.services.api.views._selection import (
+    RefusedMovie,
+    RetriedView,
+    SelectedView,
+    SelectionChangesView,
+    SelectionChangeView,
+    UndoneView,
+)
 from warpcore.services.api.views._session import HealthView, SettingsEffectView, StatusView, SummaryView, TimestampView
+from warpcore.services.api.views._tries import TriesView, TryView
 from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerView
 
 __all__ = [
     "AlarmView",
+    "ColumnView",
     "CtfFit",
     "CurvesView",
     "DefocusSurface",
@@ -46,14 +56,18 @@ __all__ = [
     "PictureView",
     "PicturesView",
     "Position",
+    "RefusedMovie",
     "RetriedView",
     "SelectedView",
+    "SelectionChangeView",
     "SelectionChangesView",
     "SettingsEffectView",
     "StatusView",
     "SummaryView",
     "TimestampView",
     "TracksView",
+    "TriesView",
+    "TryView",
     "UndoneView",
     "View",
     "WorkerView",

@@ -1,141 +1,44 @@
-"""Live events: what `GET /api/events` tells, by the types of the bus."""
+"""Bodies of events."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
-
-from msgspec import Meta
+from typing import Any
 
 from warpcore.bus.messages import (
     AlarmEvent,
     ExportEvent,
-    FileEvent,
     LearningEvent,
     MovieEvent,
-    ProcessingEvent,
-    ServiceEvent,
-    SettingsEvent,
-    TaskEvent,
+    TryEvent,
     WorkerEvent,
     WorkerLogEvent,
 )
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import MovieStatus, TaskPurpose
 from warpcore.services.api.views._alarms import AlarmView
 from warpcore.services.api.views._exports import JobView
 from warpcore.services.api.views._movies import MovieView
-from warpcore.services.api.views._naming import View
+from warpcore.services.api.views._naming import camel, camel_keys
 from warpcore.services.api.views._session import LearntView
-from warpcore.services.api.views._workers import LogsView, WorkerView
+from warpcore.services.api.views._tries import TryView
+from warpcore.services.api.views._workers import WorkerView
 
 
-class MovieEventView(View, frozen=True):
-    """A movie has come, or is in another state."""
-
-    movie: MovieView
-    previous: Annotated[MovieStatus | None, Meta(description="Its status before.")]
-
-    @classmethod
-    def of_event(cls, event: MovieEvent) -> Self:
-        """The view of such an event."""
-        return cls(movie=MovieView.of_movie(event.movie), previous=event.previous)
-
-
-class AlarmEventView(View, frozen=True):
-    """An alarm has come or gone."""
-
-    alarm: AlarmView
-
-    @classmethod
-    def of_event(cls, event: AlarmEvent) -> Self:
-        """The view of such an event."""
-        return cls(alarm=AlarmView.of_alarm(event.alarm))
-
-
-class TaskEventView(View, frozen=True):
-    """A task has begun, has come further, or has ended."""
-
-    movie: Annotated[str, Meta(description="The movie's name.")]
-    lease: int
-    worker: str
-    purpose: TaskPurpose
-    steps: Annotated[list[str], Meta(description="Steps that are to be run, or were.")]
-    step: Annotated[str, Meta(description="The present step.")]
-    fraction: Annotated[float, Meta(description="How much of the step is done, 0 to 1.")]
-    message: str
-    seconds: Annotated[dict[str, float], Meta(description="How long each step took, s.")]
-
-
-class WorkerEventView(View, frozen=True):
-    """A worker has come, is lost, or tells how it is."""
-
-    worker: WorkerView
-
-
-class SettingsEventView(View, frozen=True):
-    """Settings have changed."""
-
-    settings: Annotated[dict[str, Any], Meta(description="All settings by section.")]
-    revision: int
-    changed: Annotated[list[str], Meta(description="Names of the settings that differ.")]
-
-
-class ProcessingEventView(View, frozen=True):
-    """Processing was started or paused."""
-
-    paused: bool
-
-
-class LearningEventView(View, frozen=True):
-    """A step has learnt, or has failed to."""
-
-    learnt: LearntView
-
-
-class ExportEventView(View, frozen=True):
-    """An export job has begun, has come further, or has ended."""
-
-    job: JobView
-
-
-class FileEventView(View, frozen=True):
-    """A file was seen below the data directory."""
-
-    path: str
-    detail: str
-
-
-class ServiceEventView(View, frozen=True):
-    """A service has begun or ends, or is there."""
-
-    service: str
-    host: str
-    pid: int
-    head: Annotated[int | None, Meta(description="The scheduler's newest change.")]
-    epoch: str
-    detail: str
-
-
-_VIEWS: dict[type[Message], type[View]] = {
-    TaskEvent: TaskEventView,
-    WorkerEvent: WorkerEventView,
-    WorkerLogEvent: LogsView,
-    SettingsEvent: SettingsEventView,
-    ProcessingEvent: ProcessingEventView,
-    LearningEvent: LearningEventView,
-    ExportEvent: ExportEventView,
-    FileEvent: FileEventView,
-    ServiceEvent: ServiceEventView,
-}
-"""Those that have the names and the types of their messages."""
-
-
-def event_view(body: Message) -> View:
-    """What is told of an event. A new kind of event needs a view of its own."""
+def event_view(body: Message) -> dict[str, Any]:
+    """The body of an event. Settings keep their names, and the steps in it theirs."""
     match body:
         case MovieEvent():
-            return MovieEventView.of_event(body)
+            return {"movie": MovieView.of_movie(body.movie), "previous": body.previous}
+        case WorkerEvent():
+            return {"worker": WorkerView.of(body.worker)}
+        case WorkerLogEvent():
+            return {"worker": body.worker, "lines": camel_keys(body.lines)}
+        case ExportEvent():
+            return {"job": JobView.of(body.job)}
+        case LearningEvent():
+            return {"learnt": LearntView.of(body.learnt)}
+        case TryEvent():
+            return {"try": TryView.of_try(body.attempt)}
         case AlarmEvent():
-            return AlarmEventView.of_event(body)
+            return {"alarm": AlarmView.of_alarm(body.alarm)}
         case _:
-            return _VIEWS[type(body)].of(body)
+            return {camel(name): value for name, value in body.to_body().items()}

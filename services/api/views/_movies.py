@@ -78,14 +78,14 @@ class ItemsPage(View, frozen=True):
     items: Annotated[
         list[Any],
         Meta(
-            description="Whole movies, or maps of the chosen `fields`.",
+            description="Whole movies, or the chosen `fields` of each, by column.",
             extra_json_schema={"items": {"anyOf": [{"$ref": "#/components/schemas/MovieView"}, {"type": "object"}]}},
         ),
     ]
     total_items: Annotated[Count, Meta(description="Movies on all pages.")]
     page: Annotated[int, Meta(ge=1)]
     page_size: Annotated[int, Meta(ge=1)]
-    next_cursor: Annotated[str | None, Meta(description="The `cursor` of the next page; null on the last.")]
+    next_cursor: Annotated[str | None, Meta(description="`cursor` of the next page; null on the last.")]
 
 
 def _of_movie(movie: Movie) -> dict[str, Any]:

@@ -6,33 +6,40 @@ from typing import Annotated, Self
 
 from msgspec import Meta
 
-from warpcore.bus.messages import Selections
+from warpcore.bus.messages import SelectionChange
 from warpcore.bus.vocabulary import Selection
 from warpcore.services.api.views._naming import Count, Time, View, utc
 
+Undo = Annotated[str, Meta(description="Takes the change back: `POST /api/selection/undo`.")]
+
 
 class SelectedView(View, frozen=True):
-    """A change of selections."""
+    """What a choice for many movies has changed."""
 
     changed: Annotated[Count, Meta(description="Movies that have another selection now.")]
-    undo: Annotated[str, Meta(description="Takes it back; empty where nothing has changed.")]
+    undo: Annotated[str, Meta(description="Takes the change back; empty where there was none.")]
 
 
 class UndoneView(View, frozen=True):
-    """A change of selections that was taken back."""
+    """What an undo has changed."""
 
     changed: Annotated[Count, Meta(description="Movies that have their former selection back.")]
-    kept: Annotated[Count, Meta(description="Movies that were chosen anew since, and stay so.")]
+    kept: Annotated[Count, Meta(description="Movies that keep a selection that they were given since.")]
 
 
 class SelectionChangeView(View, frozen=True):
     """A change of selections that can be taken back."""
 
-    undo: Annotated[str, Meta(description="Its name for `POST /api/selection/undo`.")]
+    undo: Undo
     selection: Selection
-    movies: Annotated[Count, Meta(description="How many were chosen.")]
+    movies: Count
     at: Time
-    by: Annotated[str, Meta(description="Who asked, as `by` said it.")]
+    by: Annotated[str, Meta(description="Who asked for it.")]
+
+    @classmethod
+    def of_change(cls, change: SelectionChange) -> Self:
+        """The view of a change."""
+        return cls.of(change, at=utc(change.at))
 
 
 class SelectionChangesView(View, frozen=True):
@@ -40,21 +47,16 @@ class SelectionChangesView(View, frozen=True):
 
     changes: Annotated[list[SelectionChangeView], Meta(description="The newest first.")]
 
-    @classmethod
-    def of_changes(cls, told: Selections) -> Self:
-        """The view of the changes."""
-        return cls(changes=[SelectionChangeView.of(one, at=utc(one.at)) for one in told.changes])
-
 
 class RefusedMovie(View, frozen=True):
-    """A movie that cannot be retried."""
+    """A movie that cannot be retried now."""
 
     name: str
     problem: str
 
 
 class RetriedView(View, frozen=True):
-    """Movies that were to be tried again."""
+    """What a retry of many movies has done."""
 
     retried: Annotated[Count, Meta(description="Movies that wait again.")]
     refused: list[RefusedMovie]

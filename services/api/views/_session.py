@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from warpcore.bus.messages import Health, ProcessingStatus, Summary
+from warpcore.bus.vocabulary import Order
 from warpcore.services.api.views._naming import Count, Seq, Time, View, utc
 
 Counts = Annotated[dict[str, int], Meta(description="Movies by status.")]
@@ -18,7 +19,7 @@ class TaskView(View, frozen=True):
     movie: Annotated[str, Meta(description="The movie's name.")]
     worker: str
     lease: int
-    purpose: Annotated[str, Meta(description="`process`, or the export job that it belongs to.")]
+    purpose: Annotated[str, Meta(description="`process`, or the export job or try that it belongs to.")]
     step: Annotated[str, Meta(description="The present step; empty before the first.")]
     fraction: Annotated[float, Meta(description="How much of the step is done, 0 to 1.")]
     message: str
@@ -35,10 +36,26 @@ class LearntView(View, frozen=True):
     failed: bool
 
 
+class StageTimeView(View, frozen=True):
+    """How long a stage of processing took for the movies done last."""
+
+    stage: Annotated[
+        str,
+        Meta(
+            description="`incubation`, `wait` (for a worker), a stage of the worker such as `load` or `motion`, "
+            "`at_worker` (all of these and the time between them), or `latency` (from found to results)."
+        ),
+    ]
+    median_s: Annotated[float, Meta(description="s.")] = field(name="medianSeconds")
+    p90_s: Annotated[float, Meta(description="90th percentile, s.")] = field(name="p90Seconds")
+    movies: Annotated[Count, Meta(description="How many movies had it.")]
+
+
 class StatusView(View, frozen=True):
     """How far the session is."""
 
     is_processing: Annotated[bool, Meta(description="Whether movies are given to workers.")]
+    order: Annotated[Order, Meta(description="Which waiting movie is next.")]
     total_items: Annotated[Count, Meta(description="All movies.")]
     items_left: Annotated[Count, Meta(description="Movies that run or wait; excluded ones do not count.")]
     counts: Counts
@@ -50,6 +67,7 @@ class StatusView(View, frozen=True):
     processing_directory: str
     warnings: Annotated[list[str], Meta(description="What a person should know, for as long as it holds.")]
     learnt: list[LearntView]
+    latency: Annotated[list[StageTimeView], Meta(description="By stage, in order; empty before a movie is done.")]
     seq: Seq
 
     @classmethod

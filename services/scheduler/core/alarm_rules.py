@@ -9,7 +9,7 @@ from warpcore.services.scheduler.core import registry, requests, views
 from warpcore.services.scheduler.core.alarms import Finding, is_on, rule
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.filtering import LIMITED, bounds_in_words, within
+from warpcore.services.session.filtering import bounds_in_words, limited, within
 
 FEWEST_MOVIES = 12
 """So many movies of the window must have a value before anything is said of it."""
@@ -112,7 +112,7 @@ def beyond_limits(state: State) -> Iterator[Finding]:
     """Of the last movies fewer than a quarter are within the filter's limits of a value; until half are."""
     done = [movie for movie in _recent(state) if movie.status in DONE]
     results = [views.valid_results(movie, state.plan.off) for movie in done]
-    for column in LIMITED:
+    for column in limited(state.settings.filter):
         values = [value for one in results if (value := column.value(one)) is not None]
         good = sum(within(column, value, state.settings.filter) for value in values)
         share = 0.5 if is_on(state, "limits", column.name) else 0.25

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import JobState, MovieStatus, Purpose
-from warpcore.services.scheduler.core import exporting, tasks
+from warpcore.services.scheduler.core import exporting, tasks, trying
 from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.queue import Verdict
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.fingerprints import OFF, steps_to_run
 from warpcore.services.session.learning import SessionPlan
+from warpcore.services.session.paths import inside, try_folder
 
 
 def dispatch(state: State) -> None:
     """Assign all movies that can be assigned now; each worker gets one before any gets two."""
+    _assign_try(state)
     if state.paused:
         return
     running = [job for job in state.exports.values() if job.state == JobState.RUNNING and len(job.pending)]
     if not len(state.queue) and not running:
         return
-    while True:
-        hungry = sorted(
-            (worker for worker in state.workers.values() if worker.room > 0),
-            key=lambda worker: (len(worker.leases), worker.name),
-        )
-        if not [worker.name for worker in hungry if _assign_one(state, worker, running)]:
-            return
+    while [worker.name for worker in _hungry(state) if _assign_one(state, worker, running)]:
+        pass
+
+
+def _hungry(state: State) -> list[WorkerRecord]:
+    """Workers that ask for more, those with the fewest tasks first."""
+    hungry = (worker for worker in state.workers.values() if worker.room > 0)
+    return sorted(hungry, key=lambda worker: (len(worker.leases), worker.name))
 
 
 def _assign_one(state: State, worker: WorkerRecord, exports: list[ExportRecord]) -> bool:
@@ -44,7 +50,7 @@ def _assign_one(state: State, worker: WorkerRecord, exports: list[ExportRecord])
             return Verdict.STOP
         return Verdict.TAKE
 
-    chosen = state.queue.choose(judge)
+    chosen = state.queue.in_turn(state.last_lease).choose(judge)
     if chosen is not None:
         _assign_processing(state, worker, state.movies[chosen])
         return True
@@ -84,6 +90,32 @@ def _assign_export(state: State, worker: WorkerRecord, job: ExportRecord) -> boo
     return True
 
 
+def _assign_try(state: State) -> None:
+    record = trying.next_ready(state) if state.tries else None
+    if record is None:
+        return
+    movie = state.movies[record.movie]
+    avoid = [record.avoid] if record.avoid else []
+    for worker in _hungry(state):
+        alone = movie.suspect and worker.leases
+        if not (alone or _holds_suspect(state, worker) or _elsewhere_first(state, worker, avoid)):
+            break
+    else:
+        return
+    settings = trying.settings_of(state, record)
+    if settings is None:
+        return
+    planned = state.planned(settings, record.references)
+    wanted = planned.plan.wanted(movie.size, movie.mtime_ns)
+    stored = state.stored(movie, movie.fingerprints)
+    run = [step for step in steps_to_run(wanted, stored) if wanted[step] != OFF]
+    task = state.lease(movie, worker, record.id, run, wanted)
+    trying.begun(state, record, worker.name)
+    state.place(movie)
+    folder = str(inside(Path(state.processing_directory), try_folder(record.id)))
+    _send(state, worker, movie, task, settings.to_dict(), planned, folder)
+
+
 def _send(
     state: State,
     worker: WorkerRecord,
@@ -91,7 +123,9 @@ def _send(
     task: TaskRecord,
     settings: dict[str, object],
     planned: SessionPlan,
+    folder: str = "",
 ) -> None:
+    """Send an assignment. `folder` is the one of a try, which is told to link the movie's outputs there first."""
     message = wire.AssignTask(
         lease=task.lease,
         purpose=task.purpose,
@@ -104,12 +138,13 @@ def _send(
         settings=settings,
         results=movie.results,
         data_directory=state.data_directory,
-        processing_directory=state.processing_directory,
+        processing_directory=folder or state.processing_directory,
         selection=movie.selection,
         stored=movie.fingerprints,
         outputs=movie.outputs,
         choices=planned.choices,
         hand_picks=state.hand_picks[movie.id].present if movie.hand_picks else None,
+        origin=state.processing_directory if folder else "",
     )
     state.send(worker, message, lease=task.lease)
     state.publish("task.assigned", tasks.event(movie, task))
@@ -117,7 +152,7 @@ def _send(
 
 def _holds_suspect(state: State, worker: WorkerRecord) -> bool:
     held = (state.tasks[lease] for lease in worker.leases)
-    return any(task.processes and state.movies[task.movie].suspect for task in held)
+    return any(state.movies[task.movie].suspect for task in held)
 
 
 def _elsewhere_first(state: State, worker: WorkerRecord, avoid: list[str]) -> bool:

@@ -7,7 +7,7 @@ import itertools
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import HIGHEST_PRIORITY, MOST_CHOSEN
 from warpcore.bus.vocabulary import DONE, LEASED, WAITING, ErrorCode, FailureKind, MovieStatus, Selection
-from warpcore.services.scheduler.core import tasks, views
+from warpcore.services.scheduler.core import ordering, tasks, views
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.requests import named, named_many, reply_item
@@ -98,7 +98,7 @@ def _why_no_retry(state: State, movie: MovieRecord, force: bool) -> str:
         return f"{movie.name} is running; wait until it has ended"
     task = state.tasks.get(movie.lease) if movie.lease is not None else None
     if force and task is not None:
-        return f"{movie.name} is being exported by {task.purpose}; wait until it has ended"
+        return f"{movie.name} is in use by {task.purpose}; wait until it has ended"
     again = movie.status == MovieStatus.FAILED or (movie.status in WAITING and movie.parked_until is not None)
     if not again and not force:
         return f"{movie.name} is {movie.status}, not failed; use force to run it again"
@@ -124,6 +124,7 @@ def _ahead_of_all(state: State, movie: MovieRecord) -> int:
     It is its own where it is first already, else the lowest one from 0.
     """
     others = [other for other in state.movies.values() if other.status in WAITING and other is not movie]
-    if not others or state.order(movie) < min(map(state.order, others)):
+    mine, theirs = ordering.keys(state.order, movie), [ordering.keys(state.order, other) for other in others]
+    if not others or all(key < min(keys[turn] for keys in theirs) for turn, key in enumerate(mine)):
         return movie.priority
     return min(HIGHEST_PRIORITY, max(0, *(other.priority + 1 for other in others)))

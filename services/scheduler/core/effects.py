@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warpcore.bus.schema import Message
+from warpcore.bus.vocabulary import Order
 from warpcore.services.scheduler.core.records import Ban
 from warpcore.services.scheduler.core.rows import (
     ChoiceRow,
@@ -18,6 +19,7 @@ from warpcore.services.scheduler.core.rows import (
     MovieRow,
     SelectionRow,
     TaskRow,
+    TryRow,
 )
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings
@@ -52,6 +54,20 @@ class ChangeSettings:
     references: str
     whole: bool = False
     dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StartTry:
+    """Process a movie aside with these checked settings; `patch` are those of them that were asked for.
+
+    `references` are the identities of the files that they name.
+    """
+
+    name: str
+    settings: Settings
+    references: str
+    patch: dict[str, Any]
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +116,7 @@ Stimulus = (
     | FromControl
     | FromWorker
     | ChangeSettings
+    | StartTry
     | Started
     | Tick
     | AssignmentUndelivered
@@ -145,6 +162,13 @@ class SavePaused:
     """Store whether processing is paused."""
 
     paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SaveOrder:
+    """Store in which order movies run."""
+
+    order: Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +224,21 @@ class SaveHandPicks:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveTry:
+    """Store a try."""
+
+    row: TryRow
+
+
+@dataclass(frozen=True, slots=True)
+class DropTry:
+    """The try is forgotten; its folder `id` goes."""
+
+    number: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Publish an event; `seq` > 0 is a durable one, also a row of the change log."""
 
@@ -247,6 +286,7 @@ Effect = (
     | DropTask
     | SaveSettings
     | SavePaused
+    | SaveOrder
     | SaveBan
     | LiftBan
     | SaveExport
@@ -254,6 +294,8 @@ Effect = (
     | SaveSelection
     | DropSelection
     | SaveHandPicks
+    | SaveTry
+    | DropTry
     | Publish
     | CutLog
     | Send

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import DONE, ErrorCode, ExportKind, ItemState, JobState, MovieStatus, Selection
-from warpcore.services.scheduler.core import views
+from warpcore.services.scheduler.core import rows, views
+from warpcore.services.scheduler.core.effects import SaveExport
 from warpcore.services.scheduler.core.export_records import OPEN_ITEMS, ExportItem, ExportRecord, export_settings
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
@@ -37,7 +38,7 @@ def start(state: State, message: wire.StartExport) -> None:
     job.items = {movie.id: ExportItem() for movie in movies}
     job.count()
     state.exports[job.job] = job
-    state.save_export(job, *job.items)
+    _save(state, job, *job.items)
     _tell(state, job, "export.started")
     state.reply(views.export_head(job))
 
@@ -69,9 +70,9 @@ def cancel(state: State, message: wire.CancelExport) -> None:
     if job.state == JobState.RUNNING:
         dropped = [id for id, item in job.items.items() if item.state in (ItemState.PENDING, ItemState.HELD)]
         for id in dropped:
-            state.move_item(job, id, ItemState.DROPPED, "cancelled")
+            move_item(state, job, id, ItemState.DROPPED, "cancelled")
         job.become(JobState.CANCELLED, "by the user")
-        state.save_export(job, *dropped)
+        _save(state, job, *dropped)
         _tell(state, job, "export.done")
     state.reply(views.export_head(job))
 
@@ -85,9 +86,18 @@ def collected(state: State, message: wire.ExportCollected) -> None:
     if job.state == JobState.COLLECTING:
         job.become(JobState.DONE, "collected")
         job.file = message.file
-        state.save_export(job)
+        _save(state, job)
         _tell(state, job, "export.done")
     state.reply(wire.Ok())
+
+
+def move_item(state: State, job: ExportRecord, movie: int, to: ItemState, why: str) -> None:
+    """Change the state of one movie of a job, and note whether the job waits for it. Raises IllegalTransition."""
+    job.move(movie, to, why)
+    if to == ItemState.HELD:
+        state.held_exports.setdefault(movie, {})[job.job] = None
+    elif movie in state.held_exports:
+        state.held_exports[movie].pop(job.job, None)
 
 
 def job_settings(state: State, job: ExportRecord) -> Settings:
@@ -104,15 +114,15 @@ def ready(state: State, job: ExportRecord, movie: MovieRecord) -> bool:
         _end_item(state, job, movie.id, ItemState.FAILED, message=_why_not(movie))
         return False
     if movie.lease is not None or movie.status not in DONE:
-        state.move_item(job, movie.id, ItemState.HELD, f"the movie is {movie.status}")
+        move_item(state, job, movie.id, ItemState.HELD, f"the movie is {movie.status}")
         return False
     return True
 
 
 def begun(state: State, job: ExportRecord, movie: MovieRecord) -> None:
     """A movie of the job was assigned."""
-    state.move_item(job, movie.id, ItemState.RUNNING, "assigned")
-    state.save_export(job, movie.id)
+    move_item(state, job, movie.id, ItemState.RUNNING, "assigned")
+    _save(state, job, movie.id)
 
 
 def finished(state: State, task: TaskRecord, outputs: dict[str, list[str]]) -> None:
@@ -134,21 +144,15 @@ def failed(state: State, task: TaskRecord, text: str, *, again: bool, counted: b
     elif not again or item.attempts >= MOST_ATTEMPTS:
         _end_item(state, job, task.movie, ItemState.FAILED, message=text)
     else:
-        state.move_item(job, task.movie, ItemState.PENDING, text)
-        state.save_export(job, task.movie)
+        move_item(state, job, task.movie, ItemState.PENDING, text)
+        _save(state, job, task.movie)
     release_held(state, state.movies[task.movie])
-
-
-def hold(state: State, task: TaskRecord) -> None:
-    """The file was replaced while it was exported: the movie is exported once it is processed again."""
-    if not task.processes:
-        failed(state, task, "the file was replaced", again=True, counted=False)
 
 
 def release_held(state: State, movie: MovieRecord) -> None:
     """The movie is free or settled now: jobs that waited for it look at it again."""
     for name in state.held_exports.pop(movie.id, ()):
-        state.move_item(state.exports[name], movie.id, ItemState.PENDING, f"the movie is {movie.status}")
+        move_item(state, state.exports[name], movie.id, ItemState.PENDING, f"the movie is {movie.status}")
 
 
 def _named(state: State, name: str) -> ExportRecord | None:
@@ -170,6 +174,12 @@ def _candidates(state: State, message: wire.StartExport) -> list[MovieRecord]:
     return movies
 
 
+def _save(state: State, job: ExportRecord, *movies: int) -> None:
+    """Store a job, and these of its movies."""
+    items = tuple(rows.export_item_row(job.job, movie, job.items[movie]) for movie in movies)
+    state.effects.append(SaveExport(rows.export_row(job), items))
+
+
 def _why_not(movie: MovieRecord) -> str:
     if movie.selection == Selection.EXCLUDE:
         return "excluded by the user"
@@ -188,12 +198,12 @@ def _end_item(
     item = job.items[movie]
     if item.state not in OPEN_ITEMS:
         return
-    state.move_item(job, movie, result, message or str(result))
+    move_item(state, job, movie, result, message or str(result))
     item.files, item.message = files or [], message
     ended = job.open == 0 and job.state == JobState.RUNNING
     if ended:
         job.become(_ended(job), "its last movie has ended")
-    state.save_export(job, movie)
+    _save(state, job, movie)
     if ended:
         _tell(state, job, "export.collecting" if job.state == JobState.COLLECTING else "export.done")
     elif job.state == JobState.RUNNING and _percent(job, 0) != _percent(job, 1):

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
-from warpcore.bus.vocabulary import DONE, LEASED, WAITING, ItemState, JobState, MovieStatus, Selection, WorkerState
+from warpcore.bus.limits import KEPT_TRIES
+from warpcore.bus.vocabulary import (
+    DONE,
+    LEASED,
+    WAITING,
+    ItemState,
+    JobState,
+    MovieStatus,
+    Purpose,
+    Selection,
+    TryState,
+    WorkerState,
+)
 from warpcore.services.scheduler.core.export_records import OPEN_ITEMS, ExportRecord
 from warpcore.services.scheduler.core.lessons import Lessons
 from warpcore.services.scheduler.core.lives import LeaseState
@@ -28,6 +40,7 @@ def validate(state: State) -> None:
     for worker in state.workers.values():
         _worker(state, worker)
     _exports(state)
+    _tries(state)
     _selections(state)
     _hand_picks(state)
     _learning(state)
@@ -102,12 +115,12 @@ def _worker(state: State, worker: WorkerRecord) -> None:
     _require(0 <= worker.credit <= MOST_CREDIT, f"{where} has credit {worker.credit}")
     _require((worker.state == WorkerState.BUSY) == bool(held), f"{where} holds {worker.leases}")
     _require((worker.state == WorkerState.SET_ASIDE) <= (worker.name in state.bans), f"{where} has no ban")
-    suspects = [task for task in held if task.processes and state.movies[task.movie].suspect]
+    suspects = [task for task in held if state.movies[task.movie].suspect]
     _require(not suspects or len(held) == 1, f"{where}: a suspect does not run alone")
 
 
 def _exports(state: State) -> None:
-    running = {(task.purpose, task.movie) for task in state.tasks.values() if not task.processes}
+    running = {(task.purpose, task.movie) for task in state.tasks.values() if task.kind is Purpose.EXPORT}
     for job in state.exports.values():
         _job(job)
         for movie, item in job.items.items():
@@ -127,6 +140,18 @@ def _job(job: ExportRecord) -> None:
     _require((job.state == JobState.RUNNING) <= (job.open > 0), f"{job.job} is running with nothing open")
     ended = job.state in (JobState.DONE, JobState.FAILED, JobState.COLLECTING)
     _require(ended <= (job.open == 0), f"{job.job} is {job.state} with {job.open} open")
+
+
+def _tries(state: State) -> None:
+    running = {task.purpose: task.movie for task in state.tasks.values() if task.kind is Purpose.TRY}
+    _require(len(running) <= 1, f"{list(running)} run at the same time")
+    for number, record in state.tries.items():
+        _require(number == record.number and record.movie in state.movies, f"{record.id} of movie {record.movie}")
+        leased = running.pop(record.id, None) == record.movie
+        _require((record.state == TryState.RUNNING) == leased, f"{record.id} is {record.state}")
+        _require((record.failure is not None) == (record.state == TryState.FAILED), f"{record.id}: {record.failure}")
+    _require(not running, f"unknown tries run: {list(running)}")
+    _require(len(state.tries) <= KEPT_TRIES, f"{len(state.tries)} tries")
 
 
 def _selections(state: State) -> None:

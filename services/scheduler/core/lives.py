@@ -1,4 +1,4 @@
-"""The lives of movies, leases, workers, exports and their movies: one table each of all legal changes of state."""
+"""The lives of movies, leases, workers, tries, exports and their movies: a table each of all legal changes of state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from warpcore.bus.vocabulary import DONE, LEASED, ItemState, JobState, MovieStatus, Word, WorkerState
+from warpcore.bus.vocabulary import DONE, LEASED, ItemState, JobState, MovieStatus, TryState, Word, WorkerState
 
 
 class LeaseState(Word):
@@ -66,7 +66,7 @@ class Living(ABC):
         """Its story, oldest first."""
 
 
-_M, _J, _I, _L, _W = MovieStatus, JobState, ItemState, LeaseState, WorkerState
+_M, _J, _I, _L, _T, _W = MovieStatus, JobState, ItemState, LeaseState, TryState, WorkerState
 
 MOVIE = Life(
     "status",
@@ -108,4 +108,10 @@ ITEM = Life(
     ({_I.PENDING}, {_I.HELD, _I.RUNNING, _I.FAILED, _I.DROPPED}),
     ({_I.HELD}, {_I.PENDING, _I.DROPPED}),
     ({_I.RUNNING}, {_I.PENDING, _I.DONE, _I.FAILED, _I.DROPPED}),
+)
+
+TRY = Life(
+    "state",
+    ({_T.WAITING}, {_T.RUNNING, _T.FAILED}),
+    ({_T.RUNNING}, {_T.WAITING, _T.DONE, _T.FAILED}),
 )

@@ -21,6 +21,7 @@ from warpcore.services.scheduler.core import (
     restoring_outputs,
     selecting,
     tasks,
+    tries,
 )
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
@@ -31,6 +32,7 @@ from warpcore.services.scheduler.core.effects import (
     OutputsMissing,
     OutputsRestored,
     Started,
+    StartTry,
     Stimulus,
     Tick,
 )
@@ -38,7 +40,7 @@ from warpcore.services.scheduler.core.handlers import Place, handler_of
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
-HANDLING = (alarm_rules, alarms, choices, exporting, files, hand_picks, registry, reports, requests, selecting)
+HANDLING = (alarm_rules, alarms, choices, exporting, files, hand_picks, registry, reports, requests, selecting, tries)
 """Modules that register handlers and alarm rules when they are imported, so nothing reads this name."""
 
 
@@ -58,6 +60,8 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             _from_worker(state, sender, message)
         case ChangeSettings():
             deciding.change_settings(state, stimulus)
+        case StartTry():
+            tries.start(state, stimulus)
         case Started():
             deciding.start(state, stimulus)
         case Tick():

@@ -19,6 +19,7 @@ _STIMULI: dict[str, type[Any]] = {
         e.FromControl,
         e.FromWorker,
         e.ChangeSettings,
+        e.StartTry,
         e.Started,
         e.Tick,
         e.AssignmentUndelivered,
@@ -57,6 +58,8 @@ def title(stimulus: e.Stimulus) -> str:
             return f"{message.TYPE} from a client"
         case e.FromWorker(sender, message):
             return f"{message.TYPE} from {sender.decode(errors='replace')}"
+        case e.StartTry(name):
+            return f"try of {name}"
         case e.OutputsMissing(movie) | e.OutputsRestored(movie):
             return f"{type(stimulus).__name__} of movie {movie}"
         case e.AssignmentUndelivered(lease):

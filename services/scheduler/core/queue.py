@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 Key = tuple[int, ...]
 
@@ -69,6 +69,33 @@ class OrderedQueue:
         for entry in passed.values():
             heapq.heappush(self._heap, entry)
         return chosen
+
+
+class WaitingQueue:
+    """Ids in one order, or in several that take turns: `turn` counts choices."""
+
+    def __init__(self, orders: int = 1) -> None:
+        self._queues = [OrderedQueue() for _ in range(orders)]
+
+    def __len__(self) -> int:
+        return len(self._queues[0])
+
+    def __contains__(self, id: int) -> bool:
+        return id in self._queues[0]
+
+    def in_turn(self, turn: int) -> OrderedQueue:
+        """All ids in the order whose turn it is."""
+        return self._queues[turn % len(self._queues)]
+
+    def put(self, id: int, keys: Sequence[Key]) -> None:
+        """Add an id with its key in each order, or move it to other places."""
+        for queue, key in zip(self._queues, keys, strict=True):
+            queue.put(id, key)
+
+    def remove(self, id: int) -> None:
+        """Take an id out; one that is not in is no error."""
+        for queue in self._queues:
+            queue.remove(id)
 
 
 class Parked:

@@ -8,7 +8,7 @@ from warpcore.bus import messages as wire
 from warpcore.bus.limits import LARGEST_PAGE, MOST_AT_ONCE, MOST_CHOSEN
 from warpcore.bus.vocabulary import ErrorCode, MovieStatus
 from warpcore.services.scheduler.core import learnt, registry, views
-from warpcore.services.scheduler.core.effects import SavePaused
+from warpcore.services.scheduler.core.effects import SaveOrder, SavePaused
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
@@ -49,7 +49,10 @@ def items(state: State, message: wire.GetItems) -> None:
         movies = [movie for movie in state.movies.values() if message.status in (None, movie.status)]
         total = len(movies)
         first = (message.page - 1) * message.page_size
-        page = in_order(movies, sort, descending=descending)[first : first + message.page_size]
+        ordered = in_order(
+            movies, sort, descending=descending, results_of=lambda movie: views.shown_results(movie, state.plan.off)
+        )
+        page = ordered[first : first + message.page_size]
         shown = views.fitting(state.movie_view(movie) for movie in page)
         if len(shown) < len(page):
             _invalid(state, f"{len(page)} movies do not fit one answer; use pages of {len(shown)}")
@@ -86,6 +89,16 @@ def pause_processing(state: State, message: wire.PauseProcessing) -> None:
     _reply_status(state)
 
 
+@handles(wire.OrderProcessing)
+def order_processing(state: State, message: wire.OrderProcessing) -> None:
+    """Sets the order in which waiting movies run; priorities stand above it."""
+    if state.order != message.order:
+        state.arrange(message.order)
+        state.effects.append(SaveOrder(message.order))
+        state.publish("processing.ordered", wire.ProcessingEvent(state.paused, state.order))
+    _reply_status(state)
+
+
 @handles(wire.GetSettings, reads=True)
 def settings(state: State, message: wire.GetSettings) -> None:
     """All settings as they are now."""
@@ -97,7 +110,9 @@ def pause(state: State, paused: bool) -> None:
     if state.paused != paused:
         state.paused = paused
         state.effects.append(SavePaused(paused))
-        state.publish("processing.paused" if paused else "processing.started", wire.ProcessingEvent(paused))
+        state.publish(
+            "processing.paused" if paused else "processing.started", wire.ProcessingEvent(paused, state.order)
+        )
 
 
 @handles(wire.GetProcessing, reads=True)
@@ -140,6 +155,8 @@ def _reply_status(state: State) -> None:
             processing_directory=state.processing_directory,
             warnings=[*settings_warnings(state.set_aside), *registry.warnings(state)],
             learnt=learnt.views_of(state),
+            order=state.order,
+            latency=state.latest_runs.stage_times(),
         )
     )
 
@@ -184,12 +201,13 @@ def named(state: State, name: str) -> MovieRecord | None:
 def named_many(state: State, ids: list[int], names: list[str]) -> list[MovieRecord] | None:
     """The movies of these ids and names, each once; unknown or too many ones are answered with an error."""
     unknown: list[object] = [id for id in ids if id not in state.movies]
-    unknown += [name for name in names if name not in state.by_name]
+    found = {name: addressed(name, state.by_name, state.movies) for name in names}
+    unknown += [name for name, movie in found.items() if movie is None]
     if unknown:
         text = f"no movie is called {str(unknown[0])[:500]!r} ({len(unknown)} unknown)"
         state.reply(wire.Error(ErrorCode.NOT_FOUND, text))
         return None
-    wanted = dict.fromkeys([*ids, *(state.by_name[name].id for name in names)])
+    wanted = dict.fromkeys([*ids, *(movie.id for movie in found.values() if movie is not None)])
     if len(wanted) > MOST_CHOSEN:
         _invalid(state, f"{len(wanted)} movies in one message; send at most {MOST_CHOSEN}")
         return None

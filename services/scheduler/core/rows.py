@@ -16,7 +16,7 @@ import msgpack
 
 from warpcore.bus.messages import Failure, HandPicks
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection
+from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection, TryState
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import (
@@ -26,6 +26,7 @@ from warpcore.services.scheduler.core.records import (
     SelectionRecord,
     TaskRecord,
 )
+from warpcore.services.scheduler.core.try_records import TryRecord
 
 
 class MovieRow(NamedTuple):
@@ -44,6 +45,14 @@ class TaskRow(NamedTuple):
     lease: int
     movie: int
     body: bytes
+
+
+class BanRow(NamedTuple):
+    """A worker that is set aside."""
+
+    worker: str
+    instance: str
+    reason: str
 
 
 class ExportRow(NamedTuple):
@@ -67,6 +76,14 @@ class ChoiceRow(NamedTuple):
 
     key: str
     step: str
+    body: bytes
+
+
+class TryRow(NamedTuple):
+    """A try."""
+
+    number: int
+    movie: int
     body: bytes
 
 
@@ -95,6 +112,7 @@ _TASK = _stored(TaskRecord, TaskRow)
 _EXPORT = _stored(ExportRecord, ExportRow)
 _ITEM = _stored(ExportItem, ExportItemRow)
 _CHOICE = _stored(ChoiceRecord, ChoiceRow)
+_TRY = _stored(TryRecord, TryRow)
 _SELECTION = _stored(SelectionRecord, SelectionRow)
 _HAND_PICKS = _stored(HandPicksRecord, HandPicksRow)
 
@@ -149,6 +167,18 @@ def export_item_from_row(row: ExportItemRow) -> ExportItem:
     """The movie of a job of a row."""
     _, _, state, body = row
     return ExportItem(state=ItemState(state), **_values(body, _ITEM, {}))
+
+
+def try_row(attempt: TryRecord) -> TryRow:
+    """The try as it is now."""
+    return TryRow(attempt.number, attempt.movie, _body(attempt, _TRY))
+
+
+def try_from_row(row: TryRow) -> TryRecord:
+    """The try of a row."""
+    number, movie, body = row
+    values = _values(body, _TRY, {"state": TryState, "failure": Failure.from_body})
+    return TryRecord(number=number, movie=movie, **values)
 
 
 def selection_row(change: SelectionRecord) -> SelectionRow:

@@ -6,15 +6,14 @@ from typing import Any
 
 from warpcore.bus.messages import Alarm, MovieEvent
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import DONE, ENDED, WAITING, ItemState, MovieStatus, Selection, WorkerState
-from warpcore.services.scheduler.core import rows, views
+from warpcore.bus.vocabulary import DONE, ENDED, WAITING, MovieStatus, Order, Selection, WorkerState
+from warpcore.services.scheduler.core import ordering, rows, views
 from warpcore.services.scheduler.core.effects import (
     CutLog,
     DropTask,
     Effect,
     Publish,
     Reply,
-    SaveExport,
     SaveMovie,
     SaveTask,
     Send,
@@ -35,6 +34,8 @@ from warpcore.services.scheduler.core.records import (
     TaskRecord,
     WorkerRecord,
 )
+from warpcore.services.scheduler.core.runs import LatestRuns
+from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.fingerprints import OFF, steps_to_run
 from warpcore.services.session.fingerprints_v1 import FormerPlan
@@ -74,17 +75,20 @@ class State:
         self.bans: dict[str, Ban] = {}
         self.exports: dict[str, ExportRecord] = {}
         self.held_exports: dict[int, dict[str, None]] = {}
-        self.queue = OrderedQueue()
+        self.order = Order.NORMAL
+        self.queue = ordering.empty_queue(self.order)
         self.parked = Parked()
         self.to_restore = OrderedQueue()
         self.restoring: set[int] = set()
         self.rate = Rate()
         self.arrivals = Arrivals()
+        self.latest_runs = LatestRuns()
         self.counts = dict.fromkeys(MovieStatus, 0)
         self.revision = 0
         self.choices: dict[str, ChoiceRecord] = {}
         self.selections: dict[int, SelectionRecord] = {}
         self.hand_picks: dict[int, HandPicksRecord] = {}
+        self.tries: dict[int, TryRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
@@ -168,6 +172,13 @@ class State:
             before = movie.status if previous == "" else previous
             self.publish(topic, MovieEvent(self.movie_view(movie), MovieStatus(before) if before else None))
 
+    def arrange(self, order: Order) -> None:
+        """Let waiting movies run in this order."""
+        waiting = list(self.queue.in_turn(0))
+        self.order, self.queue = order, ordering.empty_queue(order)
+        for id in waiting:
+            self.place(self.movies[id])
+
     def place(self, movie: MovieRecord) -> None:
         """Put a movie where its status, selection and lease say: in the queue, parked, or in neither."""
         if self._lessons is not None:
@@ -185,13 +196,9 @@ class State:
             return
         self.parked.remove(movie.id)
         if waits:
-            self.queue.put(movie.id, self.order(movie))
+            self.queue.put(movie.id, ordering.keys(self.order, movie))
         else:
             self.queue.remove(movie.id)
-
-    def order(self, movie: MovieRecord) -> tuple[int, int, int]:
-        """The place in the queue: high priority first, then outdated ones, then in order of discovery."""
-        return (-movie.priority, 0 if movie.status == MovieStatus.OUTDATED else 1, movie.id)
 
     def movie_view(self, movie: MovieRecord) -> Any:
         """A movie as others see it."""
@@ -210,9 +217,10 @@ class State:
         self.former = FormerPlan(settings, references, self.learning.unlearnt)
         self._lessons: Lessons | None = None
 
-    def planned(self, settings: Settings) -> SessionPlan:
+    def planned(self, settings: Settings, references: str | None = None) -> SessionPlan:
         """Fingerprints under other settings with what was learnt for these."""
-        return SessionPlan(settings, self.references, {key: one.choice for key, one in self.choices.items()})
+        references = self.references if references is None else references
+        return SessionPlan(settings, references, {key: one.choice for key, one in self.choices.items()})
 
     @property
     def lessons(self) -> Lessons:
@@ -251,7 +259,7 @@ class State:
 
     def judge(self, movie: MovieRecord) -> tuple[MovieStatus, list[str]]:
         """The status (processed or filtered_out) and the filter's reasons of a movie whose results are all there."""
-        reasons = filter_reasons(views.valid_results(movie, self.plan.off), self.settings.filter)
+        reasons = filter_reasons(views.shown_results(movie, self.plan.off), self.settings.filter)
         passes = not reasons or movie.selection == Selection.INCLUDE
         return (MovieStatus.PROCESSED if passes else MovieStatus.FILTERED_OUT), reasons
 
@@ -279,7 +287,9 @@ class State:
             raise IllegalTransition(movie.name, movie.status, movie.status, why, movie.told())
         self.last_lease += 1
         task = TaskRecord(
-            self.last_lease, movie.id, worker.name, worker.instance, purpose, run, wanted, active_at=self.now
+            *(self.last_lease, movie.id, worker.name, worker.instance, purpose, run, wanted),
+            assigned_at=self.wall,
+            active_at=self.now,
         )
         self.tasks[task.lease] = task
         movie.lease = task.lease
@@ -307,18 +317,3 @@ class State:
                 worker.become(WorkerState.IDLE, f"lease {task.lease} ended")
         self.effects.append(DropTask(task.lease))
         return movie
-
-    # --- exports -------------------------------------------------------------------------------------------------
-
-    def move_item(self, job: ExportRecord, movie: int, state: ItemState, why: str) -> None:
-        """Change the state of one movie of a job, and note whether the job waits for it. Raises IllegalTransition."""
-        job.move(movie, state, why)
-        if state == ItemState.HELD:
-            self.held_exports.setdefault(movie, {})[job.job] = None
-        elif movie in self.held_exports:
-            self.held_exports[movie].pop(job.job, None)
-
-    def save_export(self, job: ExportRecord, *movies: int) -> None:
-        """Store a job, and these of its movies."""
-        items = tuple(rows.export_item_row(job.job, movie, job.items[movie]) for movie in movies)
-        self.effects.append(SaveExport(rows.export_row(job), items))

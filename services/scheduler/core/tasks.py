@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import Any
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, MovieStatus
-from warpcore.services.scheduler.core import exporting, retries, views
-from warpcore.services.scheduler.core.evidence import evidence_fault
+from warpcore.services.scheduler.core import aside, exporting, retries
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
+from warpcore.services.scheduler.core.report_checks import finite, report_fault
+from warpcore.services.scheduler.core.runs import run_of
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.generations import generation_key
-from warpcore.services.session.learning import without_evidence
-from warpcore.services.session.paths import PathOutsideError, inside
 from warpcore.services.steps import motion
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.step import INPUT
 
-LARGEST_RESULTS_BYTES = 32_768
-LARGEST_OUTPUTS_BYTES = 65_536
 LONGEST_TEXT = 2000
 
 
@@ -70,7 +64,7 @@ def event(
 def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
     """Take in what a task has done. An impossible report counts as an internal failure of the worker."""
     results = finite(message.results)
-    fault = _report_fault(state, task, message, results)
+    fault = report_fault(state, task, message, results)
     if fault:
         fail(state, task, FailureKind.INTERNAL, "write", f"the worker's report cannot be right: {fault}")
         return
@@ -82,8 +76,7 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
     task.fraction, task.step, task.message = 1.0, "", ""
     state.publish("task.finished", event(movie, task, seconds=seconds))
     if not task.processes:
-        exporting.finished(state, task, message.outputs)
-        state.place(movie)
+        aside.finished(state, task, results, message.outputs)
         return
     known = {**movie.kept, generation_key(movie.fingerprints): movie.fingerprints}
     movie.kept = {key: known[key] for key in message.kept if key in known}
@@ -95,6 +88,9 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
     movie.results = {**movie.results, **reported}
     movie.forget_failures()
     state.rate.count(state.now)
+    run = run_of(movie, task, seconds, state.wall)
+    movie.run = {**movie.run, **run}
+    state.latest_runs.count(run)
     reconsider(state, movie, f"done by {task.worker}")
 
 
@@ -127,8 +123,8 @@ def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> Non
     movie = _released(state, task, text)
     if not task.processes:
         lost(state, movie, task, text)
-        exporting.failed(state, task, text, again=retries.MOST_RETRIES[kind] > 0)
-        state.place(movie)
+        failure = _failure(state, task, FailureKind(kind), step, text)
+        aside.failed(state, task, failure, again=retries.MOST_RETRIES[kind] > 0)
         return
     earlier = movie.retries.get(kind, 0)
     movie.retries = {**movie.retries, kind: earlier + 1}
@@ -159,11 +155,16 @@ def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step:
 
 def _note_failure(state: State, movie: MovieRecord, task: TaskRecord, kind: FailureKind, step: str, text: str) -> str:
     """Say of the movie what failed, where, and under which settings; returns the step."""
+    movie.failure = _failure(state, task, kind, step, text)
+    movie.failed_wanted = task.wanted.get(_judged(movie.failure.step), "")
+    return movie.failure.step
+
+
+def _failure(state: State, task: TaskRecord, kind: FailureKind, step: str, text: str) -> wire.Failure:
+    """What failed, where and why, with a step that there is."""
     worker = state.workers.get(task.worker)
     step = step if step in ("load", "write", *CHAIN.names) else "load"
-    movie.failure = wire.Failure(kind, step, text, worker.host if worker is not None else "")
-    movie.failed_wanted = task.wanted.get(_judged(step), "")
-    return step
+    return wire.Failure(kind, step, text, worker.host if worker is not None else "")
 
 
 def _judged(step: str) -> str:
@@ -215,8 +216,7 @@ def requeue(
     """
     movie = revoke(state, task, why, cancel=cancel)
     if not task.processes:
-        exporting.failed(state, task, why, again=True, counted=strike or suspect)
-        state.place(movie)
+        set_back(state, task, why, counted=strike or suspect)
         return
     movie.suspect = movie.suspect or suspect
     if strike:
@@ -227,6 +227,13 @@ def requeue(
             give_up_poisoned(state, movie, task, why)
             return
     wait_again(state, movie, why)
+
+
+def set_back(state: State, task: TaskRecord, why: str, *, counted: bool = False) -> None:
+    """The lease of an export or try was taken back; a movie's own task needs nothing here. `counted`: as a failure."""
+    if not task.processes:
+        failure = _failure(state, task, FailureKind.LOST_WORKER, task.step, why)
+        aside.failed(state, task, failure, again=True, counted=counted)
 
 
 def give_up_poisoned(state: State, movie: MovieRecord, task: TaskRecord, why: str) -> None:
@@ -259,45 +266,3 @@ def lose(state: State, leased: list[TaskRecord], why: str) -> None:
         begun = task.begun
         strike = begun and len(leased) == 1
         requeue(state, task, why, cancel=False, strike=strike, suspect=begun and not strike)
-
-
-def finite(value: Any) -> Any:
-    """Plain values with null in place of NaN and infinity, which JSON does not have."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {name: finite(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [finite(one) for one in value]
-    return value
-
-
-def _report_fault(state: State, task: TaskRecord, message: wire.TaskFinished, results: dict[str, Any]) -> str:
-    """Why a report cannot be right, "" where nothing speaks against it; `results` are those reported, without NaN."""
-    missing = [step for step in task.run if step not in message.ran]
-    if missing:
-        return f"{', '.join(missing)} was to run and did not"
-    for step in (INPUT, *CHAIN.names):
-        if not isinstance(message.results.get(step, {}), dict):
-            return f"results of {step} are not a map"
-    if task.processes:
-        absent = [step for step in task.run if step not in message.results]
-        if absent:
-            return f"no results of {', '.join(absent)}"
-    size = views.packed_size(without_evidence(message.results))
-    if size > LARGEST_RESULTS_BYTES:
-        return f"results of {size} bytes"
-    if views.packed_size(message.outputs) > LARGEST_OUTPUTS_BYTES:
-        return f"outputs of {views.packed_size(message.outputs)} bytes"
-    try:
-        filter_reasons(results, state.settings.filter)
-        if fault := evidence_fault(results):
-            return fault
-        for files in message.outputs.values():
-            for file in files:
-                inside(Path("/"), file)
-    except (TypeError, ValueError) as error:
-        return str(error)
-    except PathOutsideError as error:
-        return str(error)
-    return ""

@@ -8,13 +8,17 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgpack
+from msgspec.structs import replace
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ItemState
 from warpcore.services.scheduler.core.export_records import ExportRecord
-from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
+from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
+from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.session.learning import without_evidence
+from warpcore.services.session.paths import try_folder
+from warpcore.services.steps.step import RUN
 
 FRAME_BUDGET_BYTES = 900_000
 """Space for the rows of an answer: a frame has 1 MiB, and envelope and settings need some of it."""
@@ -27,6 +31,12 @@ def valid_results(movie: MovieRecord, off: frozenset[str]) -> dict[str, Any]:
     if not off:
         return movie.results
     return {step: summary for step, summary in movie.results.items() if step not in off}
+
+
+def shown_results(movie: MovieRecord, off: frozenset[str]) -> dict[str, Any]:
+    """The valid summaries by step, and under `run` how the movie was processed."""
+    valid = valid_results(movie, off)
+    return {**valid, RUN: movie.run} if movie.run else valid
 
 
 def _shared(view: type[Message], record: type[Any]) -> tuple[str, ...]:
@@ -48,7 +58,7 @@ _of_hello = attrgetter(*_HELLO)
 def movie_view(movie: MovieRecord, worker: str | None, off: frozenset[str]) -> wire.Movie:
     """A movie's public state; `off` are the steps that are switched off."""
     values = [*_of_movie(movie)]
-    values[_RESULTS_PLACE] = without_evidence(valid_results(movie, off))
+    values[_RESULTS_PLACE] = without_evidence(shown_results(movie, off))
     values.insert(_WORKER_PLACE, worker)
     return wire.Movie(*values)  # by position: each event of each movie comes through here
 
@@ -101,6 +111,28 @@ def export_head(
         files=files or [],
         failures=failures or [],
         next_after=next_after,
+    )
+
+
+def try_view(attempt: TryRecord, name: str, task: TaskRecord | None) -> wire.Try:
+    """A try with its results; `task` is the one that runs it now."""
+    step, fraction = (task.step, task.fraction) if task is not None else ("", 0.0)
+    results = without_evidence(attempt.results)
+    return replace(try_head(attempt, name), results=results, outputs=attempt.outputs, step=step, fraction=fraction)
+
+
+def try_head(attempt: TryRecord, name: str) -> wire.Try:
+    """A try of the movie `name`, without results and outputs."""
+    return wire.Try(
+        id=attempt.id,
+        name=name,
+        state=attempt.state,
+        settings=attempt.patch,
+        folder=try_folder(attempt.id),
+        at=attempt.at,
+        by=attempt.by,
+        failure=attempt.failure,
+        filter_reasons=attempt.filter_reasons,
     )
 
 

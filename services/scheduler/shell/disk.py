@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import queue
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from warpcore.bus.vocabulary import DONE
 from warpcore.services.scheduler.core.effects import OutputsMissing, OutputsRestored, RestoreOutputs
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.generations import restore
+from warpcore.services.session.paths import TRIES
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +93,31 @@ def _taken(source: queue.SimpleQueue[T], most: int) -> Iterator[T]:
             yield source.get_nowait()
         except queue.Empty:
             return
+
+
+class TryFolders:
+    """Deletes folders of tries that are forgotten, in a thread. It begins with those that an earlier run has left."""
+
+    def __init__(self, processing_directory: Path, kept: Iterable[str]) -> None:
+        self._folder = processing_directory / TRIES
+        self._asked: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        for id in {path.name for path in self._folder.glob("*")} - set(kept):
+            self.remove(id)
+        self._thread = threading.Thread(target=self._run, name="remove tries", daemon=True)
+        self._thread.start()
+
+    def remove(self, id: str) -> None:
+        """Have the folder of a try deleted."""
+        self._asked.put(id)
+
+    def close(self) -> None:
+        """End the thread after what it was asked for, or soon; the next run does the rest."""
+        self._asked.put(None)
+        self._thread.join(timeout=5.0)
+
+    def _run(self) -> None:
+        while (id := self._asked.get()) is not None:
+            shutil.rmtree(self._folder / id, ignore_errors=True)
 
 
 class OutputCheck:

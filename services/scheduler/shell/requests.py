@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import zmq
 
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler.core.effects import ChangeSettings
+from warpcore.services.scheduler.core.effects import ChangeSettings, StartTry
 from warpcore.services.scheduler.core.handlers import Place, handles
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.session.settings import parse_settings, patch_settings
@@ -42,6 +42,13 @@ def preview_settings(shell: Shell, message: wire.PreviewSettings) -> ChangeSetti
     present = shell.session.state.settings
     settings = parse_settings(message.settings) if message.whole else patch_settings(present, message.settings)
     return replace(shell.session.checked(settings, whole=message.whole), dry=True)
+
+
+@handles(wire.StartTry, place=Place.PREPARED)
+def start_try(shell: Shell, message: wire.StartTry) -> StartTry:
+    """Processes a movie aside with other settings; nothing of the session changes."""
+    checked = shell.session.checked(patch_settings(shell.session.state.settings, message.settings))
+    return StartTry(message.name, checked.settings, checked.references, message.settings, message.by)
 
 
 @handles(wire.GetChanges, place=Place.STORED, reads=True)

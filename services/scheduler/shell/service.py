@@ -25,6 +25,7 @@ from warpcore.bus.schema import REGISTRY, Message, read_message
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
+    DropTry,
     FromControl,
     FromWorker,
     Publish,
@@ -35,7 +36,7 @@ from warpcore.services.scheduler.core.effects import (
     Tick,
 )
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
-from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, recorded_outputs
+from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
 from warpcore.services.scheduler.shell.requests import Shell
 from warpcore.services.scheduler.shell.session import Session, SessionError, locked
 from warpcore.services.scheduler.store.recording import RecordError
@@ -108,7 +109,7 @@ class _Round:
 
     asked: list[_Asked] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    out: list[Send | Publish | RestoreOutputs] = field(default_factory=list)
+    out: list[Send | Publish | RestoreOutputs | DropTry] = field(default_factory=list)
 
 
 class Service:
@@ -122,7 +123,9 @@ class Service:
         self._replies = ReplyCache()
         self._round = _Round()
         self._undelivered: list[int] = []
-        self._restorer = Restorer(Path(session.state.processing_directory))
+        where = Path(session.state.processing_directory)
+        self._restorer = Restorer(where)
+        self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
         self._began = time.monotonic()
         self._tick_at = self._beat_at = 0.0
 
@@ -150,6 +153,7 @@ class Service:
         finally:
             check.close()
             self._restorer.close()
+            self._tries.close()
 
     # --- in ------------------------------------------------------------------------------------------------------
 
@@ -231,7 +235,7 @@ class Service:
             if isinstance(effect, Reply):
                 if asked is not None:
                     self._answer(asked, effect.message)
-            elif isinstance(effect, (Send, Publish, RestoreOutputs)):
+            elif isinstance(effect, (Send, Publish, RestoreOutputs, DropTry)):
                 self._round.out.append(effect)
 
     def _recover(self) -> None:
@@ -276,6 +280,8 @@ class Service:
                 self._hub.publish(Envelope(effect.topic, effect.body, SOURCE, seq=effect.seq))
             elif isinstance(effect, RestoreOutputs):
                 self._restorer.begin(effect)
+            elif isinstance(effect, DropTry):
+                self._tries.remove(effect.id)
             else:
                 envelope = Envelope(effect.message.TYPE, effect.message.to_body(), SOURCE)
                 sent = self._workers.send(effect.sender, envelope)

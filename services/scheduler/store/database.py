@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,10 +15,12 @@ import msgpack
 
 from warpcore.bus.limits import MOST_CHANGES
 from warpcore.bus.messages import Change
+from warpcore.bus.vocabulary import Order
 from warpcore.services.scheduler.core.effects import (
     CutLog,
     DropSelection,
     DropTask,
+    DropTry,
     Effect,
     LiftBan,
     Publish,
@@ -26,12 +29,15 @@ from warpcore.services.scheduler.core.effects import (
     SaveExport,
     SaveHandPicks,
     SaveMovie,
+    SaveOrder,
     SavePaused,
     SaveSelection,
     SaveSettings,
     SaveTask,
+    SaveTry,
 )
 from warpcore.services.scheduler.core.rows import (
+    BanRow,
     ChoiceRow,
     ExportItemRow,
     ExportRow,
@@ -39,9 +45,23 @@ from warpcore.services.scheduler.core.rows import (
     MovieRow,
     SelectionRow,
     TaskRow,
+    TryRow,
 )
 from warpcore.services.scheduler.store import schema
 from warpcore.services.scheduler.store.schema import StateError
+from warpcore.services.scheduler.store.tables import (
+    BANS,
+    CHOICES,
+    EXPORT_MOVIES,
+    EXPORTS,
+    HAND_PICKS,
+    LEASES,
+    MOVIES,
+    SELECTIONS,
+    TABLES,
+    TRIES,
+    Table,
+)
 from warpcore.services.session.migrations import LATEST
 
 LOG_LENGTH = 200_000
@@ -59,6 +79,7 @@ class Stored:
     last_lease: int
     last_modified: float
     paused: bool
+    order: str = Order.NORMAL
     settings: dict[str, Any] | None = None
     revision: int = 0
     references: str = ""
@@ -66,29 +87,31 @@ class Stored:
     set_aside: dict[str, Any] = field(default_factory=dict)
     movies: list[MovieRow] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
-    bans: list[tuple[str, str, str]] = field(default_factory=list)
+    bans: list[BanRow] = field(default_factory=list)
     exports: list[ExportRow] = field(default_factory=list)
     export_items: list[ExportItemRow] = field(default_factory=list)
     choices: list[ChoiceRow] = field(default_factory=list)
     selections: list[SelectionRow] = field(default_factory=list)
     hand_picks: list[HandPicksRow] = field(default_factory=list)
+    tries: list[TryRow] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Pending:
-    """Rows to write, the newest of each; None stands for a row to delete."""
+    """What to write: the newest row of each table and key; None stands for a row to delete."""
 
     meta: dict[str, Any] = field(default_factory=dict)
-    movies: dict[int, MovieRow] = field(default_factory=dict)
-    tasks: dict[int, TaskRow | None] = field(default_factory=dict)
-    bans: dict[str, tuple[str, str, str] | None] = field(default_factory=dict)
-    exports: dict[str, ExportRow] = field(default_factory=dict)
-    export_items: dict[tuple[str, int], ExportItemRow] = field(default_factory=dict)
-    choices: dict[str, ChoiceRow] = field(default_factory=dict)
-    selections: dict[int, SelectionRow | None] = field(default_factory=dict)
-    hand_picks: dict[int, HandPicksRow] = field(default_factory=dict)
+    rows: dict[Table, dict[tuple[Any, ...], Any]] = field(default_factory=lambda: defaultdict(dict))
     settings: tuple[str, int, str, str, str] | None = None
     changes: list[tuple[int, str, bytes]] = field(default_factory=list)
+
+    def save(self, table: Table, row: Any) -> None:
+        """Write a row."""
+        self.rows[table][table.key(row)] = row
+
+    def drop(self, table: Table, *key: Any) -> None:
+        """Delete the row of a key."""
+        self.rows[table][key] = None
 
     def take(self, newer: _Pending) -> None:
         """Add what is newer."""
@@ -97,14 +120,8 @@ class _Pending:
         self.meta.update(newer.meta)
         if lease:
             self.meta["lease"] = lease
-        self.movies.update(newer.movies)
-        self.tasks.update(newer.tasks)
-        self.bans.update(newer.bans)
-        self.exports.update(newer.exports)
-        self.export_items.update(newer.export_items)
-        self.choices.update(newer.choices)
-        self.selections.update(newer.selections)
-        self.hand_picks.update(newer.hand_picks)
+        for table, rows in newer.rows.items():
+            self.rows[table].update(rows)
         self.settings = newer.settings or self.settings
         self.changes += newer.changes
 
@@ -152,33 +169,40 @@ class Store:
                     if seq:
                         pending.meta["seq"] = seq
                         pending.changes.append((seq, topic, msgpack.packb(body)))
-                case SaveMovie(movie):
-                    pending.movies[movie.id] = movie
-                case SaveTask(task):
-                    pending.meta["lease"] = max(task.lease, pending.meta.get("lease", 0), self._last_lease)
-                    pending.tasks[task.lease] = task
+                case SaveMovie(row):
+                    pending.save(MOVIES, row)
+                case SaveTask(row):
+                    pending.meta["lease"] = max(row.lease, pending.meta.get("lease", 0), self._last_lease)
+                    pending.save(LEASES, row)
                 case DropTask(lease):
-                    pending.tasks[lease] = None
-                case SaveExport(export, items):
-                    pending.exports[export.job] = export
-                    pending.export_items.update(((item.job, item.movie), item) for item in items)
+                    pending.drop(LEASES, lease)
+                case SaveExport(row, items):
+                    pending.save(EXPORTS, row)
+                    for item in items:
+                        pending.save(EXPORT_MOVIES, item)
                 case SaveChoice(row):
-                    pending.choices[row.key] = row
+                    pending.save(CHOICES, row)
                 case SaveSelection(row):
-                    pending.selections[row.number] = row
+                    pending.save(SELECTIONS, row)
                 case DropSelection(number):
-                    pending.selections[number] = None
+                    pending.drop(SELECTIONS, number)
                 case SaveHandPicks(row):
-                    pending.hand_picks[row.movie] = row
+                    pending.save(HAND_PICKS, row)
+                case SaveTry(row):
+                    pending.save(TRIES, row)
+                case DropTry(number):
+                    pending.drop(TRIES, number)
                 case SaveSettings(settings, revision, references, set_aside):
                     aside = json.dumps(set_aside)
                     pending.settings = (json.dumps(settings), revision, references, LATEST, aside)
                 case SavePaused(paused):
                     pending.meta["paused"] = int(paused)
+                case SaveOrder(order):
+                    pending.meta["order"] = str(order)
                 case SaveBan(ban):
-                    pending.bans[ban.worker] = (ban.worker, ban.instance, ban.reason)
+                    pending.save(BANS, BanRow(ban.worker, ban.instance, ban.reason))
                 case LiftBan(worker):
-                    pending.bans[worker] = None
+                    pending.drop(BANS, worker)
                 case CutLog(seq):
                     pending.meta["seq"] = pending.meta["floor"] = seq
                 case _:
@@ -190,7 +214,7 @@ class Store:
         pending, self._pending = self._pending, _Pending()
         if pending == _Pending():
             return
-        if pending.movies:
+        if MOVIES in pending.rows:
             pending.meta["last_modified"] = wall
         head = pending.meta.get("seq", self._head)
         floor = pending.meta.get("floor", self._floor)
@@ -219,18 +243,10 @@ class Store:
 
     def _write(self, pending: _Pending) -> None:
         many = self._db.executemany
-        many(_SAVE_MOVIE, pending.movies.values())
-        many("DELETE FROM tasks WHERE lease = ?", [(lease,) for lease, row in pending.tasks.items() if row is None])
-        many(_SAVE_TASK, [row for row in pending.tasks.values() if row is not None])
-        many("DELETE FROM bans WHERE worker = ?", [(worker,) for worker, row in pending.bans.items() if row is None])
-        many("INSERT OR REPLACE INTO bans VALUES (?, ?, ?)", [row for row in pending.bans.values() if row is not None])
-        many(_SAVE_EXPORT, pending.exports.values())
-        many("INSERT OR REPLACE INTO export_movies VALUES (?, ?, ?, ?)", pending.export_items.values())
-        many("INSERT OR REPLACE INTO choices VALUES (?, ?, ?)", pending.choices.values())
-        gone = [(number,) for number, row in pending.selections.items() if row is None]
-        many("DELETE FROM selections WHERE number = ?", gone)
-        many("INSERT OR REPLACE INTO selections VALUES (?, ?)", [row for row in pending.selections.values() if row])
-        many("INSERT OR REPLACE INTO hand_picks VALUES (?, ?)", pending.hand_picks.values())
+        for table in TABLES:
+            rows = pending.rows.get(table, {})
+            many(table.delete, [key for key, row in rows.items() if row is None])
+            many(table.save, [row for row in rows.values() if row is not None])
         if pending.settings is not None:
             self._db.execute(_SAVE_SETTINGS, pending.settings)
         many("INSERT INTO changes VALUES (?, ?, ?)", pending.changes)
@@ -249,23 +265,14 @@ class Store:
                 last_lease=meta["lease"],
                 last_modified=meta["last_modified"],
                 paused=bool(meta["paused"]),
+                order=meta["order"],
             )
             settings = select("SELECT body, revision, identity, migration, set_aside FROM settings").fetchone()
             if settings is not None:
                 body, stored.revision, stored.references, stored.migration, set_aside = settings
                 stored.settings, stored.set_aside = json.loads(body), json.loads(set_aside)
-            movies = select("SELECT id, path, name, status, body FROM movies ORDER BY id")
-            stored.movies = list(map(MovieRow._make, movies))
-            stored.tasks = list(map(TaskRow._make, select("SELECT lease, movie, body FROM tasks ORDER BY lease")))
-            stored.bans = list(select("SELECT worker, instance, reason FROM bans"))
-            stored.exports = list(map(ExportRow._make, select("SELECT job, body FROM exports ORDER BY number")))
-            items = select("SELECT job, movie, state, body FROM export_movies ORDER BY job, movie")
-            stored.export_items = list(map(ExportItemRow._make, items))
-            stored.choices = list(map(ChoiceRow._make, select("SELECT key, step, body FROM choices")))
-            selections = select("SELECT number, body FROM selections ORDER BY number")
-            stored.selections = list(map(SelectionRow._make, selections))
-            hand_picks = select("SELECT movie, body FROM hand_picks ORDER BY movie")
-            stored.hand_picks = list(map(HandPicksRow._make, hand_picks))
+            for table in TABLES:
+                setattr(stored, table.stored, list(map(table.row._make, select(table.select))))
             return stored
 
     def changes(self, since: int, limit: int) -> tuple[list[Change], bool]:
@@ -305,9 +312,5 @@ class Store:
             raise StateError(f"{self.path} cannot be {doing}, it is damaged: {error!r}") from error
 
 
-_SAVE_MOVIE = """INSERT INTO movies (id, path, name, status, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
-SET path = excluded.path, name = excluded.name, status = excluded.status, body = excluded.body"""
 _SAVE_SETTINGS = """INSERT OR REPLACE INTO settings (id, body, revision, identity, migration, set_aside)
 VALUES (1, ?, ?, ?, ?, ?)"""
-_SAVE_TASK = "INSERT INTO tasks VALUES (?, ?, ?) ON CONFLICT (lease) DO UPDATE SET body = excluded.body"
-_SAVE_EXPORT = "INSERT INTO exports (job, body) VALUES (?, ?) ON CONFLICT (job) DO UPDATE SET body = excluded.body"

@@ -19,12 +19,12 @@ from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.plain import digest, stimulus_to_plain
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
+from warpcore.services.scheduler.store.tables import TABLES
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
 ROWS_AT_ONCE = 500
-TABLES = ("movies", "tasks", "bans", "exports", "export_items", "choices", "selections", "hand_picks")
 
 
 class RecordError(Exception):
@@ -63,9 +63,10 @@ class Recorder:
             state.task_timeout_s,
             state.bulk_changes,
         )
-        plain = {name: value for name, value in _shallow(stored).items() if name not in TABLES}
+        tables = [table.stored for table in TABLES]
+        plain = {name: value for name, value in _shallow(stored).items() if name not in tables}
         self._write("state", {"begun": asdict(begun), "stored": plain})
-        for table in TABLES:
+        for table in tables:
             rows = getattr(stored, table)
             for first in range(0, len(rows), ROWS_AT_ONCE):
                 self._write("rows", {"table": table, "rows": rows[first : first + ROWS_AT_ONCE]})

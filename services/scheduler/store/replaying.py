@@ -13,31 +13,14 @@ import msgpack
 from warpcore.services.scheduler.core.invariants import InvariantError, validate
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.plain import digest, stimulus_from_plain, title
-from warpcore.services.scheduler.core.rows import (
-    ChoiceRow,
-    ExportItemRow,
-    ExportRow,
-    HandPicksRow,
-    MovieRow,
-    SelectionRow,
-    TaskRow,
-)
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
 from warpcore.services.scheduler.store.recording import FORMAT, Begun, RecordError
 from warpcore.services.scheduler.store.restoring import restore
+from warpcore.services.scheduler.store.tables import TABLES
 from warpcore.services.session.settings import SettingsError
 
-_ROWS: dict[str, Any] = {
-    "movies": MovieRow._make,
-    "tasks": TaskRow._make,
-    "bans": tuple,
-    "exports": ExportRow._make,
-    "export_items": ExportItemRow._make,
-    "choices": ChoiceRow._make,
-    "selections": SelectionRow._make,
-    "hand_picks": HandPicksRow._make,
-}
+_ROWS: dict[str, Any] = {table.stored: table.row._make for table in TABLES}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from warpcore.bus.vocabulary import ItemState, WorkerState
-from warpcore.services.scheduler.core import rows
+from warpcore.bus.vocabulary import ItemState, Order, WorkerState
+from warpcore.services.scheduler.core import exporting, rows
 from warpcore.services.scheduler.core.records import Ban, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
@@ -35,8 +35,10 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     selections = map(rows.selection_from_row, stored.selections)
     state.selections = {change.number: change for change in selections}
     state.hand_picks = {row.movie: rows.hand_picks_from_row(row) for row in stored.hand_picks}
+    state.tries = {row.number: rows.try_from_row(row) for row in stored.tries}
     state.adopt(settings, stored.references)
     state.paused, state.seq = stored.paused, stored.seq
+    state.arrange(Order(stored.order))
     state.last_lease, state.last_modified = stored.last_lease, stored.last_modified
     state.bans = {ban.worker: ban for ban in (Ban(*row) for row in stored.bans)}
     _restore_movies(state, stored)
@@ -81,4 +83,4 @@ def _restore_exports(state: State, stored: Stored) -> None:
         job.count()
         for movie, item in job.items.items():
             if item.state == ItemState.HELD:
-                state.move_item(job, movie, ItemState.PENDING, "looked at again after a restart")
+                exporting.move_item(state, job, movie, ItemState.PENDING, "looked at again after a restart")

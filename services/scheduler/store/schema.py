@@ -33,6 +33,7 @@ CREATE TABLE export_movies (job TEXT NOT NULL, movie INTEGER NOT NULL, state TEX
 CREATE TABLE choices (key TEXT PRIMARY KEY, step TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE tries (number INTEGER PRIMARY KEY, movie INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE changes (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, body BLOB NOT NULL);
 """
 
@@ -60,9 +61,11 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
 
 
 def _from_3_to_4(db: sqlite3.Connection) -> None:
-    """Changes of selections can be taken back; people edit picks."""
+    """Changes of selections can be taken back, movies run in an order that users choose, people try and edit picks."""
+    db.execute("INSERT INTO meta VALUES ('order', 'normal')")
     db.execute("CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
     db.execute("CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+    db.execute("CREATE TABLE tries (number INTEGER PRIMARY KEY, movie INTEGER NOT NULL, body BLOB NOT NULL)")
 
 
 LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4)
@@ -91,6 +94,7 @@ def create(path: Path, data_directory: str, processing_directory: str) -> None:
             "lease": 0,
             "last_modified": 0.0,
             "paused": 0,
+            "order": "normal",
             "data_directory": data_directory,
             "processing_directory": processing_directory,
         }

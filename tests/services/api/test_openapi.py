@@ -15,8 +15,6 @@ from tests.services.api.rest_session import Api, problem
 from warpcore.bus.vocabulary import MovieStatus
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
-ENDLESS = 1
-"""Operations without end, which it does not try."""
 
 
 def test_the_document_is_openapi_3_1(api: Api) -> None:
@@ -50,13 +48,12 @@ def test_every_answer_is_as_the_document_says(api: Api, tmp_path: Path) -> None:
         env={**os.environ, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    tried = re.search(r"Selected: (\d+)/(\d+)\s+Tested: \1\s", done.stdout)
+    tried = re.search(r"Selected: (\d+)/\1\s+Tested: \1\s", done.stdout)
     assert tried, f"some operations were not tried:\n{done.stdout}"
-    assert int(tried[2]) - int(tried[1]) == ENDLESS
     problem(api.http.get("/api/nothing"), 404)
 
 

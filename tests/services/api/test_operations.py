@@ -14,7 +14,7 @@ from warpcore.services.api import errors
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.checking import FaultsError, checked, in_words
 from warpcore.services.api.openapi import document
-from warpcore.services.api.operations import operation, operations_of
+from warpcore.services.api.operations import operation
 from warpcore.services.api.parameters import Query
 from warpcore.services.api.routing import for_falcon
 from warpcore.services.api.views import View
@@ -40,6 +40,12 @@ class Change(Body, frozen=True):
 
     box_size: int
     names: list[str] | None = None
+
+
+class Deep(Body, frozen=True):
+    """A body with numbers in a list."""
+
+    ids: list[int]
 
 
 class Seen(View, frozen=True):
@@ -226,19 +232,27 @@ def test_a_long_value_is_told_in_part(client: falcon.testing.TestClient) -> None
     assert refused.json["errors"][0]["value"].startswith('["a", "a"')
 
 
-def test_a_method_that_declares_nothing_is_refused_when_the_document_is_made() -> None:
+def test_a_method_that_declares_nothing_may_stand_only_outside_of_the_api() -> None:
     class Bare:
         async def on_get(self, req: object, resp: object) -> None:
             """Undeclared."""
 
+    assert document({"/": Bare(), "/page/{name}": Bare()}, "1")["paths"] == {}
     with pytest.raises(TypeError, match=r"Bare\.on_get is not declared by @operation"):
-        operations_of(Bare())
+        document({"/api/bare": Bare()}, "1")
 
 
 def test_numbers_are_not_read_from_texts_in_a_body() -> None:
     with pytest.raises(FaultsError, match="boxSize: give a whole number"):
         checked(Change, {"boxSize": "2"})
     assert checked(Change, {"boxSize": "2"}, strict=False).box_size == 2
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    assert checked(Change, {"boxSize": 2.0, "names": None}) == Change(box_size=2)
+    assert checked(Deep, {"ids": [1.0, 2]}) == Deep(ids=[1, 2])
+    with pytest.raises(FaultsError, match="boxSize: give a whole number"):
+        checked(Change, {"boxSize": 2.5})
 
 
 def test_types_are_told_in_words() -> None:

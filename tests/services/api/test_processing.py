@@ -23,6 +23,16 @@ def test_processing_is_paused_and_started(api: Api) -> None:
     assert started["processingDirectory"] == str(api.processing)
 
 
+def test_how_long_movies_took_is_told_by_movie_and_for_the_last_ones(api: Api) -> None:
+    run = api.http.get("/api/items/a").json()["results"]["run"]
+    assert run["worker"] == "host/1"
+    assert run["foundAt"] <= run["readyAt"] <= run["assignedAt"] <= run["doneAt"]
+    latency = {one.pop("stage"): one for one in api.http.get("/api/processing/status").json()["latency"]}
+    assert list(latency)[-2:] == ["at_worker", "latency"]
+    assert latency["latency"]["movies"] >= 1
+    assert 0 <= latency["latency"]["medianSeconds"] <= latency["latency"]["p90Seconds"]
+
+
 def test_workers_are_shown_with_their_last_lines(api: Api) -> None:
     (worker,) = api.http.get("/api/workers").json()["workers"]
     assert (worker["id"], worker["device"], worker["deviceMemoryMb"]) == ("host/1", "cpu", 1024)
@@ -52,6 +62,15 @@ def test_an_export_is_a_job_that_can_be_followed_and_given_up(api: Api) -> None:
     problem(api.http.post("/api/export/micrographs", json={"options": {"colour": 1}}), 422)
     problem(api.http.post("/api/export/micrographs", json={"names": [1]}), 422)
     problem(api.http.post("/api/export/movies"), 405)
+
+
+def test_the_order_of_processing_is_chosen(api: Api) -> None:
+    url = "/api/processing/order"
+    assert api.http.put(url, json={"order": "latest"}).json()["order"] == "latest"
+    assert api.http.get("/api/processing/status").json()["order"] == "latest"
+    assert "alternate" in problem(api.http.put(url, json={"order": "newest"}), 422)["detail"]
+    problem(api.http.put(url, json={}), 422)
+    assert api.http.put(url, json={"order": "normal"}).json()["order"] == "normal"
 
 
 def test_export_jobs_are_listed_without_their_files(api: Api) -> None:

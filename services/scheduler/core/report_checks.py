@@ -1,0 +1,64 @@
+"""Whether what a worker reports of a finished task can be right."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import Purpose
+from warpcore.services.scheduler.core import views
+from warpcore.services.scheduler.core.evidence import evidence_fault
+from warpcore.services.scheduler.core.records import TaskRecord
+from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.filtering import filter_reasons
+from warpcore.services.session.learning import without_evidence
+from warpcore.services.session.paths import PathOutsideError, inside
+from warpcore.services.steps.chain import CHAIN
+from warpcore.services.steps.step import INPUT
+
+LARGEST_RESULTS_BYTES = 32_768
+LARGEST_OUTPUTS_BYTES = 65_536
+
+
+def finite(value: Any) -> Any:
+    """Plain values with null in place of NaN and infinity, which JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: finite(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [finite(one) for one in value]
+    return value
+
+
+def report_fault(state: State, task: TaskRecord, message: wire.TaskFinished, results: dict[str, Any]) -> str:
+    """Why a report cannot be right, "" where nothing speaks against it; `results` are those reported, without NaN."""
+    missing = [step for step in task.run if step not in message.ran]
+    if missing:
+        return f"{', '.join(missing)} was to run and did not"
+    for step in (INPUT, *CHAIN.names):
+        if not isinstance(message.results.get(step, {}), dict):
+            return f"results of {step} are not a map"
+    if task.kind is not Purpose.EXPORT:
+        absent = [step for step in task.run if step not in message.results]
+        if absent:
+            return f"no results of {', '.join(absent)}"
+    size = views.packed_size(without_evidence(message.results))
+    if size > LARGEST_RESULTS_BYTES:
+        return f"results of {size} bytes"
+    if views.packed_size(message.outputs) > LARGEST_OUTPUTS_BYTES:
+        return f"outputs of {views.packed_size(message.outputs)} bytes"
+    try:
+        filter_reasons(results, state.settings.filter)
+        if fault := evidence_fault(results):
+            return fault
+        for files in message.outputs.values():
+            for file in files:
+                inside(Path("/"), file)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    except PathOutsideError as error:
+        return str(error)
+    return ""
