@@ -15,7 +15,7 @@ from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import Problem
 from warpcore.services.api.operations import operation
 from warpcore.services.api.parameters import After, Query
-from warpcore.services.api.pictures.downloads import download, send_output
+from warpcore.services.api.pictures.downloads import NO_BYTES, download, send_output
 from warpcore.services.api.pictures.movies import Movies
 from warpcore.services.api.views import JobsView, JobView
 
@@ -111,13 +111,14 @@ class ExportFileResource:
         self._scheduler = scheduler
         self._movies = Movies(scheduler)
 
-    @download(errors={404: "No export job has this name, or no such file.", 416: "The file ends before the range."})
+    @download(errors={404: "No export job has this name, or no such file.", **NO_BYTES})
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job: JobName, path: JobFile) -> None:
         """A file that the job has written, whole or in part."""
         if not await self._has_written(job, path):
             raise Problem(falcon.HTTP_404, f"{path} is no file of {job}; /api/export/{job} lists those that there are")
+        _, processing = await self._movies.directories()
         try:
-            await send_output(req, resp, await self._movies.processing(), path)
+            await send_output(req, resp, processing, path)
         except FileNotFoundError:
             raise Problem(falcon.HTTP_404, f"{path} is no longer there; start the export again") from None
 

@@ -54,7 +54,7 @@ def setting(
 
 
 def _kept(extra: dict[str, Any]) -> dict[str, Any]:
-    return {"json_schema_extra": {name: value for name, value in extra.items() if value}}
+    return {"json_schema_extra": {name: value for name, value in extra.items() if value or name == "default"}}
 
 
 def told(field: FieldInfo, name: str) -> Any:

@@ -20,12 +20,13 @@ _TYPES = {".png": "image/png", ".json": "application/json", ".xml": "application
 
 download = partial(
     operation,
-    media_types=["*/*"],
-    request_headers={"Range": "Which bytes: `bytes=0-99`.", "If-Range": "The `ETag` of the file that they are of."},
-    headers={"ETag": "Names this very file."},
-    also={206: "The part that `Range` asks for."},
+    media_types=("application/octet-stream",),
+    also={206: "The bytes that were asked for."},
+    request_headers={"Range": "`bytes=0-99`: a part of the file.", "If-Range": "Only while its `ETag` is this."},
 )
 """`@download(errors=…)`: the operation of a method that answers with a file."""
+
+NO_BYTES = {416: "There are no such bytes."}
 
 
 async def send_output(req: falcon.asgi.Request, resp: falcon.asgi.Response, processing: Path, relative: str) -> None:

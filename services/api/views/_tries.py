@@ -26,13 +26,15 @@ class TryView(View, frozen=True):
     failure: FailureView | None
     filter_reasons: Annotated[list[str], Meta(description="Why the filter would take it out.")]
     results: Results
+    generation: Annotated[int, Meta(description="Number of its results, which never change: for URLs of pictures.")]
     folder: Annotated[str, Meta(description="Where its files lie, below the processing directory.")]
     outputs: Annotated[dict[str, list[str]], Meta(description="Its files by step, below `folder`.")]
 
     @classmethod
     def of_try(cls, attempt: Try) -> Self:
         """The view of a try."""
-        return cls.of(attempt, at=utc(attempt.at), results=camel_keys(attempt.results))
+        number = int(attempt.id.rpartition("-")[2])
+        return cls.of(attempt, at=utc(attempt.at), results=camel_keys(attempt.results), generation=number)
 
 
 class TriesView(View, frozen=True):

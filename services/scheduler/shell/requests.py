@@ -27,13 +27,14 @@ class Shell:
 @handles(wire.PutSettings, place=Place.PREPARED)
 def put_settings(shell: Shell, message: wire.PutSettings) -> ChangeSettings:
     """Replaces all settings; what is not named returns to its default."""
-    return shell.session.checked(parse_settings(message.settings), whole=True)
+    return shell.session.checked(parse_settings(message.settings), whole=True, by=message.by)
 
 
 @handles(wire.PatchSettings, place=Place.PREPARED)
 def change_settings(shell: Shell, message: wire.PatchSettings) -> ChangeSettings:
     """Changes the settings that are named."""
-    return shell.session.checked(patch_settings(shell.session.state.settings, message.settings))
+    settings = patch_settings(shell.session.state.settings, message.settings)
+    return shell.session.checked(settings, by=message.by)
 
 
 @handles(wire.PreviewSettings, place=Place.PREPARED, reads=True)
@@ -57,6 +58,12 @@ def changes(shell: Shell, message: wire.GetChanges) -> wire.Changes:
     store = shell.session.store
     found, trimmed = store.changes(message.since, message.limit)
     return wire.Changes(found, store.head, store.epoch, trimmed)
+
+
+@handles(wire.GetSettingsHistory, place=Place.STORED, reads=True)
+def settings_history(shell: Shell, message: wire.GetSettingsHistory) -> wire.SettingsHistory:
+    """A page of the changes of the settings, newest first."""
+    return wire.SettingsHistory(shell.session.store.settings_history(message.before, message.limit))
 
 
 @handles(wire.GetHealth, place=Place.STORED, reads=True)
