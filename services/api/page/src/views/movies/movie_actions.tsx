@@ -60,7 +60,7 @@ async function retryFailed(): Promise<void> {
   const failed = chosenIds().filter((id) => movies.text("status", movies.row(id)) === "failed");
   if (failed.length === 0) return notify("None of these movies has failed");
   try {
-    const { retried } = await api.retryMany(failed);
+    const { retried } = await api.retryMany({ ids: failed });
     notify(`${counted(retried, "movie")} queued again`);
   } catch (error) {
     notifyProblem(error);
