@@ -146,6 +146,7 @@ def test_columns_are_told_with_what_a_client_must_know(api: Api) -> None:
         {"setting": "filter.defocus_max", "upper": True},
     ]
     assert columns["picking.picks"]["kind"] == "word"
+    assert [name for name, column in columns.items() if column["failed"]] == ["ctf.resolutionAngstrom"]
     problem(api.http.get("/api/series?columns=name,nothing"), 400)
     problem(api.http.get("/api/series?since=-1"), 400)
 
