@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from warpcore.services.api.client import Scheduler
-from warpcore.services.api.pictures import data, resources, tries
+from warpcore.services.api.pictures import data, resources
 from warpcore.services.api.pictures.sending import Sender
+from warpcore.services.api.pictures.tries import try_routes
 
 
 def routes(scheduler: Scheduler) -> dict[str, object]:
     """The resources of this package by their paths."""
     sender, movie = Sender(scheduler), "/api/items/{name:path}"
-    return {
+    return try_routes(sender) | {
         f"{movie}/pictures": data.IndexResource(sender),
         f"{movie}/picture/thumbnail": resources.ThumbnailResource(sender),
         f"{movie}/picture/average": resources.AverageResource(sender),
@@ -25,8 +26,4 @@ def routes(scheduler: Scheduler) -> dict[str, object]:
         f"{movie}/picks/hand/undo": data.UndoHandPicksResource(sender),
         f"{movie}/log": data.LogResource(sender),
         f"{movie}/files/{{file:path}}": data.FileResource(sender),
-        "/api/tries/{id}/picture/{kind}": tries.TryPictureResource(sender),
-        "/api/tries/{id}/curves": tries.TryCurvesResource(sender),
-        "/api/tries/{id}/tracks": tries.TryTracksResource(sender),
-        "/api/tries/{id}/picks": tries.TryPicksResource(sender),
     }

@@ -13,7 +13,7 @@ from PIL import Image
 
 from warpcore.bus.messages import Movie
 from warpcore.services.api.pictures.files import located, movie_files, output_path
-from warpcore.services.api.views import Count, View
+from warpcore.services.api.views import Count, Picture, View
 from warpcore.services.readers.mrc import parse_mrc_header
 from warpcore.services.session.movie_generation import generation_of
 from warpcore.services.steps import ctf, export, motion, picking
@@ -26,15 +26,6 @@ _OUTPUTS = {
     "picks": picking.OVERLAY,
     "junk": picking.MASK,
 }
-
-
-class Picture(View, frozen=True):
-    """A picture that can be asked for."""
-
-    kind: str
-    url: str
-    width: Annotated[Count, Meta(description="Of the largest one, px.")]
-    height: Annotated[Count, Meta(description="Of the largest one, px.")]
 
 
 class File(View, frozen=True):
@@ -64,13 +55,13 @@ def index(movie: Movie, processing: Path) -> Index:
     """What is on disk now. Raises Problem where an output is a link out of the processing directory."""
     return Index(
         generation=generation_of(movie),
-        pictures=list(_pictures(movie, processing)),
+        pictures=list(pictures_of(movie, processing, movie_url(movie.name), generation_of(movie))),
         files=list(_files(movie, processing)),
     )
 
 
-def _pictures(movie: Movie, processing: Path) -> Iterator[Picture]:
-    generation, address = generation_of(movie), movie_url(movie.name)
+def pictures_of(movie: Movie, processing: Path, address: str, generation: int) -> Iterator[Picture]:
+    """The pictures below this folder, each at an address below `address`."""
     for kind, output in _OUTPUTS.items():
         size = _size(located(processing, output_path(movie, output)))
         if size is not None:

@@ -6,9 +6,12 @@ import importlib.metadata
 import platform
 from dataclasses import dataclass, field, replace
 
+import msgspec
 import zmq
 
 from warpcore.bus import messages as wire
+from warpcore.bus.limits import LONGEST_BY
+from warpcore.bus.schema import Message
 from warpcore.services.scheduler.core.effects import ChangeSettings, StartTry
 from warpcore.services.scheduler.core.handlers import Place, handles
 from warpcore.services.scheduler.shell.session import Session
@@ -22,6 +25,13 @@ class Shell:
     session: Session
     uptime_s: float = 0.0
     malformed: dict[str, int] = field(default_factory=dict)
+
+
+def signed(message: Message, source: str) -> Message:
+    """The message with the name of its sender, where it asks for one and does not say who is behind it."""
+    if getattr(message, "by", None) != "":
+        return message
+    return msgspec.structs.replace(message, by=source[:LONGEST_BY])
 
 
 @handles(wire.PutSettings, place=Place.PREPARED)

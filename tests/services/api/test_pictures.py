@@ -60,6 +60,32 @@ def test_the_index_names_pictures_and_files_that_can_be_had(api: Api) -> None:
         assert len(content) == file["bytes"]
 
 
+def test_a_try_shows_its_own_pictures_beside_those_of_the_movie(api: Api, wait_until: Callable[..., None]) -> None:
+    asked = api.http.post(f"/api/items/{NAME}/try", json={"settings": {"ctf": {"range_max": 5.0}}})
+    address = asked.headers["location"]
+    assert asked.json()["pictures"] == []
+    wait_until(lambda: api.http.get(address).json()["state"] == "done", what="the try")
+    tried = api.http.get(address).json()
+    kinds = {picture["kind"]: picture for picture in tried["pictures"]}
+    assert list(kinds) == ["thumbnail", "average", "spectrum", "motion", "picks", "junk"]
+    for picture in tried["pictures"]:
+        assert picture["url"].startswith(f"{address}/picture/")
+        answer = api.http.get(picture["url"])
+        assert pixels(answer.content).shape[:2] == (picture["height"], picture["width"])
+        same = api.http.get(picture["url"], headers={"If-None-Match": answer.headers["etag"]})
+        assert (same.status_code, same.content) == (304, b"")
+    crop = pixels(api.http.get(f"{address}/picture/average?x=10&width=20&height=5").content)
+    assert crop.shape[:2] == (5, 20)
+    assert api.http.get(f"{address}/curves").json() == api.http.get(f"/api/items/{NAME}/curves").json()
+    assert api.http.get(f"{address}/tracks").json()["frames"] == 2
+    assert api.http.get(f"{address}/picks").json()["score"] == [0.9, 0.2]
+    problem(api.http.get(f"{address}/picture/photo"), 404)
+    (api.processing / tried["folder"] / f"average/{NAME}.mrc").unlink()
+    problem(api.http.get(f"{address}/picture/average"), 404)
+    assert api.http.get(f"/api/items/{NAME}/picture/average").status_code == 200
+    problem(api.http.get("/api/tries/try-999999/picture/average"), 404)
+
+
 def test_a_crop_has_its_part_size_and_contrast(api: Api) -> None:
     query = {"x": 20, "y": 5, "width": 40, "height": 30, "scale": 0.5, "lowValue": 0, "highValue": 255}
     shown = pixels(api.http.get(f"/api/items/{NAME}/picture/average", params=query).content)
@@ -203,22 +229,6 @@ def test_diameters_are_suggested_from_processed_movies(api: Api, wait_until: Cal
     wait_until(lambda: api.http.get("/api/picker/suggest").json()["state"] != "running", seconds=60)
     ended = api.http.get("/api/picker/suggest").json()
     assert (ended["state"], ended["problem"], ended["proposals"]) == ("done", "", [])
-
-
-def test_a_try_shows_what_it_has_made_aside(api: Api, wait_until: Callable[..., None]) -> None:
-    settings = {"settings": {"motion": {"b_factor": -77}}}
-    address = api.http.post(f"/api/items/{NAME}/try", json=settings).headers["location"]
-    wait_until(lambda: api.http.get(address).json()["state"] == "done")
-    for kind in ("thumbnail", "average", "spectrum", "motion", "picks", "junk"):
-        shown = api.http.get(f"{address}/picture/{kind}")
-        assert shown.headers["cache-control"] == "no-cache"
-        assert pixels(shown.content).size
-    assert pixels(api.http.get(f"{address}/picture/average", params={"size": 60}).content).shape == (45, 60)
-    assert api.http.get(f"{address}/curves").json()["fit"] == [2.0, 6.0]
-    assert api.http.get(f"{address}/tracks").json()["frames"] == 2
-    assert api.http.get(f"{address}/picks").json()["score"] == [0.9, 0.2]
-    problem(api.http.get(f"{address}/picture/photo"), 404)
-    problem(api.http.get("/api/tries/try-0/picture/average"), 404)
 
 
 def test_the_log_holds_the_story_and_workers_lines_about_this_movie_alone(

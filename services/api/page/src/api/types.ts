@@ -131,6 +131,8 @@ export interface ColumnInfo {
   kind: string;
   main: boolean;
   limits: { setting: string; upper: boolean }[];
+  /** Whether the filter rejects a movie whose step found nothing, where there is a limit. */
+  failed?: boolean;
 }
 
 export interface MoviesPage {

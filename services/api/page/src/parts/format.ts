@@ -26,6 +26,11 @@ export function formatNumber(value: number | null | undefined, digits = 0): stri
   return value < 0 && Number(text.replaceAll(THIN_SPACE, "")) !== 0 ? `−${text}` : text;
 }
 
+/** How many decimals a number needs that somebody has entered or that was rounded: 2 for 1.25. */
+export function decimalsIn(value: number): number {
+  return String(value).split(".")[1]?.length ?? 0;
+}
+
 /** A value and its unit: "1.2345 µm", "45.00°". */
 export function withUnit(value: number | null | undefined, unit: string, digits = 0): string {
   const text = formatNumber(value, digits);

@@ -1,9 +1,10 @@
 /** Keeps the page's state true: loads it, follows the events, and asks again by itself after any loss. */
-import { api, getBytes, ProblemError } from "../api/client";
+import { api, getBytes, ProblemError, type Query } from "../api/client";
 import { EventStream } from "../api/events";
-import { decodeSeries } from "../api/series";
+import { decodeSeries, type Series } from "../api/series";
 import { movies, moviesVersion } from "./movies";
 import { alarms, columnInfos, connection, latest, status, workers } from "./session";
+import { wantedColumns } from "./wanted_columns";
 
 const STATUS_EVERY_MS = 2_000;
 const SERIES_PAUSE_MS = 250;
@@ -43,16 +44,34 @@ export function throttled(work: () => Promise<void>, pauseMs: number): () => voi
   };
 }
 
-/** Movies that changed since the last answer, or all. */
 const refreshMovies = throttled(async () => {
   try {
-    const query = movies.epoch ? { since: movies.seq, epoch: movies.epoch } : {};
-    movies.apply(decodeSeries(await getBytes("/api/series", query)));
-    moviesVersion.value = moviesVersion.peek() + 1;
+    if (movies.epoch) await loadNewColumns();
+    await loadMovies();
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
   }
 }, SERIES_PAUSE_MS);
+
+/** Movies that changed since the last answer, or all. */
+async function loadMovies(): Promise<void> {
+  const since = movies.epoch ? { since: movies.seq, epoch: movies.epoch } : {};
+  const series = await askSeries(wantedColumns.peek(), since);
+  movies.apply(series);
+  if (series.full || series.count > 0) moviesVersion.value = moviesVersion.peek() + 1;
+}
+
+/** All values of columns that a view has asked for since. */
+async function loadNewColumns(): Promise<void> {
+  const missing = wantedColumns.peek().filter((name) => !movies.columns.has(name));
+  if (missing.length === 0) return;
+  movies.addColumns(await askSeries(missing));
+  moviesVersion.value = moviesVersion.peek() + 1;
+}
+
+async function askSeries(columns: readonly string[], since: Query = {}): Promise<Series> {
+  return decodeSeries(await getBytes("/api/series", { columns: columns.join(","), ...since }));
+}
 
 async function refreshStatus(): Promise<void> {
   try {
@@ -105,7 +124,7 @@ function tell(topic: string, body: unknown): void {
 /** Begin; the page calls it once. */
 export function startSync(): void {
   refreshSession();
-  refreshMovies();
+  wantedColumns.subscribe(refreshMovies);
   setInterval(() => {
     if (!document.hidden) refreshSession();
   }, STATUS_EVERY_MS);

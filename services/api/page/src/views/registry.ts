@@ -5,6 +5,8 @@ import { AlarmsView } from "./alarms/alarms_view";
 import { ExportsView } from "./exports/exports_view";
 import { FailuresView } from "./failures/failures_view";
 import { LogsView } from "./logs/logs_view";
+import { MoviesEntry } from "./movies/movies_entry";
+import { PlotsView } from "./plots/plots_view";
 import { SessionView } from "./session/session_view";
 import { SettingsView } from "./settings/settings_view";
 import { WorkersView } from "./workers/workers_view";
@@ -17,6 +19,8 @@ export interface ViewEntry {
 
 export const VIEW_ENTRIES: readonly ViewEntry[] = [
   { view: "session", title: "Session", component: SessionView },
+  { view: "plots", title: "Plots", component: PlotsView },
+  { view: "movies", title: "Movies", component: MoviesEntry },
   { view: "settings", title: "Settings", component: SettingsView },
   { view: "workers", title: "Workers", component: WorkersView },
   { view: "failures", title: "Failures", component: FailuresView },
