@@ -109,7 +109,7 @@ def _session(folder: Path, workers: int, port: int, made: list[SimulatedMovie]) 
 
 
 def _processed(session: SessionOptions, made: list[SimulatedMovie], stay: bool) -> list[Movie]:
-    """Run the session until all movies are done, or (`stay`, or before) the user ends it. Returns those done, by name."""
+    """Run the session until all movies are done or, with `stay` or before, the user ends it. Returns those done."""
     from rich.console import Console
 
     from warpcore.bus.endpoints import Endpoints
