@@ -35,6 +35,7 @@ export const TOPICS = [
   "task.lost",
   "processing.started",
   "processing.paused",
+  "processing.ordered",
   "settings.changed",
   "export.started",
   "export.progress",
@@ -45,6 +46,8 @@ export const TOPICS = [
   "try.deleted",
   "learning.done",
   "learning.failed",
+  "alarm.raised",
+  "alarm.cleared",
 ] as const;
 
 const FIRST_WAIT_MS = 500;
