@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint hooks docs docs-tables bench profile soak clean
+.PHONY: demo test test-slow test-gpu lint hooks docs docs-tables bench profile soak clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,11 @@ test: $(VENV)/.installed-test
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
+
+# On a host with an NVIDIA GPU; they are skipped elsewhere.
+test-gpu: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet -e '.[cuda]'
+	$(BIN)/python -m pytest -m gpu
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
