@@ -22,3 +22,5 @@ LOG_LINES = 1000
 
 HIGHEST_PRIORITY = 1_000_000
 """Priorities of movies lie between this and its negative."""
+MOST_PROCESSES = 3
+"""Compute processes of one worker."""
