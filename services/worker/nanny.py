@@ -19,6 +19,7 @@ from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.worker.computing import Computing, taker
 from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
 from warpcore.services.worker.held import Held, culprit_of, in_compute, state_of
+from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
@@ -42,16 +43,6 @@ REFUSED_PAUSE_S = 3.0
 """A request that was answered with an error is asked again, as a new one, after this long."""
 CANCEL_GRACE_S = 10.0
 """A compute process that has not let go of a cancelled task by then is ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What the nanny tells of itself when it registers."""
-
-    name: str
-    instance: str
-    host: str
-    pid: int
 
 
 @dataclass
@@ -313,19 +304,7 @@ class Nanny:
         asked = any(isinstance(question.message, m.RegisterWorker) for question in self._requester.questions)
         if asked or self.device is None or self.stopping:
             return []
-        return self._ask(
-            m.RegisterWorker(
-                name=self.identity.name,
-                instance=self.identity.instance,
-                host=self.identity.host,
-                pid=self.identity.pid,
-                device=self.device.device,
-                device_memory_mb=self.device.device_memory_mb * self.processes,
-                versions=self.device.versions,
-                leases=sorted(self.held),
-            ),
-            now,
-        )
+        return self._ask(self.identity.registration(self.device, self.processes, self.held), now)
 
     def _pull(self) -> list[Effect]:
         """Tell the scheduler how many tasks fit in all, where that has changed."""

@@ -34,9 +34,10 @@ from warpcore.services.worker.exits import exit_cause, oom_kills
 from warpcore.services.worker.gpu_claims import Claim, claim_gpu, claim_one
 from warpcore.services.worker.gpu_watch import GpuWatch
 from warpcore.services.worker.gpus import visible_gpus
+from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import Command, Report
 from warpcore.services.worker.load import LoadMeter, card_of
-from warpcore.services.worker.nanny import Identity, Nanny
+from warpcore.services.worker.nanny import Nanny
 from warpcore.services.worker.nvml import host_uuids, open_nvml
 
 log = logging.getLogger("warpcore.worker")

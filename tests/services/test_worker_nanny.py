@@ -10,6 +10,7 @@ from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
@@ -26,7 +27,7 @@ from warpcore.services.worker.line import (
     Staged,
     Unusable,
 )
-from warpcore.services.worker.nanny import CANCEL_GRACE_S, PATIENCE, REFUSED_PAUSE_S, Identity, Nanny
+from warpcore.services.worker.nanny import CANCEL_GRACE_S, PATIENCE, REFUSED_PAUSE_S, Nanny
 
 READY = Ready("cpu", 8, {"jax": "1"})
 RESEND_S = PATIENCE.timeout_s + PATIENCE.longest_pause_s

@@ -29,6 +29,7 @@ from warpcore.services.worker.channel import Channel
 from warpcore.services.worker.computing import processes_for
 from warpcore.services.worker.devices import DeviceError, environment_for
 from warpcore.services.worker.effects import KillCompute, StartCompute, ToCompute
+from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
@@ -46,7 +47,7 @@ from warpcore.services.worker.line import (
     Staged,
 )
 from warpcore.services.worker.local import _task
-from warpcore.services.worker.nanny import CANCEL_GRACE_S, Identity, Nanny
+from warpcore.services.worker.nanny import CANCEL_GRACE_S, Nanny
 from warpcore.services.worker.service import run_worker
 
 PROGRAM = """
