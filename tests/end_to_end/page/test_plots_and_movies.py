@@ -105,6 +105,8 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     excluded = gallery.get_by_role("option").filter(has_text="exclude")
     expect(excluded).to_have_count(2)
     assert session.items()["grid/m000001"]["selection"] == "exclude"
+    page.reload()
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
     page.keyboard.press("u")
     expect(excluded).to_have_count(0)
     assert session.items()["grid/m000001"]["selection"] == "auto"

@@ -111,7 +111,7 @@ describe("axes", () => {
   it("have values without a tail", () => {
     expect(toStep(0.30000000000000004, 0.1)).toBe(0.3);
     expect(toStep(1234.5, 200)).toBe(1200);
-    expect([0.01, 0.2, 5, 0.1].map(decimalsOf)).toEqual([2, 1, 0, 1]);
+    expect([0.01, 0.2, 5, 0.1, 0.25, 0.3 - 0.2].map(decimalsOf)).toEqual([2, 1, 0, 1, 2, 1]);
   });
 
   it("stay while movies arrive, and follow when they must", () => {

@@ -1,5 +1,6 @@
 /** Movies as tiles with their thumbnails. Only those in sight exist. */
 import { Badge, Empty } from "../../parts/controls";
+import { rootFontPx } from "../../parts/format";
 import { Picture } from "../../parts/picture";
 import { columnText } from "../../parts/values";
 import { VirtualList } from "../../parts/virtual_list";
@@ -31,7 +32,7 @@ export function markByClick(id: number, event: Pick<MouseEvent, "ctrlKey" | "met
 
 export function Gallery({ rows, label, columns, onPerRow }: GalleryProps) {
   moviesVersion.value;
-  const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const rem = rootFontPx();
   const width = TILE_WIDTH_REM * rem;
   if (rows.length === 0) return <Empty>No movie to show.</Empty>;
   return (
