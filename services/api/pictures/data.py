@@ -18,8 +18,8 @@ from warpcore.services.api.errors import Problem
 from warpcore.services.api.items import NO_MOVIE, MovieName
 from warpcore.services.api.operations import operation
 from warpcore.services.api.pictures import parts
-from warpcore.services.api.pictures.downloads import send_file
-from warpcore.services.api.pictures.files import located, movie_files
+from warpcore.services.api.pictures.downloads import NO_BYTES, download, send_output
+from warpcore.services.api.pictures.files import movie_files
 from warpcore.services.api.pictures.index import Index, index
 from warpcore.services.api.pictures.queries import GenerationQuery
 from warpcore.services.api.pictures.resources import ALSO, CONDITION, NO_PICTURE, SenderResource
@@ -130,25 +130,18 @@ class LogResource(SenderResource):
 class FileResource(SenderResource):
     """`…/files/{file}`."""
 
-    @operation(
-        media_types=("application/octet-stream",),
-        errors={**NO_PICTURE, 416: "There are no such bytes."},
-        also={206: "The bytes that were asked for."},
-        request_headers={"Range": "`bytes=0-99`: a part of the file.", "If-Range": "Only while its `ETag` is this."},
-    )
+    @download(errors={**NO_PICTURE, **NO_BYTES})
     async def on_get(self, req: Request, resp: Response, name: MovieName, file: FilePath) -> None:
         """One of a movie's files, whole or in part (`Range`). No other file can be had."""
         movie = await self.sender.movies.get(name)
         _, processing = await self.sender.movies.directories()
         _check_own(movie, file)
         try:
-            await send_file(req, resp, await asyncio.to_thread(located, processing, file))
+            await send_output(req, resp, processing, file)
         except FileNotFoundError:
             raise Problem(
                 falcon.HTTP_404, f"{movie.name} has no {file}: its step has not run, or writes none"
             ) from None
-        except OSError as error:
-            raise Problem(falcon.HTTP_500, f"{file} cannot be read: {error.strerror or error}") from None
 
 
 def _check_own(movie: Movie, path: str) -> None:

@@ -53,7 +53,13 @@ def test_the_schema_has_unit_range_and_default_of_each_setting(api: Api) -> None
     voltage = schema["$defs"]["CtfSettings"]["properties"]["voltage"]
     assert (voltage["default"], voltage["minimum"], voltage["maximum"]) == (300.0, 20, 2000)
     assert voltage["description"]
-    assert set(schema["properties"]) == set(api.http.get("/api/settings").json())
+    current = api.http.get("/api/settings").json()
+    assert set(schema["properties"]) == set(current)
+    sections = {name: schema["$defs"][one["$ref"].rpartition("/")[2]] for name, one in schema["properties"].items()}
+    defaults = {
+        name: {key: one["default"] for key, one in section["properties"].items()} for name, section in sections.items()
+    }
+    assert {**defaults, "import": {**defaults["import"], "data": current["import"]["data"]}} == current
 
 
 @pytest.mark.parametrize(

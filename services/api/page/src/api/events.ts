@@ -40,6 +40,9 @@ export const TOPICS = [
   "export.progress",
   "export.collecting",
   "export.done",
+  "try.started",
+  "try.done",
+  "try.deleted",
   "learning.done",
   "learning.failed",
 ] as const;

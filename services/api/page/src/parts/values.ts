@@ -3,7 +3,7 @@ import type { ColumnInfo, Movie } from "../api/types";
 import { withUnit } from "./format";
 
 /** The measured value of a column in a movie's results; NaN where there is none. */
-export function resultValue(movie: Movie, column: string): number {
+export function resultValue(movie: Pick<Movie, "results">, column: string): number {
   const [step = "", field = ""] = column.split(".");
   const value = movie.results[step]?.[field];
   return typeof value === "number" ? value : NaN;

@@ -13,7 +13,10 @@ const LATEST_COUNT = 12;
 type Listener = (topic: string, body: unknown) => void;
 const listeners = new Set<Listener>();
 
-/** Calls `listener` with each event of the session; returns what ends that. */
+/** Calls `listener` with each event of the session, and with `hello` when API and scheduler are there (again).
+ *
+ * Returns what ends that.
+ */
 export function onEvent(listener: Listener): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -73,7 +76,8 @@ async function askSeries(columns: readonly string[], since: Query = {}): Promise
 async function refreshStatus(): Promise<void> {
   try {
     [status.value, workers.value] = await Promise.all([api.status(), api.workers()]);
-    latest.value = (await api.items({ status: "processed", sort: "-added", pageSize: LATEST_COUNT })).items;
+    const done = { filter: "status:processed,filtered_out", sort: "-added", pageSize: LATEST_COUNT };
+    latest.value = (await api.items(done)).items;
     connection.value = { state: "connected", text: "" };
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
@@ -113,6 +117,10 @@ function lostText(error: ProblemError): string {
 
 const refreshSession = throttled(refreshStatus, STATUS_EVERY_MS / 2);
 
+function tell(topic: string, body: unknown): void {
+  for (const listener of listeners) listener(topic, body);
+}
+
 /** Begin; the page calls it once. */
 export function startSync(): void {
   refreshSession();
@@ -124,13 +132,19 @@ export function startSync(): void {
     if (!document.hidden) refreshSession();
   });
   new EventStream({
-    onHello: refreshMovies,
+    onHello: () => {
+      refreshMovies();
+      tell("hello", null);
+    },
     onEvent: (topic, body) => {
-      for (const listener of listeners) listener(topic, body);
+      tell(topic, body);
       if (topic.startsWith("movie.")) refreshMovies();
       if (topic !== "worker.heartbeat" && topic !== "task.progress") refreshSession();
     },
-    onScheduler: refreshSession,
+    onScheduler: (connected) => {
+      refreshSession();
+      if (connected) tell("hello", null);
+    },
     onLost: () => undefined,
   });
 }

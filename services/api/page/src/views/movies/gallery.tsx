@@ -6,7 +6,7 @@ import { columnText } from "../../parts/values";
 import { VirtualList } from "../../parts/virtual_list";
 import { currentId, idsBetween } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
-import { go } from "../../state/route";
+import { go, route } from "../../state/route";
 import { mark, marked } from "../../state/selection";
 import { columnByName } from "../../state/session";
 
@@ -84,7 +84,7 @@ function Tile({ row, columns, onPick, onHover }: TileProps) {
       onClick={(event) => onPick(id, event)}
       onPointerEnter={() => onHover?.(row)}
       onPointerLeave={() => onHover?.(-1)}
-      onDblClick={() => go("movies", name)}
+      onDblClick={() => go("movies", name, route.peek().query)}
     >
       <Thumbnail row={row} name={name} />
       <div class="tile-name">{name}</div>

@@ -8,7 +8,7 @@ import { Menu } from "../../parts/menu";
 import { chosenIds, currentId } from "../../state/movie_list";
 import { movies } from "../../state/movies";
 import { notify, notifyProblem } from "../../state/notices";
-import { go } from "../../state/route";
+import { go, route } from "../../state/route";
 import { loadUndoable, mark, markedCount, select, undoable, undoLast } from "../../state/selection";
 
 const KEYS: readonly KeyBinding[] = [
@@ -30,7 +30,7 @@ export function useActionKeys(): void {
 function openMovie(): void {
   const ids = chosenIds();
   const row = movies.row(ids.includes(currentId.peek()) ? currentId.peek() : (ids[0] ?? -1));
-  if (row >= 0) go("movies", movies.text("name", row));
+  if (row >= 0) go("movies", movies.text("name", row), route.peek().query);
 }
 
 export function MovieActions() {
@@ -74,7 +74,7 @@ async function retryFailed(): Promise<void> {
   const failed = chosenIds().filter((id) => movies.text("status", movies.row(id)) === "failed");
   if (failed.length === 0) return notify("None of these movies has failed");
   try {
-    const { retried } = await api.retryMany(failed);
+    const { retried } = await api.retryMany({ ids: failed });
     notify(`${counted(retried, "movie")} queued again`);
   } catch (error) {
     notifyProblem(error);
