@@ -94,7 +94,7 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
     mirror, feed = dependencies.mirror, dependencies.feed
     routes |= listing.routes(scheduler, mirror, feed)
     routes |= selection.routes(scheduler, mirror, feed)
-    routes |= series.routes(mirror, feed)
+    routes |= series.routes(scheduler, mirror, feed)
     routes |= events.routes(scheduler, feed, dependencies.versions)
     routes |= live_page.routes(live_page.read_page())
     return routes | documents(routes, dependencies.versions.get("warpcore", ""))

@@ -70,7 +70,7 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
 
     bar.get_by_role("button", name="Apply").click()
     dialog = page.get_by_role("dialog", name="Apply limits")
-    expect(dialog).to_contain_text(f"{before['processed'] - kept} movies will be filtered out")
+    expect(dialog).to_contain_text(f"the filter takes out {before['processed'] - kept} movies")
     dialog.get_by_role("button", name="Apply").click()
     expect(dialog).not_to_be_attached()
     expect(bar).to_contain_text(f"keeps {kept} of {judged} movies")
@@ -105,6 +105,8 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     excluded = gallery.get_by_role("option").filter(has_text="exclude")
     expect(excluded).to_have_count(2)
     assert session.items()["grid/m000001"]["selection"] == "exclude"
+    page.reload()
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
     page.keyboard.press("u")
     expect(excluded).to_have_count(0)
     assert session.items()["grid/m000001"]["selection"] == "auto"

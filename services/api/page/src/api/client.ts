@@ -1,5 +1,15 @@
 /** Requests to the API: typed answers, and problems (RFC 9457) as errors with one clear line. */
-import type { Alarm, ColumnInfo, Movie, MoviesPage, Order, ProcessingStatus, Selection, Worker } from "./types";
+import type {
+  Alarm,
+  ColumnInfo,
+  Movie,
+  MoviesPage,
+  Order,
+  ProcessingStatus,
+  Selection,
+  SelectionChange,
+  Worker,
+} from "./types";
 
 /** A value that the API refused, and why. */
 export interface Fault {
@@ -120,7 +130,8 @@ export const api = {
   retry: (name: string) => sendJson<Movie>("POST", itemPath(name, "retry")),
   retryMany: (choice: RetryChoice) => sendJson<RetryAnswer>("POST", "/api/retry", choice),
   first: (name: string) => sendJson<Movie>("POST", itemPath(name, "priority"), { first: true }),
-  select: (selection: Selection, ids: readonly number[]) =>
-    sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids }),
+  select: (selection: Selection, ids: readonly number[], by: string) =>
+    sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids, by }),
+  selections: () => getJson<{ changes: SelectionChange[] }>("/api/selection"),
   undoSelection: (undo: string) => sendJson<{ changed: number }>("POST", "/api/selection/undo", { undo }),
 };

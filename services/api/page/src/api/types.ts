@@ -135,6 +135,15 @@ export interface ColumnInfo {
   failed?: boolean;
 }
 
+/** A choice for many movies that can be taken back by `undo`. */
+export interface SelectionChange {
+  undo: string;
+  selection: Selection;
+  movies: number;
+  at: string;
+  by: string;
+}
+
 export interface MoviesPage {
   items: Movie[];
   totalItems: number;

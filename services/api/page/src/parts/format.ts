@@ -79,3 +79,8 @@ export function formatTime(moment: Date | string | number, now = new Date()): st
   const clock = new Intl.DateTimeFormat("sv-SE", { ...zone, timeStyle: "medium" }).format(date);
   return day(date) === day(now) ? clock : `${day(date)} ${clock}`;
 }
+
+/** The page's font size, px: it grows with the screen. */
+export function rootFontPx(): number {
+  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+}

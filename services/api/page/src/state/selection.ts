@@ -1,9 +1,10 @@
 /** Which movies are marked on the page, in all views alike, and the operator's actions on them with undo. */
 import { computed, signal } from "@preact/signals";
-import { api } from "../api/client";
+import { api, ProblemError } from "../api/client";
 import type { Selection } from "../api/types";
 import { counted } from "../parts/format";
 import { notify, notifyProblem } from "./notices";
+import { operator } from "./preferences";
 
 /** Ids of the marked movies. Replace the set, do not change it. */
 export const marked = signal<ReadonlySet<number>>(new Set());
@@ -54,7 +55,7 @@ export async function select(selection: Selection, ids: readonly number[]): Prom
   };
   try {
     for (let first = 0; first < ids.length; first += PORTION) {
-      const { changed, undo } = await api.select(selection, ids.slice(first, first + PORTION));
+      const { changed, undo } = await api.select(selection, ids.slice(first, first + PORTION), operator.peek());
       total += changed;
       if (changed > 0) undos.push(undo);
     }
@@ -65,6 +66,26 @@ export async function select(selection: Selection, ids: readonly number[]): Prom
   }
 }
 
+/** What can be undone from before the page was loaded; what was done since stays first. Asked once. */
+export async function loadUndoable(): Promise<void> {
+  if (loaded) return;
+  loaded = true;
+  try {
+    const { changes } = await api.selections();
+    const earlier = changes.map(({ undo, selection, movies }) => ({
+      text: `${counted(movies, "movie")} ${WORDS[selection]}`,
+      undos: [undo],
+    }));
+    const known = new Set(undoable.peek().flatMap(({ undos }) => undos));
+    undoable.value = [...earlier.reverse().filter(({ undos: [undo] }) => !known.has(undo!)), ...undoable.peek()];
+  } catch (error) {
+    loaded = false;
+    if (!(error instanceof ProblemError)) throw error;
+  }
+}
+
+let loaded = false;
+
 /** Give the movies of the last action their former values. */
 export async function undoLast(): Promise<void> {
   const last = undoable.peek().at(-1);
@@ -74,6 +95,8 @@ export async function undoLast(): Promise<void> {
     undoable.value = undoable.peek().slice(0, -1);
     notify(`Undone: ${last.text}`);
   } catch (error) {
+    // Undone elsewhere, or too old.
+    if (error instanceof ProblemError && error.status === 404) undoable.value = undoable.peek().slice(0, -1);
     notifyProblem(error);
   }
 }

@@ -9,7 +9,7 @@ import { useKeys } from "../../parts/keys";
 import { useMarksInUrl } from "../../state/marks_in_url";
 import { currentId, idsBetween, listedRows, listFilters, listSort, onlyMarked, stepFrom } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
-import { go, route, setQuery } from "../../state/route";
+import { route, setQuery } from "../../state/route";
 import { mark } from "../../state/selection";
 import { columnInfos } from "../../state/session";
 import { sortText } from "../../state/sorting";
@@ -145,10 +145,6 @@ function useListKeys(perRow: { current: number }): void {
     walk(step);
     mark(idsBetween(from, currentId.peek()), "add");
   };
-  const open = () => {
-    const row = movies.row(currentId.peek());
-    if (row >= 0) go("movies", movies.text("name", row), route.peek().query);
-  };
   useKeys([
     { key: "ArrowRight", text: "Next movie", run: () => walk(1) },
     { key: "ArrowLeft", text: "Previous movie", run: () => walk(-1) },
@@ -168,7 +164,6 @@ function useListKeys(perRow: { current: number }): void {
       run: () => currentId.peek() >= 0 && mark([currentId.peek()], "toggle"),
     },
     { key: "ctrl+a", text: "Mark all listed movies", run: () => mark(allListed()) },
-    { key: "Enter", text: "Open the movie", run: open },
     {
       key: "g",
       text: "Gallery or table",

@@ -1,7 +1,7 @@
 /** Movies as rows of a table. Only those in sight exist; a click on a heading sorts. */
 import type { ColumnInfo } from "../../api/types";
 import { Badge, Empty } from "../../parts/controls";
-import { formatNumber, formatTime } from "../../parts/format";
+import { formatNumber, formatTime, rootFontPx } from "../../parts/format";
 import { VirtualList } from "../../parts/virtual_list";
 import { currentId, currentIndex, listedRows, listSort } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
@@ -15,7 +15,7 @@ const ROW_HEIGHT_REM = 1.9;
 export function MovieTable({ columns }: { columns: readonly ColumnInfo[] }) {
   moviesVersion.value;
   const rows = listedRows.value;
-  const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const rem = rootFontPx();
   const widths = columns.map(({ kind }) => (kind === "text" ? "minmax(14rem, 2fr)" : "minmax(6.5rem, 1fr)"));
   const style = { gridTemplateColumns: widths.join(" "), height: `${Math.round(ROW_HEIGHT_REM * rem)}px` };
   return (

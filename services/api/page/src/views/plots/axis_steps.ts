@@ -12,9 +12,15 @@ export function toStep(value: number, step: number): number {
   return Number((Math.round(value / step) * step).toPrecision(12));
 }
 
+const MOST_DECIMALS = 9;
+
 /** How many decimals a multiple of `step` has. */
 export function decimalsOf(step: number): number {
-  return Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  for (let decimals = 0; decimals < MOST_DECIMALS; decimals++) {
+    const scaled = step * 10 ** decimals;
+    if (Math.abs(scaled - Math.round(scaled)) < 1e-6) return decimals;
+  }
+  return MOST_DECIMALS;
 }
 
 /**

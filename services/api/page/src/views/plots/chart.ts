@@ -1,8 +1,10 @@
 /** One plot on the page: what it shows follows the state of all plots, what is drawn in it marks movies. */
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { colourOf } from "../../parts/colours";
+import { rootFontPx } from "../../parts/format";
 import { inNextFrame, notInNextFrame } from "../../parts/frames";
 import { limitsInForce } from "../../state/filter_limits";
+import { currentId } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
 import { type MarkMode, mark } from "../../state/selection";
 import { steadyRange } from "./axis_steps";
@@ -28,6 +30,8 @@ import { areaOf, moved, usefulRange, zoomed } from "./ranges";
 import { type Area, inSight, nearestPoint, type Points, pointSize } from "./raster";
 
 const REACH_PX = 12;
+/** The page's font on a common screen: on larger ones points are larger too. */
+const USUAL_FONT_PX = 13;
 const BIN_PX = 3;
 
 /** What a chart plots: `x` is a time axis ("order", "acquired") or a column, `y` a column. */
@@ -123,7 +127,13 @@ export class Chart implements GestureHandlers {
     const { codes, colours, dimmed } = colouring.peek();
     const marked = markedRows.peek();
     const [first, end] = points ? inSight(points, area) : [0, 0];
-    this.point.draw(area, points, { codes, colours, dimmed, marked, size: pointSize(end - first) });
+    this.point.draw(area, points, {
+      codes,
+      colours,
+      dimmed,
+      marked,
+      size: pointSize(end - first) * (rootFontPx() / USUAL_FONT_PX),
+    });
     if (this.parts.histogram && points) this.drawHistogram(this.parts.histogram, points, area);
     this.placeField();
   }
@@ -162,8 +172,11 @@ export class Chart implements GestureHandlers {
 
   onClick(place: Place, mode: MarkMode): void {
     const row = this.rowAt(place);
-    if (row >= 0) mark(idsOfRows([row]), mode);
-    else if (mode === "replace") mark([]);
+    if (row >= 0) {
+      const [id] = idsOfRows([row]) as [number];
+      mark([id], mode);
+      currentId.value = id;
+    } else if (mode === "replace") mark([]);
   }
 
   onHover(place: Place | null): void {

@@ -8,7 +8,7 @@ import { useKeys } from "../../parts/keys";
 import { followLimits, limitedColumns } from "../../state/filter_limits";
 import { useMarksInUrl } from "../../state/marks_in_url";
 import { movies, moviesVersion } from "../../state/movies";
-import { hrefOf, route, setQuery } from "../../state/route";
+import { route, setQuery } from "../../state/route";
 import { columnByName, columnInfos } from "../../state/session";
 import { wantColumns } from "../../state/wanted_columns";
 import { useActionKeys } from "../movies/movie_actions";
@@ -88,10 +88,7 @@ function PlotsToolbar() {
   const row = hoveredRow.value;
   const name = row >= 0 ? movies.text("name", row) : "";
   return (
-    <Toolbar
-      label="Plots"
-      end={<output class="hovered">{name ? <a href={hrefOf("movies", name)}>{name}</a> : "Point at a movie"}</output>}
-    >
+    <Toolbar label="Plots" end={<output class="hovered">{name || "Point at a movie"}</output>}>
       <Segments
         label="Along"
         value={timeAxis.value}
@@ -105,6 +102,12 @@ function PlotsToolbar() {
         ]}
       />
       <Segments label="Pointer" value={tool.value} choices={TOOLS} onChange={chooseTool} />
+      <Button label="Zoom in" title="Zoom in (+)" onClick={() => zoomTime(1 / ZOOM_STEP)}>
+        +
+      </Button>
+      <Button label="Zoom out" title="Zoom out (-)" onClick={() => zoomTime(ZOOM_STEP)}>
+        −
+      </Button>
       <Button title="Show all of the time axis (0)" disabled={timeView.value === null} onClick={() => showTime(null)}>
         Whole
       </Button>
@@ -176,23 +179,33 @@ function chooseTool(next: Tool): void {
   tool.value = next;
 }
 
+const ZOOM_STEP = 1.4;
+const MOVE_SHARE = 0.2;
+
+function shownTime(): Range {
+  return timeView.peek() ?? wholeTime.peek();
+}
+
+/** Show `factor` times as much of the time axis. */
+function zoomTime(factor: number): void {
+  const [low, high] = shownTime();
+  showTime(zoomed([low, high], (low + high) / 2, factor, wholeTime.peek()));
+}
+
+/** Move along the time axis by a share of what is shown. */
+function moveTime(share: number): void {
+  const [low, high] = shownTime();
+  showTime(moved([low, high], share * (high - low), wholeTime.peek()));
+}
+
 /** Keys that zoom and move the time axis, and choose what the pointer does. */
 function usePlotKeys(): void {
-  const view = (): Range => timeView.peek() ?? wholeTime.peek();
-  const zoom = (factor: number) => {
-    const [low, high] = view();
-    showTime(zoomed([low, high], (low + high) / 2, factor, wholeTime.peek()));
-  };
-  const move = (share: number) => {
-    const [low, high] = view();
-    showTime(moved([low, high], share * (high - low), wholeTime.peek()));
-  };
   useKeys([
-    { key: "+", text: "Zoom in", run: () => zoom(0.7) },
-    { key: "-", text: "Zoom out", run: () => zoom(1 / 0.7) },
+    { key: "+", text: "Zoom in", run: () => zoomTime(1 / ZOOM_STEP) },
+    { key: "-", text: "Zoom out", run: () => zoomTime(ZOOM_STEP) },
     { key: "0", text: "Show all of the time axis", run: () => showTime(null) },
-    { key: "ArrowLeft", text: "Earlier movies", run: () => move(-0.2) },
-    { key: "ArrowRight", text: "Later movies", run: () => move(0.2) },
+    { key: "ArrowLeft", text: "Earlier movies", run: () => moveTime(-MOVE_SHARE) },
+    { key: "ArrowRight", text: "Later movies", run: () => moveTime(MOVE_SHARE) },
     { key: "b", text: "Mark by a box", run: () => chooseTool("box") },
     { key: "l", text: "Mark by a lasso", run: () => chooseTool("lasso") },
     { key: "r", text: "Mark a stretch of time", run: () => chooseTool("range") },

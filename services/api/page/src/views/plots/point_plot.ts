@@ -1,15 +1,18 @@
 /** A plot of many points: uPlot draws axes, grid and the cursor, `raster.ts` the points on a canvas of their own. */
 import uPlot from "uplot";
 import { colourOf } from "../../parts/colours";
-import { formatNumber } from "../../parts/format";
+import { formatNumber, rootFontPx } from "../../parts/format";
 import { timeZone } from "../../state/preferences";
 import { decimalsOf } from "./axis_steps";
 import { type Area, drawPoints, type Look, type Points } from "./raster";
 
-const NUMBERS_PX = 20;
+/** Room for the axes' labels, in heights of their font. */
+const NUMBERS_HIGH = 1.9;
 /** Times stand above their days. */
-const TIMES_PX = 34;
-const Y_AXIS_PX = 52;
+const TIMES_HIGH = 3.1;
+const NUMBERS_WIDE = 4.6;
+/** The axes' font, in that of the page. */
+const FONT_SHARE = 0.85;
 const CURSOR_GROUP = "time";
 
 /** Formats of the time axis by step: as usual, with a new year, –, with a new day; uPlot's `values`. */
@@ -34,9 +37,9 @@ function numberTicks(_: uPlot, values: number[]): string[] {
   return values.map((value) => formatNumber(value, decimalsOf(step)));
 }
 
-function axis(changes: uPlot.Axis): uPlot.Axis {
+function axis(fontPx: number, changes: uPlot.Axis): uPlot.Axis {
   const line = { stroke: colourOf("line"), width: 1 };
-  const font = `11px ${getComputedStyle(document.body).fontFamily}`;
+  const font = `${fontPx}px ${getComputedStyle(document.body).fontFamily}`;
   return {
     stroke: colourOf("muted"),
     font,
@@ -50,6 +53,7 @@ function axis(changes: uPlot.Axis): uPlot.Axis {
 
 function uplotOptions({ time, linked, width, height }: PlotOptions, area: () => Area): uPlot.Options {
   const never = () => null;
+  const fontPx = Math.round(rootFontPx() * FONT_SHARE);
   return {
     width,
     height,
@@ -61,8 +65,12 @@ function uplotOptions({ time, linked, width, height }: PlotOptions, area: () => 
     },
     series: [{}, { paths: never, points: { show: false } }],
     axes: [
-      axis({ size: time ? TIMES_PX : NUMBERS_PX, space: 60, ...(time ? { values: TIME_TICKS } : {}) }),
-      axis({ size: Y_AXIS_PX, space: 26 }),
+      axis(fontPx, {
+        size: fontPx * (time ? TIMES_HIGH : NUMBERS_HIGH),
+        space: fontPx * 5.5,
+        ...(time ? { values: TIME_TICKS } : {}),
+      }),
+      axis(fontPx, { size: fontPx * NUMBERS_WIDE, space: fontPx * 2.4 }),
     ],
     tzDate: (seconds) =>
       timeZone.peek() === "UTC" ? uPlot.tzDate(new Date(seconds * 1000), "UTC") : new Date(seconds * 1000),
