@@ -77,9 +77,8 @@ async function preview(): Promise<void> {
 }
 
 function takeRefusal(error: unknown): void {
-  if (error instanceof ProblemError && error.faults.length > 0) {
-    refused.value = new Map(error.faults.map(({ name, problem }) => [name, problem]));
-  } else notifyProblem(error);
+  if (error instanceof ProblemError && error.faults.length > 0) refused.value = error.byName;
+  else notifyProblem(error);
 }
 
 /** Put the edits in force. */
