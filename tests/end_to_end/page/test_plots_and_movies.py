@@ -70,7 +70,7 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
 
     bar.get_by_role("button", name="Apply").click()
     dialog = page.get_by_role("dialog", name="Apply limits")
-    expect(dialog).to_contain_text(f"{before['processed'] - kept} movies will be filtered out")
+    expect(dialog).to_contain_text(f"the filter takes out {before['processed'] - kept} movies")
     dialog.get_by_role("button", name="Apply").click()
     expect(dialog).not_to_be_attached()
     expect(bar).to_contain_text(f"keeps {kept} of {judged} movies")

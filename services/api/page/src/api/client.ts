@@ -135,8 +135,8 @@ export const api = {
   retry: (name: string) => sendJson<Movie>("POST", itemPath(name, "retry")),
   retryMany: (choice: RetryChoice) => sendJson<RetryAnswer>("POST", "/api/retry", choice),
   first: (name: string) => sendJson<Movie>("POST", itemPath(name, "priority"), { first: true }),
-  select: (selection: Selection, ids: readonly number[]) =>
-    sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids }),
+  select: (selection: Selection, ids: readonly number[], by: string) =>
+    sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids, by }),
   selections: () => getJson<{ changes: SelectionChange[] }>("/api/selection"),
   undoSelection: (undo: string) => sendJson<{ changed: number }>("POST", "/api/selection/undo", { undo }),
 };
