@@ -9,10 +9,10 @@ import {
   type SettingsSchema,
   settingsApi,
 } from "../../api/settings";
+import { effectWords } from "../../parts/effect_words";
 import { changesOf, same, sectionsOf, settingIn, textOf } from "../../parts/setting_fields";
 import { notify, notifyProblem } from "../../state/notices";
 import { operator } from "../../state/preferences";
-import { effectWords } from "./words";
 
 const PREVIEW_AFTER_MS = 300;
 const NO_STEPS = ["import", "filter"];
