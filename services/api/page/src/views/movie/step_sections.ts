@@ -1,6 +1,6 @@
 /** The settings that a step goes by. */
 import type { SettingsSchema } from "../../api/settings";
-import { type Section, sectionsOf } from "../settings/fields";
+import { type Section, sectionsOf } from "../../parts/setting_fields";
 
 const NO_STEPS = ["import", "filter"];
 

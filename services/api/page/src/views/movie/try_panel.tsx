@@ -5,8 +5,8 @@ import { type Sections, type SettingsSchema, settingsApi } from "../../api/setti
 import { Badge, Button, Empty, Panel, Progress, Segments } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
 import { useFresh } from "../../parts/fresh";
-import { FieldControl } from "../settings/field_control";
-import { changesOf, settingIn, textOf } from "../settings/fields";
+import { SettingControl } from "../../parts/setting_control";
+import { changesOf, settingIn, textOf } from "../../parts/setting_fields";
 import { ApplyDialog, assignments } from "./apply_dialog";
 import { act, type MovieWithStory, useLoaded } from "./movie_state";
 import { stepSections } from "./step_sections";
@@ -92,7 +92,7 @@ function TryForm({
         {sections
           .find((one) => one.name === section)
           ?.fields.map((field) => (
-            <FieldControl
+            <SettingControl
               key={field.name}
               field={field}
               text={texts.get(field.name) ?? textOf(settingIn(present, field.name))}
