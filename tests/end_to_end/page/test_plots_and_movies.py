@@ -120,6 +120,7 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     dialog = page.get_by_role("dialog", name="Show only movies with")
     dialog.get_by_label("Column").select_option("status")
     dialog.get_by_label("failed").check()
+    assert barriers(page) == []
     dialog.get_by_role("button", name="Show").click()
     expect(page.locator(".list-count")).to_have_text(f"{FAILED} of {MOVIES} movies")
     again = open_page(page.url)
