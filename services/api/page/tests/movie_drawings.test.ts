@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Point, Tracks } from "../src/api/documents";
 import { curvePath } from "../src/views/movie/curve";
-import { effectWords } from "../src/views/movie/effect_words";
 import { resolutionAt, ringsUpTo } from "../src/views/movie/rings";
 import { boundsOf, localTracks, pathLength, pathThrough } from "../src/views/movie/tracks";
 
@@ -77,26 +76,6 @@ describe("tracks", () => {
     expect(magnification).toBeCloseTo((0.45 * 400) / 2);
     expect(lines[0]![2]).toEqual([250 + 2 * magnification, 200]);
     expect(lines[3]![2]).toEqual([750, 600]);
-  });
-});
-
-describe("what a change of settings would do", () => {
-  const nothing = { changed: [], runs: {}, movies: 0, kept: 0, rejected: 0, accepted: 0, retried: 0 };
-
-  it("is told step by step", () => {
-    expect(effectWords({ ...nothing, movies: 412, runs: { ctf: 412, picking: 400 }, kept: 38 })).toEqual([
-      "412 movies will run again: ctf, picking of 400 movies.",
-      "38 movies will get earlier results back; nothing runs for them.",
-    ]);
-    expect(effectWords({ ...nothing, rejected: 1, accepted: 2, retried: 1 })).toEqual([
-      "The filter will take 1 movie out.",
-      "The filter will take 2 movies back in.",
-      "1 failed movie will be tried again.",
-    ]);
-  });
-
-  it("may be nothing", () => {
-    expect(effectWords(nothing)).toEqual(["No movie changes; movies to come go by the new settings."]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { SettingsEffect } from "../src/api/settings";
-import { changesOf, type Field, parse, rangeWords, sectionsOf, textOf } from "../src/views/settings/fields";
+import { changesOf, type Field, parse, rangeWords, sectionsOf, textOf } from "../src/parts/setting_fields";
 import { effectWords } from "../src/views/settings/words";
 
 const [ctf] = sectionsOf({

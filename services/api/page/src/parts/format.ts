@@ -40,9 +40,10 @@ export function withUnit(value: number | null | undefined, unit: string, digits 
     : `${text}${THIN_SPACE}${unit}`;
 }
 
-/** Seconds in the two largest units: "2 h 05 min", "4 min 10 s", "3.2 s". */
+/** Seconds in the two largest units: "2 h 05 min", "4 min 10 s", "3.2 s", "12 ms". */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return NO_VALUE;
+  if (seconds > 0 && seconds < 0.095) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;

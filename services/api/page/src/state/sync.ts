@@ -134,6 +134,7 @@ export function startSync(): void {
   new EventStream({
     onHello: () => {
       refreshMovies();
+      refreshSession();
       tell("hello", null);
     },
     onEvent: (topic, body) => {
@@ -145,7 +146,7 @@ export function startSync(): void {
       refreshSession();
       if (connected) tell("hello", null);
     },
-    onLost: () => undefined,
+    onLost: refreshSession,
   });
 }
 

@@ -5,12 +5,12 @@ import { type ExportKind, exportsApi, type Job } from "../../api/exports";
 import { Button, Panel, Segments } from "../../parts/controls";
 import { counted } from "../../parts/format";
 import { useFresh } from "../../parts/fresh";
+import { SettingControl } from "../../parts/setting_control";
+import { changesOf, settingIn, textOf } from "../../parts/setting_fields";
 import { movies } from "../../state/movies";
 import { notify, notifyProblem } from "../../state/notices";
 import { marked, markedCount } from "../../state/selection";
 import { loadSettings, sections, settings } from "../settings/draft";
-import { FieldControl } from "../settings/field_control";
-import { changesOf, settingIn, textOf } from "../settings/fields";
 
 const SECTION = "export";
 
@@ -75,7 +75,7 @@ export function StartExport({ onStarted }: { onStarted: (job: Job) => void }) {
           {fields.map((field) => {
             const current = settingIn(settings.value ?? {}, field.name);
             return (
-              <FieldControl
+              <SettingControl
                 key={field.name}
                 field={field}
                 text={texts.value.get(field.name) ?? textOf(current)}

@@ -1,6 +1,6 @@
 /** Export jobs in words. */
 import type { JobState } from "../../api/exports";
-import { textOf } from "../settings/fields";
+import { textOf } from "../../parts/setting_fields";
 
 /** Whether a job has anything left that can be given up. */
 export function canCancel(state: JobState): boolean {

@@ -8,7 +8,7 @@ import { ringsUpTo } from "./rings";
 
 /** Height of the plot in letters. */
 const HEIGHT_EM = 14;
-const LEAST_GAP = 0.14;
+const LEAST_GAP_EM = 3;
 
 export function CtfCurves({ curves }: { curves: Curves }) {
   const element = useRef<HTMLDivElement>(null);
@@ -69,7 +69,7 @@ function options(curves: Curves, style: CSSStyleDeclaration): Omit<uPlot.Options
       {
         ...axis,
         size: 2.2 * letterPx,
-        splits: (_plot, _axis, low, high) => spaced(low, high),
+        splits: (plot, _axis, low, high) => spaced(low, high, (LEAST_GAP_EM * letterPx) / plot.over.clientWidth),
         values: (_, splits) => splits.map((k) => `${Number((1 / k).toPrecision(2))} Å`),
       },
       { ...axis, label: "in units of background", labelSize: 1.5 * letterPx, size: 3.4 * letterPx, labelFont: font },
@@ -85,12 +85,12 @@ function options(curves: Curves, style: CSSStyleDeclaration): Omit<uPlot.Options
   };
 }
 
-/** Frequencies (1/Å) of round resolutions, so far apart that they can be read. */
-function spaced(low: number, high: number): number[] {
+/** Frequencies (1/Å) of round resolutions, no nearer to each other than `gap`, a part of the axis. */
+function spaced(low: number, high: number, gap: number): number[] {
   const frequencies: number[] = [];
   for (const { resolutionAngstrom } of ringsUpTo(high)) {
     const frequency = 1 / resolutionAngstrom;
-    if (frequency - (frequencies.at(-1) ?? low) > LEAST_GAP * (high - low)) frequencies.push(frequency);
+    if (frequency - (frequencies.at(-1) ?? low) > gap * (high - low)) frequencies.push(frequency);
   }
   return frequencies;
 }

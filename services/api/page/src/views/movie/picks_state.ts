@@ -35,6 +35,10 @@ export interface PicksState {
 export function usePicks(name: string, version: number): PicksState {
   const { value: picks, missing } = useLoaded((signal) => movieApi.picks(name, signal), name, version);
   const hand = useHandEdits(name, picks);
+  useEffect(() => {
+    // Applied: the results have it.
+    if (picks !== null && picks.threshold === trialThreshold.peek()) trialThreshold.value = null;
+  }, [picks]);
   const out = useMemo(
     () => (picks === null ? new Uint8Array() : overruled(picks, hand.present)),
     [picks, hand.present],

@@ -25,11 +25,11 @@ export function shareOfLongest(seconds: number, stages: readonly StageTime[]): n
 
 export function Latency({ stages }: { stages: readonly StageTime[] }) {
   if (stages.length === 0) return null;
-  const movies = Math.max(...stages.map((stage) => stage.movies));
+  const movies = stages.find(({ stage }) => stage === WHOLE)?.movies ?? 0;
   return (
     <Panel title="From found to done">
       <table class="values latency">
-        <caption>Median and 90th percentile of {counted(movies, "last movie", "last movies")}</caption>
+        <caption>Median and 90th percentile of the last {counted(movies, "movie")}</caption>
         <tbody>
           {stages.map((stage) => (
             <tr key={stage.stage} class={stage.stage === WHOLE ? "whole" : undefined}>

@@ -9,9 +9,9 @@ import {
   type SettingsSchema,
   settingsApi,
 } from "../../api/settings";
+import { changesOf, same, sectionsOf, settingIn, textOf } from "../../parts/setting_fields";
 import { notify, notifyProblem } from "../../state/notices";
 import { operator } from "../../state/preferences";
-import { changesOf, same, sectionsOf, settingIn, textOf } from "./fields";
 import { effectWords } from "./words";
 
 const PREVIEW_AFTER_MS = 300;

@@ -1,8 +1,8 @@
 /** Who changed which settings when; each change can be set back. */
 import { Button, Empty, Panel } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
+import { textOf } from "../../parts/setting_fields";
 import { edit, history } from "./draft";
-import { textOf } from "./fields";
 
 export function History() {
   return (

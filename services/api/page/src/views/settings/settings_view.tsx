@@ -3,6 +3,8 @@ import { Button, Empty, Panel, Toolbar } from "../../parts/controls";
 import { counted } from "../../parts/format";
 import { useFresh } from "../../parts/fresh";
 import { useKeys } from "../../parts/keys";
+import { SettingControl } from "../../parts/setting_control";
+import { type Field, type Section, same, settingIn, textOf } from "../../parts/setting_fields";
 import { operator } from "../../state/preferences";
 import { route, setQuery } from "../../state/route";
 import {
@@ -19,8 +21,6 @@ import {
   settings,
   texts,
 } from "./draft";
-import { FieldControl } from "./field_control";
-import { type Field, type Section, same, settingIn, textOf } from "./fields";
 import { History } from "./history";
 import { Profiles } from "./profiles";
 
@@ -85,18 +85,18 @@ function SectionPanel({ section }: { section: Section }) {
       <p class="section-help">{section.description}</p>
       <div class="setting-grid">
         {section.fields.map((field) => (
-          <SettingControl key={field.name} field={field} />
+          <Setting key={field.name} field={field} />
         ))}
       </div>
     </Panel>
   );
 }
 
-function SettingControl({ field }: { field: Field }) {
+function Setting({ field }: { field: Field }) {
   const { name } = field;
   const current = settingIn(settings.value ?? {}, name);
   return (
-    <FieldControl
+    <SettingControl
       field={field}
       text={texts.value.get(name) ?? textOf(current)}
       current={current}

@@ -1,5 +1,5 @@
 /** Settings as fields of a form: what each may be, its value as text, and the text as a value again. */
-import type { Sections, SettingSchema, SettingsSchema } from "../../api/settings";
+import type { Sections, SettingSchema, SettingsSchema } from "../api/settings";
 
 export type FieldKind = "switch" | "choice" | "choices" | "number" | "integer" | "text" | "list" | "json";
 

@@ -1,8 +1,8 @@
 /** One setting of the form: its name, its control with unit, and what it means. */
 import type { TargetedEvent } from "preact";
-import { type Field, same, textOf } from "./fields";
+import { type Field, same, textOf } from "./setting_fields";
 
-export interface FieldControlProps {
+export interface SettingControlProps {
   field: Field;
   /** As edited; see `current` for what is in force. */
   text: string;
@@ -11,7 +11,7 @@ export interface FieldControlProps {
   onText: (text: string) => void;
 }
 
-export function FieldControl({ field, text, current, problem, onText }: FieldControlProps) {
+export function SettingControl({ field, text, current, problem, onText }: SettingControlProps) {
   const edited = text !== textOf(current);
   const differs = field.initial !== undefined && !same(current, field.initial);
   const id = `setting-${field.name}`;
