@@ -63,7 +63,7 @@ def test_a_threshold_acts_at_once_and_is_applied_after_its_effect_was_told(
 
     picks.get_by_role("button", name="Apply to the session").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("2 movies will run again: picking.")
+    expect(dialog).to_contain_text("picking of 2 movies will run again, motion, CTF and export stay.")
     dialog.get_by_role("button", name="Apply", exact=True).click()
     expect(dialog).not_to_be_attached()
     assert api.http.get("/api/settings").json()["picking"]["threshold"] == 0.15
@@ -105,6 +105,10 @@ def test_a_pick_is_added_by_hand_and_undone(
 
     wait_until(lambda: len(stored()) == 1)
     assert stored()[0] == pytest.approx([59.5, 44.5], abs=1.0)
+    page.keyboard.press("k")
+    expect(page.get_by_role("img", name="Average of grid 1/b")).to_be_visible()
+    page.keyboard.press("j")
+    expect(picks).to_contain_text("1 added")
     page.keyboard.press("u")
     expect(picks).to_contain_text("0 added")
     wait_until(lambda: stored() == [])

@@ -91,13 +91,27 @@ def test_the_page_goes_on_after_its_services_were_killed_and_retries_what_failed
             os.kill(pid, signal.SIGKILL)
     line = page.locator(".connection")
     expect(line).to_contain_text("goes on by itself")
-    expect(line).to_be_empty()
+    expect(line).to_be_empty(timeout=30_000)
     group.get_by_role("button", name="Try grid/m000036 again", exact=True).click()
     expect(page.get_by_role("region", name="input (1)")).not_to_contain_text("grid/m000036")
     page.get_by_role("button", name="Try all of this kind again").click()
     expect(page.locator("main")).to_contain_text("No movie has failed")
     wait_until(lambda: counts(session)["unprocessed"] == FAILED, 10, "the movies that are tried again")
     assert page.evaluate("window.neverReloaded")
+
+
+def test_an_alarm_is_told_everywhere_until_someone_has_seen_it(session: Any, open_page: Callable[[str], Page]) -> None:
+    page = open_page(f"{session.http.base_url}/#/alarms")
+    session.http.patch("/api/settings", json={"filter": {"resolution_max": 0.1}}).raise_for_status()
+    alarm = page.get_by_role("row").filter(has_text="resolution")
+    expect(alarm).to_contain_text("warning")
+    badge = page.locator(".session-state").get_by_text("alarm")
+    expect(badge).to_be_visible()
+    alarm.get_by_role("button").click()
+    expect(alarm).to_contain_text("seen")
+    assert all(one["acknowledged"] for one in session.get("/api/alarms") if "resolution" in one["text"])
+    session.http.patch("/api/settings", json={"filter": {"resolution_max": 5}}).raise_for_status()
+    expect(alarm).not_to_be_attached()
 
 
 def test_an_export_is_started_and_cancelled_and_nobody_is_shut_out_of_a_view(

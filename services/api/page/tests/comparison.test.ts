@@ -15,8 +15,13 @@ const column = (name: string, digits: number): ColumnInfo => ({
 });
 
 it("puts what differs first, and leaves out what neither result has", () => {
-  const columns = [column("ctf.defocusUm", 2), column("ctf.resolutionAngstrom", 1), column("picking.count", 0)];
-  const now = { ctf: { defocusUm: 1.501, resolutionAngstrom: 4.2 } };
+  const columns = [
+    column("ctf.defocusUm", 2),
+    column("ctf.resolutionAngstrom", 1),
+    column("picking.count", 0),
+    column("run.waitS", 1),
+  ];
+  const now = { ctf: { defocusUm: 1.501, resolutionAngstrom: 4.2 }, run: { waitS: 3 } };
   const rows = compared(columns, now, { ctf: { defocusUm: 1.504, resolutionAngstrom: 3.9 } });
   expect(rows.map(({ column: { name }, difference }) => [name, difference])).toEqual([
     ["ctf.resolutionAngstrom", expect.closeTo(-0.3)],

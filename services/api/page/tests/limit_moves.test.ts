@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { modeOf, outline } from "../src/views/plots/gestures";
-import { effectText, keptText } from "../src/views/plots/keeps";
+import { keptText } from "../src/views/plots/keeps";
 import { limitAt, limitByKey, limitStep, shareOf } from "../src/views/plots/limit_moves";
 
 describe("a limit's line", () => {
@@ -36,16 +36,11 @@ describe("a limit's line", () => {
   });
 });
 
-it("tells in words what is kept and what a change does", () => {
+it("tells in words what is kept", () => {
   const text = (movies: number, total: number, particles: number) =>
     keptText({ movies, total, particles }).replaceAll("\u202f", " ");
   expect(text(1204, 1391, 311_234)).toBe("keeps 1 204 of 1 391 movies, 311 000 particles");
   expect(text(1, 1, 0)).toBe("keeps 1 of 1 movie");
-  const none = { movies: 0, runs: {}, kept: 0, rejected: 0, accepted: 0, retried: 0 };
-  expect(effectText(none)).toBe("No movie changes.");
-  expect(effectText({ ...none, rejected: 1, accepted: 2 })).toBe(
-    "1 movie will be filtered out; 2 movies will be taken in again.",
-  );
 });
 
 it("reads what a shape does from the keys held with it, and outlines it", () => {

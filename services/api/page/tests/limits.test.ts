@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { decodeSeries } from "../src/api/series";
+import type { Sections } from "../src/api/settings";
 import type { ColumnInfo } from "../src/api/types";
-import { filterPatch, limitsIn, type Settings, settingsName } from "../src/state/filter_limits";
+import { filterPatch, limitsIn, settingsName } from "../src/state/filter_limits";
 import { MovieStore } from "../src/state/movies";
 import { decimalsOf, orderRange, roundStep, steadyRange, toStep } from "../src/views/plots/axis_steps";
 import { judgedMovies, limitedBy } from "../src/views/plots/filtering";
@@ -31,7 +32,7 @@ const DEFOCUS = column("ctf.defocusUm", [
 const RESOLUTION = column("ctf.resolutionAngstrom", [{ setting: "filter.resolution_max", upper: true }], true);
 const ICE = column("ctf.iceRing");
 const COLUMNS = new Map([DEFOCUS, RESOLUTION, ICE].map((one) => [one.name, one]));
-const SETTINGS: Settings = {
+const SETTINGS: Sections = {
   ctf: { enabled: true },
   filter: { defocus_min: 0, defocus_max: 5, resolution_max: null, limits: { "ctf.ice_ring": [null, 0.5] } },
 };
@@ -45,7 +46,7 @@ describe("limits in settings", () => {
   });
 
   it("are the stricter ones where both have one", () => {
-    const both = { filter: { defocus_min: 0, defocus_max: 5, limits: { "ctf.defocus_um": [0.5, 7] } } } as Settings;
+    const both = { filter: { defocus_min: 0, defocus_max: 5, limits: { "ctf.defocus_um": [0.5, 7] } } } as Sections;
     expect(limitsIn(both, DEFOCUS)).toEqual({ low: 0.5, high: 5 });
   });
 
@@ -90,7 +91,7 @@ it("judges the session's movies as its filter does", () => {
       }),
     ),
   );
-  const kept = (settings: Settings) => {
+  const kept = (settings: Sections) => {
     const limits = { low: null, high: 5 };
     const columns = limitedBy(store, [DEFOCUS, RESOLUTION], settings, () => limits);
     return countKept(judgedMovies(store), passing(store.count, [...columns.values()]), null);

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Point, Tracks } from "../src/api/documents";
-import { curvePath } from "../src/views/movie/curve";
-import { effectWords } from "../src/views/movie/effect_words";
+import { curvePath, usualRange } from "../src/views/movie/curve";
 import { resolutionAt, ringsUpTo } from "../src/views/movie/rings";
 import { boundsOf, localTracks, pathLength, pathThrough } from "../src/views/movie/tracks";
 
@@ -80,27 +79,16 @@ describe("tracks", () => {
   });
 });
 
-describe("what a change of settings would do", () => {
-  const nothing = { changed: [], runs: {}, movies: 0, kept: 0, rejected: 0, accepted: 0, retried: 0 };
-
-  it("is told step by step", () => {
-    expect(effectWords({ ...nothing, movies: 412, runs: { ctf: 412, picking: 400 }, kept: 38 })).toEqual([
-      "412 movies will run again: ctf, picking of 400 movies.",
-      "38 movies will get earlier results back; nothing runs for them.",
-    ]);
-    expect(effectWords({ ...nothing, rejected: 1, accepted: 2, retried: 1 })).toEqual([
-      "The filter will take 1 movie out.",
-      "The filter will take 2 movies back in.",
-      "1 failed movie will be tried again.",
-    ]);
-  });
-
-  it("may be nothing", () => {
-    expect(effectWords(nothing)).toEqual(["No movie changes; movies to come go by the new settings."]);
-  });
-});
-
 it("draws a curve from its largest value at the top to nothing at the bottom, as far as it has come", () => {
   expect(curvePath([0, 50], [2, 1], 100)).toBe("M0 0L50 20");
   expect(curvePath([100], [0], 100)).toBe("M100 40");
+});
+
+it("takes the range of most values, whatever a few of them are", () => {
+  const values = Array.from({ length: 100 }, (_, place) => 1 + place / 1000);
+  const usual = usualRange(values);
+  expect(usual[0]).toBeLessThan(1.003);
+  expect(usual[1]).toBeGreaterThan(1.096);
+  expect(usualRange([...values.slice(0, 99), 90])[1] - usual[1]).toBeLessThan(0.01);
+  expect(usualRange([2, 2, NaN])).toEqual([1, 3]);
 });

@@ -29,6 +29,11 @@ export class ProblemError extends Error {
     this.name = "ProblemError";
   }
 
+  /** Why each value was refused, by its name; empty where the refusal names none. */
+  get byName(): ReadonlyMap<string, string> {
+    return new Map(this.faults.map(({ name, problem }) => [name, problem]));
+  }
+
   /** Whether the same request may succeed later by itself: no connection, or no scheduler. */
   get passing(): boolean {
     return this.status === 0 || this.status === 502 || this.status === 503 || this.status === 504;
@@ -130,8 +135,8 @@ export const api = {
   retry: (name: string) => sendJson<Movie>("POST", itemPath(name, "retry")),
   retryMany: (choice: RetryChoice) => sendJson<RetryAnswer>("POST", "/api/retry", choice),
   first: (name: string) => sendJson<Movie>("POST", itemPath(name, "priority"), { first: true }),
-  select: (selection: Selection, ids: readonly number[]) =>
-    sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids }),
+  select: (selection: Selection, ids: readonly number[], by: string) =>
+    sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids, by }),
   selections: () => getJson<{ changes: SelectionChange[] }>("/api/selection"),
   undoSelection: (undo: string) => sendJson<{ changed: number }>("POST", "/api/selection/undo", { undo }),
 };

@@ -51,9 +51,9 @@ export const TOPICS = [
 ] as const;
 
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 10_000;
+const LONGEST_WAIT_MS = 3_000;
 
-/** How long to wait before try number `tries` (from 0), in ms; doubles up to ten seconds. */
+/** How long to wait before try number `tries` (from 0), in ms; doubles up to three seconds. */
 export function waitBefore(tries: number): number {
   return Math.min(FIRST_WAIT_MS * 2 ** tries, LONGEST_WAIT_MS);
 }

@@ -1,35 +1,8 @@
 /** Requests about one movie: what it looks like, edits of its picks, and tries with other settings. */
 import { address, getJson, itemPath, type Query, sendJson } from "./client";
 import type { Curves, HandAnswer, LogLine, Picks, PictureIndex, Point, Tracks } from "./documents";
+import type { Sections } from "./settings";
 import type { Failure } from "./types";
-
-export type SettingsPatch = Record<string, Record<string, unknown>>;
-
-/** What a change of settings would do, counted in movies with results; `runs` by step. */
-export interface SettingsEffect {
-  changed: string[];
-  runs: Record<string, number>;
-  movies: number;
-  kept: number;
-  rejected: number;
-  accepted: number;
-  retried: number;
-}
-
-/** A setting, or one of the forms that it may have, in JSON Schema. */
-export interface PropertySchema {
-  type?: string;
-  enum?: string[];
-  anyOf?: PropertySchema[];
-  description?: string;
-  unit?: string;
-  $ref?: string;
-}
-
-export interface SettingsSchema {
-  properties: Record<string, PropertySchema>;
-  $defs: Record<string, { properties?: Record<string, PropertySchema> }>;
-}
 
 /** A movie's values by column; null where there is none. */
 export type Values = Record<string, number | string | null>;
@@ -41,7 +14,7 @@ export interface Try {
   id: string;
   name: string;
   state: TryState;
-  settings: SettingsPatch;
+  settings: Sections;
   step: string;
   fraction: number;
   at: string;
@@ -70,12 +43,7 @@ export const movieApi = {
     sendJson<HandAnswer>("PUT", itemPath(name, "picks/hand"), edits),
   undoHandPicks: (name: string) => sendJson<HandAnswer>("POST", itemPath(name, "picks/hand/undo")),
 
-  settings: (signal?: AbortSignal) => getJson<SettingsPatch>("/api/settings", {}, signal),
-  settingsSchema: (signal?: AbortSignal) => getJson<SettingsSchema>("/api/settings/schema", {}, signal),
-  previewSettings: (patch: SettingsPatch) => sendJson<SettingsEffect>("POST", "/api/settings/preview", patch),
-  patchSettings: (patch: SettingsPatch) => sendJson<unknown>("PATCH", "/api/settings", patch),
-
-  startTry: (name: string, settings: SettingsPatch) => sendJson<Try>("POST", itemPath(name, "try"), { settings }),
+  startTry: (name: string, settings: Sections) => sendJson<Try>("POST", itemPath(name, "try"), { settings }),
   tries: async (name: string, signal?: AbortSignal) =>
     (await getJson<{ tries: Try[] }>("/api/tries", { name }, signal)).tries,
   try: (id: string, signal?: AbortSignal) => getJson<Try>(`/api/tries/${encodeURIComponent(id)}`, {}, signal),

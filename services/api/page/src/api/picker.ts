@@ -1,6 +1,6 @@
 /** Requests about tools of the picker: a particle diameter proposed, the network trained on edited picks. */
 import { getJson, sendJson } from "./client";
-import type { SettingsPatch } from "./movie";
+import type { Sections } from "./settings";
 
 export type JobState = "none" | "running" | "done" | "failed" | "cancelled";
 
@@ -16,7 +16,7 @@ export interface Training extends Job {
   /** Grows while it runs. */
   curve: { step: number; loss: number }[];
   /** Settings with which the trained network picks, once it is done. */
-  settings: SettingsPatch | null;
+  settings: Sections | null;
 }
 
 export interface Proposal {

@@ -1,7 +1,9 @@
 /** The filter's limits: those in force, and those that the operator tries out before they are applied. */
 import { computed, signal } from "@preact/signals";
-import { getJson, ProblemError, sendJson } from "../api/client";
+import { ProblemError } from "../api/client";
+import { type Sections, type SettingsEffect, settingsApi } from "../api/settings";
 import type { ColumnInfo } from "../api/types";
+import { operator } from "./preferences";
 import { columnByName, columnInfos } from "./session";
 import { onEvent } from "./sync";
 
@@ -12,18 +14,6 @@ export interface Limits {
 }
 
 export type Side = keyof Limits;
-
-export type Settings = Record<string, Record<string, unknown>>;
-
-/** What a change of settings would do: movies that run again, get kept results back, are filtered out or not any more. */
-export interface SettingsEffect {
-  movies: number;
-  runs: Record<string, number>;
-  kept: number;
-  rejected: number;
-  accepted: number;
-  retried: number;
-}
 
 const NONE: Limits = { low: null, high: null };
 export const SIDES = ["low", "high"] as const;
@@ -38,7 +28,7 @@ export function settingsName(column: string): string {
 /** Limits by column that have no setting of their own: [lowest, highest]. */
 type OtherLimits = Record<string, [number | null, number | null]>;
 
-function othersIn(settings: Settings): OtherLimits {
+function othersIn(settings: Sections): OtherLimits {
   return (settings[SECTION]?.[OTHERS] ?? {}) as OtherLimits;
 }
 
@@ -54,7 +44,7 @@ export function isMeasured({ kind, name }: ColumnInfo): boolean {
 }
 
 /** The limits of a column in these settings. */
-export function limitsIn(settings: Settings, column: ColumnInfo): Limits {
+export function limitsIn(settings: Sections, column: ColumnInfo): Limits {
   const [low, high] = othersIn(settings)[settingsName(column.name)] ?? [null, null];
   const own = (side: Side) => {
     const setting = settingOf(column, side);
@@ -70,10 +60,10 @@ function stricter(one: number | null, other: number | null, of: (...values: numb
 
 /** The change of settings that puts these limits in force. */
 export function filterPatch(
-  settings: Settings,
+  settings: Sections,
   columns: ReadonlyMap<string, ColumnInfo>,
   drafts: ReadonlyMap<string, Limits>,
-): Settings {
+): Sections {
   const section: Record<string, unknown> = {};
   const others = { ...othersIn(settings) };
   for (const [name, limits] of drafts) {
@@ -93,7 +83,7 @@ export function filterPatch(
 }
 
 /** All settings in force; empty until they are known. */
-export const settings = signal<Settings>({});
+export const settings = signal<Sections>({});
 
 /** Limits that are tried out, by column; only those that differ from the ones in force. */
 export const drafts = signal<ReadonlyMap<string, Limits>>(new Map());
@@ -129,16 +119,16 @@ export function draft(name: string, side: Side, value: number | null): void {
 
 /** What it would do to put the drafts in force. Throws ProblemError. */
 export function previewDrafts(): Promise<SettingsEffect> {
-  return sendJson<SettingsEffect>("POST", "/api/settings/preview", patch());
+  return settingsApi.preview(patch());
 }
 
 /** Put the drafts in force. Throws ProblemError. */
 export async function applyDrafts(): Promise<void> {
-  settings.value = await sendJson<Settings>("PATCH", "/api/settings", patch());
+  settings.value = await settingsApi.change(patch(), operator.peek());
   drafts.value = new Map();
 }
 
-function patch(): Settings {
+function patch(): Sections {
   return filterPatch(settings.peek(), columnByName.peek(), drafts.peek());
 }
 
@@ -146,13 +136,13 @@ function patch(): Settings {
 export function followLimits(): () => void {
   const load = async () => {
     try {
-      settings.value = await getJson<Settings>("/api/settings");
+      settings.value = await settingsApi.current();
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
     }
   };
   void load();
   return onEvent((topic) => {
-    if (topic === "settings.changed") void load();
+    if (topic === "settings.changed" || topic === "hello") void load();
   });
 }

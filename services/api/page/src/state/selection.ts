@@ -4,6 +4,7 @@ import { api, ProblemError } from "../api/client";
 import type { Selection } from "../api/types";
 import { counted } from "../parts/format";
 import { notify, notifyProblem } from "./notices";
+import { operator } from "./preferences";
 
 /** Ids of the marked movies. Replace the set, do not change it. */
 export const marked = signal<ReadonlySet<number>>(new Set());
@@ -54,7 +55,7 @@ export async function select(selection: Selection, ids: readonly number[]): Prom
   };
   try {
     for (let first = 0; first < ids.length; first += PORTION) {
-      const { changed, undo } = await api.select(selection, ids.slice(first, first + PORTION));
+      const { changed, undo } = await api.select(selection, ids.slice(first, first + PORTION), operator.peek());
       total += changed;
       if (changed > 0) undos.push(undo);
     }

@@ -10,9 +10,13 @@ export interface Compared {
   difference: number;
 }
 
+/** The step that tells when and how long others ran, which is nothing that settings change. */
+const RUN = "run";
+
 /** Columns that either result has a value of, in their order; first those that differ. */
 export function compared(columns: readonly ColumnInfo[], now: Movie["results"], tried: Movie["results"]): Compared[] {
   const rows = columns
+    .filter(({ step }) => step !== RUN)
     .map((column) => {
       const [before, after] = [
         resultValue({ results: now }, column.name),

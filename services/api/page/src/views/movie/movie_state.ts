@@ -5,7 +5,6 @@ import type { PictureIndex } from "../../api/documents";
 import { movieApi } from "../../api/movie";
 import type { Movie } from "../../api/types";
 import { notifyProblem } from "../../state/notices";
-import { connection } from "../../state/session";
 import { onEvent } from "../../state/sync";
 
 /** A movie with its story, as the API answers it alone. */
@@ -64,14 +63,11 @@ export function useMovie(name: string): ShownMovie {
   useEffect(
     () =>
       onEvent((topic, body) => {
-        if (topic.startsWith("movie.") && (body as { movie?: Movie }).movie?.name === name) reload();
+        if (topic === "hello" || (topic.startsWith("movie.") && (body as { movie?: Movie }).movie?.name === name))
+          reload();
       }),
     [name],
   );
-  const connected = connection.value.state === "connected";
-  useEffect(() => {
-    if (connected) reload();
-  }, [connected]);
   const { value, missing } = useLoaded((signal) => api.item(name, signal) as Promise<MovieWithStory>, name, version);
   const index = useLoaded((signal) => movieApi.pictures(name, signal), name, version);
   return { movie: value, index: index.value, missing, version, reload };

@@ -1,7 +1,7 @@
 /** Tools of the picker: which diameter particles may have, and a network trained on the picks that people have edited. */
 import { useEffect, useState } from "preact/hooks";
-import type { SettingsPatch } from "../../api/movie";
 import { pickerApi, type Suggestion, type Training } from "../../api/picker";
+import type { Sections } from "../../api/settings";
 import { Button, Panel, Progress } from "../../parts/controls";
 import { counted, formatNumber, withUnit } from "../../parts/format";
 import { ApplyDialog } from "./apply_dialog";
@@ -12,7 +12,7 @@ const ASKED_EVERY_MS = 1_000;
 
 export function PickerPanel({ name }: { name: string }) {
   const [version, setVersion] = useState(0);
-  const [patch, setPatch] = useState<SettingsPatch | null>(null);
+  const [patch, setPatch] = useState<Sections | null>(null);
   const reload = () => setVersion((before) => before + 1);
   const training = useLoaded(pickerApi.training, "training", version).value;
   const suggestion = useLoaded(pickerApi.suggestion, "suggestion", version).value;
@@ -42,7 +42,7 @@ function SuggestionPart({
   name: string;
   suggestion: Suggestion | null;
   reload: () => void;
-  onApply: (patch: SettingsPatch) => void;
+  onApply: (patch: Sections) => void;
 }) {
   const here = suggestion?.movies.includes(name) ?? false;
   return (
@@ -106,7 +106,7 @@ function TrainingPart({
 }: {
   training: Training | null;
   reload: () => void;
-  onApply: (patch: SettingsPatch) => void;
+  onApply: (patch: Sections) => void;
 }) {
   const running = training?.state === "running";
   const last = training?.curve.at(-1);

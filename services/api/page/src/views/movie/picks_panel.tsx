@@ -1,7 +1,7 @@
 /** Picks: the threshold on the stored scores, a person's own edits, and how sure the picker is. */
 import { useMemo, useState } from "preact/hooks";
 import type { Picks } from "../../api/documents";
-import type { SettingsPatch } from "../../api/movie";
+import type { Sections } from "../../api/settings";
 import { Button, Empty, Panel } from "../../parts/controls";
 import { counted, formatCount, formatNumber, withUnit } from "../../parts/format";
 import { ApplyDialog } from "./apply_dialog";
@@ -39,7 +39,7 @@ function Certainty({ picks }: { picks: Picks }) {
 
 function Threshold({ state, picks }: { state: PicksState; picks: Picks }) {
   const { threshold, hand, out } = state;
-  const [patch, setPatch] = useState<SettingsPatch | null>(null);
+  const [patch, setPatch] = useState<Sections | null>(null);
   const count = useMemo(() => countAt(picks, hand, out, threshold), [picks, hand, out, threshold]);
   const present = useMemo(() => countAt(picks, hand, out, picks.threshold), [picks, hand, out]);
   const falsePart = useMemo(() => expectedFalse(picks, out, threshold), [picks, out, threshold]);
@@ -81,15 +81,7 @@ function Threshold({ state, picks }: { state: PicksState; picks: Picks }) {
           Back
         </Button>
       </div>
-      {patch !== null && (
-        <ApplyDialog
-          patch={patch}
-          onClose={(applied) => {
-            setPatch(null);
-            if (applied) trialThreshold.value = null;
-          }}
-        />
-      )}
+      {patch !== null && <ApplyDialog patch={patch} onClose={() => setPatch(null)} />}
     </div>
   );
 }

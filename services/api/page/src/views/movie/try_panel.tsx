@@ -1,32 +1,24 @@
 /** "Try with": the movie processed aside with other settings, beside its present result. */
 import { useEffect, useState } from "preact/hooks";
-import { movieApi, type SettingsPatch, type SettingsSchema, type Try } from "../../api/movie";
+import { movieApi, type Try } from "../../api/movie";
+import { type Sections, type SettingsSchema, settingsApi } from "../../api/settings";
 import { Badge, Button, Empty, Panel, Progress, Segments } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
-import { notifyProblem } from "../../state/notices";
-import { onEvent } from "../../state/sync";
+import { useFresh } from "../../parts/fresh";
+import { SettingControl } from "../../parts/setting_control";
+import { changesOf, settingIn, textOf } from "../../parts/setting_fields";
 import { ApplyDialog, assignments } from "./apply_dialog";
 import { act, type MovieWithStory, useLoaded } from "./movie_state";
-import { SettingField } from "./setting_field";
-import { changesOf, type Field, fieldsOf, textOf } from "./setting_fields";
+import { stepSections } from "./step_sections";
 import { TryResult } from "./try_result";
-
-const SECTIONS = ["motion", "ctf", "picking"] as const;
-type Section = (typeof SECTIONS)[number];
 
 export function TryPanel({ movie, generation }: { movie: MovieWithStory; generation: number | undefined }) {
   const { name } = movie;
   const [version, setVersion] = useState(0);
   const reload = () => setVersion((before) => before + 1);
-  useEffect(
-    () =>
-      onEvent((topic) => {
-        if (topic.startsWith("try.") || topic === "settings.changed") reload();
-      }),
-    [name],
-  );
-  const schema = useLoaded(movieApi.settingsSchema, "settings", 0).value;
-  const settings = useLoaded(movieApi.settings, "settings", version).value;
+  useFresh(reload, "try.", "settings.changed");
+  const schema = useLoaded(settingsApi.schema, "settings", 0).value;
+  const settings = useLoaded(settingsApi.current, "settings", version).value;
   const tries = useLoaded((signal) => movieApi.tries(name, signal), name, version).value;
   const running = tries?.some(({ state }) => state === "waiting" || state === "running") ?? false;
   useEffect(() => {
@@ -69,62 +61,52 @@ function TryForm({
 }: {
   name: string;
   schema: SettingsSchema;
-  present: SettingsPatch;
+  present: Sections;
   onStarted: () => void;
 }) {
-  const [section, setSection] = useState<Section>("ctf");
+  const sections = stepSections(schema);
+  const [section, setSection] = useState("ctf");
   const [texts, setTexts] = useState<ReadonlyMap<string, string>>(new Map());
-  const fields = SECTIONS.flatMap((one) => fieldsOf(schema, one));
-  const key = (field: Field) => `${field.section}.${field.name}`;
-  const presentText = (field: Field) => textOf(present[field.section]?.[field.name]);
-  const differs = (field: Field) => (texts.get(key(field)) ?? presentText(field)) !== presentText(field);
-  const count = fields.filter(differs).length;
-  const start = () => {
-    let patch: SettingsPatch;
-    try {
-      patch = changesOf(fields, texts, present);
-    } catch (error) {
-      notifyProblem(error);
-      return;
-    }
-    void act(movieApi.startTry(name, patch), onStarted);
-  };
+  const { changes, problems } = changesOf(
+    sections.flatMap(({ fields }) => fields),
+    present,
+    texts,
+  );
+  const none = Object.keys(changes).length === 0;
   return (
     <form
       class="try-form"
       aria-label="Settings to try"
       onSubmit={(event) => {
         event.preventDefault();
-        start();
+        void act(movieApi.startTry(name, changes), onStarted);
       }}
     >
-      <Segments<Section>
+      <Segments
         label="Step"
         value={section}
         onChange={setSection}
-        choices={SECTIONS.map((one) => ({
-          value: one,
-          text: fields.some((field) => field.section === one && differs(field)) ? `${one} •` : one,
-        }))}
+        choices={sections.map((one) => ({ value: one.name, text: changes[one.name] ? `${one.name} •` : one.name }))}
       />
       <div class="settings-fields">
-        {fields
-          .filter((field) => field.section === section)
-          .map((field) => (
-            <SettingField
-              key={key(field)}
+        {sections
+          .find((one) => one.name === section)
+          ?.fields.map((field) => (
+            <SettingControl
+              key={field.name}
               field={field}
-              text={texts.get(key(field)) ?? presentText(field)}
-              changed={differs(field)}
-              onChange={(text) => setTexts(new Map(texts).set(key(field), text))}
+              text={texts.get(field.name) ?? textOf(settingIn(present, field.name))}
+              current={settingIn(present, field.name)}
+              problem={problems.get(field.name)}
+              onText={(text) => setTexts(new Map(texts).set(field.name, text))}
             />
           ))}
       </div>
       <div class="row">
-        <button type="submit" class="button primary" disabled={count === 0}>
+        <button type="submit" class="button primary" disabled={none || problems.size > 0}>
           Try
         </button>
-        <Button disabled={count === 0} onClick={() => setTexts(new Map())}>
+        <Button disabled={none && problems.size === 0} onClick={() => setTexts(new Map())}>
           As in the session
         </Button>
       </div>

@@ -2,7 +2,6 @@
 import { movieApi, type Values } from "../../api/movie";
 import type { ColumnInfo, Movie } from "../../api/types";
 import { Empty, Panel } from "../../parts/controls";
-import { formatTime } from "../../parts/format";
 import { columnText } from "../../parts/values";
 import { columnInfos } from "../../state/session";
 import { byStep } from "./column_groups";
@@ -16,13 +15,14 @@ export function ValuesPanel({ movie: { name }, version }: { movie: Movie; versio
     name,
     `${version} ${columns.length}`,
   ).value;
+  const measured = ([, group]: [string, ColumnInfo[]]) => group.some(({ name }) => values?.[name] != null);
   return (
     <Panel title="Values">
       {values === null ? (
         <Empty>Loading.</Empty>
       ) : (
         <div class="value-groups">
-          {groups.map(([step, group]) => (
+          {groups.filter(measured).map(([step, group]) => (
             <table key={step} class="values">
               <caption>{step}</caption>
               <tbody>
@@ -43,6 +43,5 @@ export function ValuesPanel({ movie: { name }, version }: { movie: Movie; versio
 
 function valueText(values: Values, column: ColumnInfo): string {
   const value = values[column.name];
-  if (column.name === "acquired" && typeof value === "number") return formatTime(value * 1000);
   return typeof value === "string" ? value : columnText(value ?? NaN, column);
 }

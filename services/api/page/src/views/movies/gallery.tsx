@@ -21,6 +21,10 @@ interface GalleryProps {
   /** Columns whose values stand below each picture. */
   columns: readonly string[];
   onPerRow?: (perRow: number) => void;
+  /** What a click on a tile does; left out: it marks the movie. */
+  onPick?: (id: number, event: MouseEvent) => void;
+  /** The pointer is on the tile of this row, or has left (-1). */
+  onHover?: (row: number) => void;
 }
 
 /** How a click marks: alone it marks the movie alone, with Ctrl it adds or removes it, with Shift it marks up to it. */
@@ -30,7 +34,7 @@ export function markByClick(id: number, event: Pick<MouseEvent, "ctrlKey" | "met
   currentId.value = id;
 }
 
-export function Gallery({ rows, label, columns, onPerRow }: GalleryProps) {
+export function Gallery({ rows, label, columns, onPerRow, onPick = markByClick, onHover }: GalleryProps) {
   moviesVersion.value;
   const rem = rootFontPx();
   const width = TILE_WIDTH_REM * rem;
@@ -46,7 +50,9 @@ export function Gallery({ rows, label, columns, onPerRow }: GalleryProps) {
       activeId={currentId.value < 0 ? undefined : tileId(currentId.value)}
       anchor={{ keyAt: (index) => rows[index]!, indexOf: (row) => rows.indexOf(row) }}
       {...(onPerRow ? { onPerRow } : {})}
-      item={(index) => <Tile key={rows[index]} row={rows[index]!} columns={columns} />}
+      item={(index) => (
+        <Tile key={rows[index]} row={rows[index]!} columns={columns} onPick={onPick} onHover={onHover} />
+      )}
     />
   );
 }
@@ -55,7 +61,14 @@ function tileId(id: number): string {
   return `movie-${id}`;
 }
 
-function Tile({ row, columns }: { row: number; columns: readonly string[] }) {
+interface TileProps {
+  row: number;
+  columns: readonly string[];
+  onPick: (id: number, event: MouseEvent) => void;
+  onHover: ((row: number) => void) | undefined;
+}
+
+function Tile({ row, columns, onPick, onHover }: TileProps) {
   moviesVersion.value;
   const id = movies.number("id", row);
   const name = movies.text("name", row);
@@ -68,7 +81,9 @@ function Tile({ row, columns }: { row: number; columns: readonly string[] }) {
       role="option"
       aria-selected={isMarked}
       title={`${name}: ${status.replaceAll("_", " ")}`}
-      onClick={(event) => markByClick(id, event)}
+      onClick={(event) => onPick(id, event)}
+      onPointerEnter={() => onHover?.(row)}
+      onPointerLeave={() => onHover?.(-1)}
       onDblClick={() => go("movies", name, route.peek().query)}
     >
       <Thumbnail row={row} name={name} />

@@ -1,6 +1,7 @@
 /** How the session's movies are judged by the filter, as arrays by row for `kept.ts`. */
+import type { Sections } from "../../api/settings";
 import type { ColumnInfo } from "../../api/types";
-import { isMeasured, type Limits, type Settings } from "../../state/filter_limits";
+import { isMeasured, type Limits } from "../../state/filter_limits";
 import type { MovieStore } from "../../state/movies";
 import { Judged, type LimitedColumn } from "./kept";
 
@@ -30,7 +31,7 @@ export function judgedMovies(store: MovieStore): Uint8Array {
 export function limitedBy(
   store: MovieStore,
   columns: readonly ColumnInfo[],
-  settings: Settings,
+  settings: Sections,
   limitsOf: (column: string) => Limits,
 ): Map<string, LimitedColumn> {
   const limited = new Map<string, LimitedColumn>();

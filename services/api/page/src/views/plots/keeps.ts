@@ -1,7 +1,7 @@
 /** What the filter keeps with the limits that are tried out, counted in the page as they move. */
 import { computed } from "@preact/signals";
 import { counted, formatCount } from "../../parts/format";
-import { drafts, limitsInForce, type SettingsEffect, settings } from "../../state/filter_limits";
+import { drafts, limitsInForce, settings } from "../../state/filter_limits";
 import { movies, moviesVersion } from "../../state/movies";
 import { columnInfos } from "../../state/session";
 import { judgedMovies, limitedBy, PARTICLES } from "./filtering";
@@ -40,23 +40,4 @@ export function keptText({ movies: count, total, particles }: Kept): string {
 /** A count to three figures: nobody reads more while a line moves. */
 function roughly(count: number): number {
   return count < 1000 ? count : Number(count.toPrecision(3));
-}
-
-/** What a change of settings would do, in words. */
-export function effectText({
-  movies: count,
-  runs,
-  kept: restored,
-  rejected,
-  accepted,
-  retried,
-}: SettingsEffect): string {
-  const parts = [
-    rejected > 0 && `${counted(rejected, "movie")} will be filtered out`,
-    accepted > 0 && `${counted(accepted, "movie")} will be taken in again`,
-    count > 0 && `${counted(count, "movie")} will run again (${Object.keys(runs).join(", ")})`,
-    restored > 0 && `${counted(restored, "movie")} get earlier results back`,
-    retried > 0 && `${counted(retried, "failed movie")} will be tried again`,
-  ].filter((part) => part !== false);
-  return parts.length > 0 ? `${parts.join("; ")}.` : "No movie changes.";
 }

@@ -1,7 +1,9 @@
 /** What the filter keeps with the limits that are tried out, and how they are put in force. */
 import { useState } from "preact/hooks";
+import type { SettingsEffect } from "../../api/settings";
 import { Button } from "../../parts/controls";
 import { Dialog } from "../../parts/dialog";
+import { effectWords } from "../../parts/effect_words";
 import { decimalsIn, withUnit } from "../../parts/format";
 import {
   applyDrafts,
@@ -9,13 +11,12 @@ import {
   type Limits,
   limitsInForce,
   previewDrafts,
-  type SettingsEffect,
   SIDES,
   type Side,
 } from "../../state/filter_limits";
 import { notify, notifyProblem } from "../../state/notices";
 import { columnByName } from "../../state/session";
-import { effectText, kept, keptText } from "./keeps";
+import { kept, keptText } from "./keeps";
 
 export function LimitsBar() {
   const [effect, setEffect] = useState<SettingsEffect | null>(null);
@@ -70,7 +71,7 @@ function ApplyDialog({ effect, onClose }: { effect: SettingsEffect; onClose: () 
         </>
       }
     >
-      <p>{effectText(effect)}</p>
+      <p>{effectWords(effect, [])}</p>
       <ul class="plain">
         {changes().map((text) => (
           <li key={text}>{text}</li>
