@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import field
 
 from warpcore.bus import limits
-from warpcore.bus.messages.parts import Change, Learnt, Movie
+from warpcore.bus.messages.parts import Change, Learnt, Movie, StageTime
 from warpcore.bus.schema import Message, Port, message, part
 from warpcore.bus.vocabulary import Order
 
@@ -126,6 +126,8 @@ class ProcessingStatus(Message, frozen=True):
     `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done.
     `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once.
     `learnt` says what steps have learnt, or learn, under the present settings. `order` says which movie is next.
+    `latency` says how long each stage took for the movies done last; it is empty before the first is done in this run
+    of the scheduler.
     """
 
     is_processing: bool
@@ -142,6 +144,7 @@ class ProcessingStatus(Message, frozen=True):
     warnings: list[str] = field(default_factory=list)
     learnt: list[Learnt] = field(default_factory=list)
     order: Order = Order.NORMAL
+    latency: list[StageTime] = field(default_factory=list)
 
 
 @message("processing.start", port=Port.CONTROL, answers=(ProcessingStatus,))

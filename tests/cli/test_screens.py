@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from warpcore.bus.messages import Alarm, Failure, Learnt, Load, Movie, ProcessingStatus, Worker
-from warpcore.bus.vocabulary import Severity, Throttling
+from warpcore.bus.messages import Alarm, Failure, Learnt, Load, Movie, ProcessingStatus, StageTime, Try, Worker
+from warpcore.bus.vocabulary import Severity, Throttling, TryState
 from warpcore.cli.display import rendered
 from warpcore.cli.items import reason
 from warpcore.cli.logs import is_urgent
@@ -76,6 +76,13 @@ def test_the_status_as_lines_says_the_same() -> None:
     )
     assert "worker host/1: busy, cpu, 6 done, 1 failed: grid1/b motion 40%" in text
     assert "failed: a: input in load: a.tif: truncated" in text
+
+
+def test_the_status_says_how_long_after_a_file_its_results_come() -> None:
+    latency = [StageTime("load", 1.0, 2.0, 100), StageTime("latency", 11.8, 130.0, 100)]
+    told = "results: 12 s after a file is there, for nine of ten within 2 min (the last 100 movies)"
+    assert [line for line in lines(overview(latency=latency)) if line.startswith("results")] == [told]
+    assert not any(line.startswith("results") for line in lines(overview()))
 
 
 def test_what_is_known_of_a_gpu_is_told_and_nothing_else() -> None:
@@ -177,6 +184,7 @@ def test_every_kind_of_event_is_told_in_one_line() -> None:
         "export": {"job": job},
         "learning": {"learnt": Learnt("picking", 8, ["a"], "3f", "rings").to_body()},
         "alarm": {"alarm": Alarm("no-worker:workers", Severity.CRITICAL, "workers", "no worker runs", 1.0).to_body()},
+        "try": {"attempt": Try("1", "a", TryState.RUNNING, {}, "tries/1", 1.0, "me").to_body()},
         "file": {"path": "a.tif", "detail": "growing"},
         "service": {"service": "tracker", "host": "host", "pid": 7, "detail": ""},
     }

@@ -9,7 +9,7 @@ from warpcore.bus.vocabulary import Word
 from warpcore.services.api.views import camel
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.columns import Column, Limit
-from warpcore.services.steps.step import INPUT
+from warpcore.services.steps.step import INPUT, RUN
 
 
 class Kind(Word):
@@ -63,7 +63,7 @@ def _measured(column: Column) -> MovieColumn:
         description=column.description,
         unit=column.unit,
         digits=column.digits,
-        step="" if column.step == INPUT else column.step,
+        step="" if column.step in (INPUT, RUN) else column.step,
         main=column.main,
         limits=column.limits,
     )

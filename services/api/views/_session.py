@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from msgspec import Meta
 
-from warpcore.bus.messages import Health, ProcessingStatus, Summary
+from warpcore.bus.messages import Health, ProcessingStatus, StageTime, Summary
 from warpcore.bus.vocabulary import Order
 from warpcore.services.api.views._naming import Count, Seq, Time, View, utc
 
@@ -36,6 +36,26 @@ class LearntView(View, frozen=True):
     failed: bool
 
 
+class StageTimeView(View, frozen=True):
+    """How long a stage of processing took for the movies done last."""
+
+    stage: Annotated[
+        str,
+        Meta(
+            description="`incubation`, `wait`, a stage of the worker such as `load` or `motion`, `at_worker`; "
+            "`latency`: from the file that was seen to its results."
+        ),
+    ]
+    median_seconds: float
+    p90_seconds: Annotated[float, Meta(description="Nine of ten movies took no longer.")]
+    movies: Annotated[Count, Meta(description="Over how many movies.")]
+
+    @classmethod
+    def of_stage(cls, stage: StageTime) -> Self:
+        """The view of a stage."""
+        return cls.of(stage, median_seconds=stage.median_s, p90_seconds=stage.p90_s)
+
+
 class StatusView(View, frozen=True):
     """How far the session is."""
 
@@ -52,13 +72,18 @@ class StatusView(View, frozen=True):
     processing_directory: str
     warnings: Annotated[list[str], Meta(description="What a person should know, for as long as it holds.")]
     learnt: list[LearntView]
+    latency: Annotated[list[StageTimeView], Meta(description="By stage, over the last 100 movies that are done.")]
     seq: Seq
 
     @classmethod
     def of_status(cls, status: ProcessingStatus) -> Self:
         """The view of the session's status."""
         return cls.of(
-            status, total_items=status.total, items_left=status.left, rate_window_seconds=status.rate_window_s
+            status,
+            total_items=status.total,
+            items_left=status.left,
+            rate_window_seconds=status.rate_window_s,
+            latency=[StageTimeView.of_stage(stage) for stage in status.latency],
         )
 
 
