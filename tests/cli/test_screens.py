@@ -184,7 +184,7 @@ def test_every_kind_of_event_is_told_in_one_line() -> None:
         "export": {"job": job},
         "learning": {"learnt": Learnt("picking", 8, ["a"], "3f", "rings").to_body()},
         "alarm": {"alarm": Alarm("no-worker:workers", Severity.CRITICAL, "workers", "no worker runs", 1.0).to_body()},
-        "try": {"attempt": Try("1", "a", TryState.RUNNING, {}, "tries/1", 1.0, "me").to_body()},
+        "try": {"attempt": Try("try-812", "a", TryState.RUNNING, {}, ".warpcore/tries/try-812", 1.0, "ada").to_body()},
         "file": {"path": "a.tif", "detail": "growing"},
         "service": {"service": "tracker", "host": "host", "pid": 7, "detail": ""},
     }
@@ -203,6 +203,7 @@ def test_every_kind_of_event_is_told_in_one_line() -> None:
     assert "1 of 3" in told["export.done"]
     assert "picking: rings" in told["learning.done"]
     assert "critical: no worker runs" in told["alarm.raised"]
+    assert "a try-812: running" in told["try.started"]
 
 
 def test_the_list_says_what_a_ctf_fit_says_against_itself() -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from warpcore.bus.vocabulary import Word
 from warpcore.services.api.views import camel
 from warpcore.services.steps.chain import CHAIN
-from warpcore.services.steps.columns import Column, Limit
-from warpcore.services.steps.step import INPUT, RUN
+from warpcore.services.steps.columns import TIME_OF_DAY, Column, Limit
+from warpcore.services.steps.step import INPUT
 
 
 class Kind(Word):
@@ -50,7 +50,7 @@ _OWN = (
     MovieColumn("worker", "worker", Kind.WORD, "worker", "the worker that has it now"),
     MovieColumn("generation", "generation", Kind.U32, "generation", "names the present results: equal results, equal"),
     MovieColumn("added", "id", Kind.U32, "added", "order of discovery"),
-    MovieColumn("acquired", "mtime_ns", Kind.NUMBER, "acquired", "time of the file, since 1970", unit="s", factor=1e-9),
+    MovieColumn("acquired", "mtime_ns", Kind.NUMBER, "acquired", "time of the file", unit=TIME_OF_DAY, factor=1e-9),
 )
 
 
@@ -63,7 +63,7 @@ def _measured(column: Column) -> MovieColumn:
         description=column.description,
         unit=column.unit,
         digits=column.digits,
-        step="" if column.step in (INPUT, RUN) else column.step,
+        step="" if column.step == INPUT else column.step,
         main=column.main,
         limits=column.limits,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from warpcore.bus.messages import Health, ProcessingStatus, StageTime, Summary
+from warpcore.bus.messages import Health, ProcessingStatus, Summary
 from warpcore.bus.vocabulary import Order
 from warpcore.services.api.views._naming import Count, Seq, Time, View, utc
 
@@ -42,18 +42,13 @@ class StageTimeView(View, frozen=True):
     stage: Annotated[
         str,
         Meta(
-            description="`incubation`, `wait`, a stage of the worker such as `load` or `motion`, `at_worker`; "
-            "`latency`: from the file that was seen to its results."
+            description="`incubation`, `wait` (for a worker), a stage of the worker such as `load` or `motion`, "
+            "`at_worker` (all of these and the time between them), or `latency` (from found to results)."
         ),
     ]
-    median_seconds: float
-    p90_seconds: Annotated[float, Meta(description="Nine of ten movies took no longer.")]
-    movies: Annotated[Count, Meta(description="Over how many movies.")]
-
-    @classmethod
-    def of_stage(cls, stage: StageTime) -> Self:
-        """The view of a stage."""
-        return cls.of(stage, median_seconds=stage.median_s, p90_seconds=stage.p90_s)
+    median_s: Annotated[float, Meta(description="s.")] = field(name="medianSeconds")
+    p90_s: Annotated[float, Meta(description="90th percentile, s.")] = field(name="p90Seconds")
+    movies: Annotated[Count, Meta(description="How many movies had it.")]
 
 
 class StatusView(View, frozen=True):
@@ -72,18 +67,14 @@ class StatusView(View, frozen=True):
     processing_directory: str
     warnings: Annotated[list[str], Meta(description="What a person should know, for as long as it holds.")]
     learnt: list[LearntView]
-    latency: Annotated[list[StageTimeView], Meta(description="By stage, over the last 100 movies that are done.")]
+    latency: Annotated[list[StageTimeView], Meta(description="By stage, in order; empty before a movie is done.")]
     seq: Seq
 
     @classmethod
     def of_status(cls, status: ProcessingStatus) -> Self:
         """The view of the session's status."""
         return cls.of(
-            status,
-            total_items=status.total,
-            items_left=status.left,
-            rate_window_seconds=status.rate_window_s,
-            latency=[StageTimeView.of_stage(stage) for stage in status.latency],
+            status, total_items=status.total, items_left=status.left, rate_window_seconds=status.rate_window_s
         )
 
 
