@@ -7,6 +7,7 @@ from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import (
     alarm_rules,
+    alarm_values,
     alarms,
     assigning,
     choices,
@@ -40,7 +41,10 @@ from warpcore.services.scheduler.core.handlers import Place, handler_of
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
-HANDLING = (alarm_rules, alarms, choices, exporting, files, hand_picks, registry, reports, requests, selecting, tries)
+HANDLING = (
+    *(alarm_rules, alarm_values, alarms, choices, exporting, files),
+    *(hand_picks, registry, reports, requests, selecting, tries),
+)
 """Modules that register handlers and alarm rules when they are imported, so nothing reads this name."""
 
 

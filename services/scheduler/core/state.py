@@ -54,8 +54,9 @@ class State:
 
     `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version cannot
     use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
-    says that settings, are now otherwise than stored. `alarms` are those that have come, `suspected` says since when
-    (monotonic) what rules find has held, `recent` which movies have ended last.
+    says that settings, are now otherwise than stored. `alarms` are those that have come, and stay until
+    `alarms_held_until` in any case; `suspected` says since when what rules find has held (both monotonic), `recent`
+    which movies have ended last.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -101,8 +102,8 @@ class State:
         self.discoverer_heard_at: float | None = None
         self.recent = Recent()
         self.alarms: dict[str, Alarm] = {}
+        self.alarms_held_until = 0.0
         self.suspected: dict[str, float] = {}
-        self.acknowledged: set[str] = set()
         self.bulk_changes = BULK_CHANGES
         self.quiet = False
         self.derived = 0

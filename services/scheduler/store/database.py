@@ -24,6 +24,7 @@ from warpcore.services.scheduler.core.effects import (
     Effect,
     LiftBan,
     Publish,
+    SaveAlarms,
     SaveBan,
     SaveChoice,
     SaveExport,
@@ -80,6 +81,7 @@ class Stored:
     last_modified: float
     paused: bool
     order: str = Order.NORMAL
+    alarms: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] | None = None
     revision: int = 0
     references: str = ""
@@ -199,6 +201,8 @@ class Store:
                     pending.meta["paused"] = int(paused)
                 case SaveOrder(order):
                     pending.meta["order"] = str(order)
+                case SaveAlarms(alarms):
+                    pending.meta["alarms"] = json.dumps([alarm.to_body() for alarm in alarms])
                 case SaveBan(ban):
                     pending.save(BANS, BanRow(ban.worker, ban.instance, ban.reason))
                 case LiftBan(worker):
@@ -266,6 +270,7 @@ class Store:
                 last_modified=meta["last_modified"],
                 paused=bool(meta["paused"]),
                 order=meta["order"],
+                alarms=json.loads(meta["alarms"]),
             )
             settings = select("SELECT body, revision, identity, migration, set_aside FROM settings").fetchone()
             if settings is not None:

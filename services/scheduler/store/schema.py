@@ -61,8 +61,12 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
 
 
 def _from_3_to_4(db: sqlite3.Connection) -> None:
-    """Changes of selections can be taken back, movies run in an order that users choose, people try and edit picks."""
+    """Changes of selections can be taken back, movies run in an order that users choose, people try and edit picks.
+
+    Alarms outlive a restart.
+    """
     db.execute("INSERT INTO meta VALUES ('order', 'normal')")
+    db.execute("INSERT INTO meta VALUES ('alarms', '[]')")
     db.execute("CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
     db.execute("CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL)")
     db.execute("CREATE TABLE tries (number INTEGER PRIMARY KEY, movie INTEGER NOT NULL, body BLOB NOT NULL)")
@@ -95,6 +99,7 @@ def create(path: Path, data_directory: str, processing_directory: str) -> None:
             "last_modified": 0.0,
             "paused": 0,
             "order": "normal",
+            "alarms": "[]",
             "data_directory": data_directory,
             "processing_directory": processing_directory,
         }
