@@ -34,7 +34,7 @@ from warpcore.services.scheduler.core.records import (
     TaskRecord,
     WorkerRecord,
 )
-from warpcore.services.scheduler.core.runs import LatestRuns
+from warpcore.services.scheduler.core.runs import LastHour, LatestRuns
 from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.fingerprints import OFF, steps_to_run
@@ -84,6 +84,7 @@ class State:
         self.rate = Rate()
         self.arrivals = Arrivals()
         self.latest_runs = LatestRuns()
+        self.last_hour = LastHour()
         self.counts = dict.fromkeys(MovieStatus, 0)
         self.revision = 0
         self.choices: dict[str, ChoiceRecord] = {}

@@ -62,6 +62,8 @@ def _restore_movies(state: State, stored: Stored) -> None:
             state.restoring.add(movie.id)
         state.derived += state.derive(movie)
         state.index(movie)
+        if done_at := movie.run.get("done_at"):
+            state.last_hour.count(movie.id, done_at)
 
 
 def _restore_leases(state: State, stored: Stored) -> None:
