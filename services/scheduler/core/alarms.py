@@ -75,7 +75,8 @@ def is_on(state: State, kind: str, subject: str) -> bool:
 def restore(state: State, stored: Iterable[Alarm]) -> None:
     """Take up the alarms of an earlier run."""
     state.alarms = {alarm.id: alarm for alarm in stored}
-    state.alarms_held_until = state.now + HELD_AFTER_RESTART_S
+    if state.alarms:
+        state.alarms_held_until = state.now + HELD_AFTER_RESTART_S
 
 
 def watch(state: State) -> None:
