@@ -171,7 +171,7 @@ def test_an_alarm_and_its_acknowledgement_outlive_a_restart_and_nothing_is_told_
     world.worker("w")
     world.say("w", wire.Heartbeat("w", "idle", warnings=["hot"]))
     world.wait(1.0)
-    (before,) = world.ask(wire.AcknowledgeAlarm("warning:hot")).alarms
+    (before,) = world.ask(wire.AcknowledgeAlarm(alarms(world)[0].id)).alarms
     assert [topic for topic, _ in told(world)] == ["alarm.raised", "alarm.acknowledged"]
     restart(world, tmp_path / "state.db")
     world.events.clear()

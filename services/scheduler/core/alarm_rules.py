@@ -6,7 +6,9 @@ a `Finding` with the subject `disk` or `storage`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from textwrap import shorten
 
 from warpcore.bus.vocabulary import Severity, WorkerState
 from warpcore.services.scheduler.core import registry, requests
@@ -22,6 +24,7 @@ LIVE_GAP_S = 2.0
 SILENT_GAPS = 10
 """A pause of so many usual gaps is told; to move to the next square takes a while too."""
 FEWEST_WAITING = 25
+LONGEST_TITLE = 60
 
 
 @rule("warning")
@@ -32,7 +35,7 @@ def warnings(state: State) -> Iterator[Finding]:
         told = dict.fromkeys(worker.warnings if worker.alive else (), worker.name) | told
     told = dict.fromkeys(state.file_warnings, "discoverer") | told
     for text, subject in told.items():
-        yield Finding(subject, text, "warning", key=text)
+        yield Finding(subject, text, shorten(text, LONGEST_TITLE, placeholder=" …"), key=_short(text))
 
 
 @rule("worker-set-aside")
@@ -96,3 +99,8 @@ def backlog(state: State) -> Iterator[Finding]:
     if state.arrivals.silent_s(state.now) < SILENT_GAPS * gap_s and 3600 / gap_s > done:
         text = f"movies come faster ({3600 / gap_s:.0f}/h) than they are processed ({done:.0f}/h): {waiting} wait"
         yield Finding("movies", f"{text}; add workers", f"{waiting} movies wait", patience_s=60 * minutes)
+
+
+def _short(text: str) -> str:
+    """A few letters that stand for a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

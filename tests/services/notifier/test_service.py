@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from warpcore.services.notifier.state import Pace
 
 QUICK = Pace(ask_s=0.3, silent_s=60.0, gather_s=0.1, first_pause_s=0.2)
 WARNING = "gain g.mrc: it lies in the wrong orientation"
-ID = f"warning:{WARNING}"
+ID = f"warning:{hashlib.sha256(WARNING.encode()).hexdigest()[:8]}"
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_an_alarm_and_its_end_are_sent_once_each_way_over_restarts_of_all(
                 wait_until(lambda: len(hook.told) == 2 and len(mailbox.mails) == 2, what="its end out")
         assert hook.told == [("raised", ID), ("ended", ID)]
         subjects = [mail["Subject"] for mail in mailbox.mails]
-        assert subjects == ["Krios 1: warning: warning", "Krios 1: ended: warning"]
+        assert subjects == [f"Krios 1: warning: {WARNING}", f"Krios 1: ended: {WARNING}"]
         assert "hidden" not in (site.processing / KEPT_IN).read_text()
 
 
