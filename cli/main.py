@@ -21,9 +21,11 @@ from warpcore.cli import (
     process,
     services,
     settings,
+    settings_history,
     simulate,
     status,
     tap,
+    tries,
     up,
 )
 
@@ -44,7 +46,9 @@ for module in (
     items,
     export,
     settings,
+    settings_history,
     tap,
+    tries,
     process,
     gain_check,
     simulate,

@@ -98,6 +98,7 @@ class PutSettings(Message, frozen=True):
     """Replace all settings. A setting that is not named returns to its default. Impossible values: error `invalid`."""
 
     settings: dict[str, Any]
+    by: str = ""
 
 
 @message("settings.patch", port=Port.CONTROL, answers=(SettingsReply,))
@@ -105,6 +106,7 @@ class PatchSettings(Message, frozen=True):
     """Change the named settings, as nested maps (`{"ctf": {"range_max": 5}}`). Impossible values: error `invalid`."""
 
     settings: dict[str, Any]
+    by: str = ""
 
 
 @message("settings.preview", port=Port.CONTROL, answers=(SettingsReply,))

@@ -142,8 +142,8 @@ def test_plain_output_is_one_line_a_change() -> None:
     console = Console(file=io.StringIO(), width=60)
     screen = PlainScreen(console)
     for _ in range(3):
-        screen.show(overview(), "REST at http://127.0.0.1:5000")
-    screen.show(overview(total=11), "REST at http://127.0.0.1:5000")
+        screen.show(overview(), "page at http://127.0.0.1:5000")
+    screen.show(overview(total=11), "page at http://127.0.0.1:5000")
     screen.line("worker-1", "[bold]not markup[/bold] " + "x" * 100, False)
     printed = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.partition("| ")[0].strip() for line in printed] == ["up", "up", "up", "worker-1"]

@@ -262,7 +262,9 @@ def an_export_job_makes_what_it_was_asked_for(session: Any, wait_until: Callable
         wait_until(lambda job=job: session.get(f"/api/export/{job}")["state"] == "done", 90, f"the export of {kind}")
         files = session.get(f"/api/export/{job}")["files"]
         assert files
-        assert all((session.processing / file).is_file() for file in files)
+        for file in files:
+            came = session.http.get(f"/api/export/{job}/files/{file}").raise_for_status()
+            assert came.content == (session.processing / file).read_bytes()
     stars = list(session.processing.glob("particles*.star"))
     assert stars
     particles = starfile.read(stars[0])["particles"]

@@ -25,6 +25,8 @@ class Kind(Word):
 class MovieColumn:
     """A column over REST. `source` is its name in the mirror, `step` the step that measures it ("": none).
 
+    `failed`: a limit also rejects movies whose step found nothing.
+
     Numbers have `digits` decimal places and the unit `unit`; the mirror's value times `factor` is that in `unit`.
     """
 
@@ -38,6 +40,7 @@ class MovieColumn:
     step: str = ""
     main: bool = False
     limits: tuple[Limit, ...] = ()
+    failed: bool = False
     factor: float = 1.0
 
 
@@ -66,6 +69,7 @@ def _measured(column: Column) -> MovieColumn:
         step="" if column.step == INPUT else column.step,
         main=column.main,
         limits=column.limits,
+        failed=bool(column.failed),
     )
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import quote
 
+from msgspec import Meta
 from PIL import Image
 
 from warpcore.bus.messages import Movie
 from warpcore.services.api.pictures.files import located, movie_files, output_path
-from warpcore.services.api.views import FileView, PicturesView, PictureView
+from warpcore.services.api.views import Count, Picture, View
 from warpcore.services.readers.mrc import parse_mrc_header
 from warpcore.services.session.movie_generation import generation_of
 from warpcore.services.steps import ctf, export, motion, picking
@@ -26,27 +28,45 @@ _OUTPUTS = {
 }
 
 
+class File(View, frozen=True):
+    """An output on disk."""
+
+    path: Annotated[str, Meta(description="Below the processing directory.")]
+    bytes: Count
+    step: Annotated[str, Meta(description="The step that has written it.")]
+    description: str
+    url: str
+
+
+class Index(View, frozen=True):
+    """All pictures and files of a movie's present results."""
+
+    generation: Annotated[int, Meta(description="The number of these results: equal results, equal number.", ge=0)]
+    pictures: list[Picture]
+    files: list[File]
+
+
 def movie_url(name: str) -> str:
     """The address of a movie."""
     return f"/api/items/{quote(name)}"
 
 
-def index(movie: Movie, processing: Path) -> PicturesView:
+def index(movie: Movie, processing: Path) -> Index:
     """What is on disk now. Raises Problem where an output is a link out of the processing directory."""
-    return PicturesView(
+    return Index(
         generation=generation_of(movie),
-        pictures=list(_pictures(movie, processing)),
+        pictures=list(pictures_of(movie, processing, movie_url(movie.name), generation_of(movie))),
         files=list(_files(movie, processing)),
     )
 
 
-def _pictures(movie: Movie, processing: Path) -> Iterator[PictureView]:
-    generation, address = generation_of(movie), movie_url(movie.name)
+def pictures_of(movie: Movie, processing: Path, address: str, generation: int) -> Iterator[Picture]:
+    """The pictures below this folder, each at an address below `address`."""
     for kind, output in _OUTPUTS.items():
         size = _size(located(processing, output_path(movie, output)))
         if size is not None:
             url = f"{address}/picture/{kind}?generation={generation}"
-            yield PictureView(kind=kind, url=url, width=size[0], height=size[1])
+            yield Picture(kind=kind, url=url, width=size[0], height=size[1])
 
 
 def _size(path: Path) -> tuple[int, int] | None:
@@ -61,12 +81,12 @@ def _size(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _files(movie: Movie, processing: Path) -> Iterator[FileView]:
+def _files(movie: Movie, processing: Path) -> Iterator[File]:
     for file in movie_files(movie):
         path = located(processing, file.path)
         if path.is_file():
             url = f"{movie_url(movie.name)}/files/{quote(file.path)}"
-            yield FileView(
+            yield File(
                 path=file.path,
                 bytes=path.stat().st_size,
                 step=file.step,

@@ -16,6 +16,7 @@ from warpcore.services.scheduler.core import (
     files,
     hand_picks,
     learning,
+    profiles,
     registry,
     reports,
     requests,
@@ -42,8 +43,19 @@ from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
 HANDLING = (
-    *(alarm_rules, alarm_values, alarms, choices, exporting, files),
-    *(hand_picks, registry, reports, requests, selecting, tries),
+    alarm_rules,
+    alarm_values,
+    alarms,
+    choices,
+    exporting,
+    files,
+    hand_picks,
+    profiles,
+    registry,
+    reports,
+    requests,
+    selecting,
+    tries,
 )
 """Modules that register handlers and alarm rules when they are imported, so nothing reads this name."""
 

@@ -269,6 +269,17 @@ class HandPicksRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileRecord:
+    """A named set of settings. `migration` is the last one that they have been through."""
+
+    name: str
+    at: float = 0.0
+    by: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    migration: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ban:
     """A worker set aside, until another instance of it registers."""
 

@@ -30,6 +30,7 @@ from warpcore.services.scheduler.core.records import (
     ChoiceRecord,
     HandPicksRecord,
     MovieRecord,
+    ProfileRecord,
     SelectionRecord,
     TaskRecord,
     WorkerRecord,
@@ -91,6 +92,7 @@ class State:
         self.selections: dict[int, SelectionRecord] = {}
         self.hand_picks: dict[int, HandPicksRecord] = {}
         self.tries: dict[int, TryRecord] = {}
+        self.profiles: dict[str, ProfileRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False

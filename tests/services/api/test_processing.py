@@ -60,7 +60,9 @@ def test_an_export_is_a_job_that_can_be_followed_and_given_up(api: Api) -> None:
     followed = api.http.get(response.headers["location"]).json()
     assert followed["job"] == job["job"]
     assert api.http.delete(response.headers["location"]).json()["state"] in ("cancelled", "done", "collecting")
+    problem(api.http.get(f"{response.headers['location']}/files/.warpcore/state.db"), 404)
     problem(api.http.get("/api/export/nope"), 404)
+    problem(api.http.get("/api/export/nope/files/particles.star"), 404)
     problem(api.http.post("/api/export/micrographs", json={"options": {"colour": 1}}), 422)
     problem(api.http.post("/api/export/micrographs", json={"names": [1]}), 422)
     problem(api.http.post("/api/export/movies"), 405)
