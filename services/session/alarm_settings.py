@@ -17,7 +17,9 @@ class AlarmSettings(Section):
     """When alarms come, from the last movies; where a limit is null, that of the filter holds, if there is one."""
 
     window: int = _alarm(25, "how many of the last movies are looked at", ge=12, le=LARGEST_WINDOW)
-    begin_below: float = _alarm(0.25, "an alarm comes where fewer than this share are within limits", ge=0, le=1)
+    begin_below: float = _alarm(
+        0.25, "an alarm comes where fewer than this share are within limits; 0: none does", ge=0, le=1
+    )
     end_from: float = _alarm(0.5, "and stays until at least this share are", ge=0, le=1)
     resolution_max: float | None = _alarm(None, "highest resolution that is well", unit="Å", gt=0)
     defocus_target: float | None = _alarm(None, "defocus that is aimed at; null: none", unit="µm", ge=-20, le=20)

@@ -86,7 +86,7 @@ def _last(state: State, count: int) -> list[MovieRecord]:
 
 
 def _results(state: State, movies: Iterable[MovieRecord]) -> list[dict[str, Any]]:
-    return [views.valid_results(movie, state.plan.off) for movie in movies if movie.status in DONE]
+    return [views.shown_results(movie, state.plan.off) for movie in movies if movie.status in DONE]
 
 
 def _median(column: Column, results: list[dict[str, Any]]) -> float | None:
