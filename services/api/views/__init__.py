@@ -5,7 +5,7 @@ from warpcore.services.api.views._columns import ColumnView
 from warpcore.services.api.views._events import event_view
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
-from warpcore.services.api.views._naming import Count, Time, View, camel, camel_keys, utc
+from warpcore.services.api.views._naming import Count, Time, View, camel, utc
 from warpcore.services.api.views._pictures import Picture
 from warpcore.services.api.views._plots import CtfFit, Curves, DefocusSurface, Edits, HandPicks, Picks, Tracks
 from warpcore.services.api.views._profiles import ProfilesView, ProfileView, RevisionView
@@ -20,7 +20,7 @@ from warpcore.services.api.views._selection import (
 )
 from warpcore.services.api.views._session import HealthView, SettingsEffectView, StatusView, SummaryView, TimestampView
 from warpcore.services.api.views._tries import TriesView, TryView
-from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerView
+from warpcore.services.api.views._workers import LogsView, WorkersView
 
 __all__ = [
     "AlarmView",
@@ -58,10 +58,8 @@ __all__ = [
     "TryView",
     "UndoneView",
     "View",
-    "WorkerView",
     "WorkersView",
     "camel",
-    "camel_keys",
     "event_view",
     "results_schemas",
     "utc",
