@@ -103,6 +103,7 @@ def alarms(state: State, message: wire.GetAlarms) -> None:
 @handles(wire.AcknowledgeAlarm)
 def acknowledge(state: State, message: wire.AcknowledgeAlarm) -> None:
     """Notes that someone has seen an alarm."""
+    watch(state)  # so that all that a list shows can be acknowledged
     alarm = state.alarms.get(message.id)
     if alarm is None:
         state.reply(wire.Error(ErrorCode.NOT_FOUND, f"there is no alarm {message.id[:MOST_TEXT]!r} now"))
