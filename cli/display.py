@@ -28,7 +28,8 @@ def rendered(overview: Overview | None, note: str = "") -> RenderableType:
     """The display: counts and rate, each worker with its movie, step and progress, the last failures."""
     if overview is None:
         return Text(note or "waiting for the scheduler …", style="dim")
-    parts: list[RenderableType] = [_head(overview), _counts(overview.status)]
+    summary = [Text(overview.status.summary, style="bold")] if overview.status.summary else []
+    parts: list[RenderableType] = [*summary, _head(overview), _counts(overview.status)]
     if overview.workers:
         parts.append(_workers(overview.workers, overview.status))
     parts += [Text(learnt_text(one), style="dim") for one in overview.status.learnt]

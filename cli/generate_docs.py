@@ -101,7 +101,7 @@ def load_table() -> str:
 
 def alarms_table() -> str:
     """The rules by which alarms come."""
-    from warpcore.services.scheduler.core import alarm_rules as _rules  # noqa: F401 - registers the rules
+    from warpcore.services.scheduler.core import machine as _machine  # noqa: F401 - registers the rules
     from warpcore.services.scheduler.core.alarms import RULES
 
     rows = ((f"`{one.kind}`", (one.find.__doc__ or "").partition("\n")[0]) for one in RULES.values())
@@ -121,7 +121,7 @@ BLOCKS = (
     Block("docs/rest.md", "parameters", rest_docs.parameters_table),
     Block("docs/rest.md", "statuses", rest_docs.statuses_table),
     Block("docs/rest.md", "load", load_table),
-    Block("docs/rest.md", "alarms", alarms_table),
+    Block("docs/alarms.md", "alarms", alarms_table),
     Block("docs/rest.md", "throttling", partial(words_table, "reason", Throttling)),
     Block("docs/outputs.md", "outputs", outputs_table),
     Block("docs/outputs.md", "columns", columns_table),

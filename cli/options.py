@@ -54,6 +54,20 @@ Data = Annotated[
 Processing = Annotated[
     Path, typer.Option("--processing", envvar="WARPCORE_PROCESSING", help="Directory for results.", show_default=False)
 ]
+
+
+def notify(default: str = "") -> typer.models.OptionInfo:
+    """The option that names the notifier's file."""
+    option: typer.models.OptionInfo = typer.Option(
+        "--notify",
+        metavar="FILE",
+        envvar="WARPCORE_NOTIFY",
+        help=f"TOML file that says where alarms are sent, by webhook or e-mail (docs/alarms.md).{default}",
+    )
+    return option
+
+
+Notify = Annotated[Path | None, notify(" Without one, none are.")]
 State = Annotated[
     Path | None,
     typer.Option(

@@ -83,9 +83,10 @@ def lines(overview: Overview) -> list[str]:
     status = overview.status
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status.counts.items() if count)
     told = [
+        *([status.summary] if status.summary else []),
         f"{'processing' if status.is_processing else 'paused'}: {overview.done} of {status.total} movies done"
         + (f" ({counts})" if counts else "")
-        + (f", order {status.order}" if status.order != Order.NORMAL else "")
+        + (f", order {status.order}" if status.order != Order.NORMAL else ""),
     ]
     if status.rate_per_hour is not None:
         told.append(f"rate: {rate_text(overview)}")

@@ -37,7 +37,7 @@ class Ports:
 class SessionOptions:
     """The options of a session. `devices` has one entry a worker; `environment` is what the user has set.
 
-    `settings_file`, `assignments` and `paused` count at the session's start only.
+    `settings_file`, `assignments` and `paused` count at the session's start only. `notify` says where alarms are sent.
     """
 
     data: Path
@@ -52,6 +52,7 @@ class SessionOptions:
     give_up_s: float = 30.0
     scan_interval_s: float = 2.0
     state: Path | None = None
+    notify: Path | None = None
     settings_file: Path | None = None
     assignments: tuple[str, ...] = ()
     paused: bool | None = None
@@ -89,8 +90,17 @@ def session_services(options: SessionOptions) -> list[ServiceSpec]:
         ServiceSpec("tracker", ("tracker", "--processing", str(options.processing), *control, *events)),
         ServiceSpec("api", ("api", *control, *rest)),
         ServiceSpec("discoverer", ("discoverer", *discoverer, *control, *events)),
+        *_notifier(options, control),
         *_workers(options, here),
     ]
+
+
+def _notifier(options: SessionOptions, control: tuple[str, ...]) -> list[ServiceSpec]:
+    """The notifier, where alarms are to be sent."""
+    if options.notify is None:
+        return []
+    where = ("--processing", str(options.processing), "--notify", str(options.notify))
+    return [ServiceSpec("notifier", ("notifier", *where, *control, "--events-out-port", str(options.ports.events_out)))]
 
 
 def own_host(bind: str) -> str:

@@ -43,6 +43,18 @@ def nested_fault(data: Path, processing: Path) -> str | None:
     return None
 
 
+def notify_fault(file: Path | None) -> str | None:
+    """Why alarms cannot be sent as this file says; None where they can, or where there is none."""
+    from warpcore.services.notifier.configuration import ConfigurationError, read_configuration
+
+    try:
+        if file is not None:
+            read_configuration(file)
+    except ConfigurationError as error:
+        return str(error)
+    return None
+
+
 def port_faults(bind: str, ports: Mapping[str, int]) -> list[str]:
     """Faults of ports (number by option): those that cannot be bound, and those that are given twice."""
     faults = []

@@ -1,4 +1,4 @@
-"""The five services one by one, on any host."""
+"""The services one by one, on any host."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Processes = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (scheduler, scheduler_replay, discoverer, tracker, api, worker):
+    for command in (scheduler, scheduler_replay, discoverer, tracker, notifier, api, worker):
         app.command(rich_help_panel="Services")(command)
 
 
@@ -155,6 +155,31 @@ def tracker(
         from warpcore.services.tracker.service import run_tracker
 
         run_tracker(endpoints, processing, stop=stop)
+
+
+def notifier(
+    processing: o.Processing,
+    notify: Annotated[Path, o.notify()],
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    control_port: o.ControlPort = 8081,
+    events_out_port: o.EventsOutPort = 8083,
+    test: Annotated[bool, typer.Option("--test", help="Send one test message by each way, and end.")] = False,
+) -> None:
+    """Send alarms by webhook and e-mail, as a file says."""
+    endpoints = Endpoints(scheduler, control_port=control_port, events_out_port=events_out_port)
+    with _service() as stop:
+        from warpcore.services.notifier.channels import SendError
+        from warpcore.services.notifier.configuration import ConfigurationError
+        from warpcore.services.notifier.service import run_notifier, send_test
+
+        with _incurable(ConfigurationError):
+            if not test:
+                run_notifier(endpoints, processing, notify, stop=stop)
+                return
+            try:
+                output.note(f"sent by {' and '.join(send_test(notify))}")
+            except SendError as error:
+                raise CliError(str(error)) from None
 
 
 def api(

@@ -49,6 +49,7 @@ def up(
     events_in_port: o.EventsInPort = 8082,
     events_out_port: o.EventsOutPort = 8083,
     state: o.State = None,
+    notify: o.Notify = None,
     heartbeat_timeout: o.HeartbeatTimeout = 30.0,
     task_timeout: o.TaskTimeout = 1800.0,
 ) -> None:
@@ -63,6 +64,7 @@ def up(
         give_up_s=give_up,
         scan_interval_s=scan_interval,
         state=state.absolute() if state else None,
+        notify=notify.absolute() if notify else None,
         settings_file=settings.absolute() if settings else None,
         assignments=tuple(assignments or ()),
         paused=paused,
@@ -110,6 +112,7 @@ def session_faults(options: SessionOptions) -> list[str]:
         preflight.processing_directory_fault(options.processing),
         preflight.nested_fault(options.data, options.processing),
         *preflight.port_faults(options.bind, options.ports.by_option()),
+        preflight.notify_fault(options.notify),
     ]
     try:
         settings_from(options.settings_file, options.assignments)

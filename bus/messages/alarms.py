@@ -11,7 +11,7 @@ class Alarm(Message, frozen=True):
     """What is wrong, for as long as it is so. `since` is in seconds since the epoch.
 
     `id` is the same as long as it holds, and when it comes again; `subject` is what it is about: a worker, a measured
-    value, a service. `acknowledged`: someone has seen it.
+    value, a service. `title` says it in few words. `acknowledged`: someone has seen it.
     """
 
     id: str
@@ -19,6 +19,7 @@ class Alarm(Message, frozen=True):
     subject: str
     text: str
     since: float
+    title: str = ""
     acknowledged: bool = False
 
 

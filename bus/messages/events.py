@@ -93,7 +93,7 @@ class TryEvent(Message, frozen=True):
 
 @part
 class AlarmEvent(Message, frozen=True):
-    """Body of `alarm.raised` and `.cleared`."""
+    """Body of `alarm.raised`, `.acknowledged` and `.cleared`."""
 
     alarm: Alarm
 
@@ -130,7 +130,7 @@ EVENT_BODIES: dict[str, type[Message]] = {
     "worker.log": WorkerLogEvent,
     "settings.changed": SettingsEvent,
     **dict.fromkeys(("processing.started", "processing.paused", "processing.ordered"), ProcessingEvent),
-    **dict.fromkeys(("alarm.raised", "alarm.cleared"), AlarmEvent),
+    **dict.fromkeys(("alarm.raised", "alarm.acknowledged", "alarm.cleared"), AlarmEvent),
     **dict.fromkeys(("learning.done", "learning.failed"), LearningEvent),
     **dict.fromkeys(("export.started", "export.progress", "export.collecting", "export.done"), ExportEvent),
     **dict.fromkeys(("try.started", "try.done", "try.deleted"), TryEvent),

@@ -129,7 +129,7 @@ class ProcessingStatus(Message, frozen=True):
     `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once.
     `learnt` says what steps have learnt, or learn, under the present settings. `order` says which movie is next.
     `latency` says how long each stage took for the movies done last; it is empty before the first is done in this run
-    of the scheduler.
+    of the scheduler. `summary` says in one sentence how the session goes.
     """
 
     is_processing: bool
@@ -147,6 +147,7 @@ class ProcessingStatus(Message, frozen=True):
     learnt: list[Learnt] = field(default_factory=list)
     order: Order = Order.NORMAL
     latency: list[StageTime] = field(default_factory=list)
+    summary: str = ""
 
 
 @message("processing.start", port=Port.CONTROL, answers=(ProcessingStatus,))

@@ -76,12 +76,14 @@ def _choices(hint: Any) -> tuple[Any, ...]:
     return ()
 
 
+_CHOSEN = {"alarms": "which alarms come; ", "filter": "which movies pass; ", "import": "which files are movies; "}
+
+
 def _touches(dotted: str, field: FieldInfo) -> str:
     section, _, _ = dotted.partition(".")
     reach = reach_of(field)
     if reach is Reach.NOTHING:
-        chosen = {"filter": "which movies pass; ", "import": "which files are movies; "}
-        return f"{chosen.get(section, '')}nothing runs"
+        return f"{_CHOSEN.get(section, '')}nothing runs"
     if section == "import":
         return "everything"
     step = CHAIN[section]

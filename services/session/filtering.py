@@ -29,21 +29,17 @@ def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[s
     return list(dict.fromkeys([*reasons, *failures]))
 
 
-def limited(limits: FilterSettings) -> list[Column]:
-    """The columns that the filter limits."""
-    return [CHAIN.column[name] for name in dict.fromkeys(column.name for column, _, _ in _in_force(limits))]
-
-
-def within(column: Column, value: float, limits: FilterSettings) -> bool:
-    """Whether a measured value of this column is within the filter's limits for it."""
-    return not any(one.name == column.name and _beyond(value, allowed, up) for one, allowed, up in _in_force(limits))
-
-
-def bounds_in_words(column: Column, limits: FilterSettings) -> str:
-    """The filter's limits for this column: `at least 0.5 and at most 5 µm`; empty where there are none."""
-    bounds = [(allowed, upper) for one, allowed, upper in _in_force(limits) if one.name == column.name]
-    told = [f"{'at most' if upper else 'at least'} {allowed:g}" for allowed, upper in bounds]
-    return f"{' and '.join(told)} {column.unit}".strip() if told else ""
+def limits_by_column(limits: FilterSettings) -> dict[str, tuple[float | None, float | None]]:
+    """The narrowest limits of each column that the filter limits, as (lowest, highest) value allowed; None: any."""
+    found: dict[str, tuple[float | None, float | None]] = {}
+    for column, allowed, upper in _in_force(limits):
+        low, high = found.get(column.name, (None, None))
+        if upper:
+            high = allowed if high is None else min(high, allowed)
+        else:
+            low = allowed if low is None else max(low, allowed)
+        found[column.name] = (low, high)
+    return found
 
 
 def _in_force(limits: FilterSettings) -> Iterator[tuple[Column, float, bool]]:

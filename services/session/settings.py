@@ -1,4 +1,4 @@
-"""The settings of a session: the sections of all steps, `import` and `filter`.
+"""The settings of a session: the sections of all steps, `import`, `filter` and `alarms`.
 
 The same names in REST, CLI and files.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ConfigDict, Field, ValidationError, create_model, field_validator
 from pydantic.fields import FieldInfo
 
+from warpcore.services.session.alarm_settings import AlarmSettings
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.columns import Column, Limit, limits_of
 from warpcore.services.steps.ctf import CtfSettings
@@ -23,6 +24,7 @@ from warpcore.services.steps.source import ImportSettings
 
 __all__ = [
     "SECTIONS",
+    "AlarmSettings",
     "CtfSettings",
     "ExportSettings",
     "FilterSettings",
@@ -98,6 +100,7 @@ class _Settings(Section):
     picking: PickingSettings = Field(default_factory=PickingSettings)
     export: ExportSettings = Field(default_factory=ExportSettings)
     filter: FilterSettings = Field(default_factory=FilterSettings)
+    alarms: AlarmSettings = Field(default_factory=AlarmSettings)
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain dict by section, `import` under its wire name."""

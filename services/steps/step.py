@@ -21,7 +21,7 @@ RUN = "run"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _FOLDERS_AND_TOPICS = frozenset({"import", "filter", "load", "write", "logs", "defects", "correct", "compute"})
 _OF_RUN = frozenset({"age", "incubation", "wait", "at_worker", "latency"})
-_OF_SETTINGS = frozenset({"steps", "section", "runs", "following", "to_dict"})
+_OF_SETTINGS = frozenset({"alarms", "steps", "section", "runs", "following", "to_dict"})
 _RESERVED = _FOLDERS_AND_TOPICS | _OF_RUN | _OF_SETTINGS | {INPUT, RUN}
 """Names that mean something else in results, folders, times or the methods of all settings."""
 

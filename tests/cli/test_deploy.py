@@ -31,7 +31,7 @@ def known_variables() -> set[str]:
 
 def test_there_is_a_unit_for_each_service() -> None:
     names = {unit.stem.removeprefix("warpcore-").rstrip("@") for unit in UNITS}
-    assert names == {"scheduler", "discoverer", "tracker", "api", "worker"}
+    assert names == {"scheduler", "discoverer", "tracker", "notifier", "api", "worker"}
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")

@@ -27,6 +27,14 @@ def test_each_service_is_there_and_one_worker_a_device() -> None:
     ]
 
 
+def test_the_notifier_runs_where_alarms_are_to_be_sent() -> None:
+    assert "notifier" not in specs()
+    found = specs(notify=Path("/n.toml"), ports=Ports(1, 2, 3, 4, 5))["notifier"]
+    assert [value(found, one) for one in ("--notify", "--processing", "--control-port", "--events-out-port")] == [
+        *("/n.toml", "/results", "3", "5"),
+    ]
+
+
 def test_a_session_without_workers_waits_for_those_of_other_hosts() -> None:
     assert not [name for name in specs(devices=()) if name.startswith("worker")]
 

@@ -69,6 +69,12 @@ def test_the_display_fits_a_small_terminal() -> None:
     assert all(len(line) <= 40 for line in drawn(40).splitlines())
 
 
+def test_one_sentence_on_how_it_goes_comes_first() -> None:
+    summary = "well: 212 movies in the last hour, median 3.4 Å; one alarm: ice ring"
+    assert lines(overview(summary=summary))[0] == summary
+    assert drawn(100, summary=summary).startswith(summary)
+
+
 def test_the_status_as_lines_says_the_same() -> None:
     text = "\n".join(lines(overview(is_processing=False)))
     assert text.startswith(

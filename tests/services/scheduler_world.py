@@ -24,6 +24,7 @@ from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.session.settings import Settings, patch_settings
+from warpcore.services.steps.step import INPUT
 
 CHAIN = ["motion", "ctf", "export"]
 RESULTS: dict[str, Any] = {
@@ -106,6 +107,7 @@ class World:
     def finish(self, name: str, worker: str = "", **results: dict[str, Any]) -> Any:
         task, worker = self.tasks[name], worker or self.owner(name)
         reported = {step: {**RESULTS[step], **results.get(step, {})} for step in task.run}
+        reported |= {INPUT: results[INPUT]} if INPUT in results else {}
         outputs = {step: [f"{step}/{name}.mrc"] for step in task.run}
         return self.reply(self.say(worker, wire.TaskFinished(worker, task.lease, task.run, reported, outputs)))
 

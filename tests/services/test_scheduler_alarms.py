@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
 
 import pytest
 
+from tests.services.scheduler_alarms import MOVIES, alarms, kinds, told
 from tests.services.scheduler_world import World
 from warpcore.bus import messages as wire
-from warpcore.bus.messages import Alarm
 from warpcore.bus.vocabulary import ErrorCode, Severity
 from warpcore.services.scheduler.core.alarms import RULES, rule
 from warpcore.services.scheduler.core.recent import Recent
-
-MOVIES = [f"m{number}.tif" for number in range(60)]
-
-
-def alarms(world: World) -> list[Alarm]:
-    reply = world.ask(wire.GetAlarms())
-    assert isinstance(reply, wire.Alarms)
-    return reply.alarms
-
-
-def kinds(world: World) -> list[str]:
-    return [alarm.id.partition(":")[0] for alarm in alarms(world)]
-
-
-def told(world: World) -> list[tuple[str, str]]:
-    """The events of alarms: topic and id."""
-    return [(topic, body["alarm"]["id"]) for topic, body in world.events if topic.startswith("alarm.")]
-
-
-def end(world: World, numbers: Iterable[int], **results: Any) -> None:
-    """Finish movies with these results of steps, or let them fail where there are none."""
-    for number in numbers:
-        if results:
-            world.finish(f"m{number}", **results)
-        else:
-            world.fail(f"m{number}", "input")
-        world.wait(1.0, "w")
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.restoring import restore
 
 
 def test_a_session_that_goes_well_has_no_alarm() -> None:
@@ -165,52 +139,6 @@ def test_a_backlog_that_grows_is_told_after_a_while() -> None:
     assert alarms(world) == []
 
 
-def test_failures_are_told_where_half_of_the_last_movies_fail_and_until_few_do() -> None:
-    world = World(*MOVIES, workers=("w",))
-    end(world, range(4))
-    assert "failures" not in kinds(world)
-    end(world, [4])
-    (alarm,) = [one for one in alarms(world) if one.id == "failures:movies"]
-    assert "5 of the last 5 movies have failed; the last one: it went wrong" in alarm.text
-    end(world, range(5, 20), ctf={})
-    assert "failures" in kinds(world), "5 of 20 is a quarter"
-    end(world, [20], ctf={})
-    assert "failures" not in kinds(world)
-    end(world, [21])
-    assert "failures" not in kinds(world), "6 of 22 is fewer than half"
-    assert [topic for topic, id in told(world) if id == "failures:movies"] == ["alarm.raised", "alarm.cleared"]
-
-
-def test_a_value_beyond_its_limits_is_told_where_few_movies_are_within_and_until_half_are() -> None:
-    world = World(*MOVIES, workers=("w",))
-    end(world, range(11), ctf={"resolution_angstrom": 9.0})
-    assert kinds(world) == [], "too few movies to say"
-    end(world, [11], ctf={"resolution_angstrom": 9.0})
-    (alarm,) = alarms(world)
-    assert alarm.id == "limits:ctf.resolution_angstrom"
-    assert alarm.text == "resolution: 0 of the last 12 movies are within the filter's limits (at most 5 Å)"
-    end(world, range(12, 23), ctf={"resolution_angstrom": 4.0})
-    assert [one.id for one in alarms(world)] == [alarm.id], "11 of 23 is fewer than half"
-    end(world, [23], ctf={"resolution_angstrom": 4.0})
-    assert alarms(world) == []
-    end(world, range(24, 36), ctf={"resolution_angstrom": 9.0})
-    assert alarms(world) == [], "between the two thresholds nothing changes"
-
-
-def test_other_limits_can_end_an_alarm() -> None:
-    world = World(*MOVIES, workers=("w",))
-    end(world, range(12), ctf={"resolution_angstrom": 9.0})
-    world.patch(filter={"resolution_max": 10.0})
-    assert alarms(world) == []
-
-
-def test_an_excluded_movie_counts_for_no_alarm() -> None:
-    world = World(*MOVIES, workers=("w",))
-    end(world, range(12), ctf={"resolution_angstrom": 9.0})
-    world.ask(wire.SelectItem("m0", "exclude"))
-    assert alarms(world) == []
-
-
 def test_an_acknowledged_alarm_says_so_until_it_comes_again() -> None:
     world = World(workers=("w",))
     world.say("w", wire.Heartbeat("w", "idle", warnings=["hot"]))
@@ -223,6 +151,55 @@ def test_an_acknowledged_alarm_says_so_until_it_comes_again() -> None:
     world.say("w", wire.Heartbeat("w", "idle", warnings=["hot"]))
     assert [one.acknowledged for one in alarms(world)] == [False]
     assert world.ask(wire.AcknowledgeAlarm("nothing")).code == ErrorCode.NOT_FOUND
+
+
+WHERE = {"data_directory": "/data", "processing_directory": "/processing"}
+
+
+def restart(world: World, path: Path) -> None:
+    """Go on from what is stored."""
+    assert world.store is not None
+    world.store.commit()
+    world.store.close()
+    world.store = Store(path, **WHERE)
+    world.state = restore(world.store.load(), now=world.now, **WHERE)
+
+
+def test_an_alarm_and_its_acknowledgement_outlive_a_restart_and_nothing_is_told_twice(tmp_path: Path) -> None:
+    world = World()
+    world.store_into(Store(tmp_path / "state.db", **WHERE))
+    world.worker("w")
+    world.say("w", wire.Heartbeat("w", "idle", warnings=["hot"]))
+    world.wait(1.0)
+    (before,) = world.ask(wire.AcknowledgeAlarm(alarms(world)[0].id)).alarms
+    assert [topic for topic, _ in told(world)] == ["alarm.raised", "alarm.acknowledged"]
+    restart(world, tmp_path / "state.db")
+    world.events.clear()
+    world.wait(20.0)
+    assert alarms(world) == [before], "the worker has time to come back"
+    world.worker("w", instance="1")
+    world.say("w", wire.Heartbeat("w", "idle", warnings=["hot"]))
+    world.wait(15.0)
+    assert alarms(world) == [before]
+    assert told(world) == []
+    world.say("w", wire.Heartbeat("w", "idle"))
+    world.wait(1.0)
+    restart(world, tmp_path / "state.db")
+    assert alarms(world) == []
+    assert [topic for topic, _ in told(world)] == ["alarm.cleared"]
+
+
+def test_how_long_no_movie_may_come_can_be_set() -> None:
+    world = World(workers=("w",))
+    world.ask(wire.PauseProcessing())
+    come(world, 20, 5.0)
+    world.patch(alarms={"no_movie_minutes": 1.0})
+    world.wait(50.0, "w")
+    assert "no-new-movie" not in kinds(world)
+    world.wait(20.0, "w")
+    assert "no-new-movie" in kinds(world)
+    world.patch(alarms={"no_movie_minutes": None})
+    assert "no-new-movie" not in kinds(world)
 
 
 def test_an_alarm_is_acknowledged_as_soon_as_it_is_listed() -> None:

@@ -145,7 +145,7 @@ def test_a_fault_of_a_real_run_is_in_its_recording(site: Site, tmp_path: Path) -
     """A stored result that nobody can judge makes a retry fail: the state is restored, and all of it happens again."""
     record, path = tmp_path / "fault.record", site.processing / ".warpcore" / "state.db"
     made_with = wanted_fingerprints(Settings(), 100, 5)
-    results = {"ctf": {"defocus_um": "deep"}}
+    results = {"ctf": {"defocus_u_angstrom": "deep", "defocus_v_angstrom": 1.0}}
     bad = MovieRecord(1, "a", "a.tif", 100, 5, MovieStatus.FAILED, results=results, fingerprints=made_with)
     bad.failure = wire.Failure("poisoned", "ctf", "it has cost 2 workers", "host")
     path.parent.mkdir()
@@ -154,6 +154,7 @@ def test_a_fault_of_a_real_run_is_in_its_recording(site: Site, tmp_path: Path) -
         store.commit()
     with site.running(record=record) as client:
         ask(client, files("b.tif"))
+        ask(client, wire.PatchSettings({"filter": {"limits": {"ctf.astigmatism_angstrom": [None, 100.0]}}}))
         for _ in range(2):
             with pytest.raises(RefusedError, match=r"item\.retry could not be handled"):
                 client.request(wire.RetryItem("a"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from warpcore.services.session.filtering import filter_reasons, limited
+from warpcore.services.session.filtering import filter_reasons, limits_by_column
 from warpcore.services.session.settings import SettingsError, parse_settings
 from warpcore.services.session.sorting import in_order, sortable
 
@@ -57,8 +57,9 @@ def test_any_column_can_be_limited() -> None:
     measured["motion"]["accumulated_total_angstrom"] = 20.0
     assert reasons(measured, limits=limits) == ["resolution 3.5 Å is below 3.8"]
     assert reasons({}, limits=limits) == []
-    limited_columns = {column.name for column in limited(parse_settings({"filter": {"limits": limits}}).filter)}
-    assert limits.keys() < limited_columns
+    by_column = limits_by_column(parse_settings({"filter": {"limits": limits}}).filter)
+    assert by_column["motion.accumulated_total_angstrom"] == (2.0, 20.0)
+    assert by_column["ctf.resolution_angstrom"] == (3.8, 5.0), "two limits: both hold"
 
 
 def test_a_limit_given_twice_is_one_reason() -> None:

@@ -17,6 +17,7 @@ class AlarmView(View, frozen=True):
     id: Annotated[str, Meta(description="The same as long as it holds, and when it comes again.")]
     severity: Severity
     subject: Annotated[str, Meta(description="What it is about: a worker, a measured value, a service.")]
+    title: Annotated[str, Meta(description="What is wrong, in few words.")]
     text: Annotated[str, Meta(description="What is wrong, and what to do.")]
     since: Annotated[Time, Meta(description="Since when it is so.")]
     acknowledged: Annotated[bool, Meta(description="Whether someone has seen it.")]

@@ -54,6 +54,7 @@ class StageTimeView(View, frozen=True):
 class StatusView(View, frozen=True):
     """How far the session is."""
 
+    summary: Annotated[str, Meta(description="How the session goes, in one sentence.")]
     is_processing: Annotated[bool, Meta(description="Whether movies are given to workers.")]
     order: Annotated[Order, Meta(description="Which waiting movie is next.")]
     total_items: Annotated[Count, Meta(description="All movies.")]

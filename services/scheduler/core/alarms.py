@@ -1,7 +1,7 @@
-"""Alarms: how they come and go by the rules of `alarm_rules`, and what is told of it.
+"""Alarms: how they come and go by the rules, and what is told of it.
 
-An alarm comes when a finding has held for its rule's `patience_s`, and goes when the rule no longer finds it. It is
-told twice, when it comes and when it goes, however often the rule finds it meanwhile.
+An alarm comes when a finding has held for its `patience_s`, and goes when its rule no longer finds it. It is told
+twice, when it comes and when it goes, however often the rule finds it meanwhile, and also over a restart.
 """
 
 from __future__ import annotations
@@ -9,26 +9,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from warpcore.bus import messages as wire
 from warpcore.bus.messages import Alarm
 from warpcore.bus.vocabulary import ErrorCode, Severity
 from warpcore.services.scheduler.core import views
+from warpcore.services.scheduler.core.effects import SaveAlarms
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.state import State
 
 MOST_TEXT = 500
+HELD_AFTER_RESTART_S = 30.0
+"""So long stored alarms stay after a restart, whatever rules find: until then workers and services come back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What a rule finds wrong with its subject: a worker, a measured value, a service.
 
-    `key` tells findings of one rule apart, where the subject does not.
+    `title` says it in few words. It must hold for `patience_s` before it becomes an alarm. `key` tells findings of one
+    rule apart, where the subject does not.
     """
 
     subject: str
     text: str
+    title: str
     severity: Severity = Severity.WARNING
+    patience_s: float = 0.0
     key: str = ""
 
 
@@ -41,20 +49,19 @@ class Rule:
 
     kind: str
     find: Find
-    patience_s: float
 
 
 RULES: dict[str, Rule] = {}
-"""All rules by their kind. Importing `alarm_rules` fills it."""
+"""All rules by their kind. Importing the machine fills it."""
 
 
-def rule(kind: str, *, patience_s: float = 0.0) -> Callable[[Find], Find]:
-    """Decorator: this function finds alarms of this kind; each must hold for `patience_s` before it comes."""
+def rule(kind: str) -> Callable[[Find], Find]:
+    """Decorator: this function finds alarms of this kind."""
 
     def register(find: Find) -> Find:
         if kind in RULES:
             raise ValueError(f"two rules are called {kind}: {RULES[kind].find} and {find}")
-        RULES[kind] = Rule(kind, find, patience_s)
+        RULES[kind] = Rule(kind, find)
         return find
 
     return register
@@ -65,18 +72,26 @@ def is_on(state: State, kind: str, subject: str) -> bool:
     return _id(kind, subject) in state.alarms
 
 
+def restore(state: State, stored: Iterable[Alarm]) -> None:
+    """Take up the alarms of an earlier run."""
+    state.alarms = {alarm.id: alarm for alarm in stored}
+    if state.alarms:
+        state.alarms_held_until = state.now + HELD_AFTER_RESTART_S
+
+
 def watch(state: State) -> None:
     """Let alarms come and go, and tell it. To be called every second or so."""
     found = _found(state)
     state.suspected = {id: state.suspected.get(id, state.now) for id in found}
     before, state.alarms = state.alarms, _current(state, found)
-    state.acknowledged &= state.alarms.keys()
-    for id, alarm in before.items():
-        if id not in state.alarms:
-            state.publish("alarm.cleared", wire.AlarmEvent(alarm), durable=False)
-    for id, alarm in state.alarms.items():
-        if id not in before:
-            state.publish("alarm.raised", wire.AlarmEvent(alarm), durable=False)
+    gone = [alarm for id, alarm in before.items() if id not in state.alarms]
+    come = [alarm for id, alarm in state.alarms.items() if id not in before]
+    for alarm in gone:
+        state.publish("alarm.cleared", wire.AlarmEvent(alarm), durable=False)
+    for alarm in come:
+        state.publish("alarm.raised", wire.AlarmEvent(alarm), durable=False)
+    if gone or come:
+        _save(state)
 
 
 @handles(wire.GetAlarms, reads=True)
@@ -88,35 +103,55 @@ def alarms(state: State, message: wire.GetAlarms) -> None:
 @handles(wire.AcknowledgeAlarm)
 def acknowledge(state: State, message: wire.AcknowledgeAlarm) -> None:
     """Notes that someone has seen an alarm."""
-    if message.id not in _current(state, _found(state)):  # as GetAlarms lists them: the next `watch` may be to come
+    watch(state)  # so that all that a list shows can be acknowledged
+    alarm = state.alarms.get(message.id)
+    if alarm is None:
         state.reply(wire.Error(ErrorCode.NOT_FOUND, f"there is no alarm {message.id[:MOST_TEXT]!r} now"))
         return
-    state.acknowledged.add(message.id)
+    if not alarm.acknowledged:
+        state.alarms[alarm.id] = alarm = replace(alarm, acknowledged=True)
+        state.publish("alarm.acknowledged", wire.AlarmEvent(alarm), durable=False)
+        _save(state)
     _reply(state)
 
 
-def _reply(state: State) -> None:
+def current(state: State) -> list[Alarm]:
+    """The alarms that hold now, critical ones first, then in the order in which they came."""
     held = _current(state, _found(state)).values()
-    ordered = sorted(held, key=lambda one: (one.severity != Severity.CRITICAL, one.since))
-    state.reply(wire.Alarms(views.fitting(ordered)))
+    return sorted(held, key=lambda one: (one.severity != Severity.CRITICAL, one.since))
 
 
-def _found(state: State) -> dict[str, tuple[Rule, Finding]]:
+def _reply(state: State) -> None:
+    state.reply(wire.Alarms(views.fitting(current(state))))
+
+
+def _save(state: State) -> None:
+    state.effects.append(SaveAlarms(tuple(state.alarms.values())))
+
+
+def _found(state: State) -> dict[str, Finding]:
     """What all rules find, by the ids of the alarms."""
-    found = ((one, finding) for one in RULES.values() for finding in one.find(state))
-    return {_id(one.kind, finding.key or finding.subject): (one, finding) for one, finding in found}
+    found = ((one.kind, finding) for one in RULES.values() for finding in one.find(state))
+    return {_id(kind, finding.key or finding.subject): finding for kind, finding in found}
 
 
-def _current(state: State, found: dict[str, tuple[Rule, Finding]]) -> dict[str, Alarm]:
+def _current(state: State, found: dict[str, Finding]) -> dict[str, Alarm]:
     """The alarms that hold: those that have come, and findings that have held for long enough."""
-    held = {}
-    for id, (one, finding) in found.items():
+    held = dict(state.alarms) if state.now < state.alarms_held_until else {}
+    for id, finding in found.items():
         known = state.alarms.get(id)
         age_s = state.now - state.suspected.get(id, state.now)
-        if known is not None or age_s >= one.patience_s:
-            since = known.since if known is not None else state.wall - age_s
-            seen = id in state.acknowledged
-            held[id] = Alarm(id, finding.severity, finding.subject, finding.text[:MOST_TEXT], since, seen)
+        if known is None and age_s < finding.patience_s:
+            continue
+        held[id] = Alarm(
+            id,
+            finding.severity,
+            finding.subject,
+            finding.text[:MOST_TEXT],
+            since=known.since if known is not None else state.wall - age_s,
+            title=finding.title[:MOST_TEXT],
+            acknowledged=known is not None and known.acknowledged,
+        )
     return held
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from warpcore.bus.messages import Alarm
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import Order
 from warpcore.services.scheduler.core.records import Ban
@@ -196,6 +197,13 @@ class SaveOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveAlarms:
+    """Store the alarms that hold."""
+
+    alarms: tuple[Alarm, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SaveBan:
     """Store that a worker is set aside."""
 
@@ -314,6 +322,7 @@ Effect = (
     | DropProfile
     | SavePaused
     | SaveOrder
+    | SaveAlarms
     | SaveBan
     | LiftBan
     | SaveExport

@@ -7,6 +7,7 @@ from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import (
     alarm_rules,
+    alarm_values,
     alarms,
     assigning,
     choices,
@@ -43,6 +44,7 @@ from warpcore.services.scheduler.core.state import State
 
 HANDLING = (
     alarm_rules,
+    alarm_values,
     alarms,
     choices,
     exporting,

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-WINDOW = 25
-"""Movies by which alarms go."""
+KEPT = 400
+"""Movies by which alarms go: those that are looked at, and those before."""
 
 
 class Recent:
     """The numbers of the last movies that have ended, each once, oldest first."""
 
-    def __init__(self, size: int = WINDOW) -> None:
+    def __init__(self, size: int = KEPT) -> None:
         self._size = size
         self._movies: dict[int, None] = {}
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._movies)
+
+    def last(self, count: int) -> list[int]:
+        """The last `count` of them."""
+        return list(self._movies)[-count:]
 
     def note(self, movie: int) -> None:
         """A movie has ended, perhaps once more."""

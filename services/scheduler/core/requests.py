@@ -9,6 +9,7 @@ from warpcore.bus.limits import LARGEST_PAGE, MOST_AT_ONCE, MOST_CHOSEN
 from warpcore.bus.vocabulary import ErrorCode, MovieStatus
 from warpcore.services.scheduler.core import learnt, registry, views
 from warpcore.services.scheduler.core.effects import SaveOrder, SavePaused
+from warpcore.services.scheduler.core.going import going, sentence
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
@@ -128,6 +129,7 @@ def _left(state: State) -> int:
 
 
 def _reply_status(state: State) -> None:
+    left = _left(state)
     running = [
         {
             "movie": state.movies[task.movie].name,
@@ -145,7 +147,7 @@ def _reply_status(state: State) -> None:
             is_processing=not state.paused,
             counts=_counts(state),
             total=len(state.movies),
-            left=_left(state),
+            left=left,
             rate_per_hour=state.rate.per_hour(state.now),
             rate_window_s=state.rate.window_s,
             workers=sum(worker.usable for worker in state.workers.values()),
@@ -157,6 +159,7 @@ def _reply_status(state: State) -> None:
             learnt=learnt.views_of(state),
             order=state.order,
             latency=state.latest_runs.stage_times(),
+            summary=sentence(going(state, left)),
         )
     )
 

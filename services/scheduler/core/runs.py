@@ -71,3 +71,24 @@ def stage_times(runs: Iterable[Run]) -> list[StageTime]:
             median = round(statistics.median(values), _DIGITS)
             found.append(StageTime(field.removesuffix("_s"), median, most, len(values)))
     return found
+
+
+class LastHour:
+    """Which movies were done in the last hour, by the clock (epoch seconds)."""
+
+    LENGTH_S = 3600.0
+
+    def __init__(self) -> None:
+        self._done_at: dict[int, float] = {}
+
+    def count(self, movie: int, wall: float) -> None:
+        """A movie is done, perhaps once more."""
+        self._done_at.pop(movie, None)
+        self._done_at[movie] = wall
+
+    def movies(self, wall: float) -> list[int]:
+        """Their numbers; older ones are forgotten."""
+        old = [movie for movie, at in self._done_at.items() if at < wall - self.LENGTH_S]
+        for movie in old:
+            del self._done_at[movie]
+        return list(self._done_at)

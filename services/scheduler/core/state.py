@@ -35,7 +35,7 @@ from warpcore.services.scheduler.core.records import (
     TaskRecord,
     WorkerRecord,
 )
-from warpcore.services.scheduler.core.runs import LatestRuns
+from warpcore.services.scheduler.core.runs import LastHour, LatestRuns
 from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.fingerprints import OFF, steps_to_run
@@ -55,8 +55,9 @@ class State:
 
     `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version cannot
     use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
-    says that settings, are now otherwise than stored. `alarms` are those that have come, `suspected` says since when
-    (monotonic) what rules find has held, `recent` which movies have ended last.
+    says that settings, are now otherwise than stored. `alarms` are those that have come, and stay until
+    `alarms_held_until` in any case; `suspected` says since when what rules find has held (both monotonic), `recent`
+    which movies have ended last.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -84,6 +85,7 @@ class State:
         self.rate = Rate()
         self.arrivals = Arrivals()
         self.latest_runs = LatestRuns()
+        self.last_hour = LastHour()
         self.counts = dict.fromkeys(MovieStatus, 0)
         self.revision = 0
         self.choices: dict[str, ChoiceRecord] = {}
@@ -103,8 +105,8 @@ class State:
         self.discoverer_heard_at: float | None = None
         self.recent = Recent()
         self.alarms: dict[str, Alarm] = {}
+        self.alarms_held_until = 0.0
         self.suspected: dict[str, float] = {}
-        self.acknowledged: set[str] = set()
         self.bulk_changes = BULK_CHANGES
         self.quiet = False
         self.derived = 0

@@ -91,6 +91,7 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
     run = run_of(movie, task, seconds, state.wall)
     movie.run = {**movie.run, **run}
     state.latest_runs.count(run)
+    state.last_hour.count(movie.id, state.wall)
     reconsider(state, movie, f"done by {task.worker}")
 
 

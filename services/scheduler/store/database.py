@@ -53,6 +53,7 @@ class Stored:
     last_modified: float
     paused: bool
     order: str = Order.NORMAL
+    alarms: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] | None = None
     revision: int = 0
     references: str = ""
@@ -170,6 +171,7 @@ class Store:
                 last_modified=meta["last_modified"],
                 paused=bool(meta["paused"]),
                 order=meta["order"],
+                alarms=json.loads(meta["alarms"]),
             )
             settings = select("SELECT body, revision, identity, migration, set_aside FROM settings").fetchone()
             if settings is not None:

@@ -87,6 +87,8 @@ class Pending:
                 self.meta["paused"] = int(paused)
             case e.SaveOrder(order):
                 self.meta["order"] = str(order)
+            case e.SaveAlarms(alarms):
+                self.meta["alarms"] = json.dumps([alarm.to_body() for alarm in alarms])
             case e.SaveBan(ban):
                 self.save(t.BANS, BanRow(ban.worker, ban.instance, ban.reason))
             case e.LiftBan(worker):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from warpcore.bus.messages import Alarm
 from warpcore.bus.vocabulary import ItemState, Order, WorkerState
-from warpcore.services.scheduler.core import exporting, rows
+from warpcore.services.scheduler.core import alarms, exporting, rows
 from warpcore.services.scheduler.core.records import Ban, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
@@ -42,6 +43,7 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     state.arrange(Order(stored.order))
     state.last_lease, state.last_modified = stored.last_lease, stored.last_modified
     state.bans = {ban.worker: ban for ban in (Ban(*row) for row in stored.bans)}
+    alarms.restore(state, map(Alarm.from_body, stored.alarms))
     _restore_movies(state, stored)
     _restore_leases(state, stored)
     _restore_exports(state, stored)
@@ -61,6 +63,8 @@ def _restore_movies(state: State, stored: Stored) -> None:
             state.restoring.add(movie.id)
         state.derived += state.derive(movie)
         state.index(movie)
+        if done_at := movie.run.get("done_at"):
+            state.last_hour.count(movie.id, done_at)
 
 
 def _restore_leases(state: State, stored: Stored) -> None:

@@ -63,8 +63,9 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
 
 
 def _from_3_to_4(db: sqlite3.Connection) -> None:
-    """Selections can be taken back, users order movies and edit picks; tries, profiles, history of settings."""
+    """Selections can be taken back, users order movies and edit picks; tries, profiles, history of settings, alarms."""
     db.execute("INSERT INTO meta VALUES ('order', 'normal')")
+    db.execute("INSERT INTO meta VALUES ('alarms', '[]')")
     db.execute("CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
     db.execute("CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL)")
     db.execute("CREATE TABLE tries (number INTEGER PRIMARY KEY, movie INTEGER NOT NULL, body BLOB NOT NULL)")
@@ -102,6 +103,7 @@ def create(path: Path, data_directory: str, processing_directory: str) -> None:
             "last_modified": 0.0,
             "paused": 0,
             "order": "normal",
+            "alarms": "[]",
             "data_directory": data_directory,
             "processing_directory": processing_directory,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 from tests.services.api.rest_session import Api, problem
@@ -18,6 +19,9 @@ def test_processing_is_paused_and_started(api: Api) -> None:
     assert started["isProcessing"] is True
     assert started["totalItems"] == 4
     assert started["itemsLeft"] <= 4
+    assert re.fullmatch(
+        r"well: \d movies? (in the last hour, median .* Å|left, none done in the last hour)", started["summary"]
+    )
     assert started["warnings"] == []
     assert started["ratePerHour"] is None or started["ratePerHour"] > 0
     assert started["processingDirectory"] == str(api.processing)

@@ -1,0 +1,1 @@
+"""The notifier: sends alarms out of the house, by webhook and by e-mail."""

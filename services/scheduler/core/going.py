@@ -1,0 +1,85 @@
+"""How the session goes, in one sentence."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from warpcore.bus.messages import Alarm
+from warpcore.bus.vocabulary import DONE, ENDED, Severity
+from warpcore.services.scheduler.core import views
+from warpcore.services.scheduler.core.alarms import current
+from warpcore.services.scheduler.core.state import State
+from warpcore.services.steps.chain import CHAIN
+
+RESOLUTION = CHAIN.column["ctf.resolution_angstrom"]
+MOST_TITLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """What the sentence is made of: counts of movies, those done in the last hour, and their median resolution, Å."""
+
+    paused: bool = False
+    found: int = 0
+    left: int = 0
+    ended: int = 0
+    last_hour: int = 0
+    resolution_angstrom: float | None = None
+    alarms: Sequence[Alarm] = field(default_factory=tuple)
+
+
+def going(state: State, left: int) -> Going:
+    """What is known now; `left` movies run or wait."""
+    done = [state.movies[id] for id in state.last_hour.movies(state.wall) if state.movies[id].status in DONE]
+    values = (RESOLUTION.value(views.valid_results(movie, state.plan.off)) for movie in done)
+    resolutions = [value for value in values if value is not None]
+    return Going(
+        paused=state.paused,
+        found=len(state.movies),
+        left=left,
+        ended=sum(state.counts[status] for status in ENDED),
+        last_hour=len(done),
+        resolution_angstrom=statistics.median(resolutions) if resolutions else None,
+        alarms=current(state),
+    )
+
+
+def sentence(now: Going) -> str:
+    """`well: 212 movies in the last hour, median 3.4 Å; one alarm: ice thickness`. Acknowledged alarms do not count."""
+    unseen = [alarm for alarm in now.alarms if not alarm.acknowledged]
+    trouble = any(alarm.severity == Severity.CRITICAL for alarm in unseen)
+    told = "; ".join(part for part in (_movies(now), _alarms(unseen)) if part)
+    return f"{'trouble' if trouble else _word(now)}: {told}"
+
+
+def _word(now: Going) -> str:
+    if now.paused:
+        return "paused"
+    if not now.found:
+        return "waiting"
+    return "well" if now.left or now.last_hour else "idle"
+
+
+def _movies(now: Going) -> str:
+    if not now.found:
+        return "no movie was found yet"
+    resolution = "" if now.resolution_angstrom is None else f", median {now.resolution_angstrom:.1f} Å"
+    lately = f"{_counted(now.last_hour)} in the last hour{resolution}" if now.last_hour else ""
+    if now.left and (now.paused or not lately):
+        waiting = f"{_counted(now.left)} left"
+        return f"{waiting}, {lately or 'none done in the last hour'}"
+    return lately or f"all {now.ended} movies are done, none in the last hour"
+
+
+def _alarms(unseen: Sequence[Alarm]) -> str:
+    if not unseen:
+        return ""
+    titles = ", ".join(alarm.title for alarm in unseen[:MOST_TITLES])
+    more = f" and {len(unseen) - MOST_TITLES} more" if len(unseen) > MOST_TITLES else ""
+    return f"{'one alarm' if len(unseen) == 1 else f'{len(unseen)} alarms'}: {titles}{more}"
+
+
+def _counted(movies: int) -> str:
+    return f"{movies} movie{'' if movies == 1 else 's'}"
