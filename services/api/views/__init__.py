@@ -20,7 +20,7 @@ from warpcore.services.api.views._selection import (
 )
 from warpcore.services.api.views._session import HealthView, SettingsEffectView, StatusView, SummaryView, TimestampView
 from warpcore.services.api.views._tries import TriesView, TryView
-from warpcore.services.api.views._workers import LogsView, WorkersView
+from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerView
 
 __all__ = [
     "AlarmView",
@@ -58,6 +58,7 @@ __all__ = [
     "TryView",
     "UndoneView",
     "View",
+    "WorkerView",
     "WorkersView",
     "camel",
     "event_view",
