@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 SLOWEST_MS = 30_000
+expect.set_options(timeout=SLOWEST_MS)
+
 AXE = Path(__file__).resolve().parents[3] / "services" / "api" / "page" / "node_modules" / "axe-core" / "axe.min.js"
 
 
