@@ -1,50 +1,29 @@
 import { expect, it } from "vitest";
-import type { Alarm, ProcessingStatus } from "../src/api/types";
+import type { Alarm } from "../src/api/types";
 import { shareOfLongest, stageWords } from "../src/views/session/latency";
-import { sessionSentence } from "../src/views/session/sentence";
+import { moodOf } from "../src/views/session/sentence";
 import { timeLeft } from "../src/views/session/summary";
 
-const RUNNING: ProcessingStatus = {
-  isProcessing: true,
-  totalItems: 40,
-  itemsLeft: 10,
-  counts: {},
-  ratePerHour: 212,
-  rateWindowSeconds: 600,
-  workers: 2,
-  running: [],
-  dataDirectory: "/data",
-  processingDirectory: "/results",
-  warnings: [],
-  learnt: [],
-  seq: 1,
-};
-
-function alarm(text: string, acknowledged = false): Alarm {
-  return { id: text, severity: "warning", text, since: "2026-01-01T00:00:00Z", subject: "ice", acknowledged };
+function alarm(acknowledged: boolean): Alarm {
+  return {
+    id: "ice",
+    severity: "warning",
+    title: "ice",
+    text: "ice",
+    since: "2026-01-01T00:00:00Z",
+    subject: "ice",
+    acknowledged,
+  };
 }
 
-it("says how fast a session goes and how good its last movies are", () => {
-  const { mood, text } = sessionSentence(RUNNING, [], [3.6, NaN, 3.2, 3.4]);
-  expect(mood).toBe("well");
-  expect(text.replace("\u202f", " ")).toBe("Running: 212 movies an hour, CTF fit 3.4 Å (median of the last 3)");
-});
-
 it.each([
-  [{ isProcessing: false }, "rest", "Paused: 10 movies wait"],
-  [{ workers: 0, itemsLeft: 1 }, "attention", "Stopped: 1 movie waits and there is no worker"],
-  [{ totalItems: 0, itemsLeft: 0 }, "rest", "Waiting for the first movie"],
-  [{ itemsLeft: 0 }, "rest", "All 40 movies are done"],
-  [{ ratePerHour: null }, "well", "Running: the first of 40 movies is in work"],
-])("says what the state is: %j", (change, mood, text) => {
-  expect(sessionSentence({ ...RUNNING, ...change }, [], [])).toEqual({ mood, text });
-});
-
-it("names alarms until someone has seen them", () => {
-  const open = sessionSentence(RUNNING, [alarm("ice on 7 (0.9); look at the grid"), alarm("no gain")], []);
-  expect(open.mood).toBe("attention");
-  expect(open.text).toMatch(/2 alarms, first: ice on 7$/);
-  expect(sessionSentence(RUNNING, [alarm("ice on 7", true)], []).mood).toBe("well");
+  ["well: 212 movies in the last hour, median 3.4 Å", [], "well"],
+  ["well: 212 movies in the last hour; one alarm: ice", [alarm(false)], "attention"],
+  ["well: 212 movies in the last hour", [alarm(true)], "well"],
+  ["trouble: 3 movies left; one alarm: no worker", [], "attention"],
+  ["paused: 10 movies left, none done in the last hour", [], "rest"],
+] as const)("shows whether a person should look: %s", (summary, alarms, mood) => {
+  expect(moodOf(summary, alarms)).toBe(mood);
 });
 
 it("tells the time left at the present rate", () => {

@@ -67,6 +67,8 @@ export type Order = "normal" | "oldest" | "latest" | "alternate";
 
 export interface ProcessingStatus {
   isProcessing: boolean;
+  /** How the session goes, in one sentence. */
+  summary: string;
   order?: Order;
   totalItems: number;
   itemsLeft: number;
@@ -114,6 +116,8 @@ export interface Worker {
 export interface Alarm {
   id: string;
   severity: "warning" | "critical";
+  /** A few words for headings; `text` tells all. */
+  title: string;
   text: string;
   since: string;
   subject: string;

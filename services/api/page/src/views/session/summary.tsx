@@ -3,10 +3,9 @@ import type { ComponentChildren } from "preact";
 import type { MovieStatus, Order, ProcessingStatus } from "../../api/types";
 import { Button, type Choice, Select } from "../../parts/controls";
 import { counted, formatCount, formatDuration, formatNumber } from "../../parts/format";
-import { resultValue } from "../../parts/values";
 import { hrefOf } from "../../state/route";
-import { alarms, latest } from "../../state/session";
-import { sessionSentence } from "./sentence";
+import { alarms } from "../../state/session";
+import { moodOf } from "./sentence";
 
 const SHOWN: readonly [MovieStatus, string][] = [
   ["processed", "processed"],
@@ -81,11 +80,9 @@ export function Summary({
 }
 
 function StateSentence({ status }: { status: ProcessingStatus }) {
-  const resolutions = latest.value.map((movie) => resultValue(movie, "ctf.resolutionAngstrom"));
-  const { mood, text } = sessionSentence(status, alarms.value, resolutions);
   return (
-    <p class="sentence" data-mood={mood} role="status">
-      {text}
+    <p class="sentence" data-mood={moodOf(status.summary, alarms.value)} role="status">
+      {status.summary}
     </p>
   );
 }
