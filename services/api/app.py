@@ -19,6 +19,7 @@ from warpcore.services.api import (
     live_page,
     metrics,
     processing,
+    report,
     selection,
     series,
     settings,
@@ -94,5 +95,6 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
     routes |= selection.routes(scheduler, mirror, feed)
     routes |= series.routes(mirror, feed)
     routes |= events.routes(scheduler, feed, dependencies.versions)
+    routes |= report.routes(scheduler, mirror, feed, dependencies.versions)
     routes |= live_page.routes(live_page.read_page())
     return routes | documents(routes, dependencies.versions.get("warpcore", ""))

@@ -18,7 +18,7 @@ def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[s
     """
     reasons = []
     failures = []
-    for column, allowed, upper in _in_force(limits):
+    for column, allowed, upper in in_force(limits):
         value = column.value(results)
         if isinstance(value, (int, float)) and _beyond(value, allowed, upper):
             reasons.append(_told(column, value, allowed, upper))
@@ -30,22 +30,22 @@ def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[s
 
 def limited(limits: FilterSettings) -> list[Column]:
     """The columns that the filter limits."""
-    return [CHAIN.column[name] for name in dict.fromkeys(column.name for column, _, _ in _in_force(limits))]
+    return [CHAIN.column[name] for name in dict.fromkeys(column.name for column, _, _ in in_force(limits))]
 
 
 def within(column: Column, value: float, limits: FilterSettings) -> bool:
     """Whether a measured value of this column is within the filter's limits for it."""
-    return not any(one.name == column.name and _beyond(value, allowed, up) for one, allowed, up in _in_force(limits))
+    return not any(one.name == column.name and _beyond(value, allowed, up) for one, allowed, up in in_force(limits))
 
 
 def bounds_in_words(column: Column, limits: FilterSettings) -> str:
     """The filter's limits for this column: `at least 0.5 and at most 5 µm`; empty where there are none."""
-    bounds = [(allowed, upper) for one, allowed, upper in _in_force(limits) if one.name == column.name]
+    bounds = [(allowed, upper) for one, allowed, upper in in_force(limits) if one.name == column.name]
     told = [f"{'at most' if upper else 'at least'} {allowed:g}" for allowed, upper in bounds]
     return f"{' and '.join(told)} {column.unit}".strip() if told else ""
 
 
-def _in_force(limits: FilterSettings) -> Iterator[tuple[Column, float, bool]]:
+def in_force(limits: FilterSettings) -> Iterator[tuple[Column, float, bool]]:
     """Columns with a value that is allowed, and whether it is the highest."""
     for column in _NAMED:
         for limit in column.limits:
