@@ -141,6 +141,7 @@ Assignments = Annotated[
         help="One setting, for example ctf.voltage=200. Give it as often as needed.",
     ),
 ]
+Url = Annotated[str, typer.Option("--url", envvar="WARPCORE_URL", help="Address of the REST API.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 Device = Annotated[
     str,
