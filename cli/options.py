@@ -17,6 +17,16 @@ def _port(flag: str, variable: str, text: str, lowest: int = 1) -> typer.models.
     return option
 
 
+def _origins(given: list[str] | None) -> list[str]:
+    """Raises a usage error for what no browser sends."""
+    from warpcore.services.api.origins import is_origin
+
+    for one in given or []:
+        if not is_origin(one):
+            raise typer.BadParameter(f"{one}: give an origin, such as https://lab.example:8443, without a path or a *")
+    return given or []
+
+
 SchedulerHost = Annotated[
     str, typer.Option("--scheduler", metavar="HOST", envvar="WARPCORE_SCHEDULER", help="Host of the scheduler.")
 ]
@@ -40,6 +50,17 @@ Bind = Annotated[
         metavar="ADDRESS",
         envvar="WARPCORE_BIND",
         help="Address of this host to listen at. 0.0.0.0 lets any host connect that reaches this one.",
+    ),
+]
+AllowOrigins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-origin",
+        metavar="ORIGIN",
+        envvar="WARPCORE_ALLOW_ORIGIN",
+        callback=_origins,
+        help="A web site, such as https://lab.example, whose pages may read and change everything by REST (CORS).",
+        show_default="none",
     ),
 ]
 Data = Annotated[

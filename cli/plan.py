@@ -57,6 +57,7 @@ class SessionOptions:
     paused: bool | None = None
     heartbeat_timeout_s: float = 30.0
     task_timeout_s: float = 1800.0
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,14 @@ def session_services(options: SessionOptions) -> list[ServiceSpec]:
     control = ("--scheduler", here, "--control-port", str(ports.control))
     events = ("--events-in-port", str(ports.events_in), "--events-out-port", str(ports.events_out))
     rest = ("--events-out-port", str(ports.events_out), "--port", str(ports.rest), "--bind", options.bind)
+    origins = tuple(text for origin in options.origins for text in ("--allow-origin", origin))
     discoverer = ["--data", str(options.data), "--watch" if options.watch else "--no-watch"]
     discoverer += ["--incubation", str(options.incubation_s), "--scan-interval", str(options.scan_interval_s)]
     discoverer += ["--give-up", str(options.give_up_s)]
     return [
         _scheduler(options),
         ServiceSpec("tracker", ("tracker", "--processing", str(options.processing), *control, *events)),
-        ServiceSpec("api", ("api", *control, *rest)),
+        ServiceSpec("api", ("api", *control, *rest, *origins)),
         ServiceSpec("discoverer", ("discoverer", *discoverer, *control, *events)),
         *_workers(options, here),
     ]

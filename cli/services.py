@@ -154,6 +154,7 @@ def api(
     port: o.Port = 5000,
     bind: o.Bind = "127.0.0.1",
     processes: Processes = 1,
+    origins: o.AllowOrigins = None,
 ) -> None:
     """Serve REST."""
     with _service() as stop:
@@ -161,7 +162,9 @@ def api(
 
         endpoints = Endpoints(scheduler, control_port=control_port, events_out_port=events_out_port)
         with _incurable(ApiPortError):
-            _exit_with(run_api(endpoints, port=port, bind=bind, workers=processes, stop=stop))
+            _exit_with(
+                run_api(endpoints, port=port, bind=bind, workers=processes, origins=origins or (), stop=stop),
+            )
 
 
 def worker(

@@ -51,6 +51,7 @@ def up(
     state: o.State = None,
     heartbeat_timeout: o.HeartbeatTimeout = 30.0,
     task_timeout: o.TaskTimeout = 1800.0,
+    origins: o.AllowOrigins = None,
 ) -> None:
     """Process every movie that appears in the data directory, until Ctrl-C."""
     options = SessionOptions(
@@ -68,6 +69,7 @@ def up(
         paused=paused,
         heartbeat_timeout_s=heartbeat_timeout,
         task_timeout_s=task_timeout,
+        origins=tuple(origins or ()),
     )
     options = with_devices(options, worker_count(workers))
     faults = session_faults(options)
