@@ -8,7 +8,7 @@ PAGE := $(shell find services/api/page -type f -not -path '*/node_modules/*' -no
 COMMA := ,
 EXTRAS := test,lint,docs$(if $(shell command -v npm),,$(COMMA)page)
 
-.PHONY: demo test test-slow lint hooks docs docs-tables bench profile soak clean
+.PHONY: demo test test-slow test-gpu lint hooks docs docs-tables bench profile soak clean
 
 $(VENV)/.installed: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,11 @@ test: $(VENV)/.installed-test
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
+
+# On a host with an NVIDIA GPU; they are skipped elsewhere.
+test-gpu: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet -e '.[cuda]'
+	$(BIN)/python -m pytest -m gpu
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

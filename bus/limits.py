@@ -33,3 +33,6 @@ MOST_HAND_PICKS = 2000
 
 KEPT_TRIES = 20
 """Tries that are kept; the oldest that has ended goes first, with its files."""
+
+MOST_PROCESSES = 3
+"""Compute processes of one worker."""

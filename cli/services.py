@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from warpcore.bus.endpoints import Endpoints
+from warpcore.bus.limits import MOST_PROCESSES
 from warpcore.cli import options as o
 from warpcore.cli import output
 from warpcore.cli.errors import CONFIGURATION, CliError
@@ -21,6 +22,15 @@ Name = Annotated[
         "--name",
         envvar="WARPCORE_NAME",
         help="Name of the worker. With the same name after a restart it replaces the dead one at once.",
+    ),
+]
+ComputeProcesses = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        min=1,
+        max=MOST_PROCESSES,
+        help="Compute processes that share the device; default: by its memory and the host's cores, 1 on a CPU.",
     ),
 ]
 Record = Annotated[
@@ -172,6 +182,7 @@ def worker(
     controller_port: o.ControllerPort = 8080,
     device: o.Device = "auto",
     name: Name = None,
+    processes: ComputeProcesses = None,
 ) -> None:
     """Process movies on one device. A worker connects to one port of the scheduler and needs none of its own."""
     from warpcore.cli.devices import bound_own_threads
@@ -182,7 +193,8 @@ def worker(
         from warpcore.services.worker.service import run_worker
 
         with _incurable(DeviceError):
-            _exit_with(run_worker(Endpoints(scheduler, controller_port), name=name, device=device, stop=stop))
+            endpoints = Endpoints(scheduler, controller_port)
+            _exit_with(run_worker(endpoints, name=name, device=device, processes=processes, stop=stop))
 
 
 @contextmanager

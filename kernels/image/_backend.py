@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 T = TypeVar("T")
@@ -45,18 +46,28 @@ def side_by_side(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         return list(pool.map(function, items))
 
 
-def sent_back(array: Any) -> Any:
+def sent_back(array: Any, *, float16: bool = False) -> Any:
     """The array on its way to page-locked memory of the host, where `np.asarray` finds it without another copy.
 
-    On the CPU, where a backend has no such memory, and for an array of the host it is the array itself.
+    `float16` sends half the bytes, of an array that will be written so. On the CPU, where a backend has no such memory,
+    and for an array of the host it is the array itself.
     """
     if is_cpu() or not isinstance(array, jax.Array):
         return array
+    if float16:
+        array = rounded_to_float16(array)
     device = array.devices().pop()
     if not any(memory.kind == _PAGE_LOCKED for memory in device.addressable_memories()):
         array.copy_to_host_async()
         return array
     return jax.device_put(array, jax.sharding.SingleDeviceSharding(device, memory_kind=_PAGE_LOCKED))
+
+
+@jax.jit
+def rounded_to_float16(array: jax.Array) -> jax.Array:
+    """The array as float16, values beyond its range cut to it; NaN and infinite ones stay what they are."""
+    largest = float(np.finfo(np.float16).max)
+    return jnp.where(jnp.isfinite(array), jnp.clip(array, -largest, largest), array).astype(jnp.float16)
 
 
 def on_host(array: jax.Array) -> np.ndarray:

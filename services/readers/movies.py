@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from warpcore.services.process.threads import available_threads
 from warpcore.services.readers.buffers import Allocator, new_buffer
 from warpcore.services.readers.eer import read_eer_header, read_eer_movie
 from warpcore.services.readers.mrc import read_mrc_header, read_mrc_movie
@@ -63,12 +63,6 @@ def read_movie(
     """
     how = Decoding(threads or available_threads(), allocate, keep_packed)
     return _by_extension(_MOVIES, path)(path, settings, how)
-
-
-def available_threads() -> int:
-    """How many threads `OMP_NUM_THREADS` allows this process; without it, one for each core that it may run on."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, int(given)) if given.isdigit() else len(os.sched_getaffinity(0))
 
 
 def read_header(path: Path, settings: ImportSettings) -> MovieHeader:

@@ -71,7 +71,7 @@ class Job:
 
 
 class Compute:
-    """Owns the stages. Loading and writing have a thread each; the main thread is the first lane of the computation."""
+    """Owns the stages. Loading and writing have a thread each; the main thread computes."""
 
     def __init__(
         self,
@@ -97,7 +97,6 @@ class Compute:
         self._to_compute: queue.Queue[Job] = queue.Queue(maxsize=1)
         self._to_write: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._reported: dict[tuple[int, str], float] = {}
-        self._watch: GainWatch | None = None
         self._guard = threading.Lock()
 
     def run(self) -> None:
@@ -107,20 +106,12 @@ class Compute:
         self._compiled.listen()
         self._line.send(self._ready)
         self._warm_up()
-        self._open_lanes()
+        from warpcore.services.worker.gain_watch import GainWatch
+
+        watch = GainWatch()
         while True:
-            self._first_lane(self._next())
-
-    def _first_lane(self, job: Job | None) -> None:
-        self._check_if_due()
-        if job is not None:
-            self._compute_one(job)
-
-    def _open_lanes(self) -> None:
-        for _ in range(1, self._ready.lanes):
-            # A writer each: one alone is slower than three lanes.
-            for stage in (self._compute_all, self._write_all):
-                threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
+            self._check_if_due()
+            self._compute_next(watch)
 
     def _warm_up(self) -> None:
         """Compile for a movie like the last one, until a movie is there. Nothing that goes wrong here matters."""
@@ -148,21 +139,17 @@ class Compute:
         from warpcore.services.worker.warm_up import last_movie, remember
 
         movie = last_movie(work)
-        with self._guard:
-            if self._cache is not None and movie is not None and movie != self._last_movie:
-                self._last_movie = movie
-                remember(movie, self._cache)
+        if self._cache is not None and movie is not None and movie != self._last_movie:
+            self._last_movie = movie
+            remember(movie, self._cache)
 
-    def _compute_all(self) -> None:
-        while True:
-            self._compute_one(self._to_compute.get())
-
-    def _next(self) -> Job | None:
-        """The next movie, or None where a check of the device is due before one comes."""
+    def _compute_next(self, watch: GainWatch) -> None:
+        """Compute the next movie; return without one where a check of the device is due before it comes."""
         try:
-            return self._to_compute.get(timeout=self._checkups.wait_s(time.monotonic()))
+            job = self._to_compute.get(timeout=self._checkups.wait_s(time.monotonic()))
         except queue.Empty:
-            return None
+            return
+        self._compute_one(job, watch)
 
     def _check_if_due(self) -> None:
         if not self._checkups.due(time.monotonic()):
@@ -225,10 +212,9 @@ class Compute:
         while True:
             load_one(self._to_load.get())
 
-    def _compute_one(self, job: Job) -> None:
+    def _compute_one(self, job: Job, watch: GainWatch) -> None:
         from warpcore.services.worker.pipeline import compute
 
-        watch = self._gain_watch()
         before = watch.warnings
         if self._stage(job, Stage.COMPUTE, lambda: compute(job.payload, self._progress(job, Stage.COMPUTE), watch)):
             self._remember(job.payload)
@@ -240,13 +226,6 @@ class Compute:
         news = self._compiled.news()
         if news is not None:
             log.info("%s", news)
-
-    def _gain_watch(self) -> GainWatch:
-        from warpcore.services.worker.gain_watch import GainWatch
-
-        with self._guard:
-            watch = self._watch = self._watch or GainWatch()
-        return watch
 
     def _write_all(self) -> None:
         from warpcore.services.worker.pipeline import stage_outputs

@@ -23,6 +23,10 @@ GPU_FLAGS = ("--xla_gpu_deterministic_ops=true", "--xla_gpu_autotune_level=0")
 XLA ends the process on a flag that it does not know; these are in all of JAX 0.6 to 0.11."""
 
 
+_FRACTIONS = ("XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION")
+"""JAX's name for the most that a process takes of a GPU's memory, and its older name."""
+
+
 class DeviceError(RuntimeError):
     """The device that was asked for cannot be used."""
 
@@ -48,8 +52,8 @@ def gpu_of(device: str) -> str | None:
     return named[1] or ""
 
 
-def environment_for(device: str, own: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Environment variables of a compute process on a device, to be set over `own`; what the user has set there holds.
+def environment_for(device: str, own: Mapping[str, str] = os.environ, processes: int = 1) -> dict[str, str]:
+    """Environment variables of each of `processes` on a device, to be set over `own`; what the user has set holds.
 
     JAX reads them when it is imported, so they must be set before. Raises DeviceError for an unknown device.
     """
@@ -65,27 +69,46 @@ def environment_for(device: str, own: Mapping[str, str] = os.environ) -> dict[st
         **({} if "CUDA_DEVICE_ORDER" in own else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}),
         # The host's matrices are small: threads of its linear algebra would only wait for each other.
         **({} if "OPENBLAS_NUM_THREADS" in own else {"OPENBLAS_NUM_THREADS": "1"}),
-        **memory_environment(1, own),
+        **memory_environment(processes, own),
         **_flags(own),
     }
 
 
-def memory_environment(workers: int, own: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables by which each of `workers` on one GPU takes memory as it needs it, up to its share."""
+def memory_environment(processes: int, own: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables by which each of `processes` on one GPU takes memory as it needs it, up to its share.
+
+    A fraction that the user has set is that of all of them together.
+    """
     environment = {}
     if "XLA_PYTHON_CLIENT_PREALLOCATE" not in own:
         environment["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    if not {"XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION"} & own.keys():  # JAX refuses both together
-        environment["XLA_CLIENT_MEM_FRACTION"] = f"{memory_fraction(workers):.3f}"
+    given = own_fraction(own)
+    if given is None:
+        environment[_FRACTIONS[0]] = f"{memory_fraction(processes):.3f}"
+    elif processes > 1:
+        (name,) = (name for name in _FRACTIONS if name in own)  # JAX refuses both together
+        environment[name] = f"{given / processes:.3f}"
     return environment
 
 
-def memory_fraction(workers: int) -> float:
-    """The most of a GPU's memory that one of `workers` on it takes.
+def own_fraction(own: Mapping[str, str]) -> float | None:
+    """The most of a GPU's memory that the user lets a worker take, as a fraction; None where that is not set.
+
+    Raises DeviceError for what is no number.
+    """
+    given = next((own[name] for name in _FRACTIONS if name in own), None)
+    try:
+        return None if given is None else float(given)
+    except ValueError:
+        raise DeviceError(f"{_FRACTIONS[0]}={given}: use a fraction of the GPU's memory such as 0.4") from None
+
+
+def memory_fraction(processes: int) -> float:
+    """The most of a GPU's memory that one of `processes` on it takes.
 
     The rest is for what CUDA holds beside it, about 0.5 GB a process, and for a screen.
     """
-    return 0.9 if workers <= 1 else 0.8 / workers
+    return 0.9 if processes <= 1 else 0.8 / processes
 
 
 def _flags(own: Mapping[str, str]) -> dict[str, str]:
@@ -105,10 +128,6 @@ def open_device(device: str, cache: Path) -> Ready:
     up, and DeviceError where it cannot be opened. Each says in one line what was found and what to do.
     """
     import jax
-
-    from warpcore.kernels.image import device_memory_bytes
-    from warpcore.services.readers.movies import available_threads
-    from warpcore.services.worker.on_device import lanes_of
 
     cache.mkdir(parents=True, exist_ok=True)
     set_option: Any = jax.config.update
@@ -130,12 +149,7 @@ def open_device(device: str, cache: Path) -> Ready:
         set_option("jax_default_matmul_precision", "highest")
         # Kernels for a GPU are many and each compiles fast, so all are kept.
         set_option("jax_persistent_cache_min_compile_time_secs", 0.0)
-    return Ready(
-        device=_name(found),
-        device_memory_mb=_memory_mb(found),
-        versions=_versions(),
-        lanes=lanes_of(device_memory_bytes(), available_threads()),
-    )
+    return Ready(device=_name(found), device_memory_mb=_memory_mb(found), versions=_versions())
 
 
 def not_opened(device: str, text: str) -> DeviceError:

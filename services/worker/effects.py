@@ -18,21 +18,25 @@ class ToScheduler:
 
 @dataclass(frozen=True, slots=True)
 class ToCompute:
-    """Send this command down the line."""
+    """Send this command down the line to a compute process."""
 
     command: Command
+    process: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StartCompute:
     """Start a compute process."""
 
+    process: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class KillCompute:
-    """End the compute process; its exit comes back as `compute_exited`."""
+    """End a compute process; its exit comes back as `compute_exited`."""
 
     why: str
+    process: int = 0
 
 
 @dataclass(frozen=True, slots=True)

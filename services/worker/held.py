@@ -12,30 +12,29 @@ from warpcore.services.worker.line import Stage
 
 @dataclass
 class Held:
-    """One task, where it stands, and when it was cancelled, in seconds of the nanny's clock."""
+    """One task, where it stands, in which compute process, and when it was cancelled (s, the nanny's clock)."""
 
     task: AssignTask
     stage: Stage = Stage.WAITING
+    process: int = 0
     cancelled_at: float | None = None
 
 
-def in_compute(held: Mapping[int, Held]) -> list[int]:
-    """The leases that are in the compute process."""
-    return [lease for lease, one in held.items() if one.stage not in (Stage.WAITING, Stage.REPORTED)]
+def in_compute(held: Mapping[int, Held], process: int) -> list[int]:
+    """The leases that are in a compute process."""
+    outside = (Stage.WAITING, Stage.REPORTED)
+    return [lease for lease, one in held.items() if one.process == process and one.stage not in outside]
 
 
 def culprit_of(held: Mapping[int, Held], lost: Sequence[int]) -> int | None:
-    """The task of those lost that was being computed; if none was, the only one there was; None where nobody can tell.
-
-    Of several that were being computed each is suspect: the scheduler lets them run alone.
-    """
+    """The task of those lost that was being computed; if none was, the only one; None where nobody can tell."""
     computing = [lease for lease in lost if held[lease].stage is Stage.COMPUTE]
     suspects = computing or list(lost)
     return suspects[0] if len(suspects) == 1 else None
 
 
 def state_of(held: Mapping[int, Held], ready: bool, aside: bool) -> WorkerState:
-    """What the worker's heartbeat says; `ready` is the compute process, `aside` the worker with a bad device."""
+    """What the worker's heartbeat says; `ready` is any compute process, `aside` the worker with a bad device."""
     if aside:
         return WorkerState.SET_ASIDE
     if not ready:

@@ -58,16 +58,14 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     device: str
     device_memory_mb: int
     versions: dict[str, str]
-    lanes: int = 1
-    """Movies that it works on at a time: more than one only on an accelerator."""
 
     @property
     def at_once(self) -> int:
         """Tasks on their way at a time: on the CPU one is computed while another is loaded or written.
 
-        On an accelerator one is loaded, and each lane may have one that is computed and one that is written.
+        On an accelerator there is one in each of the three stages.
         """
-        return 2 if self.device.startswith("cpu") else 2 * self.lanes + 1
+        return 2 if self.device.startswith("cpu") else 3
 
 
 class Faulty(msgspec.Struct, frozen=True, tag="faulty"):

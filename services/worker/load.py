@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import psutil
 
 from warpcore.bus.messages import Load
 from warpcore.bus.vocabulary import Throttling
 from warpcore.services.worker.gpus import visible_gpus
-from warpcore.services.worker.nvml import Reading, host_uuids, open_nvml
+from warpcore.services.worker.nvml import Card, Reading, host_uuids, open_nvml
 
 _REASONS = {
     0x04: Throttling.POWER_CAP,
@@ -24,22 +24,30 @@ _HARDWARE_SLOWDOWN = 0x08
 
 
 class LoadMeter:
-    """Measures one worker. NVML is opened once, here."""
+    """Measures one worker."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """`environment` is that of the compute process: its `CUDA_VISIBLE_DEVICES` names the GPU."""
-        visible = environment.get("CUDA_VISIBLE_DEVICES")
-        nvml = open_nvml() if visible != "" else None
-        gpus = visible_gpus(visible, host_uuids(nvml)) if nvml is not None else []
-        self._card = nvml.card(gpus[0]) if nvml is not None and gpus else None
+    def __init__(self, card: Card | None) -> None:
+        self._card = card
 
-    def measure(self, compute_pid: int | None) -> Load:
-        """The memory of the compute process, and what the GPU gives."""
+    def measure(self, compute_pids: Iterable[int]) -> Load:
+        """The memory of the compute processes, and what the GPU gives."""
         load = gpu_load(self._card.read()) if self._card is not None else Load()
-        if compute_pid is not None:
-            with contextlib.suppress(psutil.Error):
-                load = load.updated(Load(host_memory_mb=psutil.Process(compute_pid).memory_info().rss // 2**20))
-        return load
+        sizes = [size for pid in compute_pids if (size := _resident_bytes(pid)) is not None]
+        return load.updated(Load(host_memory_mb=sum(sizes) // 2**20)) if sizes else load
+
+
+def card_of(environment: Mapping[str, str]) -> Card | None:
+    """The GPU of a compute process with this environment, whose `CUDA_VISIBLE_DEVICES` names it; None without NVML."""
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    nvml = open_nvml() if visible != "" else None
+    gpus = visible_gpus(visible, host_uuids(nvml)) if nvml is not None else []
+    return nvml.card(gpus[0]) if nvml is not None and gpus else None
+
+
+def _resident_bytes(pid: int) -> int | None:
+    with contextlib.suppress(psutil.Error):
+        return int(psutil.Process(pid).memory_info().rss)
+    return None
 
 
 def gpu_load(reading: Reading) -> Load:

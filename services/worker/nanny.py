@@ -1,7 +1,8 @@
 """The nanny's decisions, without sockets, clocks or processes: stimuli in, effects out.
 
-The nanny answers for its compute process. It registers, sends heartbeats whatever the computation does, passes tasks in
-and reports out, asks before outputs are committed, and reports at once when the compute process has died.
+The nanny answers for its compute processes: one, or a few that share a GPU. It registers, sends heartbeats whatever the
+computation does, passes tasks in and reports out, asks before outputs are committed, and reports at once when a compute
+process has died.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from warpcore.bus.envelope import new_id
 from warpcore.bus.requester import Jitter, Patience, Requester, Step
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.worker.computing import Computing, taker
 from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
 from warpcore.services.worker.held import Held, culprit_of, in_compute, state_of
+from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
@@ -40,18 +43,6 @@ REFUSED_PAUSE_S = 3.0
 """A request that was answered with an error is asked again, as a new one, after this long."""
 CANCEL_GRACE_S = 10.0
 """A compute process that has not let go of a cancelled task by then is ended."""
-RESTART_PAUSE_S = (0.0, 1.0, 5.0, 15.0, 60.0)
-"""Pauses before the compute process is started again, by its number of deaths without a finished task between them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What the nanny tells of itself when it registers."""
-
-    name: str
-    instance: str
-    host: str
-    pid: int
 
 
 @dataclass
@@ -60,31 +51,28 @@ class Nanny:
 
     identity: Identity
     jitter: Jitter = random.random
+    processes: int = 1
     heartbeat_s: float = 2.0
     registered: bool = False
     stopping: bool = False
     device: Ready | None = None
     """What the compute process that was ready last has told of its device."""
-    compute_ready: bool = False
     aside: str = ""
     """What is wrong with the device, once it was found to compute wrongly; then no compute process is started."""
-    noticed: Noticed = field(default_factory=Noticed)
     held: dict[int, Held] = field(default_factory=dict)
-    deaths: int = 0
     _last_beat: float = float("-inf")
-    _restart_at: float | None = None
     _register_at: float | None = None
     _pulled: int | None = None
-    _kill_cause: tuple[FailureKind, str, int] | None = None
 
     def __post_init__(self) -> None:
         self._requester = Requester(self.jitter)
+        self._computing = [Computing(number) for number in range(self.processes)]
 
     # --- life ----------------------------------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Effect]:
-        """The first effects: a compute process; registration waits until it has told its device."""
-        return [StartCompute()]
+        """The first effects: the compute processes; registration waits until one has told its device."""
+        return [StartCompute(one.number) for one in self._computing]
 
     def stop(self, now: float) -> list[Effect]:
         """An orderly end: say goodbye, so that tasks go back without counting as failures, and end the computation."""
@@ -92,7 +80,10 @@ class Nanny:
         effects: list[Effect] = []
         if self.registered:
             effects += self._ask(m.Goodbye(worker=self.identity.name), now)
-        return [*effects, KillCompute("the worker stops")]
+        return [*effects, *self._end_all("the worker stops")]
+
+    def _end_all(self, why: str) -> list[Effect]:
+        return [KillCompute(why, one.number) for one in self._computing]
 
     @property
     def waits_for_answers(self) -> bool:
@@ -100,19 +91,21 @@ class Nanny:
         return bool(self._requester.questions)
 
     def tick(self, now: float, load: m.Load, warnings: Sequence[str] = ()) -> list[Effect]:
-        """Time has passed: beat, send again what was not answered, start or end the compute process where due.
+        """Time has passed: beat, send again what was not answered, start or end compute processes where due.
 
-        `warnings` are those of the machine; they stand behind those of the compute process.
+        `warnings` are those of the machine; they stand behind those of the compute processes.
         """
         effects: list[Effect] = []
-        if self._restart_at is not None and now >= self._restart_at and not self.stopping:
-            self._restart_at = None
-            effects.append(StartCompute())
+        for one in self._computing:
+            if one.restart_at is not None and now >= one.restart_at and not self.stopping:
+                one.restart_at = None
+                effects.append(StartCompute(one.number))
         for lease, held in self.held.items():
-            if held.cancelled_at is not None and now - held.cancelled_at > CANCEL_GRACE_S and self._kill_cause is None:
+            one = self._computing[held.process]
+            if held.cancelled_at is not None and now - held.cancelled_at > CANCEL_GRACE_S and one.kill_cause is None:
                 cause = f"{held.task.name} did not stop after it was cancelled"
-                self._kill_cause = (FailureKind.LOST_WORKER, cause, lease)
-                effects.append(KillCompute(cause))
+                one.kill_cause = (FailureKind.LOST_WORKER, cause, lease)
+                effects.append(KillCompute(cause, one.number))
         effects += [ToScheduler(question.message, question.id) for question in self._requester.due(now)]
         if self._register_at is not None and now >= self._register_at:
             effects += self._register(now)
@@ -172,11 +165,12 @@ class Nanny:
     def _commit(self, lease: int, granted: bool) -> list[Effect]:
         if lease not in self.held:
             return []
+        process = self.held[lease].process
         if granted:
             self.held[lease].stage = Stage.COMMITTED
         else:
             del self.held[lease]
-        return [ToCompute(Commit(lease, granted))]
+        return [ToCompute(Commit(lease, granted), process)]
 
     def _assigned(self, task: m.AssignTask) -> list[Effect]:
         if self.stopping:
@@ -185,13 +179,14 @@ class Nanny:
         return self._hand_over()
 
     def _hand_over(self) -> list[Effect]:
-        """Pass in what waits; a task that came while the compute process was away waits for the next one."""
-        if not self.compute_ready:
-            return []
-        waiting = [held for held in self.held.values() if held.stage is Stage.WAITING]
-        for held in waiting:
-            held.stage = Stage.SENT
-        return [ToCompute(Begin(held.task)) for held in waiting]
+        """Pass in what waits; a task that came while no compute process was there waits for the next one."""
+        effects: list[Effect] = []
+        for held in self.held.values():
+            process = taker(self._computing, self.held)
+            if process is not None and held.stage is Stage.WAITING:
+                held.stage, held.process = Stage.SENT, process.number
+                effects.append(ToCompute(Begin(held.task), process.number))
+        return effects
 
     def _cancel(self, lease: int, now: float) -> list[Effect]:
         held = self.held.get(lease)
@@ -201,19 +196,20 @@ class Nanny:
             self._let_go(lease)
             return []
         held.cancelled_at = now
-        return [ToCompute(Cancel(lease))]
+        return [ToCompute(Cancel(lease), held.process)]
 
-    # --- from the compute process --------------------------------------------------------------------------------
+    # --- from the compute processes ------------------------------------------------------------------------------
 
-    def from_compute(self, report: Report, now: float) -> list[Effect]:
-        """A report of the compute process; one on a task that is no longer held is ignored."""
+    def from_compute(self, report: Report, now: float, process: int = 0) -> list[Effect]:
+        """A report of a compute process; one on a task that is no longer held is ignored."""
+        computing = self._computing[process]
         if isinstance(report, Ready):
-            self.device, self.compute_ready, self._pulled = report, True, None
+            self.device, computing.ready, self._pulled = report, report, None
             return [*self._hand_over(), *(self._pull() if self.registered else self._register(now))]
         if isinstance(report, Noticed):
-            if report.warnings != self.noticed.warnings:
+            if report.warnings != computing.noticed.warnings:
                 self._last_beat = float("-inf")  # the next tick tells
-            self.noticed = report
+            computing.noticed = report
             return []
         if isinstance(report, Faulty):
             return self._set_aside(report, now)
@@ -225,11 +221,13 @@ class Nanny:
 
     def _set_aside(self, report: Faulty, now: float) -> list[Effect]:
         """The device is bad: what is not finished goes back, and the scheduler hears why, now or once it knows us."""
-        self.device, self.aside, self.compute_ready = report.device, report.cause, False
+        self.device, self.aside = report.device, report.cause
+        for one in self._computing:
+            one.ready = None
         for lease in [lease for lease, held in self.held.items() if held.stage is not Stage.REPORTED]:
             self._let_go(lease)
         told = [*self._tell_aside(now), *self._pull()] if self.registered else self._register(now)
-        return [*told, KillCompute("its device is faulty")]
+        return [*told, *self._end_all("its device is faulty")]
 
     def _tell_aside(self, now: float) -> list[Effect]:
         """No lease is named: no movie has cost the worker anything, and the scheduler takes all of them back."""
@@ -259,7 +257,7 @@ class Nanny:
                 )
             case Failed():
                 done = m.TaskFailed(name, lease, report.kind, report.step, report.message)
-        self.deaths = 0
+        self._computing[held.process].deaths = 0
         held.stage, held.cancelled_at = Stage.REPORTED, None
         return self._ask(done, now)
 
@@ -280,21 +278,20 @@ class Nanny:
             if isinstance(request, (m.CommitTask, m.TaskFinished, m.TaskFailed)) and request.lease == lease:
                 self._requester.forget(question.id)
 
-    def compute_exited(self, kind: FailureKind, cause: str, now: float) -> list[Effect]:
-        """The compute process is gone: its tasks are lost, the scheduler hears the cause, a new one is started."""
-        self.compute_ready = False
-        self.noticed = Noticed()
+    def compute_exited(self, kind: FailureKind, cause: str, now: float, process: int = 0) -> list[Effect]:
+        """A compute process is gone: its tasks are lost, the scheduler hears the cause, a new one is started."""
+        computing = self._computing[process]
+        computing.ready, computing.noticed = None, Noticed()
         if self.stopping or self.aside:
             return []
-        lost = in_compute(self.held)
+        lost = in_compute(self.held, process)
         culprit = culprit_of(self.held, lost)
-        if self._kill_cause is not None:
-            (kind, cause, stuck), self._kill_cause = self._kill_cause, None
+        if computing.kill_cause is not None:
+            (kind, cause, stuck), computing.kill_cause = computing.kill_cause, None
             culprit = stuck if stuck in lost else culprit
         for lease in lost:
             self._let_go(lease)
-        self._restart_at = now + RESTART_PAUSE_S[min(self.deaths, len(RESTART_PAUSE_S) - 1)]
-        self.deaths += 1
+        computing.died(now)
         if not self.registered:
             return []
         died = m.ComputeDied(worker=self.identity.name, leases=lost, culprit=culprit, kind=kind, cause=cause)
@@ -307,38 +304,33 @@ class Nanny:
         asked = any(isinstance(question.message, m.RegisterWorker) for question in self._requester.questions)
         if asked or self.device is None or self.stopping:
             return []
-        return self._ask(
-            m.RegisterWorker(
-                name=self.identity.name,
-                instance=self.identity.instance,
-                host=self.identity.host,
-                pid=self.identity.pid,
-                device=self.device.device,
-                device_memory_mb=self.device.device_memory_mb,
-                versions=self.device.versions,
-                leases=sorted(self.held),
-            ),
-            now,
-        )
+        return self._ask(self.identity.registration(self.device, self.processes, self.held), now)
 
     def _pull(self) -> list[Effect]:
         """Tell the scheduler how many tasks fit in all, where that has changed."""
         if not self.registered:
             return []
-        credit = self.device.at_once if self.device and self.compute_ready and not self.stopping else 0
+        credit = 0 if self.stopping else sum(ready.at_once for ready in self._ready)
         if credit == self._pulled:
             return []
         self._pulled = credit
         return [self._one_way(m.PullTasks(worker=self.identity.name, credit=credit))]
 
     def _heartbeat(self, load: m.Load, warnings: Sequence[str]) -> m.Heartbeat:
+        for one in self._computing:
+            load = load.updated(one.noticed.load)
+        noticed = [warning for one in self._computing for warning in one.noticed.warnings]
         return m.Heartbeat(
             worker=self.identity.name,
-            state=state_of(self.held, self.compute_ready, bool(self.aside)),
+            state=state_of(self.held, bool(self._ready), bool(self.aside)),
             leases=sorted(self.held),
-            load=load.updated(self.noticed.load),
-            warnings=[*self.noticed.warnings, *warnings],
+            load=load,
+            warnings=list(dict.fromkeys([*noticed, *warnings])),
         )
+
+    @property
+    def _ready(self) -> list[Ready]:
+        return [one.ready for one in self._computing if one.ready is not None]
 
     def _ask(self, message: Message, now: float) -> list[Effect]:
         """Send a request, and again until it is answered."""

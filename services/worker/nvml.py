@@ -67,6 +67,11 @@ class Nvml:
             clock_reasons=reasons,
         )
 
+    def memory_bytes(self, handle: Any) -> int | None:
+        """All the memory that a GPU, or a MIG slice, has."""
+        total = self._value(lambda: self._binding.nvmlDeviceGetMemoryInfo(handle).total)
+        return int(total) if total else None
+
     def _value(self, ask: Callable[[], Any]) -> Any:
         """What NVML answers, None where the GPU, the driver or the binding does not have it."""
         try:
@@ -84,6 +89,10 @@ class Card:
     def read(self) -> Reading:
         """What it gives now."""
         return self._nvml.read(self._handle)
+
+    def memory_bytes(self) -> int | None:
+        """All the memory that it has."""
+        return self._nvml.memory_bytes(self._handle)
 
 
 @cache

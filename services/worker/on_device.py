@@ -15,7 +15,7 @@ from warpcore.kernels.correct import weighted_sums
 from warpcore.kernels.image import DeviceFrames, Plan, device_memory_bytes, on_cpu, plan_movie
 from warpcore.kernels.motion import automatic_group, binning_factor, fit_bytes
 from warpcore.services.readers.buffers import Allocator
-from warpcore.services.readers.movies import available_threads, read_movie
+from warpcore.services.readers.movies import read_movie
 from warpcore.services.readers.raw import RawMovie
 from warpcore.services.session.settings import Settings
 from warpcore.services.worker.failures import is_out_of_device_memory
@@ -25,21 +25,6 @@ from warpcore.services.worker.steps.work import Exposure
 log = logging.getLogger(__name__)
 
 _DEFAULT_PLAN = Plan(True, 8)
-_MOST_LANES = 3
-_LANE_CORES = 4
-_LANE_BYTES = 20 << 30
-"""Cores and bytes of the device for each movie that is worked on at a time: a large one and the next fit."""
-
-
-def lanes_of(memory_bytes: int | None, cores: int) -> int:
-    """How many movies are worked on at a time on a device of so much memory (None: the CPU): one, or a few.
-
-    Beside a GPU much of a movie's time is the host's, in small steps that wait for each other. One movie's fill the
-    gaps of another's.
-    """
-    if memory_bytes is None:
-        return 1
-    return max(1, min(_MOST_LANES, cores // _LANE_CORES, memory_bytes // _LANE_BYTES))
 
 
 def read_for_worker(path: Path, settings: Settings) -> RawMovie:
@@ -85,8 +70,7 @@ def _plan(movie: RawMovie, settings: Settings, exposure: Exposure, memory_share:
         sums *= weighted_sums(count, *dose)
     factor = binning_factor(exposure.pixel_size_angstrom, settings.motion.range_max)
     fit = fit_bytes(pixels, count // automatic_group(count, exposure.dose_per_frame), factor)
-    share = int(memory * memory_share) // lanes_of(memory, available_threads())
-    return plan_movie(pixels, movie.frames.nbytes, sums, share, fit)
+    return plan_movie(pixels, movie.frames.nbytes, sums, int(memory * memory_share), fit)
 
 
 @cache

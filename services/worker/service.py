@@ -1,4 +1,4 @@
-"""The nanny's shell: its socket to the scheduler, its compute process, its logs."""
+"""The nanny's shell: its socket to the scheduler, its compute processes, their logs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,20 @@ from warpcore.bus.envelope import Envelope, WireError, new_id
 from warpcore.bus.requester import read_answer
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.process.threads import available_threads
 from warpcore.services.worker.backends import NO_PLUGIN, has_plugin
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
-from warpcore.services.worker.devices import DeviceError, environment_for, gpu_of
+from warpcore.services.worker.computing import processes_for
+from warpcore.services.worker.devices import DeviceError, environment_for, gpu_of, own_fraction
 from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
 from warpcore.services.worker.exits import exit_cause, oom_kills
 from warpcore.services.worker.gpu_claims import Claim, claim_gpu, claim_one
 from warpcore.services.worker.gpu_watch import GpuWatch
 from warpcore.services.worker.gpus import visible_gpus
+from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import Command, Report
-from warpcore.services.worker.load import LoadMeter
-from warpcore.services.worker.nanny import Identity, Nanny
+from warpcore.services.worker.load import LoadMeter, card_of
+from warpcore.services.worker.nanny import Nanny
 from warpcore.services.worker.nvml import host_uuids, open_nvml
 
 log = logging.getLogger("warpcore.worker")
@@ -69,18 +72,38 @@ def _cache() -> Path:
     return Path(os.environ.get("WARPCORE_CACHE") or platformdirs.user_cache_dir("warpcore"))
 
 
-def compute_environment(device: str) -> dict[str, str]:
-    """The environment of a compute process on this device."""
-    return {**os.environ, **environment_for(device)}
+def compute_environment(device: str, processes: int = 1) -> dict[str, str]:
+    """The environment of each of some compute processes on this device."""
+    return {**os.environ, **environment_for(device, processes=processes)}
 
 
-def run_worker(endpoints: Endpoints, *, name: str | None = None, device: str = "auto", stop: threading.Event) -> int:
-    """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for a device that is not there."""
+def processes_on(device: str) -> int:
+    """How many compute processes share the device: a few on a GPU of which NVML tells the memory, else one."""
+    environment = compute_environment(device)
+    card = card_of(environment)
+    memory = card.memory_bytes() if card is not None else None
+    if memory is not None:
+        memory = int(memory * float(own_fraction(environment) or 1.0))
+    return processes_for(memory, available_threads())
+
+
+def run_worker(
+    endpoints: Endpoints,
+    *,
+    name: str | None = None,
+    device: str = "auto",
+    processes: int | None = None,
+    stop: threading.Event,
+) -> int:
+    """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for a device that is not there.
+
+    `processes` compute on the device beside each other; None: as many as `processes_on` gives.
+    """
     device, claim = take_device(device, lock_folder(), os.environ.get("CUDA_VISIBLE_DEVICES"), has_plugin())
     identity = Identity(
         name=name or default_name(device), instance=new_id(), host=socket.gethostname(), pid=os.getpid()
     )
-    shell = _Shell(endpoints, Nanny(identity), device)
+    shell = _Shell(endpoints, Nanny(identity, processes=processes or processes_on(device)), device)
     try:
         shell.run(stop)
     finally:
@@ -119,9 +142,10 @@ class _Shell:
         self._dealer = Dealer(endpoints.workers, nanny.identity.name.encode(), nanny.identity.name)
         self._poller = zmq.Poller()
         self._poller.register(self._dealer.socket, zmq.POLLIN)
-        self._compute: _ComputeProcess | None = None
+        self._environment = compute_environment(device, nanny.processes)
+        self._computing: dict[int, _ComputeProcess] = {}
         self._lines = _LogLines()
-        self._meter = LoadMeter(compute_environment(device))
+        self._meter = LoadMeter(card_of(self._environment))
         self._watch = GpuWatch(nanny.identity.name)
         self._load = m.Load()
         self._load_at = float("-inf")
@@ -142,9 +166,9 @@ class _Shell:
             raise DeviceError(self._given_up)
 
     def close(self) -> None:
-        """End the compute process and the socket, whatever happened."""
-        if self._compute is not None:
-            self._compute.end(lambda: self._lines.last)
+        """End the compute processes and the socket, whatever happened."""
+        for compute in self._computing.values():
+            compute.end(lambda: self._lines.last)
         self._dealer.close()
 
     def _round(self) -> None:
@@ -152,7 +176,8 @@ class _Shell:
         now = time.monotonic()
         for envelope in self._dealer.receive():
             self._hear_scheduler(envelope, now)
-        self._hear_compute(now)
+        for number in list(self._computing):
+            self._hear_compute(number, now)
         if now - self._load_at >= LOAD_EVERY_S:
             self._measure(now)
         self._do(self._nanny.tick(now, self._load, list(self._warnings.values())))
@@ -161,7 +186,7 @@ class _Shell:
             self._dealer.send(m.WorkerLog(worker=self._nanny.identity.name, lines=lines))
 
     def _measure(self, now: float) -> None:
-        self._load = self._meter.measure(self._compute.process.pid if self._compute else None)
+        self._load = self._meter.measure([compute.process.pid for compute in self._computing.values()])
         self._load_at = now
         before, self._warnings = self._warnings, self._watch.see(self._load, now)
         for about in self._warnings.keys() - before.keys():
@@ -182,37 +207,34 @@ class _Shell:
                 log.info("the scheduler cancels lease %d: %s", message.lease, message.reason)
         self._do(self._nanny.from_scheduler(message, envelope.reply_to, now))
 
-    def _hear_compute(self, now: float) -> None:
-        compute = self._compute
-        if compute is None:
-            return
+    def _hear_compute(self, number: int, now: float) -> None:
+        compute = self._computing[number]
         try:
             for report in compute.line.drain():
-                self._do(self._nanny.from_compute(report, now))
+                self._do(self._nanny.from_compute(report, now, number))
         except ChannelClosedError as error:
             self._poller.unregister(compute.line.fileno)
             kind, cause = compute.end(lambda: self._lines.last)
             if isinstance(error, ChannelBrokenError):
                 kind, cause = FailureKind.LOST_WORKER, str(error)
-            self._compute = None
+            del self._computing[number]
             if not (self._nanny.stopping or self._nanny.aside):
                 log.error("compute process %s ended: %s", compute.process.pid, cause)
                 self._lines.add("error", f"compute process ended: {cause}")
-            self._do(self._nanny.compute_exited(kind, cause, now))
+            self._do(self._nanny.compute_exited(kind, cause, now, number))
 
     def _do(self, effects: list[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, ToScheduler):
                 self._to_scheduler(effect)
             elif isinstance(effect, ToCompute):
-                self._to_compute(effect.command)
+                self._to_compute(effect)
             elif isinstance(effect, StartCompute):
-                self._compute = _ComputeProcess(self._device, self._lines)
-                self._poller.register(self._compute.line.fileno, zmq.POLLIN)
-            elif isinstance(effect, KillCompute) and self._compute is not None:
-                log.info("ending the compute process: %s", effect.why)
-                self._compute.kill()
-
+                compute = _ComputeProcess(self._device, self._environment, self._lines)
+                self._computing[effect.process] = compute
+                self._poller.register(compute.line.fileno, zmq.POLLIN)
+            elif isinstance(effect, KillCompute):
+                self._kill(effect)
             elif isinstance(effect, GiveUp):
                 self._given_up = effect.why
 
@@ -223,11 +245,18 @@ class _Shell:
             log.error("not sent: %s", error)
             self._do(self._nanny.unsendable(effect, str(error), time.monotonic()))
 
-    def _to_compute(self, command: Command) -> None:
-        if self._compute is None:
+    def _kill(self, effect: KillCompute) -> None:
+        compute = self._computing.get(effect.process)
+        if compute is not None:
+            log.info("ending the compute process: %s", effect.why)
+            compute.kill()
+
+    def _to_compute(self, effect: ToCompute) -> None:
+        compute = self._computing.get(effect.process)
+        if compute is None:
             return
         try:
-            self._compute.line.send(command)
+            compute.line.send(effect.command)
         except ChannelClosedError as error:
             log.info("compute process does not listen any more (%s); its end is reported next", error)
 
@@ -235,7 +264,7 @@ class _Shell:
 class _ComputeProcess:
     """A running compute process, the line to it, and a thread that reads its log."""
 
-    def __init__(self, device: str, lines: _LogLines) -> None:
+    def __init__(self, device: str, environment: Mapping[str, str], lines: _LogLines) -> None:
         ours, theirs = socket.socketpair()
         command = [
             *(sys.executable, "-m", "warpcore.services.worker.compute"),
@@ -245,7 +274,7 @@ class _ComputeProcess:
         self.process = subprocess.Popen(
             command,
             pass_fds=[theirs.fileno()],
-            env=compute_environment(device),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,14 +1,16 @@
 """Large movies for the device's benchmarks, made on the machine that runs them.
 
 `python -m tests.benchmarks.device_movies eer MOVIE.tif OUT.eer` turns the counts of a simulated movie into events of
-25 times as many raw frames; `… twice MOVIE.tif OUT.mrc` makes a movie of twice the frames; `… super OUT.mrc` writes
-packed 4-bit super-resolution frames that show a moving texture.
+25 times as many raw frames of 4096²; `… twice MOVIE.tif OUT.mrc` makes a movie of twice the frames; `… super OUT.mrc`
+writes packed 4-bit super-resolution frames that show a moving texture.
 """
 
 from __future__ import annotations
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
+import itertools
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +20,21 @@ from warpcore.services.readers.movies import read_movie
 from warpcore.services.session.settings import ImportSettings
 
 RAW_PER_FRAME = 25
+FALCON = 4096
 SUPER = (8184, 11520)
 
 
 def eer_of_movie(source: Path, path: Path) -> None:
     """Each electron goes to one of the 25 raw frames of its frame; a second one in a pixel of a raw frame is lost."""
-    frames = read_movie(source, ImportSettings()).frames
-    with ThreadPoolExecutor() as pool:
-        pages = pool.map(_raw_frames, frames, range(len(frames)))
-        write_eer_pages(path, [page for group in pages for page in group], frames.shape[1:])
+    frames = (_square(frame) for frame in read_movie(source, ImportSettings()).frames)
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
+        pages = pool.map(_raw_frames, frames, itertools.count())
+        write_eer_pages(path, [page for group in pages for page in group], (FALCON, FALCON))
+
+
+def _square(frame: np.ndarray) -> np.ndarray:
+    """The frame cut to a Falcon camera's size; where it is smaller it goes round."""
+    return np.pad(frame[:FALCON, :FALCON], [(0, max(0, FALCON - size)) for size in frame.shape], mode="wrap")
 
 
 def _raw_frames(counts: np.ndarray, seed: int) -> list[bytes]:

@@ -16,8 +16,9 @@ import pytest
 import tifffile
 
 from tests.services.movie_files import write_eer, write_raw_mrc
+from warpcore.services.process.threads import available_threads
 from warpcore.services.readers.buffers import Allocator, BufferPool, new_buffer
-from warpcore.services.readers.movies import available_threads, read_header, read_movie
+from warpcore.services.readers.movies import read_header, read_movie
 from warpcore.services.session.settings import ImportSettings
 
 pytestmark = pytest.mark.bench

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -12,6 +13,7 @@ from warpcore.kernels.correct import Corrected, correct_movie
 from warpcore.kernels.correct._field import Displacements, cell_field
 from warpcore.kernels.ctf import frame_sums
 from warpcore.kernels.image import DeviceFrames, Plan, device_form, find_defects, smoothed, sum_frames
+from warpcore.kernels.image._backend import rounded_to_float16
 from warpcore.kernels.motion import MotionModel, estimate_motion
 
 PIXEL = 1.5
@@ -232,3 +234,13 @@ def test_wide_smoothing_is_that_of_scipy(mode: str, sigma: float) -> None:
     expected = scipy.ndimage.gaussian_filter(image.astype(np.float64), sigma, mode=mode)
     # Measured: 2e-6.
     np.testing.assert_allclose(smoothed(image, sigma, mode), expected, rtol=1e-5)
+
+
+def test_what_is_sent_back_as_float16_is_what_a_writer_makes_of_it() -> None:
+    """Cut to the range as `write_mrc` does; what must not be written stays recognisable."""
+    values = np.array([0.1, 1 / 3, -70000.0, 65519.0, 1e30, 2.0**-20, np.nan, np.inf], np.float32)
+    found = np.asarray(rounded_to_float16(jnp.asarray(values)))
+    assert found.dtype == np.float16
+    np.testing.assert_array_equal(found[:6], np.clip(values[:6], -65504, 65504).astype(np.float16))
+    assert np.isnan(found[6])
+    assert np.isinf(found[7])

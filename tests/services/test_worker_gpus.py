@@ -106,8 +106,8 @@ def test_a_hot_gpu_is_warned_of_until_it_has_been_cool_for_a_while() -> None:
 def test_without_a_gpu_a_meter_knows_nothing_and_does_not_fail() -> None:
     """In a process of its own, as NVML may be opened once."""
     program = (
-        "from warpcore.services.worker.load import LoadMeter; from warpcore.bus.messages import Load;"
-        "assert LoadMeter({}).measure(None) == Load()"
+        "from warpcore.services.worker.load import LoadMeter, card_of; from warpcore.bus.messages import Load;"
+        "assert LoadMeter(card_of({})).measure([]) == Load()"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -22,8 +22,9 @@ from warpcore.services.worker.checkups import Checkups
 from warpcore.services.worker.device_check import ON_CPU, NotCheckedError, Results, Size, check_device, known, on_device
 from warpcore.services.worker.effects import ToScheduler
 from warpcore.services.worker.exits import DEVICE_EXIT
+from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import Begin, Command, Failed, Faulty, Ready, Report
-from warpcore.services.worker.nanny import Identity, Nanny
+from warpcore.services.worker.nanny import Nanny
 
 
 @pytest.mark.parametrize("edge", [64, 128])

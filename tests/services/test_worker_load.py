@@ -16,7 +16,7 @@ from warpcore.services.scheduler.core.effects import FromControl, FromWorker, Pu
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.settings import Settings
-from warpcore.services.worker.load import LoadMeter
+from warpcore.services.worker.load import LoadMeter, card_of
 
 EVERYTHING = loads.everything()
 
@@ -48,9 +48,11 @@ def test_every_value_of_a_load_is_in_registry_events_and_rest() -> None:
 def test_the_memory_of_a_process_is_measured_and_a_dead_one_has_none() -> None:
     import os
 
-    meter = LoadMeter({"CUDA_VISIBLE_DEVICES": ""})
-    own = meter.measure(os.getpid()).host_memory_mb
+    meter = LoadMeter(card_of({"CUDA_VISIBLE_DEVICES": ""}))
+    gone = 2**22 + 1
+    own, twice = (meter.measure([os.getpid(), *more]).host_memory_mb for more in ([gone], [os.getpid()]))
     assert own is not None
+    assert twice is not None
     assert 1 < own < 100_000
-    assert meter.measure(None) == Load()
-    assert meter.measure(2**22 + 1) == Load()
+    assert 1.5 * own < twice < 2.5 * own
+    assert meter.measure([]) == meter.measure([gone]) == Load()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import LOG_LINES
+from warpcore.bus.limits import LOG_LINES, MOST_PROCESSES
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.scheduler.core import tasks, views
 from warpcore.services.scheduler.core.effects import LiftBan, SaveBan, Send
@@ -15,8 +15,8 @@ from warpcore.services.scheduler.core.records import Ban, TaskRecord, WorkerReco
 from warpcore.services.scheduler.core.state import State
 
 HEARTBEAT_S = 2.0
-MOST_CREDIT = 7
-"""Tasks of a worker at a time: one loading, three computing on a GPU, three being written."""
+MOST_CREDIT = 3 * MOST_PROCESSES
+"""Tasks of a worker at a time: each of its compute processes loads one, computes one and writes one."""
 FORGOTTEN_AFTER_S = 3600.0
 UNLISTED_GRACE_S = 10.0
 """How long a heartbeat may not name a lease: the assignment, or the report of its end, can still be on the way."""

@@ -94,13 +94,14 @@ class Motion(Doing):
                 stack=settings.export.stack,
             )
             jax.block_until_ready((corrected.average, corrected.unweighted, corrected.even))  # type: ignore[no-untyped-call]
-        pixels = corrected.average
-        if settings.export.float16:
+        pixels, float16 = corrected.average, settings.export.float16
+        if float16:
             pixels = pixels.astype(np.float16).astype(np.float32)
         # What will be written starts on its way to the host while later steps work on it.
-        halves = {name: sent_back(half) for name in ("odd", "even") if (half := getattr(corrected, name)) is not None}
+        halves = {name: half for name in ("odd", "even") if (half := getattr(corrected, name)) is not None}
+        halves = {name: sent_back(half, float16=float16) for name, half in halves.items()}
         work.put(CORRECTED, replace(corrected, **halves))
-        average = Average(pixels, corrected.pixel_size_angstrom, sent_back(pixels))
+        average = Average(pixels, corrected.pixel_size_angstrom, sent_back(pixels, float16=float16))
         work.put(AVERAGE, average)
         work.tell(INPUT, _input_result(work, average))
 
