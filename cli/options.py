@@ -163,6 +163,16 @@ Assignments = Annotated[
     ),
 ]
 Url = Annotated[str, typer.Option("--url", envvar="WARPCORE_URL", help="Address of the REST API.")]
+RestAfter = Annotated[
+    float,
+    typer.Option(
+        "--rest-after",
+        metavar="MINUTES",
+        min=0.0,
+        envvar="WARPCORE_REST_AFTER",
+        help="Without a movie for so long a worker gives the memory of its GPU back, until the next movie; 0: never.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 Device = Annotated[
     str,

@@ -58,6 +58,7 @@ class SessionOptions:
     heartbeat_timeout_s: float = 30.0
     task_timeout_s: float = 1800.0
     origins: tuple[str, ...] = ()
+    rest_after_min: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,8 @@ def _workers(options: SessionOptions, here: str) -> list[ServiceSpec]:
     for number, device in enumerate(options.devices, 1):
         # The name stays the same, so that a worker that is started again replaces the dead one at once.
         name = f"{socket.gethostname()}/{number}"
-        arguments = ("worker", "--scheduler", here, "--controller-port", str(options.ports.controller))
+        ports = ("--controller-port", str(options.ports.controller))
+        arguments = ("worker", "--scheduler", here, *ports, "--rest-after", str(options.rest_after_min))
         environment = thread_environment(device, len(options.devices), options.cores)
         if device.startswith("cuda"):
             environment |= memory_environment(options.devices.count(device), options.environment)

@@ -183,6 +183,7 @@ def worker(
     device: o.Device = "auto",
     name: Name = None,
     processes: ComputeProcesses = None,
+    rest_after: o.RestAfter = 30.0,
 ) -> None:
     """Process movies on one device. A worker connects to one port of the scheduler and needs none of its own."""
     from warpcore.cli.devices import bound_own_threads
@@ -194,7 +195,12 @@ def worker(
 
         with _incurable(DeviceError):
             endpoints = Endpoints(scheduler, controller_port)
-            _exit_with(run_worker(endpoints, name=name, device=device, processes=processes, stop=stop))
+            rest_after_s = rest_after * 60 or None
+            _exit_with(
+                run_worker(
+                    endpoints, name=name, device=device, processes=processes, rest_after_s=rest_after_s, stop=stop
+                )
+            )
 
 
 @contextmanager
