@@ -9,7 +9,7 @@ from msgspec import field
 from warpcore.bus import limits
 from warpcore.bus.messages.parts import Change, Learnt, Movie
 from warpcore.bus.schema import Message, Port, message, part
-from warpcore.bus.vocabulary import Order
+from warpcore.bus.vocabulary import Order, Pauser
 
 
 @message("snapshot")
@@ -125,7 +125,8 @@ class ProcessingStatus(Message, frozen=True):
     `left` is how many movies run or wait to; excluded ones do not wait.
     `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done.
     `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once.
-    `learnt` says what steps have learnt, or learn, under the present settings. `order` says which movie is next.
+    `learnt` says what steps have learnt, or learn, under the present settings. `order` says which movie is next,
+    `paused_by` who paused.
     """
 
     is_processing: bool
@@ -142,6 +143,7 @@ class ProcessingStatus(Message, frozen=True):
     warnings: list[str] = field(default_factory=list)
     learnt: list[Learnt] = field(default_factory=list)
     order: Order = Order.NORMAL
+    paused_by: Pauser | None = None
 
 
 @message("processing.start", port=Port.CONTROL, answers=(ProcessingStatus,))

@@ -80,7 +80,7 @@ def _touches(dotted: str, field: FieldInfo) -> str:
     section, _, _ = dotted.partition(".")
     reach = reach_of(field)
     if reach is Reach.NOTHING:
-        chosen = {"filter": "which movies pass; ", "import": "which files are movies; "}
+        chosen = {"filter": "which movies pass; ", "import": "which files are movies; ", "session": "when it pauses; "}
         return f"{chosen.get(section, '')}nothing runs"
     if section == "import":
         return "everything"

@@ -16,9 +16,10 @@ INPUT = "input"
 """The parent of a step that begins with the raw movie; also the name of what is known of the movie itself."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-_FOLDERS_AND_TOPICS = frozenset({INPUT, "import", "filter", "load", "write", "logs", "defects", "correct", "compute"})
+_FOLDERS_AND_TOPICS = frozenset({INPUT, "load", "write", "logs", "defects", "correct", "compute"})
+_SECTIONS = frozenset({"import", "filter", "session"})
 _OF_SETTINGS = frozenset({"steps", "section", "runs", "following", "to_dict"})
-_RESERVED = _FOLDERS_AND_TOPICS | _OF_SETTINGS
+_RESERVED = _FOLDERS_AND_TOPICS | _SECTIONS | _OF_SETTINGS
 """Names that mean something else in results, folders or the methods of all settings."""
 
 

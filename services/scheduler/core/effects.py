@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import Order
+from warpcore.bus.vocabulary import Order, Pauser
 from warpcore.services.scheduler.core.records import Ban
 from warpcore.services.scheduler.core.rows import (
     ChoiceRow,
@@ -159,9 +159,9 @@ class SaveSettings:
 
 @dataclass(frozen=True, slots=True)
 class SavePaused:
-    """Store whether processing is paused."""
+    """Store who paused processing, None where it goes on."""
 
-    paused: bool
+    by: Pauser | None
 
 
 @dataclass(frozen=True, slots=True)

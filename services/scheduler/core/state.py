@@ -6,7 +6,7 @@ from typing import Any
 
 from warpcore.bus.messages import Alarm, MovieEvent
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import DONE, ENDED, WAITING, MovieStatus, Order, Selection, WorkerState
+from warpcore.bus.vocabulary import DONE, ENDED, WAITING, MovieStatus, Order, Pauser, Selection, WorkerState
 from warpcore.services.scheduler.core import ordering, rows, views
 from warpcore.services.scheduler.core.effects import (
     CutLog,
@@ -54,7 +54,8 @@ class State:
     `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version cannot
     use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
     says that settings, are now otherwise than stored. `alarms` are those that have come, `suspected` says since when
-    (monotonic) what rules find has held, `recent` which movies have ended last.
+    (monotonic) what rules find has held, `recent` which movies have ended last. `active_at` is when (monotonic) there
+    was something to do last.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -91,7 +92,8 @@ class State:
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
         self.words: tuple[str, ...] = ()
-        self.paused = False
+        self.paused_by: Pauser | None = None
+        self.active_at: float | None = None
         self.seq = 0
         self.last_lease = 0
         self.last_modified = 0.0
@@ -104,6 +106,11 @@ class State:
         self.bulk_changes = BULK_CHANGES
         self.quiet = False
         self.derived = 0
+
+    @property
+    def paused(self) -> bool:
+        """Whether no movies are given to workers."""
+        return self.paused_by is not None
 
     # --- what goes out -------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import msgpack
 
 from warpcore.bus.limits import MOST_CHANGES
 from warpcore.bus.messages import Change
-from warpcore.bus.vocabulary import Order
+from warpcore.bus.vocabulary import Order, Pauser
 from warpcore.services.scheduler.core.effects import (
     CutLog,
     DropSelection,
@@ -78,7 +78,7 @@ class Stored:
     seq: int
     last_lease: int
     last_modified: float
-    paused: bool
+    paused_by: Pauser | None
     order: str = Order.NORMAL
     settings: dict[str, Any] | None = None
     revision: int = 0
@@ -195,8 +195,8 @@ class Store:
                 case SaveSettings(settings, revision, references, set_aside):
                     aside = json.dumps(set_aside)
                     pending.settings = (json.dumps(settings), revision, references, LATEST, aside)
-                case SavePaused(paused):
-                    pending.meta["paused"] = int(paused)
+                case SavePaused(by):
+                    pending.meta["paused"] = by or ""
                 case SaveOrder(order):
                     pending.meta["order"] = str(order)
                 case SaveBan(ban):
@@ -264,7 +264,7 @@ class Store:
                 seq=meta["seq"],
                 last_lease=meta["lease"],
                 last_modified=meta["last_modified"],
-                paused=bool(meta["paused"]),
+                paused_by=_pauser(meta["paused"]),
                 order=meta["order"],
             )
             settings = select("SELECT body, revision, identity, migration, set_aside FROM settings").fetchone()
@@ -314,3 +314,10 @@ class Store:
 
 _SAVE_SETTINGS = """INSERT OR REPLACE INTO settings (id, body, revision, identity, migration, set_aside)
 VALUES (1, ?, ?, ?, ?, ?)"""
+
+
+def _pauser(stored: str | int) -> Pauser | None:
+    """Who paused, as it is stored; before there was another pauser, 1 stood for a person and 0 for nobody."""
+    if isinstance(stored, int):
+        return Pauser.PERSON if stored else None
+    return Pauser(stored) if stored else None
