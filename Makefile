@@ -8,7 +8,7 @@ PAGE := $(shell find services/api/page -type f -not -path '*/node_modules/*' -no
 COMMA := ,
 EXTRAS := test,lint,docs$(if $(shell command -v npm),,$(COMMA)page)
 
-.PHONY: demo test test-slow test-gpu lint hooks docs docs-tables bench profile soak clean
+.PHONY: demo test test-slow test-gpu lint hooks docs docs-tables screenshots bench profile soak clean
 
 $(VENV)/.installed: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
@@ -51,6 +51,10 @@ docs: $(VENV)/.installed-test
 
 docs-tables: $(VENV)/.installed-test
 	$(BIN)/python -m warpcore.cli.generate_docs
+
+# A picture of each view of the live page, from a real session of simulated movies: docs/images/page. Needs chromium.
+screenshots: $(VENV)/.installed-test
+	$(BIN)/python docs/page_screenshots.py
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m bench -s --timeout=0

@@ -28,11 +28,15 @@ HIGHEST_PRIORITY = 1_000_000
 LONGEST_BY = 100
 """Characters of the name of who asked for a change."""
 
-MOST_HAND_PICKS = 2000
-"""Most picks of a movie that a person can add, and most that can be removed."""
-
 KEPT_TRIES = 20
 """Tries that are kept; the oldest that has ended goes first, with its files."""
 
 MOST_PROCESSES = 3
 """Compute processes of one worker."""
+
+MOST_PROFILES = 100
+"""Named sets of settings that a session keeps."""
+LONGEST_PROFILE_NAME = 100
+
+MOST_HAND_PICKS = 2000
+"""Most picks of a movie that a person can add, and most that can be removed."""

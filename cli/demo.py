@@ -32,6 +32,7 @@ def demo(
     workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="How many workers.")] = 2,
     port: o.Port = 5000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same movies.")] = 0,
+    stay: Annotated[bool, typer.Option("--stay", help="Keep the live page up afterwards, until Ctrl-C.")] = False,
 ) -> None:
     """Simulate movies, process them with all services, and show found values beside simulated ones."""
 
@@ -39,12 +40,13 @@ def demo(
 
     made = _simulated(folder / "movies", movies, seed)
     session = _session(folder, workers, port, made)
-    processed = _processed(session, made)
+    output.note(f"live page: {_page(session)}")
+    processed = _processed(session, made, stay)
     failed = [movie for movie in processed if movie.status == MovieStatus.FAILED]
     truths = {movie.path.name: movie.truth for movie in made}
     output.table(comparison_table([compare(movie, truths[movie.path], session.processing) for movie in processed]))
     output.data(f"movies in {session.data}, results in {session.processing}")
-    output.data(f"REST was at {_rest(session)}; to run the session again: {_again(session)}")
+    output.data(f"the page was at {_page(session)}; to open it again: {_again(session)}")
     if len(processed) < len(made):
         raise CliError(f"interrupted: {len(processed)} of {len(made)} movies were done")
     if failed:
@@ -106,8 +108,8 @@ def _session(folder: Path, workers: int, port: int, made: list[SimulatedMovie]) 
     return options
 
 
-def _processed(session: SessionOptions, made: list[SimulatedMovie]) -> list[Movie]:
-    """Run the session until all movies are done, or the user ends it. Returns the movies that are done, by name."""
+def _processed(session: SessionOptions, made: list[SimulatedMovie], stay: bool) -> list[Movie]:
+    """Run the session until all movies are done or, with `stay` or before, the user ends it. Returns those done."""
     from rich.console import Console
 
     from warpcore.bus.endpoints import Endpoints
@@ -124,7 +126,7 @@ def _processed(session: SessionOptions, made: list[SimulatedMovie]) -> list[Movi
     done: list[Movie] = []
 
     def all_done(overview: Overview) -> bool:
-        if overview.done < len(wanted):
+        if len(done) == len(wanted) or overview.done < len(wanted):
             return False
         with remote.client(endpoints.host, endpoints.control_port) as asking:
             movies = sorted(remote.all_movies(asking), key=lambda movie: movie.name)
@@ -133,15 +135,15 @@ def _processed(session: SessionOptions, made: list[SimulatedMovie]) -> list[Movi
             for movie in movies
             if movie.status in ENDED and wanted.get(movie.path) == (movie.size, movie.mtime_ns)
         ]
-        return len(done) == len(wanted)
+        return len(done) == len(wanted) and not stay
 
-    ready = f"REST at {_rest(session)}, results in {session.processing}; Ctrl-C ends"
+    ready = f"page at {_page(session)}, results in {session.processing}; Ctrl-C ends"
     services, logs = session_services(session), logs_of(session.processing)
     run_session(services, logs, endpoints, screen_for(Console(stderr=True)), ready, all_done)
     return done
 
 
-def _rest(session: SessionOptions) -> str:
+def _page(session: SessionOptions) -> str:
     return f"http://127.0.0.1:{session.ports.rest}"
 
 

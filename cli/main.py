@@ -22,9 +22,11 @@ from warpcore.cli import (
     report,
     services,
     settings,
+    settings_history,
     simulate,
     status,
     tap,
+    tries,
     up,
 )
 
@@ -46,7 +48,9 @@ for module in (
     report,
     export,
     settings,
+    settings_history,
     tap,
+    tries,
     process,
     gain_check,
     simulate,

@@ -17,6 +17,7 @@ from warpcore.bus.messages import (
     Load,
     Movie,
     ProcessingStatus,
+    StageTime,
     Worker,
     Workers,
 )
@@ -88,6 +89,7 @@ def lines(overview: Overview) -> list[str]:
     ]
     if status.rate_per_hour is not None:
         told.append(f"rate: {rate_text(overview)}")
+    told += [f"results: {latency_text(one)}" for one in status.latency if one.stage == "latency"]
     told += [f"worker {worker.id}: {worker_text(worker, status)}" for worker in overview.workers]
     told += [learnt_text(one) for one in status.learnt]
     told += [f"{alarm.severity}: {alarm.text}" for alarm in overview.unseen]
@@ -110,6 +112,13 @@ def rate_text(overview: Overview) -> str:
         return "no movie done yet"
     left = f", {duration(left_s)} left" if left_s else ""
     return f"{rate:.0f} movies/h{left}"
+
+
+def latency_text(latency: StageTime) -> str:
+    """`12 s after a file is there, for nine of ten within 20 s (last 100 movies)`."""
+    movies = "the last movie" if latency.movies == 1 else f"the last {latency.movies} movies"
+    within = duration(latency.p90_s)
+    return f"{duration(latency.median_s)} after a file is there, for nine of ten within {within} ({movies})"
 
 
 def learnt_text(learnt: Learnt) -> str:

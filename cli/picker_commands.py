@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,6 +51,7 @@ def train(
         ),
     ] = 80,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and files make the same weights.")] = 1,
+    curve: Annotated[Path | None, typer.Option(help="CSV file to write step and loss to, as they come.")] = None,
 ) -> None:
     """Fine-tune the network on your picked micrographs, mixed with simulated scenes so that it forgets nothing."""
     with _extra_needed():
@@ -62,13 +63,19 @@ def train(
 
     picked = load_picked(micrographs, coordinates, pixel_size, suffix)
     output.note(f"{len(picked)} micrographs, {sum(len(one.xy_px) for one in picked)} particles")
-    network = fine_tune(
-        picked,
-        diameter,
-        TrainingOptions(steps=steps, scenes=scenes, learning_rate=5e-4, seed=seed, calibration_scenes=scenes),
-        start=_network(start) if start else shipped_network(),
-        on_step=lambda step, loss: output.note(f"step {step + 1} of {steps}: loss {loss:.4f}"),
-    )
+    with _curve_file(curve) as keep:
+
+        def tell(step: int, loss: float) -> None:
+            output.note(f"step {step + 1} of {steps}: loss {loss:.4f}")
+            keep(step + 1, loss)
+
+        network = fine_tune(
+            picked,
+            diameter,
+            TrainingOptions(steps=steps, scenes=scenes, learning_rate=5e-4, seed=seed, calibration_scenes=scenes),
+            start=_network(start) if start else shipped_network(),
+            on_step=tell,
+        )
     about = {"seed": seed, "steps": steps, "diameter_angstrom": diameter, "fine_tuned": True}
     with written_whole(weights) as temporary:
         temporary.write_bytes(write_network(network, about))
@@ -109,6 +116,21 @@ def evaluate(
             f"{t:9.2f}  {a.precision:9.3f}  {a.recall:6.3f}  {a.f1:5.3f}  {a.true:5d}  {a.false:5d}  {a.missed:6d}  "
             + "█" * round(20 * a.f1)
         )
+
+
+@contextmanager
+def _curve_file(path: Path | None) -> Iterator[Callable[[int, float], None]]:
+    """What writes a line of step and loss at once; nothing without a file."""
+    if path is None:
+        yield lambda step, loss: None
+        return
+    with path.open("w", encoding="utf-8", buffering=1) as file:
+        file.write("step,loss\n")
+
+        def keep(step: int, loss: float) -> None:
+            file.write(f"{step},{loss:.6f}\n")
+
+        yield keep
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`warpcore settings get|set|import|explain`."""
+"""`warpcore settings get|set|import|explain`; `settings_history.py` has the rest."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run; nothing changes.")]
 
 
+GROUP = typer.Typer(no_args_is_help=True, help="Show, explain or change the settings of a session.")
+"""The commands of `settings`; other modules add theirs."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Show, explain or change the settings of a session.")
-    group.command("get")(get)
-    group.command("set")(set_)
-    group.command("import")(import_)
-    group.command("explain")(explain)
-    app.add_typer(group, name="settings", rich_help_panel="Control")
+    GROUP.command("get")(get)
+    GROUP.command("set")(set_)
+    GROUP.command("import")(import_)
+    GROUP.command("explain")(explain)
+    app.add_typer(GROUP, name="settings", rich_help_panel="Control")
 
 
 def get(
@@ -77,8 +80,8 @@ def set_(
     from warpcore.cli.initial_settings import merged_assignments
 
     patch = merged_assignments(assignments)
-    request = PreviewSettings(patch) if dry_run else PatchSettings(patch)
-    _report(remote.ask_once(scheduler, control_port, request, SettingsReply), dry_run)
+    request = PreviewSettings(patch) if dry_run else PatchSettings(patch, by=remote.asker())
+    report(remote.ask_once(scheduler, control_port, request, SettingsReply), dry_run)
 
 
 def import_(
@@ -92,8 +95,8 @@ def import_(
     from warpcore.services.session.migrations import load_settings_file
 
     settings = load_settings_file(file).to_dict()
-    request = PreviewSettings(settings, whole=True) if dry_run else PutSettings(settings)
-    _report(remote.ask_once(scheduler, control_port, request, SettingsReply), dry_run)
+    request = PreviewSettings(settings, whole=True) if dry_run else PutSettings(settings, by=remote.asker())
+    report(remote.ask_once(scheduler, control_port, request, SettingsReply), dry_run)
 
 
 def assignment_lines(settings: dict[str, Any]) -> list[str]:
@@ -129,7 +132,8 @@ def _only(settings: dict[str, Any], names: list[str]) -> dict[str, Any]:
     return chosen
 
 
-def _report(reply: SettingsReply, dry_run: bool) -> None:
+def report(reply: SettingsReply, dry_run: bool) -> None:
+    """Say what a change of settings does, or would do."""
     output.note(effect_text(reply.effect, "nothing is changed; this would happen" if dry_run else "settings changed"))
 
 

@@ -131,6 +131,11 @@ def _export(body: dict[str, Any]) -> str:
     return f"{job['kind']} {job['job']}: {job['state']}, {job['done']} of {job['total']}, {job['failed']} failed"
 
 
+def _try(body: dict[str, Any]) -> str:
+    attempt = body["attempt"]
+    return f"{attempt['name']} {attempt['id']}: {attempt['state']}"
+
+
 def _file(body: dict[str, Any]) -> str:
     return f"{body['path']} {body.get('detail', '')}".rstrip()
 
@@ -148,6 +153,7 @@ _TELLERS = {
     "learning": _learning,
     "alarm": _alarm,
     "export": _export,
+    "try": _try,
     "file": _file,
     "service": _service,
 }

@@ -134,7 +134,9 @@ def run(options: SessionOptions) -> None:
     host = own_host(options.bind)
     ports = options.ports
     endpoints = Endpoints(host, ports.controller, ports.control, ports.events_in, ports.events_out, options.bind)
-    ready = f"REST at {url(options.bind, ports.rest)}, results in {options.processing}; Ctrl-C ends"
+    page = url(options.bind, ports.rest)
+    output.note(f"live page: {page}")
+    ready = f"page at {page}, results in {options.processing}; Ctrl-C ends"
     run_session(
         session_services(options), logs_of(options.processing), endpoints, screen_for(Console(stderr=True)), ready
     )

@@ -40,7 +40,7 @@ def main(picture: str = str(PICTURE)) -> None:
     """Ask the scheduler of this host once, and draw what `warpcore up` shows then."""
     with remote.client("127.0.0.1", Endpoints().control_port) as asking:
         seen = look(asking)
-    note = f"REST at http://127.0.0.1:5000, results in {seen.status.processing_directory}; Ctrl-C ends"
+    note = f"page at http://127.0.0.1:5000, results in {seen.status.processing_directory}; Ctrl-C ends"
     with Path("/dev/null").open("w") as nowhere:
         console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True, color_system="truecolor")
         console.print(rendered(seen, note))

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wait_until() -> Callable[..., None]:
     """`wait_until(condition, seconds=10, what="…")` polls until the condition holds; at the deadline the test fails."""
 

@@ -8,6 +8,7 @@ from warpcore.bus.messages.files import *
 from warpcore.bus.messages.items import *
 from warpcore.bus.messages.parts import *
 from warpcore.bus.messages.picks import *
+from warpcore.bus.messages.profiles import *
 from warpcore.bus.messages.selection import *
 from warpcore.bus.messages.state import *
 from warpcore.bus.messages.tasks import *

@@ -54,11 +54,12 @@ class WorkerLogEvent(Message, frozen=True):
 
 @part
 class SettingsEvent(Message, frozen=True):
-    """Body of `settings.changed` (durable): all current settings, and the dotted names of those that changed."""
+    """Body of `settings.changed` (durable): all current settings, the dotted names of those that changed, who asked."""
 
     settings: dict[str, Any]
     revision: int
     changed: list[str]
+    by: str = ""
 
 
 @part

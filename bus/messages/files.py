@@ -24,11 +24,13 @@ class FilesRegistered(Message, frozen=True):
 class RegisterFiles(Message, frozen=True):
     """Register complete files, at most 2 000 in a message. One known with the same size and mtime changes nothing.
 
-    `warnings` are all that a person should know of the files that are there now, one line each.
+    `warnings` are all that a person should know of the files that are there now, one line each. `seen_s` says how many
+    seconds ago each of the files was seen first, by the sender's clock; where it is empty, they were seen now.
     """
 
     files: list[FoundFile]
     warnings: list[str] = field(default_factory=list)
+    seen_s: list[float] = field(default_factory=list)
 
 
 @message("files.list")

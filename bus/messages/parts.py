@@ -35,8 +35,9 @@ class Movie(Message, frozen=True):
     """A movie's public state, as snapshots, items and `movie.*` events carry it.
 
     `name` is the relative path without its extension. It is unique, and the key in REST and on the command line.
-    `results` holds one summary per step, `fingerprints` what each stored result was made with. `hand_picks` names a
-    person's own edits of its picks, "" without any.
+    `results` holds one summary per step, under `input` what is known of the raw movie and under `run` how it was
+    processed; `fingerprints` holds what each stored result was made with. `hand_picks` names a person's own edits of
+    its picks, "" without any.
     """
 
     id: int
@@ -111,6 +112,20 @@ class Worker(Message, frozen=True):
     load: Load = Load()
     reason: str = ""
     warnings: list[str] = field(default_factory=list)
+
+
+@part
+class StageTime(Message, frozen=True):
+    """How long a stage of processing took for the last `movies` movies: median and 90th percentile, s.
+
+    `stage` is `incubation` and `wait` (until a worker was free), a stage of the worker such as `load`, `motion` or
+    `write`, `at_worker` (all of these and the time between them), or `latency` (from a file that was seen to results).
+    """
+
+    stage: str
+    median_s: float
+    p90_s: float
+    movies: int
 
 
 @part

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import field
 
 from warpcore.bus import limits
-from warpcore.bus.messages.parts import Change, Learnt, Movie
+from warpcore.bus.messages.parts import Change, Learnt, Movie, StageTime
 from warpcore.bus.schema import Message, Port, message, part
 from warpcore.bus.vocabulary import Order, Pauser
 
@@ -98,6 +98,7 @@ class PutSettings(Message, frozen=True):
     """Replace all settings. A setting that is not named returns to its default. Impossible values: error `invalid`."""
 
     settings: dict[str, Any]
+    by: str = ""
 
 
 @message("settings.patch", port=Port.CONTROL, answers=(SettingsReply,))
@@ -105,6 +106,7 @@ class PatchSettings(Message, frozen=True):
     """Change the named settings, as nested maps (`{"ctf": {"range_max": 5}}`). Impossible values: error `invalid`."""
 
     settings: dict[str, Any]
+    by: str = ""
 
 
 @message("settings.preview", port=Port.CONTROL, answers=(SettingsReply,))
@@ -126,7 +128,8 @@ class ProcessingStatus(Message, frozen=True):
     `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done.
     `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once.
     `learnt` says what steps have learnt, or learn, under the present settings. `order` says which movie is next,
-    `paused_by` who paused.
+    `paused_by` who paused. `latency` says how long each stage took for the movies done last; it is empty before the
+    first is done in this run of the scheduler.
     """
 
     is_processing: bool
@@ -144,6 +147,7 @@ class ProcessingStatus(Message, frozen=True):
     learnt: list[Learnt] = field(default_factory=list)
     order: Order = Order.NORMAL
     paused_by: Pauser | None = None
+    latency: list[StageTime] = field(default_factory=list)
 
 
 @message("processing.start", port=Port.CONTROL, answers=(ProcessingStatus,))

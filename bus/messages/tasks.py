@@ -18,9 +18,8 @@ class AssignTask(Message, frozen=True):
 
     `purpose` is "process" or the name of an export job or a try, whose options are already in `settings`. `wanted`
     holds the fingerprint of each step; `stored`, `results` and `outputs` tell by step what is on disk now. `choices`
-    are what steps have learnt from the session's first movies, by step. `hand_picks` are a person's own edits of the
-    picks. `origin` is the processing directory where `outputs` lie, if it is another one: they are linked from there
-    first.
+    are what steps have learnt from the session's first movies, by step, `hand_picks` a person's own edits of the picks.
+    `origin` is the processing directory where `outputs` lie, if it is another one: they are linked from there first.
     """
 
     lease: int

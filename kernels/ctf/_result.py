@@ -23,6 +23,17 @@ class DefocusSurface:
     tilt_degrees: float | None = None
     tilt_axis_degrees: float | None = None
 
+    @property
+    def range_um(self) -> float | None:
+        """Largest minus smallest defocus over the middle nine tenths of the field each way, µm.
+
+        None for fewer than two nodes a side.
+        """
+        if min(self.dims) < 2:
+            return None
+        x, y = np.meshgrid(*(np.linspace(0.05, 0.95, 10),) * 2)
+        return float(np.ptp(self.um_at(x.ravel(), y.ravel())))
+
     def um_at(self, x_fraction: npt.ArrayLike, y_fraction: npt.ArrayLike) -> np.ndarray:
         """Defocus in µm at positions [N] of the field, 0 to 1, by natural cubic splines through the nodes."""
         columns, rows = self.dims

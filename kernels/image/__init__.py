@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from warpcore.kernels.image._backend import at_once, device_form, on_cpu, on_host, sent_back, side_by_side
+from warpcore.kernels.image._counts import PendingCounts, raw_counts
 from warpcore.kernels.image._defects import Repair, find_defects, plan_repair, sum_frames
 from warpcore.kernels.image._device_frames import DeviceFrames, ReadyFrames
 from warpcore.kernels.image._device_plan import Plan, device_memory_bytes, plan_movie
@@ -20,6 +21,7 @@ __all__ = [
     "DeviceFrames",
     "GainMatches",
     "Orientation",
+    "PendingCounts",
     "Picture",
     "Plan",
     "ReadyFrames",
@@ -44,6 +46,7 @@ __all__ = [
     "on_host",
     "plan_movie",
     "plan_repair",
+    "raw_counts",
     "rfft2",
     "sent_back",
     "side_by_side",

@@ -13,14 +13,14 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 T = TypeVar("T", bound=np.generic)
 
-_WINDOW_PX = 9  # coarser variation is illumination and specimen, not the camera's pixels
+WINDOW_PX = 9  # coarser variation is illumination and specimen, not the camera's pixels
 _SIDE_PX = 1024  # the middle of the field says enough, and costs the same (half a second) for every camera
-_LEAST_SIDE_PX = 64
-_BLOCK_PX = 32
+LEAST_SIDE_PX = 64
+BLOCK_PX = 32
 _OUTLIER_SIGMA = 7.0
 _SURE = 6.0
 _FOUND, _FAINT, _APART = 0.3, 0.2, 0.25
-_FLAT = 0.002
+FLAT = 0.002
 _BLURRED = 0.15
 
 
@@ -98,8 +98,13 @@ class GainMatches:
 
 def centre(image: npt.NDArray[T], side_px: int = _SIDE_PX) -> npt.NDArray[T]:
     """A view of the middle of image [H, W], at most `side_px` each way; turning an image turns its middle likewise."""
-    top, left = (max(0, (size - side_px) // 2) for size in image.shape)
-    return image[top : image.shape[0] - top, left : image.shape[1] - left]
+    return image[middle_of(image.shape, side_px)]
+
+
+def middle_of(shape: tuple[int, ...], side_px: int = _SIDE_PX) -> tuple[slice, ...]:
+    """Where `centre` lies in an image of this shape."""
+    edges = (max(0, (size - side_px) // 2) for size in shape)
+    return tuple(slice(edge, size - edge) for edge, size in zip(edges, shape, strict=True))
 
 
 def match_gain(
@@ -119,9 +124,10 @@ def match_gain(
             f"the movie {counts.shape[1]} x {counts.shape[0]}"
         )
     counts = np.asarray(centre(counts), np.float32)
-    if min(counts.shape) < _LEAST_SIDE_PX:
+    if min(counts.shape) < LEAST_SIDE_PX:
         raise ValueError(f"a field of {counts.shape[1]} x {counts.shape[0]} px is too small to tell orientations apart")
-    pattern, usable = _pattern(np.asarray(centre(multiplier), np.float32), None if defects is None else centre(defects))
+    flawed = None if defects is None else centre(defects)
+    pattern, usable = pattern_of(np.asarray(centre(multiplier), np.float32), flawed)
     deviation, around, counted = _deviation(counts)
     matches = []
     for orientation in ORIENTATIONS:
@@ -133,7 +139,7 @@ def match_gain(
     return GainMatches(tuple(matches), verdict, best, strength, float(np.mean(counts, dtype=np.float64)))
 
 
-def _pattern(multiplier: FloatArray, defects: BoolArray | None) -> tuple[FloatArray, BoolArray]:
+def pattern_of(multiplier: FloatArray, defects: BoolArray | None) -> tuple[FloatArray, BoolArray]:
     """Relative deviation of each pixel's sensitivity from its neighbourhood's, and where it is known."""
     usable = np.isfinite(multiplier) & (multiplier > 0)
     if defects is not None:
@@ -165,8 +171,8 @@ def _deviation(counts: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
 
 
 def _around(image: FloatArray, usable: BoolArray) -> FloatArray:
-    weight = uniform_filter(usable.astype(np.float32), _WINDOW_PX, mode="reflect")
-    return np.asarray(uniform_filter(image * usable, _WINDOW_PX, mode="reflect") / np.maximum(weight, 1e-3))
+    weight = uniform_filter(usable.astype(np.float32), WINDOW_PX, mode="reflect")
+    return np.asarray(uniform_filter(image * usable, WINDOW_PX, mode="reflect") / np.maximum(weight, 1e-3))
 
 
 def _match(
@@ -183,14 +189,14 @@ def _match(
 
 
 def _block_sums(image: FloatArray) -> npt.NDArray[np.float64]:
-    side = min(_BLOCK_PX, min(image.shape) // 8)
+    side = min(BLOCK_PX, min(image.shape) // 8)
     rows, columns = (range(0, size, side) for size in image.shape)
     along = np.add.reduceat(image.astype(np.float64), rows, axis=0)
     return np.asarray(np.add.reduceat(along, columns, axis=1))
 
 
 def _verdict(matches: list[Match], strength: float) -> tuple[str, Orientation | None]:
-    if strength < _FLAT:
+    if strength < FLAT:
         return "flat", None
     top = max(matches, key=lambda match: abs(match.share))
     if max(match.error for match in matches) > _BLURRED:

@@ -83,6 +83,12 @@ class MotionModel:
         steps = np.linalg.norm(np.diff(self.global_track_angstrom(), axis=0), axis=1)
         return float(steps[: max(1, self.frames // 3)].mean()) if len(steps) else 0.0
 
+    def largest_frame_movement_angstrom(self) -> float:
+        """Largest step between two frames of any of 9 x 9 places from edge to edge, Å: what blurs a frame most."""
+        x, y = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9))
+        steps = np.linalg.norm(np.diff(self.displacements_angstrom(x, y), axis=0), axis=-1)
+        return float(steps.max()) if steps.size else 0.0
+
     def accumulated(self, dose_per_frame: float, split: float = EARLY_DOSE) -> tuple[float, float, float]:
         """Path length of the track at the centre, Å: (total, early, late); early up to `split` e⁻/Å²."""
         steps = np.linalg.norm(np.diff(self.global_track_angstrom(), axis=0), axis=1)

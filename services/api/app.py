@@ -18,7 +18,10 @@ from warpcore.services.api import (
     listing,
     live_page,
     metrics,
+    picker,
+    pictures,
     processing,
+    profiles,
     report,
     selection,
     series,
@@ -33,7 +36,6 @@ from warpcore.services.api.health import HealthResource
 from warpcore.services.api.live import Feed
 from warpcore.services.api.mirror import Mirror
 from warpcore.services.api.origins import AllowedOrigins, SameOrigin
-from warpcore.services.api.pictures import resources as pictures
 from warpcore.services.api.routing import for_falcon
 
 Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
@@ -93,12 +95,12 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
     """All resources by their paths, in the form of `routing`."""
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, processing, workers, items, pictures, tries, export, alarms, metrics):
+    for module in (settings, profiles, processing, workers, items, pictures, tries, export, picker, alarms, metrics):
         routes |= module.routes(scheduler)
     mirror, feed = dependencies.mirror, dependencies.feed
     routes |= listing.routes(scheduler, mirror, feed)
     routes |= selection.routes(scheduler, mirror, feed)
-    routes |= series.routes(mirror, feed)
+    routes |= series.routes(scheduler, mirror, feed)
     routes |= events.routes(scheduler, feed, dependencies.versions)
     routes |= report.routes(scheduler, mirror, feed, dependencies.versions)
     routes |= live_page.routes(live_page.read_page())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import falcon
 import falcon.asgi
 from msgspec import Meta, field
 
@@ -11,11 +12,15 @@ from warpcore.bus.messages import CancelExport, ExportJob, Exports, GetExport, G
 from warpcore.bus.vocabulary import ExportKind, JobState
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
+from warpcore.services.api.errors import Problem
 from warpcore.services.api.operations import operation
 from warpcore.services.api.parameters import After, Query
+from warpcore.services.api.pictures.downloads import NO_BYTES, download, send_output
+from warpcore.services.api.pictures.movies import Movies
 from warpcore.services.api.views import JobsView, JobView
 
 JobName = Annotated[str, Meta(description="The job's name, such as `particles-3`.")]
+JobFile = Annotated[str, Meta(description="One of the job's `files`.")]
 _NO_JOB = {404: "No export job has this name."}
 
 
@@ -99,6 +104,35 @@ class ExportJobResource:
         return JobView.of(await ask(self._scheduler, CancelExport(job), ExportJob))
 
 
+class ExportFileResource:
+    """`/api/export/{job}/files/{path}`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._movies = Movies(scheduler)
+
+    @download(errors={404: "No export job has this name, or no such file.", **NO_BYTES})
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job: JobName, path: JobFile) -> None:
+        """A file that the job has written, whole or in part."""
+        if not await self._has_written(job, path):
+            raise Problem(falcon.HTTP_404, f"{path} is no file of {job}; /api/export/{job} lists those that there are")
+        _, processing = await self._movies.directories()
+        try:
+            await send_output(req, resp, processing, path)
+        except FileNotFoundError:
+            raise Problem(falcon.HTTP_404, f"{path} is no longer there; start the export again") from None
+
+    async def _has_written(self, job: str, path: str) -> bool:
+        """Whether any page of the job's files names this one."""
+        after: int | None = 0
+        while after is not None:
+            page = await ask(self._scheduler, GetExport(job, after), ExportJob)
+            if path in page.files:
+                return True
+            after = page.next_after
+        return False
+
+
 def routes(scheduler: Scheduler) -> dict[str, object]:
     """The resources of this module by their paths."""
     return {
@@ -106,4 +140,5 @@ def routes(scheduler: Scheduler) -> dict[str, object]:
         "/api/export/micrographs": StartExportResource(scheduler, ExportKind.MICROGRAPHS),
         "/api/export/particles": StartExportResource(scheduler, ExportKind.PARTICLES),
         "/api/export/{job}": ExportJobResource(scheduler),
+        "/api/export/{job}/files/{path:path}": ExportFileResource(scheduler),
     }

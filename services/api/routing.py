@@ -21,12 +21,13 @@ _VARIABLE = re.compile(r"\{(\w+)(:path)?\}")
 
 
 def for_falcon(routes: Mapping[str, object]) -> dict[str, object]:
-    """The resources by paths that falcon takes. Those with a name with slashes stand together behind one path."""
+    """The resources by paths that falcon takes. Those that begin with a name with slashes stand behind one path."""
     plain: dict[str, object] = {}
     below: defaultdict[str, dict[str, object]] = defaultdict(dict)
     for path, resource in routes.items():
-        prefix, found, _ = path.partition("/{")
-        if ":path}" in path and found:
+        prefix = path.partition("/{")[0]
+        first = _VARIABLE.search(path)
+        if first is not None and first[2]:
             below[prefix][path.removeprefix(f"{prefix}/")] = resource
         else:
             plain[path] = resource

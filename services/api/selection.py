@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -23,10 +22,10 @@ from warpcore.bus.vocabulary import FailureKind, Selection
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import bad_field
-from warpcore.services.api.fresh import caught_up
+from warpcore.services.api.fresh import ids_matching
 from warpcore.services.api.live import Feed
 from warpcore.services.api.mirror import Mirror
-from warpcore.services.api.mirror.filtering import QueryError, matching, parse_filter
+from warpcore.services.api.mirror.filtering import Filter, QueryError, parse_filter
 from warpcore.services.api.operations import operation
 from warpcore.services.api.parameters import LARGEST_NUMBER, By
 from warpcore.services.api.views import (
@@ -44,14 +43,15 @@ _NO_MOVIE = {404: "A movie is unknown."}
 
 
 class SelectionRequest(Body, frozen=True):
-    """A choice for many movies: those named, and those that fit the filter."""
+    """A choice for many movies."""
 
     selection: Selection
     ids: Ids = field(default_factory=list)
     names: Names = field(default_factory=list)
     filter: Annotated[
-        list[str], Meta(description="As `filter` of `GET /api/items`; all must hold. Empty: no movie by a filter.")
-    ] = field(default_factory=list)
+        Annotated[list[str], Meta(min_length=1)] | None,
+        Meta(description="All movies for which all of these hold, as those of `GET /api/items`."),
+    ] = None
     by: By = ""
 
 
@@ -84,34 +84,21 @@ class SelectionResource:
         found = await ask(self._scheduler, GetSelections(), Selections)
         return SelectionChangesView(changes=[SelectionChangeView.of_change(one) for one in found.changes])
 
-    @operation(errors=_NO_MOVIE)
+    @operation(errors={**_NO_MOVIE, 422: "A filter cannot be."})
     async def on_post(self, body: SelectionRequest) -> SelectedView:
         """Include or exclude many movies, or leave them to the filter.
 
         They go to the scheduler in portions: where it ends between two of them, some movies are as they were.
         """
+        ids = list(body.ids)
+        if body.filter is not None:
+            ids += await ids_matching(self._scheduler, self._mirror, self._feed, _filters(body.filter))
         changed, undo = 0, ""
-        ids = [*body.ids, *await self._fitting(body.filter)]
         for movies in _portions(ids, body.names):
             message = SelectItems(body.selection, **movies, undo=undo, by=body.by)
             reply = await ask(self._scheduler, message, SelectionChanged)
             changed, undo = changed + reply.changed, reply.undo
         return SelectedView(changed=changed, undo=undo)
-
-    async def _fitting(self, texts: list[str]) -> list[int]:
-        """Numbers of the movies that fit all filters; none without a filter. Raises Problem 422."""
-        filters = []
-        for text in texts:
-            try:
-                filters.append(parse_filter(text))
-            except QueryError as error:
-                raise bad_field("filter", text, str(error)) from None
-        if not filters:
-            return []
-        await caught_up(self._scheduler, self._feed)
-        copied = await asyncio.to_thread(self._mirror.copied, {one.column.source for one in filters})
-        found: list[int] = copied.ids[matching(copied, filters)].tolist()
-        return found
 
 
 class UndoResource:
@@ -159,6 +146,17 @@ def routes(scheduler: Scheduler, mirror: Mirror, feed: Feed) -> dict[str, object
         "/api/selection/undo": UndoResource(scheduler),
         "/api/retry": RetryResource(scheduler),
     }
+
+
+def _filters(texts: Sequence[str]) -> list[Filter]:
+    """The filters of a body. Raises Problem 422."""
+    filters = []
+    for text in texts:
+        try:
+            filters.append(parse_filter(text))
+        except QueryError as error:
+            raise bad_field("filter", text, str(error)) from None
+    return filters
 
 
 def _portions(ids: Sequence[int], names: Sequence[str]) -> list[dict[str, Any]]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import falcon.asgi
 from msgspec import Meta
 
 from warpcore.bus.client import NoAnswerError
+from warpcore.services.api.client import Scheduler
 from warpcore.services.api.errors import bad_parameter
-from warpcore.services.api.fresh import CATCH_UP_S
+from warpcore.services.api.fresh import CATCH_UP_S, caught_up
 from warpcore.services.api.live import Feed
 from warpcore.services.api.mirror import Mirror
 from warpcore.services.api.mirror.catalogue import COLUMNS, MAIN, MovieColumn
@@ -41,7 +43,8 @@ class SeriesQuery(Query, frozen=True):
 class SeriesResource:
     """`/api/series`."""
 
-    def __init__(self, mirror: Mirror, feed: Feed) -> None:
+    def __init__(self, scheduler: Scheduler, mirror: Mirror, feed: Feed) -> None:
+        self._scheduler = scheduler
         self._mirror = mirror
         self._feed = feed
 
@@ -49,21 +52,29 @@ class SeriesResource:
     async def on_get(self, query: SeriesQuery, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Columns of all movies at once, binary, or of those that have changed since an earlier series."""
         columns = columns_named("columns", query.columns) or MAIN
-        since = query.since
-        if not await self._feed.reached(0, CATCH_UP_S):
-            raise NoAnswerError("the API has not yet read the session from the scheduler; ask again in a moment")
-        if query.epoch != self._mirror.epoch:
-            since = None
-        elif since is not None:
-            # Another process may have told the client of changes that this one hears of in a moment.
-            await self._feed.reached(since, CATCH_UP_S)
+        since = query.since or 0
+        epoch = "" if query.since is None else query.epoch
+        await self._wait(epoch, since)
         compressed = "gzip" in (req.get_header("Accept-Encoding") or "")
-        resp.data = await asyncio.to_thread(_series, self._mirror, columns, since, compressed)
+        resp.data = await asyncio.to_thread(_series, self._mirror, columns, epoch, since, compressed)
         resp.content_type = MEDIA_TYPE
         resp.cache_control = ["no-store"]
         resp.append_header("Vary", "Accept-Encoding")
         if compressed:
             resp.set_header("Content-Encoding", "gzip")
+
+    async def _wait(self, epoch: str, since: int) -> None:
+        """Until all is in that the client may have heard of, also from another process. Raises NoAnswerError.
+
+        Without a scheduler the answer is as old as the last that it has told.
+        """
+        if epoch:
+            await self._feed.reached(since, CATCH_UP_S)
+        elif self._feed.connected:
+            with suppress(NoAnswerError):
+                await caught_up(self._scheduler, self._feed)
+        if not await self._feed.reached(0, CATCH_UP_S):
+            raise NoAnswerError("the API has not yet read the session from the scheduler; ask again in a moment")
 
 
 class ColumnsResource:
@@ -75,9 +86,9 @@ class ColumnsResource:
         return [ColumnView.of_column(column) for column in COLUMNS.values()]
 
 
-def routes(mirror: Mirror, feed: Feed) -> dict[str, object]:
+def routes(scheduler: Scheduler, mirror: Mirror, feed: Feed) -> dict[str, object]:
     """The resources of this module by their paths."""
-    return {"/api/series": SeriesResource(mirror, feed), "/api/columns": ColumnsResource()}
+    return {"/api/series": SeriesResource(scheduler, mirror, feed), "/api/columns": ColumnsResource()}
 
 
 def columns_named(parameter: str, text: str) -> Sequence[MovieColumn]:
@@ -89,6 +100,7 @@ def columns_named(parameter: str, text: str) -> Sequence[MovieColumn]:
     return [COLUMNS[name] for name in dict.fromkeys(names)]
 
 
-def _series(mirror: Mirror, columns: Sequence[MovieColumn], since: int | None, compressed: bool) -> bytes:
-    series = encode_series(mirror.copied(["id", *(column.source for column in columns)]), columns, since)
+def _series(mirror: Mirror, columns: Sequence[MovieColumn], epoch: str, since: int, compressed: bool) -> bytes:
+    copied = mirror.copied(["id", *(column.source for column in columns)])
+    series = encode_series(copied, columns, since if epoch and epoch == copied.epoch else None)
     return zlib.compress(series, _LEVEL, _GZIP) if compressed else series

@@ -22,6 +22,9 @@ from warpcore.services.process.versions import versions
 GRACE_S = 1
 """Seconds that requests in flight have after TERM. `END_S` in service.py is longer."""
 
+KEEP_ALIVE_S = 60
+"""An idle connection stays open for longer than people and programs pause: a request that meets its end would fail."""
+
 
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with these settings alone: no configuration file and no environment variable changes them."""
@@ -76,6 +79,7 @@ def main() -> None:
         "workers": int(workers),
         "control_socket_disable": True,
         "graceful_timeout": GRACE_S,
+        "keepalive": KEEP_ALIVE_S,
         "loglevel": "warning",
         "proc_name": "warpcore-api",
     }

@@ -9,6 +9,7 @@ from msgspec import Meta
 from warpcore.bus.messages import GetSettings, PatchSettings, PreviewSettings, PutSettings, SettingsReply
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.operations import operation
+from warpcore.services.api.parameters import By, Query
 from warpcore.services.api.views import SettingsEffectView
 from warpcore.services.session.settings import Settings
 
@@ -19,6 +20,12 @@ AllSettings = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/compo
 """Settings by section. The scheduler checks them."""
 
 _REFUSED = {422: "A setting is unknown or impossible: `errors` lists each, and nothing has changed."}
+
+
+class ByQuery(Query, frozen=True):
+    """Who asks, since the body holds settings alone."""
+
+    by: By = ""
 
 
 class SettingsResource:
@@ -33,14 +40,14 @@ class SettingsResource:
         return (await ask(self._scheduler, GetSettings(), SettingsReply)).settings
 
     @operation(errors=_REFUSED)
-    async def on_put(self, body: AllSettings) -> AllSettings:
+    async def on_put(self, body: AllSettings, query: ByQuery) -> AllSettings:
         """Replace all settings; one that is not named returns to its default."""
-        return (await ask(self._scheduler, PutSettings(body), SettingsReply)).settings
+        return (await ask(self._scheduler, PutSettings(body, query.by), SettingsReply)).settings
 
     @operation(errors=_REFUSED)
-    async def on_patch(self, body: AllSettings) -> AllSettings:
+    async def on_patch(self, body: AllSettings, query: ByQuery) -> AllSettings:
         """Change the settings that are named: `{"ctf": {"voltage": 200}}`."""
-        return (await ask(self._scheduler, PatchSettings(body), SettingsReply)).settings
+        return (await ask(self._scheduler, PatchSettings(body, query.by), SettingsReply)).settings
 
 
 class SettingsSchemaResource:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import falcon.asgi
 from msgspec import Meta
 
 from warpcore.bus.messages import DeleteTry, GetTries, GetTry, StartTry, Tries, Try
+from warpcore.bus.vocabulary import TryState
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.items import NO_MOVIE, MovieName
 from warpcore.services.api.operations import operation
 from warpcore.services.api.parameters import By, Query
+from warpcore.services.api.pictures.movies import Movies
+from warpcore.services.api.pictures.tries import TryId, pictures_of_try
 from warpcore.services.api.settings import AllSettings
 from warpcore.services.api.views import TriesView, TryView
 
-TryId = Annotated[str, Meta(description="The try's id, such as `try-812`.")]
 _NO_TRY = {404: "No try has this id."}
 
 
@@ -79,8 +82,12 @@ class TryResource:
 
     @operation(errors=_NO_TRY)
     async def on_get(self, id: TryId) -> TryView:
-        """A try with its results, or how far it is."""
-        return TryView.of_try(await ask(self._scheduler, GetTry(id), Try))
+        """A try with its results and pictures, or how far it is."""
+        attempt = await ask(self._scheduler, GetTry(id), Try)
+        if attempt.state != TryState.DONE:
+            return TryView.of_try(attempt)
+        _, processing = await Movies(self._scheduler).directories()
+        return TryView.of_try(attempt, await asyncio.to_thread(pictures_of_try, attempt, processing))
 
     @operation(errors=_NO_TRY)
     async def on_delete(self, id: TryId) -> TryView:

@@ -14,18 +14,18 @@ from warpcore.bus.vocabulary import FailureKind, Order, Selection
 from warpcore.services.api.views import (
     AlarmView,
     ColumnView,
-    CurvesView,
+    Curves,
     HealthView,
+    Index,
     ItemsPage,
     ItemView,
     MovieView,
-    PicksView,
-    PicturesView,
+    Picks,
     RetriedView,
     SelectedView,
     SettingsEffectView,
     StatusView,
-    TracksView,
+    Tracks,
     UndoneView,
     WorkersView,
     WorkerView,
@@ -127,14 +127,14 @@ class Session:
         return self._get("/api/columns", list[ColumnView])
 
     def series(self, *columns: str) -> Series:
-        """Columns of all movies as numpy arrays; without names the main ones.
-
-        What was changed a moment ago may be missing: a series is as new as the last event that the API has heard.
-        """
+        """Columns of all movies as numpy arrays; without names the main ones."""
         return self._series({"columns": ",".join(columns)})
 
     def newer(self, series: Series) -> Series:
-        """The same columns of all movies as they are now; only what has changed since is sent."""
+        """The same columns of all movies as they are now; only what has changed since is sent.
+
+        What was changed a moment ago may be missing: it is as new as the last event that the API has heard.
+        """
         columns = ",".join(name for name in series.columns if name != "id")
         return series.updated(self._series({"columns": columns, "since": series.seq, "epoch": series.epoch}))
 
@@ -160,7 +160,7 @@ class Session:
         by: str = "",
     ) -> SelectedView:
         """Include or exclude movies, or leave them to the filter: those named, and those that fit all filters."""
-        body = {"selection": selection, "filter": filters, "names": names, "ids": ids, "by": by}
+        body = {"selection": selection, "filter": filters or None, "names": names, "ids": ids, "by": by}
         return self._send("POST", "/api/selection", body, SelectedView)
 
     def undo(self, change: SelectedView) -> UndoneView:
@@ -183,25 +183,25 @@ class Session:
         """Put a waiting movie ahead of all others."""
         return self._send("POST", f"{_address(name)}/priority", {"first": True}, ItemView)
 
-    def pictures(self, name: str) -> PicturesView:
+    def pictures(self, name: str) -> Index:
         """What pictures and files there are of a movie."""
-        return self._get(f"{_address(name)}/pictures", PicturesView)
+        return self._get(f"{_address(name)}/pictures", Index)
 
     def picture(self, name: str, kind: str, **parameters: str | int) -> bytes:
         """A picture of a movie: `thumbnail`, `average`, `spectrum`, `motion`, `picks` or `junk`."""
         return self._http.get(f"{_address(name)}/picture/{kind}", parameters)
 
-    def curves(self, name: str) -> CurvesView:
+    def curves(self, name: str) -> Curves:
         """The CTF in one dimension, and the whole fit."""
-        return self._get(f"{_address(name)}/curves", CurvesView)
+        return self._get(f"{_address(name)}/curves", Curves)
 
-    def tracks(self, name: str) -> TracksView:
+    def tracks(self, name: str) -> Tracks:
         """Motion, frame by frame."""
-        return self._get(f"{_address(name)}/tracks", TracksView)
+        return self._get(f"{_address(name)}/tracks", Tracks)
 
-    def picks(self, name: str) -> PicksView:
+    def picks(self, name: str) -> Picks:
         """All scored candidates, whatever the threshold."""
-        return self._get(f"{_address(name)}/picks", PicksView)
+        return self._get(f"{_address(name)}/picks", Picks)
 
     def file(self, name: str, path: str, first: int = 0, last: int | None = None) -> bytes:
         """A file of a movie, or its bytes from `first` to `last`; `path` is one of those that `pictures` lists."""

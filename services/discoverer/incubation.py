@@ -34,7 +34,10 @@ class Notice:
 @dataclass(slots=True)
 class _Candidate:
     identity: Identity
+    seen: float
+    """When it was seen first."""
     since: float
+    """When it changed last."""
     recheck_s: float
     due: float
     examining: bool = False
@@ -62,7 +65,7 @@ class Incubation:
         self.give_up_s = max(give_up_s, 10 * incubation_s)
         self._known: dict[str, Identity] = {}
         self._candidates: dict[str, _Candidate] = {}
-        self._ready: dict[str, Identity] = {}
+        self._ready: dict[str, _Candidate] = {}
         self._refused: dict[str, Identity] = {}
         self._aside: dict[str, _Aside] = {}
         self._misregistered: set[str] = set()
@@ -187,12 +190,16 @@ class Incubation:
         """The next files to register, at most `limit` and what one message holds. They stay until acknowledged."""
         files: list[FoundFile] = []
         length = 0
-        for path, (size, mtime_ns) in self._ready.items():
+        for path, candidate in self._ready.items():
             length += len(path.encode()) + _BYTES_BESIDE_PATH
             if len(files) == limit or (files and length > _BATCH_BYTES):
                 break
-            files.append(FoundFile(path, size, mtime_ns))
+            files.append(FoundFile(path, *candidate.identity))
         return files
+
+    def seen_s(self, files: Iterable[FoundFile], now: float) -> list[float]:
+        """How many seconds ago each file of a `batch` was seen first."""
+        return [round(now - self._ready[file.path].seen, 3) for file in files]
 
     def acknowledged(self, files: Iterable[FoundFile]) -> None:
         """The scheduler has stored these."""
@@ -207,21 +214,24 @@ class Incubation:
         for file in files:
             identity = (file.size, file.mtime_ns)
             place[file.path] = identity
-            if self._ready.get(file.path) == identity:
+            if (ready := self._ready.get(file.path)) is not None and ready.identity == identity:
                 del self._ready[file.path]
 
     def _observed(self, path: str, identity: Identity, now: float) -> list[Notice]:
         self._present[path] = identity
         aside = self._aside.get(path)
         judged = aside.identity if aside is not None else None
-        if identity in (self._known.get(path), self._ready.get(path), self._refused.get(path), judged):
+        ready = self._ready.get(path)
+        offered = ready.identity if ready is not None else None
+        if identity in (self._known.get(path), offered, self._refused.get(path), judged):
             # It is again as it was when it was registered or judged.
             self._candidates.pop(path, None)
             return []
         candidate = self._candidates.get(path)
         if candidate is None:
             self._ready.pop(path, None)
-            candidate = self._candidates[path] = _Candidate(identity, now, self.incubation_s, now + self.incubation_s)
+            seen, due = now if ready is None else ready.seen, now + self.incubation_s
+            candidate = self._candidates[path] = _Candidate(identity, seen, now, self.incubation_s, due)
             heapq.heappush(self._queue, (candidate.due, path))
             again = "replaced in place" if path in self._known else ""
             return [Notice("file.seen", path, again), Notice("file.incubating", path, again)]
@@ -248,7 +258,7 @@ class Incubation:
     def _whole(self, path: str, candidate: _Candidate, fault: str = "") -> list[Notice]:
         del self._candidates[path]
         self._aside.pop(path, None)
-        self._ready[path] = candidate.identity
+        self._ready[path] = candidate
         return [Notice("file.ready", path, fault)]
 
     def _set_aside(self, path: str, candidate: _Candidate, reason: str) -> list[Notice]:

@@ -146,7 +146,7 @@ class _Shell:
         elif self._learnt_up_to is not None:
             self._asker.ask(GetKnownFiles(after=self._learnt_up_to))
         elif (files := self._incubation.batch(self._batch_limit)) or self._warned != self._incubation.warnings:
-            self._asker.ask(RegisterFiles(files, self._incubation.warnings))
+            self._asker.ask(RegisterFiles(files, self._incubation.warnings, self._incubation.seen_s(files, now)))
         elif now >= self._next_settings:
             self._asker.ask(GetKnownFiles(after=_PAST_ALL_FILES, limit=1))
 

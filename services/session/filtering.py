@@ -13,14 +13,15 @@ from warpcore.services.steps.columns import Column
 def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[str]:
     """Why a processed movie is filtered out, one line a limit; empty where it passes.
 
-    A value that was not measured passes. Where a limit is set for it and its step says why it found none, that is a
-    reason too.
+    A value that was not measured passes, and so does text. Where a limit is set for it and its step says why it found
+    none, that is a reason too. Raises TypeError for text where a number must be.
     """
     reasons = []
     failures = []
     for column, allowed, upper in in_force(limits):
         value = column.value(results)
-        if isinstance(value, (int, float)) and _beyond(value, allowed, upper):
+        is_text = isinstance(value, str) and not column.limits  # columns with limits of their own hold numbers
+        if value is not None and not is_text and _beyond(value, allowed, upper):
             reasons.append(_told(column, value, allowed, upper))
         failure = (results.get(column.step) or {}).get("failure")
         if column.failed and failure:

@@ -35,6 +35,7 @@ __all__ = [
     "SettingsError",
     "changed_names",
     "described",
+    "differences",
     "parse_assignment",
     "parse_settings",
     "patch_settings",
@@ -194,15 +195,20 @@ def patch_settings(settings: Settings, patch: dict[str, Any]) -> Settings:
     return parse_settings(merged)
 
 
-def changed_names(old: Settings, new: Settings) -> list[str]:
-    """Dotted names whose values differ, in model order."""
+def differences(old: Settings, new: Settings) -> dict[str, list[Any]]:
+    """`[old, new]` of each setting whose values differ, by dotted name, in model order."""
     before, after = old.to_dict(), new.to_dict()
-    return [
-        f"{section}.{name}"
+    return {
+        f"{section}.{name}": [before[section][name], value]
         for section, values in after.items()
         for name, value in values.items()
         if before[section][name] != value
-    ]
+    }
+
+
+def changed_names(old: Settings, new: Settings) -> list[str]:
+    """Dotted names whose values differ, in model order."""
+    return list(differences(old, new))
 
 
 def parse_assignment(text: str) -> dict[str, Any]:

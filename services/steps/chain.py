@@ -9,6 +9,7 @@ from functools import cached_property
 from warpcore.services.steps import ctf, export, motion, picking
 from warpcore.services.steps.columns import Column, columns_of
 from warpcore.services.steps.fields import Section
+from warpcore.services.steps.run import run_columns
 from warpcore.services.steps.source import InputResult
 from warpcore.services.steps.step import INPUT, Step, StepError
 
@@ -39,9 +40,9 @@ class Chain:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """All columns: those of the movie itself, then those of each step."""
+        """All columns: those of the movie itself, those of each step, and how it was processed."""
         own = columns_of(INPUT, InputResult)
-        return (*own, *(column for step in self.steps for column in step.columns))
+        return (*own, *(column for step in self.steps for column in step.columns), *run_columns(self.names))
 
     @cached_property
     def column(self) -> Mapping[str, Column]:

@@ -7,9 +7,13 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar, dataclass_transform
 
 R = TypeVar("R")
+
+TIME_OF_DAY = "UTC"
+"""The unit of a time of day, whose value is seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class Column:
     def text(self, results: Mapping[str, Any], digits: int | None = None) -> str:
         """The value for people; `-` for what was not measured."""
         value = self.value(results)
+        if self.unit == TIME_OF_DAY and isinstance(value, (int, float)):
+            return datetime.fromtimestamp(value, UTC).isoformat(" ", "seconds").removesuffix("+00:00")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return "-" if value is None else str(value)
         return f"{value:.{self.digits if digits is None else digits}f}"

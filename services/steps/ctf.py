@@ -87,6 +87,23 @@ class CtfResult(Result):
         json="DefocusAngle",
         star=Star(_TABLE, "rlnDefocusAngle", missing=None),
     )
+    defocus_range_um: float | None = column(
+        "defocus range",
+        "largest minus smallest defocus over the field, by its fitted surface",
+        unit="µm",
+        digits=4,
+        json="DefocusRange",
+    )
+    tilt_degrees: float | None = column(
+        "tilt", "tilt of the specimen, by the mean plane of the defocus surface", unit="°", digits=1, json="Tilt"
+    )
+    tilt_axis_degrees: float | None = column(
+        "tilt axis",
+        "direction along which defocus stays the same, from +x towards +y",
+        unit="°",
+        digits=1,
+        json="TiltAxis",
+    )
     figure_of_merit: float | None = column(
         "merit",
         "figure of merit: agreement of rings and fit",

@@ -48,12 +48,13 @@ def setting(
     """
     extra: dict[str, Any] = {"unit": unit, "reach": reach, "file": file, "used": used}
     if isinstance(default, (list, dict)):
+        extra["default"] = default  # the schema of a factory's field would not tell it
         return Field(default_factory=lambda: type(default)(default), description=description, **_kept(extra), **limits)
     return Field(default=default, description=description, **_kept(extra), **limits)
 
 
 def _kept(extra: dict[str, Any]) -> dict[str, Any]:
-    return {"json_schema_extra": {name: value for name, value in extra.items() if value}}
+    return {"json_schema_extra": {name: value for name, value in extra.items() if value or name == "default"}}
 
 
 def told(field: FieldInfo, name: str) -> Any:

@@ -77,6 +77,14 @@ class MotionResult(Result):
         json="MotionLate",
         star=Star("corrected_micrographs", "rlnAccumMotionLate"),
     )
+    largest_frame_movement_angstrom: float | None = column(
+        "in frame",
+        "largest movement from one frame to the next anywhere in the field: what blurs a frame most",
+        unit="Å",
+        digits=2,
+        json="MotionInFrame",
+        noun="movement within a frame",
+    )
     grid: list[int] | None
     local_grid: list[int] | None
     failure: str | None

@@ -122,6 +122,9 @@ class PickingResult(Result):
         limits=(Limit("particles_min", 1, upper=False, lowest=0, whole=True),),
         main=True,
     )
+    median_score: float | None = column(
+        "score", "median score of the picks", digits=3, json="PicksMedianScore", noun="median pick score"
+    )
     certainty: float = column(
         "certain",
         "probability that picks are better than chance; they are uncertain below 0.5, and then few are kept",

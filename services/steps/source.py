@@ -74,4 +74,28 @@ class InputResult(Result):
     )
     dose_per_frame: float = column("dose a frame", "dose of a frame", unit="e⁻/Å²", digits=4, json="DosePerFrame")
     raw_frames_per_frame: int = 1
+    mean_counts: float | None = column(
+        "counts",
+        "mean count of a pixel in a frame, as read, before the gain",
+        digits=4,
+        json="MeanCounts",
+        noun="mean counts",
+        default=None,
+    )
+    counted_dose_per_frame: float | None = column(
+        "counted dose",
+        "dose of a frame by its counts times the gain, where each is an electron: compare it with the dose that is set",
+        unit="e⁻/Å²",
+        digits=4,
+        json="CountedDosePerFrame",
+        default=None,
+    )
+    gain_residual: float | None = column(
+        "gain left",
+        "part of the gain's pattern that the gain leaves in the movie: 0 nothing, -1 the movie did not have it",
+        digits=3,
+        json="GainResidual",
+        noun="gain residual",
+        default=None,
+    )
     notes: list[str] = field(default_factory=list)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import Purpose
-from warpcore.kernels.image import DeviceFrames, find_defects, on_cpu, sum_frames
+from warpcore.kernels.image import DeviceFrames, find_defects, on_cpu, raw_counts, sum_frames
 from warpcore.services.formats.warp_xml import write_movie_xml
 from warpcore.services.readers.defects import read_defects
 from warpcore.services.readers.gain import read_gain
@@ -36,6 +36,7 @@ from warpcore.services.worker.steps.doing import doing_of
 from warpcore.services.worker.steps.work import (
     AVERAGE,
     BAD_PIXELS,
+    COUNTS,
     EXPOSURE,
     FRAMES,
     Average,
@@ -264,6 +265,8 @@ def _find_defects(work: Work, watch: GainWatch | None) -> None:
     frames = work.take(FRAMES)
     movie = frames.movie
     sums = sum_frames(frames.counts)
+    gain_defects = None if frames.gain is None else frames.gain.defects
+    work.put(COUNTS, raw_counts(sums, frames.multiplier, gain_defects, shows_gain=frames.shows_gain))
     found = find_defects(frames.counts, frames.multiplier, sums)
     work.put(BAD_PIXELS, found if frames.known_defects is None else found | frames.known_defects)
     if watch is None or not frames.shows_gain:

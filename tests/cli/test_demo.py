@@ -31,7 +31,7 @@ def test_the_demo_finds_what_it_simulated_and_process_writes_the_same(tmp_path: 
         assert float(rmse) < 0.5
         assert abs(int(particles) - int(true_particles)) <= 10
     assert str(folder / "results") in done.stdout
-    assert "http://127.0.0.1:" in done.stdout
+    assert "the page was at http://127.0.0.1:" in done.stdout
 
     movie = folder / "movies" / "movie_0001.tif"
     truth = json.loads(movie.with_suffix(".truth.json").read_text())

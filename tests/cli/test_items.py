@@ -57,6 +57,13 @@ def test_a_failure_and_a_filter_say_why_once() -> None:
     assert reason(movie(results=lost, filter_reasons=["no CTF fit: no rings"])) == "no CTF fit: no rings"
 
 
+def test_a_time_of_day_is_shown_as_one_and_written_in_seconds() -> None:
+    done = CHAIN.column["run.done_at"]
+    results = {"run": {"done_at": 1_764_150_955.62}}
+    assert (done.title, done.text(results), done.text({})) == ("done UTC", "2025-11-26 09:55:55", "-")
+    assert done.rounded(results) == 1_764_150_956
+
+
 def test_twenty_thousand_movies_are_printed_in_a_moment(capsys: pytest.CaptureFixture[str]) -> None:
     """It took 9 s as a wrapped table; 0.4 s measured, so a limit of 3 s holds on a slow machine too."""
     begun = time.process_time()

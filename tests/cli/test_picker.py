@@ -74,10 +74,13 @@ def test_a_user_fine_tunes_and_measures_the_network(session: Path) -> None:
     picker_commands.register(app)
     given = ["--micrographs", str(session / "average"), "--coordinates", str(session / "matching"), "--diameter", "160"]
     weights, again = session / "own.npz", session / "again.npz"
+    options = ["--steps", "3", "--scenes", "2", "--curve", str(session / "curve.csv")]
     for path in (weights, again):
-        trained = CliRunner().invoke(app, ["picker", "train", str(path), *given, "--steps", "3", "--scenes", "2"])
+        trained = CliRunner().invoke(app, ["picker", "train", str(path), *given, *options])
         assert trained.exit_code == 0, trained.output
         assert trained.stdout.strip() == str(path)
+    with (session / "curve.csv").open() as table:
+        assert [(row["step"], float(row["loss"]) > 0) for row in csv.DictReader(table)] == [("1", True), ("3", True)]
     network = read_network(weights.read_bytes())
     assert not np.array_equal(network.parameters["classes.bias"], shipped_network().parameters["classes.bias"])
     assert again.read_bytes() == weights.read_bytes()

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from warpcore.bus.messages import Alarm, Failure, Learnt, Load, Movie, ProcessingStatus, Worker
-from warpcore.bus.vocabulary import Severity, Throttling
+from warpcore.bus.messages import Alarm, Failure, Learnt, Load, Movie, ProcessingStatus, StageTime, Try, Worker
+from warpcore.bus.vocabulary import Severity, Throttling, TryState
 from warpcore.cli.display import rendered
 from warpcore.cli.items import reason
 from warpcore.cli.logs import is_urgent
@@ -78,6 +78,13 @@ def test_the_status_as_lines_says_the_same() -> None:
     assert "failed: a: input in load: a.tif: truncated" in text
 
 
+def test_the_status_says_how_long_after_a_file_its_results_come() -> None:
+    latency = [StageTime("load", 1.0, 2.0, 100), StageTime("latency", 11.8, 130.0, 100)]
+    told = "results: 12 s after a file is there, for nine of ten within 2 min (the last 100 movies)"
+    assert [line for line in lines(overview(latency=latency)) if line.startswith("results")] == [told]
+    assert not any(line.startswith("results") for line in lines(overview()))
+
+
 def test_what_is_known_of_a_gpu_is_told_and_nothing_else() -> None:
     assert load_text(Load(900)) == ""
     assert load_text(Load(gpu_utilisation_percent=0, gpu_ecc_uncorrected=0, gpu_throttling=[])) == "GPU 0 %"
@@ -129,8 +136,8 @@ def test_plain_output_is_one_line_a_change() -> None:
     console = Console(file=io.StringIO(), width=60)
     screen = PlainScreen(console)
     for _ in range(3):
-        screen.show(overview(), "REST at http://127.0.0.1:5000")
-    screen.show(overview(total=11), "REST at http://127.0.0.1:5000")
+        screen.show(overview(), "page at http://127.0.0.1:5000")
+    screen.show(overview(total=11), "page at http://127.0.0.1:5000")
     screen.line("worker-1", "[bold]not markup[/bold] " + "x" * 100, False)
     printed = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.partition("| ")[0].strip() for line in printed] == ["up", "up", "up", "worker-1"]
@@ -177,6 +184,7 @@ def test_every_kind_of_event_is_told_in_one_line() -> None:
         "export": {"job": job},
         "learning": {"learnt": Learnt("picking", 8, ["a"], "3f", "rings").to_body()},
         "alarm": {"alarm": Alarm("no-worker:workers", Severity.CRITICAL, "workers", "no worker runs", 1.0).to_body()},
+        "try": {"attempt": Try("try-812", "a", TryState.RUNNING, {}, ".warpcore/tries/try-812", 1.0, "ada").to_body()},
         "file": {"path": "a.tif", "detail": "growing"},
         "service": {"service": "tracker", "host": "host", "pid": 7, "detail": ""},
     }
@@ -195,6 +203,7 @@ def test_every_kind_of_event_is_told_in_one_line() -> None:
     assert "1 of 3" in told["export.done"]
     assert "picking: rings" in told["learning.done"]
     assert "critical: no worker runs" in told["alarm.raised"]
+    assert "a try-812: running" in told["try.started"]
 
 
 def test_the_list_says_what_a_ctf_fit_says_against_itself() -> None:

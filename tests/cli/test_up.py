@@ -124,6 +124,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def test_term_ends_everything_within_10_s(start: Callable[..., Up], tmp_path: Path, wait_until: Wait) -> None:
     up = start()
     wait_until(lambda: "REST at http://127.0.0.1:" in up.text())
+    assert up.text().startswith("live page: http://127.0.0.1:")
     children = up.children()
     assert len(children) >= 5
     begun = time.monotonic()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,9 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-@pytest.fixture
-def up(free_ports: Callable[[int], list[int]], wait_until: Callable[..., None]) -> Iterator[Callable[..., Up]]:
-    """`up(data, processing, *arguments)` starts a session and returns it once it answers."""
+@contextmanager
+def _sessions(free_ports: Callable[[int], list[int]], wait_until: Callable[..., None]) -> Iterator[Callable[..., Up]]:
+    """Starts sessions, and ends them at its own end."""
     started: list[Up] = []
 
     def start(data: Path, processing: Path, *arguments: str) -> Up:
@@ -123,9 +124,25 @@ def up(free_ports: Callable[[int], list[int]], wait_until: Callable[..., None]) 
         wait_until(session.answers, 60, "the REST interface")
         return session
 
-    yield start
-    for session in started:
-        session.close()
+    try:
+        yield start
+    finally:
+        for session in started:
+            session.close()
+
+
+@pytest.fixture
+def up(free_ports: Callable[[int], list[int]], wait_until: Callable[..., None]) -> Iterator[Callable[..., Up]]:
+    """`up(data, processing, *arguments)` starts a session and returns it once it answers."""
+    with _sessions(free_ports, wait_until) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_up(free_ports: Callable[[int], list[int]], wait_until: Callable[..., None]) -> Iterator[Callable[..., Up]]:
+    """As `up`, for a session that the tests of a module share."""
+    with _sessions(free_ports, wait_until) as start:
+        yield start
 
 
 @pytest.fixture

@@ -146,6 +146,8 @@ def test_a_gradient_over_the_field_is_found_and_makes_no_astigmatism() -> None:
     result = fit_truth(simulate_image(truth), truth, grid=(2, 2))
     left, right = np.array(result.grid.values_um).reshape(2, 2).mean(axis=0) * 1e4
     assert right - left == pytest.approx(2000, rel=0.07)
+    # Of nine tenths of the field; measured 0.185.
+    assert result.grid.range_um == pytest.approx(0.9 * 0.2, rel=0.07)
     assert result.defocus_u_angstrom - result.defocus_v_angstrom < 60
     assert result.grid.tilt_axis_degrees is not None
     assert abs(abs(result.grid.tilt_axis_degrees) - 90) < 5

@@ -101,3 +101,14 @@ def test_path_lengths() -> None:
     assert (total, early, late) == pytest.approx((7, 5, 2))
     assert MotionModel.zero(1).mean_frame_movement_angstrom() == 0
     assert MotionModel.zero(1).accumulated(1.0) == (0, 0, 0)
+
+
+def test_the_largest_movement_within_a_frame_is_that_of_the_place_that_moves_most() -> None:
+    """The track moves by 3 Å at most; the corner at the lower right by 4 Å beside it, in the last frame."""
+    track = np.array([[0, 0], [3, 0], [4, 0]], np.float32)
+    local = np.zeros((3, 2, 2, 2), np.float32)
+    local[2, 1, 1] = (0, 4)
+    alone = MotionModel(3, track, np.zeros((1, 1, 1, 2), np.float32))
+    assert alone.largest_frame_movement_angstrom() == pytest.approx(3)
+    assert MotionModel(3, track, local).largest_frame_movement_angstrom() == pytest.approx(np.hypot(1, 4))
+    assert MotionModel.zero(1).largest_frame_movement_angstrom() == 0

@@ -176,6 +176,12 @@ class SchedulerStories(SchedulerWorld):
     def change_settings(self, patch: dict[str, Any], references: str) -> None:
         self.do(ChangeSettings(patch_settings(self.state.settings, patch), references))
 
+    @rule(name=st.sampled_from(("krios", "glacios")), delete=RARELY)
+    def profile(self, name: str, delete: bool) -> None:
+        self.do(FromControl(wire.DeleteProfile(name) if delete else wire.SaveProfile(name)))
+        kept = self.reply(self.do(FromControl(wire.GetProfile(name))))
+        assert isinstance(kept, wire.Error if delete else wire.Profile)
+
     @rule(order=st.sampled_from(list(Order)))
     def order(self, order: Order) -> None:
         assert self.reply(self.do(FromControl(wire.OrderProcessing(order)))).order == order
@@ -336,6 +342,7 @@ class SchedulerStories(SchedulerWorld):
         assert after.selections == before.selections
         assert after.hand_picks == before.hand_picks
         assert after.tries == before.tries
+        assert after.profiles == before.profiles
         assert after.bans == before.bans
         self.do(Started(None))
         assert after.counts == before.counts, "a restart alone changes nothing"

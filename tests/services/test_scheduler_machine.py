@@ -50,8 +50,8 @@ def test_a_message_has_one_handler() -> None:
 def test_what_says_that_it_only_reads_changes_nothing(handler: Handler) -> None:
     world = finished("a.tif")
     arguments = {
-        **{wire.GetItem: ("a",), wire.GetItemPicks: ("a",)},
-        **{wire.GetWorkerLogs: ("w",), wire.GetExport: ("none",)},
+        **{wire.GetItem: ("a",), wire.GetItemPicks: ("a",), wire.GetMovies: ([1],), wire.GetWorkerLogs: ("w",)},
+        **dict.fromkeys((wire.GetExport, wire.GetTry, wire.GetProfile), ("none",)),
     }
     before = world.state.seq
     effects = world.do(FromControl(handler.message(*arguments.get(handler.message, ()))))

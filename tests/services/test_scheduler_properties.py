@@ -87,6 +87,7 @@ class BusySession:
             (2, lambda: story.edit_picks(choice(NAMES), self.some_places())),
             (1, lambda: story.undo_picks(choice(NAMES))),
             (2, lambda: story.start_try(choice(NAMES), choice(PATCHES))),
+            (1, lambda: story.profile(choice(("krios", "glacios")), rarely())),
             (1, lambda: story.order(choice(list(Order)))),
             (2, story.restart),
             (2, lambda: story.outputs_vanish(pick(), choice(steps))),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import ItemState, JobState, MovieStatus, Selection
+from warpcore.bus.vocabulary import ItemState, JobState, MovieStatus, Selection, TryState
 from warpcore.services.scheduler.core.effects import CutLog, DropTask, Publish, SaveMovie, SaveSettings, SaveTask
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
 from warpcore.services.scheduler.core.lives import LeaseState
@@ -22,6 +22,7 @@ from warpcore.services.scheduler.core.queue import OrderedQueue
 from warpcore.services.scheduler.core.records import (
     HandPicksRecord,
     MovieRecord,
+    ProfileRecord,
     SelectionRecord,
     TaskRecord,
     WorkerRecord,
@@ -35,11 +36,16 @@ from warpcore.services.scheduler.core.rows import (
     hand_picks_row,
     movie_from_row,
     movie_row,
+    profile_from_row,
+    profile_row,
     selection_from_row,
     selection_row,
     task_from_row,
     task_row,
+    try_from_row,
+    try_row,
 )
+from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.scheduler.store import database as store_module
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
@@ -115,9 +121,16 @@ def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
     )
     item = ExportItem(ItemState.FAILED, 2, "w", ["x.mrc"], "text")
     selection = SelectionRecord(9, 8, 1.5, "ada", Selection.EXCLUDE, {7: (Selection.INCLUDE, 3)})
+    profile = ProfileRecord("p", 1.5, "ada", {"ctf": {}}, "the last")
+    attempt = TryRecord(
+        *(9, 7, {"ctf": {}}, {"ctf": {"x": 1}}, "gain:1", 1.5, "ada", TryState.FAILED, 2, "w", failure),
+        *({"ctf": {"x": 1.5}}, {"ctf": ["x.mrc"]}, ["why"]),
+    )
     hand = wire.HandPicks([(1.0, 2.5)], [(3.0, 4.0)], 64, 32)
     edits = HandPicksRecord(3, hand, [wire.HandPicks(), wire.HandPicks([(5.0, 6.0)])])
     for record, again in (
+        (profile, profile_from_row(profile_row(profile))),
+        (attempt, try_from_row(try_row(attempt))),
         (edits, hand_picks_from_row(hand_picks_row(edits))),
         (selection, selection_from_row(selection_row(selection))),
         (full, movie_from_row(movie_row(full))),

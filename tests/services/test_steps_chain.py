@@ -26,6 +26,7 @@ from warpcore.services.steps import (
 )
 from warpcore.services.steps.chain import CHAIN, ENTRY_POINTS, Chain, load_chain
 from warpcore.services.steps.fields import Reach, reach_of
+from warpcore.services.steps.step import RUN
 from warpcore.services.worker.steps.doing import doing_of
 
 
@@ -109,10 +110,21 @@ def test_two_steps_cannot_claim_one_file_key_or_limit() -> None:
         Chain([of_the_movie])
 
 
-@pytest.mark.parametrize("name", ["steps", "section", "runs", "following", "to_dict", "copy", "model_dump"])
-def test_a_step_cannot_be_called_as_what_settings_can_do(name: str) -> None:
+OF_RESULTS = ["input", "run", "latency", "write"]
+
+
+@pytest.mark.parametrize(
+    "name", ["steps", "section", "runs", "following", "to_dict", "copy", "model_dump", *OF_RESULTS]
+)
+def test_a_step_cannot_be_called_as_what_settings_can_do_or_what_stands_beside_results(name: str) -> None:
     with pytest.raises(StepError, match="choose another name"):
         step(name, INPUT)
+
+
+def test_each_step_has_its_time_among_the_columns() -> None:
+    chain = Chain([step("a", INPUT), step("b", "a")])
+    times = [column.name for column in chain.columns if column.step == RUN and column.title.endswith("time s")]
+    assert times == ["run.load_s", "run.defects_s", "run.a_s", "run.b_s", "run.correct_s", "run.write_s"]
 
 
 def test_a_setting_of_a_cheap_half_needs_one() -> None:

@@ -38,6 +38,8 @@ def test_a_single_average_is_fitted_without_motion(tmp_path: Path) -> None:
     assert outcome.results["motion"]["skipped"]
     # Measured 20 Å; 5 Å in a field four times as large.
     assert outcome.results["ctf"]["defocus_u_angstrom"] == pytest.approx(TRUTH.defocus_u, abs=100)
+    assert outcome.results["ctf"]["defocus_range_um"] < 0.03  # a level field; measured 0.004
+    assert outcome.results["ctf"]["tilt_degrees"] < 10  # measured 2.1
     picture = imagecodecs.imread(tmp_path / "out" / "powerspectrum" / "one.png")
     assert picture.shape[2] == 3
     stored = json.loads((tmp_path / "out" / "powerspectrum" / "one.json").read_text())
@@ -60,6 +62,7 @@ def test_frames_are_fitted_unless_the_sum_is_asked_for(tmp_path: Path) -> None:
     of_sum = processed(path, tmp_path / "sum", **common, ctf={"use_sum": True}).results["ctf"]
     assert of_sum["failure"].startswith("drift")
     assert of_sum["defocus_um"] is None
+    assert of_sum["tilt_degrees"] is None
     stored = [json.loads((tmp_path / name / "powerspectrum/moving.json").read_text()) for name in ("frames", "sum")]
     assert [one["source"] for one in stored] == ["frames", "sum"]
     assert read_movie_xml(tmp_path / "sum" / "moving.xml").ctf is None

@@ -184,18 +184,18 @@ def test_an_expected_share_of_false_picks_takes_the_thresholds_place(tmp_path: P
     written(tmp_path / "mask" / "a.mrc", np.zeros((8, 8)), 12.0)
     before = {"junk_percent": 0.0, "certainty": 0.9, "method": "blob", "shape": "disc 1"}
 
-    def again(**options: Any) -> tuple[int, float | None, float]:
+    def again(**options: Any) -> tuple[int, float | None, float | None, float]:
         work = work_on(np.zeros((40, 40), np.float32), cheap=True, results=before, diameter=50.0, **options)
         assert PICKING.take_up(work, tmp_path)
         result, words = run(work)
         assert words == f"{result.count} particles, scores kept"
         assert (result.method, result.shape, result.certainty) == ("blob", "disc 1", 0.9)
-        return result.count, result.false_percent, result.threshold
+        return result.count, result.false_percent, result.median_score, result.threshold
 
-    assert again(threshold=0.5) == (20, 17.5, 0.5)
-    assert again(threshold=0.5, expected_false=0.05) == (10, 5.0, 0.95)
-    assert again(threshold=0.99, expected_false=0.2) == (20, 17.5, 0.7), "equal scores stay together"
-    assert again(threshold=0.0, expected_false=0.04)[:2] == (0, None)
+    assert again(threshold=0.5) == (20, 17.5, 0.825, 0.5)
+    assert again(threshold=0.5, expected_false=0.05) == (10, 5.0, 0.95, 0.95)
+    assert again(threshold=0.99, expected_false=0.2) == (20, 17.5, 0.825, 0.7), "equal scores stay together"
+    assert again(threshold=0.0, expected_false=0.04)[:3] == (0, None, None)
 
 
 def test_a_persons_edits_hold_on_kept_scores_and_are_written(tmp_path: Path) -> None:

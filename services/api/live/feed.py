@@ -16,7 +16,7 @@ class Feed:
     """The log of events, and the wake-ups of its readers.
 
     `connected` says whether the scheduler answers, `closed` that streams shall end. `wanted_seq` is the newest change
-    that a request waits for.
+    that a request waits for now, 0 for none.
     """
 
     def __init__(self) -> None:
@@ -63,9 +63,9 @@ class Feed:
         """Wait until change `seq` is in. False: it is not yet, or nothing is known at all."""
         if self._has(seq):
             return True
-        self.wanted_seq = max(self.wanted_seq, seq)
         waiting = (seq, asyncio.get_running_loop().create_future())
         self._waiting.add(waiting)
+        self._note_wanted()
         try:
             async with asyncio.timeout(timeout_s):
                 await waiting[1]
@@ -73,7 +73,11 @@ class Feed:
             pass
         finally:
             self._waiting.discard(waiting)
+            self._note_wanted()
         return self._has(seq)
+
+    def _note_wanted(self) -> None:
+        self.wanted_seq = max((seq for seq, _ in self._waiting), default=0)
 
     def _has(self, seq: int) -> bool:
         return bool(self.log.epoch) and self.log.head >= seq

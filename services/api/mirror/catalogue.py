@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from warpcore.bus.vocabulary import Word
 from warpcore.services.api.views import camel
 from warpcore.services.steps.chain import CHAIN
-from warpcore.services.steps.columns import Column, Limit
+from warpcore.services.steps.columns import TIME_OF_DAY, Column, Limit
 from warpcore.services.steps.step import INPUT
 
 
@@ -25,6 +25,8 @@ class Kind(Word):
 class MovieColumn:
     """A column over REST. `source` is its name in the mirror, `step` the step that measures it ("": none).
 
+    `failed`: a limit also rejects movies whose step found nothing.
+
     Numbers have `digits` decimal places and the unit `unit`; the mirror's value times `factor` is that in `unit`.
     """
 
@@ -38,6 +40,7 @@ class MovieColumn:
     step: str = ""
     main: bool = False
     limits: tuple[Limit, ...] = ()
+    failed: bool = False
     factor: float = 1.0
 
 
@@ -50,7 +53,7 @@ _OWN = (
     MovieColumn("worker", "worker", Kind.WORD, "worker", "the worker that has it now"),
     MovieColumn("generation", "generation", Kind.U32, "generation", "names the present results: equal results, equal"),
     MovieColumn("added", "id", Kind.U32, "added", "order of discovery"),
-    MovieColumn("acquired", "mtime_ns", Kind.NUMBER, "acquired", "time of the file, since 1970", unit="s", factor=1e-9),
+    MovieColumn("acquired", "mtime_ns", Kind.NUMBER, "acquired", "time of the file", unit=TIME_OF_DAY, factor=1e-9),
 )
 
 
@@ -66,6 +69,7 @@ def _measured(column: Column) -> MovieColumn:
         step="" if column.step == INPUT else column.step,
         main=column.main,
         limits=column.limits,
+        failed=bool(column.failed),
     )
 
 

@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 
 from warpcore.bus.messages import Movie
-from warpcore.services.api.views import CtfFit, CurvesView, DefocusSurface, HandPicksView, PicksView, TracksView
+from warpcore.services.api.views import CtfFit, Curves, DefocusSurface, HandPicks, Picks, Tracks
 from warpcore.services.session.errors import InputError
+from warpcore.services.steps import picking
 from warpcore.services.steps.step import INPUT
 
 
@@ -40,35 +41,38 @@ class Picked(msgspec.Struct, frozen=True):
     diameter_angstrom: float | None
     threshold: float
     certainty: float | None
+    uncertain: bool
     method: str
     count: int
-    hand: HandPicksView
+    hand: HandPicks
 
     @staticmethod
-    def of(movie: Movie, hand: HandPicksView) -> Picked:
+    def of(movie: Movie, hand: HandPicks) -> Picked:
         """From a movie's results, and a person's edits."""
-        known, picking = movie.results.get(INPUT) or {}, movie.results.get("picking") or {}
+        known, found = movie.results.get(INPUT) or {}, movie.results.get("picking") or {}
+        certainty = found.get("certainty")
         return Picked(
             width=known.get("width", 0),
             height=known.get("height", 0),
             pixel_size_angstrom=known.get("pixel_size_angstrom", 0.0),
-            diameter_angstrom=picking.get("diameter_angstrom"),
-            threshold=picking.get("threshold", 0.0),
-            certainty=picking.get("certainty"),
-            method=picking.get("method", ""),
-            count=picking.get("count", 0),
+            diameter_angstrom=found.get("diameter_angstrom"),
+            threshold=found.get("threshold", 0.0),
+            certainty=certainty,
+            uncertain=certainty is not None and certainty < picking.CERTAIN,
+            method=found.get("method", ""),
+            count=found.get("count", 0),
             hand=hand,
         )
 
 
 def curves(path: Path) -> bytes:
-    """`CurvesView` from `powerspectrum/<movie>.json`. Raises OSError, InputError."""
+    """`Curves` from `powerspectrum/<movie>.json`. Raises OSError, InputError."""
     stored = _read(path)
     try:
         lines = stored["curves"]
         fit = np.asarray(lines["background"]) + np.asarray(lines["scale"]) * np.asarray(lines["model"])
         summary: dict[str, Any] = {name: stored.get(name) for name in CtfFit.__struct_fields__}
-        document = CurvesView(
+        document = Curves(
             frequency=lines["frequency"],
             data=lines["spectrum"],
             background=lines["background"],
@@ -83,12 +87,12 @@ def curves(path: Path) -> bytes:
 
 
 def tracks(path: Path, measured: Measured) -> bytes:
-    """`TracksView` from `motion/<movie>.json`. Raises OSError, InputError."""
+    """`Tracks` from `motion/<movie>.json`. Raises OSError, InputError."""
     stored = _read(path)
     try:
         local = stored["tracks_5x5_angstrom"]
         places = len(local[0])
-        document = TracksView(
+        document = Tracks(
             frames=stored["frames"],
             dose_per_frame=stored["dose_per_frame"],
             width_angstrom=measured.width_angstrom,
@@ -105,10 +109,10 @@ def tracks(path: Path, measured: Measured) -> bytes:
 
 
 def picks(path: Path, picked: Picked) -> bytes:
-    """`PicksView` from `matching/<movie>_<suffix>.json`. Raises OSError, InputError."""
+    """`Picks` from `matching/<movie>_<suffix>.json`. Raises OSError, InputError."""
     stored = _read(path)
     try:
-        document = PicksView(
+        document = Picks(
             **{name: getattr(picked, name) for name in Picked.__struct_fields__},
             x_px=stored["x_px"],
             y_px=stored["y_px"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,11 +11,35 @@ import falcon
 import falcon.asgi
 
 from warpcore.services.api.errors import Problem
-from warpcore.services.api.pictures.files import Identity
+from warpcore.services.api.operations import operation
+from warpcore.services.api.pictures.files import Identity, located
 
 CHUNK_BYTES = 1 << 20
 _TYPES = {".png": "image/png", ".json": "application/json", ".xml": "application/xml", ".star": "text/plain"}
 """Images are bytes to a browser."""
+
+download = partial(
+    operation,
+    media_types=("application/octet-stream",),
+    also={206: "The bytes that were asked for."},
+    request_headers={"Range": "`bytes=0-99`: a part of the file.", "If-Range": "Only while its `ETag` is this."},
+)
+"""`@download(errors=…)`: the operation of a method that answers with a file."""
+
+NO_BYTES = {416: "There are no such bytes."}
+
+
+async def send_output(req: falcon.asgi.Request, resp: falcon.asgi.Response, processing: Path, relative: str) -> None:
+    """Answer with a file below the processing directory, or a part of it.
+
+    Raises FileNotFoundError; Problem for a path that leads outside, an unreadable file, or an impossible range.
+    """
+    try:
+        await send_file(req, resp, await asyncio.to_thread(located, processing, relative))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Problem(falcon.HTTP_500, f"{relative} cannot be read: {error.strerror or error}") from None
 
 
 async def send_file(req: falcon.asgi.Request, resp: falcon.asgi.Response, path: Path) -> None:

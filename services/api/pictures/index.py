@@ -11,7 +11,7 @@ from PIL import Image
 
 from warpcore.bus.messages import Movie
 from warpcore.services.api.pictures.files import located, movie_files, output_path
-from warpcore.services.api.views import FileView, PicturesView, PictureView
+from warpcore.services.api.views import File, Index, Picture
 from warpcore.services.readers.mrc import parse_mrc_header
 from warpcore.services.session.movie_generation import generation_of
 from warpcore.services.steps import ctf, export, motion, picking
@@ -31,22 +31,22 @@ def movie_url(name: str) -> str:
     return f"/api/items/{quote(name)}"
 
 
-def index(movie: Movie, processing: Path) -> PicturesView:
+def index(movie: Movie, processing: Path) -> Index:
     """What is on disk now. Raises Problem where an output is a link out of the processing directory."""
-    return PicturesView(
+    return Index(
         generation=generation_of(movie),
-        pictures=list(_pictures(movie, processing)),
+        pictures=list(pictures_of(movie, processing, movie_url(movie.name), generation_of(movie))),
         files=list(_files(movie, processing)),
     )
 
 
-def _pictures(movie: Movie, processing: Path) -> Iterator[PictureView]:
-    generation, address = generation_of(movie), movie_url(movie.name)
+def pictures_of(movie: Movie, processing: Path, address: str, generation: int) -> Iterator[Picture]:
+    """The pictures below this folder, each at an address below `address`."""
     for kind, output in _OUTPUTS.items():
         size = _size(located(processing, output_path(movie, output)))
         if size is not None:
             url = f"{address}/picture/{kind}?generation={generation}"
-            yield PictureView(kind=kind, url=url, width=size[0], height=size[1])
+            yield Picture(kind=kind, url=url, width=size[0], height=size[1])
 
 
 def _size(path: Path) -> tuple[int, int] | None:
@@ -61,12 +61,12 @@ def _size(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _files(movie: Movie, processing: Path) -> Iterator[FileView]:
+def _files(movie: Movie, processing: Path) -> Iterator[File]:
     for file in movie_files(movie):
         path = located(processing, file.path)
         if path.is_file():
             url = f"{movie_url(movie.name)}/files/{quote(file.path)}"
-            yield FileView(
+            yield File(
                 path=file.path,
                 bytes=path.stat().st_size,
                 step=file.step,

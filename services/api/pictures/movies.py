@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-from warpcore.bus.messages import GetItem, GetProcessing, Item, Movie, ProcessingStatus
-from warpcore.bus.vocabulary import DONE
+from warpcore.bus.limits import PAGE
+from warpcore.bus.messages import GetItem, GetItems, GetProcessing, Item, Items, Movie, ProcessingStatus
+from warpcore.bus.vocabulary import DONE, MovieStatus
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.session.movie_generation import generation_of
 
@@ -16,17 +18,24 @@ class Movies:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    async def get(self, name: str) -> Item:
-        """The movie of this name with its story. Raises RefusedError where there is none."""
-        return await ask(self._scheduler, GetItem(name), Item)
+    async def get(self, name: str) -> Movie:
+        """The movie of this name. Raises RefusedError."""
+        return (await ask(self._scheduler, GetItem(name), Item)).movie
 
-    async def data(self) -> Path:
-        """The data directory."""
-        return Path((await self._status()).data_directory)
+    async def directories(self) -> tuple[Path, Path]:
+        """The data directory and the processing directory."""
+        status = await ask(self._scheduler, GetProcessing(), ProcessingStatus)
+        return Path(status.data_directory), Path(status.processing_directory)
 
-    async def processing(self) -> Path:
-        """The processing directory."""
-        return Path((await self._status()).processing_directory)
+    async def processed(self) -> AsyncIterator[Movie]:
+        """The processed movies, in order of discovery."""
+        page, left = 1, True
+        while left:
+            found = await ask(self._scheduler, GetItems(MovieStatus.PROCESSED, page=page, page_size=PAGE), Items)
+            for movie in found.movies:
+                yield movie
+            left = page * PAGE < found.total
+            page += 1
 
     async def still_as(self, movie: Movie) -> bool:
         """Whether the movie is done, was so before, and has the same results.
@@ -35,8 +44,5 @@ class Movies:
         """
         if movie.status not in DONE:
             return False
-        now = (await self.get(movie.name)).movie
+        now = await self.get(f"~{movie.id}")
         return now.status in DONE and generation_of(now) == generation_of(movie)
-
-    async def _status(self) -> ProcessingStatus:
-        return await ask(self._scheduler, GetProcessing(), ProcessingStatus)

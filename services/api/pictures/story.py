@@ -6,21 +6,40 @@ import asyncio
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from warpcore.bus.limits import LOG_LINES
 from warpcore.bus.messages import GetWorkerLogs, GetWorkers, Item, Movie, WorkerLogs, Workers
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.views import MovieLogLine, MovieLogView, utc
+from warpcore.services.api.views import Time, View, utc
 
 
-async def movie_log(scheduler: Scheduler, item: Item, data: Path) -> MovieLogView:
+class Line(View, frozen=True):
+    """A line of a movie's log."""
+
+    at: Annotated[Time, Meta(description="By the clock of its host.")]
+    source: Annotated[str, Meta(description="`scheduler`, or a worker's id.")]
+    level: str
+    text: str
+
+
+class Log(View, frozen=True):
+    """What has happened to a movie."""
+
+    name: str
+    lines: Annotated[list[Line], Meta(description="Oldest first.")]
+
+
+async def movie_log(scheduler: Scheduler, item: Item, data: Path) -> Log:
     """The movie's story, and what is kept of workers' logs about it."""
     registry = await ask(scheduler, GetWorkers(), Workers)
     asked = (ask(scheduler, GetWorkerLogs(worker.id, 0, LOG_LINES), WorkerLogs) for worker in registry.workers)
     return merged(item, await asyncio.gather(*asked), data)
 
 
-def merged(item: Item, logs: Iterable[WorkerLogs], data: Path) -> MovieLogView:
+def merged(item: Item, logs: Iterable[WorkerLogs], data: Path) -> Log:
     """Story and lines in the order of their times."""
     found = [(line["at"], _line(line["at"], "scheduler", "info", line["text"])) for line in item.story]
     names_it = _mention(item.movie, data)
@@ -29,12 +48,11 @@ def merged(item: Item, logs: Iterable[WorkerLogs], data: Path) -> MovieLogView:
             if names_it.search(line["text"]):
                 at = line.get("ts") or 0.0
                 found.append((at, _line(at, log.worker, line["level"], line["text"])))
-    lines = [line for _, line in sorted(found, key=lambda one: one[0])]
-    return MovieLogView(name=item.movie.name, lines=lines)
+    return Log(name=item.movie.name, lines=[line for _, line in sorted(found, key=lambda one: one[0])])
 
 
-def _line(at: float, source: str, level: str, text: str) -> MovieLogLine:
-    return MovieLogLine(at=utc(at), source=source, level=level, text=text)
+def _line(at: float, source: str, level: str, text: str) -> Line:
+    return Line(at=utc(at), source=source, level=level, text=text)
 
 
 def _mention(movie: Movie, data: Path) -> re.Pattern[str]:

@@ -5,22 +5,10 @@ from warpcore.services.api.views._columns import ColumnView
 from warpcore.services.api.views._events import event_view
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
-from warpcore.services.api.views._naming import View, camel, camel_keys, utc
-from warpcore.services.api.views._pictures import (
-    CtfFit,
-    CurvesView,
-    DefocusSurface,
-    FileView,
-    HandEditsView,
-    HandPicksView,
-    MovieLogLine,
-    MovieLogView,
-    PicksView,
-    PicturesView,
-    PictureView,
-    Position,
-    TracksView,
-)
+from warpcore.services.api.views._naming import Count, Time, View, camel, camel_keys, utc
+from warpcore.services.api.views._pictures import File, Index, Picture
+from warpcore.services.api.views._plots import CtfFit, Curves, DefocusSurface, Edits, HandPicks, Picks, Tracks
+from warpcore.services.api.views._profiles import ProfilesView, ProfileView, RevisionView
 from warpcore.services.api.views._results import results_schemas
 from warpcore.services.api.views._selection import (
     RefusedMovie,
@@ -37,35 +25,37 @@ from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerVi
 __all__ = [
     "AlarmView",
     "ColumnView",
+    "Count",
     "CtfFit",
-    "CurvesView",
+    "Curves",
     "DefocusSurface",
-    "FileView",
-    "HandEditsView",
-    "HandPicksView",
+    "Edits",
+    "File",
+    "HandPicks",
     "HealthView",
+    "Index",
     "ItemView",
     "ItemsPage",
     "JobView",
     "JobsView",
     "LogsView",
-    "MovieLogLine",
-    "MovieLogView",
     "MovieView",
-    "PicksView",
-    "PictureView",
-    "PicturesView",
-    "Position",
+    "Picks",
+    "Picture",
+    "ProfileView",
+    "ProfilesView",
     "RefusedMovie",
     "RetriedView",
+    "RevisionView",
     "SelectedView",
     "SelectionChangeView",
     "SelectionChangesView",
     "SettingsEffectView",
     "StatusView",
     "SummaryView",
+    "Time",
     "TimestampView",
-    "TracksView",
+    "Tracks",
     "TriesView",
     "TryView",
     "UndoneView",

@@ -31,6 +31,7 @@ class ColumnView(View, frozen=True):
     kind: Annotated[str, Meta(description="How it stands in a series: `u32`, `number`, `word` or `text`.")]
     main: Annotated[bool, Meta(description="Whether it is shown where no columns are chosen.")]
     limits: list[ColumnLimit]
+    failed: Annotated[bool, Meta(description="Whether a limit also takes out movies whose step found nothing.")]
 
     @classmethod
     def of_column(cls, column: MovieColumn) -> Self:
@@ -46,4 +47,5 @@ class ColumnView(View, frozen=True):
             kind=column.kind,
             main=column.main,
             limits=limits,
+            failed=column.failed,
         )

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from warpcore.bus.messages import AlarmEvent, ExportEvent, LearningEvent, MovieEvent, WorkerEvent, WorkerLogEvent
+from warpcore.bus.messages import (
+    AlarmEvent,
+    ExportEvent,
+    LearningEvent,
+    MovieEvent,
+    TryEvent,
+    WorkerEvent,
+    WorkerLogEvent,
+)
 from warpcore.bus.schema import Message
 from warpcore.services.api.views._alarms import AlarmView
 from warpcore.services.api.views._exports import JobView
 from warpcore.services.api.views._movies import MovieView
 from warpcore.services.api.views._naming import camel, camel_keys
 from warpcore.services.api.views._session import LearntView
+from warpcore.services.api.views._tries import TryView
 from warpcore.services.api.views._workers import WorkerView
 
 
@@ -27,6 +36,8 @@ def event_view(body: Message) -> dict[str, Any]:
             return {"job": JobView.of(body.job)}
         case LearningEvent():
             return {"learnt": LearntView.of(body.learnt)}
+        case TryEvent():
+            return {"try": TryView.of_try(body.attempt)}
         case AlarmEvent():
             return {"alarm": AlarmView.of_alarm(body.alarm)}
         case _:

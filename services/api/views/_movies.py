@@ -43,6 +43,7 @@ class MovieView(View, frozen=True):
     fingerprints: Annotated[dict[str, str], Meta(description="By step, what its result was made with.")]
     worker: Annotated[str | None, Meta(description="The worker that holds it.")]
     outdated_steps: Annotated[list[str], Meta(description="Steps that will run again.")]
+    hand_picks: Annotated[str, Meta(description="Names a person's own edits of its picks; empty: there are none.")]
 
     @classmethod
     def of_movie(cls, movie: Movie) -> Self:

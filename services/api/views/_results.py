@@ -7,15 +7,16 @@ from typing import Any, get_type_hints
 from warpcore.services.api.views._naming import camel
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.columns import Column, Result
+from warpcore.services.steps.run import RunResult
 from warpcore.services.steps.source import InputResult
-from warpcore.services.steps.step import INPUT
+from warpcore.services.steps.step import INPUT, RUN
 
 REFERENCE = "#/components/schemas/Results"
 
 
 def results_schemas() -> dict[str, Any]:
     """By name `Results` and each step's. A result of another version may lack some values, and any can be null."""
-    kinds: dict[str, type[Result]] = {INPUT: InputResult, **{step.name: step.result for step in CHAIN}}
+    kinds: dict[str, type[Result]] = {INPUT: InputResult, **{step.name: step.result for step in CHAIN}, RUN: RunResult}
     by_step = {name: {"$ref": f"#/components/schemas/{kind.__name__}"} for name, kind in kinds.items()}
     whole = {"type": "object", "description": "What was measured, by step.", "properties": by_step}
     return {"Results": whole, **{kind.__name__: _result_schema(name, kind) for name, kind in kinds.items()}}
@@ -24,7 +25,7 @@ def results_schemas() -> dict[str, Any]:
 def _result_schema(step: str, kind: type[Result]) -> dict[str, Any]:
     hints = get_type_hints(kind)
     own = [one for one in CHAIN.columns if one.step == step and one.compute is None]
-    columns = {camel(one.field): _column_schema(one, str(hints[one.field])) for one in own}
+    columns = {camel(one.field): _column_schema(one, str(hints.get(one.field, float))) for one in own}
     return {"type": "object", "description": (kind.__doc__ or "").partition("\n")[0], "properties": columns}
 
 

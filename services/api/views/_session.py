@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from warpcore.bus.messages import Health, ProcessingStatus, Summary
 from warpcore.bus.vocabulary import Order, Pauser
@@ -36,6 +36,21 @@ class LearntView(View, frozen=True):
     failed: bool
 
 
+class StageTimeView(View, frozen=True):
+    """How long a stage of processing took for the movies done last."""
+
+    stage: Annotated[
+        str,
+        Meta(
+            description="`incubation`, `wait` (for a worker), a stage of the worker such as `load` or `motion`, "
+            "`at_worker` (all of these and the time between them), or `latency` (from found to results)."
+        ),
+    ]
+    median_s: Annotated[float, Meta(description="s.")] = field(name="medianSeconds")
+    p90_s: Annotated[float, Meta(description="90th percentile, s.")] = field(name="p90Seconds")
+    movies: Annotated[Count, Meta(description="How many movies had it.")]
+
+
 class StatusView(View, frozen=True):
     """How far the session is."""
 
@@ -53,6 +68,7 @@ class StatusView(View, frozen=True):
     processing_directory: str
     warnings: Annotated[list[str], Meta(description="What a person should know, for as long as it holds.")]
     learnt: list[LearntView]
+    latency: Annotated[list[StageTimeView], Meta(description="By stage, in order; empty before a movie is done.")]
     seq: Seq
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from msgspec import Meta
@@ -10,6 +11,7 @@ from warpcore.bus.messages import Try
 from warpcore.bus.vocabulary import TryState
 from warpcore.services.api.views._movies import FailureView, Results
 from warpcore.services.api.views._naming import Time, View, camel_keys, utc
+from warpcore.services.api.views._pictures import Picture
 
 
 class TryView(View, frozen=True):
@@ -26,16 +28,24 @@ class TryView(View, frozen=True):
     failure: FailureView | None
     filter_reasons: Annotated[list[str], Meta(description="Why the filter would take it out.")]
     results: Results
+    generation: Annotated[int, Meta(description="Number of its results, which never change: for URLs of pictures.")]
+    pictures: Annotated[list[Picture], Meta(description="Its pictures, once it is done; in each try alone.")]
     folder: Annotated[str, Meta(description="Where its files lie, below the processing directory.")]
     outputs: Annotated[dict[str, list[str]], Meta(description="Its files by step, below `folder`.")]
 
     @classmethod
-    def of_try(cls, attempt: Try) -> Self:
-        """The view of a try."""
-        return cls.of(attempt, at=utc(attempt.at), results=camel_keys(attempt.results))
+    def of_try(cls, attempt: Try, pictures: Sequence[Picture] = ()) -> Self:
+        """The view of a try with these pictures."""
+        return cls.of(
+            attempt,
+            at=utc(attempt.at),
+            results=camel_keys(attempt.results),
+            generation=int(attempt.id.rpartition("-")[2]),
+            pictures=list(pictures),
+        )
 
 
 class TriesView(View, frozen=True):
     """The tries that are kept."""
 
-    tries: Annotated[list[TryView], Meta(description="The newest first; results and outputs stand in each try alone.")]
+    tries: Annotated[list[TryView], Meta(description="The newest first, each without results, outputs and pictures.")]

@@ -111,7 +111,7 @@ def _assign_try(state: State) -> None:
     if settings is None:
         return
     planned = state.planned(settings, record.references)
-    wanted = planned.plan.wanted(movie.size, movie.mtime_ns)
+    wanted = planned.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
     stored = state.stored(movie, movie.fingerprints)
     run = [step for step in steps_to_run(wanted, stored) if wanted[step] != OFF]
     task = state.lease(movie, worker, record.id, run, wanted)

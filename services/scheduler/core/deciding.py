@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from warpcore.bus import messages as wire
+from warpcore.bus.limits import LONGEST_BY
 from warpcore.bus.vocabulary import DONE, MovieStatus, Pauser
 from warpcore.services.scheduler.core import exporting, requests, restoring_outputs, tasks
 from warpcore.services.scheduler.core.effect import Decision, effect_of
-from warpcore.services.scheduler.core.effects import ChangeSettings, OutputsMissing, SaveSettings, Started
+from warpcore.services.scheduler.core.effects import ChangeSettings, OutputsMissing, SaveRevision, SaveSettings, Started
 from warpcore.services.scheduler.core.records import MovieRecord
+from warpcore.services.scheduler.core.rows import RevisionRow
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.settings import Settings, changed_names
+from warpcore.services.session.settings import Settings, differences
 from warpcore.services.steps.chain import CHAIN
 
 
 def change_settings(state: State, stimulus: ChangeSettings) -> None:
     """Adopt settings: exactly the movies and steps that they touch become outdated. `dry`: only say what would be."""
     settings, references = stimulus.settings, stimulus.references
-    names = changed_names(state.settings, settings)
+    changed = differences(state.settings, settings)
+    names = list(changed)
     aside = {} if stimulus.whole else _still_set_aside(state, names)
     if not names and references == state.references and aside == state.set_aside:
         effect = effect_of(state, [], [])
@@ -29,7 +33,9 @@ def change_settings(state: State, stimulus: ChangeSettings) -> None:
         state.set_aside = aside
         state.revision += 1
         _adopt(state, settings, references)
-        state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names))
+        by = stimulus.by[:LONGEST_BY]
+        state.effects.append(SaveRevision(RevisionRow(state.revision, state.wall, by, json.dumps(changed))))
+        state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names, by))
         decisions = list(_decisions(state))
         effect = effect_of(state, names, decisions)
         _carry_out(state, _changes(state, decisions), f"settings {state.revision}")

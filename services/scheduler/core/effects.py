@@ -17,6 +17,8 @@ from warpcore.services.scheduler.core.rows import (
     ExportRow,
     HandPicksRow,
     MovieRow,
+    ProfileRow,
+    RevisionRow,
     SelectionRow,
     TaskRow,
     TryRow,
@@ -47,13 +49,14 @@ class ChangeSettings:
     """Checked settings to put in force. `references` are the identities of the files that they name.
 
     `whole`: they replace all settings, so that nothing that was set aside is wanted any more. `dry`: only say what they
-    would do.
+    would do. `by` is who asks.
     """
 
     settings: Settings
     references: str
     whole: bool = False
     dry: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,27 @@ class SaveSettings:
     revision: int
     references: str
     set_aside: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRevision:
+    """Add a change of the settings to their history."""
+
+    row: RevisionRow
+
+
+@dataclass(frozen=True, slots=True)
+class SaveProfile:
+    """Store a named set of settings."""
+
+    row: ProfileRow
+
+
+@dataclass(frozen=True, slots=True)
+class DropProfile:
+    """The named set of settings is forgotten."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +309,9 @@ Effect = (
     | SaveTask
     | DropTask
     | SaveSettings
+    | SaveRevision
+    | SaveProfile
+    | DropProfile
     | SavePaused
     | SaveOrder
     | SaveBan

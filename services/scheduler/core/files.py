@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from warpcore.bus import messages as wire
@@ -26,15 +27,15 @@ def register(state: State, message: wire.RegisterFiles) -> None:
         return
     state.file_warnings = [text[: tasks.LONGEST_TEXT] for text in message.warnings[: registry.MOST_WARNINGS]]
     added = known = replaced = 0
-    for file in message.files:
+    for file, seen_s in zip(message.files, message.seen_s or [0.0] * len(message.files), strict=True):
         movie = state.by_path.get(file.path)
         if movie is None:
-            _add(state, file)
+            _add(state, file, seen_s)
             added += 1
         elif (movie.size, movie.mtime_ns) == (file.size, file.mtime_ns):
             known += 1
         else:
-            _replace(state, movie, file)
+            _replace(state, movie, file, seen_s)
             replaced += 1
     state.reply(wire.FilesRegistered(added, known, replaced))
 
@@ -64,6 +65,10 @@ def known(state: State, message: wire.GetKnownFiles) -> None:
 def _fault(message: wire.RegisterFiles) -> str:
     if len(message.files) > MOST_AT_ONCE:
         return f"{len(message.files)} files in one message; send at most {MOST_AT_ONCE}"
+    if message.seen_s and len(message.seen_s) != len(message.files):
+        return f"seen_s has {len(message.seen_s)} values for {len(message.files)} files"
+    if not all(0 <= seen_s < math.inf for seen_s in message.seen_s):
+        return "seen_s holds a number of seconds that is negative or not finite"
     for file in message.files:
         try:
             inside(Path("/"), file.path)
@@ -76,11 +81,12 @@ def _fault(message: wire.RegisterFiles) -> str:
     return ""
 
 
-def _add(state: State, file: wire.FoundFile) -> None:
+def _add(state: State, file: wire.FoundFile, seen_s: float) -> None:
     root = movie_root(file.path)
     first = state.by_name.get(root)
     status = MovieStatus.UNPROCESSED if first is None else MovieStatus.FAILED
     movie = MovieRecord(len(state.movies) + 1, root, file.path, file.size, file.mtime_ns, status)
+    movie.found_at, movie.ready_at = state.wall - seen_s, state.wall
     movie.tell(state.seq, state.wall, "found")
     if first is not None:
         movie.name = file.path if file.path not in state.by_name else f"{file.path}#{movie.id}"
@@ -91,8 +97,9 @@ def _add(state: State, file: wire.FoundFile) -> None:
     state.add(movie)
 
 
-def _replace(state: State, movie: MovieRecord, file: wire.FoundFile) -> None:
+def _replace(state: State, movie: MovieRecord, file: wire.FoundFile, seen_s: float) -> None:
     movie.size, movie.mtime_ns = file.size, file.mtime_ns
+    movie.found_at, movie.ready_at = state.wall - seen_s, state.wall
     if movie.failure is not None and movie.failure.kind == FailureKind.CONFLICT:
         state.changed(movie)
         return

@@ -16,6 +16,7 @@ from warpcore.services.scheduler.core import (
     hand_picks,
     idling,
     learning,
+    profiles,
     registry,
     reports,
     requests,
@@ -41,7 +42,20 @@ from warpcore.services.scheduler.core.handlers import Place, handler_of
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
-HANDLING = (alarm_rules, alarms, choices, exporting, files, hand_picks, registry, reports, requests, selecting, tries)
+HANDLING = (
+    alarm_rules,
+    alarms,
+    choices,
+    exporting,
+    files,
+    hand_picks,
+    profiles,
+    registry,
+    reports,
+    requests,
+    selecting,
+    tries,
+)
 """Modules that register handlers and alarm rules when they are imported, so nothing reads this name."""
 
 

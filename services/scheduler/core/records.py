@@ -34,8 +34,9 @@ class MovieRecord(Living):
     that was lost, so it now runs alone. `lease` is its only valid lease. `kept` holds the fingerprints of earlier
     outputs that can be put back, by key (`services/session/generations.py`); `restore_to` is the key that fits the
     settings in force, `restoring` the one that is being put back now. `hand_picks` names the `HandPicksRecord`'s
-    present edits, "" without any. `chosen_in` is the number of the
-    `SelectionRecord` that gave it its selection, 0 for one of an earlier version.
+    present edits, "" without any. `chosen_in` is the number of the `SelectionRecord` that gave it its selection, 0 for
+    one of an earlier version. `found_at` and `ready_at` (epoch seconds) say when its file was seen first and
+    registered, `run` how it was processed (`services/steps/run.py`).
     """
 
     LIFE: ClassVar[Life] = lives.MOVIE
@@ -63,6 +64,9 @@ class MovieRecord(Living):
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
     restoring: str = ""
     chosen_in: int = 0
+    found_at: float = 0.0
+    ready_at: float = 0.0
+    run: dict[str, Any] = field(default_factory=dict)
     hand_picks: str = field(default="", metadata=NOT_STORED)
     restore_to: str = field(default="", metadata=NOT_STORED)
     lease: int | None = field(default=None, metadata=NOT_STORED)
@@ -108,8 +112,8 @@ class MovieRecord(Living):
 class TaskRecord(Living):
     """A lease with its task. `wanted` holds the fingerprints that its steps are to have.
 
-    `active_at` (monotonic seconds) is the time of its assignment or last progress, `unlisted_since` the time since when
-    its worker's heartbeats no longer name it.
+    `assigned_at` (epoch seconds) is shown, `active_at` (monotonic seconds) decides: it is the time of its assignment or
+    last progress, `unlisted_since` the time since when its worker's heartbeats no longer name it.
     """
 
     LIFE: ClassVar[Life] = lives.LEASE
@@ -122,6 +126,7 @@ class TaskRecord(Living):
     run: list[str] = field(default_factory=list)
     wanted: dict[str, str] = field(default_factory=dict)
     state: LeaseState = LeaseState.ASSIGNED
+    assigned_at: float = 0.0
     active_at: float = field(default=0.0, metadata=NOT_STORED)
     unlisted_since: float | None = field(default=None, metadata=NOT_STORED)
     step: str = field(default="", metadata=NOT_STORED)
@@ -261,6 +266,17 @@ class HandPicksRecord:
     movie: int
     present: HandPicks = field(default_factory=HandPicks)
     former: list[HandPicks] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRecord:
+    """A named set of settings. `migration` is the last one that they have been through."""
+
+    name: str
+    at: float = 0.0
+    by: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    migration: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,10 @@ def items(state: State, message: wire.GetItems) -> None:
         movies = [movie for movie in state.movies.values() if message.status in (None, movie.status)]
         total = len(movies)
         first = (message.page - 1) * message.page_size
-        page = in_order(movies, sort, descending=descending)[first : first + message.page_size]
+        ordered = in_order(
+            movies, sort, descending=descending, results_of=lambda movie: views.shown_results(movie, state.plan.off)
+        )
+        page = ordered[first : first + message.page_size]
         shown = views.fitting(state.movie_view(movie) for movie in page)
         if len(shown) < len(page):
             _invalid(state, f"{len(page)} movies do not fit one answer; use pages of {len(shown)}")
@@ -157,6 +160,7 @@ def _reply_status(state: State) -> None:
             learnt=learnt.views_of(state),
             order=state.order,
             paused_by=state.paused_by,
+            latency=state.latest_runs.stage_times(),
         )
     )
 

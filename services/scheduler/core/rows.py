@@ -23,6 +23,7 @@ from warpcore.services.scheduler.core.records import (
     ChoiceRecord,
     HandPicksRecord,
     MovieRecord,
+    ProfileRecord,
     SelectionRecord,
     TaskRecord,
 )
@@ -87,6 +88,22 @@ class TryRow(NamedTuple):
     body: bytes
 
 
+class RevisionRow(NamedTuple):
+    """A change of the settings, of which the store alone keeps the history; `changed` is JSON."""
+
+    revision: int
+    at: float
+    by: str
+    changed: str
+
+
+class ProfileRow(NamedTuple):
+    """A named set of settings."""
+
+    name: str
+    body: bytes
+
+
 class SelectionRow(NamedTuple):
     """A change of selections that can be taken back."""
 
@@ -112,6 +129,7 @@ _TASK = _stored(TaskRecord, TaskRow)
 _EXPORT = _stored(ExportRecord, ExportRow)
 _ITEM = _stored(ExportItem, ExportItemRow)
 _CHOICE = _stored(ChoiceRecord, ChoiceRow)
+_PROFILE = _stored(ProfileRecord, ProfileRow)
 _TRY = _stored(TryRecord, TryRow)
 _SELECTION = _stored(SelectionRecord, SelectionRow)
 _HAND_PICKS = _stored(HandPicksRecord, HandPicksRow)
@@ -167,6 +185,17 @@ def export_item_from_row(row: ExportItemRow) -> ExportItem:
     """The movie of a job of a row."""
     _, _, state, body = row
     return ExportItem(state=ItemState(state), **_values(body, _ITEM, {}))
+
+
+def profile_row(profile: ProfileRecord) -> ProfileRow:
+    """The named set of settings as it is now."""
+    return ProfileRow(profile.name, _body(profile, _PROFILE))
+
+
+def profile_from_row(row: ProfileRow) -> ProfileRecord:
+    """The named set of settings of a row."""
+    name, body = row
+    return ProfileRecord(name=name, **_values(body, _PROFILE, {}))
 
 
 def try_row(attempt: TryRecord) -> TryRow:

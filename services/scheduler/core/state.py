@@ -30,10 +30,12 @@ from warpcore.services.scheduler.core.records import (
     ChoiceRecord,
     HandPicksRecord,
     MovieRecord,
+    ProfileRecord,
     SelectionRecord,
     TaskRecord,
     WorkerRecord,
 )
+from warpcore.services.scheduler.core.runs import LatestRuns
 from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.fingerprints import OFF, steps_to_run
@@ -82,12 +84,14 @@ class State:
         self.restoring: set[int] = set()
         self.rate = Rate()
         self.arrivals = Arrivals()
+        self.latest_runs = LatestRuns()
         self.counts = dict.fromkeys(MovieStatus, 0)
         self.revision = 0
         self.choices: dict[str, ChoiceRecord] = {}
         self.selections: dict[int, SelectionRecord] = {}
         self.hand_picks: dict[int, HandPicksRecord] = {}
         self.tries: dict[int, TryRecord] = {}
+        self.profiles: dict[str, ProfileRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
@@ -264,7 +268,7 @@ class State:
 
     def judge(self, movie: MovieRecord) -> tuple[MovieStatus, list[str]]:
         """The status (processed or filtered_out) and the filter's reasons of a movie whose results are all there."""
-        reasons = filter_reasons(views.valid_results(movie, self.plan.off), self.settings.filter)
+        reasons = filter_reasons(views.shown_results(movie, self.plan.off), self.settings.filter)
         passes = not reasons or movie.selection == Selection.INCLUDE
         return (MovieStatus.PROCESSED if passes else MovieStatus.FILTERED_OUT), reasons
 
@@ -292,7 +296,9 @@ class State:
             raise IllegalTransition(movie.name, movie.status, movie.status, why, movie.told())
         self.last_lease += 1
         task = TaskRecord(
-            self.last_lease, movie.id, worker.name, worker.instance, purpose, run, wanted, active_at=self.now
+            *(self.last_lease, movie.id, worker.name, worker.instance, purpose, run, wanted),
+            assigned_at=self.wall,
+            active_at=self.now,
         )
         self.tasks[task.lease] = task
         movie.lease = task.lease

@@ -10,6 +10,7 @@ from warpcore.services.scheduler.core import aside, exporting, retries
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.report_checks import finite, report_fault
+from warpcore.services.scheduler.core.runs import run_of
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.generations import generation_key
 from warpcore.services.steps import motion
@@ -87,6 +88,9 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
     movie.results = {**movie.results, **reported}
     movie.forget_failures()
     state.rate.count(state.now)
+    run = run_of(movie, task, seconds, state.wall)
+    movie.run = {**movie.run, **run}
+    state.latest_runs.count(run)
     reconsider(state, movie, f"done by {task.worker}")
 
 

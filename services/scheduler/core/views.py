@@ -18,6 +18,7 @@ from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, Wo
 from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.session.learning import without_evidence
 from warpcore.services.session.paths import try_folder
+from warpcore.services.steps.step import RUN
 
 FRAME_BUDGET_BYTES = 900_000
 """Space for the rows of an answer: a frame has 1 MiB, and envelope and settings need some of it."""
@@ -30,6 +31,12 @@ def valid_results(movie: MovieRecord, off: frozenset[str]) -> dict[str, Any]:
     if not off:
         return movie.results
     return {step: summary for step, summary in movie.results.items() if step not in off}
+
+
+def shown_results(movie: MovieRecord, off: frozenset[str]) -> dict[str, Any]:
+    """The valid summaries by step, and under `run` how the movie was processed."""
+    valid = valid_results(movie, off)
+    return {**valid, RUN: movie.run} if movie.run else valid
 
 
 def _shared(view: type[Message], record: type[Any]) -> tuple[str, ...]:
@@ -51,7 +58,7 @@ _of_hello = attrgetter(*_HELLO)
 def movie_view(movie: MovieRecord, worker: str | None, off: frozenset[str]) -> wire.Movie:
     """A movie's public state; `off` are the steps that are switched off."""
     values = [*_of_movie(movie)]
-    values[_RESULTS_PLACE] = without_evidence(valid_results(movie, off))
+    values[_RESULTS_PLACE] = without_evidence(shown_results(movie, off))
     values.insert(_WORKER_PLACE, worker)
     return wire.Movie(*values)  # by position: each event of each movie comes through here
 

@@ -6,9 +6,12 @@ import importlib.metadata
 import platform
 from dataclasses import dataclass, field, replace
 
+import msgspec
 import zmq
 
 from warpcore.bus import messages as wire
+from warpcore.bus.limits import LONGEST_BY
+from warpcore.bus.schema import Message
 from warpcore.services.scheduler.core.effects import ChangeSettings, StartTry
 from warpcore.services.scheduler.core.handlers import Place, handles
 from warpcore.services.scheduler.shell.session import Session
@@ -24,16 +27,24 @@ class Shell:
     malformed: dict[str, int] = field(default_factory=dict)
 
 
+def signed(message: Message, source: str) -> Message:
+    """The message with the name of its sender, where it asks for one and does not say who is behind it."""
+    if getattr(message, "by", None) != "":
+        return message
+    return msgspec.structs.replace(message, by=source[:LONGEST_BY])
+
+
 @handles(wire.PutSettings, place=Place.PREPARED)
 def put_settings(shell: Shell, message: wire.PutSettings) -> ChangeSettings:
     """Replaces all settings; what is not named returns to its default."""
-    return shell.session.checked(parse_settings(message.settings), whole=True)
+    return shell.session.checked(parse_settings(message.settings), whole=True, by=message.by)
 
 
 @handles(wire.PatchSettings, place=Place.PREPARED)
 def change_settings(shell: Shell, message: wire.PatchSettings) -> ChangeSettings:
     """Changes the settings that are named."""
-    return shell.session.checked(patch_settings(shell.session.state.settings, message.settings))
+    settings = patch_settings(shell.session.state.settings, message.settings)
+    return shell.session.checked(settings, by=message.by)
 
 
 @handles(wire.PreviewSettings, place=Place.PREPARED, reads=True)
@@ -57,6 +68,12 @@ def changes(shell: Shell, message: wire.GetChanges) -> wire.Changes:
     store = shell.session.store
     found, trimmed = store.changes(message.since, message.limit)
     return wire.Changes(found, store.head, store.epoch, trimmed)
+
+
+@handles(wire.GetSettingsHistory, place=Place.STORED, reads=True)
+def settings_history(shell: Shell, message: wire.GetSettingsHistory) -> wire.SettingsHistory:
+    """A page of the changes of the settings, newest first."""
+    return wire.SettingsHistory(shell.session.store.settings_history(message.before, message.limit))
 
 
 @handles(wire.GetHealth, place=Place.STORED, reads=True)

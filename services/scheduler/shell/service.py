@@ -11,14 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 import zmq
 
 from warpcore.bus import messages as wire
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, WireError
 from warpcore.bus.events import EventHub
-from warpcore.bus.limits import LONGEST_BY
 from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import REGISTRY, Message, read_message
@@ -37,7 +35,7 @@ from warpcore.services.scheduler.core.effects import (
 )
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
 from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
-from warpcore.services.scheduler.shell.requests import Shell
+from warpcore.services.scheduler.shell.requests import Shell, signed
 from warpcore.services.scheduler.shell.session import Session, SessionError, locked
 from warpcore.services.scheduler.store.recording import RecordError
 from warpcore.services.scheduler.store.schema import StateError
@@ -201,7 +199,7 @@ class Service:
 
     def _ask(self, asked: _Asked, message: Message, handler: Handler | None) -> None:
         """Give a request to the machine, or to the shell where it needs files, the store or the sockets."""
-        message = _signed(message, asked.envelope.source)
+        message = signed(message, asked.envelope.source)
         if handler is not None and handler.place is Place.STORED:
             self._answer(asked, lambda: handler.run(self._shell(), message))
         elif handler is not None and handler.place is Place.PREPARED:
@@ -299,13 +297,6 @@ class Service:
             SOURCE, socket.gethostname(), os.getpid(), head=self._session.store.head, epoch=self._session.store.epoch
         )
         self._hub.publish(Envelope(topic, body.to_body(), SOURCE))
-
-
-def _signed(message: Message, source: str) -> Message:
-    """The message with the name of its sender, where it asks for one and does not say who is behind it."""
-    if getattr(message, "by", None) != "":
-        return message
-    return msgspec.structs.replace(message, by=source[:LONGEST_BY])
 
 
 __all__ = ["RecordError", "Service", "SessionError", "StateError", "run_scheduler"]

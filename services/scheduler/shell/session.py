@@ -28,6 +28,8 @@ from warpcore.services.steps.chain import CHAIN
 log = logging.getLogger(__name__)
 
 STATE_FOLDER = ".warpcore"
+BY_START = "start"
+"""Who the history of settings names for those that a start of the session was given."""
 
 
 class SessionError(Exception):
@@ -146,8 +148,8 @@ class Session:
                 log.log(logging.WARNING if effect.failed else logging.INFO, "%s", effect.told)
         return effects
 
-    def checked(self, settings: Settings, *, whole: bool = False) -> ChangeSettings:
-        """The stimulus that puts these settings in force; `whole`: they replace all others.
+    def checked(self, settings: Settings, *, whole: bool = False, by: str = "") -> ChangeSettings:
+        """The stimulus that puts these settings in force; `whole`: they replace all others. `by` is who asks.
 
         Raises SettingsError where a file that they name cannot be used.
         """
@@ -165,7 +167,7 @@ class Session:
         changed = {name.partition(".")[0] for name in changed_names(self.state.settings, settings)}
         if refused := [fault for fault in faults if fault["name"].partition(".")[0] in changed]:
             raise SettingsError(refused)
-        return ChangeSettings(settings, with_known(references, self.state.references, faults), whole)
+        return ChangeSettings(settings, with_known(references, self.state.references, faults), whole, by=by)
 
     def _some_movies(self) -> list[Path]:
         """A few movies to compare reference files with; failed ones last, they may not be whole."""
@@ -187,7 +189,7 @@ class Session:
         if callable(settings):
             settings = settings(self.state.settings)
         if settings is not None or not known.data:
-            self.decide(self.checked(settings or self.state.settings))
+            self.decide(self.checked(settings or self.state.settings, by=BY_START))
             _, faults = check_references(self.state.settings)
         self.store.commit(time.time())
         kept = "results made with the former file are kept"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,28 +13,9 @@ from typing import Any
 import msgpack
 
 from warpcore.bus.limits import MOST_CHANGES
-from warpcore.bus.messages import Change
+from warpcore.bus.messages import Change, SettingsRevision
 from warpcore.bus.vocabulary import Order, Pauser
-from warpcore.services.scheduler.core.effects import (
-    CutLog,
-    DropSelection,
-    DropTask,
-    DropTry,
-    Effect,
-    LiftBan,
-    Publish,
-    SaveBan,
-    SaveChoice,
-    SaveExport,
-    SaveHandPicks,
-    SaveMovie,
-    SaveOrder,
-    SavePaused,
-    SaveSelection,
-    SaveSettings,
-    SaveTask,
-    SaveTry,
-)
+from warpcore.services.scheduler.core.effects import Effect
 from warpcore.services.scheduler.core.rows import (
     BanRow,
     ChoiceRow,
@@ -43,30 +23,23 @@ from warpcore.services.scheduler.core.rows import (
     ExportRow,
     HandPicksRow,
     MovieRow,
+    ProfileRow,
+    RevisionRow,
     SelectionRow,
     TaskRow,
     TryRow,
 )
 from warpcore.services.scheduler.store import schema
+from warpcore.services.scheduler.store.pending import Pending
 from warpcore.services.scheduler.store.schema import StateError
-from warpcore.services.scheduler.store.tables import (
-    BANS,
-    CHOICES,
-    EXPORT_MOVIES,
-    EXPORTS,
-    HAND_PICKS,
-    LEASES,
-    MOVIES,
-    SELECTIONS,
-    TABLES,
-    TRIES,
-    Table,
-)
-from warpcore.services.session.migrations import LATEST
+from warpcore.services.scheduler.store.tables import MOVIES, TABLES, WRITTEN
 
 LOG_LENGTH = 200_000
 """Rows that the change log keeps; a subscriber that is further behind takes a snapshot."""
 _TRIMMED_AT_ONCE = 5000
+HISTORY_LENGTH = 1000
+"""Changes of the settings that are kept."""
+_LARGEST = 2**63 - 1
 _CHANGES_BUDGET_BYTES = 900_000
 
 
@@ -94,36 +67,7 @@ class Stored:
     selections: list[SelectionRow] = field(default_factory=list)
     hand_picks: list[HandPicksRow] = field(default_factory=list)
     tries: list[TryRow] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Pending:
-    """What to write: the newest row of each table and key; None stands for a row to delete."""
-
-    meta: dict[str, Any] = field(default_factory=dict)
-    rows: dict[Table, dict[tuple[Any, ...], Any]] = field(default_factory=lambda: defaultdict(dict))
-    settings: tuple[str, int, str, str, str] | None = None
-    changes: list[tuple[int, str, bytes]] = field(default_factory=list)
-
-    def save(self, table: Table, row: Any) -> None:
-        """Write a row."""
-        self.rows[table][table.key(row)] = row
-
-    def drop(self, table: Table, *key: Any) -> None:
-        """Delete the row of a key."""
-        self.rows[table][key] = None
-
-    def take(self, newer: _Pending) -> None:
-        """Add what is newer."""
-        # An older task may be saved after a newer one. The last lease must not go down: it would be given twice.
-        lease = max(self.meta.get("lease", 0), newer.meta.get("lease", 0))
-        self.meta.update(newer.meta)
-        if lease:
-            self.meta["lease"] = lease
-        for table, rows in newer.rows.items():
-            self.rows[table].update(rows)
-        self.settings = newer.settings or self.settings
-        self.changes += newer.changes
+    profiles: list[ProfileRow] = field(default_factory=list)
 
 
 class Store:
@@ -135,7 +79,7 @@ class Store:
 
     def __init__(self, path: Path, *, data_directory: str, processing_directory: str) -> None:
         self.path = path
-        self._pending = _Pending()
+        self._pending = Pending()
         with self.errors("opened"):
             if not path.exists():
                 schema.create(path, data_directory, processing_directory)
@@ -162,57 +106,15 @@ class Store:
 
     def stage(self, effects: Iterable[Effect]) -> None:
         """Take in what is to be stored: all of it, or (whatever it raises) nothing. Other effects are passed over."""
-        pending = _Pending()
+        pending = Pending()
         for effect in effects:
-            match effect:
-                case Publish(topic, body, seq):
-                    if seq:
-                        pending.meta["seq"] = seq
-                        pending.changes.append((seq, topic, msgpack.packb(body)))
-                case SaveMovie(row):
-                    pending.save(MOVIES, row)
-                case SaveTask(row):
-                    pending.meta["lease"] = max(row.lease, pending.meta.get("lease", 0), self._last_lease)
-                    pending.save(LEASES, row)
-                case DropTask(lease):
-                    pending.drop(LEASES, lease)
-                case SaveExport(row, items):
-                    pending.save(EXPORTS, row)
-                    for item in items:
-                        pending.save(EXPORT_MOVIES, item)
-                case SaveChoice(row):
-                    pending.save(CHOICES, row)
-                case SaveSelection(row):
-                    pending.save(SELECTIONS, row)
-                case DropSelection(number):
-                    pending.drop(SELECTIONS, number)
-                case SaveHandPicks(row):
-                    pending.save(HAND_PICKS, row)
-                case SaveTry(row):
-                    pending.save(TRIES, row)
-                case DropTry(number):
-                    pending.drop(TRIES, number)
-                case SaveSettings(settings, revision, references, set_aside):
-                    aside = json.dumps(set_aside)
-                    pending.settings = (json.dumps(settings), revision, references, LATEST, aside)
-                case SavePaused(by):
-                    pending.meta["paused"] = by or ""
-                case SaveOrder(order):
-                    pending.meta["order"] = str(order)
-                case SaveBan(ban):
-                    pending.save(BANS, BanRow(ban.worker, ban.instance, ban.reason))
-                case LiftBan(worker):
-                    pending.drop(BANS, worker)
-                case CutLog(seq):
-                    pending.meta["seq"] = pending.meta["floor"] = seq
-                case _:
-                    pass
+            pending.note(effect, self._last_lease)
         self._pending.take(pending)
 
     def commit(self, wall: float = 0.0) -> None:
         """Make durable what was staged: all or (raising StateError) nothing. `wall` is shown as its time."""
-        pending, self._pending = self._pending, _Pending()
-        if pending == _Pending():
+        pending, self._pending = self._pending, Pending()
+        if pending == Pending():
             return
         if MOVIES in pending.rows:
             pending.meta["last_modified"] = wall
@@ -239,16 +141,18 @@ class Store:
 
     def discard(self) -> None:
         """Forget what was staged and not committed."""
-        self._pending = _Pending()
+        self._pending = Pending()
 
-    def _write(self, pending: _Pending) -> None:
+    def _write(self, pending: Pending) -> None:
         many = self._db.executemany
-        for table in TABLES:
+        for table in WRITTEN:
             rows = pending.rows.get(table, {})
             many(table.delete, [key for key, row in rows.items() if row is None])
             many(table.save, [row for row in rows.values() if row is not None])
         if pending.settings is not None:
             self._db.execute(_SAVE_SETTINGS, pending.settings)
+            oldest = pending.settings[1] - HISTORY_LENGTH
+            self._db.execute("DELETE FROM settings_history WHERE revision <= ?", (oldest,))
         many("INSERT INTO changes VALUES (?, ?, ?)", pending.changes)
         many("UPDATE meta SET value = ? WHERE key = ?", [(value, key) for key, value in pending.meta.items()])
 
@@ -289,6 +193,20 @@ class Store:
                     break
                 found.append(Change(seq, topic, msgpack.unpackb(body)))
         return found, False
+
+    def settings_history(self, before: int | None, limit: int) -> list[SettingsRevision]:
+        """The committed changes of the settings with a revision < `before`, newest first, as many as fit a frame."""
+        found: list[SettingsRevision] = []
+        left = _CHANGES_BUDGET_BYTES
+        with self.errors("read"):
+            query = "SELECT * FROM settings_history WHERE revision < ? ORDER BY revision DESC LIMIT ?"
+            bounds = (before if before is not None else _LARGEST, min(max(1, limit), HISTORY_LENGTH))
+            for row in map(RevisionRow._make, self._db.execute(query, bounds)):
+                left -= len(row.changed.encode())
+                if left < 0 and found:
+                    break
+                found.append(SettingsRevision(row.revision, row.at, row.by, json.loads(row.changed)))
+        return found
 
     @property
     def head(self) -> int:

@@ -36,6 +36,7 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     state.selections = {change.number: change for change in selections}
     state.hand_picks = {row.movie: rows.hand_picks_from_row(row) for row in stored.hand_picks}
     state.tries = {row.number: rows.try_from_row(row) for row in stored.tries}
+    state.profiles = {row.name: rows.profile_from_row(row) for row in stored.profiles}
     state.adopt(settings, stored.references)
     state.paused_by, state.seq = stored.paused_by, stored.seq
     state.arrange(Order(stored.order))

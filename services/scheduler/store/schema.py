@@ -34,6 +34,8 @@ CREATE TABLE choices (key TEXT PRIMARY KEY, step TEXT NOT NULL, body BLOB NOT NU
 CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE tries (number INTEGER PRIMARY KEY, movie INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE profiles (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE settings_history (revision INTEGER PRIMARY KEY, at REAL NOT NULL, by TEXT NOT NULL, changed TEXT NOT NULL);
 CREATE TABLE changes (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, body BLOB NOT NULL);
 """
 
@@ -61,11 +63,16 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
 
 
 def _from_3_to_4(db: sqlite3.Connection) -> None:
-    """Changes of selections can be taken back, movies run in an order that users choose, people try and edit picks."""
+    """Selections can be taken back, users order movies and edit picks; tries, profiles, history of settings."""
     db.execute("INSERT INTO meta VALUES ('order', 'normal')")
     db.execute("CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
     db.execute("CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL)")
     db.execute("CREATE TABLE tries (number INTEGER PRIMARY KEY, movie INTEGER NOT NULL, body BLOB NOT NULL)")
+    db.execute("CREATE TABLE profiles (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID")
+    db.execute(
+        "CREATE TABLE settings_history "
+        "(revision INTEGER PRIMARY KEY, at REAL NOT NULL, by TEXT NOT NULL, changed TEXT NOT NULL)"
+    )
 
 
 LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4)

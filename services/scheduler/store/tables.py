@@ -1,4 +1,4 @@
-"""The tables whose rows are kept in memory too: each is written row by row and read whole."""
+"""The tables that are written row by row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from warpcore.services.scheduler.core import rows
 
 
 class Table(NamedTuple):
-    """A table. `stored` is its place in `Stored`; the first `keys` columns are its key, `order` sorts it otherwise."""
+    """A table. `stored` is its place in `Stored`, if a run begins with all of it.
+
+    The first `keys` columns are its key, `order` sorts it otherwise.
+    """
 
     name: str
     stored: str
@@ -56,6 +59,11 @@ CHOICES = Table("choices", "choices", rows.ChoiceRow)
 SELECTIONS = Table("selections", "selections", rows.SelectionRow)
 HAND_PICKS = Table("hand_picks", "hand_picks", rows.HandPicksRow)
 TRIES = Table("tries", "tries", rows.TryRow)
+PROFILES = Table("profiles", "profiles", rows.ProfileRow)
+HISTORY = Table("settings_history", "", rows.RevisionRow)
 
-TABLES = (MOVIES, LEASES, BANS, EXPORTS, EXPORT_MOVIES, CHOICES, SELECTIONS, HAND_PICKS, TRIES)
-"""All of them, in the order in which they are written: a lease refers to its movie."""
+TABLES = (MOVIES, LEASES, BANS, EXPORTS, EXPORT_MOVIES, CHOICES, SELECTIONS, HAND_PICKS, TRIES, PROFILES)
+"""Those that a run begins with."""
+
+WRITTEN = (*TABLES, HISTORY)
+"""All, in the order in which they are written: a lease refers to its movie."""

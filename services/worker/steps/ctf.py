@@ -91,7 +91,7 @@ CTF = Ctf()
 def ctf_result(fit: CtfFit) -> CtfResult:
     """The summary of a fit. One that failed keeps its reason and no numbers."""
     if fit.failure is not None:
-        return CtfResult(*(None,) * 10, failure=fit.failure, warnings=list(fit.warnings))
+        return CtfResult(*(None,) * 13, failure=fit.failure, warnings=list(fit.warnings))
     u, v = fit.defocus_u_angstrom, fit.defocus_v_angstrom
     return CtfResult(
         defocus_um=round(float((u + v) / 2e4), _DIGITS),
@@ -99,6 +99,9 @@ def ctf_result(fit: CtfFit) -> CtfResult:
         defocus_u_angstrom=round(float(u), _DIGITS),
         defocus_v_angstrom=round(float(v), _DIGITS),
         defocus_angle_degrees=_rounded(fit.angle_degrees),
+        defocus_range_um=_rounded(fit.grid.range_um),
+        tilt_degrees=_rounded(fit.grid.tilt_degrees),
+        tilt_axis_degrees=_rounded(fit.grid.tilt_axis_degrees),
         figure_of_merit=_rounded(fit.figure_of_merit),
         resolution_angstrom=_rounded(fit.resolution_angstrom),
         phase_shift_pi=_rounded(fit.phase_shift_degrees / 180),

@@ -24,7 +24,17 @@ from warpcore.services.steps.step import INPUT
 from warpcore.services.worker import stored
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.doing import Doing
-from warpcore.services.worker.steps.work import AVERAGE, BAD_PIXELS, EXPOSURE, FRAMES, Average, Key, Report, Work
+from warpcore.services.worker.steps.work import (
+    AVERAGE,
+    BAD_PIXELS,
+    COUNTS,
+    EXPOSURE,
+    FRAMES,
+    Average,
+    Key,
+    Report,
+    Work,
+)
 
 MODEL: Key[MotionModel] = Key("motion model")
 CORRECTED: Key[Corrected] = Key("corrected movie")
@@ -135,7 +145,7 @@ MOTION = Motion()
 def _result(model: MotionModel, skipped: bool, dose_per_frame: float) -> MotionResult:
     """The summary, Å. A step that was skipped has measured nothing."""
     if skipped:
-        return MotionResult(True, None, None, None, None, None, None, None)
+        return MotionResult(True, *(None,) * 8)
     total, early, late = model.accumulated(dose_per_frame)
     return MotionResult(
         skipped=False,
@@ -143,6 +153,7 @@ def _result(model: MotionModel, skipped: bool, dose_per_frame: float) -> MotionR
         accumulated_total_angstrom=round(total, 4),
         accumulated_early_angstrom=round(early, 4),
         accumulated_late_angstrom=round(late, 4),
+        largest_frame_movement_angstrom=round(model.largest_frame_movement_angstrom(), 4),
         grid=list(model.grid),
         local_grid=list(model.local_grid),
         failure=model.failure,
@@ -150,9 +161,10 @@ def _result(model: MotionModel, skipped: bool, dose_per_frame: float) -> MotionR
 
 
 def _input_result(work: Work, average: Average) -> InputResult:
-    movie, exposure = work.take(FRAMES).movie, work.take(EXPOSURE)
+    movie, exposure, counts = work.take(FRAMES).movie, work.take(EXPOSURE), work.take(COUNTS).read()
+    frames, residual = len(movie.frames), counts.gain_residual
     return InputResult(
-        frames=len(movie.frames),
+        frames=frames,
         height=average.pixels.shape[0],
         width=average.pixels.shape[1],
         raw_height=movie.frames.shape[1],
@@ -162,6 +174,9 @@ def _input_result(work: Work, average: Average) -> InputResult:
         raw_pixel_size_angstrom=exposure.pixel_size_angstrom,
         dose_per_frame=exposure.dose_per_frame,
         raw_frames_per_frame=movie.raw_frames_per_frame,
+        mean_counts=round(counts.per_pixel / frames, 6),
+        counted_dose_per_frame=round(counts.gained_per_pixel / frames / exposure.pixel_size_angstrom**2, 6),
+        gain_residual=None if residual is None else round(residual, 4),
         notes=list(movie.notes),
     )
 

@@ -84,6 +84,7 @@ class Picking(Doing):
             method=found.method,
             shape=found.shape,
             count=len(picks.scores),
+            median_score=round(float(np.median(picks.scores)), 4) if len(picks.scores) else None,
             certainty=round(found.certainty, 3),
             false_percent=round(100 * float(1 - picks.scores.mean()), 2) if len(picks.scores) else None,
             diameter_angstrom=options.diameter,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import Purpose
 from warpcore.kernels.correct import Image
-from warpcore.kernels.image import DeviceFrames
+from warpcore.kernels.image import DeviceFrames, PendingCounts
 from warpcore.services.readers.gain import Gain
 from warpcore.services.readers.raw import RawMovie
 from warpcore.services.session.learning import choice_id
@@ -86,6 +86,7 @@ class Average:
 
 EXPOSURE: Key[Exposure] = Key("exposure")
 FRAMES: Key[Frames] = Key("raw frames")
+COUNTS: Key[PendingCounts] = Key("raw counts")
 BAD_PIXELS: Key[npt.NDArray[np.bool_]] = Key("bad pixels")
 AVERAGE: Key[Average] = Key("average")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,35 +15,17 @@ from warpcore.services.api import live_page
 pytestmark = pytest.mark.skipif(not live_page.read_page(), reason="the live page is not built here")
 
 
-def test_it_follows_a_session_pauses_it_and_keeps_the_last_state_when_it_ends(
-    tmp_path: Path, up: Callable[..., Any], open_page: Callable[[str], Page]
-) -> None:
-    data = tmp_path / "movies"
-    data.mkdir()
-    session = up(data, tmp_path / "results", "--workers", "0", "--incubation", "0")
-    page = open_page(str(session.http.base_url))
-    progress = page.get_by_role("region", name="Progress")
-    expect(progress.get_by_role("img", name="0 movies")).to_be_attached()
-    write_movie(data / "first.tif", np.full((2, 64, 64), 3, np.uint8))
-    expect(progress).to_contain_text("1 waiting")
-
-    progress.get_by_role("button", name="Pause").click()
-    expect(progress.get_by_role("button", name="Start")).to_be_visible()
-    assert not session.get("/api/processing/status")["isProcessing"]
-    page.keyboard.press("p")
-    expect(progress.get_by_role("button", name="Pause")).to_be_visible()
-    assert session.get("/api/processing/status")["isProcessing"]
-
-    session.close()
-    expect(page.locator(".connection")).to_contain_text("No connection to warpcore")
-    expect(progress).to_contain_text("1 waiting")
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory, module_up: Callable[..., Any]) -> Any:
+    """A session without a movie and without a worker."""
+    folder = tmp_path_factory.mktemp("session")
+    (folder / "movies").mkdir()
+    return module_up(folder / "movies", folder / "results", "--workers", "0", "--incubation", "0")
 
 
 def test_keys_and_choices_of_look_work_and_last_and_nobody_is_shut_out(
-    tmp_path: Path, up: Callable[..., Any], open_page: Callable[[str], Page], barriers: Callable[[Page], list[str]]
+    session: Any, open_page: Callable[[str], Page], barriers: Callable[[Page], list[str]]
 ) -> None:
-    (tmp_path / "movies").mkdir()
-    session = up(tmp_path / "movies", tmp_path / "results", "--workers", "0")
     page = open_page(str(session.http.base_url))
     page.get_by_role("button", name="light").click()
     page.reload()
@@ -59,3 +40,27 @@ def test_keys_and_choices_of_look_work_and_last_and_nobody_is_shut_out(
     expect(keys).to_contain_text("Start or pause processing")
     page.keyboard.press("Escape")
     expect(keys).not_to_be_attached()
+
+
+def test_it_follows_a_session_steers_it_and_keeps_the_last_state_when_it_ends(
+    session: Any, open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(str(session.http.base_url))
+    progress = page.get_by_role("region", name="Progress")
+    expect(progress.get_by_role("img", name="0 movies")).to_be_attached()
+    write_movie(session.data / "first.tif", np.full((2, 64, 64), 3, np.uint8))
+    expect(progress).to_contain_text("1 waiting")
+    expect(progress).to_contain_text("Stopped: 1 movie waits and there is no worker")
+
+    progress.get_by_label("Next movie").select_option("newest first")
+    progress.get_by_role("button", name="Pause").click()
+    expect(progress.get_by_role("button", name="Start")).to_be_visible()
+    status = session.get("/api/processing/status")
+    assert (status["isProcessing"], status["order"]) == (False, "latest")
+    page.keyboard.press("p")
+    expect(progress.get_by_role("button", name="Pause")).to_be_visible()
+    assert session.get("/api/processing/status")["isProcessing"]
+
+    session.close()
+    expect(page.locator(".connection")).to_contain_text("No connection to warpcore")
+    expect(progress).to_contain_text("1 waiting")

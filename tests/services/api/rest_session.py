@@ -57,13 +57,13 @@ class Api:
         """Start it again after it was killed."""
         self.scheduler = subprocess.Popen(self._scheduler_command)
 
-    def restart_server(self, processes: int = 1) -> None:
+    def restart_server(self, *options: str) -> None:
         """Start the API again after it was ended, or killed: then gunicorn takes a second to follow."""
         deadline = time.monotonic() + SCHEDULER_START_S
         while not _is_free(self.rest_port):
             assert time.monotonic() < deadline, "the former API does not let go of its port"
             time.sleep(0.02)
-        self.server = subprocess.Popen([*self._server_command, "--processes", str(processes)])
+        self.server = subprocess.Popen([*self._server_command, *options])
 
     def wait(self) -> None:
         """Until a request goes all the way."""

@@ -118,7 +118,6 @@ def test_a_series_tells_all_movies_and_then_what_has_changed(api: Api) -> None:
     assert (rows["a"]["selection"], rows["a"]["ctf.defocusUm"], rows["bad"]["ctf.defocusUm"]) == ("auto", 1.25, None)
     api.control.request(m.SelectItem("bad", "include"))  # type: ignore[arg-type]
     seq = api.http.get("/api/items/timestamp").json()["seq"]
-    api.http.get("/api/items?pageSize=1")  # returns when the mirror has the change
     since = f"since={whole.header['seq']}&epoch={whole.header['epoch']}"
     newer = series(api, f"columns=name,selection&{since}")
     assert (newer.header["full"], newer.header["seq"], newer.header["total"]) == (False, seq, whole.header["total"])
@@ -147,5 +146,17 @@ def test_columns_are_told_with_what_a_client_must_know(api: Api) -> None:
         {"setting": "filter.defocus_max", "upper": True},
     ]
     assert columns["picking.picks"]["kind"] == "word"
+    assert [name for name, column in columns.items() if column["failed"]] == ["ctf.resolutionAngstrom"]
     problem(api.http.get("/api/series?columns=name,nothing"), 400)
     problem(api.http.get("/api/series?since=-1"), 400)
+
+
+def test_an_api_that_hears_no_events_shows_changes_all_the_same(api: Api) -> None:
+    """It then asks for them: a wrong port for events costs a moment, and nothing else."""
+    api.server.terminate()
+    api.server.wait(10)
+    api.restart_server("--events-out-port", "1")
+    api.wait()
+    for selection in ("include", "auto"):
+        api.http.put("/api/items/a/selection", json={"selection": selection}).raise_for_status()
+        assert names(api, f"filter=selection:{selection}&filter=name:a") == ["a"]

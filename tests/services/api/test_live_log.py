@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warpcore.services.api.live.log import Entry, EventLog
@@ -91,6 +91,7 @@ def test_a_piece_holds_at_least_one_event() -> None:
     assert [entry.seq for entry in log.after(position, 1) or []] == [1]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_each_reader_gets_each_change_once_and_in_order_or_is_cut_off(data: st.DataObject) -> None:
     log = EventLog(most_events=data.draw(st.integers(1, 8)), most_bytes=data.draw(st.integers(10, 100)))

@@ -248,3 +248,5 @@ async def test_a_request_waits_for_the_change_that_it_needs() -> None:
     site.changes.head = 3
     site.happens(2)
     assert await waiting
+    assert not await site.feed.reached(99, 0.01)
+    assert site.feed.wanted_seq == 0, "what nobody waits for any more is not asked for"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.services.api.mirrored_movies import mirror_of, movies
@@ -32,6 +32,7 @@ def everything(copied: Copied) -> Any:
     return np.arange(len(copied.ids))
 
 
+@settings(max_examples=40, deadline=None)
 @given(movies(), st.sampled_from(SORTABLE), st.booleans())
 def test_one_key_sorts_as_the_command_line_does(found: list[Movie], key: str, descending: bool) -> None:
     copied = copy_of(mirror_of(found))
@@ -47,6 +48,7 @@ KEYS = st.lists(
 ).map(",".join)
 
 
+@settings(max_examples=40, deadline=None)
 @given(movies(), KEYS, st.integers(1, 4))
 def test_pages_by_cursor_hold_each_movie_once_and_in_order(found: list[Movie], sort: str, size: int) -> None:
     copied = copy_of(mirror_of(found))
@@ -61,6 +63,7 @@ def test_pages_by_cursor_hold_each_movie_once_and_in_order(found: list[Movie], s
     assert pages == whole
 
 
+@settings(max_examples=40, deadline=None)
 @given(movies(), KEYS, st.data())
 def test_a_cursor_goes_on_where_it_stood_after_its_movie_is_gone(
     found: list[Movie], sort: str, data: st.DataObject
@@ -98,6 +101,7 @@ def value(movie: Movie, name: str) -> Any:
     return getattr(movie, name) if column is None else column.value(movie.results)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     movies(),
     st.sampled_from(["ctf.defocus_um", "picking.count", "priority"]),
@@ -117,6 +121,7 @@ def test_a_range_holds_for_what_was_measured(
     assert copied.ids[matching(copied, [parse_filter(text)])].tolist() == expected
 
 
+@settings(max_examples=40, deadline=None)
 @given(movies(), st.sampled_from(["ctf.defocus_um", "picking.picks", "worker", "picking.count"]))
 def test_what_was_not_measured_can_be_found(found: list[Movie], name: str) -> None:
     copied = copy_of(mirror_of(found))
@@ -124,6 +129,7 @@ def test_what_was_not_measured_can_be_found(found: list[Movie], name: str) -> No
     assert copied.ids[fits].tolist() == [movie.id for movie in found if value(movie, name) is None]
 
 
+@settings(max_examples=40, deadline=None)
 @given(movies())
 def test_words_names_and_several_filters(found: list[Movie]) -> None:
     copied = copy_of(mirror_of(found))

@@ -53,11 +53,37 @@ def test_the_index_names_pictures_and_files_that_can_be_had(api: Api) -> None:
         answer = api.http.get(picture["url"])
         assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
         assert pixels(answer.content).shape[:2] == (picture["height"], picture["width"])
-    assert len(index["files"]) == 10
+    assert len(index["files"]) == 11
     for file in index["files"]:
         content = api.http.get(file["url"]).content
         assert content == (api.processing / file["path"]).read_bytes()
         assert len(content) == file["bytes"]
+
+
+def test_a_try_shows_its_own_pictures_beside_those_of_the_movie(api: Api, wait_until: Callable[..., None]) -> None:
+    asked = api.http.post(f"/api/items/{NAME}/try", json={"settings": {"ctf": {"range_max": 5.0}}})
+    address = asked.headers["location"]
+    assert asked.json()["pictures"] == []
+    wait_until(lambda: api.http.get(address).json()["state"] == "done", what="the try")
+    tried = api.http.get(address).json()
+    kinds = {picture["kind"]: picture for picture in tried["pictures"]}
+    assert list(kinds) == ["thumbnail", "average", "spectrum", "motion", "picks", "junk"]
+    for picture in tried["pictures"]:
+        assert picture["url"].startswith(f"{address}/picture/")
+        answer = api.http.get(picture["url"])
+        assert pixels(answer.content).shape[:2] == (picture["height"], picture["width"])
+        same = api.http.get(picture["url"], headers={"If-None-Match": answer.headers["etag"]})
+        assert (same.status_code, same.content) == (304, b"")
+    crop = pixels(api.http.get(f"{address}/picture/average?x=10&width=20&height=5").content)
+    assert crop.shape[:2] == (5, 20)
+    assert api.http.get(f"{address}/curves").json() == api.http.get(f"/api/items/{NAME}/curves").json()
+    assert api.http.get(f"{address}/tracks").json()["frames"] == 2
+    assert api.http.get(f"{address}/picks").json()["score"] == [0.9, 0.2]
+    problem(api.http.get(f"{address}/picture/photo"), 404)
+    (api.processing / tried["folder"] / f"average/{NAME}.mrc").unlink()
+    problem(api.http.get(f"{address}/picture/average"), 404)
+    assert api.http.get(f"/api/items/{NAME}/picture/average").status_code == 200
+    problem(api.http.get("/api/tries/try-999999/picture/average"), 404)
 
 
 def test_a_crop_has_its_part_size_and_contrast(api: Api) -> None:
@@ -71,7 +97,7 @@ def test_a_crop_has_its_part_size_and_contrast(api: Api) -> None:
     ("query", "name"),
     [
         ({"x": 120}, "x"),
-        ({"x": 100, "width": 21}, "width"),
+        ({"x": 100, "width": 21}, "x"),
         ({"scale": 2}, "scale"),
         ({"scale": "nan"}, "scale"),
         ({"scale": 0.5, "size": 10}, "size"),
@@ -126,6 +152,7 @@ def test_curves_tracks_and_picks_come_as_data(api: Api) -> None:
     assert np.shape(tracks["local"]) == (2, 5, 5, 2)
     picks = api.http.get(f"/api/items/{NAME}/picks").json()
     assert (picks["xPx"], picks["score"], picks["threshold"]) == ([10.5, 20], [0.9, 0.2], 0.5)
+    assert (picks["certainty"], picks["uncertain"]) == (0.9, False)
     assert (picks["width"], picks["pixelSizeAngstrom"], picks["diameterAngstrom"]) == (WIDTH, 2.0, 130.0)
 
 
@@ -164,6 +191,44 @@ def test_impossible_edits_are_refused(api: Api, body: dict[str, Any], named: str
     refused = problem(api.http.put(f"/api/items/{NAME}/picks/hand", json=body), 422)
     assert named in refused["detail"]
     assert "edited by hand" not in api.http.get(f"/api/items/{NAME}").json()["story"][-1]["text"]
+
+
+def test_training_needs_picks_edited_by_hand_and_can_be_cancelled(api: Api, wait_until: Callable[..., None]) -> None:
+    assert api.http.get("/api/picker/train").json()["state"] == "none"
+    assert "edited by hand" in problem(api.http.post("/api/picker/train"), 409)["detail"]
+    api.http.put(f"/api/items/{NAME}/picks/hand", json={"added": [[5, 6]]})
+    wait_until(lambda: api.http.get(f"/api/items/{NAME}").json()["status"] == "processed")
+    started = api.http.post("/api/picker/train", json={"steps": 7})
+    assert (started.status_code, started.headers["location"]) == (202, "/api/picker/train")
+    told = {name: started.json()[name] for name in ("state", "movies", "steps", "diameterAngstrom", "weights")}
+    assert told == {"state": "running", "movies": [NAME], "steps": 7, "diameterAngstrom": 130.0, "weights": None}
+    assert "runs already" in problem(api.http.post("/api/picker/train"), 409)["detail"]
+    api.http.delete("/api/picker/train")
+    wait_until(lambda: api.http.get("/api/picker/train").json()["state"] == "cancelled")
+    api.http.post(f"/api/items/{NAME}/picks/hand/undo")
+
+
+@pytest.mark.parametrize(
+    ("job", "body", "named"),
+    [
+        ("train", {"steps": 0}, "steps"),
+        ("train", {"names": []}, "names"),
+        ("train", {"names": [1]}, "names"),
+        ("train", {"speed": 1}, "speed"),
+        ("suggest", {"smallest": 5}, "smallest"),
+    ],
+)
+def test_impossible_wishes_of_the_picker_are_refused(api: Api, job: str, body: dict[str, Any], named: str) -> None:
+    assert problem(api.http.post(f"/api/picker/{job}", json=body), 422)["errors"][0]["name"] == named
+
+
+@pytest.mark.slow
+def test_diameters_are_suggested_from_processed_movies(api: Api, wait_until: Callable[..., None]) -> None:
+    started = api.http.post("/api/picker/suggest", json={"smallest": 20, "largest": 40}).json()
+    assert (started["state"], started["movies"]) == ("running", [NAME])
+    wait_until(lambda: api.http.get("/api/picker/suggest").json()["state"] != "running", seconds=60)
+    ended = api.http.get("/api/picker/suggest").json()
+    assert (ended["state"], ended["problem"], ended["proposals"]) == ("done", "", [])
 
 
 def test_the_log_holds_the_story_and_workers_lines_about_this_movie_alone(
@@ -213,7 +278,8 @@ def test_a_link_out_of_the_processing_directory_is_not_followed(api: Api, tmp_pa
 
 @pytest.mark.parametrize("part", ["picture/average", "picture/thumbnail", "curves", "tracks", "picks"])
 def test_what_is_not_there_yet_is_told(api: Api, part: str) -> None:
-    assert "unprocessed" in problem(api.http.get(f"/api/items/waits/b/{part}"), 404)["detail"]
+    told = problem(api.http.get(f"/api/items/waits/b/{part}"), 404)["detail"]
+    assert told.startswith("waits/b has no ")
     assert api.http.get("/api/items/waits/b/pictures").json()["pictures"] == []
 
 

@@ -23,6 +23,16 @@ def test_processing_is_paused_and_started(api: Api) -> None:
     assert started["processingDirectory"] == str(api.processing)
 
 
+def test_how_long_movies_took_is_told_by_movie_and_for_the_last_ones(api: Api) -> None:
+    run = api.http.get("/api/items/a").json()["results"]["run"]
+    assert run["worker"] == "host/1"
+    assert run["foundAt"] <= run["readyAt"] <= run["assignedAt"] <= run["doneAt"]
+    latency = {one.pop("stage"): one for one in api.http.get("/api/processing/status").json()["latency"]}
+    assert list(latency)[-2:] == ["at_worker", "latency"]
+    assert latency["latency"]["movies"] >= 1
+    assert 0 <= latency["latency"]["medianSeconds"] <= latency["latency"]["p90Seconds"]
+
+
 def test_workers_are_shown_with_their_last_lines(api: Api) -> None:
     (worker,) = api.http.get("/api/workers").json()["workers"]
     assert (worker["id"], worker["device"], worker["deviceMemoryMb"]) == ("host/1", "cpu", 1024)
@@ -46,7 +56,9 @@ def test_an_export_is_a_job_that_can_be_followed_and_given_up(api: Api) -> None:
     followed = api.http.get(response.headers["location"]).json()
     assert followed["job"] == job["job"]
     assert api.http.delete(response.headers["location"]).json()["state"] in ("cancelled", "done", "collecting")
+    problem(api.http.get(f"{response.headers['location']}/files/.warpcore/state.db"), 404)
     problem(api.http.get("/api/export/nope"), 404)
+    problem(api.http.get("/api/export/nope/files/particles.star"), 404)
     problem(api.http.post("/api/export/micrographs", json={"options": {"colour": 1}}), 422)
     problem(api.http.post("/api/export/micrographs", json={"names": [1]}), 422)
     problem(api.http.post("/api/export/movies"), 405)

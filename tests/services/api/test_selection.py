@@ -58,6 +58,19 @@ def test_more_than_a_message_takes_are_one_change(api: Api) -> None:
     post(api, "selection", selection="exclude", names=names)
 
 
+def test_movies_are_selected_by_filters_that_all_hold(api: Api) -> None:
+    names = {one["name"] for one in api.http.get("/api/items?status=processed&pageSize=1000").json()["items"]}
+    wanted = ["status:processed", "name:*a", "ctf.resolutionAngstrom:3..4"]
+    post(api, "selection", selection="auto", names=["a", "grid1/a"])
+    done = post(api, "selection", selection="include", filter=wanted)
+    assert {name for name in names if selection(api, name) == "include"} == {"a", "grid1/a"}
+    assert done["changed"] == 2
+    assert post(api, "selection", selection="include", filter=[*wanted, "name:nobody"])["changed"] == 0
+    assert post(api, "selection/undo", undo=done["undo"])["changed"] == 2
+    fault = problem(api.http.post("/api/selection", json={"selection": "auto", "filter": ["sharp:1..2"]}), 422)
+    assert fault["errors"][0]["value"] == "sharp:1..2"
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -67,6 +80,7 @@ def test_more_than_a_message_takes_are_one_change(api: Api) -> None:
         {"selection": "auto", "ids": ["a"]},
         {"selection": "auto", "ids": [True]},
         {"selection": "auto", "movies": []},
+        {"selection": "auto", "filter": []},
     ],
 )
 def test_impossible_selections_are_refused(api: Api, body: dict[str, Any]) -> None:

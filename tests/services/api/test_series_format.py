@@ -7,7 +7,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.services.api.mirrored_movies import mirror_of, movies
@@ -27,6 +27,7 @@ def series_of(mirror: Mirror, since: int | None = None, names: list[str] | None 
     return Series(encode_series(copied, columns, since))
 
 
+@settings(max_examples=40, deadline=None)
 @given(movies())
 def test_a_reader_finds_every_value_of_every_movie(found: list[Movie]) -> None:
     series = series_of(mirror_of(found, seq=7))
@@ -49,6 +50,7 @@ def test_a_reader_finds_every_value_of_every_movie(found: list[Movie]) -> None:
             )
 
 
+@settings(max_examples=40, deadline=None)
 @given(movies(6), st.lists(st.tuples(st.integers(1, 6), st.integers(-9, 9)), max_size=12), st.integers(0, 12))
 def test_increments_add_up_to_the_whole(found: list[Movie], changes: list[tuple[int, int]], asked: int) -> None:
     mirror = mirror_of(found)
@@ -88,6 +90,7 @@ def test_columns_begin_where_typed_arrays_can() -> None:
     assert all(one["offset"] % 8 == 0 for one in series_of(mirror_of(found)).header["columns"])
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.one_of(st.floats(-1e5, 1e5), st.just(math.nan)), min_size=1), st.integers(0, 4))
 def test_numbers_lose_less_than_half_their_last_digit(values: list[float], digits: int) -> None:
     whole = quantised(np.array(values), digits)

@@ -53,7 +53,13 @@ def test_the_schema_has_unit_range_and_default_of_each_setting(api: Api) -> None
     voltage = schema["$defs"]["CtfSettings"]["properties"]["voltage"]
     assert (voltage["default"], voltage["minimum"], voltage["maximum"]) == (300.0, 20, 2000)
     assert voltage["description"]
-    assert set(schema["properties"]) == set(api.http.get("/api/settings").json())
+    current = api.http.get("/api/settings").json()
+    assert set(schema["properties"]) == set(current)
+    sections = {name: schema["$defs"][one["$ref"].rpartition("/")[2]] for name, one in schema["properties"].items()}
+    defaults = {
+        name: {key: one["default"] for key, one in section["properties"].items()} for name, section in sections.items()
+    }
+    assert {**defaults, "import": {**defaults["import"], "data": current["import"]["data"]}} == current
 
 
 @pytest.mark.parametrize(
@@ -86,3 +92,30 @@ def test_bodies_that_are_no_settings_are_refused(
 def test_a_body_without_a_length_is_bounded_too(api: Api) -> None:
     chunks = iter([b" " * 100_000] * 6)
     problem(api.http.put("/api/settings", content=chunks, headers=JSON), 413)
+
+
+def test_the_history_tells_who_changed_what(api: Api) -> None:
+    voltage = api.http.get("/api/settings").json()["ctf"]["voltage"]
+    api.http.patch("/api/settings?by=ada", json={"ctf": {"voltage": 120.0}}).raise_for_status()
+    api.http.patch("/api/settings", json={"ctf": {"voltage": voltage}}).raise_for_status()
+    back, ada = api.http.get("/api/settings/history?limit=2").json()
+    assert (ada["by"], ada["changed"]) == ("ada", {"ctf.voltage": [voltage, 120.0]})
+    assert (back["by"], back["changed"]) == ("api", {"ctf.voltage": [120.0, voltage]})
+    assert ada["at"].endswith("Z")
+    assert api.http.get(f"/api/settings/history?before={back['revision']}&limit=1").json() == [ada]
+    problem(api.http.patch(f"/api/settings?by={'x' * 101}", json={}), 400)
+
+
+def test_profiles_are_kept_read_and_deleted(api: Api) -> None:
+    url = "/api/settings/profiles/Krios%201%3A%20%C2%B5"
+    saved = api.http.put(url, json={"settings": {"ctf": {"voltage": 120.0}}, "by": "ada"}).json()
+    assert (saved["name"], saved["by"], saved["settings"]["ctf"]["voltage"]) == ("Krios 1: µ", "ada", 120.0)
+    assert api.http.get(url).json() == saved
+    assert [one["name"] for one in api.http.get("/api/settings/profiles").json()["profiles"]] == ["Krios 1: µ"]
+    present = api.http.put(url).json()["settings"]
+    assert present["ctf"] == api.http.get("/api/settings").json()["ctf"]
+    fault = problem(api.http.put(url, json={"settings": {"ctf": {"voltage": 1}}}), 422)
+    assert fault["errors"][0]["name"] == "ctf.voltage"
+    api.http.delete(url).raise_for_status()
+    problem(api.http.get(url), 404)
+    problem(api.http.delete(url), 404)

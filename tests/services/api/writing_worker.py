@@ -1,4 +1,4 @@
-"""A worker that writes small outputs of each step, for tests of what is made of them."""
+"""A worker's part of the protocol that writes small outputs, as the steps do, for tests of what REST shows of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PIL import Image
 from tests.services.api.rest_session import RESULTS, WireWorker
 from warpcore.bus import messages as m
 from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.formats.star_files import write_coordinates
 from warpcore.services.steps import ctf, export, motion, picking
 
 HEIGHT, WIDTH = 90, 120
@@ -53,6 +54,7 @@ class WritingWorker(WireWorker):
         write_mrc(place(picking.MASK), np.ones((4, 6), np.float32), 12.0)
         for output in (export.THUMBNAIL, ctf.SPECTRUM_PICTURE, motion.PICTURE, picking.OVERLAY):
             picture(output)
+        write_coordinates(place(picking.COORDINATES), [10.5], [30], [0.9])
         for output, content in ((ctf.FIT, FIT), (motion.MODEL, TRACKS), (picking.CANDIDATES, CANDIDATES)):
             place(output).write_text(json.dumps(content))
         measured = {"input": {**SIZES, "raw_width": 2 * WIDTH, "raw_height": 2 * HEIGHT}}

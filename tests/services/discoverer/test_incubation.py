@@ -44,6 +44,23 @@ def test_a_stable_whole_file_is_seen_incubated_ready_registered_once() -> None:
     assert incubation.due(99.0, 10) == []
 
 
+def test_a_file_that_is_registered_is_told_with_the_time_since_it_was_seen_first() -> None:
+    """However often it changes meanwhile, also while it waits for the scheduler."""
+    incubation = Incubation(1.0)
+    incubation.listed(Listing({"a.tif": OLD, "b.tif": OLD}), 10.0)
+    incubation.looked({"b.tif": (2000, 2)}, 11.0)
+    assert incubation.due(12.0, 10) == ["a.tif", "b.tif"]
+    for path, identity in (("a.tif", OLD), ("b.tif", (2000, 2))):
+        incubation.examined(path, Examined(identity), 12.0)
+    assert incubation.seen_s(incubation.batch(), 14.5) == [4.5, 4.5]
+    incubation.looked({"a.tif": (3000, 3)}, 15.0)
+    assert incubation.due(16.0, 10) == ["a.tif"]
+    incubation.examined("a.tif", Examined((3000, 3)), 16.0)
+    later = incubation.batch()
+    assert [file.path for file in later] == ["b.tif", "a.tif"]
+    assert incubation.seen_s(later, 20.0) == [10.0, 10.0]
+
+
 def test_an_old_mtime_does_not_spare_a_file_the_incubation() -> None:
     assert incubated(identity=(10, -5)).batch() == []
 

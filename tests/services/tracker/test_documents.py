@@ -12,6 +12,7 @@ from tests.services.tracker.movies import RESULTS, movie
 from warpcore.bus.messages import Failure
 from warpcore.services.session.settings import CtfSettings
 from warpcore.services.steps.chain import CHAIN
+from warpcore.services.steps.step import RUN
 from warpcore.services.tracker import documents
 
 
@@ -65,10 +66,16 @@ def test_item_has_warps_names_and_decimals() -> None:
 def test_every_measured_value_is_in_the_item_in_json_and_with_its_own_key() -> None:
     keys = [column.json for column in CHAIN.columns if column.json]
     assert len(set(keys)) == len(keys)
-    measured = {(column.step, column.field) for column in CHAIN.columns if not column.json and column.compute is None}
-    assert not measured
+    measured = {(one.step, one.field) for one in CHAIN.columns if not one.json and one.compute is None}
+    assert {step for step, _ in measured} == {RUN}
     assert set(keys) <= set(read())
     assert read(results={**RESULTS, "ctf": {**RESULTS["ctf"], "ice_thickness": 0.4567}})["IceThickness"] == 0.457
+
+
+def test_how_a_movie_was_processed_changes_nothing() -> None:
+    """Files of equal movies are equal, whenever and wherever they were made."""
+    run = {"worker": "w", "done_at": 1_764_000_000.5, "motion_s": 0.5}
+    assert read(results={**RESULTS, RUN: run}) == read(results=RESULTS)
 
 
 def test_what_was_not_measured_is_null() -> None:

@@ -75,6 +75,33 @@ describe("an answer with changes", () => {
   });
 });
 
+describe("further columns", () => {
+  const more: TestSeries = {
+    seq: 8,
+    epoch: "e1",
+    full: true,
+    columns: [
+      { name: "id", kind: "u32", values: [7, 9, 4_000_000_000, 11] },
+      { name: "ctf.iceRing", kind: "number", digits: 1, values: [1, 2, 3, 4] },
+    ],
+  };
+
+  it("stand beside the others, and changes since the older answer are still to come", () => {
+    const store = stored(FIRST);
+    store.addColumns(decodeSeries(seriesBytes(more)));
+    expect([...store.numbers("ctf.iceRing")!]).toEqual([1, 2, 3, 4]);
+    expect([...store.numbers("ctf.defocusUm")!]).toEqual([1.2345, NaN, -0.0001, NaN]);
+    expect(store.seq).toBe(5);
+  });
+
+  it("of another session are left out", () => {
+    const store = stored(FIRST);
+    store.addColumns(decodeSeries(seriesBytes({ ...more, epoch: "e2" })));
+    expect(store.count).toBe(3);
+    expect(store.numbers("ctf.iceRing")).toBeUndefined();
+  });
+});
+
 it("refuses what is no series", () => {
   expect(() => decodeSeries(new TextEncoder().encode("<html>  ").buffer as ArrayBuffer)).toThrow("not a series");
 });

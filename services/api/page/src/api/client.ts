@@ -1,5 +1,15 @@
 /** Requests to the API: typed answers, and problems (RFC 9457) as errors with one clear line. */
-import type { Alarm, ColumnInfo, Movie, MoviesPage, ProcessingStatus, Selection, Worker } from "./types";
+import type {
+  Alarm,
+  ColumnInfo,
+  Movie,
+  MoviesPage,
+  Order,
+  ProcessingStatus,
+  Selection,
+  SelectionChange,
+  Worker,
+} from "./types";
 
 /** A value that the API refused, and why. */
 export interface Fault {
@@ -91,19 +101,37 @@ async function problem(answer: Response): Promise<ProblemError> {
   }
 }
 
+/** Which failed movies are tried again: some, those of a kind of failure, or all. */
+export interface RetryChoice {
+  ids?: readonly number[];
+  kind?: string;
+  failed?: boolean;
+  /** Run all steps again. */
+  force?: boolean;
+}
+
+export interface RetryAnswer {
+  retried: number;
+  refused: { name: string; problem: string }[];
+}
+
 /** The API's requests by name. */
 export const api = {
   status: () => getJson<ProcessingStatus>("/api/processing/status"),
   start: () => sendJson<ProcessingStatus>("POST", "/api/processing/start"),
   pause: () => sendJson<ProcessingStatus>("POST", "/api/processing/pause"),
+  order: (order: Order) => sendJson<ProcessingStatus>("PUT", "/api/processing/order", { order }),
   workers: async () => (await getJson<{ workers: Worker[] }>("/api/workers")).workers,
   alarms: () => getJson<Alarm[]>("/api/alarms"),
+  acknowledge: (id: string) => sendJson<Alarm[]>("POST", "/api/alarms/acknowledge", { id }),
   columns: () => getJson<ColumnInfo[]>("/api/columns"),
   items: (query: Query) => getJson<MoviesPage>("/api/items", query),
   item: (name: string, signal?: AbortSignal) => getJson<Movie>(itemPath(name), {}, signal),
   retry: (name: string) => sendJson<Movie>("POST", itemPath(name, "retry")),
+  retryMany: (choice: RetryChoice) => sendJson<RetryAnswer>("POST", "/api/retry", choice),
   first: (name: string) => sendJson<Movie>("POST", itemPath(name, "priority"), { first: true }),
-  select: (selection: Selection, ids: readonly number[]) =>
-    sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids }),
+  select: (selection: Selection, ids: readonly number[], by: string) =>
+    sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids, by }),
+  selections: () => getJson<{ changes: SelectionChange[] }>("/api/selection"),
   undoSelection: (undo: string) => sendJson<{ changed: number }>("POST", "/api/selection/undo", { undo }),
 };

@@ -35,19 +35,25 @@ export const TOPICS = [
   "task.lost",
   "processing.started",
   "processing.paused",
+  "processing.ordered",
   "settings.changed",
   "export.started",
   "export.progress",
   "export.collecting",
   "export.done",
+  "try.started",
+  "try.done",
+  "try.deleted",
   "learning.done",
   "learning.failed",
+  "alarm.raised",
+  "alarm.cleared",
 ] as const;
 
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 10_000;
+const LONGEST_WAIT_MS = 3_000;
 
-/** How long to wait before try number `tries` (from 0), in ms; doubles up to ten seconds. */
+/** How long to wait before try number `tries` (from 0), in ms; doubles up to three seconds. */
 export function waitBefore(tries: number): number {
   return Math.min(FIRST_WAIT_MS * 2 ** tries, LONGEST_WAIT_MS);
 }

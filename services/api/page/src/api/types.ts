@@ -54,8 +54,20 @@ export interface Learnt {
   failed: boolean;
 }
 
+/** How long a stage from found to done took for the last movies. */
+export interface StageTime {
+  stage: string;
+  medianSeconds: number;
+  p90Seconds: number;
+  movies: number;
+}
+
+/** Which waiting movie is next. */
+export type Order = "normal" | "oldest" | "latest" | "alternate";
+
 export interface ProcessingStatus {
   isProcessing: boolean;
+  order?: Order;
   totalItems: number;
   itemsLeft: number;
   counts: Partial<Record<MovieStatus, number>>;
@@ -67,6 +79,7 @@ export interface ProcessingStatus {
   processingDirectory: string;
   warnings: string[];
   learnt: Learnt[];
+  latency?: StageTime[];
   seq: number;
 }
 
@@ -76,6 +89,8 @@ export interface WorkerLoad {
   gpuTemperatureC?: number;
   gpuUtilisationPercent?: number;
   gpuPowerW?: number;
+  gpuEccCorrected?: number;
+  gpuEccUncorrected?: number;
   gpuThrottling?: string[];
 }
 
@@ -102,6 +117,7 @@ export interface Alarm {
   text: string;
   since: string;
   subject: string;
+  acknowledged: boolean;
 }
 
 /** A column of the movies: its heading and unit as the field writes them, and the settings that limit it. */
@@ -115,6 +131,17 @@ export interface ColumnInfo {
   kind: string;
   main: boolean;
   limits: { setting: string; upper: boolean }[];
+  /** Whether the filter rejects a movie whose step found nothing, where there is a limit. */
+  failed?: boolean;
+}
+
+/** A choice for many movies that can be taken back by `undo`. */
+export interface SelectionChange {
+  undo: string;
+  selection: Selection;
+  movies: number;
+  at: string;
+  by: string;
 }
 
 export interface MoviesPage {

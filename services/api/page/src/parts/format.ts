@@ -26,6 +26,11 @@ export function formatNumber(value: number | null | undefined, digits = 0): stri
   return value < 0 && Number(text.replaceAll(THIN_SPACE, "")) !== 0 ? `−${text}` : text;
 }
 
+/** How many decimals a number needs that somebody has entered or that was rounded: 2 for 1.25. */
+export function decimalsIn(value: number): number {
+  return String(value).split(".")[1]?.length ?? 0;
+}
+
 /** A value and its unit: "1.2345 µm", "45.00°". */
 export function withUnit(value: number | null | undefined, unit: string, digits = 0): string {
   const text = formatNumber(value, digits);
@@ -35,9 +40,10 @@ export function withUnit(value: number | null | undefined, unit: string, digits 
     : `${text}${THIN_SPACE}${unit}`;
 }
 
-/** Seconds in the two largest units: "2 h 05 min", "4 min 10 s", "3.2 s". */
+/** Seconds in the two largest units: "2 h 05 min", "4 min 10 s", "3.2 s", "12 ms". */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return NO_VALUE;
+  if (seconds > 0 && seconds < 0.095) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
@@ -73,4 +79,9 @@ export function formatTime(moment: Date | string | number, now = new Date()): st
   const day = (one: Date) => new Intl.DateTimeFormat("sv-SE", { ...zone, dateStyle: "short" }).format(one);
   const clock = new Intl.DateTimeFormat("sv-SE", { ...zone, timeStyle: "medium" }).format(date);
   return day(date) === day(now) ? clock : `${day(date)} ${clock}`;
+}
+
+/** The page's font size, px: it grows with the screen. */
+export function rootFontPx(): number {
+  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 }

@@ -45,6 +45,7 @@ export function listenToKeys(): void {
     const target = event.target as HTMLElement;
     if (event.defaultPrevented || target.closest("input:not([type=range], [type=checkbox]), textarea, select, dialog"))
       return;
+    if ((event.key === "Enter" || event.key === " ") && target.closest("button, a[href]")) return;
     const name = keyName(event);
     for (const bindings of [...bound.peek()].reverse()) {
       const binding = bindings.find((one) => one.key === name);

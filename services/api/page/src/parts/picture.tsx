@@ -18,14 +18,18 @@ export function pictureUrl(name: string, kind: PictureProps["kind"], generation?
 }
 
 export function Picture({ name, kind, alt, generation, query }: PictureProps) {
-  const url = pictureUrl(name, kind, generation, query);
-  const [missing, setMissing] = useState("");
+  return <PictureBox url={pictureUrl(name, kind, generation, query)} alt={alt} missing={`No ${kind} yet`} />;
+}
+
+/** The picture at an address, or `missing` where there is none. */
+export function PictureBox({ url, alt, missing }: { url: string; alt: string; missing: string }) {
+  const [failed, setFailed] = useState("");
   return (
     <div class="picture">
-      {missing === url ? (
-        <span class="empty">No {kind} yet</span>
+      {failed === url ? (
+        <span class="empty">{missing}</span>
       ) : (
-        <img src={url} alt={alt} loading="lazy" decoding="async" onError={() => setMissing(url)} />
+        <img src={url} alt={alt} loading="lazy" decoding="async" onError={() => setFailed(url)} />
       )}
     </div>
   );

@@ -30,6 +30,14 @@ export class MovieStore {
     this.epoch = series.epoch;
   }
 
+  /** Takes over further columns of all movies. They count as of the changes that are known here, and follow them on. */
+  addColumns(series: Series): void {
+    if (series.epoch !== this.epoch) return; // The next answer of changes is a full one, with these columns.
+    const { seq } = this;
+    this.apply({ ...series, full: false });
+    this.seq = Math.min(seq, series.seq);
+  }
+
   /** The row of the movie with this id, -1 where there is none. */
   row(id: number): number {
     return this.rowOfId.get(id) ?? -1;

@@ -28,6 +28,10 @@ function write(name: string, value: string): void {
   }
 }
 
+/** The operator's name as they give it, for the history of what they change; empty where they give none. */
+export const operator = signal(read("operator") ?? "");
+effect(() => write("operator", operator.value));
+
 export const theme = kept<Theme>("theme", "system", ["system", "dark", "light"]);
 export const timeZone = kept<TimeZone>("timeZone", "local", ["local", "UTC"]);
 

@@ -60,13 +60,16 @@ export function go(view: View, subject = "", query: Record<string, string> | URL
   location.hash = hrefOf(view, subject, query);
 }
 
-/** Change choices of the present view in the URL without a new entry in the browser's history; null takes one out. */
-export function setQuery(changes: Record<string, string | null>): void {
+/**
+ * Change choices of the present view in the URL without a new entry in the browser's history; null takes one out, a list
+ * repeats it.
+ */
+export function setQuery(changes: Record<string, string | readonly string[] | null>): void {
   const { view, subject, query } = route.peek();
   const next = new URLSearchParams(query);
   for (const [name, value] of Object.entries(changes)) {
-    if (value === null) next.delete(name);
-    else next.set(name, value);
+    next.delete(name);
+    for (const one of typeof value === "string" ? [value] : (value ?? [])) next.append(name, one);
   }
   history.replaceState(null, "", hrefOf(view, subject, next));
   route.value = { view, subject, query: next };

@@ -1,8 +1,10 @@
 /** Which movies are marked on the page, in all views alike, and the operator's actions on them with undo. */
 import { computed, signal } from "@preact/signals";
-import { api } from "../api/client";
+import { api, ProblemError } from "../api/client";
 import type { Selection } from "../api/types";
+import { counted } from "../parts/format";
 import { notify, notifyProblem } from "./notices";
+import { operator } from "./preferences";
 
 /** Ids of the marked movies. Replace the set, do not change it. */
 export const marked = signal<ReadonlySet<number>>(new Set());
@@ -29,8 +31,12 @@ export function mark(ids: Iterable<number>, mode: MarkMode = "replace"): void {
 
 interface Undoable {
   text: string;
-  undo: string;
+  /** What the API answered each portion with. */
+  undos: readonly string[];
 }
+
+/** So many ids fit a request. */
+const PORTION = 50_000;
 
 const WORDS: Record<Selection, string> = { include: "included", exclude: "excluded", auto: "left to the filter" };
 
@@ -40,25 +46,57 @@ export const undoable = signal<readonly Undoable[]>([]);
 /** Include, exclude or leave movies to the filter; it can be undone. */
 export async function select(selection: Selection, ids: readonly number[]): Promise<void> {
   if (ids.length === 0) return;
+  const undos: string[] = [];
+  let total = 0;
+  const tell = () => {
+    const text = `${counted(total, "movie")} ${WORDS[selection]}`;
+    if (total > 0) undoable.value = [...undoable.peek(), { text, undos }];
+    notify(text, total > 0 ? { label: "Undo", run: undoLast } : undefined);
+  };
   try {
-    const { changed, undo } = await api.select(selection, ids);
-    const text = `${changed} ${changed === 1 ? "movie" : "movies"} ${WORDS[selection]}`;
-    if (changed > 0) undoable.value = [...undoable.peek(), { text, undo }];
-    notify(text, changed > 0 ? { label: "Undo", run: undoLast } : undefined);
+    for (let first = 0; first < ids.length; first += PORTION) {
+      const { changed, undo } = await api.select(selection, ids.slice(first, first + PORTION), operator.peek());
+      total += changed;
+      if (changed > 0) undos.push(undo);
+    }
+    tell();
   } catch (error) {
+    if (total > 0) tell();
     notifyProblem(error);
   }
 }
+
+/** What can be undone from before the page was loaded; what was done since stays first. Asked once. */
+export async function loadUndoable(): Promise<void> {
+  if (loaded) return;
+  loaded = true;
+  try {
+    const { changes } = await api.selections();
+    const earlier = changes.map(({ undo, selection, movies }) => ({
+      text: `${counted(movies, "movie")} ${WORDS[selection]}`,
+      undos: [undo],
+    }));
+    const known = new Set(undoable.peek().flatMap(({ undos }) => undos));
+    undoable.value = [...earlier.reverse().filter(({ undos: [undo] }) => !known.has(undo!)), ...undoable.peek()];
+  } catch (error) {
+    loaded = false;
+    if (!(error instanceof ProblemError)) throw error;
+  }
+}
+
+let loaded = false;
 
 /** Give the movies of the last action their former values. */
 export async function undoLast(): Promise<void> {
   const last = undoable.peek().at(-1);
   if (!last) return;
   try {
-    await api.undoSelection(last.undo);
+    for (const undo of [...last.undos].reverse()) await api.undoSelection(undo);
     undoable.value = undoable.peek().slice(0, -1);
     notify(`Undone: ${last.text}`);
   } catch (error) {
+    // Undone elsewhere, or too old.
+    if (error instanceof ProblemError && error.status === 404) undoable.value = undoable.peek().slice(0, -1);
     notifyProblem(error);
   }
 }

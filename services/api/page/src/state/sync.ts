@@ -1,9 +1,10 @@
 /** Keeps the page's state true: loads it, follows the events, and asks again by itself after any loss. */
-import { api, getBytes, ProblemError } from "../api/client";
+import { api, getBytes, ProblemError, type Query } from "../api/client";
 import { EventStream } from "../api/events";
-import { decodeSeries } from "../api/series";
+import { decodeSeries, type Series } from "../api/series";
 import { movies, moviesVersion } from "./movies";
 import { alarms, columnInfos, connection, latest, status, workers } from "./session";
+import { wantedColumns } from "./wanted_columns";
 
 const STATUS_EVERY_MS = 2_000;
 const SERIES_PAUSE_MS = 250;
@@ -12,7 +13,10 @@ const LATEST_COUNT = 12;
 type Listener = (topic: string, body: unknown) => void;
 const listeners = new Set<Listener>();
 
-/** Calls `listener` with each event of the session; returns what ends that. */
+/** Calls `listener` with each event of the session, and with `hello` when API and scheduler are there (again).
+ *
+ * Returns what ends that.
+ */
 export function onEvent(listener: Listener): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -40,21 +44,40 @@ export function throttled(work: () => Promise<void>, pauseMs: number): () => voi
   };
 }
 
-/** Movies that changed since the last answer, or all. */
 const refreshMovies = throttled(async () => {
   try {
-    const query = movies.epoch ? { since: movies.seq, epoch: movies.epoch } : {};
-    movies.apply(decodeSeries(await getBytes("/api/series", query)));
-    moviesVersion.value = moviesVersion.peek() + 1;
+    if (movies.epoch) await loadNewColumns();
+    await loadMovies();
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
   }
 }, SERIES_PAUSE_MS);
 
+/** Movies that changed since the last answer, or all. */
+async function loadMovies(): Promise<void> {
+  const since = movies.epoch ? { since: movies.seq, epoch: movies.epoch } : {};
+  const series = await askSeries(wantedColumns.peek(), since);
+  movies.apply(series);
+  if (series.full || series.count > 0) moviesVersion.value = moviesVersion.peek() + 1;
+}
+
+/** All values of columns that a view has asked for since. */
+async function loadNewColumns(): Promise<void> {
+  const missing = wantedColumns.peek().filter((name) => !movies.columns.has(name));
+  if (missing.length === 0) return;
+  movies.addColumns(await askSeries(missing));
+  moviesVersion.value = moviesVersion.peek() + 1;
+}
+
+async function askSeries(columns: readonly string[], since: Query = {}): Promise<Series> {
+  return decodeSeries(await getBytes("/api/series", { columns: columns.join(","), ...since }));
+}
+
 async function refreshStatus(): Promise<void> {
   try {
     [status.value, workers.value] = await Promise.all([api.status(), api.workers()]);
-    latest.value = (await api.items({ status: "processed", sort: "-added", pageSize: LATEST_COUNT })).items;
+    const done = { filter: "status:processed,filtered_out", sort: "-added", pageSize: LATEST_COUNT };
+    latest.value = (await api.items(done)).items;
     connection.value = { state: "connected", text: "" };
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
@@ -94,10 +117,14 @@ function lostText(error: ProblemError): string {
 
 const refreshSession = throttled(refreshStatus, STATUS_EVERY_MS / 2);
 
+function tell(topic: string, body: unknown): void {
+  for (const listener of listeners) listener(topic, body);
+}
+
 /** Begin; the page calls it once. */
 export function startSync(): void {
   refreshSession();
-  refreshMovies();
+  wantedColumns.subscribe(refreshMovies);
   setInterval(() => {
     if (!document.hidden) refreshSession();
   }, STATUS_EVERY_MS);
@@ -105,14 +132,21 @@ export function startSync(): void {
     if (!document.hidden) refreshSession();
   });
   new EventStream({
-    onHello: refreshMovies,
+    onHello: () => {
+      refreshMovies();
+      refreshSession();
+      tell("hello", null);
+    },
     onEvent: (topic, body) => {
-      for (const listener of listeners) listener(topic, body);
+      tell(topic, body);
       if (topic.startsWith("movie.")) refreshMovies();
       if (topic !== "worker.heartbeat" && topic !== "task.progress") refreshSession();
     },
-    onScheduler: refreshSession,
-    onLost: () => undefined,
+    onScheduler: (connected) => {
+      refreshSession();
+      if (connected) tell("hello", null);
+    },
+    onLost: refreshSession,
   });
 }
 

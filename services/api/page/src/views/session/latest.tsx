@@ -1,9 +1,10 @@
-/** The newest movie with its pictures, and the values of the last ones. */
+/** The newest movie with its pictures, and the values of the last ones, filtered out or not. */
 import type { Movie } from "../../api/types";
-import { Empty, Facts, Panel } from "../../parts/controls";
+import { Badge, Empty, Facts, Panel } from "../../parts/controls";
 import { withUnit } from "../../parts/format";
 import { Picture } from "../../parts/picture";
 import { resultValue } from "../../parts/values";
+import { movies, moviesVersion } from "../../state/movies";
 import { hrefOf } from "../../state/route";
 import { latest } from "../../state/session";
 
@@ -19,6 +20,13 @@ function shown(movie: Movie): [string, string][] {
   return SHOWN.map(([column, words, unit, digits]) => [words, withUnit(resultValue(movie, column), unit, digits)]);
 }
 
+/** The number of a movie's present results, so that the browser keeps their pictures; undefined while it is unknown. */
+function generationOf(movie: Movie): number | undefined {
+  moviesVersion.value;
+  const generation = movies.number("generation", movies.row(movie.id));
+  return Number.isNaN(generation) ? undefined : generation;
+}
+
 export function NewestMovie() {
   const movie = latest.value[0];
   return (
@@ -31,14 +39,28 @@ export function NewestMovie() {
             {movie.name}
           </a>
           <div class="newest">
-            <Picture name={movie.name} kind="average" alt={`Average of ${movie.name}`} query={{ size: 512 }} />
-            <Picture name={movie.name} kind="spectrum" alt={`Power spectrum of ${movie.name}`} query={{ size: 512 }} />
-            <Picture name={movie.name} kind="motion" alt={`Motion of ${movie.name}`} />
+            <NewestPictures movie={movie} />
           </div>
           <Facts facts={shown(movie)} />
         </>
       )}
     </Panel>
+  );
+}
+
+function NewestPictures({ movie }: { movie: Movie }) {
+  const shared = { name: movie.name, generation: generationOf(movie) };
+  const picked = resultValue(movie, "picking.count") > 0;
+  return (
+    <>
+      {picked ? (
+        <Picture {...shared} kind="picks" alt={`Average of ${movie.name} with its picks`} />
+      ) : (
+        <Picture {...shared} kind="average" alt={`Average of ${movie.name}`} query={{ size: 512 }} />
+      )}
+      <Picture {...shared} kind="spectrum" alt={`Power spectrum of ${movie.name}`} />
+      <Picture {...shared} kind="motion" alt={`Motion of ${movie.name}`} />
+    </>
   );
 }
 
@@ -51,6 +73,7 @@ export function LatestMovies() {
         <thead>
           <tr>
             <th scope="col">movie</th>
+            <th scope="col">status</th>
             {SHOWN.map(([column, words]) => (
               <th key={column} scope="col" class="number">
                 {words}
@@ -64,6 +87,9 @@ export function LatestMovies() {
               <th scope="row">
                 <a href={hrefOf("movies", movie.name)}>{movie.name}</a>
               </th>
+              <td>
+                <Badge word={movie.status} />
+              </td>
               {shown(movie).map(([words, text]) => (
                 <td key={words} class="number">
                   {text}

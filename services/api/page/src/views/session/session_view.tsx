@@ -1,11 +1,13 @@
-/** The session at a glance: state and rate, alarms, workers at work, the newest movie and the last values. */
+/** The session at a glance: its state in a sentence, rate, alarms, workers at work, the newest movie, latency. */
 import { api } from "../../api/client";
-import type { ProcessingStatus } from "../../api/types";
-import { Empty, Panel } from "../../parts/controls";
+import type { Order, ProcessingStatus } from "../../api/types";
+import { Empty, Facts, Panel } from "../../parts/controls";
 import { useKeys } from "../../parts/keys";
 import { notifyProblem } from "../../state/notices";
+import { hrefOf } from "../../state/route";
 import { alarms, status } from "../../state/session";
 import { refreshSession } from "../../state/sync";
+import { Latency } from "./latency";
 import { LatestMovies, NewestMovie } from "./latest";
 import { Summary } from "./summary";
 import { WorkersAtWork } from "./workers_at_work";
@@ -16,8 +18,8 @@ export function SessionView() {
   if (now === null) return <Empty>Waiting for warpcore.</Empty>;
   return (
     <div class="session">
-      <Summary status={now} startOrPause={() => void startOrPause()} />
-      <Attention status={now} />
+      <Summary status={now} startOrPause={() => void startOrPause()} setOrder={(order) => void setOrder(order)} />
+      <Attention />
       <div class="session-columns">
         <div>
           <NewestMovie />
@@ -25,35 +27,48 @@ export function SessionView() {
         </div>
         <div>
           <WorkersAtWork running={now.running} />
+          <Latency stages={now.latency ?? []} />
           <Learnt status={now} />
+          <Panel title="Directories">
+            <Facts
+              facts={[
+                ["data", now.dataDirectory],
+                ["results", now.processingDirectory],
+              ]}
+            />
+          </Panel>
         </div>
       </div>
     </div>
   );
 }
 
-async function startOrPause(): Promise<void> {
+function startOrPause(): Promise<void> {
+  return change(status.peek()?.isProcessing ? api.pause : api.start);
+}
+
+function setOrder(order: Order): Promise<void> {
+  return change(() => api.order(order));
+}
+
+async function change(request: () => Promise<ProcessingStatus>): Promise<void> {
   try {
-    status.value = await (status.peek()?.isProcessing ? api.pause() : api.start());
+    status.value = await request();
     refreshSession();
   } catch (error) {
     notifyProblem(error);
   }
 }
 
-/** Alarms and warnings; nothing where all is well. */
-function Attention({ status: { warnings } }: { status: ProcessingStatus }) {
-  if (warnings.length === 0 && alarms.value.length === 0) return null;
+/** Alarms that nobody has seen yet; nothing where all is well. Warnings of the session are alarms too. */
+function Attention() {
+  const open = alarms.value.filter(({ acknowledged }) => !acknowledged);
+  if (open.length === 0) return null;
   return (
-    <ul class="attention" aria-label="Alarms and warnings">
-      {alarms.value.map(({ id, severity, text }) => (
+    <ul class="attention" aria-label="Alarms">
+      {open.map(({ id, severity, text }) => (
         <li key={id} class={severity}>
-          {text}
-        </li>
-      ))}
-      {warnings.map((text) => (
-        <li key={text} class="warning">
-          {text}
+          <a href={hrefOf("alarms")}>{text}</a>
         </li>
       ))}
     </ul>

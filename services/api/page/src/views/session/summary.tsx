@@ -1,8 +1,12 @@
 /** State, progress by status, rate and time left, as one row of figures. */
 import type { ComponentChildren } from "preact";
-import type { MovieStatus, ProcessingStatus } from "../../api/types";
-import { Button } from "../../parts/controls";
+import type { MovieStatus, Order, ProcessingStatus } from "../../api/types";
+import { Button, type Choice, Select } from "../../parts/controls";
 import { counted, formatCount, formatDuration, formatNumber } from "../../parts/format";
+import { resultValue } from "../../parts/values";
+import { hrefOf } from "../../state/route";
+import { alarms, latest } from "../../state/session";
+import { sessionSentence } from "./sentence";
 
 const SHOWN: readonly [MovieStatus, string][] = [
   ["processed", "processed"],
@@ -14,16 +18,32 @@ const SHOWN: readonly [MovieStatus, string][] = [
   ["unprocessed", "waiting"],
 ];
 
+const ORDERS: readonly Choice<Order>[] = [
+  { value: "normal", text: "as found" },
+  { value: "oldest", text: "oldest first" },
+  { value: "latest", text: "newest first" },
+  { value: "alternate", text: "newest and oldest in turn" },
+];
+
 /** Time until nothing is left at the present rate; a dash where nothing is left or no rate is known. */
 export function timeLeft(left: number, ratePerHour: number | null): string {
   if (left === 0 || !ratePerHour) return "–";
   return formatDuration((left / ratePerHour) * 3600);
 }
 
-export function Summary({ status, startOrPause }: { status: ProcessingStatus; startOrPause: () => void }) {
+export function Summary({
+  status,
+  startOrPause,
+  setOrder,
+}: {
+  status: ProcessingStatus;
+  startOrPause: () => void;
+  setOrder: (order: Order) => void;
+}) {
   const { isProcessing, totalItems, itemsLeft, ratePerHour, rateWindowSeconds, workers, counts } = status;
   return (
     <section class="summary" aria-label="Progress">
+      <StateSentence status={status} />
       <div class="figures">
         <Button
           kind={isProcessing ? "plain" : "primary"}
@@ -43,11 +63,30 @@ export function Summary({ status, startOrPause }: { status: ProcessingStatus; st
         <Figure name={workers === 1 ? "worker" : "workers"} value={formatCount(workers)} />
         <Figure
           name="failed"
-          value={<span class={counts.failed ? "bad" : ""}>{formatCount(counts.failed ?? 0)}</span>}
+          value={
+            <a class={counts.failed ? "bad" : "plain"} href={hrefOf("failures")}>
+              {formatCount(counts.failed ?? 0)}
+            </a>
+          }
         />
+        {status.order !== undefined && (
+          <span class="order">
+            <Select label="Next movie" choices={ORDERS} value={status.order} onChange={setOrder} />
+          </span>
+        )}
       </div>
       <StatusBar counts={counts} total={totalItems} />
     </section>
+  );
+}
+
+function StateSentence({ status }: { status: ProcessingStatus }) {
+  const resolutions = latest.value.map((movie) => resultValue(movie, "ctf.resolutionAngstrom"));
+  const { mood, text } = sessionSentence(status, alarms.value, resolutions);
+  return (
+    <p class={`sentence ${mood}`} role="status">
+      {text}
+    </p>
   );
 }
 

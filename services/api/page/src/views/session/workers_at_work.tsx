@@ -48,7 +48,7 @@ function WorkerRow({ worker, task }: { worker: Worker; task: RunningTask | undef
   return (
     <tr title={worker.reason || worker.warnings.join("\n") || undefined}>
       <th scope="row">
-        {worker.id}
+        <a href={hrefOf("logs", worker.id)}>{worker.id}</a>
         <small>{worker.device}</small>
       </th>
       <td>

@@ -1,0 +1,35 @@
+/** Requests about export jobs, and what they answer. */
+import { getJson, sendJson } from "./client";
+
+export type ExportKind = "micrographs" | "particles";
+export type JobState = "running" | "collecting" | "done" | "cancelled" | "failed";
+
+export interface Job {
+  job: string;
+  kind: ExportKind;
+  state: JobState;
+  total: number;
+  done: number;
+  failed: number;
+  options: Record<string, unknown>;
+  /** A page of its files, below the processing directory; lists of jobs leave them and `failures` out. */
+  files: string[];
+  failures: { name: string; message: string }[];
+  nextAfter: number | null;
+}
+
+const jobPath = (job: string) => `/api/export/${encodeURIComponent(job)}`;
+
+/** Where a file of a job can be downloaded. */
+export function jobFilePath(job: string, file: string): string {
+  return `${jobPath(job)}/files/${file.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+export const exportsApi = {
+  jobs: async () => (await getJson<{ jobs: Job[] }>("/api/exports")).jobs,
+  job: (job: string, after = 0) => getJson<Job>(jobPath(job), { after }),
+  cancel: (job: string) => sendJson<Job>("DELETE", jobPath(job)),
+  /** `names` null: all movies that are processed and pass the filter. */
+  start: (kind: ExportKind, options: Record<string, unknown>, names: readonly string[] | null) =>
+    sendJson<Job>("POST", `/api/export/${kind}`, { options, names }),
+};

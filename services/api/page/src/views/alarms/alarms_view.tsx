@@ -1,0 +1,70 @@
+/** What a person should look at now; one that was seen rests until it has been well. */
+import { api } from "../../api/client";
+import type { Alarm } from "../../api/types";
+import { Badge, Button, Empty, Panel } from "../../parts/controls";
+import { formatTime } from "../../parts/format";
+import { notifyProblem } from "../../state/notices";
+import { alarms } from "../../state/session";
+
+async function acknowledge(id: string): Promise<void> {
+  try {
+    alarms.value = await api.acknowledge(id);
+  } catch (error) {
+    notifyProblem(error);
+  }
+}
+
+export function AlarmsView() {
+  return (
+    <Panel title="Alarms">
+      {alarms.value.length === 0 ? (
+        <Empty>All is well.</Empty>
+      ) : (
+        <table class="values">
+          <thead>
+            <tr>
+              <th scope="col">severity</th>
+              <th scope="col">about</th>
+              <th scope="col">what is wrong, and what to do</th>
+              <th scope="col">since</th>
+              <th scope="col">seen</th>
+            </tr>
+          </thead>
+          <tbody>
+            {alarms.value.map((alarm) => (
+              <Row key={alarm.id} alarm={alarm} />
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}
+
+function Row({ alarm: { id, severity, subject, text, since, acknowledged } }: { alarm: Alarm }) {
+  return (
+    <tr class={acknowledged ? "seen" : undefined}>
+      <td>
+        <Badge word={severity} />
+      </td>
+      <th scope="row">{subject}</th>
+      <td class="long">{text}</td>
+      <td>
+        <time dateTime={since}>{formatTime(since)}</time>
+      </td>
+      <td>
+        {acknowledged ? (
+          "seen"
+        ) : (
+          <Button
+            title="Say that someone has seen it; it comes again once it has been well"
+            label={`Acknowledge ${text}`}
+            onClick={() => void acknowledge(id)}
+          >
+            Acknowledge
+          </Button>
+        )}
+      </td>
+    </tr>
+  );
+}

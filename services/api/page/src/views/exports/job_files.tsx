@@ -1,0 +1,48 @@
+/** What an export job has written, and what it could not. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { exportsApi, type Job, type JobState, jobFilePath } from "../../api/exports";
+import { Button, Empty } from "../../parts/controls";
+import { notifyProblem } from "../../state/notices";
+
+export function JobFiles({ name, state }: { name: string; state: JobState }) {
+  const job = useSignal<Job | null>(null);
+  const load = async (after: number) => {
+    try {
+      const page = await exportsApi.job(name, after);
+      const before = after > 0 ? (job.peek()?.files ?? []) : [];
+      job.value = { ...page, files: [...before, ...page.files] };
+    } catch (error) {
+      notifyProblem(error);
+    }
+  };
+  useEffect(() => {
+    void load(0);
+  }, [name, state]);
+  if (job.value === null) return null;
+  const { files, failures, nextAfter } = job.value;
+  return (
+    <>
+      {failures.length > 0 && (
+        <ul class="attention" aria-label={`Failures of ${name}`}>
+          {failures.map(({ name: movie, message }) => (
+            <li key={movie} class="warning">
+              {movie}: {message}
+            </li>
+          ))}
+        </ul>
+      )}
+      {files.length === 0 && <Empty>No file yet.</Empty>}
+      <ul class="files" aria-label={`Files of ${name}`}>
+        {files.map((file) => (
+          <li key={file}>
+            <a href={jobFilePath(name, file)} download>
+              {file}
+            </a>
+          </li>
+        ))}
+      </ul>
+      {nextAfter !== null && <Button onClick={() => void load(nextAfter)}>More files</Button>}
+    </>
+  );
+}

@@ -1,0 +1,105 @@
+/** Failed movies by kind of failure, each with its reason; tried again one by one, by kind, or all. */
+import { signal } from "@preact/signals";
+import { api, ProblemError, type RetryChoice } from "../../api/client";
+import type { Movie } from "../../api/types";
+import { Button, Empty, Panel, Toolbar } from "../../parts/controls";
+import { counted } from "../../parts/format";
+import { useFresh } from "../../parts/fresh";
+import { notify, notifyProblem } from "../../state/notices";
+import { hrefOf } from "../../state/route";
+import { status } from "../../state/session";
+import { refreshSession, throttled } from "../../state/sync";
+import { byKind, type FailureGroup, KINDS, retryWords } from "./groups";
+
+const MOST = 500;
+const PAUSE_MS = 500;
+
+async function retry(choice: RetryChoice): Promise<void> {
+  try {
+    const { retried, refused } = await api.retryMany(choice);
+    notify(retryWords(retried, refused));
+    refreshSession();
+  } catch (error) {
+    notifyProblem(error);
+  }
+}
+
+const failed = signal<readonly Movie[] | null>(null);
+
+const loadFailed = throttled(async () => {
+  try {
+    failed.value = (await api.items({ status: "failed", pageSize: MOST })).items;
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+  }
+}, PAUSE_MS);
+
+export function FailuresView() {
+  useFresh(loadFailed, "movie.");
+  if (failed.value === null) return <Empty>Looking for failed movies.</Empty>;
+  if (failed.value.length === 0) return <Empty>No movie has failed.</Empty>;
+  const total = status.value?.counts.failed ?? failed.value.length;
+  return (
+    <>
+      <Toolbar label="Failed movies">
+        <span>
+          {counted(total, "movie")} failed
+          {total > failed.value.length && `; the first ${failed.value.length} are listed`}
+        </span>
+        <Button onClick={() => void retry({ failed: true })}>Try all again</Button>
+      </Toolbar>
+      <div class="failures">
+        {byKind(failed.value).map((group) => (
+          <Group key={group.kind} group={group} />
+        ))}
+      </div>
+    </>
+  );
+}
+
+function Group({ group: { kind, movies } }: { group: FailureGroup }) {
+  return (
+    <Panel
+      title={`${kind.replaceAll("_", " ")} (${movies.length})`}
+      actions={<Button onClick={() => void retry({ kind })}>Try all of this kind again</Button>}
+    >
+      <p class="section-help">{KINDS[kind]}</p>
+      <table class="values">
+        <thead>
+          <tr>
+            <th scope="col">movie</th>
+            <th scope="col">step</th>
+            <th scope="col">reason</th>
+            <th scope="col">host</th>
+            <th scope="col">again</th>
+          </tr>
+        </thead>
+        <tbody>
+          {movies.map(({ id, name, failure }) => (
+            <tr key={id}>
+              <th scope="row">
+                <a href={hrefOf("movies", name)}>{name}</a>
+              </th>
+              <td>{failure?.step}</td>
+              <td class="long">{failure?.message}</td>
+              <td>{failure?.host}</td>
+              <td class="actions">
+                <Button label={`Try ${name} again`} onClick={() => void retry({ ids: [id] })}>
+                  Retry
+                </Button>
+                <Button
+                  kind="quiet"
+                  title="Also run the steps whose results are there"
+                  label={`Try ${name} again with all steps`}
+                  onClick={() => void retry({ ids: [id], force: true })}
+                >
+                  all steps
+                </Button>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Panel>
+  );
+}

@@ -1,0 +1,36 @@
+/** Failed movies by kind of failure. */
+import type { Movie } from "../../api/types";
+
+/** The meaning of each kind, as docs/architecture.md has it. */
+export const KINDS: Record<string, string> = {
+  input: "The file cannot be used; it is not tried again by itself.",
+  resource: "Memory or disk was short; tried again after a pause.",
+  lost_worker: "The worker died or fell silent; tried again elsewhere.",
+  bad_gpu: "The GPU failed; the worker is set aside and the movie tried again elsewhere.",
+  internal: "An error in warpcore; tried twice more, elsewhere first.",
+  poisoned: "The movie has cost several workers; it needs a person's word.",
+  conflict: "Another movie has the same name, so their outputs would meet.",
+};
+
+export interface FailureGroup {
+  kind: string;
+  movies: Movie[];
+}
+
+/** Groups in the order of their first movie. */
+export function byKind(movies: readonly Movie[]): FailureGroup[] {
+  const groups = new Map<string, Movie[]>();
+  for (const movie of movies) {
+    const kind = movie.failure?.kind ?? "unknown";
+    groups.set(kind, [...(groups.get(kind) ?? []), movie]);
+  }
+  return [...groups].map(([kind, members]) => ({ kind, movies: members }));
+}
+
+/** What came of trying movies again. */
+export function retryWords(retried: number, refused: readonly { name: string; problem: string }[]): string {
+  const told = retried === 1 ? "1 movie waits again" : `${retried} movies wait again`;
+  const [first] = refused;
+  if (first === undefined) return `${told}.`;
+  return `${told}; ${refused.length} not, first ${first.name}: ${first.problem}`;
+}

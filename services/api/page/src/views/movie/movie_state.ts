@@ -1,0 +1,84 @@
+/** What is known of the shown movie, and when to ask again. */
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { api, ProblemError } from "../../api/client";
+import type { PictureIndex } from "../../api/documents";
+import { movieApi } from "../../api/movie";
+import type { Movie } from "../../api/types";
+import { notifyProblem } from "../../state/notices";
+import { onEvent } from "../../state/sync";
+
+/** A movie with its story, as the API answers it alone. */
+export interface MovieWithStory extends Movie {
+  /** Empty where nobody has edited the picks, else a name of the edits. */
+  handPicks?: string;
+  story: { seq: number; at: number; text: string }[];
+  learnt?: Record<string, string>;
+}
+
+/** What was asked for; null while it is on its way, and where `missing` says in one line why it is not there. */
+export interface Loaded<T> {
+  value: T | null;
+  missing: string;
+}
+
+/** Asks for something, and again whenever `version` changes; the last answer stays until the next is there.
+ *
+ * Another `subject` begins from nothing.
+ */
+export function useLoaded<T>(
+  load: (signal: AbortSignal) => Promise<T>,
+  subject: string,
+  version: number | string,
+): Loaded<T> {
+  const [held, setHeld] = useState<Loaded<T> & { subject: string }>({ value: null, missing: "", subject });
+  useEffect(() => {
+    const abort = new AbortController();
+    load(abort.signal).then(
+      (value) => setHeld({ value, missing: "", subject }),
+      (error: unknown) => {
+        if (abort.signal.aborted) return;
+        if (!(error instanceof ProblemError)) throw error;
+        if (!error.passing) setHeld({ value: null, missing: error.message, subject });
+      },
+    );
+    return () => abort.abort();
+  }, [subject, version]);
+  return held.subject === subject ? held : { value: null, missing: "" };
+}
+
+export interface ShownMovie {
+  movie: MovieWithStory | null;
+  index: PictureIndex | null;
+  missing: string;
+  /** Changes with everything that is told about the movie. */
+  version: number;
+  /** Ask again now. */
+  reload: () => void;
+}
+
+/** The movie of this name, kept true. */
+export function useMovie(name: string): ShownMovie {
+  const [version, setVersion] = useState(0);
+  const reload = useCallback(() => setVersion((before) => before + 1), []);
+  useEffect(
+    () =>
+      onEvent((topic, body) => {
+        if (topic === "hello" || (topic.startsWith("movie.") && (body as { movie?: Movie }).movie?.name === name))
+          reload();
+      }),
+    [name],
+  );
+  const { value, missing } = useLoaded((signal) => api.item(name, signal) as Promise<MovieWithStory>, name, version);
+  const index = useLoaded((signal) => movieApi.pictures(name, signal), name, version);
+  return { movie: value, index: index.value, missing, version, reload };
+}
+
+/** Carries out an action, then asks again; a refusal is told in one line. */
+export async function act(action: Promise<unknown>, then: () => void): Promise<void> {
+  try {
+    await action;
+    then();
+  } catch (error) {
+    notifyProblem(error);
+  }
+}

@@ -1,0 +1,125 @@
+/** The picks of the shown movie: threshold, and edits by hand that are stored as soon as they rest. */
+import { signal } from "@preact/signals";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { ProblemError } from "../../api/client";
+import type { Picks } from "../../api/documents";
+import { movieApi } from "../../api/movie";
+import { notifyProblem } from "../../state/notices";
+import { type EditHistory, edited, type HandEdits, historyOf, NO_EDITS, redone, sameEdits, undone } from "./hand_edits";
+import { useLoaded } from "./movie_state";
+import { overruled } from "./picks_model";
+
+const STORED_AFTER_MS = 800;
+
+/** The threshold that is tried on one movie after the other; null: that of the results. */
+export const trialThreshold = signal<number | null>(null);
+
+export interface PicksState {
+  picks: Picks | null;
+  missing: string;
+  /** The one that is tried, else that of the results. */
+  threshold: number;
+  hand: HandEdits;
+  /** See `overruled`. */
+  out: Uint8Array;
+  edit: (next: HandEdits) => void;
+  undo: () => void;
+  redo: () => void;
+  canUndo: boolean;
+  canRedo: boolean;
+  /** Whether edits are on their way to the scheduler. */
+  storing: boolean;
+}
+
+/** The picks of the movie `name`, asked for again with each `version`. */
+export function usePicks(name: string, version: number): PicksState {
+  const { value: picks, missing } = useLoaded((signal) => movieApi.picks(name, signal), name, version);
+  const hand = useHandEdits(name, picks);
+  useEffect(() => {
+    // Applied: the results have it.
+    if (picks !== null && picks.threshold === trialThreshold.peek()) trialThreshold.value = null;
+  }, [picks]);
+  const out = useMemo(
+    () => (picks === null ? new Uint8Array() : overruled(picks, hand.present)),
+    [picks, hand.present],
+  );
+  return {
+    picks,
+    missing,
+    threshold: trialThreshold.value ?? picks?.threshold ?? 0.5,
+    hand: hand.present,
+    out,
+    edit: hand.edit,
+    undo: hand.undo,
+    redo: hand.redo,
+    canUndo: hand.canUndo,
+    canRedo: hand.canRedo,
+    storing: hand.storing,
+  };
+}
+
+/** Edits with their history; each is sent when no other follows at once, and when the movie is left. */
+function useHandEdits(name: string, picks: Picks | null) {
+  const [history, setHistory] = useState<EditHistory>(historyOf(NO_EDITS));
+  const [former, setFormer] = useState(0);
+  const [storing, setStoring] = useState(false);
+  const waiting = useRef<{ timer: number; send: () => Promise<void> } | null>(null);
+
+  useEffect(() => {
+    setHistory(historyOf(NO_EDITS));
+    setFormer(0);
+    movieApi.handPicks(name).then(({ former }) => setFormer(former), ignored);
+    return () => void flush(waiting);
+  }, [name]);
+  useEffect(() => {
+    // What others, or an earlier visit, have stored; one's own edits win while they are on their way.
+    if (picks === null || waiting.current !== null) return;
+    setHistory((before) => (sameEdits(before.present, picks.hand) ? before : historyOf(picks.hand)));
+  }, [picks]);
+
+  const store = (next: EditHistory) => {
+    setHistory(next);
+    setStoring(true);
+    if (waiting.current !== null) clearTimeout(waiting.current.timer);
+    const send = async () => {
+      try {
+        setFormer((await movieApi.putHandPicks(name, next.present)).former);
+      } catch (error) {
+        notifyProblem(error);
+      }
+      setStoring(false);
+    };
+    waiting.current = { send, timer: window.setTimeout(() => void flush(waiting), STORED_AFTER_MS) };
+  };
+  const undoStored = async () => {
+    try {
+      const answer = await movieApi.undoHandPicks(name);
+      setHistory(historyOf(answer.hand));
+      setFormer(answer.former);
+    } catch (error) {
+      notifyProblem(error);
+    }
+  };
+  return {
+    present: history.present,
+    edit: (next: HandEdits) => store(edited(history, next)),
+    undo: () => (history.past.length > 0 ? store(undone(history)) : void undoStored()),
+    redo: () => store(redone(history)),
+    canUndo: history.past.length > 0 || former > 0,
+    canRedo: history.undone.length > 0,
+    storing,
+  };
+}
+
+async function flush(waiting: { current: { timer: number; send: () => Promise<void> } | null }): Promise<void> {
+  const now = waiting.current;
+  if (now === null) return;
+  clearTimeout(now.timer);
+  waiting.current = null;
+  await now.send();
+}
+
+/** Where nothing is picked there are no edits, and nothing to undo. */
+function ignored(error: unknown): void {
+  if (!(error instanceof ProblemError)) throw error;
+}

@@ -1,0 +1,46 @@
+/** Filters of the list in words, and from what an operator has entered. */
+import type { ColumnInfo } from "../../api/types";
+import { decimalsIn, formatNumber, withUnit } from "../../parts/format";
+import type { MovieFilter } from "../../state/filters";
+
+/** "defocus 0.5 to 2.0 µm", "status failed or queued", "no resolution". */
+export function filterWords(filter: MovieFilter, column: ColumnInfo | undefined): string {
+  const heading = column?.heading ?? filter.column;
+  switch (filter.kind) {
+    case "none":
+      return `no ${heading}`;
+    case "words":
+      return `${heading} ${filter.words.map((word) => word.replaceAll("_", " ")).join(" or ")}`;
+    case "glob":
+      return `${heading} ${filter.pattern}`;
+    case "range": {
+      const unit = column?.unit ?? "";
+      const text = (value: number, withIt: boolean) => {
+        const digits = decimalsIn(value);
+        return withIt ? withUnit(value, unit, digits) : formatNumber(value, digits);
+      };
+      if (filter.low === null) return `${heading} ≤ ${text(filter.high ?? Infinity, true)}`;
+      if (filter.high === null) return `${heading} ≥ ${text(filter.low, true)}`;
+      return `${heading} ${text(filter.low, false)} to ${text(filter.high, true)}`;
+    }
+  }
+}
+
+/** The filter that was entered: `none`, `low`, `high`, `pattern` and a `word …` for each word; null while it says nothing. */
+export function filterFrom({ name, kind }: ColumnInfo, entry: Readonly<Record<string, string>>): MovieFilter | null {
+  if (entry.none === "yes") return { column: name, kind: "none" };
+  if (kind === "text") return entry.pattern ? { column: name, kind: "glob", pattern: entry.pattern } : null;
+  if (kind === "word") {
+    const words = Object.keys(entry)
+      .filter((key) => key.startsWith("word ") && entry[key] === "yes")
+      .map((key) => key.slice("word ".length));
+    return words.length > 0 ? { column: name, kind: "words", words } : null;
+  }
+  const [low, high] = [entered(entry.low), entered(entry.high)];
+  return low === null && high === null ? null : { column: name, kind: "range", low, high };
+}
+
+function entered(text: string | undefined): number | null {
+  const value = Number(text?.trim() || Number.NaN);
+  return Number.isFinite(value) ? value : null;
+}

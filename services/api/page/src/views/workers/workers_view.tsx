@@ -1,0 +1,104 @@
+/** All workers: what each does, what it uses of its machine, and what it has noticed. */
+import type { ComponentChildren } from "preact";
+import type { RunningTask, Worker } from "../../api/types";
+import { Badge, Empty, Facts, Panel, Progress } from "../../parts/controls";
+import { formatDuration, withUnit } from "../../parts/format";
+import { hrefOf } from "../../state/route";
+import { status, workers } from "../../state/session";
+import { gpuTroubles } from "./load";
+
+const SILENT_S = 6;
+
+export function WorkersView() {
+  if (workers.value.length === 0) {
+    return (
+      <Empty>
+        No worker. Start one on a host that sees the data: <code>warpcore worker --scheduler HOST</code>
+      </Empty>
+    );
+  }
+  const running = status.value?.running ?? [];
+  return (
+    <div class="workers">
+      {workers.value.map((worker) => (
+        <WorkerPanel key={worker.id} worker={worker} tasks={running.filter((task) => task.worker === worker.id)} />
+      ))}
+    </div>
+  );
+}
+
+function WorkerPanel({ worker, tasks }: { worker: Worker; tasks: readonly RunningTask[] }) {
+  return (
+    <Panel
+      title={worker.id}
+      actions={
+        <>
+          <Badge word={worker.state} />
+          <a href={hrefOf("logs", worker.id)}>log</a>
+        </>
+      }
+    >
+      <Facts facts={identity(worker)} />
+      <Facts facts={load(worker)} />
+      <Troubles worker={worker} />
+      <ul class="tasks" aria-label={`Movies at ${worker.id}`}>
+        {tasks.map((task) => (
+          <li key={task.lease}>
+            <a href={hrefOf("movies", task.movie)}>{task.movie}</a>
+            <span>
+              {task.step || "begins"}
+              {task.purpose !== "process" && ` (${task.purpose})`}
+            </span>
+            <Progress value={task.fraction} label={`${task.movie}, ${task.step}`} />
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+type Fact = readonly [string, ComponentChildren];
+
+function identity({ host, pid, device, deviceMemoryMb, done, failed, silentSeconds, versions }: Worker): Fact[] {
+  const facts: Fact[] = [
+    ["device", device],
+    ["device memory", withUnit(deviceMemoryMb / 1024, "GiB", 1)],
+    ["host, process", `${host}, ${pid}`],
+    ["version", versions.warpcore ?? "–"],
+    ["done", done],
+    ["failed", <span class={failed ? "bad" : ""}>{failed}</span>],
+  ];
+  return silentSeconds > SILENT_S ? [...facts, ["silent for", formatDuration(silentSeconds)]] : facts;
+}
+
+/** Measured values; what the machine does not tell is left out. */
+function load({ load, device }: Worker): Fact[] {
+  const values: [string, number | undefined, string, number][] = [
+    ["GPU use", load.gpuUtilisationPercent, "%", 0],
+    ["GPU memory", gibibytes(load.gpuMemoryMb), "GiB", 1],
+    ["temperature", load.gpuTemperatureC, "°C", 0],
+    ["power", load.gpuPowerW, "W", 0],
+    ["host memory", gibibytes(load.hostMemoryMb), "GiB", 1],
+  ];
+  const known = values.filter(([, value]) => value !== undefined);
+  if (known.length === 0) return [["load", device.startsWith("cpu") ? "not measured yet" : "not told by the card"]];
+  return known.map(([name, value, unit, digits]) => [name, withUnit(value, unit, digits)]);
+}
+
+function gibibytes(mebibytes: number | undefined): number | undefined {
+  return mebibytes === undefined ? undefined : mebibytes / 1024;
+}
+
+function Troubles({ worker }: { worker: Worker }) {
+  const lines = [worker.reason, ...gpuTroubles(worker.load), ...worker.warnings].filter((line) => line !== "");
+  if (lines.length === 0) return null;
+  return (
+    <ul class="attention" aria-label={`Troubles of ${worker.id}`}>
+      {lines.map((line) => (
+        <li key={line} class={worker.state === "lost" || worker.state === "set_aside" ? "critical" : "warning"}>
+          {line}
+        </li>
+      ))}
+    </ul>
+  );
+}

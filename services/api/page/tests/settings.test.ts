@@ -1,0 +1,102 @@
+import { expect, it } from "vitest";
+import type { SettingsEffect } from "../src/api/settings";
+import { changesOf, type Field, parse, rangeWords, sectionsOf, textOf } from "../src/parts/setting_fields";
+import { effectWords } from "../src/views/settings/words";
+
+const [ctf] = sectionsOf({
+  properties: { ctf: { $ref: "#/$defs/CtfSettings" } },
+  $defs: {
+    CtfSettings: {
+      description: "CTF fit.",
+      properties: {
+        enabled: { type: "boolean", default: true },
+        window: { type: "integer", default: 512, minimum: 128, maximum: 4096, multipleOf: 2, unit: "px" },
+        range_max: { type: "number", default: 4, exclusiveMinimum: 0, maximum: 1000, unit: "Å" },
+        grid: { anyOf: [{ type: "array", items: { type: "integer", minimum: 1 } }, { type: "null" }], default: null },
+        method: { type: "string", enum: ["auto", "blob"], default: "auto" },
+        upsampling: { type: "integer", enum: [1, 2, 4], default: 1 },
+        shapes: { type: "array", items: { type: "string", enum: ["disc", "ring"] }, default: ["disc"] },
+        patterns: { type: "array", items: { type: "string" }, default: ["*.tif"] },
+        limits: { type: "object", default: {} },
+      },
+    },
+  },
+});
+
+function field(key: string): Field {
+  return ctf!.fields.find(({ name }) => name === `ctf.${key}`)!;
+}
+
+it("makes a field of each setting", () => {
+  const kinds = ctf!.fields.map(({ kind }) => kind);
+  expect(kinds).toEqual(["switch", "integer", "number", "list", "choice", "choice", "choices", "list", "json"]);
+  expect(field("window")).toMatchObject({ label: "window", unit: "px", initial: 512, optional: false });
+  expect(field("grid").optional).toBe(true);
+});
+
+it.each([
+  [{ minimum: 128, maximum: 4096, multipleOf: 2 }, "128 to 4096, a multiple of 2"],
+  [{ exclusiveMinimum: 0, maximum: 1000 }, "above 0 to 1000"],
+  [{ minimum: 0 }, "from 0 on"],
+  [{ maximum: 20 }, "up to 20"],
+  [{}, ""],
+])("tells a range in words: %j", (schema, words) => {
+  expect(rangeWords(schema)).toBe(words);
+});
+
+it.each([
+  ["enabled", "false", false],
+  ["window", " 256 ", 256],
+  ["range_max", "3.5", 3.5],
+  ["grid", "", null],
+  ["grid", "5, 7", [5, 7]],
+  ["method", "blob", "blob"],
+  ["upsampling", "4", 4],
+  ["shapes", "disc, ring", ["disc", "ring"]],
+  ["patterns", "*.tif, *.eer", ["*.tif", "*.eer"]],
+  ["limits", '{"ctf.iceRing": [null, 2.5]}', { "ctf.iceRing": [null, 2.5] }],
+])("reads %s from %j", (key, text, value) => {
+  expect(parse(field(key), text)).toEqual({ value });
+  expect(parse(field(key), textOf(value))).toEqual({ value });
+});
+
+it.each([
+  ["window", "", "not a number"],
+  ["window", "256.5", "not a whole number"],
+  ["window", "129", "must be 128 to 4096, a multiple of 2"],
+  ["range_max", "0", "must be above 0 to 1000"],
+  ["grid", "5, x", "not a number"],
+  ["method", "guess", "one of auto, blob"],
+  ["limits", "{", "not JSON"],
+])("refuses %s with the text %j", (key, text, problem) => {
+  expect(parse(field(key), text)).toEqual({ problem });
+});
+
+it("sends only what differs, and nothing that is wrong", () => {
+  const texts = new Map([
+    ["ctf.window", "512"],
+    ["ctf.range_max", "5"],
+    ["ctf.grid", "0"],
+  ]);
+  const { changes, problems } = changesOf(ctf!.fields, { ctf: { window: 512, range_max: 4, grid: null } }, texts);
+  expect(changes).toEqual({ ctf: { range_max: 5 } });
+  expect([...problems]).toEqual([["ctf.grid", "must be from 1 on"]]);
+});
+
+const NOTHING: SettingsEffect = { changed: [], runs: {}, movies: 0, kept: 0, rejected: 0, accepted: 0, retried: 0 };
+
+it.each([
+  [
+    { movies: 412, kept: 38, runs: { ctf: 412, picking: 412 } },
+    "CTF and picking of 412 movies will run again, 38 kept results fit, motion stays",
+  ],
+  [
+    { movies: 2, runs: { motion: 2, ctf: 2, picking: 1 } },
+    "motion and CTF of 2 movies will run again, picking of 1 movie will run again",
+  ],
+  [{ rejected: 3, accepted: 1 }, "the filter takes out 3 movies, the filter lets 1 movie in again"],
+  [{ retried: 1 }, "1 failed movie is tried again"],
+  [{}, "No movie with results is touched"],
+])("tells what a change does: %j", (effect, words) => {
+  expect(effectWords({ ...NOTHING, ...effect }, ["motion", "ctf", "picking"])).toBe(words);
+});

@@ -1,0 +1,139 @@
+"""One movie in a real browser: threshold, selection and picks by hand, on a real scheduler and API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.services.api.rest_session import Api
+from tests.services.api.writing_worker import WritingWorker
+from warpcore.services.api import live_page
+
+pytestmark = pytest.mark.skipif(not live_page.read_page(), reason="the live page is not built here")
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]) -> Iterator[Api]:
+    """A session with two processed movies and one that has failed."""
+    session = Api(tmp_path_factory.mktemp("movie"), free_ports(5))
+    session.wait()
+    picked = {"picking": {"diameter": 130}, "filter": {"particles_min": 0}}
+    assert session.http.patch("/api/settings", json=picked).status_code == 200
+    session.register("grid 1/a.tif", "grid 1/b.tif", "bad.tif")
+    worker = WritingWorker(session.endpoints)
+    yield session
+    worker.close()
+    session.close()
+
+
+@pytest.fixture
+def movie(api: Api, wait_until: Callable[..., None]) -> Callable[[str], dict[str, Any]]:
+    """`movie(name)` as REST tells it; all movies have been processed before."""
+
+    def told(name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = api.http.get(f"/api/items/{name}").json()
+        return answer
+
+    for name, status in (("grid 1/a", "processed"), ("grid 1/b", "processed"), ("bad", "failed")):
+        wait_until(lambda name=name, status=status: told(name)["status"] == status)
+    return told
+
+
+def drawn(page: Page, api: Api, name: str) -> Locator:
+    """The page of a movie, and its average once it is there."""
+    page.goto(f"{api.http.base_url}/#/movies/{name}")
+    average = page.get_by_role("img", name=f"Average of {name}")
+    expect(average).not_to_have_attribute("data-drawn", "0")
+    return average
+
+
+def test_a_threshold_acts_at_once_and_is_applied_after_its_effect_was_told(
+    api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(str(api.http.base_url))
+    drawn(page, api, "grid 1/a")
+    picks = page.get_by_role("region", name="Picks")
+    expect(picks).to_contain_text("keeps 1 pick of 2 candidates")
+    picks.get_by_role("slider", name="Threshold").fill("0.15")
+    expect(picks).to_contain_text("keeps 2 picks of 2 candidates; now 1 at 0.50")
+    assert api.http.get("/api/settings").json()["picking"]["threshold"] == 0.5
+
+    picks.get_by_role("button", name="Apply to the session").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("picking of 2 movies will run again, motion, CTF and export stay.")
+    dialog.get_by_role("button", name="Apply", exact=True).click()
+    expect(dialog).not_to_be_attached()
+    assert api.http.get("/api/settings").json()["picking"]["threshold"] == 0.15
+
+
+def test_a_movie_is_excluded_by_a_key_and_that_is_undone(
+    api: Api,
+    movie: Callable[[str], dict[str, Any]],
+    open_page: Callable[[str], Page],
+    barriers: Callable[[Page], list[str]],
+) -> None:
+    page = open_page(str(api.http.base_url))
+    drawn(page, api, "grid 1/b")
+    selection = page.get_by_role("group", name="Selection")
+    page.keyboard.press("x")
+    expect(selection.get_by_role("button", name="exclude")).to_have_attribute("aria-pressed", "true")
+    assert movie("grid 1/b")["selection"] == "exclude"
+    page.keyboard.press("u")
+    expect(selection.get_by_role("button", name="by filter")).to_have_attribute("aria-pressed", "true")
+    assert movie("grid 1/b")["selection"] == "auto"
+    assert barriers(page) == []
+
+
+def test_a_pick_is_added_by_hand_and_undone(
+    api: Api,
+    movie: Callable[[str], dict[str, Any]],
+    open_page: Callable[[str], Page],
+    wait_until: Callable[..., None],
+) -> None:
+    page = open_page(str(api.http.base_url))
+    average = drawn(page, api, "grid 1/a")
+    picks = page.get_by_role("region", name="Picks")
+    page.keyboard.press("e")
+    average.click()
+    expect(picks).to_contain_text("1 added")
+
+    def stored() -> Any:
+        return api.http.get("/api/items/grid 1/a/picks/hand").json()["hand"]["added"]
+
+    wait_until(lambda: len(stored()) == 1)
+    assert stored()[0] == pytest.approx([59.5, 44.5], abs=1.0)
+    page.keyboard.press("u")
+    expect(picks).to_contain_text("0 added")
+    wait_until(lambda: stored() == [])
+
+
+def test_a_failed_movie_says_why_and_is_tried_again(
+    api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page]
+) -> None:
+    attempts = len(movie("bad")["story"])
+    page = open_page(f"{api.http.base_url}/#/movies/bad")
+    failure = page.get_by_role("region", name="Failure")
+    expect(failure).to_contain_text("bad.tif: not a movie")
+    failure.get_by_role("button", name="Retry").click()
+    expect(page.get_by_text("bad is tried again.")).to_be_visible()
+    assert len(movie("bad")["story"]) > attempts
+
+
+def test_a_movie_is_tried_with_other_settings_beside_its_present_result(
+    api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(str(api.http.base_url))
+    drawn(page, api, "grid 1/b")
+    panel = page.get_by_role("region", name="Try with other settings")
+    panel.get_by_label("range max").fill("6")
+    panel.get_by_role("button", name="Try", exact=True).click()
+    tried = panel.get_by_role("region", name="Try with ctf.range_max = 6")
+    expect(tried).to_contain_text("done")
+    expect(tried.get_by_role("img", name="spectrum of the try")).to_be_visible()
+    expect(tried.get_by_role("row", name="defocus").first).to_contain_text("1.2500")
+    assert api.http.get("/api/settings").json()["ctf"]["range_max"] == 4.0
+    tried.get_by_role("button", name="Forget").click()
+    expect(tried).not_to_be_attached()

@@ -1,0 +1,115 @@
+"""Settings, failures and the other views of services in a real browser, on a session that is restarted under them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from sessions_for_tests import write_session
+
+from warpcore.services.api import live_page
+
+pytestmark = pytest.mark.skipif(not live_page.read_page(), reason="the live page is not built here")
+
+MOVIES = 74
+FAILED = 2
+RESULTS = MOVIES - FAILED
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory, module_up: Callable[..., Any]) -> Any:
+    """A session with finished movies, two of which have failed, and nobody to process them again."""
+    folder = tmp_path_factory.mktemp("session")
+    (folder / "movies").mkdir()
+    write_session(folder / "movies", folder / "results", MOVIES)
+    return module_up(folder / "movies", folder / "results", "--workers", "0")
+
+
+def counts(session: Any) -> dict[str, int]:
+    counted: dict[str, int] = session.get("/api/items/summary")["counts"]
+    return counted
+
+
+def test_a_change_of_settings_is_told_in_words_applied_and_set_back(
+    session: Any, open_page: Callable[[str], Page], wait_until: Callable[..., None]
+) -> None:
+    page = open_page(f"{session.http.base_url}/#/settings?search=ctf.range_max")
+    value = page.get_by_label("range max")
+    change = page.get_by_role("region", name="Change", exact=True)
+    value.fill("0")
+    expect(change).to_contain_text("1 value cannot be used")
+    value.fill("5")
+    words = f"CTF, picking and export of {RESULTS} movies will run again, motion stays"
+    expect(change).to_contain_text(words)
+    assert session.get("/api/settings")["ctf"]["range_max"] == 4
+    change.get_by_label("by").fill("Ada")
+    change.get_by_role("button", name="Apply").click()
+    expect(change).to_contain_text("Change a value")
+    assert session.get("/api/settings")["ctf"]["range_max"] == 5
+    wait_until(lambda: counts(session)["outdated"] == RESULTS, 10, "the movies that run again")
+
+    history = page.get_by_role("region", name="History")
+    expect(history).to_contain_text(re.compile("Ada.*ctf.range_max 4 → 5"))
+    history.get_by_role("button", name=re.compile("Set revision .* back")).first.click()
+    expect(value).to_have_value("4")
+    change.get_by_role("button", name="Apply").click()
+    wait_until(lambda: counts(session)["outdated"] == 0, 10, "the movies whose results fit again")
+
+
+def test_a_profile_is_saved_loaded_into_the_form_and_forgotten(session: Any, open_page: Callable[[str], Page]) -> None:
+    page = open_page(f"{session.http.base_url}/#/settings?search=picking.diameter")
+    profiles = page.get_by_role("region", name="Profiles")
+    profiles.get_by_label("Name of a profile").fill("apoferritin")
+    profiles.get_by_role("button", name="Save").click()
+    session.http.patch("/api/settings", json={"picking": {"diameter": 155}}).raise_for_status()
+    diameter = page.get_by_label("diameter", exact=True)
+    expect(diameter).to_have_value("155")
+    profiles.get_by_role("button", name="Load apoferritin").click()
+    expect(diameter).to_have_value("140")
+    assert session.get("/api/settings")["picking"]["diameter"] == 155
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("region", name="Change", exact=True)).to_contain_text("Change a value")
+    assert session.get("/api/settings")["picking"]["diameter"] == 140
+    profiles.get_by_role("button", name="Forget apoferritin").click()
+    expect(profiles).to_contain_text("None is saved yet")
+
+
+def test_the_page_goes_on_after_its_services_were_killed_and_retries_what_failed(
+    session: Any, open_page: Callable[[str], Page], wait_until: Callable[..., None]
+) -> None:
+    page = open_page(f"{session.http.base_url}/#/failures")
+    group = page.get_by_role("region", name="input")
+    expect(group).to_contain_text("the file ends early")
+    page.evaluate("window.neverReloaded = true")
+    for service in ("scheduler", "api"):
+        for pid in session.pids("warpcore.cli.main", service):
+            os.kill(pid, signal.SIGKILL)
+    line = page.locator(".connection")
+    expect(line).to_contain_text("goes on by itself")
+    expect(line).to_be_empty(timeout=30_000)
+    group.get_by_role("button", name="Try grid/m000036 again", exact=True).click()
+    expect(page.get_by_role("region", name="input (1)")).not_to_contain_text("grid/m000036")
+    page.get_by_role("button", name="Try all of this kind again").click()
+    expect(page.locator("main")).to_contain_text("No movie has failed")
+    wait_until(lambda: counts(session)["unprocessed"] == FAILED, 10, "the movies that are tried again")
+    assert page.evaluate("window.neverReloaded")
+
+
+def test_an_export_is_started_and_cancelled_and_nobody_is_shut_out_of_a_view(
+    session: Any, open_page: Callable[[str], Page], barriers: Callable[[Page], list[str]]
+) -> None:
+    page = open_page(f"{session.http.base_url}/#/exports")
+    page.get_by_role("button", name="Start").click()
+    job = page.get_by_role("article", name="particles-1")
+    job.get_by_role("button", name="Cancel").click()
+    expect(job).to_contain_text("cancelled")
+    assert session.get("/api/export/particles-1")["state"] == "cancelled"
+    for view in ("exports", "settings", "workers", "failures", "alarms", "logs"):
+        page.goto(f"{session.http.base_url}/#/{view}")
+        expect(page.get_by_role("navigation").locator("[aria-current=page]")).to_have_text(view.capitalize())
+        assert barriers(page) == [], view

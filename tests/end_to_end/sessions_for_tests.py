@@ -1,0 +1,129 @@
+"""Sessions with any number of finished movies, made by the scheduler's own decisions: no file is processed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, FromControl, FromWorker, Send, Stimulus
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.shell.session import STATE_FOLDER
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.restoring import restore
+from warpcore.services.session.settings import patch_settings
+
+BATCH = 2000
+"""Files that are registered at once."""
+COMMIT = 500
+SECONDS_APART = 9
+FIRST_S = 1_760_000_000
+"""When the first movie was acquired, seconds since 1970."""
+SETTINGS: dict[str, dict[str, Any]] = {"picking": {"diameter": 140.0}}
+WORKER = "w"
+
+
+def write_session(data: Path, processing: Path, count: int, seed: int = 1) -> None:
+    """A session's database with `count` movies, all processed or filtered out, a few failed.
+
+    Their values vary as those of a real session: slowly along it, with some bad movies.
+    """
+    where = {"data_directory": str(data), "processing_directory": str(processing)}
+    path = processing / STATE_FOLDER / "state.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    store = Store(path, **where)
+    state = restore(store.load(), now=0.0, **where)
+    _do(state, store, ChangeSettings(patch_settings(state.settings, SETTINGS), ""))
+    for first in range(0, count, BATCH):
+        found = [_file(number) for number in range(first, min(first + BATCH, count))]
+        _do(state, store, FromControl(wire.RegisterFiles(found)))
+        store.commit()
+    _do(state, store, FromWorker(b"w", wire.RegisterWorker(WORKER, "i", "host", 1, "gpu", 0, {})))
+    _work(state, store, _Results(count, seed))
+    _do(state, store, FromWorker(b"w", wire.Goodbye(WORKER)))
+    store.commit()
+    store.close()
+
+
+def _file(number: int) -> wire.FoundFile:
+    return wire.FoundFile(f"grid/m{number:06d}.tif", 10**8 + number, (FIRST_S + number * SECONDS_APART) * 10**9)
+
+
+def _do(state: State, store: Store, stimulus: Stimulus) -> list[Effect]:
+    effects = handle(state, stimulus, time.monotonic(), time.time())
+    store.stage(effects)
+    return effects
+
+
+def _work(state: State, store: Store, results: _Results) -> None:
+    """Pull and finish tasks until none is left."""
+    waiting = _do(state, store, FromWorker(b"w", wire.PullTasks(WORKER, 2)))
+    done = 0
+    while waiting:
+        tasks = [effect.message for effect in waiting if isinstance(effect, Send)]
+        waiting = []
+        for task in tasks:
+            if isinstance(task, wire.AssignTask):
+                waiting += _do(state, store, FromWorker(b"w", results.of(task)))
+                done += 1
+                if done % COMMIT == 0:
+                    store.commit()
+    store.commit()
+
+
+class _Results:
+    """What the worker reports of each movie."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        along = np.linspace(0, 1, count)
+        self._defocus = 1.4 + 0.5 * np.sin(along * 12) + 0.25 * random.standard_normal(count)
+        self._resolution = 3.1 + 0.5 * along + random.gamma(1.2, 0.5, count)
+        self._motion = 4 + 12 * random.gamma(2.0, 0.3, count)
+        self._ice = np.abs(0.15 + 0.1 * along + 0.05 * random.standard_normal(count))
+        self._junk = random.gamma(0.7, 3.0, count)
+        self._picks = random.poisson(260, count)
+
+    def of(self, task: wire.AssignTask) -> wire.Message:
+        number = int(task.name.rpartition("m")[2])
+        if number % 37 == 36:
+            return wire.TaskFailed(WORKER, task.lease, FailureKind.INPUT, "motion", "the file ends early")
+        summaries = self._summaries(number)
+        outputs: dict[str, list[str]] = {step: [] for step in task.run}
+        return wire.TaskFinished(WORKER, task.lease, task.run, {step: summaries[step] for step in task.run}, outputs)
+
+    def _summaries(self, number: int) -> dict[str, Any]:
+        defocus, astigmatism = float(self._defocus[number]), 0.02 + 0.004 * (number % 9)
+        motion = float(self._motion[number])
+        return {
+            "motion": {
+                "skipped": False,
+                "mean_frame_movement_angstrom": round(motion / 20, 3),
+                "accumulated_total_angstrom": round(motion, 2),
+                "accumulated_early_angstrom": round(motion * 0.4, 2),
+                "accumulated_late_angstrom": round(motion * 0.6, 2),
+            },
+            "ctf": {
+                "defocus_um": round(defocus, 4),
+                "defocus_delta_um": astigmatism,
+                "defocus_u_angstrom": round((defocus + astigmatism / 2) * 1e4, 1),
+                "defocus_v_angstrom": round((defocus - astigmatism / 2) * 1e4, 1),
+                "defocus_angle_degrees": float(number * 7 % 180),
+                "figure_of_merit": 0.12,
+                "resolution_angstrom": round(float(self._resolution[number]), 2),
+                "ice_ring": round(float(self._ice[number]) / 3, 3),
+                "ice_thickness": round(float(self._ice[number]), 3),
+                "failure": None,
+            },
+            "picking": {
+                "count": int(self._picks[number]),
+                "certainty": 0.97,
+                "junk_percent": round(float(min(self._junk[number], 90.0)), 2),
+            },
+            "export": {"average": None, "thumbnail": None},
+        }
