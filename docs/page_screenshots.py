@@ -29,7 +29,7 @@ from warpcore.cli.plan import Ports
 PICTURES = Path(__file__).parent / "images" / "page"
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
 WIDTH, HEIGHT = 1440, 900
-COLOURS = 192
+COLOURS = 256
 """Colours of a saved picture: few make small files, and the page has few."""
 LONGEST_S = 900.0
 SETTLE_MS = 2500
@@ -51,46 +51,50 @@ def _change_setting(page: Page) -> None:
     page.get_by_label("range max").last.fill("5")
 
 
-def _mark_movies(page: Page) -> None:
-    page.keyboard.press("ArrowDown")
+def _step_on(page: Page) -> None:
+    page.keyboard.press("ArrowRight")
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture `name`.png of the page at a fragment of its URL, after `prepare`."""
+    """A picture `name`.png of the page at a fragment of its URL, `height` px high, after `prepare`."""
 
     name: str
     fragment: str
+    height: int = HEIGHT
     prepare: Callable[[Page], None] = _nothing
 
 
-WHILE_RUNNING = [Shot("session", "#/session"), Shot("logs", "#/logs")]
+WHILE_RUNNING = [
+    Shot("session", "#/session"),
+    Shot("workers", "#/workers", 300),
+    Shot("alarms", "#/alarms", 200),
+    Shot("logs", "#/logs", 300),
+]
 WHEN_DONE = [
     Shot("plots", "#/plots"),
-    Shot("movies", "#/movies", _mark_movies),
+    Shot("movies", "#/movies", prepare=_step_on),
     Shot("movie", f"#/movies/{SHOWN}"),
-    Shot("settings", "#/settings?search=ctf", _change_setting),
-    Shot("failures", "#/failures"),
-    Shot("exports", "#/exports/particles-1"),
-    Shot("workers", "#/workers"),
-    Shot("alarms", "#/alarms"),
+    Shot("settings", "#/settings?search=ctf", 640, _change_setting),
+    Shot("failures", "#/failures", 240),
+    Shot("exports", "#/exports/particles-1", 440),
 ]
 
 
 def main() -> None:
     """Simulate movies, process them, and save all pictures."""
-    with TemporaryDirectory() as folder, ExitStack() as stack:
+    with TemporaryDirectory(prefix="warpcore-") as folder, ExitStack() as stack:
         data = Path(folder) / "movies"
         _simulate(data)
         session = stack.enter_context(_session(data, Path(folder) / "results"))
         browser = stack.enter_context(_browser())
+        _wait(lambda: any("lost" in one["text"] for one in session.get("/api/alarms").json()), "an alarm")
         _wait(lambda: _ended(session) >= GOOD_MOVIES // 2, "half of the movies")
         for shot in WHILE_RUNNING:
             _save(browser, session, shot)
         _wait(lambda: _ended(session) == GOOD_MOVIES + BAD_MOVIES + 1, "all movies")
         session.post("/api/export/particles", json={"options": {"box_size": 128}}).raise_for_status()
         _wait(lambda: session.get("/api/export/particles-1").json()["state"] == "done", "the export")
-        _wait(lambda: any("lost" in one["text"] for one in session.get("/api/alarms").json()), "an alarm")
         for shot in WHEN_DONE:
             _save(browser, session, shot)
 
@@ -142,7 +146,7 @@ def _browser() -> Iterator[Browser]:
 
 
 def _save(browser: Browser, session: httpx.Client, shot: Shot) -> None:
-    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="dark")
+    page = browser.new_page(viewport={"width": WIDTH, "height": shot.height}, color_scheme="dark")
     page.goto(f"{session.base_url}/{shot.fragment}")
     page.wait_for_load_state("load")
     page.wait_for_timeout(SETTLE_MS)
@@ -150,7 +154,9 @@ def _save(browser: Browser, session: httpx.Client, shot: Shot) -> None:
     page.wait_for_timeout(SETTLE_MS)
     image = Image.open(io.BytesIO(page.screenshot()))
     PICTURES.mkdir(exist_ok=True)
-    image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(PICTURES / f"{shot.name}.png", optimize=True)
+    # This method keeps colours that few pixels have, such as those of statuses.
+    few = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(PICTURES / f"{shot.name}.png", optimize=True)
     page.close()
 
 

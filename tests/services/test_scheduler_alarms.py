@@ -225,6 +225,15 @@ def test_an_acknowledged_alarm_says_so_until_it_comes_again() -> None:
     assert world.ask(wire.AcknowledgeAlarm("nothing")).code == ErrorCode.NOT_FOUND
 
 
+def test_an_alarm_is_acknowledged_as_soon_as_it_is_listed() -> None:
+    world = World(workers=("w",))
+    world.say("w", wire.Heartbeat("w", "idle", warnings=["hot"]))
+    (alarm,) = alarms(world)
+    assert world.ask(wire.AcknowledgeAlarm(alarm.id)).alarms[0].acknowledged
+    world.wait(1.0)
+    assert [one.acknowledged for one in alarms(world)] == [True]
+
+
 def test_critical_alarms_come_first() -> None:
     world = World("a.tif", workers=("w",))
     world.say("w", wire.Heartbeat("w", "busy", [world.tasks["a"].lease], warnings=["hot"]))

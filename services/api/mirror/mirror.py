@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warpcore.bus.follower import FollowerItem, Reset
-from warpcore.bus.messages import Movie, MovieEvent, SettingsEvent
-from warpcore.services.api.mirror.rows import NUMBERS, MovieRow, Rows
-
-T = TypeVar("T")
+from warpcore.bus.messages import Movie, MovieEvent
+from warpcore.services.api.mirror.rows import NUMBERS, Rows
 
 _PLACE = {column.name: place for place, column in enumerate(NUMBERS)}
 
@@ -45,7 +42,6 @@ class Mirror:
         self._lock = threading.Lock()
         self._rows = Rows()
         self._coming = Rows()
-        self._settings: dict[str, Any] = {}
         self._epoch = ""
         self._seq = self._reset_seq = 0
 
@@ -58,11 +54,6 @@ class Mirror:
     def seq(self) -> int:
         """The newest change that is in."""
         return self._seq
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """All settings in force, by section. Not to be changed."""
-        return self._settings
 
     def take_page(self, movies: list[Movie], first: bool) -> None:
         """Take in a page of a snapshot, which will be complete with the next reset."""
@@ -79,24 +70,11 @@ class Mirror:
         envelope = item.envelope
         if not envelope.seq:
             return
-        if envelope.type.startswith("movie."):
-            movie = MovieEvent.from_body(envelope.body).movie
-            with self._lock:
-                self._rows.put(movie, envelope.seq)
-                self._seq = envelope.seq
-            return
+        movie = MovieEvent.from_body(envelope.body).movie if envelope.type.startswith("movie.") else None
         with self._lock:
-            if envelope.type == "settings.changed":
-                self._settings = SettingsEvent.from_body(envelope.body).settings
+            if movie is not None:
+                self._rows.put(movie, envelope.seq)
             self._seq = envelope.seq
-
-    def movie(self, name: str) -> MovieRow | None:
-        """The movie of this name, None where there is none."""
-        return self._read(lambda rows: _at(rows, rows.row_by_name.get(name)))
-
-    def movie_by_id(self, id: int) -> MovieRow | None:
-        """The movie with this number, None where there is none."""
-        return self._read(lambda rows: _at(rows, rows.row_by_id.get(id)))
 
     def copied(self, columns: Iterable[str]) -> Copied:
         """Copies of these columns of all movies; ids, names and change numbers come always."""
@@ -129,13 +107,5 @@ class Mirror:
         rows, self._coming = self._coming, Rows()
         rows.plain["changed_seq"][:] = reset.seq
         with self._lock:
-            self._rows, self._settings = rows, reset.settings
+            self._rows = rows
             self._epoch, self._seq, self._reset_seq = reset.epoch, reset.seq, reset.seq
-
-    def _read(self, read: Callable[[Rows], T]) -> T:
-        with self._lock:
-            return read(self._rows)
-
-
-def _at(rows: Rows, row: int | None) -> MovieRow | None:
-    return None if row is None else rows.movie(row)

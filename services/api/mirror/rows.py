@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,27 +21,6 @@ NO_WORD = -1
 NUMBERS = tuple(column for column in CHAIN.columns if not column.is_text)
 TEXTS = tuple(column for column in CHAIN.columns if column.is_text)
 _FIRST_CAPACITY = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class MovieRow:
-    """One movie: what is needed to find its outputs and to say which results they are.
-
-    `steps` are those that have results, `changed_seq` is the number of its last change that this process has seen.
-    """
-
-    id: int
-    name: str
-    path: str
-    size: int
-    mtime_ns: int
-    status: MovieStatus
-    selection: Selection
-    priority: int
-    worker: str | None
-    generation: int
-    steps: tuple[str, ...]
-    changed_seq: int
 
 
 class Words:
@@ -73,8 +51,6 @@ class Rows:
     def __init__(self, capacity: int = _FIRST_CAPACITY) -> None:
         self.count = 0
         self.names: list[str] = []
-        self.paths: list[str] = []
-        self.row_by_name: dict[str, int] = {}
         self.row_by_id: dict[int, int] = {}
         self.words = {"status": Words(MovieStatus), "selection": Words(Selection), "worker": Words()}
         self.words |= {column.name: Words() for column in TEXTS}
@@ -85,29 +61,13 @@ class Rows:
     def put(self, movie: Movie, seq: int) -> None:
         """Take in a movie's whole state as of change `seq`."""
         row = self._row(movie)
-        done = sum(1 << place for place, step in enumerate(CHAIN.names) if movie.results.get(step))
-        values = (movie.id, movie.size, movie.mtime_ns, movie.priority, generation_of(movie), done, seq)
+        values = (movie.id, movie.mtime_ns, movie.priority, generation_of(movie), seq)
         for name, value in zip(_PLAIN, values, strict=True):
             self.plain[name][row] = value
         words = (movie.status, movie.selection, movie.worker, *(_word(column, movie.results) for column in TEXTS))
         for (name, known), word in zip(self.words.items(), words, strict=True):
             self.codes[name][row] = known.code(word)
         self.measured[:, row] = _numbers(movie.results)
-
-    def movie(self, row: int) -> MovieRow:
-        """The movie in a row."""
-        plain = {name: int(values[row]) for name, values in self.plain.items()}
-        done = plain.pop("done")
-        status, selection, worker = (self._word(name, row) for name in ("status", "selection", "worker"))
-        return MovieRow(
-            name=self.names[row],
-            path=self.paths[row],
-            status=MovieStatus(status or ""),
-            selection=Selection(selection or ""),
-            worker=worker,
-            steps=tuple(step for place, step in enumerate(CHAIN.names) if done >> place & 1),
-            **plain,
-        )
 
     def _row(self, movie: Movie) -> int:
         row = self.row_by_id.get(movie.id)
@@ -116,9 +76,8 @@ class Rows:
             if row == self.measured.shape[1]:
                 self._grow()
             self.count += 1
-            self.row_by_id[movie.id] = self.row_by_name[movie.name] = row
+            self.row_by_id[movie.id] = row
             self.names.append(movie.name)
-            self.paths.append(movie.path)
         return row
 
     def _grow(self) -> None:
@@ -128,12 +87,8 @@ class Rows:
                 arrays[name] = np.concatenate([values, np.zeros(capacity, values.dtype)])
         self.measured = np.concatenate([self.measured, np.full_like(self.measured, np.nan)], axis=1)
 
-    def _word(self, name: str, row: int) -> str | None:
-        code = int(self.codes[name][row])
-        return None if code == NO_WORD else self.words[name].words[code]
 
-
-_PLAIN = ("id", "size", "mtime_ns", "priority", "generation", "done", "changed_seq")
+_PLAIN = ("id", "mtime_ns", "priority", "generation", "changed_seq")
 
 
 def _read_plan() -> list[tuple[str, list[tuple[int, str]], list[tuple[int, Callable[[Mapping[str, Any]], Any]]]]]:

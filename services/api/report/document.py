@@ -63,7 +63,7 @@ def needed_columns(settings: Settings) -> list[str]:
     """The columns of the mirror that a report is made of."""
     named = [COLUMNS[name].source for name in (*MOVIE_COLUMNS, *_CAPTION)]
     drawn = [column.source for column in drawn_columns(settings.filter)]
-    own = ["id", "size", "mtime_ns", "status", "selection", "picking.count", "export.particle_count"]
+    own = ["id", "mtime_ns", "status", "selection", "picking.count", "export.particle_count"]
     return list(dict.fromkeys([*own, *named, *drawn]))
 
 
@@ -108,7 +108,6 @@ def _facts(session: Session) -> list[Element]:
         rows += [
             ("First movie", _time(float(times.min()))),
             ("Last movie", _time(float(times.max()))),
-            ("Raw data", _bytes(float(copied.numbers["size"].sum()))),
             ("Kept", f"{_number(kept_movies(copied).sum())} movies, {_picks(copied)}"),
         ]
     if status.rate_per_hour is not None:
@@ -258,11 +257,3 @@ def _number(number: float) -> str:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _bytes(number: float) -> str:
-    for unit in ("kB", "MB", "GB"):
-        number /= 1000
-        if number < 1000:
-            return f"{number:.1f} {unit}"
-    return f"{number / 1000:.1f} TB"

@@ -14,10 +14,12 @@ from warpcore.bus.messages import (
     GetHealth,
     GetItems,
     GetProcessing,
+    GetSettings,
     GetWorkers,
     Health,
     Items,
     ProcessingStatus,
+    SettingsReply,
     Workers,
 )
 from warpcore.bus.vocabulary import MovieStatus
@@ -66,7 +68,7 @@ class ReportResource:
         health = await ask(scheduler, GetHealth(), Health)
         failed = GetItems(status=MovieStatus.FAILED, sort="-added", page_size=MOST_FAILURES)
         failures = await ask(scheduler, failed, Items)
-        settings = parse_settings(self._mirror.settings)
+        settings = parse_settings((await ask(scheduler, GetSettings(), SettingsReply)).settings)
         return Session(
             at=time.time(),
             copied=self._mirror.copied(needed_columns(settings)),

@@ -5,7 +5,7 @@ from warpcore.services.api.views._columns import ColumnView
 from warpcore.services.api.views._events import event_view
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
-from warpcore.services.api.views._naming import Count, Time, View, camel, camel_keys, utc
+from warpcore.services.api.views._naming import Count, Time, View, camel, utc
 from warpcore.services.api.views._pictures import File, Index, Picture
 from warpcore.services.api.views._plots import CtfFit, Curves, DefocusSurface, Edits, HandPicks, Picks, Tracks
 from warpcore.services.api.views._profiles import ProfilesView, ProfileView, RevisionView
@@ -63,7 +63,6 @@ __all__ = [
     "WorkerView",
     "WorkersView",
     "camel",
-    "camel_keys",
     "event_view",
     "results_schemas",
     "utc",

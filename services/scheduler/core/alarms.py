@@ -88,7 +88,7 @@ def alarms(state: State, message: wire.GetAlarms) -> None:
 @handles(wire.AcknowledgeAlarm)
 def acknowledge(state: State, message: wire.AcknowledgeAlarm) -> None:
     """Notes that someone has seen an alarm."""
-    if message.id not in state.alarms:
+    if message.id not in _current(state, _found(state)):  # as GetAlarms lists them: the next `watch` may be to come
         state.reply(wire.Error(ErrorCode.NOT_FOUND, f"there is no alarm {message.id[:MOST_TEXT]!r} now"))
         return
     state.acknowledged.add(message.id)

@@ -105,6 +105,10 @@ def test_a_pick_is_added_by_hand_and_undone(
 
     wait_until(lambda: len(stored()) == 1)
     assert stored()[0] == pytest.approx([59.5, 44.5], abs=1.0)
+    page.keyboard.press("k")
+    expect(page.get_by_role("img", name="Average of grid 1/b")).to_be_visible()
+    page.keyboard.press("j")
+    expect(picks).to_contain_text("1 added")
     page.keyboard.press("u")
     expect(picks).to_contain_text("0 added")
     wait_until(lambda: stored() == [])

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
+from movies_for_tests import write_movie
 from playwright.sync_api import Locator, Page, expect
 from sessions_for_tests import write_session
 
@@ -120,7 +122,22 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     dialog = page.get_by_role("dialog", name="Show only movies with")
     dialog.get_by_label("Column").select_option("status")
     dialog.get_by_label("failed").check()
+    assert barriers(page) == []
     dialog.get_by_role("button", name="Show").click()
     expect(page.locator(".list-count")).to_have_text(f"{FAILED} of {MOVIES} movies")
     again = open_page(page.url)
     expect(again.locator(".list-count")).to_have_text(f"{FAILED} of {MOVIES} movies")
+
+
+def test_rows_in_view_stay_where_they_are_when_a_movie_comes_above_them(
+    session: Any, open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(f"{session.http.base_url}/#/movies?show=table")
+    table = page.get_by_role("grid", name="Movies")
+    row = table.get_by_role("row").filter(has_text="m000040")
+    table.evaluate("(element) => { element.scrollTop = 600; }")
+    expect(row).to_be_visible()
+    before = row.bounding_box()
+    write_movie(session.data / "new.tif", np.full((2, 64, 64), 3, np.uint8))
+    expect(page.locator(".list-count")).to_have_text(f"{MOVIES + 1} movies")
+    assert row.bounding_box() == before

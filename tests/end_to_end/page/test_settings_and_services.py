@@ -100,6 +100,20 @@ def test_the_page_goes_on_after_its_services_were_killed_and_retries_what_failed
     assert page.evaluate("window.neverReloaded")
 
 
+def test_an_alarm_is_told_everywhere_until_someone_has_seen_it(session: Any, open_page: Callable[[str], Page]) -> None:
+    page = open_page(f"{session.http.base_url}/#/alarms")
+    session.http.patch("/api/settings", json={"filter": {"resolution_max": 0.1}}).raise_for_status()
+    alarm = page.get_by_role("row").filter(has_text="resolution")
+    expect(alarm).to_contain_text("warning")
+    badge = page.locator(".session-state").get_by_text("alarm")
+    expect(badge).to_be_visible()
+    alarm.get_by_role("button").click()
+    expect(alarm).to_contain_text("seen")
+    assert all(one["acknowledged"] for one in session.get("/api/alarms") if "resolution" in one["text"])
+    session.http.patch("/api/settings", json={"filter": {"resolution_max": 5}}).raise_for_status()
+    expect(alarm).not_to_be_attached()
+
+
 def test_an_export_is_started_and_cancelled_and_nobody_is_shut_out_of_a_view(
     session: Any, open_page: Callable[[str], Page], barriers: Callable[[Page], list[str]]
 ) -> None:

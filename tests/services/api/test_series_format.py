@@ -15,9 +15,10 @@ from tests.services.api.series_reader import Series
 from warpcore.bus.envelope import Envelope
 from warpcore.bus.follower import Event
 from warpcore.bus.messages import Movie, MovieEvent
-from warpcore.services.api.mirror import Mirror, generation_of
+from warpcore.services.api.mirror import Mirror
 from warpcore.services.api.mirror.catalogue import COLUMNS
 from warpcore.services.api.mirror.series import MISSING, encode_series, quantised
+from warpcore.services.session.movie_generation import generation_of
 from warpcore.services.steps.chain import CHAIN
 
 

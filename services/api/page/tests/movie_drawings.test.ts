@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Point, Tracks } from "../src/api/documents";
-import { curvePath } from "../src/views/movie/curve";
+import { curvePath, usualRange } from "../src/views/movie/curve";
 import { resolutionAt, ringsUpTo } from "../src/views/movie/rings";
 import { boundsOf, localTracks, pathLength, pathThrough } from "../src/views/movie/tracks";
 
@@ -82,4 +82,13 @@ describe("tracks", () => {
 it("draws a curve from its largest value at the top to nothing at the bottom, as far as it has come", () => {
   expect(curvePath([0, 50], [2, 1], 100)).toBe("M0 0L50 20");
   expect(curvePath([100], [0], 100)).toBe("M100 40");
+});
+
+it("takes the range of most values, whatever a few of them are", () => {
+  const values = Array.from({ length: 100 }, (_, place) => 1 + place / 1000);
+  const usual = usualRange(values);
+  expect(usual[0]).toBeLessThan(1.003);
+  expect(usual[1]).toBeGreaterThan(1.096);
+  expect(usualRange([...values.slice(0, 99), 90])[1] - usual[1]).toBeLessThan(0.01);
+  expect(usualRange([2, 2, NaN])).toEqual([1, 3]);
 });

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { SettingsEffect } from "../src/api/settings";
+import { effectWords } from "../src/parts/effect_words";
 import { changesOf, type Field, parse, rangeWords, sectionsOf, textOf } from "../src/parts/setting_fields";
-import { effectWords } from "../src/views/settings/words";
 
 const [ctf] = sectionsOf({
   properties: { ctf: { $ref: "#/$defs/CtfSettings" } },

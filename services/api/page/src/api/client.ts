@@ -29,6 +29,11 @@ export class ProblemError extends Error {
     this.name = "ProblemError";
   }
 
+  /** Why each value was refused, by its name; empty where the refusal names none. */
+  get byName(): ReadonlyMap<string, string> {
+    return new Map(this.faults.map(({ name, problem }) => [name, problem]));
+  }
+
   /** Whether the same request may succeed later by itself: no connection, or no scheduler. */
   get passing(): boolean {
     return this.status === 0 || this.status === 502 || this.status === 503 || this.status === 504;

@@ -29,11 +29,8 @@ export function StartExport({ onStarted }: { onStarted: (job: Job) => void }) {
       notify(`${job.job} exports ${counted(job.total, "movie")}.`);
       onStarted(job);
     } catch (error) {
-      if (error instanceof ProblemError && error.faults.length > 0) {
-        refused.value = new Map(
-          error.faults.map(({ name, problem }) => [`${SECTION}.${name.split(".").at(-1)}`, problem]),
-        );
-      } else notifyProblem(error);
+      if (error instanceof ProblemError && error.faults.length > 0) refused.value = error.byName;
+      else notifyProblem(error);
     }
   };
   return (

@@ -1,7 +1,7 @@
 /** Failed movies by kind of failure. */
 import type { Movie } from "../../api/types";
 
-/** The meaning of each kind, as docs/architecture.md has it. */
+/** The meaning of each kind, as bus/vocabulary.py has it. */
 export const KINDS: Record<string, string> = {
   input: "The file cannot be used; it is not tried again by itself.",
   resource: "Memory or disk was short; tried again after a pause.",

@@ -3,9 +3,9 @@ import { useEffect, useState } from "preact/hooks";
 import { type Sections, type SettingsEffect, settingsApi } from "../../api/settings";
 import { Button, Empty } from "../../parts/controls";
 import { Dialog } from "../../parts/dialog";
+import { effectWords } from "../../parts/effect_words";
 import { notify } from "../../state/notices";
 import { operator } from "../../state/preferences";
-import { effectWords } from "../settings/words";
 import { act, useLoaded } from "./movie_state";
 import { stepSections } from "./step_sections";
 

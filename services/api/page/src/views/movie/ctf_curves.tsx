@@ -1,9 +1,10 @@
 /** The CTF in one dimension: the spectrum along the rings, its fit and their agreement. */
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import type { Curves } from "../../api/documents";
 import { formatNumber } from "../../parts/format";
 import { themeVersion } from "../../state/preferences";
+import { usualRange } from "./curve";
 import { ringsUpTo } from "./rings";
 
 /** Height of the plot in letters. */
@@ -29,8 +30,7 @@ export function CtfCurves({ curves }: { curves: Curves }) {
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [theme, curves.summary.resolutionAngstrom]);
-  useEffect(() => plot.current?.setData(data(curves)), [curves]);
+  }, [theme, curves]);
   return (
     <div
       class="ctf-curves"
@@ -42,9 +42,13 @@ export function CtfCurves({ curves }: { curves: Curves }) {
 }
 
 /** In units of the background, so that rings are seen although the spectrum falls by orders of magnitude. */
-function data({ frequency, data, background, fit, quality }: Curves): uPlot.AlignedData {
-  const relative = (values: number[]) => values.map((value, place) => value / background[place]!);
-  return [frequency, relative(data), relative(fit), quality];
+function data(curves: Curves): uPlot.AlignedData {
+  const { frequency, data, fit, quality } = curves;
+  return [frequency, relative(data, curves), relative(fit, curves), quality];
+}
+
+function relative(values: readonly number[], { background }: Curves): number[] {
+  return values.map((value, place) => value / background[place]!);
 }
 
 function heightPx(box: HTMLElement): number {
@@ -64,7 +68,11 @@ function options(curves: Curves, style: CSSStyleDeclaration): Omit<uPlot.Options
   const number = (_: uPlot, value: number | null) => formatNumber(value, 2);
   return {
     cursor: { drag: { x: true, y: false } },
-    scales: { x: { time: false }, quality: { range: [-0.2, 1.05] } },
+    scales: {
+      x: { time: false },
+      y: { range: usualRange(relative(curves.fit, curves)) },
+      quality: { range: [-0.2, 1.05] },
+    },
     axes: [
       {
         ...axis,

@@ -23,6 +23,7 @@ import { ValuesPanel } from "./values_panel";
 import { contrast, tool, withCandidates, withJunk, withPicks } from "./viewer_choices";
 import { toggle, ViewerToolbar } from "./viewer_toolbar";
 
+/** Give it the name as key too: what it holds is of one movie. */
 export function MovieView({ name }: { name: string }) {
   const shown = useMovie(name);
   const picks = usePicks(name, shown.version);
@@ -32,7 +33,7 @@ export function MovieView({ name }: { name: string }) {
     if (id >= 0) currentId.value = id;
   }, [id]);
   if (shown.movie === null) return <Empty>{shown.missing || "Loading."}</Empty>;
-  return <Shown key={name} movie={shown.movie} shown={shown} picks={picks} />;
+  return <Shown movie={shown.movie} shown={shown} picks={picks} />;
 }
 
 function Shown({ movie, shown, picks }: { movie: MovieWithStory; shown: ShownMovie; picks: PicksState }) {

@@ -31,7 +31,7 @@ export interface PicksState {
   storing: boolean;
 }
 
-/** The picks of the movie `name`, asked for again with each `version`. */
+/** The picks of the movie `name`, asked for again with each `version`; in a component for this movie alone. */
 export function usePicks(name: string, version: number): PicksState {
   const { value: picks, missing } = useLoaded((signal) => movieApi.picks(name, signal), name, version);
   const hand = useHandEdits(name, picks);
@@ -63,14 +63,12 @@ function useHandEdits(name: string, picks: Picks | null) {
   const [history, setHistory] = useState<EditHistory>(historyOf(NO_EDITS));
   const [former, setFormer] = useState(0);
   const [storing, setStoring] = useState(false);
-  const waiting = useRef<{ timer: number; send: () => Promise<void> } | null>(null);
+  const waiting = useRef<Pending | null>(null);
 
   useEffect(() => {
-    setHistory(historyOf(NO_EDITS));
-    setFormer(0);
     movieApi.handPicks(name).then(({ former }) => setFormer(former), ignored);
     return () => void flush(waiting);
-  }, [name]);
+  }, []);
   useEffect(() => {
     // What others, or an earlier visit, have stored; one's own edits win while they are on their way.
     if (picks === null || waiting.current !== null) return;
@@ -87,9 +85,9 @@ function useHandEdits(name: string, picks: Picks | null) {
       } catch (error) {
         notifyProblem(error);
       }
-      setStoring(false);
     };
-    waiting.current = { send, timer: window.setTimeout(() => void flush(waiting), STORED_AFTER_MS) };
+    const timer = window.setTimeout(() => void flush(waiting), STORED_AFTER_MS);
+    waiting.current = { timer, send, settled: () => setStoring(false) };
   };
   const undoStored = async () => {
     try {
@@ -111,12 +109,22 @@ function useHandEdits(name: string, picks: Picks | null) {
   };
 }
 
-async function flush(waiting: { current: { timer: number; send: () => Promise<void> } | null }): Promise<void> {
+/** Edits that are not stored yet. */
+interface Pending {
+  timer: number;
+  send: () => Promise<void>;
+  /** Called once they are, unless others have followed. */
+  settled: () => void;
+}
+
+async function flush(waiting: { current: Pending | null }): Promise<void> {
   const now = waiting.current;
   if (now === null) return;
   clearTimeout(now.timer);
-  waiting.current = null;
   await now.send();
+  if (waiting.current !== now) return;
+  waiting.current = null;
+  now.settled();
 }
 
 /** Where nothing is picked there are no edits, and nothing to undo. */

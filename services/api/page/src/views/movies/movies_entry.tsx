@@ -5,5 +5,5 @@ import { MoviesView } from "./movies_view";
 
 export function MoviesEntry() {
   const { subject } = route.value;
-  return subject ? <MovieView name={subject} /> : <MoviesView />;
+  return subject ? <MovieView key={subject} name={subject} /> : <MoviesView />;
 }

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { SettingsEffect } from "../../api/settings";
 import { Button } from "../../parts/controls";
 import { Dialog } from "../../parts/dialog";
+import { effectWords } from "../../parts/effect_words";
 import { decimalsIn, withUnit } from "../../parts/format";
 import {
   applyDrafts,
@@ -15,7 +16,6 @@ import {
 } from "../../state/filter_limits";
 import { notify, notifyProblem } from "../../state/notices";
 import { columnByName } from "../../state/session";
-import { effectWords } from "../settings/words";
 import { kept, keptText } from "./keeps";
 
 export function LimitsBar() {

@@ -50,7 +50,8 @@ function quality(resolutions: readonly number[]): string[] {
   return [`CTF fit ${withUnit(median, "Å", 1)} (${which})`];
 }
 
+/** The first alarm without its reason and advice: the list below tells these. */
 function alarmWords(open: readonly Alarm[]): string {
-  const first = open[0]!.text;
+  const first = open[0]!.text.split(/[;(]/)[0]!.trim();
   return open.length === 1 ? `one alarm: ${first}` : `${open.length} alarms, first: ${first}`;
 }

@@ -84,7 +84,7 @@ function StateSentence({ status }: { status: ProcessingStatus }) {
   const resolutions = latest.value.map((movie) => resultValue(movie, "ctf.resolutionAngstrom"));
   const { mood, text } = sessionSentence(status, alarms.value, resolutions);
   return (
-    <p class={`sentence ${mood}`} role="status">
+    <p class="sentence" data-mood={mood} role="status">
       {text}
     </p>
   );

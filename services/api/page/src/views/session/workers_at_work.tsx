@@ -13,7 +13,7 @@ export function WorkersAtWork({ running }: { running: readonly RunningTask[] }) 
           No worker. Start one: <code>warpcore worker</code>
         </Empty>
       ) : (
-        <table class="values">
+        <table class="values at-work">
           <thead>
             <tr>
               <th scope="col">worker</th>

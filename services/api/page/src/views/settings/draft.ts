@@ -9,10 +9,10 @@ import {
   type SettingsSchema,
   settingsApi,
 } from "../../api/settings";
+import { effectWords } from "../../parts/effect_words";
 import { changesOf, same, sectionsOf, settingIn, textOf } from "../../parts/setting_fields";
 import { notify, notifyProblem } from "../../state/notices";
 import { operator } from "../../state/preferences";
-import { effectWords } from "./words";
 
 const PREVIEW_AFTER_MS = 300;
 const NO_STEPS = ["import", "filter"];
@@ -77,9 +77,8 @@ async function preview(): Promise<void> {
 }
 
 function takeRefusal(error: unknown): void {
-  if (error instanceof ProblemError && error.faults.length > 0) {
-    refused.value = new Map(error.faults.map(({ name, problem }) => [name, problem]));
-  } else notifyProblem(error);
+  if (error instanceof ProblemError && error.faults.length > 0) refused.value = error.byName;
+  else notifyProblem(error);
 }
 
 /** Put the edits in force. */

@@ -32,10 +32,10 @@ function WorkerPanel({ worker, tasks }: { worker: Worker; tasks: readonly Runnin
     <Panel
       title={worker.id}
       actions={
-        <>
+        <span class="worker-state">
           <Badge word={worker.state} />
           <a href={hrefOf("logs", worker.id)}>log</a>
-        </>
+        </span>
       }
     >
       <Facts facts={identity(worker)} />

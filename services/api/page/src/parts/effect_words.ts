@@ -1,6 +1,6 @@
 /** What a change of settings does, in words. */
-import type { SettingsEffect } from "../../api/settings";
-import { counted } from "../../parts/format";
+import type { SettingsEffect } from "../api/settings";
+import { counted } from "./format";
 
 const NAMES: Record<string, string> = { ctf: "CTF" };
 
