@@ -19,6 +19,8 @@ from warpcore.services.api.report.axes import Axis, Values, number_ticks, time_r
 HEIGHT, OVER_TIME_WIDTH, HISTOGRAM_WIDTH = 150, 520, 240
 BINS = 40
 """The most bars of a histogram."""
+FEW = 500
+"""Of so many movies or fewer the points are drawn larger."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 8, 20
 _CELL = 2
 """Size of a point, and the grid on which points lie, in the picture's units."""
@@ -45,12 +47,13 @@ def over_time(measured: Measured) -> Element:
     y = Axis(*value_range(measured.values), HEIGHT - _BOTTOM, _TOP)
     parts = [*_frame(x, y), *_down(x, time_ticks(x)), *_up(y)]
     parts += [_line(x.start, x.end, y.place(one), y.place(one)) for one in measured.bounds if y.low <= one <= y.high]
+    size = "few" if len(measured.values) <= FEW else "many"
     for kind, which in (("kept", measured.kept), ("out", ~measured.kept)):
         places = np.stack([x.places(measured.times[which]), y.places(measured.values[which])], axis=1)
         cells = np.unique(np.rint(places / _CELL).astype(int) * _CELL, axis=0)
         # A line of no length with round ends is a dot, which takes a quarter of the bytes of a circle.
         path = "".join(f"M{left} {top}h0" for left, top in cells)
-        parts.append(tag("path", d=path, **{"class": f"dots {kind}"}))
+        parts.append(tag("path", d=path, **{"class": f"dots {kind} {size}"}))
     return _picture(OVER_TIME_WIDTH, f"{measured.heading} over time", parts)
 
 
@@ -102,7 +105,9 @@ def _down(x: Axis, ticks: Sequence[tuple[float, str]]) -> list[Element]:
 
 def _up(y: Axis, *, whole: bool = False) -> list[Element]:
     """The labels at the left."""
-    ticks = [(value, text) for value, text in number_ticks(y, 4) if not whole or value == int(value)]
+    ticks = number_ticks(y, 4)
+    if whole:
+        ticks = [(value, f"{value:.0f}") for value, _ in ticks if value == int(value)]
     return [
         tag("text", text, x=str(_LEFT - 5), y=f"{y.place(value) + 4:.1f}", **{"text-anchor": "end"})
         for value, text in ticks

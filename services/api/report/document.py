@@ -108,7 +108,7 @@ def _facts(session: Session) -> list[Element]:
         rows += [
             ("First movie", _time(float(times.min()))),
             ("Last movie", _time(float(times.max()))),
-            ("Kept", f"{_number(kept_movies(copied).sum())} movies, {_picks(copied)}"),
+            ("Kept", _kept(copied)),
         ]
     if status.rate_per_hour is not None:
         rows.append(("Rate", f"{status.rate_per_hour:.0f} movies/h"))
@@ -116,10 +116,14 @@ def _facts(session: Session) -> list[Element]:
     return [_pairs(rows)]
 
 
-def _picks(copied: Copied) -> str:
+def _kept(copied: Copied) -> str:
     kept = kept_movies(copied)
-    picked, exported = (np.nansum(copied.numbers[name][kept]) for name in ("picking.count", "export.particle_count"))
-    return f"{_number(picked)} particles picked" + (f", {_number(exported)} written" if exported else "")
+    told = "1 movie" if kept.sum() == 1 else f"{_number(kept.sum())} movies"
+    for name, done in (("picking.count", "picked"), ("export.particle_count", "written")):
+        counts = copied.numbers[name][kept]
+        if np.isfinite(counts).any():
+            told += f", {_number(np.nansum(counts))} particles {done}"
+    return told
 
 
 def _alarms(session: Session) -> list[Element]:

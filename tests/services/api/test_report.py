@@ -110,6 +110,14 @@ def test_kept_are_movies_that_neither_filter_nor_person_leaves_out() -> None:
     assert kept_movies(session(all, Settings()).copied).tolist() == [True, False, False, True, False]
 
 
+def test_particles_are_told_where_there_are_any() -> None:
+    picked = Movie(1, "a", "a.tif", 1, 10**18, MovieStatus.PROCESSED, results={"picking": {"count": 1204}})
+    assert (
+        "1 movies, 1\N{NARROW NO-BREAK SPACE}204 particles picked" in Reader(report(session([picked], Settings()))).text
+    )
+    assert "particles picked" not in Reader(report(session([with_resolution(1, 3.0)], Settings()))).text
+
+
 def test_limits_in_force_are_drawn_also_those_without_a_setting_of_their_own() -> None:
     all = [with_resolution(1, 3.0), with_resolution(2, 6.0)]
     for movie in all:
