@@ -112,9 +112,8 @@ def test_kept_are_movies_that_neither_filter_nor_person_leaves_out() -> None:
 
 def test_particles_are_told_where_there_are_any() -> None:
     picked = Movie(1, "a", "a.tif", 1, 10**18, MovieStatus.PROCESSED, results={"picking": {"count": 1204}})
-    assert (
-        "1 movies, 1\N{NARROW NO-BREAK SPACE}204 particles picked" in Reader(report(session([picked], Settings()))).text
-    )
+    told = Reader(report(session([picked], Settings()))).text
+    assert "1 movie, 1\N{NARROW NO-BREAK SPACE}204 particles picked" in told
     assert "particles picked" not in Reader(report(session([with_resolution(1, 3.0)], Settings()))).text
 
 
