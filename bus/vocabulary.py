@@ -58,6 +58,13 @@ class Order(Word):
     ALTERNATE = "alternate", "The newest and the oldest in turn."
 
 
+class Pauser(Word):
+    """Who paused processing."""
+
+    PERSON = "person", "A person, who alone starts it again."
+    IDLE = "idle", "The session itself, since nothing was left to do for long; it goes on with the next movie."
+
+
 class FailureKind(Word):
     """Whose fault a failure is."""
 

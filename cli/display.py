@@ -10,7 +10,7 @@ from rich.text import Text
 
 from warpcore.bus.messages import ProcessingStatus, Worker
 from warpcore.bus.vocabulary import MovieStatus, Severity, WorkerState
-from warpcore.cli.overview import Overview, failure_text, learnt_text, load_text, rate_text
+from warpcore.cli.overview import Overview, failure_text, learnt_text, load_text, rate_text, state_text
 
 COLOURS: dict[str, str] = {
     MovieStatus.PROCESSED: "green",
@@ -48,7 +48,7 @@ def live(console: Console) -> Live:
 def _head(overview: Overview) -> RenderableType:
     status = overview.status
     table = Table.grid(padding=(0, 2))
-    word = Text("processing", style="bold green") if status.is_processing else Text("paused", style="bold yellow")
+    word = Text(state_text(status), style="bold green" if status.is_processing else "bold yellow")
     bar = ProgressBar(total=max(status.total, 1), completed=overview.done, width=30)
     table.add_row(word, bar, f"{overview.done} of {status.total} movies", Text(rate_text(overview), style="dim"))
     return table

@@ -29,12 +29,13 @@ def explained(error: Exception) -> CliError | None:
     # Imported here: `warpcore --help` needs none of it.
     from warpcore.bus.client import NoAnswerError, RefusedError
     from warpcore.bus.envelope import WireError
+    from warpcore.services.client import ClientError, UnreachableError
     from warpcore.services.session.paths import PathOutsideError
     from warpcore.services.session.settings import SettingsError
 
-    if isinstance(error, NoAnswerError):
+    if isinstance(error, NoAnswerError | UnreachableError):
         return CliError(str(error), NO_ANSWER)
-    if isinstance(error, RefusedError):
+    if isinstance(error, RefusedError | ClientError):
         return CliError(str(error))
     if isinstance(error, SettingsError | PathOutsideError | WireError):
         return CliError(str(error))

@@ -17,6 +17,16 @@ def _port(flag: str, variable: str, text: str, lowest: int = 1) -> typer.models.
     return option
 
 
+def _origins(given: list[str] | None) -> list[str]:
+    """Raises a usage error for what no browser sends."""
+    from warpcore.services.api.origins import is_origin
+
+    for one in given or []:
+        if not is_origin(one):
+            raise typer.BadParameter(f"{one}: give an origin, such as https://lab.example:8443, without a path or a *")
+    return given or []
+
+
 SchedulerHost = Annotated[
     str, typer.Option("--scheduler", metavar="HOST", envvar="WARPCORE_SCHEDULER", help="Host of the scheduler.")
 ]
@@ -40,6 +50,17 @@ Bind = Annotated[
         metavar="ADDRESS",
         envvar="WARPCORE_BIND",
         help="Address of this host to listen at. 0.0.0.0 lets any host connect that reaches this one.",
+    ),
+]
+AllowOrigins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-origin",
+        metavar="ORIGIN",
+        envvar="WARPCORE_ALLOW_ORIGIN",
+        callback=_origins,
+        help="A web site, such as https://lab.example, whose pages may read and change everything by REST (CORS).",
+        show_default="none",
     ),
 ]
 Data = Annotated[
@@ -153,6 +174,17 @@ Assignments = Annotated[
         "--set",
         metavar="SECTION.NAME=VALUE",
         help="One setting, for example ctf.voltage=200. Give it as often as needed.",
+    ),
+]
+Url = Annotated[str, typer.Option("--url", envvar="WARPCORE_URL", help="Address of the REST API.")]
+RestAfter = Annotated[
+    float,
+    typer.Option(
+        "--rest-after",
+        metavar="MINUTES",
+        min=0.0,
+        envvar="WARPCORE_REST_AFTER",
+        help="Without a movie for so long a worker gives the memory of its GPU back, until the next movie; 0: never.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]

@@ -21,7 +21,7 @@ from warpcore.bus.messages import (
     Worker,
     Workers,
 )
-from warpcore.bus.vocabulary import ENDED, MovieStatus, Order
+from warpcore.bus.vocabulary import ENDED, MovieStatus, Order, Pauser
 from warpcore.cli import remote
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def lines(overview: Overview) -> list[str]:
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status.counts.items() if count)
     told = [
         *([status.summary] if status.summary else []),
-        f"{'processing' if status.is_processing else 'paused'}: {overview.done} of {status.total} movies done"
+        f"{state_text(status)}: {overview.done} of {status.total} movies done"
         + (f" ({counts})" if counts else "")
         + (f", order {status.order}" if status.order != Order.NORMAL else ""),
     ]
@@ -97,6 +97,13 @@ def lines(overview: Overview) -> list[str]:
     told += [f"failed: {movie.name}: {failure_text(movie)}" for movie in overview.failures]
     told += [f"data {status.data_directory}, results {status.processing_directory}"]
     return told
+
+
+def state_text(status: ProcessingStatus) -> str:
+    """`processing`, or that it is paused and how it goes on."""
+    if status.is_processing:
+        return "processing"
+    return "paused until the next movie" if status.paused_by == Pauser.IDLE else "paused"
 
 
 def rate_text(overview: Overview) -> str:

@@ -58,6 +58,8 @@ class SessionOptions:
     paused: bool | None = None
     heartbeat_timeout_s: float = 30.0
     task_timeout_s: float = 1800.0
+    origins: tuple[str, ...] = ()
+    rest_after_min: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,14 @@ def session_services(options: SessionOptions) -> list[ServiceSpec]:
     control = ("--scheduler", here, "--control-port", str(ports.control))
     events = ("--events-in-port", str(ports.events_in), "--events-out-port", str(ports.events_out))
     rest = ("--events-out-port", str(ports.events_out), "--port", str(ports.rest), "--bind", options.bind)
+    origins = tuple(text for origin in options.origins for text in ("--allow-origin", origin))
     discoverer = ["--data", str(options.data), "--watch" if options.watch else "--no-watch"]
     discoverer += ["--incubation", str(options.incubation_s), "--scan-interval", str(options.scan_interval_s)]
     discoverer += ["--give-up", str(options.give_up_s)]
     return [
         _scheduler(options),
         ServiceSpec("tracker", ("tracker", "--processing", str(options.processing), *control, *events)),
-        ServiceSpec("api", ("api", *control, *rest)),
+        ServiceSpec("api", ("api", *control, *rest, *origins)),
         ServiceSpec("discoverer", ("discoverer", *discoverer, *control, *events)),
         *_notifier(options, control),
         *_workers(options, here),
@@ -138,7 +141,8 @@ def _workers(options: SessionOptions, here: str) -> list[ServiceSpec]:
     for number, device in enumerate(options.devices, 1):
         # The name stays the same, so that a worker that is started again replaces the dead one at once.
         name = f"{socket.gethostname()}/{number}"
-        arguments = ("worker", "--scheduler", here, "--controller-port", str(options.ports.controller))
+        ports = ("--controller-port", str(options.ports.controller))
+        arguments = ("worker", "--scheduler", here, *ports, "--rest-after", str(options.rest_after_min))
         environment = thread_environment(device, len(options.devices), options.cores)
         if device.startswith("cuda"):
             environment |= memory_environment(options.devices.count(device), options.environment)

@@ -189,6 +189,7 @@ def api(
     port: o.Port = 5000,
     bind: o.Bind = "127.0.0.1",
     processes: Processes = 1,
+    origins: o.AllowOrigins = None,
 ) -> None:
     """Serve REST."""
     with _service() as stop:
@@ -196,7 +197,9 @@ def api(
 
         endpoints = Endpoints(scheduler, control_port=control_port, events_out_port=events_out_port)
         with _incurable(ApiPortError):
-            _exit_with(run_api(endpoints, port=port, bind=bind, workers=processes, stop=stop))
+            _exit_with(
+                run_api(endpoints, port=port, bind=bind, workers=processes, origins=origins or (), stop=stop),
+            )
 
 
 def worker(
@@ -205,6 +208,7 @@ def worker(
     device: o.Device = "auto",
     name: Name = None,
     processes: ComputeProcesses = None,
+    rest_after: o.RestAfter = 30.0,
 ) -> None:
     """Process movies on one device. A worker connects to one port of the scheduler and needs none of its own."""
     from warpcore.cli.devices import bound_own_threads
@@ -216,7 +220,12 @@ def worker(
 
         with _incurable(DeviceError):
             endpoints = Endpoints(scheduler, controller_port)
-            _exit_with(run_worker(endpoints, name=name, device=device, processes=processes, stop=stop))
+            rest_after_s = rest_after * 60 or None
+            _exit_with(
+                run_worker(
+                    endpoints, name=name, device=device, processes=processes, rest_after_s=rest_after_s, stop=stop
+                )
+            )
 
 
 @contextmanager

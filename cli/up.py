@@ -52,6 +52,8 @@ def up(
     notify: o.Notify = None,
     heartbeat_timeout: o.HeartbeatTimeout = 30.0,
     task_timeout: o.TaskTimeout = 1800.0,
+    origins: o.AllowOrigins = None,
+    rest_after: o.RestAfter = 30.0,
 ) -> None:
     """Process every movie that appears in the data directory, until Ctrl-C."""
     options = SessionOptions(
@@ -70,6 +72,8 @@ def up(
         paused=paused,
         heartbeat_timeout_s=heartbeat_timeout,
         task_timeout_s=task_timeout,
+        origins=tuple(origins or ()),
+        rest_after_min=rest_after,
     )
     options = with_devices(options, worker_count(workers))
     faults = session_faults(options)

@@ -53,6 +53,8 @@ def test_all_contracts_hold(tree: Path) -> None:
         ("services/tracker/bad.py", "services.worker.exits", "Services talk"),
         ("services/tracker/bad.py", "kernels.image", "worker alone computes"),
         ("services/scheduler/core/bad.py", "services.scheduler.store.database", "core decides"),
+        ("services/client/bad.py", "services.session.paths", "The client knows the words"),
+        ("services/api/bad.py", "services.client", "No service uses the client"),
         ("services/session/bad.py", "cli.errors", "Nothing imports the command line"),
     ],
 )

@@ -11,7 +11,7 @@ from warpcore.bus.messages.exports import ExportJob
 from warpcore.bus.messages.parts import Learnt, Movie, Worker
 from warpcore.bus.messages.tries import Try
 from warpcore.bus.schema import Message, part
-from warpcore.bus.vocabulary import MovieStatus, Order, Purpose, TaskPurpose
+from warpcore.bus.vocabulary import MovieStatus, Order, Pauser, Purpose, TaskPurpose
 
 
 @part
@@ -68,6 +68,7 @@ class ProcessingEvent(Message, frozen=True):
 
     paused: bool
     order: Order = Order.NORMAL
+    paused_by: Pauser | None = None
 
 
 @part

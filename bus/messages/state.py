@@ -9,7 +9,7 @@ from msgspec import field
 from warpcore.bus import limits
 from warpcore.bus.messages.parts import Change, Learnt, Movie, StageTime
 from warpcore.bus.schema import Message, Port, message, part
-from warpcore.bus.vocabulary import Order
+from warpcore.bus.vocabulary import Order, Pauser
 
 
 @message("snapshot")
@@ -127,9 +127,9 @@ class ProcessingStatus(Message, frozen=True):
     `left` is how many movies run or wait to; excluded ones do not wait.
     `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done.
     `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once.
-    `learnt` says what steps have learnt, or learn, under the present settings. `order` says which movie is next.
-    `latency` says how long each stage took for the movies done last; it is empty before the first is done in this run
-    of the scheduler. `summary` says in one sentence how the session goes.
+    `learnt` says what steps have learnt, or learn, under the present settings. `order` says which movie is next,
+    `paused_by` who paused. `latency` says how long each stage took for the movies done last; it is empty before the
+    first is done in this run of the scheduler. `summary` says in one sentence how the session goes.
     """
 
     is_processing: bool
@@ -146,6 +146,7 @@ class ProcessingStatus(Message, frozen=True):
     warnings: list[str] = field(default_factory=list)
     learnt: list[Learnt] = field(default_factory=list)
     order: Order = Order.NORMAL
+    paused_by: Pauser | None = None
     latency: list[StageTime] = field(default_factory=list)
     summary: str = ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from warpcore.services.api import (
     pictures,
     processing,
     profiles,
+    report,
     selection,
     series,
     settings,
@@ -30,10 +31,11 @@ from warpcore.services.api import (
 )
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.documents import documents
+from warpcore.services.api.heads import UnsentBodies, with_head
 from warpcore.services.api.health import HealthResource
 from warpcore.services.api.live import Feed
 from warpcore.services.api.mirror import Mirror
-from warpcore.services.api.origins import SameOrigin
+from warpcore.services.api.origins import AllowedOrigins, SameOrigin
 from warpcore.services.api.routing import for_falcon
 
 Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
@@ -48,7 +50,7 @@ class Dependencies:
     """What the application needs.
 
     The scheduler; the mirror of its movies and the feed of its events; what to call at start and end; the versions to
-    show.
+    show; the origins of other web sites whose pages may use the API.
     """
 
     scheduler: Scheduler
@@ -57,6 +59,7 @@ class Dependencies:
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     versions: dict[str, str] = field(default_factory=dict)
+    origins: Collection[str] = ()
 
 
 class _Lifespan:
@@ -74,14 +77,17 @@ class _Lifespan:
 
 def create_app(dependencies: Dependencies) -> Application:
     """The ASGI application with all resources and error handlers."""
-    app: Application = falcon.asgi.App(middleware=[_Lifespan(dependencies), SameOrigin()])
+    origins = dependencies.origins
+    app: Application = falcon.asgi.App(
+        middleware=[_Lifespan(dependencies), SameOrigin(origins), AllowedOrigins(origins), UnsentBodies()]
+    )
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(errors.write_problem)
     app.add_error_handler(Exception, errors.report_unexpected)
     app.add_error_handler(RefusedError, errors.report_refused)
     app.add_error_handler(NoAnswerError, errors.report_unavailable)
     for path, resource in for_falcon(all_routes(dependencies)).items():
-        app.add_route(path, resource)
+        app.add_route(path, with_head(resource))
     return app
 
 
@@ -96,5 +102,6 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
     routes |= selection.routes(scheduler, mirror, feed)
     routes |= series.routes(scheduler, mirror, feed)
     routes |= events.routes(scheduler, feed, dependencies.versions)
+    routes |= report.routes(scheduler, mirror, feed, dependencies.versions)
     routes |= live_page.routes(live_page.read_page())
     return routes | documents(routes, dependencies.versions.get("warpcore", ""))

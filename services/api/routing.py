@@ -48,8 +48,9 @@ class Tail:
     async def _answer(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, tail: str) -> None:
         """Raises HTTPRouteNotFound, and what the first resource that fits raises: also HTTPMethodNotAllowed."""
         missing: Exception | None = None
+        method = "GET" if req.method == "HEAD" else req.method
         for resource, values in self._fitting(tail):
-            responder: Any = getattr(resource, f"on_{req.method.lower()}", None)
+            responder: Any = getattr(resource, f"on_{method.lower()}", None)
             if responder is None:
                 missing = missing or falcon.HTTPMethodNotAllowed(_methods(resource))
                 continue
@@ -57,7 +58,7 @@ class Tail:
                 await responder(req, resp, **values)
                 return
             except (falcon.HTTPError, RefusedError) as error:
-                if req.method != "GET" or (missing is None and not _is_missing(error)):
+                if method != "GET" or (missing is None and not _is_missing(error)):
                     raise
                 missing = missing or error
         raise missing or falcon.HTTPRouteNotFound()
@@ -99,7 +100,8 @@ def _meanings(template: Sequence[str], words: Sequence[str]) -> Iterator[dict[st
 
 
 def _methods(resource: object) -> list[str]:
-    return [name.upper() for name in METHODS if hasattr(resource, f"on_{name}")]
+    methods = [name.upper() for name in METHODS if hasattr(resource, f"on_{name}")]
+    return [*methods, "HEAD"] if "GET" in methods else methods
 
 
 def _is_missing(error: falcon.HTTPError | RefusedError) -> bool:

@@ -1,4 +1,7 @@
-"""The gunicorn process behind `run_api`: `python -m warpcore.services.api.server FD HOST CONTROL EVENTS WORKERS`."""
+"""The gunicorn process behind `run_api`.
+
+`python -m warpcore.services.api.server FD HOST CONTROL EVENTS WORKERS ORIGIN…`
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,9 @@ KEEP_ALIVE_S = 60
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with these settings alone: no configuration file and no environment variable changes them."""
 
-    def __init__(self, options: dict[str, Any], endpoints: Endpoints) -> None:
+    def __init__(self, options: dict[str, Any], endpoints: Endpoints, origins: list[str]) -> None:
         self._options = options
+        self._origins = origins
         self._endpoints = endpoints
         self.feed: Feed | None = None
         super().__init__()
@@ -51,7 +55,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             await client.close()
 
         shown = versions("falcon", "gunicorn", "pyzmq")
-        return create_app(Dependencies(client, mirror, self.feed, start, stop, shown))
+        return create_app(Dependencies(client, mirror, self.feed, start, stop, shown, self._origins))
 
 
 class _Worker(ASGIWorker):  # type: ignore[misc]
@@ -66,7 +70,7 @@ class _Worker(ASGIWorker):  # type: ignore[misc]
 
 def main() -> None:
     """Serve on the inherited listening socket."""
-    descriptor, host, control_port, events_out_port, workers = sys.argv[1:6]
+    descriptor, host, control_port, events_out_port, workers, *origins = sys.argv[1:]
     endpoints = Endpoints(host, control_port=int(control_port), events_out_port=int(events_out_port))
     end_with_parent()
     options = {
@@ -79,7 +83,7 @@ def main() -> None:
         "loglevel": "warning",
         "proc_name": "warpcore-api",
     }
-    _Server(options, endpoints).run()
+    _Server(options, endpoints, origins).run()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 
 from warpcore.bus.endpoints import Endpoints
 from warpcore.services.process.parent import PARENT_VARIABLE
@@ -24,16 +25,23 @@ class ApiPortError(OSError):
 
 
 def run_api(
-    endpoints: Endpoints, *, port: int = 5000, bind: str = "127.0.0.1", workers: int = 1, stop: threading.Event
+    endpoints: Endpoints,
+    *,
+    port: int = 5000,
+    bind: str = "127.0.0.1",
+    workers: int = 1,
+    origins: Sequence[str] = (),
+    stop: threading.Event,
 ) -> int:
     """Serve REST at `bind:port` until `stop` is set. Returns the exit code, 0 after `stop`. Raises ApiPortError.
 
+    Pages of other web sites may use it where their origin is among `origins`.
     gunicorn runs as a child that inherits the listening socket, so that a port in use is found before anything starts.
     """
     with listening_socket(bind, port) as listener:
         command = [sys.executable, "-m", "warpcore.services.api.server"]
         ports = [str(endpoints.control_port), str(endpoints.events_out_port)]
-        command += [str(listener.fileno()), endpoints.host, *ports, str(workers)]
+        command += [str(listener.fileno()), endpoints.host, *ports, str(workers), *origins]
         environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
         server = subprocess.Popen(command, pass_fds=[listener.fileno()], env=environment)
         try:

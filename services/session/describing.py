@@ -76,7 +76,12 @@ def _choices(hint: Any) -> tuple[Any, ...]:
     return ()
 
 
-_CHOSEN = {"alarms": "which alarms come; ", "filter": "which movies pass; ", "import": "which files are movies; "}
+_CHOSEN = {
+    "alarms": "which alarms come; ",
+    "filter": "which movies pass; ",
+    "import": "which files are movies; ",
+    "session": "when it pauses; ",
+}
 
 
 def _touches(dotted: str, field: FieldInfo) -> str:

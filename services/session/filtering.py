@@ -18,7 +18,7 @@ def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[s
     """
     reasons = []
     failures = []
-    for column, allowed, upper in _in_force(limits):
+    for column, allowed, upper in in_force(limits):
         value = column.value(results)
         is_text = isinstance(value, str) and not column.limits  # columns with limits of their own hold numbers
         if value is not None and not is_text and _beyond(value, allowed, upper):
@@ -32,7 +32,7 @@ def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[s
 def limits_by_column(limits: FilterSettings) -> dict[str, tuple[float | None, float | None]]:
     """The narrowest limits of each column that the filter limits, as (lowest, highest) value allowed; None: any."""
     found: dict[str, tuple[float | None, float | None]] = {}
-    for column, allowed, upper in _in_force(limits):
+    for column, allowed, upper in in_force(limits):
         low, high = found.get(column.name, (None, None))
         if upper:
             high = allowed if high is None else min(high, allowed)
@@ -42,7 +42,7 @@ def limits_by_column(limits: FilterSettings) -> dict[str, tuple[float | None, fl
     return found
 
 
-def _in_force(limits: FilterSettings) -> Iterator[tuple[Column, float, bool]]:
+def in_force(limits: FilterSettings) -> Iterator[tuple[Column, float, bool]]:
     """Columns with a value that is allowed, and whether it is the highest."""
     for column in _NAMED:
         for limit in column.limits:

@@ -1,4 +1,4 @@
-"""The settings of a session: the sections of all steps, `import`, `filter` and `alarms`.
+"""The settings of a session: the sections of all steps, `import`, `filter`, `alarms` and `session`.
 
 The same names in REST, CLI and files.
 """
@@ -32,6 +32,7 @@ __all__ = [
     "MotionSettings",
     "PickingSettings",
     "Section",
+    "SessionSettings",
     "Settings",
     "SettingsError",
     "changed_names",
@@ -49,6 +50,19 @@ class SettingsError(ValueError):
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         self.errors = errors
         super().__init__("; ".join(_told(error) for error in errors))
+
+
+class SessionSettings(Section):
+    """The session as a whole."""
+
+    pause_after: float | None = setting(
+        None,
+        "pause processing after so long without anything to do, and go on with the next movie; null: never",
+        unit="min",
+        reach=Reach.NOTHING,
+        gt=0,
+        le=10_000,
+    )
 
 
 class FilterSettings(Section):
@@ -101,6 +115,7 @@ class _Settings(Section):
     export: ExportSettings = Field(default_factory=ExportSettings)
     filter: FilterSettings = Field(default_factory=FilterSettings)
     alarms: AlarmSettings = Field(default_factory=AlarmSettings)
+    session: SessionSettings = Field(default_factory=SessionSettings)
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain dict by section, `import` under its wire name."""

@@ -19,10 +19,11 @@ RUN = "run"
 """The name of how a movie was processed, which stands beside the results of its steps (`steps/run.py`)."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-_FOLDERS_AND_TOPICS = frozenset({"import", "filter", "load", "write", "logs", "defects", "correct", "compute"})
+_FOLDERS_AND_TOPICS = frozenset({"load", "write", "logs", "defects", "correct", "compute"})
+_SECTIONS = frozenset({"import", "filter", "alarms", "session"})
 _OF_RUN = frozenset({"age", "incubation", "wait", "at_worker", "latency"})
-_OF_SETTINGS = frozenset({"alarms", "steps", "section", "runs", "following", "to_dict"})
-_RESERVED = _FOLDERS_AND_TOPICS | _OF_RUN | _OF_SETTINGS | {INPUT, RUN}
+_OF_SETTINGS = frozenset({"steps", "section", "runs", "following", "to_dict"})
+_RESERVED = _FOLDERS_AND_TOPICS | _SECTIONS | _OF_RUN | _OF_SETTINGS | {INPUT, RUN}
 """Names that mean something else in results, folders, times or the methods of all settings."""
 
 

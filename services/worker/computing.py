@@ -31,18 +31,42 @@ def processes_for(memory_bytes: int | None, cores: int) -> int:
 
 @dataclass
 class Computing:
-    """One compute process as its nanny knows it; `ready` is None while it starts or is gone."""
+    """One compute process as its nanny knows it; `ready` is None while it starts, rests or is gone.
+
+    `at_rest` is what it has told of its device before it was ended to give its memory back; it is started again for the
+    next task. `lives` says whether there is a process.
+    """
 
     number: int
+    lives: bool = False
     ready: Ready | None = None
+    at_rest: Ready | None = None
     noticed: Noticed = field(default_factory=Noticed)
     deaths: int = 0
     restart_at: float | None = None
     kill_cause: tuple[FailureKind, str, int] | None = None
     """Why the nanny ends it: the kind, the cause, and the lease that is to blame."""
 
+    @property
+    def at_once(self) -> int:
+        """How many tasks fit into it, at once or as soon as it is woken."""
+        device = self.ready or self.at_rest
+        return device.at_once if device is not None else 0
+
+    def started(self) -> None:
+        """A process was started."""
+        self.lives, self.restart_at, self.at_rest = True, None, None
+
+    def rest(self) -> None:
+        """It is being ended, to give its memory back."""
+        self.at_rest, self.ready = self.ready, None
+
+    def gone(self) -> None:
+        """Its process is no more, for whatever reason."""
+        self.lives, self.ready, self.noticed = False, None, Noticed()
+
     def died(self, now: float) -> None:
-        """It is gone; the next one is started after a pause."""
+        """It has ended by itself; the next one is started after a pause."""
         self.restart_at = now + RESTART_PAUSE_S[min(self.deaths, len(RESTART_PAUSE_S) - 1)]
         self.deaths += 1
 

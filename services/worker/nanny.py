@@ -52,6 +52,8 @@ class Nanny:
     identity: Identity
     jitter: Jitter = random.random
     processes: int = 1
+    rest_after_s: float | None = None
+    """Without a task for so long the compute processes are ended, so that others have their memory; None: never."""
     heartbeat_s: float = 2.0
     registered: bool = False
     stopping: bool = False
@@ -62,6 +64,7 @@ class Nanny:
     held: dict[int, Held] = field(default_factory=dict)
     _last_beat: float = float("-inf")
     _register_at: float | None = None
+    _idle_since: float = 0.0
     _pulled: int | None = None
 
     def __post_init__(self) -> None:
@@ -72,7 +75,12 @@ class Nanny:
 
     def start(self, now: float) -> list[Effect]:
         """The first effects: the compute processes; registration waits until one has told its device."""
-        return [StartCompute(one.number) for one in self._computing]
+        self._idle_since = now
+        return [self._start(one) for one in self._computing]
+
+    def _start(self, computing: Computing) -> StartCompute:
+        computing.started()
+        return StartCompute(computing.number)
 
     def stop(self, now: float) -> list[Effect]:
         """An orderly end: say goodbye, so that tasks go back without counting as failures, and end the computation."""
@@ -98,8 +106,7 @@ class Nanny:
         effects: list[Effect] = []
         for one in self._computing:
             if one.restart_at is not None and now >= one.restart_at and not self.stopping:
-                one.restart_at = None
-                effects.append(StartCompute(one.number))
+                effects.append(self._start(one))
         for lease, held in self.held.items():
             one = self._computing[held.process]
             if held.cancelled_at is not None and now - held.cancelled_at > CANCEL_GRACE_S and one.kill_cause is None:
@@ -107,12 +114,28 @@ class Nanny:
                 one.kill_cause = (FailureKind.LOST_WORKER, cause, lease)
                 effects.append(KillCompute(cause, one.number))
         effects += [ToScheduler(question.message, question.id) for question in self._requester.due(now)]
+        effects += self._rest(now)
         if self._register_at is not None and now >= self._register_at:
             effects += self._register(now)
         if self.registered and now - self._last_beat >= self.heartbeat_s:
             self._last_beat = now
             effects.append(self._one_way(self._heartbeat(load, warnings)))
         return effects
+
+    def _rest(self, now: float) -> list[Effect]:
+        """End the compute processes where there was no task for long. The next one wakes them."""
+        if self.held or self.stopping or self.aside:
+            self._idle_since = now
+        if self.rest_after_s is None or now - self._idle_since < self.rest_after_s:
+            return []
+        ready = [one for one in self._computing if one.ready is not None]
+        for one in ready:
+            one.rest()
+        return [KillCompute("no movie came for long; the next one starts it again", one.number) for one in ready]
+
+    def rests(self, process: int) -> bool:
+        """Whether this compute process was ended to give its memory back."""
+        return self._computing[process].at_rest is not None
 
     # --- from the scheduler --------------------------------------------------------------------------------------
 
@@ -180,13 +203,19 @@ class Nanny:
 
     def _hand_over(self) -> list[Effect]:
         """Pass in what waits; a task that came while no compute process was there waits for the next one."""
-        effects: list[Effect] = []
+        effects = self._wake()
         for held in self.held.values():
             process = taker(self._computing, self.held)
             if process is not None and held.stage is Stage.WAITING:
                 held.stage, held.process = Stage.SENT, process.number
                 effects.append(ToCompute(Begin(held.task), process.number))
         return effects
+
+    def _wake(self) -> list[Effect]:
+        """Start those at rest where a task waits; one that has not ended yet is started once it has."""
+        if not any(held.stage is Stage.WAITING for held in self.held.values()):
+            return []
+        return [self._start(one) for one in self._computing if one.at_rest is not None and not one.lives]
 
     def _cancel(self, lease: int, now: float) -> list[Effect]:
         held = self.held.get(lease)
@@ -223,7 +252,7 @@ class Nanny:
         """The device is bad: what is not finished goes back, and the scheduler hears why, now or once it knows us."""
         self.device, self.aside = report.device, report.cause
         for one in self._computing:
-            one.ready = None
+            one.ready = one.at_rest = None
         for lease in [lease for lease, held in self.held.items() if held.stage is not Stage.REPORTED]:
             self._let_go(lease)
         told = [*self._tell_aside(now), *self._pull()] if self.registered else self._register(now)
@@ -281,9 +310,11 @@ class Nanny:
     def compute_exited(self, kind: FailureKind, cause: str, now: float, process: int = 0) -> list[Effect]:
         """A compute process is gone: its tasks are lost, the scheduler hears the cause, a new one is started."""
         computing = self._computing[process]
-        computing.ready, computing.noticed = None, Noticed()
+        computing.gone()
         if self.stopping or self.aside:
             return []
+        if computing.at_rest is not None:
+            return self._wake()
         lost = in_compute(self.held, process)
         culprit = culprit_of(self.held, lost)
         if computing.kill_cause is not None:
@@ -310,7 +341,7 @@ class Nanny:
         """Tell the scheduler how many tasks fit in all, where that has changed."""
         if not self.registered:
             return []
-        credit = 0 if self.stopping else sum(ready.at_once for ready in self._ready)
+        credit = 0 if self.stopping else sum(one.at_once for one in self._computing)
         if credit == self._pulled:
             return []
         self._pulled = credit
@@ -322,15 +353,15 @@ class Nanny:
         noticed = [warning for one in self._computing for warning in one.noticed.warnings]
         return m.Heartbeat(
             worker=self.identity.name,
-            state=state_of(self.held, bool(self._ready), bool(self.aside)),
+            state=state_of(self.held, self._can_take, bool(self.aside)),
             leases=sorted(self.held),
             load=load,
             warnings=list(dict.fromkeys([*noticed, *warnings])),
         )
 
     @property
-    def _ready(self) -> list[Ready]:
-        return [one.ready for one in self._computing if one.ready is not None]
+    def _can_take(self) -> bool:
+        return any(one.at_once for one in self._computing)
 
     def _ask(self, message: Message, now: float) -> list[Effect]:
         """Send a request, and again until it is answered."""

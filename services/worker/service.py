@@ -93,17 +93,20 @@ def run_worker(
     name: str | None = None,
     device: str = "auto",
     processes: int | None = None,
+    rest_after_s: float | None = None,
     stop: threading.Event,
 ) -> int:
     """Serve the scheduler at `endpoints` until `stop` is set. Raises DeviceError for a device that is not there.
 
-    `processes` compute on the device beside each other; None: as many as `processes_on` gives.
+    `processes` compute on the device beside each other; None: as many as `processes_on` gives. Without a movie for
+    `rest_after_s` (None: never) they are ended, and started again for the next one.
     """
     device, claim = take_device(device, lock_folder(), os.environ.get("CUDA_VISIBLE_DEVICES"), has_plugin())
     identity = Identity(
         name=name or default_name(device), instance=new_id(), host=socket.gethostname(), pid=os.getpid()
     )
-    shell = _Shell(endpoints, Nanny(identity, processes=processes or processes_on(device)), device)
+    nanny = Nanny(identity, processes=processes or processes_on(device), rest_after_s=rest_after_s)
+    shell = _Shell(endpoints, nanny, device)
     try:
         shell.run(stop)
     finally:
@@ -218,7 +221,7 @@ class _Shell:
             if isinstance(error, ChannelBrokenError):
                 kind, cause = FailureKind.LOST_WORKER, str(error)
             del self._computing[number]
-            if not (self._nanny.stopping or self._nanny.aside):
+            if not (self._nanny.stopping or self._nanny.aside or self._nanny.rests(number)):
                 log.error("compute process %s ended: %s", compute.process.pid, cause)
                 self._lines.add("error", f"compute process ended: {cause}")
             self._do(self._nanny.compute_exited(kind, cause, now, number))
@@ -248,7 +251,7 @@ class _Shell:
     def _kill(self, effect: KillCompute) -> None:
         compute = self._computing.get(effect.process)
         if compute is not None:
-            log.info("ending the compute process: %s", effect.why)
+            self._lines.add("info", f"ending a compute process: {effect.why}")
             compute.kill()
 
     def _to_compute(self, effect: ToCompute) -> None:

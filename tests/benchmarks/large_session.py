@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from warpcore.bus.vocabulary import MovieStatus
+from warpcore.bus.vocabulary import MovieStatus, Pauser
 from warpcore.services.scheduler.core.effects import CutLog, SaveMovie, SavePaused, SaveSettings
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.rows import movie_row
@@ -28,7 +28,7 @@ def large_session(folder: Path, movies: int) -> tuple[Path, Path]:
     store = Store(state, data_directory=str(data.resolve()), processing_directory=str(processing.resolve()))
     settings = patch_settings(Settings(), {"picking": {"diameter": 150.0}})
     plan = FingerprintPlan(settings)
-    store.stage([SaveSettings(settings.to_dict(), 1, "", {}), SavePaused(True)])
+    store.stage([SaveSettings(settings.to_dict(), 1, "", {}), SavePaused(Pauser.PERSON)])
     for id, results in enumerate(measured(movies), 1):
         hole, second = divmod(id, 5)
         name = f"FoilHole_{31415926 + hole}_Data_{31410000 + second}_{id % 7}_{20260101 + id // 14400}_{id:06d}"

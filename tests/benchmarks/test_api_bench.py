@@ -60,6 +60,8 @@ def test_a_hundred_thousand_movies_over_http(tmp_path: Path, free_ports: Callabl
         )
         timed("CSV of 3 columns", "/api/items?format=csv&fields=name,status,ctf.defocusUm")
         timed("CSV of all columns", "/api/items?format=csv")
+        timed("session report", "/api/report")
+        report_s = table[-1][1]
         memory_mb = (
             max(one.memory_info().rss for one in psutil.Process(api.server.pid).children(recursive=True)) / 2**20
         )
@@ -73,6 +75,7 @@ def test_a_hundred_thousand_movies_over_http(tmp_path: Path, free_ports: Callabl
     assert series.header["count"] == MOVIES
     assert Series(newer.content).header["count"] == 1
     assert len(found.json()["items"]) == 100
+    assert report_s < 2
     assert table[0][1] < 0.5
     assert table[0][2] < 3_000_000
 

@@ -50,6 +50,15 @@ def test_all_services_agree_on_the_ports() -> None:
     assert (value(found["api"], "--port"), value(found["api"], "--events-out-port")) == ("1", "5")
 
 
+def test_the_api_is_told_which_web_sites_are_allowed() -> None:
+    command = specs(origins=("https://a.example", "https://b.example"))["api"].command(first=False)
+    assert command[-4:] == ["--allow-origin", "https://a.example", "--allow-origin", "https://b.example"]
+
+
+def test_workers_are_told_when_to_rest() -> None:
+    assert value(specs(rest_after_min=0.0)["worker-1"], "--rest-after") == "0.0"
+
+
 def test_initial_settings_and_pause_are_given_only_at_the_start() -> None:
     """Given again after a crash, they would undo what the user has changed since."""
     scheduler = specs(settings_file=Path("/s.json"), assignments=("ctf.cs=2",), paused=True)["scheduler"]

@@ -281,7 +281,7 @@ def test_tap_prints_events_by_topic_as_text_and_as_json(
     events = [json.loads(line) for line in outputs["json"].read_text().splitlines()]
     assert {event["topic"].partition(".")[0] for event in events} == {"processing", "service"}
     (paused,) = [event for event in events if event["topic"] == "processing.paused"]
-    assert paused["body"] == {"paused": True, "order": "normal"}
+    assert paused["body"] == {"paused": True, "order": "normal", "paused_by": "person"}
     assert paused["seq"] > 0
 
 

@@ -335,7 +335,7 @@ class SchedulerStories(SchedulerWorld):
         assert {(task.lease, task.worker, task.begun) for task in after.tasks.values()} == {
             (task.lease, task.worker, task.begun) for task in before.tasks.values()
         }
-        assert (after.seq, after.paused, after.revision) == (before.seq, before.paused, before.revision)
+        assert (after.seq, after.paused_by, after.revision) == (before.seq, before.paused_by, before.revision)
         assert after.order == before.order
         assert after.settings == before.settings
         assert after.choices == before.choices

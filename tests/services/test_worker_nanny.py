@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.services import loads
+from tests.services.nanny_talk import LOST, NOTHING, READY, answer, commands, request_id, sent, task
 from warpcore.bus import messages as m
 from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
-from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToScheduler
 from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
-    Command,
     Commit,
     Dropped,
     Failed,
@@ -22,52 +22,14 @@ from warpcore.services.worker.line import (
     Finished,
     Noticed,
     Progress,
-    Ready,
     Stage,
     Staged,
     Unusable,
 )
 from warpcore.services.worker.nanny import CANCEL_GRACE_S, PATIENCE, REFUSED_PAUSE_S, Nanny
 
-READY = Ready("cpu", 8, {"jax": "1"})
 RESEND_S = PATIENCE.timeout_s + PATIENCE.longest_pause_s
-NOTHING = Load()
-LOST = FailureKind.LOST_WORKER
 FINISHED = Finished(7, ["motion"], {}, NOTHING)
-
-
-def sent(effects: list[Effect]) -> list[Message]:
-    return [effect.message for effect in effects if isinstance(effect, ToScheduler)]
-
-
-def commands(effects: list[Effect]) -> list[Command]:
-    return [effect.command for effect in effects if isinstance(effect, ToCompute)]
-
-
-def request_id(effects: list[Effect], kind: type[Message]) -> str:
-    (found,) = [e.id for e in effects if isinstance(e, ToScheduler) and isinstance(e.message, kind)]
-    return found
-
-
-def task(lease: int, name: str = "a") -> m.AssignTask:
-    return m.AssignTask(
-        lease=lease,
-        purpose="process",
-        name=name,
-        path=f"{name}.tif",
-        size=1,
-        mtime_ns=2,
-        run=["motion"],
-        wanted={},
-        settings={},
-        results={},
-        data_directory="/d",
-        processing_directory="/p",
-    )
-
-
-def answer(nanny: Nanny, effects: list[Effect], kind: type[Message], reply: Message, now: float) -> list[Effect]:
-    return nanny.from_scheduler(reply, request_id(effects, kind), now)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.bus.server import Server
@@ -51,14 +52,18 @@ class Scheduler:
 
 @pytest.fixture
 def scheduler(
-    free_ports: Callable[[int], list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    free_ports: Callable[[int], list[int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Scheduler]:
-    """A scheduler with a running worker."""
+    """A scheduler with a running worker; the parameter, if there is one, is after how many seconds it rests."""
     monkeypatch.setattr(nanny_module, "REFUSED_PAUSE_S", 0.1)
     monkeypatch.setenv("WARPCORE_CACHE", str(tmp_path / "cache"))
     endpoints = Endpoints(controller_port=free_ports(1)[0])
     one, stop = Scheduler(endpoints.workers), threading.Event()
-    worker = threading.Thread(target=run_worker, args=(endpoints,), kwargs={"name": "w", "device": "cpu", "stop": stop})
+    options = {"name": "w", "device": "cpu", "rest_after_s": getattr(request, "param", None), "stop": stop}
+    worker = threading.Thread(target=run_worker, args=(endpoints,), kwargs=options)
     worker.start()
     yield one
     stop.set()
@@ -67,27 +72,31 @@ def scheduler(
     assert not worker.is_alive()
 
 
-def test_refusals_delay_a_worker_and_never_stall_it(
-    scheduler: Scheduler, tmp_path: Path, wait_until: Callable[..., None]
-) -> None:
-    wait_until(lambda: m.PullTasks("w", 2) in scheduler.heard, 60, what="a registered worker")
-    assert len(scheduler.of(m.RegisterWorker)) == 2
-    (tmp_path / "no.mrc").write_text("not a movie")
-    task = m.AssignTask(
+def unreadable(folder: Path) -> m.AssignTask:
+    """The task of a movie that cannot be read."""
+    (folder / "no.mrc").write_text("not a movie")
+    return m.AssignTask(
         lease=7,
         purpose="process",
         name="no",
         path="no.mrc",
         size=11,
-        mtime_ns=(tmp_path / "no.mrc").stat().st_mtime_ns,
+        mtime_ns=(folder / "no.mrc").stat().st_mtime_ns,
         run=["motion"],
         wanted={},
         settings=Settings().to_dict(),
         results={},
-        data_directory=str(tmp_path),
-        processing_directory=str(tmp_path / "processing"),
+        data_directory=str(folder),
+        processing_directory=str(folder / "processing"),
     )
-    assert scheduler.say(task)
+
+
+def test_refusals_delay_a_worker_and_never_stall_it(
+    scheduler: Scheduler, tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    wait_until(lambda: m.PullTasks("w", 2) in scheduler.heard, 60, what="a registered worker")
+    assert len(scheduler.of(m.RegisterWorker)) == 2
+    assert scheduler.say(unreadable(tmp_path))
     wait_until(lambda: len(scheduler.of(m.TaskFailed)) == 2, 60, what="a failure that was told twice")
     first, second = scheduler.of(m.TaskFailed)
     assert first == second
@@ -100,6 +109,21 @@ def test_refusals_delay_a_worker_and_never_stall_it(
         return beat.state is WorkerState.IDLE and not beat.leases and (beat.load.host_memory_mb or 0) > 0
 
     wait_until(idle, what="a worker that is free again and tells its memory")
+
+
+@pytest.mark.parametrize("scheduler", [1.0], indirect=True)
+def test_a_worker_without_movies_ends_its_computation_and_wakes_for_the_next_one(
+    scheduler: Scheduler, tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    def processes() -> int:
+        children = psutil.Process().children(recursive=True)
+        return sum("warpcore.services.worker.compute" in child.cmdline() for child in children)
+
+    wait_until(lambda: m.PullTasks("w", 2) in scheduler.heard, 60, what="a registered worker")
+    wait_until(lambda: processes() == 0, 20, what="a computation that has ended")
+    assert scheduler.say(unreadable(tmp_path))
+    wait_until(lambda: scheduler.of(m.TaskFailed), 60, what="a movie that was tried")
+    assert not scheduler.of(m.ComputeDied)
 
 
 WRONG_TRANSFORMS = """

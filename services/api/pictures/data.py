@@ -20,11 +20,11 @@ from warpcore.services.api.operations import operation
 from warpcore.services.api.pictures import parts
 from warpcore.services.api.pictures.downloads import NO_BYTES, download, send_output
 from warpcore.services.api.pictures.files import movie_files
-from warpcore.services.api.pictures.index import Index, index
+from warpcore.services.api.pictures.index import index
 from warpcore.services.api.pictures.queries import GenerationQuery
 from warpcore.services.api.pictures.resources import ALSO, CONDITION, NO_PICTURE, SenderResource
 from warpcore.services.api.pictures.story import Log, movie_log
-from warpcore.services.api.views import Curves, Edits, HandPicks, Picks, Tracks
+from warpcore.services.api.views import Curves, Edits, HandPicks, Index, Picks, Tracks
 
 FilePath = Annotated[str, Meta(description="One of the movie's `files`, below the processing directory.")]
 Place = Annotated[

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import quote
 
-from msgspec import Meta
 from PIL import Image
 
 from warpcore.bus.messages import Movie
 from warpcore.services.api.pictures.files import located, movie_files, output_path
-from warpcore.services.api.views import Count, Picture, View
+from warpcore.services.api.views import File, Index, Picture
 from warpcore.services.readers.mrc import parse_mrc_header
 from warpcore.services.session.movie_generation import generation_of
 from warpcore.services.steps import ctf, export, motion, picking
@@ -26,24 +24,6 @@ _OUTPUTS = {
     "picks": picking.OVERLAY,
     "junk": picking.MASK,
 }
-
-
-class File(View, frozen=True):
-    """An output on disk."""
-
-    path: Annotated[str, Meta(description="Below the processing directory.")]
-    bytes: Count
-    step: Annotated[str, Meta(description="The step that has written it.")]
-    description: str
-    url: str
-
-
-class Index(View, frozen=True):
-    """All pictures and files of a movie's present results."""
-
-    generation: Annotated[int, Meta(description="The number of these results: equal results, equal number.", ge=0)]
-    pictures: list[Picture]
-    files: list[File]
 
 
 def movie_url(name: str) -> str:

@@ -6,7 +6,7 @@ from warpcore.services.api.views._events import event_view
 from warpcore.services.api.views._exports import JobsView, JobView
 from warpcore.services.api.views._movies import ItemsPage, ItemView, MovieView
 from warpcore.services.api.views._naming import Count, Time, View, camel, utc
-from warpcore.services.api.views._pictures import Picture
+from warpcore.services.api.views._pictures import File, Index, Picture
 from warpcore.services.api.views._plots import CtfFit, Curves, DefocusSurface, Edits, HandPicks, Picks, Tracks
 from warpcore.services.api.views._profiles import ProfilesView, ProfileView, RevisionView
 from warpcore.services.api.views._results import results_schemas
@@ -30,8 +30,10 @@ __all__ = [
     "Curves",
     "DefocusSurface",
     "Edits",
+    "File",
     "HandPicks",
     "HealthView",
+    "Index",
     "ItemView",
     "ItemsPage",
     "JobView",

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from msgspec import Meta, field
 
 from warpcore.bus.messages import Health, ProcessingStatus, Summary
-from warpcore.bus.vocabulary import Order
+from warpcore.bus.vocabulary import Order, Pauser
 from warpcore.services.api.views._naming import Count, Seq, Time, View, utc
 
 Counts = Annotated[dict[str, int], Meta(description="Movies by status.")]
@@ -57,6 +57,7 @@ class StatusView(View, frozen=True):
     summary: Annotated[str, Meta(description="How the session goes, in one sentence.")]
     is_processing: Annotated[bool, Meta(description="Whether movies are given to workers.")]
     order: Annotated[Order, Meta(description="Which waiting movie is next.")]
+    paused_by: Annotated[Pauser | None, Meta(description="Who paused; null: nobody.")]
     total_items: Annotated[Count, Meta(description="All movies.")]
     items_left: Annotated[Count, Meta(description="Movies that run or wait; excluded ones do not count.")]
     counts: Counts

@@ -21,11 +21,16 @@ def dispatch(state: State) -> None:
     _assign_try(state)
     if state.paused:
         return
-    running = [job for job in state.exports.values() if job.state == JobState.RUNNING and len(job.pending)]
+    running = waiting_exports(state)
     if not len(state.queue) and not running:
         return
     while [worker.name for worker in _hungry(state) if _assign_one(state, worker, running)]:
         pass
+
+
+def waiting_exports(state: State) -> list[ExportRecord]:
+    """Export jobs of which movies wait for a worker."""
+    return [job for job in state.exports.values() if job.state == JobState.RUNNING and len(job.pending)]
 
 
 def _hungry(state: State) -> list[WorkerRecord]:

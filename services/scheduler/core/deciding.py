@@ -8,7 +8,7 @@ from typing import Any
 
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import LONGEST_BY
-from warpcore.bus.vocabulary import DONE, MovieStatus
+from warpcore.bus.vocabulary import DONE, MovieStatus, Pauser
 from warpcore.services.scheduler.core import exporting, requests, restoring_outputs, tasks
 from warpcore.services.scheduler.core.effect import Decision, effect_of
 from warpcore.services.scheduler.core.effects import ChangeSettings, OutputsMissing, SaveRevision, SaveSettings, Started
@@ -64,7 +64,7 @@ def start(state: State, stimulus: Started) -> None:
         _adopt(state, state.settings, references)
         state.migrated = False
     if stimulus.paused is not None:
-        requests.pause(state, stimulus.paused)
+        requests.pause(state, Pauser.PERSON if stimulus.paused else None)
     decide_again(state, "start")
     restoring_outputs.resume(state)
 

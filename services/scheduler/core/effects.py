@@ -10,7 +10,7 @@ from typing import Any
 
 from warpcore.bus.messages import Alarm
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import Order
+from warpcore.bus.vocabulary import Order, Pauser
 from warpcore.services.scheduler.core.records import Ban
 from warpcore.services.scheduler.core.rows import (
     ChoiceRow,
@@ -184,9 +184,9 @@ class DropProfile:
 
 @dataclass(frozen=True, slots=True)
 class SavePaused:
-    """Store whether processing is paused."""
+    """Store who paused processing, None where it goes on."""
 
-    paused: bool
+    by: Pauser | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from warpcore.services.scheduler.core import (
     exporting,
     files,
     hand_picks,
+    idling,
     learning,
     profiles,
     registry,
@@ -90,6 +91,7 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             restoring_outputs.restored(state, stimulus)
     learning.learn(state)
     restoring_outputs.begin(state)
+    idling.wake(state)
     assigning.dispatch(state)
     registry.tell_load(state, busy)
     effects, state.effects = state.effects, []
@@ -123,6 +125,7 @@ def _tick(state: State) -> None:
         movie.parked_until = None
         state.place(movie)
     registry.expire(state)
+    idling.watch(state)
     alarms.watch(state)
 
 

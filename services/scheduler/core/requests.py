@@ -6,7 +6,7 @@ from typing import Any
 
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import LARGEST_PAGE, MOST_AT_ONCE, MOST_CHOSEN
-from warpcore.bus.vocabulary import ErrorCode, MovieStatus
+from warpcore.bus.vocabulary import ErrorCode, MovieStatus, Pauser
 from warpcore.services.scheduler.core import learnt, registry, views
 from warpcore.services.scheduler.core.effects import SaveOrder, SavePaused
 from warpcore.services.scheduler.core.going import going, sentence
@@ -79,14 +79,14 @@ def item(state: State, message: wire.GetItem) -> None:
 @handles(wire.StartProcessing)
 def start_processing(state: State, message: wire.StartProcessing) -> None:
     """Hands out movies again."""
-    pause(state, False)
+    pause(state, None)
     _reply_status(state)
 
 
 @handles(wire.PauseProcessing)
 def pause_processing(state: State, message: wire.PauseProcessing) -> None:
     """Hands out no more movies; tasks that run are finished."""
-    pause(state, True)
+    pause(state, Pauser.PERSON)
     _reply_status(state)
 
 
@@ -96,7 +96,7 @@ def order_processing(state: State, message: wire.OrderProcessing) -> None:
     if state.order != message.order:
         state.arrange(message.order)
         state.effects.append(SaveOrder(message.order))
-        state.publish("processing.ordered", wire.ProcessingEvent(state.paused, state.order))
+        state.publish("processing.ordered", _processing(state))
     _reply_status(state)
 
 
@@ -106,14 +106,17 @@ def settings(state: State, message: wire.GetSettings) -> None:
     state.reply(wire.SettingsReply(state.settings.to_dict(), state.revision))
 
 
-def pause(state: State, paused: bool) -> None:
-    """Pause or start. Where that is so already, nothing is told."""
-    if state.paused != paused:
-        state.paused = paused
-        state.effects.append(SavePaused(paused))
-        state.publish(
-            "processing.paused" if paused else "processing.started", wire.ProcessingEvent(paused, state.order)
-        )
+def pause(state: State, by: Pauser | None) -> None:
+    """Pause, or start where `by` is None. Where that is so already, nothing is told."""
+    state.active_at = state.now
+    if state.paused_by is not by:
+        state.paused_by = by
+        state.effects.append(SavePaused(by))
+        state.publish("processing.paused" if state.paused else "processing.started", _processing(state))
+
+
+def _processing(state: State) -> wire.ProcessingEvent:
+    return wire.ProcessingEvent(state.paused, state.order, state.paused_by)
 
 
 @handles(wire.GetProcessing, reads=True)
@@ -158,6 +161,7 @@ def _reply_status(state: State) -> None:
             warnings=[*settings_warnings(state.set_aside), *registry.warnings(state)],
             learnt=learnt.views_of(state),
             order=state.order,
+            paused_by=state.paused_by,
             latency=state.latest_runs.stage_times(),
             summary=sentence(going(state, left)),
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from warpcore.bus.messages import Alarm, MovieEvent
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import DONE, ENDED, WAITING, MovieStatus, Order, Selection, WorkerState
+from warpcore.bus.vocabulary import DONE, ENDED, WAITING, MovieStatus, Order, Pauser, Selection, WorkerState
 from warpcore.services.scheduler.core import ordering, rows, views
 from warpcore.services.scheduler.core.effects import (
     CutLog,
@@ -57,7 +57,7 @@ class State:
     use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
     says that settings, are now otherwise than stored. `alarms` are those that have come, and stay until
     `alarms_held_until` in any case; `suspected` says since when what rules find has held (both monotonic), `recent`
-    which movies have ended last.
+    which movies have ended last. `active_at` is when (monotonic) there was something to do last.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -97,7 +97,8 @@ class State:
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
         self.words: tuple[str, ...] = ()
-        self.paused = False
+        self.paused_by: Pauser | None = None
+        self.active_at: float | None = None
         self.seq = 0
         self.last_lease = 0
         self.last_modified = 0.0
@@ -110,6 +111,11 @@ class State:
         self.bulk_changes = BULK_CHANGES
         self.quiet = False
         self.derived = 0
+
+    @property
+    def paused(self) -> bool:
+        """Whether no movies are given to workers."""
+        return self.paused_by is not None
 
     # --- what goes out -------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import msgpack
 
 from warpcore.bus.limits import MOST_CHANGES
 from warpcore.bus.messages import Change, SettingsRevision
-from warpcore.bus.vocabulary import Order
+from warpcore.bus.vocabulary import Order, Pauser
 from warpcore.services.scheduler.core.effects import Effect
 from warpcore.services.scheduler.core.rows import (
     BanRow,
@@ -51,7 +51,7 @@ class Stored:
     seq: int
     last_lease: int
     last_modified: float
-    paused: bool
+    paused_by: Pauser | None
     order: str = Order.NORMAL
     alarms: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] | None = None
@@ -169,7 +169,7 @@ class Store:
                 seq=meta["seq"],
                 last_lease=meta["lease"],
                 last_modified=meta["last_modified"],
-                paused=bool(meta["paused"]),
+                paused_by=_pauser(meta["paused"]),
                 order=meta["order"],
                 alarms=json.loads(meta["alarms"]),
             )
@@ -234,3 +234,10 @@ class Store:
 
 _SAVE_SETTINGS = """INSERT OR REPLACE INTO settings (id, body, revision, identity, migration, set_aside)
 VALUES (1, ?, ?, ?, ?, ?)"""
+
+
+def _pauser(stored: str | int) -> Pauser | None:
+    """Who paused, as it is stored; before there was another pauser, 1 stood for a person and 0 for nobody."""
+    if isinstance(stored, int):
+        return Pauser.PERSON if stored else None
+    return Pauser(stored) if stored else None

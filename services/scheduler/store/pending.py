@@ -83,8 +83,8 @@ class Pending:
             case e.SaveSettings(settings, revision, references, set_aside):
                 aside = json.dumps(set_aside)
                 self.settings = (json.dumps(settings), revision, references, LATEST, aside)
-            case e.SavePaused(paused):
-                self.meta["paused"] = int(paused)
+            case e.SavePaused(by):
+                self.meta["paused"] = by or ""
             case e.SaveOrder(order):
                 self.meta["order"] = str(order)
             case e.SaveAlarms(alarms):

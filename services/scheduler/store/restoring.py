@@ -39,7 +39,7 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     state.tries = {row.number: rows.try_from_row(row) for row in stored.tries}
     state.profiles = {row.name: rows.profile_from_row(row) for row in stored.profiles}
     state.adopt(settings, stored.references)
-    state.paused, state.seq = stored.paused, stored.seq
+    state.paused_by, state.seq = stored.paused_by, stored.seq
     state.arrange(Order(stored.order))
     state.last_lease, state.last_modified = stored.last_lease, stored.last_modified
     state.bans = {ban.worker: ban for ban in (Ban(*row) for row in stored.bans)}

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.services.api.rest_session import COUNTS, Api, WireWorker
+from tests.services.api.rest_session import ALLOWED_ORIGIN, COUNTS, Api, WireWorker
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]) -> Iterator[Api]:
     """A session with four movies, two of them in sub-folders, all but one processed."""
-    session = Api(tmp_path_factory.mktemp("api"), free_ports(5))
+    session = Api(tmp_path_factory.mktemp("api"), free_ports(5), "--allow-origin", ALLOWED_ORIGIN)
     session.wait()
     session.register("a.tif", "grid1/a.tif", "grid 2/µ%.tif", "bad.tif")
     worker = WireWorker(session.endpoints)

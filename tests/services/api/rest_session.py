@@ -23,12 +23,14 @@ from warpcore.bus.vocabulary import FailureKind, MovieStatus
 
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
 SCHEDULER_START_S = 20.0
+ALLOWED_ORIGIN = "https://lab.example:8443"
+"""The one other origin whose pages may use the API of the fixture `api`."""
 
 
 class Api:
     """A scheduler and an API as processes, and clients of both."""
 
-    def __init__(self, folder: Path, ports: list[int]) -> None:
+    def __init__(self, folder: Path, ports: list[int], *api_options: str) -> None:
         self.endpoints = Endpoints("127.0.0.1", *ports[:4])
         self.rest_port = ports[4]
         self.processing = folder / "results"
@@ -42,7 +44,7 @@ class Api:
         self.scheduler = subprocess.Popen(self._scheduler_command)
         self._server_command = [*WARPCORE, "api", "--port", str(self.rest_port)]
         self._server_command += ["--control-port", str(self.endpoints.control_port)]
-        self._server_command += ["--events-out-port", str(self.endpoints.events_out_port)]
+        self._server_command += ["--events-out-port", str(self.endpoints.events_out_port), *api_options]
         self.server = subprocess.Popen(self._server_command)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.rest_port}", timeout=30)
         self.control = self.another_client(SCHEDULER_START_S)

@@ -108,7 +108,7 @@ def test_a_failed_movie_is_retried_and_a_processed_one_only_by_force(api: Api) -
 
 
 def test_only_the_actions_that_exist_can_be_asked_of_an_item(api: Api) -> None:
-    assert api.http.put("/api/items/a").headers["allow"] == "GET"
+    assert api.http.put("/api/items/a").headers["allow"] == "GET, HEAD"
     problem(api.http.post("/api/items/a"), 405)
     problem(api.http.put("/api/items//selection", json={"selection": "auto"}), 405)
     problem(api.http.delete("/api/items/a"), 405)
