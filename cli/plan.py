@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from warpcore.cli.devices import thread_environment
-from warpcore.services.worker.devices import memory_environment
+from warpcore.services.worker.devices import memory_environment, own_fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def _workers(options: SessionOptions, here: str) -> list[ServiceSpec]:
         ports = ("--controller-port", str(options.ports.controller))
         arguments = ("worker", "--scheduler", here, *ports, "--rest-after", str(options.rest_after_min))
         environment = thread_environment(device, len(options.devices), options.cores)
-        if device.startswith("cuda"):
+        if device.startswith("cuda") and own_fraction(options.environment) is None:
             environment |= memory_environment(options.devices.count(device), options.environment)
         specs.append(
             ServiceSpec(f"worker-{number}", (*arguments, "--device", device, "--name", name), environment=environment)
