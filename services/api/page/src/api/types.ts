@@ -67,6 +67,8 @@ export type Order = "normal" | "oldest" | "latest" | "alternate";
 
 export interface ProcessingStatus {
   isProcessing: boolean;
+  /** Who paused it: a person, or the session itself, which had nothing to do. */
+  pausedBy?: "person" | "idle" | null;
   /** How the session goes, in one sentence. */
   summary: string;
   order?: Order;

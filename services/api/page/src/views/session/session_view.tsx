@@ -29,13 +29,18 @@ export function SessionView() {
           <WorkersAtWork running={now.running} />
           <Latency stages={now.latency ?? []} />
           <Learnt status={now} />
-          <Panel title="Directories">
+          <Panel title="Directories and report">
             <Facts
               facts={[
                 ["data", now.dataDirectory],
                 ["results", now.processingDirectory],
               ]}
             />
+            <p>
+              <a href="/api/report" target="_blank" rel="noopener">
+                Session report
+              </a>
+            </p>
           </Panel>
         </div>
       </div>

@@ -83,6 +83,7 @@ function StateSentence({ status }: { status: ProcessingStatus }) {
   return (
     <p class="sentence" data-mood={moodOf(status.summary, alarms.value)} role="status">
       {status.summary}
+      {status.pausedBy === "idle" && " It goes on by itself with the next movie."}
     </p>
   );
 }
