@@ -1,10 +1,10 @@
 /** The settings that a step goes by. */
-import type { SettingsSchema } from "../../api/settings";
-import { type Section, sectionsOf } from "../../parts/setting_fields";
+import type { SettingsSchema } from "../api/settings";
+import { columnInfos } from "../state/session";
+import { type Section, sectionsOf } from "./setting_fields";
 
-const NO_STEPS = ["import", "filter"];
-
-/** The sections of the session's steps, in order of the steps. */
+/** The sections of the session's steps, in order of the steps. A step is what measures columns. */
 export function stepSections(schema: SettingsSchema): Section[] {
-  return sectionsOf(schema).filter(({ name }) => !NO_STEPS.includes(name));
+  const steps = new Set(columnInfos.value.map(({ step }) => step));
+  return sectionsOf(schema).filter(({ name }) => steps.has(name));
 }
