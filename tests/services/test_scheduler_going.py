@@ -22,7 +22,8 @@ GONE = Alarm("no-worker:workers", Severity.CRITICAL, "workers", "7 movies wait a
     ("now", "said"),
     [
         (Going(), "waiting: no movie was found yet"),
-        (Going(found=9, left=9), "well: 9 movies left, none done in the last hour"),
+        (Going(found=9, left=9, workers=1), "well: 9 movies left, none done in the last hour"),
+        (Going(found=9, left=9), "waiting: 9 movies left, no worker runs"),
         (Going(found=300, left=3, ended=297, last_hour=1), "well: 1 movie in the last hour"),
         (
             Going(found=300, left=3, ended=297, last_hour=212, resolution_angstrom=3.44, alarms=[ICE]),
@@ -35,7 +36,7 @@ GONE = Alarm("no-worker:workers", Severity.CRITICAL, "workers", "7 movies wait a
         ),
         (
             Going(found=7, left=7, alarms=[GONE, ICE]),
-            "trouble: 7 movies left, none done in the last hour; 2 alarms: no worker runs, ice ring",
+            "trouble: 7 movies left, no worker runs; 2 alarms: no worker runs, ice ring",
         ),
     ],
 )

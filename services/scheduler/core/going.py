@@ -19,13 +19,17 @@ MOST_TITLES = 3
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """What the sentence is made of: counts of movies, those done in the last hour, and their median resolution, Å."""
+    """What the sentence is made of: counts of movies, those done in the last hour, and their median resolution, Å.
+
+    `workers` are those that can be given movies.
+    """
 
     paused: bool = False
     found: int = 0
     left: int = 0
     ended: int = 0
     last_hour: int = 0
+    workers: int = 0
     resolution_angstrom: float | None = None
     alarms: Sequence[Alarm] = field(default_factory=tuple)
 
@@ -41,6 +45,7 @@ def going(state: State, left: int) -> Going:
         left=left,
         ended=sum(state.counts[status] for status in ENDED),
         last_hour=len(done),
+        workers=sum(worker.usable for worker in state.workers.values()),
         resolution_angstrom=statistics.median(resolutions) if resolutions else None,
         alarms=current(state),
     )
@@ -57,7 +62,7 @@ def sentence(now: Going) -> str:
 def _word(now: Going) -> str:
     if now.paused:
         return "paused"
-    if not now.found:
+    if not now.found or _without_worker(now):
         return "waiting"
     return "well" if now.left or now.last_hour else "idle"
 
@@ -66,11 +71,18 @@ def _movies(now: Going) -> str:
     if not now.found:
         return "no movie was found yet"
     resolution = "" if now.resolution_angstrom is None else f", median {now.resolution_angstrom:.1f} Å"
+    if _without_worker(now):
+        return f"{_counted(now.left)} left, no worker runs"
     lately = f"{_counted(now.last_hour)} in the last hour{resolution}" if now.last_hour else ""
     if now.left and (now.paused or not lately):
         waiting = f"{_counted(now.left)} left"
         return f"{waiting}, {lately or 'none done in the last hour'}"
     return lately or f"all {now.ended} movies are done, none in the last hour"
+
+
+def _without_worker(now: Going) -> bool:
+    """Whether nothing begins for want of a worker. One that was there lately may come again: an alarm tells if not."""
+    return bool(now.left) and not (now.workers or now.last_hour or now.paused)
 
 
 def _alarms(unseen: Sequence[Alarm]) -> str:

@@ -50,7 +50,7 @@ def test_it_follows_a_session_steers_it_and_keeps_the_last_state_when_it_ends(
     expect(progress.get_by_role("img", name="0 movies")).to_be_attached()
     write_movie(session.data / "first.tif", np.full((2, 64, 64), 3, np.uint8))
     expect(progress).to_contain_text("1 waiting")
-    expect(progress).to_contain_text("Stopped: 1 movie waits and there is no worker")
+    expect(progress).to_contain_text("waiting: 1 movie left, no worker runs")
 
     progress.get_by_label("Next movie").select_option("newest first")
     progress.get_by_role("button", name="Pause").click()

@@ -4,10 +4,10 @@ import { type Sections, type SettingsEffect, settingsApi } from "../../api/setti
 import { Button, Empty } from "../../parts/controls";
 import { Dialog } from "../../parts/dialog";
 import { effectWords } from "../../parts/effect_words";
+import { stepSections } from "../../parts/step_sections";
 import { notify } from "../../state/notices";
 import { operator } from "../../state/preferences";
 import { act, useLoaded } from "./movie_state";
-import { stepSections } from "./step_sections";
 
 export function ApplyDialog({ patch, onClose }: { patch: Sections; onClose: () => void }) {
   const [effect, setEffect] = useState<SettingsEffect | null>(null);

@@ -7,9 +7,9 @@ import { formatTime } from "../../parts/format";
 import { useFresh } from "../../parts/fresh";
 import { SettingControl } from "../../parts/setting_control";
 import { changesOf, settingIn, textOf } from "../../parts/setting_fields";
+import { stepSections } from "../../parts/step_sections";
 import { ApplyDialog, assignments } from "./apply_dialog";
 import { act, type MovieWithStory, useLoaded } from "./movie_state";
-import { stepSections } from "./step_sections";
 import { TryResult } from "./try_result";
 
 export function TryPanel({ movie, generation }: { movie: MovieWithStory; generation: number | undefined }) {

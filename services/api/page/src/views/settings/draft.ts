@@ -11,11 +11,11 @@ import {
 } from "../../api/settings";
 import { effectWords } from "../../parts/effect_words";
 import { changesOf, same, sectionsOf, settingIn, textOf } from "../../parts/setting_fields";
+import { stepSections } from "../../parts/step_sections";
 import { notify, notifyProblem } from "../../state/notices";
 import { operator } from "../../state/preferences";
 
 const PREVIEW_AFTER_MS = 300;
-const NO_STEPS = ["import", "filter"];
 
 export const schema = signal<SettingsSchema | null>(null);
 export const settings = signal<Sections | null>(null);
@@ -38,7 +38,7 @@ export const changedCount = computed(() => Object.values(draft.value.changes).fl
 
 /** The sentence of a preview. */
 export function inWords(effect: SettingsEffect): string {
-  const steps = sections.value.map(({ name }) => name).filter((name) => !NO_STEPS.includes(name));
+  const steps = schema.value === null ? [] : stepSections(schema.value).map(({ name }) => name);
   return effectWords(effect, steps);
 }
 
