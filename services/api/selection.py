@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, field
 
+from warpcore.bus.client import RefusedError
 from warpcore.bus.messages import (
     GetSelections,
     ItemsRetried,
@@ -88,7 +89,8 @@ class SelectionResource:
     async def on_post(self, body: SelectionRequest) -> SelectedView:
         """Include or exclude many movies, or leave them to the filter.
 
-        They go to the scheduler in portions: where it ends between two of them, some movies are as they were.
+        They go to the scheduler in portions: where it ends between two of them, some movies are as they were. Where it
+        refuses one of them, nothing has changed.
         """
         ids = list(body.ids)
         if body.filter is not None:
@@ -96,7 +98,12 @@ class SelectionResource:
         changed, undo = 0, ""
         for movies in _portions(ids, body.names):
             message = SelectItems(body.selection, **movies, undo=undo, by=body.by)
-            reply = await ask(self._scheduler, message, SelectionChanged)
+            try:
+                reply = await ask(self._scheduler, message, SelectionChanged)
+            except RefusedError:
+                if undo:
+                    await _take_back(self._scheduler, undo)
+                raise
             changed, undo = changed + reply.changed, reply.undo
         return SelectedView(changed=changed, undo=undo)
 
@@ -110,11 +117,7 @@ class UndoResource:
     @operation(errors={404: "The change was taken back already, or is too old."})
     async def on_post(self, body: UndoRequest) -> UndoneView:
         """Give movies of a change their former selection back; one that was chosen anew since stays as it is."""
-        changed, kept, left = 0, 0, 1
-        while left:
-            reply = await ask(self._scheduler, UndoSelection(body.undo), SelectionUndone)
-            changed, kept, left = changed + reply.changed, kept + reply.kept, reply.left
-        return UndoneView(changed=changed, kept=kept)
+        return await _take_back(self._scheduler, body.undo)
 
 
 class RetryResource:
@@ -146,6 +149,15 @@ def routes(scheduler: Scheduler, mirror: Mirror, feed: Feed) -> dict[str, object
         "/api/selection/undo": UndoResource(scheduler),
         "/api/retry": RetryResource(scheduler),
     }
+
+
+async def _take_back(scheduler: Scheduler, undo: str) -> UndoneView:
+    """Take a change back, in as many portions as it was made. Raises RefusedError."""
+    changed, kept, left = 0, 0, 1
+    while left:
+        reply = await ask(scheduler, UndoSelection(undo), SelectionUndone)
+        changed, kept, left = changed + reply.changed, kept + reply.kept, reply.left
+    return UndoneView(changed=changed, kept=kept)
 
 
 def _filters(texts: Sequence[str]) -> list[Filter]:

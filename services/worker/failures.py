@@ -68,5 +68,5 @@ def classify(error: BaseException, step: str) -> TaskError:
         return TaskError(FailureKind.RESOURCE, step, f"{error.strerror}: {error.filename or ''}".rstrip(": "))
     if isinstance(error, OSError):
         return TaskError(FailureKind.RESOURCE, step, first_line)
-    log.error("unexpected error in step %s:\n%s", step, "".join(traceback.format_exception(error)))
+    log.error("unexpected error in step %s:\n%s", step, sendable("".join(traceback.format_exception(error))))
     return TaskError(FailureKind.INTERNAL, step, f"{type(error).__name__}: {first_line}")

@@ -102,7 +102,7 @@ def test_a_profile_of_an_earlier_version_is_read_as_this_one_can() -> None:
     assert "volts" not in world.ask(wire.GetProfile("old")).settings["ctf"]
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a\nb", "x" * 101])
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "a/b", "a\nb", "x" * 101])
 def test_impossible_names_are_refused(name: str) -> None:
     assert World().ask(wire.SaveProfile(name)).code == "invalid"
 

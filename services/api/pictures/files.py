@@ -62,7 +62,8 @@ def movie_files(movie: Movie) -> Iterator[MovieFile]:
 def located(processing: Path, relative: str) -> Path:
     """A file below the processing directory; it need not exist.
 
-    Raises Problem 404 for a path that leads outside, also by a symbolic link.
+    Raises Problem 404 for a path that leads outside, also by a symbolic link, and for what is no regular file: to open
+    a pipe would wait for ever.
     """
     try:
         path = inside(processing, relative)
@@ -71,4 +72,15 @@ def located(processing: Path, relative: str) -> Path:
     real = os.path.realpath(path)
     if not Path(real).is_relative_to(os.path.realpath(processing)):
         raise Problem(falcon.HTTP_404, f"{relative} is a link out of the processing directory, which is not followed")
+    if os.path.exists(real) and not os.path.isfile(real):
+        raise Problem(falcon.HTTP_404, f"{relative} is no file")
     return path
+
+
+def readable(processing: Path, relative: str) -> Path | None:
+    """A regular file below the processing directory; None where there is none, or one that is not shown."""
+    try:
+        path = located(processing, relative)
+    except Problem:
+        return None
+    return path if path.is_file() else None

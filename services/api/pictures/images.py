@@ -26,6 +26,8 @@ JUNK_COLOUR = (230, 60, 40, 110)
 _SAMPLES = 1 << 16
 _HALF_AT = math.sqrt(math.log(2) / 2) / math.pi
 """Deviation of the Gaussian, in units of the finest detail shown, that halves the amplitude there."""
+_FINEST_DEVIATION_PX = 4
+"""Pixels are averaged before they are smoothed while the Gaussian's deviation stays above so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,15 @@ def _smooth(image: Pixels, lowpass_px: float) -> Pixels:
         return image
     from scipy.ndimage import gaussian_filter  # seldom needed, and it would double the time in which the API starts
 
-    return np.asarray(gaussian_filter(image, lowpass_px * _HALF_AT, mode="nearest"))
+    deviation = lowpass_px * _HALF_AT
+    # A wide Gaussian over all pixels takes minutes, and means of blocks much smaller than it lose nothing.
+    size = max(1, min(int(deviation / _FINEST_DEVIATION_PX), *image.shape))
+    smooth = np.asarray(gaussian_filter(block_means(image, size), deviation / size, mode="nearest"))
+    if size == 1:
+        return smooth
+    height, width = image.shape
+    box = (0, 0, width / size, height / size)
+    return np.asarray(Image.fromarray(smooth).resize((width, height), Image.Resampling.BILINEAR, box))
 
 
 def _black_and_white(sample: Pixels, contrast: Contrast) -> tuple[float, float]:

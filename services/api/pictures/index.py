@@ -10,7 +10,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from warpcore.bus.messages import Movie
-from warpcore.services.api.pictures.files import located, movie_files, output_path
+from warpcore.services.api.pictures.files import movie_files, output_path, readable
 from warpcore.services.api.views import File, Index, Picture
 from warpcore.services.readers.mrc import parse_mrc_header
 from warpcore.services.session.movie_generation import generation_of
@@ -32,7 +32,7 @@ def movie_url(name: str) -> str:
 
 
 def index(movie: Movie, processing: Path) -> Index:
-    """What is on disk now. Raises Problem where an output is a link out of the processing directory."""
+    """What is on disk now and can be had."""
     return Index(
         generation=generation_of(movie),
         pictures=list(pictures_of(movie, processing, movie_url(movie.name), generation_of(movie))),
@@ -43,14 +43,15 @@ def index(movie: Movie, processing: Path) -> Index:
 def pictures_of(movie: Movie, processing: Path, address: str, generation: int) -> Iterator[Picture]:
     """The pictures below this folder, each at an address below `address`."""
     for kind, output in _OUTPUTS.items():
-        size = _size(located(processing, output_path(movie, output)))
+        path = readable(processing, output_path(movie, output))
+        size = None if path is None else _size(path)
         if size is not None:
             url = f"{address}/picture/{kind}?generation={generation}"
             yield Picture(kind=kind, url=url, width=size[0], height=size[1])
 
 
 def _size(path: Path) -> tuple[int, int] | None:
-    """Width and height of a picture or an MRC; None where there is none that can be read."""
+    """Width and height of a picture or an MRC; None where it cannot be read."""
     try:
         if path.suffix == ".mrc":
             header = parse_mrc_header(path)
@@ -63,8 +64,8 @@ def _size(path: Path) -> tuple[int, int] | None:
 
 def _files(movie: Movie, processing: Path) -> Iterator[File]:
     for file in movie_files(movie):
-        path = located(processing, file.path)
-        if path.is_file():
+        path = readable(processing, file.path)
+        if path is not None:
             url = f"{movie_url(movie.name)}/files/{quote(file.path)}"
             yield File(
                 path=file.path,

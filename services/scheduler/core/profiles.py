@@ -70,8 +70,10 @@ def _elsewhere(settings: Settings) -> dict[str, Any]:
 
 def _why_not(state: State, name: str) -> str:
     """Why a profile cannot be saved under this name, "" where it can."""
-    if not 0 < len(name) <= LONGEST_PROFILE_NAME or not name.isprintable() or "/" in name:
+    if not 0 < len(name.strip()) <= len(name) <= LONGEST_PROFILE_NAME or not name.isprintable() or "/" in name:
         return f"{name[:100]!r} is no name of a profile: give 1 to {LONGEST_PROFILE_NAME} characters without a slash"
+    if name in (".", ".."):
+        return f"{name!r} is no name of a profile: browsers take it out of addresses; give another"
     if name not in state.profiles and len(state.profiles) >= MOST_PROFILES:
         return f"there are {len(state.profiles)} profiles already; delete one"
     return ""

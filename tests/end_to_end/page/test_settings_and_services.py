@@ -64,6 +64,10 @@ def test_a_change_of_settings_is_told_in_words_applied_and_set_back(
 def test_a_profile_is_saved_loaded_into_the_form_and_forgotten(session: Any, open_page: Callable[[str], Page]) -> None:
     page = open_page(f"{session.http.base_url}/#/settings?search=picking.diameter")
     profiles = page.get_by_role("region", name="Profiles")
+    for impossible in ("grid1/a", ".."):
+        profiles.get_by_label("Name of a profile").fill(impossible)
+        profiles.get_by_role("button", name="Save").click()
+        expect(profiles.get_by_label("Name of a profile")).to_have_value(impossible)
     profiles.get_by_label("Name of a profile").fill("apoferritin")
     profiles.get_by_role("button", name="Save").click()
     session.http.patch("/api/settings", json={"picking": {"diameter": 155}}).raise_for_status()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,25 @@ def test_a_link_out_of_the_processing_directory_is_not_followed(api: Api, tmp_pa
         assert "link out of the processing directory" in refused["detail"]
     finally:
         halves.unlink()
+
+
+@pytest.mark.parametrize("replace", ["link", "pipe", "folder"])
+def test_what_is_no_file_of_its_own_hides_no_others_and_blocks_nothing(api: Api, tmp_path: Path, replace: str) -> None:
+    path, aside = api.processing / f"average/{NAME}.mrc", tmp_path / "a.mrc"
+    path.rename(aside)
+    {"link": lambda: path.symlink_to(aside), "pipe": lambda: os.mkfifo(path), "folder": path.mkdir}[replace]()
+    try:
+        for part in ("picture/average", f"files/average/{NAME}.mrc"):
+            problem(api.http.get(f"/api/items/{NAME}/{part}", timeout=5), 404)
+        index = api.http.get(f"/api/items/{NAME}/pictures", timeout=5).json()
+        assert [one["kind"] for one in index["pictures"]] == ["thumbnail", "spectrum", "motion", "picks", "junk"]
+        assert f"average/{NAME}.mrc" not in {file["path"] for file in index["files"]}
+    finally:
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink()
+        aside.rename(path)
 
 
 @pytest.mark.parametrize("part", ["picture/average", "picture/thumbnail", "curves", "tracks", "picks"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from warpcore.services.api.pictures.images import (
     AverageView,
@@ -93,6 +96,24 @@ def test_a_low_pass_halves_what_is_as_fine_as_it_says(tmp_path: Path) -> None:
         picture(average_jpeg(path, AverageView(window, LINEAR, lowpass)))[:, 32:-32].std() for lowpass in (0.0, 8.0)
     )
     assert smooth / plain == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_wide_low_pass_is_the_gaussian_that_it_says(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(128, 400, (300, 410)).astype(np.float32)
+    path = write(tmp_path / "noise.mrc", noise[None])
+    lowpass_px, deviation_px = 120.0, 120.0 * math.sqrt(math.log(2) / 2) / math.pi
+    shown = picture(average_jpeg(path, AverageView(Window(0, 0, 410, 300, 410, 300), LINEAR, lowpass_px)))
+    # Near the edges the Gaussian depends on what is taken to lie beyond.
+    shown, expected = (one[90:-90, 90:-90] for one in (shown, gaussian_filter(noise, deviation_px)))
+    assert expected.std() > 3
+    assert np.abs(shown - expected).max() < 2.5
+
+
+def test_the_widest_low_pass_of_a_large_average_takes_no_longer_than_others(tmp_path: Path) -> None:
+    path = write(tmp_path / "wide.mrc", np.full((1, 3000, 3000), 7, np.float32))
+    begun = time.process_time()
+    average_jpeg(path, AverageView(Window(0, 0, 3000, 3000, 3000, 3000), LINEAR, lowpass_px=1e4))
+    assert time.process_time() - begun < 10
 
 
 def test_a_constant_average_is_grey(tmp_path: Path) -> None:

@@ -93,6 +93,16 @@ def test_an_unknown_movie_or_a_long_author_is_refused(api: Api) -> None:
     problem(api.http.post("/api/selection/undo", json={}), 422)
 
 
+def test_a_choice_that_is_refused_in_part_changes_nothing(api: Api) -> None:
+    post(api, "selection", selection="include", names=["a", "grid1/a"])
+    id = api.http.get("/api/items/a").json()["id"]
+    before = api.http.get("/api/selection").json()
+    body = {"selection": "exclude", "ids": [id], "filter": ["name:grid1/a"], "names": ["nobody"]}
+    assert "nobody" in problem(api.http.post("/api/selection", json=body), 404)["detail"]
+    assert (selection(api, "a"), selection(api, "grid1/a")) == ("include", "include")
+    assert api.http.get("/api/selection").json() == before
+
+
 def test_failed_movies_are_retried_by_kind_by_name_or_all(api: Api) -> None:
     assert post(api, "retry", kind="internal") == {"retried": 0, "refused": []}
     refused = post(api, "retry", names=["grid1/a"])

@@ -54,9 +54,13 @@ export function address(path: string, query: Query = {}): string {
   return text ? `${path}?${text}` : path;
 }
 
+/** Paths below `/api/items` that are no movies: one of such a name is `~/summary` there. */
+const TAKEN = ["summary", "timestamp"];
+
 /** The path of a movie, or of what belongs to it: `itemPath("grid1/a", "curves")`. */
 export function itemPath(name: string, part = ""): string {
-  const path = `/api/items/${name.split("/").map(encodeURIComponent).join("/")}`;
+  const address = TAKEN.includes(name) ? `~/${name}` : name;
+  const path = `/api/items/${address.split("/").map(encodeURIComponent).join("/")}`;
   return part ? `${path}/${part}` : path;
 }
 

@@ -43,7 +43,8 @@ export function Profiles() {
           aria-label="Name of a profile"
           placeholder="save the settings in force as …"
           maxLength={60}
-          pattern="[^/]+"
+          pattern="(?!\s*\.{1,2}\s*$)[^\/]+"
+          title="any name without a slash"
           value={name.value}
           onInput={(event) => {
             name.value = event.currentTarget.value;
