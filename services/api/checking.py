@@ -99,7 +99,9 @@ def schema_in_words(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
         return f"[{', '.join(schema_in_words(one, parts) for one in schema['prefixItems'])}]"
     if kind == "array":
         each = schema_in_words(schema["items"], parts) if schema.get("items") else "any value"
-        return f"a list, each {each}"
+        fewest, most = schema.get("minItems", 0), schema.get("maxItems")
+        count = "" if most is None else f" of {most}" if most == fewest else f" of at most {most}"
+        return f"a list{count}, each {each}"
     return _WORDS.get(kind, "any value") + _bounds(schema)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from warpcore.services.formats.star_text import is_writable
 from warpcore.services.session.named_files import NamedFiles
 from warpcore.services.steps.chain import CHAIN
 
@@ -24,6 +25,7 @@ OUTPUT_FOLDERS = (*CHAIN.folders, "logs")
 _TEMPORARY_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".swp", "~")
 _WILDCARDS = re.compile(r"[*?\[]")
 _NOT_UTF8 = "its name is not UTF-8; rename it"
+_NOT_STAR = "its name has a control character, or both kinds of quotes, which no STAR file can hold; rename it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ class _Scan:
             return
         if not _is_utf8(path):
             self._listing.unreadable[_shown(path)] = _NOT_UTF8
+        elif not is_writable(path):
+            self._listing.unreadable[_shown(path)] = _NOT_STAR
         elif self._named.hold(entry.path, info):
             self._listing.named.add(path)
         else:
@@ -174,7 +178,8 @@ def look(directory: Path, relative_path: str) -> Identity | None:
         info = os.stat(directory / relative_path)
     except OSError:
         return None
-    return (info.st_size, info.st_mtime_ns) if stat.S_ISREG(info.st_mode) and _is_utf8(relative_path) else None
+    told = not _is_utf8(relative_path) or not is_writable(relative_path)
+    return (info.st_size, info.st_mtime_ns) if stat.S_ISREG(info.st_mode) and not told else None
 
 
 def look_at(directory: Path, paths: Iterable[str], watched: Watched) -> dict[str, Identity | None]:
@@ -189,7 +194,8 @@ def _is_utf8(path: str) -> bool:
 
 def _shown(path: str) -> str:
     """A path in a form that can be sent and printed, whatever its bytes are."""
-    return path.encode("utf-8", "backslashreplace").decode()
+    text = path.encode("utf-8", "backslashreplace").decode()
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def output_folders(directory: Path, processing_directory: Path) -> frozenset[str]:

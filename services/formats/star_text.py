@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 Value = str | int | float
 
+_LINE_ENDS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
+"""What ends a line for some reader, or is shown by none."""
 _PLAIN = re.compile(r"[^\s\"'#_][^\s]*")
 """What readers take as one word without quotes."""
 
@@ -82,9 +84,14 @@ def _formatted(value: Value) -> str:
     return str(int(value))
 
 
+def is_writable(text: str) -> bool:
+    """Whether a STAR file can hold this text: in one line, with one kind of quotes at most."""
+    return not _LINE_ENDS.search(text) and not ('"' in text and "'" in text)
+
+
 def _quoted(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
-    if "\n" in text or ('"' in text and "'" in text):
+    if not is_writable(text):
         raise ValueError(f"{text!r} cannot be written to a STAR file")
     return f"'{text}'" if '"' in text else f'"{text}"'

@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.services.api.rest_session import Api, problem
 from tests.services.api.writing_worker import HEIGHT, WIDTH, WritingWorker
+from warpcore.bus.limits import MOST_HAND_PICKS
 
 NAME = "grid 1/a"
 
@@ -181,7 +182,8 @@ def test_picks_edited_by_hand_are_shown_beside_the_pickers_own(api: Api, wait_un
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ({"added": [[1, 2, 3]]}, "added"),
+        ({"added": [[1, 2, 3]]}, "each a list of 2, each a number"),
+        ({"added": [[1, 2]] * (MOST_HAND_PICKS + 1)}, f"added: give a list of at most {MOST_HAND_PICKS}"),
         ({"removed": [["1", 2]]}, "removed"),
         ({"removed": [[True, 2]]}, "removed"),
         ({"picks": []}, "picks"),

@@ -131,6 +131,18 @@ def test_a_name_that_is_not_utf8_is_told_in_printable_form(tmp_path: Path) -> No
     assert listing.unreadable == {"\\udcff.tif": "its name is not UTF-8; rename it"}
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("new\nline.tif", "new\\nline.tif"), ("a'b\"c.tif", "a'b\"c.tif"), ("a\x85b.tif", "a\\x85b.tif")],
+)
+def test_a_name_that_no_star_file_can_hold_is_told(tmp_path: Path, name: str, shown: str) -> None:
+    make(tmp_path, name, 'it"s.tif', "it's.tif", "two  spaces #1.tif")
+    listing = list_files(tmp_path, MOVIES)
+    assert set(listing.files) == {'it"s.tif', "it's.tif", "two  spaces #1.tif"}
+    assert look(tmp_path, name) is None
+    assert [(path, reason.endswith("rename it")) for path, reason in listing.unreadable.items()] == [(shown, True)]
+
+
 def test_a_unicode_name_counts(tmp_path: Path) -> None:
     make(tmp_path, "Gitter 1/µ-Ångström 漢.tif")
     assert names(tmp_path, DEEP) == {"Gitter 1/µ-Ångström 漢.tif"}
