@@ -63,11 +63,11 @@ class UndoRequest(Body, frozen=True):
 
 
 class RetryRequest(Body, frozen=True):
-    """Which movies are tried again: those named, or else all that have failed."""
+    """Which movies are tried again: those of `ids` and `names`; where neither is given, all that have failed."""
 
     kind: Annotated[FailureKind | None, Meta(description="Only movies with a failure of this kind.")] = None
-    ids: Ids = field(default_factory=list)
-    names: Names = field(default_factory=list)
+    ids: Ids | None = None
+    names: Names | None = None
     force: Annotated[bool, Meta(description="Run all steps again, also those of named processed movies.")] = False
 
 
@@ -129,8 +129,11 @@ class RetryResource:
     @operation(errors=_NO_MOVIE)
     async def on_post(self, body: RetryRequest) -> RetriedView:
         """Queue many failed movies again, and forget their failures."""
-        messages = [RetryItems(body.kind, **some, force=body.force) for some in _portions(body.ids, body.names)]
-        messages = messages or [RetryItems(body.kind, force=body.force)]
+        if body.ids is None and body.names is None:
+            messages = [RetryItems(body.kind, force=body.force)]
+        else:
+            portions = _portions(body.ids or [], body.names or [])
+            messages = [RetryItems(body.kind, **some, force=body.force) for some in portions]
         retried, refused = 0, []
         while messages:
             message = messages.pop(0)

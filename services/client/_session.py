@@ -170,14 +170,15 @@ class Session:
     def retry(
         self,
         *,
-        names: Sequence[str] = (),
-        ids: Sequence[int] = (),
+        names: Sequence[str] | None = None,
+        ids: Sequence[int] | None = None,
         kind: FailureKind | str | None = None,
         force: bool = False,
     ) -> RetriedView:
         """Queue these failed movies again, or all with a failure of this kind, or simply all."""
         body = {"names": names, "ids": ids, "kind": kind, "force": force}
-        return self._send("POST", "/api/retry", body, RetriedView)
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._send("POST", "/api/retry", given, RetriedView)
 
     def process_first(self, name: str) -> ItemView:
         """Put a waiting movie ahead of all others."""

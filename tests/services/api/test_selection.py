@@ -109,4 +109,5 @@ def test_failed_movies_are_retried_by_kind_by_name_or_all(api: Api) -> None:
     assert (refused["retried"], refused["refused"][0]["name"]) == (0, "grid1/a")
     assert "not failed" in refused["refused"][0]["problem"]
     problem(api.http.post("/api/retry", json={"kind": "odd"}), 422)
+    assert post(api, "retry", names=[])["retried"] == 0, "an empty list names no movie"
     assert post(api, "retry")["retried"] == 1
