@@ -26,6 +26,7 @@ from warpcore.services.api import (
     selection,
     series,
     settings,
+    storage,
     tries,
     workers,
 )
@@ -95,7 +96,20 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
     """All resources by their paths, in the form of `routing`."""
     scheduler = dependencies.scheduler
     routes: dict[str, object] = {"/api/health": HealthResource(scheduler, dependencies.versions)}
-    for module in (settings, profiles, processing, workers, items, pictures, tries, export, picker, alarms, metrics):
+    for module in (
+        settings,
+        profiles,
+        processing,
+        workers,
+        items,
+        pictures,
+        tries,
+        export,
+        picker,
+        alarms,
+        storage,
+        metrics,
+    ):
         routes |= module.routes(scheduler)
     mirror, feed = dependencies.mirror, dependencies.feed
     routes |= listing.routes(scheduler, mirror, feed)

@@ -37,7 +37,9 @@ class SeriesQuery(Query, frozen=True):
         int | None,
         Meta(ge=0, le=LARGEST_NUMBER**2, description="Only movies that changed after this `seq`."),
     ] = None
-    epoch: Annotated[str, Meta(description="`epoch` of that series; with another one all movies come.")] = ""
+    epoch: Annotated[
+        str, Meta(description="`epoch` of that series; where it is no longer the present one, all movies come.")
+    ] = ""
 
 
 class SeriesResource:
@@ -53,7 +55,7 @@ class SeriesResource:
         """Columns of all movies at once, binary, or of those that have changed since an earlier series."""
         columns = columns_named("columns", query.columns) or MAIN
         since = query.since or 0
-        epoch = "" if query.since is None else query.epoch
+        epoch = "" if query.since is None else query.epoch or self._mirror.epoch
         await self._wait(epoch, since)
         compressed = "gzip" in (req.get_header("Accept-Encoding") or "")
         resp.data = await asyncio.to_thread(_series, self._mirror, columns, epoch, since, compressed)

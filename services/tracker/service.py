@@ -28,9 +28,10 @@ from warpcore.bus.vocabulary import JobState
 from warpcore.services.formats.warp_xml import set_selection
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.paths import PathOutsideError, inside, sweep_temporaries, write_text_whole
+from warpcore.services.session.tables import PARTICLES
 from warpcore.services.steps.export import MOVIE_XML
 from warpcore.services.tracker.particles import collect_particles
-from warpcore.services.tracker.state import PARTICLES, TrackerState
+from warpcore.services.tracker.state import TrackerState
 
 log = logging.getLogger("warpcore.tracker")
 

@@ -12,16 +12,21 @@ from warpcore.bus.messages import ExportEvent, Movie, MovieEvent, SettingsEvent
 from warpcore.bus.vocabulary import LEASED, MovieStatus
 from warpcore.services.formats import star_files
 from warpcore.services.session.settings import Settings, SettingsError, parse_settings
+from warpcore.services.session.tables import (
+    AUTOPICK,
+    CORRECTED,
+    CTF,
+    FAILED_ITEMS,
+    MOVIES,
+    PARTICLES,
+    PROCESSED_ITEMS,
+    STAR_FILES,
+    TABLES,
+)
 from warpcore.services.tracker import documents
 from warpcore.services.tracker.documents import Optics, Rows
 
 log = logging.getLogger("warpcore.tracker")
-
-PROCESSED_ITEMS, FAILED_ITEMS = "processed_items.json", "failed_items.json"
-MOVIES, CORRECTED = "movies.star", "corrected_micrographs.star"
-CTF, AUTOPICK, PARTICLES = "micrographs_ctf.star", "autopick.star", "particles.star"
-STAR_FILES = (MOVIES, CORRECTED, CTF, AUTOPICK)
-ALL_FILES = (PROCESSED_ITEMS, FAILED_ITEMS, *STAR_FILES, PARTICLES)
 
 READY_SHARE = 0.8
 """Writing begins after this share of the longest delay, so that it ends within it."""
@@ -89,7 +94,7 @@ class TrackerState:
         late = now - self._first_change >= READY_SHARE * self.max_delay_s
         if not (quiet or late):
             return []
-        return [name for name in ALL_FILES if name in self._dirty and self._is_ready(name, now)]
+        return [name for name in TABLES if name in self._dirty and self._is_ready(name, now)]
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next file is due, at most half a second."""
@@ -140,7 +145,7 @@ class TrackerState:
         for movie in sorted(reset.movies, key=lambda movie: movie.id):
             self._entries[movie.id] = self._entry(movie)
             self._select(movie)
-        self._touch((name for name in ALL_FILES if name != PARTICLES), now)
+        self._touch((name for name in TABLES if name != PARTICLES), now)
         if self.settings.export.particles:
             self._touch([PARTICLES], now)
 

@@ -91,12 +91,12 @@ def test_each_worker_gets_one_movie_before_any_gets_two() -> None:
     assert (world.owner("a"), world.owner("b"), world.owner("c")) == ("w1", "w2", "w1")
 
 
-def test_credit_is_at_most_seven_and_counts_what_is_held() -> None:
-    world = World(*(f"{name}.tif" for name in "abcdefgh"))
-    world.worker("w", credit=9)
-    assert sorted(world.tasks) == list("abcdefg")
+def test_credit_is_at_most_nine_and_counts_what_is_held() -> None:
+    world = World(*(f"{name}.tif" for name in "abcdefghij"))
+    world.worker("w", credit=11)
+    assert sorted(world.tasks) == list("abcdefghi")
     world.finish("a")
-    assert sorted(world.tasks) == list("abcdefgh")
+    assert sorted(world.tasks) == list("abcdefghij")
 
 
 def test_paused_nothing_is_assigned_and_what_runs_ends() -> None:

@@ -19,6 +19,7 @@ from warpcore.services.api.views._selection import (
     UndoneView,
 )
 from warpcore.services.api.views._session import HealthView, SettingsEffectView, StatusView, SummaryView, TimestampView
+from warpcore.services.api.views._storage import DiskView, SessionFile
 from warpcore.services.api.views._tries import TriesView, TryView
 from warpcore.services.api.views._workers import LogsView, WorkersView, WorkerView
 
@@ -29,6 +30,7 @@ __all__ = [
     "CtfFit",
     "Curves",
     "DefocusSurface",
+    "DiskView",
     "Edits",
     "File",
     "HandPicks",
@@ -50,6 +52,7 @@ __all__ = [
     "SelectedView",
     "SelectionChangeView",
     "SelectionChangesView",
+    "SessionFile",
     "SettingsEffectView",
     "StatusView",
     "SummaryView",

@@ -15,7 +15,7 @@ from warpcore.bus.envelope import Envelope
 from warpcore.bus.follower import Event, Reset
 from warpcore.bus.messages import ExportEvent, ExportJob, Failure, Movie, MovieEvent, SettingsEvent
 from warpcore.services.session.settings import Settings, patch_settings
-from warpcore.services.tracker.state import (
+from warpcore.services.session.tables import (
     AUTOPICK,
     CORRECTED,
     CTF,
@@ -24,8 +24,8 @@ from warpcore.services.tracker.state import (
     PARTICLES,
     PROCESSED_ITEMS,
     STAR_FILES,
-    TrackerState,
 )
+from warpcore.services.tracker.state import TrackerState
 
 JSON = [PROCESSED_ITEMS, FAILED_ITEMS]
 FAILURE = Failure("input", "load", "it is empty", "host")

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import type { Alarm } from "../src/api/types";
 import { shareOfLongest, stageWords } from "../src/views/session/latency";
 import { moodOf } from "../src/views/session/sentence";
+import { roomWords } from "../src/views/session/storage";
 import { timeLeft } from "../src/views/session/summary";
 
 function alarm(acknowledged: boolean): Alarm {
@@ -40,4 +41,10 @@ it("draws stages against the longest, and names them", () => {
   expect(shareOfLongest(4, stages)).toBe(0.5);
   expect(shareOfLongest(0, [])).toBe(0);
   expect(["ctf", "at_worker", "picking"].map(stageWords)).toEqual(["CTF", "at the worker", "picking"]);
+});
+
+it("tells the room in a directory, or that it does not answer", () => {
+  const disk = { directory: "data" as const, path: "/data", freeBytes: 412e9, totalBytes: 2e12 };
+  expect(roomWords(disk).replaceAll("\u202f", " ")).toBe("412 GB free of 2.0 TB");
+  expect(roomWords({ ...disk, freeBytes: null, totalBytes: null })).toBe("is not there, or does not answer");
 });

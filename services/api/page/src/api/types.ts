@@ -87,6 +87,22 @@ export interface ProcessingStatus {
   seq: number;
 }
 
+/** Room in the file system of one of the session's directories; null where it is not there or does not answer. */
+export interface DiskRoom {
+  directory: "data" | "processing";
+  path: string;
+  freeBytes: number | null;
+  totalBytes: number | null;
+}
+
+/** One of the session's own files, which list all movies. */
+export interface SessionFile {
+  name: string;
+  bytes: number;
+  description: string;
+  url: string;
+}
+
 export interface WorkerLoad {
   hostMemoryMb?: number;
   gpuMemoryMb?: number;

@@ -1,7 +1,7 @@
 /** The session at a glance: its state in a sentence, rate, alarms, workers at work, the newest movie, latency. */
 import { api } from "../../api/client";
 import type { Order, ProcessingStatus } from "../../api/types";
-import { Empty, Facts, Panel } from "../../parts/controls";
+import { Empty, Panel } from "../../parts/controls";
 import { useKeys } from "../../parts/keys";
 import { notifyProblem } from "../../state/notices";
 import { hrefOf } from "../../state/route";
@@ -9,6 +9,7 @@ import { alarms, status } from "../../state/session";
 import { refreshSession } from "../../state/sync";
 import { Latency } from "./latency";
 import { LatestMovies, NewestMovie } from "./latest";
+import { Storage } from "./storage";
 import { Summary } from "./summary";
 import { WorkersAtWork } from "./workers_at_work";
 
@@ -29,19 +30,7 @@ export function SessionView() {
           <WorkersAtWork running={now.running} />
           <Latency stages={now.latency ?? []} />
           <Learnt status={now} />
-          <Panel title="Directories and report">
-            <Facts
-              facts={[
-                ["data", now.dataDirectory],
-                ["results", now.processingDirectory],
-              ]}
-            />
-            <p>
-              <a href="/api/report" target="_blank" rel="noopener">
-                Session report
-              </a>
-            </p>
-          </Panel>
+          <Storage />
         </div>
       </div>
     </div>
