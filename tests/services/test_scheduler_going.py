@@ -60,6 +60,15 @@ def summary(world: World) -> str:
     return status.summary
 
 
+def test_movies_that_run_again_for_new_settings_have_been_done_all_the_same() -> None:
+    world = World("a.tif", "b.tif")
+    world.worker("w")
+    for name in "ab":
+        world.finish(name, ctf={"resolution_angstrom": 3.4})
+    world.ask(wire.PatchSettings({"ctf": {"range_max": 5.0}}))
+    assert summary(world) == "well: 2 movies in the last hour, median 3.4 Å"
+
+
 def test_the_status_says_it_of_the_last_hour_also_after_a_restart(tmp_path: Path) -> None:
     where = {"data_directory": "/data", "processing_directory": "/processing"}
     world = World()

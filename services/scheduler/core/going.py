@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from warpcore.bus.messages import Alarm
-from warpcore.bus.vocabulary import DONE, ENDED, Severity
+from warpcore.bus.vocabulary import ENDED, MovieStatus, Severity
 from warpcore.services.scheduler.core import views
 from warpcore.services.scheduler.core.alarms import current
 from warpcore.services.scheduler.core.state import State
@@ -36,7 +36,9 @@ class Going:
 
 def going(state: State, left: int) -> Going:
     """What is known now; `left` movies run or wait."""
-    done = [state.movies[id] for id in state.last_hour.movies(state.wall) if state.movies[id].status in DONE]
+    lately = (state.movies[id] for id in state.last_hour.movies(state.wall))
+    # Those that are to run again for new settings have been done all the same.
+    done = [movie for movie in lately if movie.status != MovieStatus.FAILED]
     values = (RESOLUTION.value(views.valid_results(movie, state.plan.off)) for movie in done)
     resolutions = [value for value in values if value is not None]
     return Going(
