@@ -141,3 +141,22 @@ def test_rows_in_view_stay_where_they_are_when_a_movie_comes_above_them(
     write_movie(session.data / "new.tif", np.full((2, 64, 64), 3, np.uint8))
     expect(page.locator(".list-count")).to_have_text(f"{MOVIES + 1} movies")
     assert row.bounding_box() == before
+
+
+def test_times_are_shown_and_entered_as_times(session: Any, open_page: Callable[[str], Page]) -> None:
+    columns = "name,acquired,run.foundAt,run.doneAt"
+    page = open_page(f"{session.http.base_url}/#/movies?show=table&sort=name&columns={columns}")
+    row = page.get_by_role("grid", name="Movies").get_by_role("row").filter(has_text="m000001")
+    expect(row.get_by_role("gridcell")).to_have_text(["grid/m000001", *[re.compile(r"\d\d:\d\d:\d\d$")] * 3])
+    page.get_by_role("button", name="Filter…").click()
+    dialog = page.get_by_role("dialog", name="Show only movies with")
+    dialog.get_by_label("Column").select_option("run.foundAt")
+    dialog.get_by_label("from", exact=True).fill("2001-02-03T04:05:06")
+    expect(dialog).to_contain_text("local time")
+    dialog.get_by_role("button", name="Show").click()
+    expect(page.locator(".chip")).to_contain_text("≥ 2001-02-03 04:05:06")
+    expect(row).to_be_visible()
+
+    plots = open_page(f"{session.http.base_url}/#/plots?columns=run.foundAt,ctf.defocusUm")
+    expect(plots.get_by_role("slider", name="Lowest defocus").first).to_be_visible()
+    expect(plots.get_by_role("slider", name="found")).to_have_count(0)

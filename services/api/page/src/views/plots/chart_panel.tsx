@@ -3,7 +3,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ColumnInfo } from "../../api/types";
-import { columnText } from "../../parts/values";
+import { columnText, unitText } from "../../parts/values";
 import { movies } from "../../state/movies";
 import { themeVersion, timeZone } from "../../state/preferences";
 import { Chart } from "./chart";
@@ -72,7 +72,7 @@ function ChartTitle({
   return (
     <header title={column && columns.length === 1 ? column.description : undefined}>
       <h2>
-        {title} {columns.length === 1 && <small>{column?.unit}</small>}
+        {title} {columns.length === 1 && <small>{column && unitText(column)}</small>}
       </h2>
       {children}
       <output class="chart-value">
