@@ -41,7 +41,11 @@ const TOOLS: readonly { value: Tool; text: string; title: string }[] = [
   { value: "box", text: "Box", title: "Draw a box over points (b). Shift adds to what is marked, Alt takes away" },
   { value: "lasso", text: "Lasso", title: "Draw round points (l)" },
   { value: "range", text: "Range", title: "Mark a stretch of time (r)" },
-  { value: "pan", text: "Move", title: "Move the view (h). The wheel zooms, with Shift along the values" },
+  {
+    value: "pan",
+    text: "Move",
+    title: "Move the view (h). The wheel or two fingers zoom, the wheel with Shift along the values",
+  },
 ];
 
 export function PlotsView() {
@@ -61,7 +65,7 @@ export function PlotsView() {
   );
   if (columnInfos.value.length === 0) return <Empty>Waiting for warpcore.</Empty>;
   return (
-    <div class="plots">
+    <div class="plots" data-tool={tool.value}>
       <PlotsToolbar />
       <div class="plots-body">
         <div class="charts">
