@@ -164,6 +164,14 @@ def test_times_are_shown_and_entered_as_times(session: Any, open_page: Callable[
     expect(plots.get_by_role("slider", name="found")).to_have_count(0)
 
 
+def test_a_column_without_a_value_says_so(session: Any, open_page: Callable[[str], Page]) -> None:
+    against = "against=ctf.defocusUm,ctf.tiltDegrees"
+    page = open_page(f"{session.http.base_url}/#/plots?columns=ctf.defocusUm,ctf.tiltDegrees&{against}")
+    expect(page.get_by_role("region", name="tilt over time")).to_contain_text("No movie has this value yet.")
+    expect(page.get_by_role("region", name="tilt against defocus")).to_contain_text("No movie has both values yet.")
+    expect(page.get_by_role("region", name="defocus over time")).not_to_contain_text("No movie")
+
+
 def test_movies_are_marked_by_touch(session: Any, browser: Browser, barriers: Callable[[Page], list[str]]) -> None:
     with browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True) as tablet:
         page = tablet.new_page()
