@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from movies_for_tests import write_movie
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from sessions_for_tests import write_session
 
 from warpcore.services.api import live_page
@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(not live_page.read_page(), reason="the live page
 
 MOVIES = 74
 FAILED = 2
+# How far along its way a finger is told to be.
+PARTS = (0.02, 0.2, 0.4, 0.6, 0.8, 0.98)
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +143,72 @@ def test_rows_in_view_stay_where_they_are_when_a_movie_comes_above_them(
     write_movie(session.data / "new.tif", np.full((2, 64, 64), 3, np.uint8))
     expect(page.locator(".list-count")).to_have_text(f"{MOVIES + 1} movies")
     assert row.bounding_box() == before
+
+
+def test_times_are_shown_and_entered_as_times(session: Any, open_page: Callable[[str], Page]) -> None:
+    columns = "name,acquired,run.foundAt,run.doneAt"
+    page = open_page(f"{session.http.base_url}/#/movies?show=table&sort=name&columns={columns}")
+    row = page.get_by_role("grid", name="Movies").get_by_role("row").filter(has_text="m000001")
+    expect(row.get_by_role("gridcell")).to_have_text(["grid/m000001", *[re.compile(r"\d\d:\d\d:\d\d$")] * 3])
+    page.get_by_role("button", name="Filter…").click()
+    dialog = page.get_by_role("dialog", name="Show only movies with")
+    dialog.get_by_label("Column").select_option("run.foundAt")
+    dialog.get_by_label("from", exact=True).fill("2001-02-03T04:05:06")
+    expect(dialog).to_contain_text("local time")
+    dialog.get_by_role("button", name="Show").click()
+    expect(page.locator(".chip")).to_contain_text("≥ 2001-02-03 04:05:06")
+    expect(row).to_be_visible()
+
+    plots = open_page(f"{session.http.base_url}/#/plots?columns=run.foundAt,ctf.defocusUm")
+    expect(plots.get_by_role("slider", name="Lowest defocus").first).to_be_visible()
+    expect(plots.get_by_role("slider", name="found")).to_have_count(0)
+
+
+def test_a_column_without_a_value_says_so(session: Any, open_page: Callable[[str], Page]) -> None:
+    against = "against=ctf.defocusUm,ctf.tiltDegrees"
+    page = open_page(f"{session.http.base_url}/#/plots?columns=ctf.defocusUm,ctf.tiltDegrees&{against}")
+    expect(page.get_by_role("region", name="tilt over time")).to_contain_text("No movie has this value yet.")
+    expect(page.get_by_role("region", name="tilt against defocus")).to_contain_text("No movie has both values yet.")
+    expect(page.get_by_role("region", name="defocus over time")).not_to_contain_text("No movie")
+
+
+def test_movies_are_marked_by_touch(session: Any, browser: Browser, barriers: Callable[[Page], list[str]]) -> None:
+    with browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True) as tablet:
+        page = tablet.new_page()
+        page.goto(f"{session.http.base_url}/#/plots?columns=ctf.defocusUm")
+        field = page.get_by_role("region", name="defocus over time").locator(".u-over")
+        page.get_by_role("button", name="Box", exact=True).click()
+        expect(field).to_have_css("touch-action", "none")
+        box = field.bounding_box()
+        assert box is not None
+        left, top, width, height = box["x"], box["y"], box["width"], box["height"]
+        # Downwards first, as one scrolls.
+        touch(page, [(left + (0.1 + 0.4 * part**8) * width, top + part * height) for part in PARTS])
+        expect(page.locator(".marked-count")).to_have_text(re.compile(r"[1-9]\d* movies marked"))
+        page.get_by_role("button", name="Move", exact=True).click()
+        expect(field).to_have_css("touch-action", "pan-y")
+        apart = [0.1 * part * width for part in PARTS]
+        middle = (left + width / 2, top + height / 2)
+        touch(
+            page, [(middle[0] - 30 - by, middle[1]) for by in apart], [(middle[0] + 30 + by, middle[1]) for by in apart]
+        )
+        expect(page.get_by_role("button", name="Whole")).to_be_enabled()
+
+        page.goto(f"{session.http.base_url}/#/movies?sort=name")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Mark several").tap()
+        tiles = page.get_by_role("listbox", name="Movies").get_by_role("option")
+        for tile in (0, 2, 4, 2):
+            tiles.nth(tile).tap()
+        expect(page.locator(".marked-count")).to_have_text("2 movies marked")
+        assert barriers(page) == []
+
+
+def touch(page: Page, *fingers: list[tuple[float, float]]) -> None:
+    """Fingers, as the system tells of them: all down at their first places, along the others, and up."""
+    system = page.context.new_cdp_session(page)
+    for step, places in enumerate(zip(*fingers, strict=True)):
+        points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+        kind = "touchMove" if step > 0 else "touchStart"
+        system.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    system.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { drawPoints, firstAtLeast, inSight, type Look, nearestPoint, type Points } from "../src/views/plots/raster";
+import {
+  drawPoints,
+  firstAtLeast,
+  hasPoint,
+  inSight,
+  type Look,
+  nearestPoint,
+  type Points,
+} from "../src/views/plots/raster";
 
 const AREA = { left: 0, right: 10, bottom: 0, top: 10 };
 const [BLUE, RED, GREY] = [1, 2, 3];
@@ -81,4 +89,10 @@ it("finds the point under the pointer, not one that is too far", () => {
   expect(nearestPoint(which, AREA, 100, 100, { x: 57, y: 52 }, 8)).toBe(1);
   expect(nearestPoint(which, AREA, 100, 100, { x: 80, y: 80 }, 8)).toBe(-1);
   expect(nearestPoint(which, AREA, 100, 100, { x: 10, y: 2 }, 8)).toBe(3);
+});
+
+it("knows whether any movie has a point: infinite values have one, missing ones none", () => {
+  expect(hasPoint(points())).toBe(false);
+  expect(hasPoint(points([1, NaN], [NaN, 2]))).toBe(false);
+  expect(hasPoint(points([1, NaN], [2, Infinity]))).toBe(true);
 });

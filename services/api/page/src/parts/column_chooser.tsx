@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { ColumnInfo } from "../api/types";
 import { Button } from "./controls";
 import { Dialog } from "./dialog";
+import { unitText } from "./values";
 
 interface Props {
   /** All columns that can be chosen. */
@@ -40,11 +41,11 @@ function ColumnDialog({ columns, chosen, onChange, onUsual, onClose }: Props & {
           <legend>{step || "movie"}</legend>
           {columns
             .filter((one) => one.step === step)
-            .map(({ name, heading, unit, description }) => (
-              <label key={name} title={description}>
-                <input type="checkbox" checked={names.has(name)} onChange={() => toggle(name)} />
+            .map((one) => (
+              <label key={one.name} title={one.description}>
+                <input type="checkbox" checked={names.has(one.name)} onChange={() => toggle(one.name)} />
                 <span>
-                  {heading} <small>{unit}</small>
+                  {one.heading} <small>{unitText(one)}</small>
                 </span>
               </label>
             ))}

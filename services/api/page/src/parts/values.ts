@@ -1,6 +1,7 @@
 /** Values of a movie by column name: `ctf.defocusUm`. */
 import type { ColumnInfo, Movie } from "../api/types";
-import { formatTime, withUnit } from "./format";
+import { timeZone } from "../state/preferences";
+import { formatNumber, formatTime, withUnit } from "./format";
 
 /** The measured value of a column in a movie's results; NaN where there is none. */
 export function resultValue(movie: Pick<Movie, "results">, column: string): number {
@@ -9,8 +10,29 @@ export function resultValue(movie: Pick<Movie, "results">, column: string): numb
   return typeof value === "number" ? value : NaN;
 }
 
-/** A column's value as text with its unit; moments, which are seconds since 1970, as times. */
-export function columnText(value: number, column: ColumnInfo | undefined): string {
-  if (column?.unit === "UTC") return formatTime(value * 1000);
-  return withUnit(value, column?.unit ?? "", column?.digits ?? 2);
+/** Whether a column holds moments: seconds since 1970, which people read and enter as times. */
+export function isMoment(column: Pick<ColumnInfo, "unit"> | undefined): boolean {
+  return column?.unit === "UTC";
+}
+
+/** A column's unit as it stands in headings; for moments the zone that the operator chose. */
+export function unitText(column: Pick<ColumnInfo, "unit">): string {
+  if (!isMoment(column)) return column.unit;
+  return timeZone.value === "UTC" ? "UTC" : "local time";
+}
+
+/** A column's value as text without its unit; moments as times in the operator's zone. */
+export function valueText(value: number, column: ColumnInfo | undefined, digits = column?.digits ?? 2): string {
+  return isMoment(column) ? formatTime(value * 1000) : formatNumber(value, digits);
+}
+
+/** A column's value as text with its unit; moments as times in the operator's zone. */
+export function columnText(value: number, column: ColumnInfo | undefined, digits = column?.digits ?? 2): string {
+  return isMoment(column) ? valueText(value, column) : withUnit(value, column?.unit ?? "", digits);
+}
+
+/** Seconds since 1970 of a date and time as the browser's field gives it, in the operator's zone; null for none. */
+export function enteredMoment(text: string): number | null {
+  const seconds = Date.parse(timeZone.value === "UTC" ? `${text}Z` : text) / 1000;
+  return Number.isNaN(seconds) ? null : seconds;
 }

@@ -11,6 +11,9 @@ export const marked = signal<ReadonlySet<number>>(new Set());
 
 export const markedCount = computed(() => marked.value.size);
 
+/** Whether each click or tap adds or removes a movie, as with Ctrl: touch screens have no such key. */
+export const markSeveral = signal(false);
+
 export type MarkMode = "replace" | "add" | "remove" | "toggle";
 
 /** `before` with `ids` added, removed, toggled or in its place. */

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { ColumnInfo } from "../../api/types";
 import { Button, Select } from "../../parts/controls";
 import { Dialog } from "../../parts/dialog";
+import { isMoment, unitText } from "../../parts/values";
 import { filterText, type MovieFilter } from "../../state/filters";
 import { listFilters } from "../../state/movie_list";
 import { movies } from "../../state/movies";
@@ -74,7 +75,7 @@ function FilterDialog({ onClose, onAdd }: { onClose: () => void; onAdd: (filter:
           label="Column"
           value={name}
           onChange={choose}
-          choices={columns.map((one) => ({ value: one.name, text: `${one.heading} ${one.unit}`.trim() }))}
+          choices={columns.map((one) => ({ value: one.name, text: `${one.heading} ${unitText(one)}`.trim() }))}
         />
         {column && <Entry column={column} entry={entry} onChange={setEntry} />}
       </div>
@@ -121,16 +122,19 @@ function Entry({ column, entry, onChange }: EntryProps) {
       </>
     );
   }
+  const field = isMoment(column)
+    ? ({ type: "datetime-local", step: 1 } as const)
+    : ({ type: "number", step: "any" } as const);
   return (
     <>
       <label class="field">
         <span>from</span>
-        <input type="number" step="any" value={entry.low ?? ""} onInput={put("low")} />
+        <input {...field} value={entry.low ?? ""} onInput={put("low")} />
       </label>
       <label class="field">
         <span>to</span>
-        <input type="number" step="any" value={entry.high ?? ""} onInput={put("high")} />
-        <span>{column.unit}</span>
+        <input {...field} value={entry.high ?? ""} onInput={put("high")} />
+        <span>{unitText(column)}</span>
       </label>
       {none}
     </>

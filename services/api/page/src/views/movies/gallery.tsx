@@ -7,7 +7,7 @@ import { VirtualList } from "../../parts/virtual_list";
 import { currentId, idsBetween } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
 import { go, route } from "../../state/route";
-import { mark, marked } from "../../state/selection";
+import { mark, marked, markSeveral } from "../../state/selection";
 import { columnByName } from "../../state/session";
 
 const THUMBNAIL_PX = 256;
@@ -27,10 +27,10 @@ interface GalleryProps {
   onHover?: (row: number) => void;
 }
 
-/** How a click marks: alone it marks the movie alone, with Ctrl it adds or removes it, with Shift it marks up to it. */
+/** How a click marks: the movie alone; with Ctrl, or while several are marked, it adds or removes it; with Shift up to it. */
 export function markByClick(id: number, event: Pick<MouseEvent, "ctrlKey" | "metaKey" | "shiftKey">): void {
   if (event.shiftKey) mark(idsBetween(currentId.peek() < 0 ? id : currentId.peek(), id), "add");
-  else mark([id], event.ctrlKey || event.metaKey ? "toggle" : "replace");
+  else mark([id], event.ctrlKey || event.metaKey || markSeveral.peek() ? "toggle" : "replace");
   currentId.value = id;
 }
 

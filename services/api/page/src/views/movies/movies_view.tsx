@@ -10,7 +10,7 @@ import { useMarksInUrl } from "../../state/marks_in_url";
 import { currentId, idsBetween, listedRows, listFilters, listSort, onlyMarked, stepFrom } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
 import { route, setQuery } from "../../state/route";
-import { mark } from "../../state/selection";
+import { mark, markSeveral } from "../../state/selection";
 import { columnInfos } from "../../state/session";
 import { sortText } from "../../state/sorting";
 import { wantColumns } from "../../state/wanted_columns";
@@ -104,6 +104,15 @@ function ListToolbar() {
         onClick={() => sort(sortColumn, !first?.descending)}
       >
         {first?.descending ? "▼" : "▲"}
+      </Button>
+      <Button
+        pressed={markSeveral.value}
+        title="Each click or tap adds a movie to the marked ones or takes it out, as with Ctrl"
+        onClick={() => {
+          markSeveral.value = !markSeveral.peek();
+        }}
+      >
+        Mark several
       </Button>
       <Button
         pressed={onlyMarked.value}

@@ -1,7 +1,8 @@
 /** Movies as rows of a table. Only those in sight exist; a click on a heading sorts. */
 import type { ColumnInfo } from "../../api/types";
 import { Badge, Empty } from "../../parts/controls";
-import { formatNumber, formatTime, rootFontPx } from "../../parts/format";
+import { rootFontPx } from "../../parts/format";
+import { isMoment, unitText, valueText } from "../../parts/values";
 import { VirtualList } from "../../parts/virtual_list";
 import { currentId, currentIndex, listedRows, listSort } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
@@ -16,7 +17,7 @@ export function MovieTable({ columns }: { columns: readonly ColumnInfo[] }) {
   moviesVersion.value;
   const rows = listedRows.value;
   const rem = rootFontPx();
-  const widths = columns.map(({ kind }) => (kind === "text" ? "minmax(14rem, 2fr)" : "minmax(6.5rem, 1fr)"));
+  const widths = columns.map(widthOf);
   const style = { gridTemplateColumns: widths.join(" "), height: `${Math.round(ROW_HEIGHT_REM * rem)}px` };
   return (
     <>
@@ -36,6 +37,11 @@ export function MovieTable({ columns }: { columns: readonly ColumnInfo[] }) {
   );
 }
 
+function widthOf(column: ColumnInfo): string {
+  if (column.kind === "text") return "minmax(14rem, 2fr)";
+  return isMoment(column) ? "minmax(11rem, 1fr)" : "minmax(6.5rem, 1fr)";
+}
+
 type Style = Record<string, string>;
 
 function rowId(id: number): string {
@@ -47,8 +53,10 @@ function Header({ columns, style }: { columns: readonly ColumnInfo[]; style: Sty
   const sort = (name: string, more: boolean) => setQuery({ sort: sortText(sortedBy(keys, name, more)) });
   return (
     <div class="movie-row movie-header" role="row" style={style}>
-      {columns.map(({ name, heading, unit, description, kind }) => {
-        const key = keys.find(({ column }) => column === name);
+      {columns.map((column) => {
+        const { name, heading, description, kind } = column;
+        const unit = unitText(column);
+        const key = keys.find((one) => one.column === name);
         const direction = key && (key.descending ? "descending" : "ascending");
         return (
           <div key={name} role="columnheader" class={kind} aria-sort={direction ?? "none"}>
@@ -95,10 +103,10 @@ function Row({ row, place, columns, style }: RowProps) {
   );
 }
 
-function Cell({ column: { name, kind, digits }, row }: { column: ColumnInfo; row: number }) {
+function Cell({ column, row }: { column: ColumnInfo; row: number }) {
+  const { name, kind } = column;
   const text = movies.text(name, row);
   if (name === "name") return <a href={hrefOf("movies", text)}>{text}</a>;
   if (name === "status" || name === "selection") return <Badge word={text} />;
-  if (name === "acquired") return <>{formatTime(movies.number(name, row) * 1000)}</>;
-  return <>{kind === "word" ? text : formatNumber(movies.number(name, row), digits)}</>;
+  return <>{kind === "word" ? text : valueText(movies.number(name, row), column)}</>;
 }

@@ -3,10 +3,12 @@ import { computed, effect, type ReadonlySignal, type Signal, signal } from "@pre
 import { colourOf } from "../../parts/colours";
 import { rootFontPx } from "../../parts/format";
 import { inNextFrame, notInNextFrame } from "../../parts/frames";
+import { isMoment } from "../../parts/values";
 import { limitsInForce } from "../../state/filter_limits";
 import { currentId } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
 import { type MarkMode, mark } from "../../state/selection";
+import { columnByName } from "../../state/session";
 import { steadyRange } from "./axis_steps";
 import { type Corner, rowsInBox, rowsInLasso } from "./geometry";
 import { type GestureHandlers, listenToGestures, type Place } from "./gestures";
@@ -26,7 +28,7 @@ import {
   wholeTime,
 } from "./plot_state";
 import { PointPlot } from "./point_plot";
-import { areaOf, moved, usefulRange, zoomed } from "./ranges";
+import { areaOf, extent, moved, padded, usefulRange, zoomed } from "./ranges";
 import { type Area, inSight, nearestPoint, type Points, pointSize } from "./raster";
 
 const REACH_PX = 12;
@@ -67,9 +69,9 @@ export class Chart implements GestureHandlers {
   ) {
     this.wholeX = this.isTime ? wholeTime : usefulRangeOf(axes.x);
     this.wholeY = usefulRangeOf(axes.y);
-    const time = axes.x === "acquired";
+    const moments = { x: isMoment(columnByName.peek().get(axes.x)), y: isMoment(columnByName.peek().get(axes.y)) };
     const { clientWidth: width, clientHeight: height } = parts.plot;
-    this.point = new PointPlot(parts.plot, { time, linked: this.isTime, width, height });
+    this.point = new PointPlot(parts.plot, { moments, linked: this.isTime, width, height });
     this.ends.push(
       listenToGestures(this.point.over, this),
       this.watch(),
@@ -227,7 +229,10 @@ function usefulRangeOf(column: string): ReadonlySignal<Range> {
     moviesVersion.value;
     const { low, high } = limitsInForce(column);
     const limits = [low, high].filter((one) => one !== null);
-    steady = steadyRange(steady, usefulRange(movies.numbers(column) ?? new Float64Array(), limits));
+    const values = movies.numbers(column) ?? new Float64Array();
+    // A margin in proportion to the values would show years where all moments are the same.
+    const moments = isMoment(columnByName.value.get(column));
+    steady = steadyRange(steady, moments ? padded(extent(values), 0.06) : usefulRange(values, limits));
     return steady;
   });
 }

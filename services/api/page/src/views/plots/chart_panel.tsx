@@ -3,13 +3,13 @@ import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ColumnInfo } from "../../api/types";
-import { columnText } from "../../parts/values";
-import { movies } from "../../state/movies";
+import { columnText, unitText } from "../../parts/values";
+import { movies, moviesVersion } from "../../state/movies";
 import { themeVersion, timeZone } from "../../state/preferences";
 import { Chart } from "./chart";
 import { LimitHandles } from "./limit_handles";
-import { axisValues, hoveredRow } from "./plot_state";
-import type { Area } from "./raster";
+import { axisValues, hoveredRow, pointsOf } from "./plot_state";
+import { type Area, hasPoint } from "./raster";
 
 /** A chart on the element of `host`, made anew where its axes or the theme change. */
 function useChart(x: string, y: string, beside: boolean) {
@@ -72,7 +72,7 @@ function ChartTitle({
   return (
     <header title={column && columns.length === 1 ? column.description : undefined}>
       <h2>
-        {title} {columns.length === 1 && <small>{column?.unit}</small>}
+        {title} {columns.length === 1 && <small>{column && unitText(column)}</small>}
       </h2>
       {children}
       <output class="chart-value">
@@ -85,10 +85,24 @@ function ChartTitle({
 function ChartOverlay({ chart, x, y, across }: { chart: Chart; x: string; y: ColumnInfo; across?: ColumnInfo }) {
   return (
     <>
+      <NoPoint chart={chart} x={x} y={y.name} words={across ? "both values" : "this value"} />
       <Ring chart={chart} x={x} y={y.name} />
       <LimitHandles column={y} area={chart.area} field={chart.field} axis="y" />
       {across && <LimitHandles column={across} area={chart.area} field={chart.field} axis="x" />}
     </>
+  );
+}
+
+/** What stands in a plot without any point; nothing while values are still being loaded. */
+function NoPoint({ chart, x, y, words }: { chart: Chart; x: string; y: string; words: string }) {
+  moviesVersion.value;
+  const points = pointsOf(x, y);
+  if (points === null || hasPoint(points)) return null;
+  const { left, top, width, height } = chart.field.value;
+  return (
+    <p class="chart-empty" style={{ left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` }}>
+      No movie has {words} yet.
+    </p>
   );
 }
 

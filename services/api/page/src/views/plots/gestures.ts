@@ -1,5 +1,6 @@
 /** What pointer and wheel do on a plot: draw a shape that selects, pan, zoom, point at a movie. */
 import type { MarkMode } from "../../state/selection";
+import { Fingers } from "./fingers";
 import type { Tool } from "./plot_state";
 
 /** A place in px from the plot's upper left corner. */
@@ -48,6 +49,7 @@ export function listenToGestures(field: HTMLElement, handlers: GestureHandlers):
   const shape = shapeOn(field);
   const ended = new AbortController();
   const { signal } = ended;
+  const fingers = new Fingers();
   let corners: Place[] = [];
   let tool: Tool | null = null;
 
@@ -65,11 +67,15 @@ export function listenToGestures(field: HTMLElement, handlers: GestureHandlers):
     if (event.button > 1) return;
     event.preventDefault();
     field.setPointerCapture(event.pointerId);
+    if (event.pointerType === "touch") fingers.put(event.pointerId, placeOf(event));
+    if (fingers.count > 1) return finish();
     tool = event.button === 1 ? "pan" : handlers.tool();
     corners = [placeOf(event)];
   };
   const move = (event: PointerEvent) => {
     const place = placeOf(event);
+    const zoom = fingers.move(event.pointerId, place);
+    if (zoom !== null) return handlers.onZoom(zoom.place, zoom.factor, "x");
     const last = corners[corners.length - 1];
     if (tool === null || last === undefined) return handlers.onHover(place);
     if (tool === "pan") handlers.onPan(place[0] - last[0], place[1] - last[1]);
@@ -77,12 +83,17 @@ export function listenToGestures(field: HTMLElement, handlers: GestureHandlers):
     if (tool !== "pan") shape.setAttribute("points", outline(tool, corners, field.clientHeight).join(" "));
   };
   const up = (event: PointerEvent) => {
+    fingers.lift(event.pointerId);
     if (tool === null) return;
     const [used, drawn, end] = [tool, corners, placeOf(event)];
     finish();
     const far = drawn.some(([x, y]) => Math.hypot(x - drawn[0]![0], y - drawn[0]![1]) > CLICK_PX);
     if (!far) handlers.onClick(end, modeOf(event));
     else if (used !== "pan") handlers.onShape(used, used === "lasso" ? drawn : [drawn[0]!, end], modeOf(event));
+  };
+  const cancel = (event: PointerEvent) => {
+    fingers.lift(event.pointerId);
+    finish();
   };
   const wheel = (event: WheelEvent) => {
     event.preventDefault();
@@ -93,7 +104,7 @@ export function listenToGestures(field: HTMLElement, handlers: GestureHandlers):
   field.addEventListener("pointerdown", down, { signal });
   field.addEventListener("pointermove", move, { signal });
   field.addEventListener("pointerup", up, { signal });
-  field.addEventListener("pointercancel", finish, { signal });
+  field.addEventListener("pointercancel", cancel, { signal });
   field.addEventListener("pointerleave", () => handlers.onHover(null), { signal });
   field.addEventListener("wheel", wheel, { signal, passive: false });
   field.addEventListener("dblclick", () => handlers.onReset(), { signal });

@@ -2,7 +2,8 @@
 import type { ReadonlySignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { ColumnInfo } from "../../api/types";
-import { decimalsIn, withUnit } from "../../parts/format";
+import { decimalsIn } from "../../parts/format";
+import { columnText, isMoment } from "../../parts/values";
 import { draft, drafts, limitsOf, type Side } from "../../state/filter_limits";
 import { limitAt, limitByKey, limitStep, shareOf } from "./limit_moves";
 import type { Area } from "./raster";
@@ -22,8 +23,9 @@ interface Props {
   axis: "x" | "y";
 }
 
+/** Moments have none: when a movie was found or done does not make it good or bad. */
 export function LimitHandles(props: Props) {
-  if (props.field.value.height === 0) return null;
+  if (props.field.value.height === 0 || isMoment(props.column)) return null;
   return (
     <>
       <LimitHandle side="low" {...props} />
@@ -86,9 +88,9 @@ function LimitHandle({ column, area, field, axis, side }: Props & { side: Side }
 }
 
 /** "≤ 5.0 Å", "no upper limit". */
-function limitText(value: number | null, side: Side, { unit }: ColumnInfo): string {
+function limitText(value: number | null, side: Side, column: ColumnInfo): string {
   if (value === null) return side === "low" ? "no lower limit" : "no upper limit";
-  return `${side === "low" ? "≥" : "≤"} ${withUnit(value, unit, decimalsIn(value))}`;
+  return `${side === "low" ? "≥" : "≤"} ${columnText(value, column, decimalsIn(value))}`;
 }
 
 function placed(axis: "x" | "y", share: number, box: Field): Record<string, string> {

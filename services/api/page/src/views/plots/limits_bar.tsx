@@ -4,7 +4,8 @@ import type { SettingsEffect } from "../../api/settings";
 import { Button } from "../../parts/controls";
 import { Dialog } from "../../parts/dialog";
 import { effectWords } from "../../parts/effect_words";
-import { decimalsIn, withUnit } from "../../parts/format";
+import { decimalsIn } from "../../parts/format";
+import { columnText } from "../../parts/values";
 import {
   applyDrafts,
   drafts,
@@ -89,7 +90,7 @@ function changes(): string[] {
     const now = limitsInForce(name);
     const text = (side: Side, of: Limits) => {
       const value = of[side];
-      return value === null ? "none" : withUnit(value, column.unit, decimalsIn(value));
+      return value === null ? "none" : columnText(value, column, decimalsIn(value));
     };
     return SIDES.filter((side) => limits[side] !== now[side]).map(
       (side) => `${column.heading} ${side === "low" ? "≥" : "≤"} ${text(side, limits)} (now ${text(side, now)})`,

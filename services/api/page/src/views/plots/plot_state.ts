@@ -17,7 +17,8 @@ export type Range = readonly [number, number];
 
 export const timeAxis = computed<TimeAxis>(() => (route.value.query.get("x") === "acquired" ? "acquired" : "order"));
 export const colourColumn = computed(() => route.value.query.get("colour") ?? "status");
-export const tool = signal<Tool>("box");
+/** On a touch screen a drag moves and scrolls until the operator chooses to mark. */
+export const tool = signal<Tool>(matchMedia("(pointer: coarse)").matches ? "pan" : "box");
 
 /** The movie under the pointer in any plot, -1 for none. */
 export const hoveredRow = signal(-1);

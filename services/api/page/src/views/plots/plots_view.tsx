@@ -5,6 +5,7 @@ import { colourOf } from "../../parts/colours";
 import { ColumnChooser } from "../../parts/column_chooser";
 import { Button, Empty, Segments, Select, Toolbar } from "../../parts/controls";
 import { useKeys } from "../../parts/keys";
+import { unitText } from "../../parts/values";
 import { followLimits, limitedColumns } from "../../state/filter_limits";
 import { useMarksInUrl } from "../../state/marks_in_url";
 import { movies, moviesVersion } from "../../state/movies";
@@ -40,7 +41,11 @@ const TOOLS: readonly { value: Tool; text: string; title: string }[] = [
   { value: "box", text: "Box", title: "Draw a box over points (b). Shift adds to what is marked, Alt takes away" },
   { value: "lasso", text: "Lasso", title: "Draw round points (l)" },
   { value: "range", text: "Range", title: "Mark a stretch of time (r)" },
-  { value: "pan", text: "Move", title: "Move the view (h). The wheel zooms, with Shift along the values" },
+  {
+    value: "pan",
+    text: "Move",
+    title: "Move the view (h). The wheel or two fingers zoom, the wheel with Shift along the values",
+  },
 ];
 
 export function PlotsView() {
@@ -60,7 +65,7 @@ export function PlotsView() {
   );
   if (columnInfos.value.length === 0) return <Empty>Waiting for warpcore.</Empty>;
   return (
-    <div class="plots">
+    <div class="plots" data-tool={tool.value}>
       <PlotsToolbar />
       <div class="plots-body">
         <div class="charts">
@@ -156,7 +161,7 @@ function usedCodes(codes: Int16Array | null, most: number): Set<number> {
 
 function TwoColumns({ x, y }: { x: ColumnInfo | undefined; y: ColumnInfo | undefined }) {
   if (x === undefined || y === undefined) return null;
-  const choices = numberColumns.value.map(({ name, heading, unit }) => ({ value: name, text: `${heading} ${unit}` }));
+  const choices = numberColumns.value.map((one) => ({ value: one.name, text: `${one.heading} ${unitText(one)}` }));
   return (
     <AgainstPanel x={x} y={y}>
       <Select

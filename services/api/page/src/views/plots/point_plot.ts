@@ -11,21 +11,26 @@ const NUMBERS_HIGH = 1.9;
 /** Times stand above their days. */
 const TIMES_HIGH = 3.1;
 const NUMBERS_WIDE = 4.6;
+const TIMES_WIDE = 5.6;
 /** The axes' font, in that of the page. */
 const FONT_SHARE = 0.85;
 const CURSOR_GROUP = "time";
 
-/** Formats of the time axis by step: as usual, with a new year, –, with a new day; uPlot's `values`. */
-const DAY = "\n{YYYY}-{MM}-{DD}";
-const TIME_TICKS: uPlot.Axis.Values = [
-  [86_400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
-  [60, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1],
-  [0.001, "{HH}:{mm}:{ss}", DAY, null, DAY, null, null, null, 1],
-];
+/** Formats of a time axis by step: as usual, with a new year, –, with a new day; uPlot's `values`. */
+function timeTicks(newDay: string): uPlot.Axis.Values {
+  return [
+    [86_400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
+    [60, "{HH}:{mm}", newDay, null, newDay, null, null, null, 1],
+    [0.001, "{HH}:{mm}:{ss}", newDay, null, newDay, null, null, null, 1],
+  ];
+}
+const ACROSS_TICKS = timeTicks("\n{YYYY}-{MM}-{DD}");
+/** Beside the plot is less room. */
+const UP_TICKS = timeTicks("\n{MM}-{DD}");
 
 export interface PlotOptions {
-  /** Whether x is a time in seconds since 1970. */
-  time: boolean;
+  /** Which axes hold moments, s since 1970. */
+  moments: { x: boolean; y: boolean };
   /** Whether the cursor's line stands at the same x in all such plots. */
   linked: boolean;
   width: number;
@@ -51,7 +56,7 @@ function axis(fontPx: number, changes: uPlot.Axis): uPlot.Axis {
   };
 }
 
-function uplotOptions({ time, linked, width, height }: PlotOptions, area: () => Area): uPlot.Options {
+function uplotOptions({ moments, linked, width, height }: PlotOptions, area: () => Area): uPlot.Options {
   const never = () => null;
   const fontPx = Math.round(rootFontPx() * FONT_SHARE);
   return {
@@ -60,17 +65,21 @@ function uplotOptions({ time, linked, width, height }: PlotOptions, area: () => 
     legend: { show: false },
     padding: [6, 2, 0, 0],
     scales: {
-      x: { time, auto: false, range: () => [area().left, area().right] },
-      y: { auto: false, range: () => [area().bottom, area().top] },
+      x: { time: moments.x, auto: false, range: () => [area().left, area().right] },
+      y: { time: moments.y, auto: false, range: () => [area().bottom, area().top] },
     },
     series: [{}, { paths: never, points: { show: false } }],
     axes: [
       axis(fontPx, {
-        size: fontPx * (time ? TIMES_HIGH : NUMBERS_HIGH),
+        size: fontPx * (moments.x ? TIMES_HIGH : NUMBERS_HIGH),
         space: fontPx * 5.5,
-        ...(time ? { values: TIME_TICKS } : {}),
+        ...(moments.x ? { values: ACROSS_TICKS } : {}),
       }),
-      axis(fontPx, { size: fontPx * NUMBERS_WIDE, space: fontPx * 2.4 }),
+      axis(fontPx, {
+        size: fontPx * (moments.y ? TIMES_WIDE : NUMBERS_WIDE),
+        space: fontPx * 2.4,
+        ...(moments.y ? { values: UP_TICKS } : {}),
+      }),
     ],
     tzDate: (seconds) =>
       timeZone.peek() === "UTC" ? uPlot.tzDate(new Date(seconds * 1000), "UTC") : new Date(seconds * 1000),

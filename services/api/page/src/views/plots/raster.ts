@@ -55,6 +55,12 @@ export function inSight({ x, ascending }: Points, { left, right }: Area): [numbe
   return [first, end];
 }
 
+/** Whether any movie has a point. */
+export function hasPoint({ x, y }: Points): boolean {
+  for (let row = 0; row < x.length; row++) if (!Number.isNaN(x[row]) && !Number.isNaN(y[row])) return true;
+  return false;
+}
+
 /** Draws points into `pixels` (`width` × `height`). Values beyond the lower or upper edge are drawn at that edge. */
 export function drawPoints(
   pixels: Uint32Array,
