@@ -110,11 +110,10 @@ async function problem(answer: Response): Promise<ProblemError> {
   }
 }
 
-/** Which failed movies are tried again: some, those of a kind of failure, or all. */
+/** Which failed movies are tried again: those of `ids`, those of a kind of failure, or (neither given) all. */
 export interface RetryChoice {
   ids?: readonly number[];
   kind?: string;
-  failed?: boolean;
   /** Run all steps again. */
   force?: boolean;
 }
