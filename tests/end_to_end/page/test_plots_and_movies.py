@@ -44,6 +44,14 @@ def drag(page: Page, place: Locator, start: tuple[float, float], end: tuple[floa
         act()
 
 
+def assert_choices_differ(page: Page, label: str, one: str) -> None:
+    """Fail unless the list of columns `label` has `one`, and none twice."""
+    choices = page.get_by_role("combobox", name=label, exact=True).locator("option")
+    expect(choices.filter(has_text=one)).to_have_count(1)
+    texts = choices.all_inner_texts()
+    assert sorted(set(texts)) == sorted(texts)
+
+
 def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
     session: Any, open_page: Callable[[str], Page], barriers: Callable[[Page], list[str]]
 ) -> None:
@@ -53,6 +61,7 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
     judged = MOVIES - FAILED
     expect(bar).to_contain_text(f"keeps {before['processed']} of {judged} movies")
 
+    assert_choices_differ(page, "Colour", "worker now")
     chart = page.get_by_role("region", name="res. over time")
     limit = chart.get_by_role("slider", name="Highest res.")
     field = chart.locator(".u-over")
@@ -97,6 +106,7 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     gallery = page.get_by_role("listbox", name="Movies")
     expect(gallery.get_by_role("option")).not_to_have_count(0)
     assert gallery.get_by_role("option").count() < MOVIES
+    assert_choices_differ(page, "Sort by", "defocus U Å")
     assert barriers(page) == []
 
     page.keyboard.press("ArrowRight")

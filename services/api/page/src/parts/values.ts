@@ -1,5 +1,6 @@
 /** Values of a movie by column name: `ctf.defocusUm`. */
 import type { ColumnInfo, Movie } from "../api/types";
+import type { Choice } from "./controls";
 import { formatTime, withUnit } from "./format";
 
 /** The measured value of a column in a movie's results; NaN where there is none. */
@@ -7,6 +8,11 @@ export function resultValue(movie: Pick<Movie, "results">, column: string): numb
   const [step = "", field = ""] = column.split(".");
   const value = movie.results[step]?.[field];
   return typeof value === "number" ? value : NaN;
+}
+
+/** A column among those of a list to choose from, with its unit: some have the heading of another one. */
+export function columnChoice({ name, heading, unit }: Pick<ColumnInfo, "name" | "heading" | "unit">): Choice<string> {
+  return { value: name, text: `${heading} ${unit}`.trim() };
 }
 
 /** A column's value as text with its unit; moments, which are seconds since 1970, as times. */
