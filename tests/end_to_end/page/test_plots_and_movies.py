@@ -137,6 +137,13 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     expect(page.locator(".list-count")).to_have_text(f"{FAILED} of {MOVIES} movies")
     again = open_page(page.url)
     expect(again.locator(".list-count")).to_have_text(f"{FAILED} of {MOVIES} movies")
+    again.keyboard.press("ControlOrMeta+a")
+    again.get_by_role("link", name="grid/m000036").click()
+    again.get_by_role("link", name="Next movie").click()
+    expect(again.get_by_role("heading", name="grid/m000073", level=2)).to_be_visible()
+    again.keyboard.press("Escape")
+    expect(again.locator(".list-count")).to_have_text(f"{FAILED} of {MOVIES} movies")
+    expect(again.locator(".marked-count")).to_have_text(f"{FAILED} movies marked")
 
 
 def test_rows_in_view_stay_where_they_are_when_a_movie_comes_above_them(

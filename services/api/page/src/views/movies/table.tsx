@@ -5,7 +5,7 @@ import { formatNumber, formatTime, rootFontPx } from "../../parts/format";
 import { VirtualList } from "../../parts/virtual_list";
 import { currentId, currentIndex, listedRows, listSort } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
-import { hrefOf, setQuery } from "../../state/route";
+import { hrefOf, route, setQuery } from "../../state/route";
 import { marked } from "../../state/selection";
 import { sortedBy, sortText } from "../../state/sorting";
 import { markByClick } from "./gallery";
@@ -97,8 +97,17 @@ function Row({ row, place, columns, style }: RowProps) {
 
 function Cell({ column: { name, kind, digits }, row }: { column: ColumnInfo; row: number }) {
   const text = movies.text(name, row);
-  if (name === "name") return <a href={hrefOf("movies", text)}>{text}</a>;
+  if (name === "name") return <MovieLink name={text} />;
   if (name === "status" || name === "selection") return <Badge word={text} />;
   if (name === "acquired") return <>{formatTime(movies.number(name, row) * 1000)}</>;
   return <>{kind === "word" ? text : formatNumber(movies.number(name, row), digits)}</>;
+}
+
+/** Opens the movie with the list's filter, order and marks, which the click leaves as they are. */
+function MovieLink({ name }: { name: string }) {
+  return (
+    <a href={hrefOf("movies", name, route.value.query)} onClick={(event) => event.stopPropagation()}>
+      {name}
+    </a>
+  );
 }
