@@ -118,7 +118,13 @@ def test_a_failed_movie_says_why_and_is_tried_again(
     api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page]
 ) -> None:
     attempts = len(movie("bad")["story"])
-    page = open_page(f"{api.http.base_url}/#/movies/bad")
+    page = open_page(f"{api.http.base_url}/#/movies")
+    vain: list[str] = []
+    page.on("response", lambda answer: vain.append(answer.url) if answer.status == 404 else None)
+    page.goto(f"{api.http.base_url}/#/movies/bad")
+    for panel in ("Picks", "Power spectrum and CTF fit", "Motion"):
+        expect(page.get_by_role("region", name=panel)).to_contain_text("Not measured yet.")
+    assert vain == []
     failure = page.get_by_role("region", name="Failure")
     expect(failure).to_contain_text("bad.tif: not a movie")
     failure.get_by_role("button", name="Retry").click()
