@@ -50,7 +50,7 @@ _OWN = (
     MovieColumn("status", "status", Kind.WORD, "status", "where the movie stands", main=True),
     MovieColumn("selection", "selection", Kind.WORD, "selection", "the user's own choice"),
     MovieColumn("priority", "priority", Kind.NUMBER, "priority", "higher goes first, 0 is ordinary"),
-    MovieColumn("worker", "worker", Kind.WORD, "worker", "the worker that has it now"),
+    MovieColumn("worker", "worker", Kind.WORD, "worker now", "the worker that has it now"),
     MovieColumn("generation", "generation", Kind.U32, "generation", "names the present results: equal results, equal"),
     MovieColumn("added", "id", Kind.U32, "added", "order of discovery"),
     MovieColumn("acquired", "mtime_ns", Kind.NUMBER, "acquired", "time of the file", unit=TIME_OF_DAY, factor=1e-9),

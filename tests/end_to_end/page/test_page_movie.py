@@ -118,12 +118,33 @@ def test_a_failed_movie_says_why_and_is_tried_again(
     api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page]
 ) -> None:
     attempts = len(movie("bad")["story"])
-    page = open_page(f"{api.http.base_url}/#/movies/bad")
+    page = open_page(f"{api.http.base_url}/#/movies")
+    vain: list[str] = []
+    page.on("response", lambda answer: vain.append(answer.url) if answer.status == 404 else None)
+    page.goto(f"{api.http.base_url}/#/movies/bad")
+    for panel in ("Picks", "Power spectrum and CTF fit", "Motion"):
+        expect(page.get_by_role("region", name=panel)).to_contain_text("Not measured yet.")
+    assert vain == []
     failure = page.get_by_role("region", name="Failure")
     expect(failure).to_contain_text("bad.tif: not a movie")
     failure.get_by_role("button", name="Retry").click()
     expect(page.get_by_text("bad is tried again.")).to_be_visible()
     assert len(movie("bad")["story"]) > attempts
+
+
+def test_failed_movies_are_tried_again_by_kind_and_all_also_with_all_steps(
+    api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page], wait_until: Callable[..., None]
+) -> None:
+    page = open_page(f"{api.http.base_url}/#/failures")
+
+    def failed_at() -> int:
+        return max(line["seq"] for line in movie("bad")["story"] if "not a movie" in line["text"])
+
+    for name in ("Try all of this kind again", "Try all again"):
+        for button in (name, f"{name} with all steps"):
+            before = failed_at()
+            page.get_by_role("button", name=button, exact=True).click()
+            wait_until(lambda before=before: failed_at() > before, 10, f"the failure that follows {button}")
 
 
 def test_a_movie_is_tried_with_other_settings_beside_its_present_result(

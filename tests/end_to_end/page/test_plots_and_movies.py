@@ -46,6 +46,14 @@ def drag(page: Page, place: Locator, start: tuple[float, float], end: tuple[floa
         act()
 
 
+def assert_choices_differ(page: Page, label: str, one: str) -> None:
+    """Fail unless the list of columns `label` has `one`, and none twice."""
+    choices = page.get_by_role("combobox", name=label, exact=True).locator("option")
+    expect(choices.filter(has_text=one)).to_have_count(1)
+    texts = choices.all_inner_texts()
+    assert sorted(set(texts)) == sorted(texts)
+
+
 def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
     session: Any, open_page: Callable[[str], Page], barriers: Callable[[Page], list[str]]
 ) -> None:
@@ -55,6 +63,7 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
     judged = MOVIES - FAILED
     expect(bar).to_contain_text(f"keeps {before['processed']} of {judged} movies")
 
+    assert_choices_differ(page, "Colour", "worker now")
     chart = page.get_by_role("region", name="res. over time")
     limit = chart.get_by_role("slider", name="Highest res.")
     field = chart.locator(".u-over")
@@ -99,6 +108,7 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     gallery = page.get_by_role("listbox", name="Movies")
     expect(gallery.get_by_role("option")).not_to_have_count(0)
     assert gallery.get_by_role("option").count() < MOVIES
+    assert_choices_differ(page, "Sort by", "defocus U Å")
     assert barriers(page) == []
 
     page.keyboard.press("ArrowRight")
@@ -129,6 +139,13 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     expect(page.locator(".list-count")).to_have_text(f"{FAILED} of {MOVIES} movies")
     again = open_page(page.url)
     expect(again.locator(".list-count")).to_have_text(f"{FAILED} of {MOVIES} movies")
+    again.keyboard.press("ControlOrMeta+a")
+    again.get_by_role("link", name="grid/m000036").click()
+    again.get_by_role("link", name="Next movie").click()
+    expect(again.get_by_role("heading", name="grid/m000073", level=2)).to_be_visible()
+    again.keyboard.press("Escape")
+    expect(again.locator(".list-count")).to_have_text(f"{FAILED} of {MOVIES} movies")
+    expect(again.locator(".marked-count")).to_have_text(f"{FAILED} movies marked")
 
 
 def test_rows_in_view_stay_where_they_are_when_a_movie_comes_above_them(

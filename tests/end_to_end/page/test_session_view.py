@@ -61,6 +61,12 @@ def test_it_follows_a_session_steers_it_and_keeps_the_last_state_when_it_ends(
     expect(progress.get_by_role("button", name="Pause")).to_be_visible()
     assert session.get("/api/processing/status")["isProcessing"]
 
+    line = page.locator(".connection")
+    page.route("**/api/**", lambda route: route.fulfill(content_type="text/html", body="<form>login</form>"))
+    expect(line).to_contain_text("Sign in again")
+    page.unroute_all()
+    expect(line).to_be_empty()
+
     session.close()
-    expect(page.locator(".connection")).to_contain_text("No connection to warpcore")
+    expect(line).to_contain_text("No connection to warpcore")
     expect(progress).to_contain_text("1 waiting")

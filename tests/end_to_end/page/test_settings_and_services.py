@@ -98,7 +98,7 @@ def test_the_page_goes_on_after_its_services_were_killed_and_retries_what_failed
     expect(line).to_be_empty()
     group.get_by_role("button", name="Try grid/m000036 again", exact=True).click()
     expect(page.get_by_role("region", name="input (1)")).not_to_contain_text("grid/m000036")
-    page.get_by_role("button", name="Try all of this kind again").click()
+    page.get_by_role("button", name="Try all of this kind again", exact=True).click()
     expect(page.locator("main")).to_contain_text("No movie has failed")
     wait_until(lambda: counts(session)["unprocessed"] == FAILED, 10, "the movies that are tried again")
     assert page.evaluate("window.neverReloaded")

@@ -113,3 +113,8 @@ def test_a_column_of_many_words_takes_two_bytes() -> None:
 def test_a_name_with_a_line_end_moves_no_other_name() -> None:
     found = [Movie(1, "a\nb", "a\nb.tif", 1, 1, "failed"), Movie(2, "c", "c.tif", 1, 1, "failed")]  # type: ignore[arg-type]
     assert series_of(mirror_of(found), names=["name"]).columns["name"] == ["a\N{REPLACEMENT CHARACTER}b", "c"]
+
+
+def test_no_two_columns_look_the_same_in_a_list_of_columns() -> None:
+    shown = [(column.heading, column.unit) for column in COLUMNS.values()]
+    assert len(set(shown)) == len(shown)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { canGoFirst } from "../src/views/movie/movie_state";
 import { distanceAngstrom, lengthText, scaleBar } from "../src/views/movie/ruler";
 import { overview, scaleFor, TILE_PX, tilesFor } from "../src/views/movie/tiles";
 import { fitted, panned, resized, seen, toImage, toScreen, zoomed } from "../src/views/movie/view_transform";
@@ -112,4 +113,15 @@ describe("lengths", () => {
     expect(lengthText(67.5)).toBe("67.5\u202fÅ (6.75\u202fnm)");
     expect(lengthText(1384.2)).toBe("1\u202f384\u202fÅ (138.4\u202fnm)");
   });
+});
+
+it.each([
+  ["unprocessed", "auto", true],
+  ["outdated", "include", true],
+  ["unprocessed", "exclude", false],
+  ["queued", "auto", false],
+  ["failed", "auto", false],
+  ["processed", "auto", false],
+] as const)("offers to process a movie first that is %s and %s: %s", (status, selection, offered) => {
+  expect(canGoFirst({ status, selection })).toBe(offered);
 });

@@ -34,9 +34,14 @@ export class ProblemError extends Error {
     return new Map(this.faults.map(({ name, problem }) => [name, problem]));
   }
 
-  /** Whether the same request may succeed later by itself: no connection, or no scheduler. */
+  /** Whether the same request may succeed later: no connection, no scheduler, or no login. */
   get passing(): boolean {
-    return this.status === 0 || this.status === 502 || this.status === 503 || this.status === 504;
+    return this.loggedOut || [0, 502, 503, 504].includes(this.status);
+  }
+
+  /** Whether a proxy in front of warpcore wants the user to sign in. */
+  get loggedOut(): boolean {
+    return this.status === 401 || this.status === 403;
   }
 }
 
@@ -64,14 +69,16 @@ export function itemPath(name: string, part = ""): string {
   return part ? `${path}/${part}` : path;
 }
 
-/** The answer's bytes. Throws ProblemError. */
-export async function getBytes(path: string, query: Query = {}, signal?: AbortSignal): Promise<ArrayBuffer> {
-  return (await send("GET", address(path, query), undefined, signal)).arrayBuffer();
+const JSON_TYPE = "application/json";
+
+/** The answer's bytes, of this media type. Throws ProblemError. */
+export async function getBytes(path: string, query: Query, type: string): Promise<ArrayBuffer> {
+  return (await send("GET", address(path, query), { type })).arrayBuffer();
 }
 
 /** The answer's JSON. Throws ProblemError. */
 export async function getJson<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
-  return (await send("GET", address(path, query), undefined, signal)).json() as Promise<T>;
+  return (await send("GET", address(path, query), { signal })).json() as Promise<T>;
 }
 
 /** Sends `body` as JSON and returns the answer's JSON, null where there is none. Throws ProblemError. */
@@ -80,15 +87,23 @@ export async function sendJson<T>(
   path: string,
   body?: unknown,
 ): Promise<T> {
-  const answer = await send(method, path, body);
+  const answer = await send(method, path, { body });
   return (answer.status === 204 ? null : await answer.json()) as T;
 }
 
-async function send(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
-  const init: RequestInit = { method, signal: signal ?? null };
+interface Sent {
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+  /** Media type of the answer. */
+  type?: string;
+}
+
+async function send(method: string, path: string, { body, signal, type = JSON_TYPE }: Sent): Promise<Response> {
+  // The API redirects no request: what does is a proxy, to its login page.
+  const init: RequestInit = { method, signal: signal ?? null, redirect: "manual" };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
-    init.headers = { "Content-Type": "application/json" };
+    init.headers = { "Content-Type": JSON_TYPE };
   }
   let answer: Response;
   try {
@@ -97,8 +112,15 @@ async function send(method: string, path: string, body: unknown, signal?: AbortS
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ProblemError(0, "warpcore does not answer; the page goes on as soon as it does");
   }
+  if (isForeign(answer, type)) throw new ProblemError(401, "A login page came in place of an answer: sign in again");
   if (!answer.ok) throw await problem(answer);
   return answer;
+}
+
+/** Whether it is not warpcore that answered: a redirect, or a success of another media type. */
+function isForeign(answer: Response, type: string): boolean {
+  if (answer.type === "opaqueredirect") return true;
+  return answer.ok && answer.status !== 204 && answer.headers.get("Content-Type")?.split(";")[0] !== type;
 }
 
 async function problem(answer: Response): Promise<ProblemError> {
@@ -110,11 +132,10 @@ async function problem(answer: Response): Promise<ProblemError> {
   }
 }
 
-/** Which failed movies are tried again: some, those of a kind of failure, or all. */
+/** Which failed movies are tried again: those of `ids`, those of a kind of failure, or (neither given) all. */
 export interface RetryChoice {
   ids?: readonly number[];
   kind?: string;
-  failed?: boolean;
   /** Run all steps again. */
   force?: boolean;
 }

@@ -38,6 +38,7 @@ export interface Series {
   columns: Map<string, SeriesColumn>;
 }
 
+export const SERIES_TYPE = "application/vnd.warpcore.series";
 const MAGIC = "WCS1";
 const MISSING = -2147483648;
 

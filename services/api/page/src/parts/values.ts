@@ -1,6 +1,7 @@
 /** Values of a movie by column name: `ctf.defocusUm`. */
 import type { ColumnInfo, Movie } from "../api/types";
 import { timeZone } from "../state/preferences";
+import type { Choice } from "./controls";
 import { formatNumber, formatTime, withUnit } from "./format";
 
 /** The measured value of a column in a movie's results; NaN where there is none. */
@@ -8,6 +9,11 @@ export function resultValue(movie: Pick<Movie, "results">, column: string): numb
   const [step = "", field = ""] = column.split(".");
   const value = movie.results[step]?.[field];
   return typeof value === "number" ? value : NaN;
+}
+
+/** A column among those of a list to choose from, with its unit: some have the heading of another one. */
+export function columnChoice(column: Pick<ColumnInfo, "name" | "heading" | "unit">): Choice<string> {
+  return { value: column.name, text: `${column.heading} ${unitText(column)}`.trim() };
 }
 
 /** Whether a column holds moments: seconds since 1970, which people read and enter as times. */

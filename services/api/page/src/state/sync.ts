@@ -1,7 +1,7 @@
 /** Keeps the page's state true: loads it, follows the events, and asks again by itself after any loss. */
 import { api, getBytes, ProblemError, type Query } from "../api/client";
 import { EventStream } from "../api/events";
-import { decodeSeries, type Series } from "../api/series";
+import { decodeSeries, SERIES_TYPE, type Series } from "../api/series";
 import { movies, moviesVersion } from "./movies";
 import { alarms, columnInfos, connection, latest, status, workers } from "./session";
 import { wantedColumns } from "./wanted_columns";
@@ -70,7 +70,7 @@ async function loadNewColumns(): Promise<void> {
 }
 
 async function askSeries(columns: readonly string[], since: Query = {}): Promise<Series> {
-  return decodeSeries(await getBytes("/api/series", { columns: columns.join(","), ...since }));
+  return decodeSeries(await getBytes("/api/series", { columns: columns.join(","), ...since }, SERIES_TYPE));
 }
 
 async function refreshStatus(): Promise<void> {
@@ -110,8 +110,7 @@ async function optional<T>(ask: () => Promise<T>, take: (value: T) => void): Pro
 function lostText(error: ProblemError): string {
   if (error.status === 0)
     return "No connection to warpcore. The page shows the last known state and goes on by itself.";
-  if (error.status === 401 || error.status === 403)
-    return "The login has expired. Sign in again; the page then goes on.";
+  if (error.loggedOut) return "The login has expired. Sign in again; the page then goes on.";
   return `${error.message}. The page shows the last known state and goes on by itself.`;
 }
 

@@ -46,7 +46,7 @@ export function FailuresView() {
           {counted(total, "movie")} failed
           {total > failed.value.length && `; the first ${failed.value.length} are listed`}
         </span>
-        <Button onClick={() => void retry({ failed: true })}>Try all again</Button>
+        <RetryButtons text="Try all again" choice={{}} />
       </Toolbar>
       <div class="failures">
         {byKind(failed.value).map((group) => (
@@ -61,7 +61,7 @@ function Group({ group: { kind, movies } }: { group: FailureGroup }) {
   return (
     <Panel
       title={`${kind.replaceAll("_", " ")} (${movies.length})`}
-      actions={<Button onClick={() => void retry({ kind })}>Try all of this kind again</Button>}
+      actions={<RetryButtons text="Try all of this kind again" choice={{ kind }} />}
     >
       <p class="section-help">{KINDS[kind]}</p>
       <table class="values">
@@ -84,22 +84,31 @@ function Group({ group: { kind, movies } }: { group: FailureGroup }) {
               <td class="long">{failure?.message}</td>
               <td>{failure?.host}</td>
               <td class="actions">
-                <Button label={`Try ${name} again`} onClick={() => void retry({ ids: [id] })}>
-                  Retry
-                </Button>
-                <Button
-                  kind="quiet"
-                  title="Also run the steps whose results are there"
-                  label={`Try ${name} again with all steps`}
-                  onClick={() => void retry({ ids: [id], force: true })}
-                >
-                  all steps
-                </Button>
+                <RetryButtons text="Retry" label={`Try ${name} again`} choice={{ ids: [id] }} />
               </td>
             </tr>
           ))}
         </tbody>
       </table>
     </Panel>
+  );
+}
+
+/** Tries movies again: only the steps that lack results, or all of them. `label` names them where `text` does not. */
+function RetryButtons({ text, label = text, choice }: { text: string; label?: string; choice: RetryChoice }) {
+  return (
+    <span>
+      <Button label={label} onClick={() => void retry(choice)}>
+        {text}
+      </Button>
+      <Button
+        kind="quiet"
+        title="Also run the steps whose results are there"
+        label={`${label} with all steps`}
+        onClick={() => void retry({ ...choice, force: true })}
+      >
+        all steps
+      </Button>
+    </span>
   );
 }

@@ -7,10 +7,8 @@ import { movies } from "../../state/movies";
 import { notify } from "../../state/notices";
 import { go, hrefOf, route } from "../../state/route";
 import { select, undoable, undoLast } from "../../state/selection";
-import { act, type MovieWithStory } from "./movie_state";
+import { act, canGoFirst, type MovieWithStory } from "./movie_state";
 import { goToTry } from "./try_panel";
-
-const WAITING = ["unprocessed", "outdated"];
 
 export function Heading({ movie, reload }: { movie: MovieWithStory; reload: () => void }) {
   return (
@@ -45,7 +43,7 @@ export function Heading({ movie, reload }: { movie: MovieWithStory; reload: () =
         <Button onClick={goToTry} title="Process it aside with other settings (t)">
           Try with …
         </Button>
-        {WAITING.includes(movie.status) && (
+        {canGoFirst(movie) && (
           <Button onClick={() => void first(movie, reload)} title="Process it before all others that wait">
             This one now
           </Button>

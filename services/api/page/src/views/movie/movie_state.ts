@@ -23,15 +23,17 @@ export interface Loaded<T> {
 
 /** Asks for something, and again whenever `version` changes; the last answer stays until the next is there.
  *
- * Another `subject` begins from nothing.
+ * Another `subject` begins from nothing. Nothing is asked for while it is not `there` yet.
  */
 export function useLoaded<T>(
   load: (signal: AbortSignal) => Promise<T>,
   subject: string,
   version: number | string,
+  there = true,
 ): Loaded<T> {
   const [held, setHeld] = useState<Loaded<T> & { subject: string }>({ value: null, missing: "", subject });
   useEffect(() => {
+    if (!there) return;
     const abort = new AbortController();
     load(abort.signal).then(
       (value) => setHeld({ value, missing: "", subject }),
@@ -42,7 +44,8 @@ export function useLoaded<T>(
       },
     );
     return () => abort.abort();
-  }, [subject, version]);
+  }, [subject, version, there]);
+  if (!there) return { value: null, missing: "not there yet" };
   return held.subject === subject ? held : { value: null, missing: "" };
 }
 
@@ -71,6 +74,16 @@ export function useMovie(name: string): ShownMovie {
   const { value, missing } = useLoaded((signal) => api.item(name, signal) as Promise<MovieWithStory>, name, version);
   const index = useLoaded((signal) => movieApi.pictures(name, signal), name, version);
   return { movie: value, index: index.value, missing, version, reload };
+}
+
+/** Whether the movie has results of this step, so that what the step has stored can be asked for. */
+export function hasResults(movie: Pick<Movie, "results"> | null, step: "motion" | "ctf" | "picking"): boolean {
+  return Boolean(movie?.results[step]);
+}
+
+/** Whether the scheduler can put the movie before all others: it waits, and is not excluded. */
+export function canGoFirst({ status, selection }: Pick<Movie, "status" | "selection">): boolean {
+  return (status === "unprocessed" || status === "outdated") && selection !== "exclude";
 }
 
 /** Carries out an action, then asks again; a refusal is told in one line. */

@@ -11,7 +11,7 @@ import { FailurePanel } from "./failure_panel";
 import { FilesPanel } from "./files_panel";
 import { clicked } from "./hand_edits";
 import { choose, goTo, Heading, retry } from "./heading";
-import { type MovieWithStory, type ShownMovie, useLoaded, useMovie } from "./movie_state";
+import { hasResults, type MovieWithStory, type ShownMovie, useLoaded, useMovie } from "./movie_state";
 import { PickerPanel } from "./picker_panel";
 import { PicksPanel } from "./picks_panel";
 import { type PicksState, usePicks } from "./picks_state";
@@ -26,7 +26,7 @@ import { toggle, ViewerToolbar } from "./viewer_toolbar";
 /** Give it the name as key too: what it holds is of one movie. */
 export function MovieView({ name }: { name: string }) {
   const shown = useMovie(name);
-  const picks = usePicks(name, shown.version);
+  const picks = usePicks(name, shown.version, hasResults(shown.movie, "picking"));
   useKeys(keysOf(name, shown, picks));
   const id = shown.movie?.id ?? -1;
   useEffect(() => {
@@ -40,8 +40,8 @@ function Shown({ movie, shown, picks }: { movie: MovieWithStory; shown: ShownMov
   const { name } = movie;
   const { index, version, reload } = shown;
   const generation = index?.generation;
-  const curves = useLoaded((signal) => movieApi.curves(name, signal), name, version);
-  const tracks = useLoaded((signal) => movieApi.tracks(name, signal), name, version);
+  const curves = useLoaded((signal) => movieApi.curves(name, signal), name, version, hasResults(movie, "ctf"));
+  const tracks = useLoaded((signal) => movieApi.tracks(name, signal), name, version, hasResults(movie, "motion"));
   const log = useLoaded((signal) => movieApi.log(name, signal), name, version);
   return (
     <div class="movie">

@@ -31,10 +31,13 @@ export interface PicksState {
   storing: boolean;
 }
 
-/** The picks of the movie `name`, asked for again with each `version`; in a component for this movie alone. */
-export function usePicks(name: string, version: number): PicksState {
-  const { value: picks, missing } = useLoaded((signal) => movieApi.picks(name, signal), name, version);
-  const hand = useHandEdits(name, picks);
+/** The picks of the movie `name`, asked for again with each `version`; in a component for this movie alone.
+ *
+ * Nothing is asked for while the movie is not `picked` yet.
+ */
+export function usePicks(name: string, version: number, picked: boolean): PicksState {
+  const { value: picks, missing } = useLoaded((signal) => movieApi.picks(name, signal), name, version, picked);
+  const hand = useHandEdits(name, picks, picked);
   useEffect(() => {
     // Applied: the results have it.
     if (picks !== null && picks.threshold === trialThreshold.peek()) trialThreshold.value = null;
@@ -59,16 +62,16 @@ export function usePicks(name: string, version: number): PicksState {
 }
 
 /** Edits with their history; each is sent when no other follows at once, and when the movie is left. */
-function useHandEdits(name: string, picks: Picks | null) {
+function useHandEdits(name: string, picks: Picks | null, picked: boolean) {
   const [history, setHistory] = useState<EditHistory>(historyOf(NO_EDITS));
   const [former, setFormer] = useState(0);
   const [storing, setStoring] = useState(false);
   const waiting = useRef<Pending | null>(null);
 
+  useEffect(() => () => void flush(waiting), []);
   useEffect(() => {
-    movieApi.handPicks(name).then(({ former }) => setFormer(former), ignored);
-    return () => void flush(waiting);
-  }, []);
+    if (picked) movieApi.handPicks(name).then(({ former }) => setFormer(former), ignored);
+  }, [picked]);
   useEffect(() => {
     // What others, or an earlier visit, have stored; one's own edits win while they are on their way.
     if (picks === null || waiting.current !== null) return;

@@ -8,7 +8,7 @@ import { columnText } from "../../parts/values";
 import { columnInfos } from "../../state/session";
 import { compared } from "./comparison";
 import { CtfCurves } from "./ctf_curves";
-import { type MovieWithStory, useLoaded } from "./movie_state";
+import { hasResults, type MovieWithStory, useLoaded } from "./movie_state";
 
 const KINDS = ["average", "spectrum", "motion", "picks"] as const;
 type Kind = (typeof KINDS)[number];
@@ -24,7 +24,12 @@ export function TryResult({
   generation: number | undefined;
 }) {
   const [kind, setKind] = useState<Kind>("spectrum");
-  const curves = useLoaded((signal) => movieApi.curves(movie.name, signal), movie.name, `${generation}`).value;
+  const curves = useLoaded(
+    (signal) => movieApi.curves(movie.name, signal),
+    movie.name,
+    `${generation}`,
+    hasResults(movie, "ctf"),
+  ).value;
   const triedCurves = useLoaded((signal) => movieApi.tryCurves(tried.id, signal), tried.id, 0).value;
   const sized = kind === "average" ? { size: SIZE_PX } : {};
   return (

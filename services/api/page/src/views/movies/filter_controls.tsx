@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { ColumnInfo } from "../../api/types";
 import { Button, Select } from "../../parts/controls";
 import { Dialog } from "../../parts/dialog";
-import { isMoment, unitText } from "../../parts/values";
+import { columnChoice, isMoment } from "../../parts/values";
 import { filterText, type MovieFilter } from "../../state/filters";
 import { listFilters } from "../../state/movie_list";
 import { movies } from "../../state/movies";
@@ -71,12 +71,7 @@ function FilterDialog({ onClose, onAdd }: { onClose: () => void; onAdd: (filter:
       }
     >
       <div class="filter-entry">
-        <Select
-          label="Column"
-          value={name}
-          onChange={choose}
-          choices={columns.map((one) => ({ value: one.name, text: `${one.heading} ${unitText(one)}`.trim() }))}
-        />
+        <Select label="Column" value={name} onChange={choose} choices={columns.map(columnChoice)} />
         {column && <Entry column={column} entry={entry} onChange={setEntry} />}
       </div>
       {column && <p class="empty">{column.description}</p>}

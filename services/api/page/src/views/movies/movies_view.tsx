@@ -6,6 +6,7 @@ import { ColumnChooser } from "../../parts/column_chooser";
 import { Button, Segments, Select, Toolbar } from "../../parts/controls";
 import { counted, formatCount } from "../../parts/format";
 import { useKeys } from "../../parts/keys";
+import { columnChoice } from "../../parts/values";
 import { useMarksInUrl } from "../../state/marks_in_url";
 import { currentId, idsBetween, listedRows, listFilters, listSort, onlyMarked, stepFrom } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
@@ -96,7 +97,7 @@ function ListToolbar() {
         label="Sort by"
         value={sortColumn}
         onChange={(column) => sort(column, first?.descending ?? false)}
-        choices={[{ value: "added", text: "discovery" }, ...possible.value.map(sortChoice)]}
+        choices={[{ value: "added", text: "discovery" }, ...possible.value.map(columnChoice)]}
       />
       <Button
         label={first?.descending ? "Sorted downwards" : "Sorted upwards"}
@@ -137,10 +138,6 @@ function ListToolbar() {
       </output>
     </Toolbar>
   );
-}
-
-function sortChoice({ name, heading }: ColumnInfo): { value: string; text: string } {
-  return { value: name, text: heading };
 }
 
 /** Keys that walk the list and mark its movies. */

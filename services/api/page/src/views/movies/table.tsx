@@ -6,7 +6,7 @@ import { isMoment, unitText, valueText } from "../../parts/values";
 import { VirtualList } from "../../parts/virtual_list";
 import { currentId, currentIndex, listedRows, listSort } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
-import { hrefOf, setQuery } from "../../state/route";
+import { hrefOf, route, setQuery } from "../../state/route";
 import { marked } from "../../state/selection";
 import { sortedBy, sortText } from "../../state/sorting";
 import { markByClick } from "./gallery";
@@ -106,7 +106,16 @@ function Row({ row, place, columns, style }: RowProps) {
 function Cell({ column, row }: { column: ColumnInfo; row: number }) {
   const { name, kind } = column;
   const text = movies.text(name, row);
-  if (name === "name") return <a href={hrefOf("movies", text)}>{text}</a>;
+  if (name === "name") return <MovieLink name={text} />;
   if (name === "status" || name === "selection") return <Badge word={text} />;
   return <>{kind === "word" ? text : valueText(movies.number(name, row), column)}</>;
+}
+
+/** Opens the movie with the list's filter, order and marks, which the click leaves as they are. */
+function MovieLink({ name }: { name: string }) {
+  return (
+    <a href={hrefOf("movies", name, route.value.query)} onClick={(event) => event.stopPropagation()}>
+      {name}
+    </a>
+  );
 }

@@ -5,7 +5,7 @@ import { colourOf } from "../../parts/colours";
 import { ColumnChooser } from "../../parts/column_chooser";
 import { Button, Empty, Segments, Select, Toolbar } from "../../parts/controls";
 import { useKeys } from "../../parts/keys";
-import { unitText } from "../../parts/values";
+import { columnChoice } from "../../parts/values";
 import { followLimits, limitedColumns } from "../../state/filter_limits";
 import { useMarksInUrl } from "../../state/marks_in_url";
 import { movies, moviesVersion } from "../../state/movies";
@@ -120,7 +120,7 @@ function PlotsToolbar() {
         label="Colour"
         value={colourColumn.value}
         onChange={(column) => setQuery({ colour: column })}
-        choices={wordColumns.value.map((one) => ({ value: one.name, text: one.heading }))}
+        choices={wordColumns.value.map(columnChoice)}
       />
       <Legend />
       <ColumnChooser
@@ -161,7 +161,7 @@ function usedCodes(codes: Int16Array | null, most: number): Set<number> {
 
 function TwoColumns({ x, y }: { x: ColumnInfo | undefined; y: ColumnInfo | undefined }) {
   if (x === undefined || y === undefined) return null;
-  const choices = numberColumns.value.map((one) => ({ value: one.name, text: `${one.heading} ${unitText(one)}` }));
+  const choices = numberColumns.value.map(columnChoice);
   return (
     <AgainstPanel x={x} y={y}>
       <Select
