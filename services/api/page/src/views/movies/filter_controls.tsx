@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { ColumnInfo } from "../../api/types";
 import { Button, Select } from "../../parts/controls";
 import { Dialog } from "../../parts/dialog";
-import { columnChoice, isMoment } from "../../parts/values";
+import { columnChoice, isMoment, unitText } from "../../parts/values";
 import { filterText, type MovieFilter } from "../../state/filters";
 import { listFilters } from "../../state/movie_list";
 import { movies } from "../../state/movies";
