@@ -49,6 +49,12 @@ it.each([
   await expect(getBytes("/api/series", {}, SERIES)).rejects.toMatchObject(problem);
 });
 
+it("takes half an answer for a lost connection", async () => {
+  answering(200, "application/json", '{"a": ');
+  await expect(getJson("/api/a")).rejects.toMatchObject({ status: 0, passing: true });
+  await expect(sendJson("POST", "/api/a", {})).rejects.toMatchObject({ status: 0, passing: true });
+});
+
 it("takes a redirect for one to a login page", async () => {
   vi.stubGlobal("fetch", async (_: string, { redirect }: RequestInit) =>
     redirect === "manual" ? { type: "opaqueredirect", ok: false, status: 0 } : Promise.reject(new TypeError()),

@@ -73,12 +73,14 @@ const JSON_TYPE = "application/json";
 
 /** The answer's bytes, of this media type. Throws ProblemError. */
 export async function getBytes(path: string, query: Query, type: string): Promise<ArrayBuffer> {
-  return (await send("GET", address(path, query), { type })).arrayBuffer();
+  const answer = await send("GET", address(path, query), { type });
+  return whole(answer.arrayBuffer());
 }
 
 /** The answer's JSON. Throws ProblemError. */
 export async function getJson<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
-  return (await send("GET", address(path, query), { signal })).json() as Promise<T>;
+  const answer = await send("GET", address(path, query), { signal });
+  return whole(answer.json() as Promise<T>);
 }
 
 /** Sends `body` as JSON and returns the answer's JSON, null where there is none. Throws ProblemError. */
@@ -88,7 +90,7 @@ export async function sendJson<T>(
   body?: unknown,
 ): Promise<T> {
   const answer = await send(method, path, { body });
-  return (answer.status === 204 ? null : await answer.json()) as T;
+  return (answer.status === 204 ? null : await whole(answer.json())) as T;
 }
 
 interface Sent {
@@ -105,16 +107,20 @@ async function send(method: string, path: string, { body, signal, type = JSON_TY
     init.body = JSON.stringify(body);
     init.headers = { "Content-Type": JSON_TYPE };
   }
-  let answer: Response;
+  const answer = await whole(fetch(path, init));
+  if (isForeign(answer, type)) throw new ProblemError(401, "A login page came in place of an answer: sign in again");
+  if (!answer.ok) throw await problem(answer);
+  return answer;
+}
+
+/** What arrives; a connection that is lost before the end is a ProblemError. */
+async function whole<T>(arriving: Promise<T>): Promise<T> {
   try {
-    answer = await fetch(path, init);
+    return await arriving;
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ProblemError(0, "warpcore does not answer; the page goes on as soon as it does");
   }
-  if (isForeign(answer, type)) throw new ProblemError(401, "A login page came in place of an answer: sign in again");
-  if (!answer.ok) throw await problem(answer);
-  return answer;
 }
 
 /** Whether it is not warpcore that answered: a redirect, or a success of another media type. */
