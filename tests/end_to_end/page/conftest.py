@@ -9,11 +9,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sessions_for_tests import write_session
 
 SLOWEST_MS = 30_000
+STARTED_S = 120
+"""How long a session with very many movies may take to start."""
 expect.set_options(timeout=SLOWEST_MS)
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -91,3 +95,22 @@ def barriers() -> Iterator[Callable[[Page], list[str]]]:
     yield found
     for reason in reasons:
         pytest.skip(f"barriers are not looked for: {reason}")
+
+
+@pytest.fixture(scope="module")
+def session_of(
+    tmp_path_factory: pytest.TempPathFactory, module_up: Callable[..., Any], wait_until: Callable[..., None]
+) -> Callable[[int], Any]:
+    """`session_of(count)`: a session with so many finished movies, known to the API."""
+
+    def started(count: int) -> Any:
+        folder = tmp_path_factory.mktemp(f"session{count}")
+        data = folder / "movies"
+        data.mkdir()
+        write_session(data, folder / "results", count)
+        session = module_up(data, folder / "results", "--workers", "0")
+        series = "/api/series?columns=status"
+        wait_until(lambda: session.http.get(series).status_code == 200, STARTED_S, "the series")
+        return session
+
+    return started
