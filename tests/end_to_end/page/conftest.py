@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sessions_for_tests import write_session
 
 SLOWEST_MS = 30_000
+STARTED_S = 120
+"""How long a session with very many movies may take to start."""
 expect.set_options(timeout=SLOWEST_MS)
 
-AXE = Path(__file__).resolve().parents[3] / "services" / "api" / "page" / "node_modules" / "axe-core" / "axe.min.js"
+ROOT = Path(__file__).resolve().parents[3]
+AXE = ROOT / "services" / "api" / "page" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +60,31 @@ def open_page(browser: Browser) -> Iterator[Callable[[str], Page]]:
     assert not errors
 
 
+@functools.cache
+def axe() -> tuple[str, str]:
+    """The script of axe-core, or why it cannot be had. The page is installed without it, so it is fetched first."""
+    command = [sys.executable, str(ROOT / "deploy" / "build_page.py"), "packages"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == os.EX_UNAVAILABLE:
+        return "", done.stderr.strip()
+    assert done.returncode == 0, done.stderr
+    return AXE.read_text(), ""
+
+
 @pytest.fixture
-def barriers() -> Callable[[Page], list[str]]:
-    """`barriers(page)`: what axe finds serious or critical for people who use keys or a screen reader."""
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed in services/api/page/node_modules")
+def barriers() -> Iterator[Callable[[Page], list[str]]]:
+    """`barriers(page)`: what axe finds serious or critical for people who use keys or a screen reader.
+
+    Where axe cannot be had it finds nothing, and a skip after the test says so; the rest of the test counts.
+    """
+    reasons = set()
 
     def found(page: Page) -> list[str]:
-        page.evaluate(AXE.read_text() + "; 0")
+        script, reason = axe()
+        if reason:
+            reasons.add(reason)
+            return []
+        page.evaluate(script + "; 0")
         violations = page.evaluate("axe.run().then((results) => results.violations)")
         return [
             f"{one['id']}: {one['help']}: {one['nodes'][0]['html']}"
@@ -67,4 +92,25 @@ def barriers() -> Callable[[Page], list[str]]:
             if one["impact"] in ("serious", "critical")
         ]
 
-    return found
+    yield found
+    for reason in reasons:
+        pytest.skip(f"barriers are not looked for: {reason}")
+
+
+@pytest.fixture(scope="module")
+def session_of(
+    tmp_path_factory: pytest.TempPathFactory, module_up: Callable[..., Any], wait_until: Callable[..., None]
+) -> Callable[[int], Any]:
+    """`session_of(count)`: a session with so many finished movies, known to the API."""
+
+    def started(count: int) -> Any:
+        folder = tmp_path_factory.mktemp(f"session{count}")
+        data = folder / "movies"
+        data.mkdir()
+        write_session(data, folder / "results", count)
+        session = module_up(data, folder / "results", "--workers", "0")
+        series = "/api/series?columns=status"
+        wait_until(lambda: session.http.get(series).status_code == 200, STARTED_S, "the series")
+        return session
+
+    return started

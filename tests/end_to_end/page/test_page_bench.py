@@ -11,12 +11,9 @@ from typing import Any
 import psutil
 import pytest
 from playwright.sync_api import Browser, Locator, Page
-from sessions_for_tests import write_session
 
 pytestmark = pytest.mark.bench
 
-STARTED_S = 120
-"""How long a session with so many movies may take to start."""
 FRAMES = 120
 
 ZOOM = """async (frames) => {
@@ -55,25 +52,6 @@ def table() -> Iterator[list[tuple[str, str, str]]]:
     rows: list[tuple[str, str, str]] = []
     yield rows
     print("\n" + "\n".join(f"{what:54} {measured:>12} {allowed:>12}" for what, measured, allowed in rows))
-
-
-@pytest.fixture(scope="module")
-def session_of(
-    tmp_path_factory: pytest.TempPathFactory, module_up: Callable[..., Any], wait_until: Callable[..., None]
-) -> Callable[[int], Any]:
-    """`session_of(count)`: a session with so many finished movies, known to the API."""
-
-    def started(count: int) -> Any:
-        folder = tmp_path_factory.mktemp(f"session{count}")
-        data = folder / "movies"
-        data.mkdir()
-        write_session(data, folder / "results", count)
-        session = module_up(data, folder / "results", "--workers", "0")
-        series = "/api/series?columns=status"
-        wait_until(lambda: session.http.get(series).status_code == 200, STARTED_S, "the series")
-        return session
-
-    return started
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,21 @@ import pytest
 from movies_for_tests import write_movie
 from playwright.sync_api import Page, expect
 
+from warpcore.cli.simulation import simulate_movies
+from warpcore.cli.simulation_options import SimulationOptions
 from warpcore.services.api import live_page
 
 pytestmark = pytest.mark.skipif(not live_page.read_page(), reason="the live page is not built here")
+
+COLLECT_STEPS = """() => {
+  window.steps = [];
+  const look = () => {
+    for (const { ariaLabel } of document.querySelectorAll('progress'))
+      if (!window.steps.includes(ariaLabel)) window.steps.push(ariaLabel);
+  };
+  new MutationObserver(look).observe(document, { attributes: true, childList: true, subtree: true });
+}"""
+"""Keeps the label of each step's progress that the page shows, in `steps` of the window, which a reload would empty."""
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +83,56 @@ def test_it_follows_a_session_steers_it_and_keeps_the_last_state_when_it_ends(
     session.close()
     expect(line).to_contain_text("No connection to warpcore")
     expect(progress).to_contain_text("1 waiting")
+
+
+@pytest.fixture(scope="module")
+def working_session(tmp_path_factory: pytest.TempPathFactory, module_up: Callable[..., Any]) -> Any:
+    """A paused session with a worker and two movies."""
+    folder = tmp_path_factory.mktemp("working")
+    # As many frames and pixels as in other tests, so that compiled kernels are shared.
+    options = SimulationOptions(
+        frames=4,
+        height=256,
+        width=256,
+        pixel_size_angstrom=2.2,
+        dose_per_frame=6.0,
+        particles=10,
+        defocus_um=(1.2, 2.0),
+        gain=False,
+    )
+    simulate_movies(folder / "movies", 2, options=options, seed=3)
+    settings = ("import.pixel_size=2.2", "import.dose_per_frame=6", "picking.diameter=130")
+    unlimited = ("filter.motion_max=null", "filter.resolution_max=null")
+    assignments = [part for one in (*settings, *unlimited) for part in ("--set", one)]
+    return module_up(
+        *(folder / "movies", folder / "results", "--workers", "1", "--incubation", "0", "--paused"), *assignments
+    )
+
+
+def test_a_session_runs_and_the_page_follows(working_session: Any, open_page: Callable[[str], Page]) -> None:
+    page = open_page(str(working_session.http.base_url))
+    progress = page.get_by_role("region", name="Progress")
+    newest = page.get_by_role("region", name="Newest movie")
+    workers = page.get_by_role("region", name="Workers")
+    expect(progress).to_contain_text("2 waiting")
+    expect(newest).to_contain_text("No movie has been processed yet")
+    expect(workers.get_by_role("row")).to_have_count(2)
+    page.evaluate(COLLECT_STEPS)
+
+    progress.get_by_role("button", name="Start").click()
+    expect(progress.get_by_role("img", name="2 movies: 2 processed")).to_be_attached(timeout=120_000)
+    steps = page.evaluate("window.steps")
+    assert steps
+    assert all(re.fullmatch(r"movie_000[12], (load|motion|ctf|picking|correct|write)", step) for step in steps)
+
+    items = working_session.items()
+    expect(newest.get_by_role("link")).to_have_text("movie_0002")
+    expect(newest).to_contain_text(f"{items['movie_0002']['results']['ctf']['defocusUm']:.2f}\N{NO-BREAK SPACE}µm")
+    expect(newest).to_contain_text(re.compile(f"picks\\s*{items['movie_0002']['results']['picking']['count']}"))
+    for picture in newest.get_by_role("img").all():
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("(image) => image.naturalWidth") > 0
+    assert newest.get_by_role("img").count() == 3
+    expect(progress).to_contain_text(re.compile(r"[1-9]\d*\s*movies an hour"))
+    expect(progress).to_contain_text(re.compile(r"0\s*left"))
+    expect(workers).to_contain_text("idle")
