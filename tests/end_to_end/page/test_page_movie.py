@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -99,6 +100,15 @@ def test_a_pick_is_added_by_hand_and_undone(
     page.keyboard.press("e")
     average.click()
     expect(picks).to_contain_text("1 added")
+    page.keyboard.press("Control+z")
+    expect(picks).to_contain_text("0 added")
+    page.keyboard.press("Control+Shift+Z")
+    expect(picks).to_contain_text("1 added")
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys.get_by_role("row", name="Ctrl+Z")).to_have_text(re.compile("Undo the last edit of picks$"))
+    expect(keys.get_by_role("row", name="Ctrl+Shift+Z")).to_have_text(re.compile("Redo an edit of picks$"))
+    page.keyboard.press("Escape")
 
     def stored() -> Any:
         return api.http.get("/api/items/grid 1/a/picks/hand").json()["hand"]["added"]

@@ -9,6 +9,7 @@ import { go, hrefOf, route } from "../../state/route";
 import { select, undoable, undoLast } from "../../state/selection";
 import { act, type MovieWithStory } from "./movie_state";
 import { goToTry } from "./try_panel";
+import { tool } from "./viewer_choices";
 
 const WAITING = ["unprocessed", "outdated"];
 
@@ -37,7 +38,7 @@ export function Heading({ movie, reload }: { movie: MovieWithStory; reload: () =
         />
         <Button
           disabled={undoable.value.length === 0}
-          title="Undo the last choice of movies (u)"
+          title={`Undo the last choice of movies${tool.value === "pick" ? "" : " (u)"}`}
           onClick={() => void undoLast().then(reload)}
         >
           Undo
