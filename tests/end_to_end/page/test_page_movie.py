@@ -121,7 +121,10 @@ def test_a_pick_is_added_by_hand_and_undone(
     expect(picks).to_contain_text("1 added")
     page.keyboard.press("u")
     expect(picks).to_contain_text("0 added")
-    wait_until(lambda: stored() == [])
+    page.keyboard.press("u")
+    expect(page.get_by_text("No edit of picks is left to undo.")).to_be_visible()
+    expect(picks).to_contain_text("0 added")
+    assert stored() == []
 
 
 def test_a_failed_movie_says_why_and_is_tried_again(
