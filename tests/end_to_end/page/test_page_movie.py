@@ -79,6 +79,9 @@ def test_a_movie_is_excluded_by_a_key_and_that_is_undone(
     page = open_page(str(api.http.base_url))
     drawn(page, api, "grid 1/b")
     selection = page.get_by_role("group", name="Selection")
+    page.keyboard.press("r")
+    expect(page.get_by_text("grid 1/b has not failed.")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
     page.keyboard.press("x")
     expect(selection.get_by_role("button", name="exclude")).to_have_attribute("aria-pressed", "true")
     assert movie("grid 1/b")["selection"] == "exclude"
