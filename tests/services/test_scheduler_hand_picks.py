@@ -103,6 +103,16 @@ def test_undo_brings_the_edits_before_back_one_after_another() -> None:
     assert world.ask(wire.UndoItemPicks("a")).code == "conflict"
 
 
+def test_edits_that_held_before_take_back_what_came_since() -> None:
+    world = processed()
+    for x in (1.0, 2.0, 3.0):
+        world.ask(wire.SetItemPicks("a", [(x, 0.0)]))
+    again = world.ask(wire.SetItemPicks("a", [(1.0, 0.0)]))
+    assert again.former == 1
+    assert world.ask(wire.UndoItemPicks("a")).hand.added == []
+    assert world.ask(wire.UndoItemPicks("a")).code == "conflict"
+
+
 def test_undo_puts_the_kept_outputs_back_and_runs_nothing() -> None:
     world = processed()
     key = generation_key(world.state.by_name["a"].fingerprints)

@@ -31,7 +31,10 @@ def get(state: State, message: wire.GetItemPicks) -> None:
 
 @handles(wire.SetItemPicks)
 def edit(state: State, message: wire.SetItemPicks) -> None:
-    """Replaces a person's edits of a movie's picks; the picks are made anew from the kept scores."""
+    """Replaces a person's edits of a movie's picks; the picks are made anew from the kept scores.
+
+    Edits that held before take back all that came since, so that an undo afterwards goes on from there.
+    """
     movie = named(state, message.name)
     if movie is None:
         return
@@ -45,7 +48,7 @@ def edit(state: State, message: wire.SetItemPicks) -> None:
         return
     before = _record(state, movie)
     if edits_id(edits) != movie.hand_picks:
-        former = [*before.former, before.present][-MOST_FORMER:]
+        former = _former(before, edits)[-MOST_FORMER:]
         text = f"picks edited by hand: {len(edits.added)} added, {len(edits.removed)} removed"
         _adopt(state, movie, HandPicksRecord(movie.id, edits, former), text)
     _reply(state, movie)
@@ -76,6 +79,13 @@ def _adopt(state: State, movie: MovieRecord, record: HandPicksRecord, why: str) 
     else:
         movie.tell(state.seq, state.wall, why)
         state.changed(movie)
+
+
+def _former(before: HandPicksRecord, edits: wire.HandPicks) -> list[wire.HandPicks]:
+    """What can be brought back once these edits hold, oldest first."""
+    names = [edits_id(one) for one in before.former]
+    name = edits_id(edits)
+    return before.former[: names.index(name)] if name in names else [*before.former, before.present]
 
 
 def _record(state: State, movie: MovieRecord) -> HandPicksRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -78,6 +79,9 @@ def test_a_movie_is_excluded_by_a_key_and_that_is_undone(
     page = open_page(str(api.http.base_url))
     drawn(page, api, "grid 1/b")
     selection = page.get_by_role("group", name="Selection")
+    page.keyboard.press("r")
+    expect(page.get_by_text("grid 1/b has not failed.")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
     page.keyboard.press("x")
     expect(selection.get_by_role("button", name="exclude")).to_have_attribute("aria-pressed", "true")
     assert movie("grid 1/b")["selection"] == "exclude"
@@ -99,6 +103,15 @@ def test_a_pick_is_added_by_hand_and_undone(
     page.keyboard.press("e")
     average.click()
     expect(picks).to_contain_text("1 added")
+    page.keyboard.press("Control+z")
+    expect(picks).to_contain_text("0 added")
+    page.keyboard.press("Control+Shift+Z")
+    expect(picks).to_contain_text("1 added")
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys.get_by_role("row", name="Ctrl+Z")).to_have_text(re.compile("Undo the last edit of picks$"))
+    expect(keys.get_by_role("row", name="Ctrl+Shift+Z")).to_have_text(re.compile("Redo an edit of picks$"))
+    page.keyboard.press("Escape")
 
     def stored() -> Any:
         return api.http.get("/api/items/grid 1/a/picks/hand").json()["hand"]["added"]
@@ -111,7 +124,10 @@ def test_a_pick_is_added_by_hand_and_undone(
     expect(picks).to_contain_text("1 added")
     page.keyboard.press("u")
     expect(picks).to_contain_text("0 added")
-    wait_until(lambda: stored() == [])
+    page.keyboard.press("u")
+    expect(page.get_by_text("No edit of picks is left to undo.")).to_be_visible()
+    expect(picks).to_contain_text("0 added")
+    assert stored() == []
 
 
 def test_a_failed_movie_says_why_and_is_tried_again(

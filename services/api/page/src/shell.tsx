@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { Badge, Button, Segments } from "./parts/controls";
 import { Dialog } from "./parts/dialog";
 import { counted } from "./parts/format";
-import { boundKeys, useKeys } from "./parts/keys";
+import { boundKeys, keyLabel, useKeys } from "./parts/keys";
 import { dismiss, notices } from "./state/notices";
 import { theme, timeZone } from "./state/preferences";
 import { go, hrefOf, route } from "./state/route";
@@ -14,7 +14,7 @@ import { VIEW_ENTRIES } from "./views/registry";
 
 export function Shell() {
   const help = useSignal(false);
-  useKeys([
+  const keys = [
     ...VIEW_ENTRIES.map(({ view, title }, place) => ({ key: `${place + 1}`, text: title, run: () => go(view) })),
     { key: "ctrl+z", text: "Undo the last choice of movies", run: () => void undoLast() },
     {
@@ -24,7 +24,8 @@ export function Shell() {
         help.value = true;
       },
     },
-  ]);
+  ];
+  useKeys(keys, "shell");
   const entry = VIEW_ENTRIES.find(({ view }) => view === route.value.view) ?? VIEW_ENTRIES[0]!;
   useEffect(() => {
     document.title = `${route.value.subject || entry.title} · warpcore`;
@@ -156,7 +157,7 @@ function KeyHelp({ onClose }: { onClose: () => void }) {
           {boundKeys().map(({ key, text }) => (
             <tr key={key}>
               <th scope="row">
-                <kbd>{key}</kbd>
+                <kbd>{keyLabel(key)}</kbd>
               </th>
               <td>{text}</td>
             </tr>

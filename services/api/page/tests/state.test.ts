@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { waitBefore } from "../src/api/events";
-import { keyName } from "../src/parts/keys";
+import { effective, keyLabel, keyName } from "../src/parts/keys";
 import { visibleWindow } from "../src/parts/virtual";
 import { combined } from "../src/state/selection";
 
@@ -33,6 +33,28 @@ it.each([
 it("names keys as bindings write them", () => {
   const none = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false };
   expect(keyName({ ...none, key: "z", metaKey: true })).toBe("ctrl+z");
+  expect(keyName({ ...none, key: "Z", ctrlKey: true, shiftKey: true })).toBe("ctrl+shift+z");
+  expect(keyName({ ...none, key: "z", metaKey: true, shiftKey: true })).toBe("ctrl+shift+z");
+  expect(keyName({ ...none, key: "Z", ctrlKey: true })).toBe("ctrl+z");
+  expect(keyName({ ...none, key: "+", ctrlKey: true, shiftKey: true })).toBe("ctrl++");
   expect(keyName({ ...none, key: "ArrowDown", shiftKey: true })).toBe("shift+ArrowDown");
   expect(keyName({ ...none, key: "?", shiftKey: true })).toBe("?");
+});
+
+it.each([
+  ["e", "e"],
+  ["?", "?"],
+  ["+", "+"],
+  [" ", "Space"],
+  ["Z", "Shift+Z"],
+  ["ctrl+z", "Ctrl+Z"],
+  ["ctrl+shift+z", "Ctrl+Shift+Z"],
+  ["shift+ArrowDown", "Shift+↓"],
+])("labels %j as keyboards do: %s", (key, label) => expect(keyLabel(key)).toBe(label));
+
+it("gives each key one meaning, that of the last who binds it", () => {
+  const binding = (key: string, text: string) => ({ key, text, run: () => {} });
+  const shell = [binding("1", "Session"), binding("ctrl+z", "Undo a choice")];
+  const view = [binding("e", "Edit"), binding("ctrl+z", "Undo an edit")];
+  expect(effective([shell, view]).map(({ text }) => text)).toEqual(["Session", "Edit", "Undo an edit"]);
 });

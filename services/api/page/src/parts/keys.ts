@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 export interface KeyBinding {
-  /** `KeyboardEvent.key`; with modifiers in front: "ctrl+z", "shift+ArrowDown". */
+  /** As `keyName` writes it: "z", "?", "ctrl+shift+z", "shift+ArrowDown". */
   key: string;
   text: string;
   run: () => void;
@@ -11,32 +11,68 @@ export interface KeyBinding {
 
 const bound = signal<readonly KeyBinding[][]>([]);
 
-/** All keys that work now, for the help. */
+/** All keys that work now, for the help; each once. */
 export function boundKeys(): KeyBinding[] {
-  return bound.value.flat();
+  return effective(bound.value);
 }
 
-/** Bind keys while the component is shown; the latest view's bindings win. */
-export function useKeys(bindings: readonly KeyBinding[]): void {
+/** The bindings that act where of several for one key the last wins. */
+export function effective(layers: readonly (readonly KeyBinding[])[]): KeyBinding[] {
+  const all = layers.flat();
+  const winning = new Map(all.map((binding) => [binding.key, binding]));
+  return all.filter((binding) => winning.get(binding.key) === binding);
+}
+
+/** Bind keys while the component is shown; a view's bindings win over the shell's, whichever was shown first. */
+export function useKeys(bindings: readonly KeyBinding[], owner: "view" | "shell" = "view"): void {
   const latest = useRef<KeyBinding[]>([]);
   latest.current.splice(0, latest.current.length, ...bindings);
   useEffect(() => {
     const mine = latest.current;
-    bound.value = [...bound.peek(), mine];
+    bound.value = owner === "shell" ? [mine, ...bound.peek()] : [...bound.peek(), mine];
     return () => {
       bound.value = bound.peek().filter((one) => one !== mine);
     };
   }, []);
 }
 
-/** The name of a pressed key as bindings write it. */
+/** The name of a pressed key as bindings write it.
+ *
+ * A letter with Ctrl or Alt is lower-case, whatever Caps Lock does, and Shift is named; without them "?" needs no Shift.
+ */
 export function keyName(event: Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">): string {
+  const ctrl = event.ctrlKey || event.metaKey;
+  const letter = (ctrl || event.altKey) && /^\p{L}$/u.test(event.key);
   const modifiers = [
-    event.ctrlKey || event.metaKey ? "ctrl+" : "",
+    ctrl ? "ctrl+" : "",
     event.altKey ? "alt+" : "",
-    event.shiftKey && event.key.length > 1 ? "shift+" : "",
+    event.shiftKey && (letter || event.key.length > 1) ? "shift+" : "",
   ];
-  return modifiers.join("") + event.key;
+  return modifiers.join("") + (letter ? event.key.toLowerCase() : event.key);
+}
+
+const LABELS: Record<string, string> = {
+  " ": "Space",
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  ctrl: "Ctrl",
+  alt: "Alt",
+  shift: "Shift",
+};
+
+/** A binding's key as keyboards are labelled: "ctrl+shift+z" is Ctrl+Shift+Z; a lower-case letter alone stays so. */
+export function keyLabel(key: string): string {
+  if (key.length === 1) return LABELS[key] ?? key.replace(/^\p{Lu}$/u, "Shift+$&");
+  return key
+    .split("+")
+    .map((part) => LABELS[part] ?? part.replace(/^\p{Ll}$/u, upper))
+    .join("+");
+}
+
+function upper(letter: string): string {
+  return letter.toUpperCase();
 }
 
 /** Carry out bound keys from now on. */
@@ -47,13 +83,9 @@ export function listenToKeys(): void {
       return;
     if ((event.key === "Enter" || event.key === " ") && target.closest("button, a[href]")) return;
     const name = keyName(event);
-    for (const bindings of [...bound.peek()].reverse()) {
-      const binding = bindings.find((one) => one.key === name);
-      if (binding) {
-        event.preventDefault();
-        binding.run();
-        return;
-      }
-    }
+    const binding = effective(bound.peek()).find((one) => one.key === name);
+    if (binding === undefined) return;
+    event.preventDefault();
+    binding.run();
   });
 }

@@ -9,6 +9,7 @@ import { go, hrefOf, route } from "../../state/route";
 import { select, undoable, undoLast } from "../../state/selection";
 import { act, canGoFirst, type MovieWithStory } from "./movie_state";
 import { goToTry } from "./try_panel";
+import { tool } from "./viewer_choices";
 
 export function Heading({ movie, reload }: { movie: MovieWithStory; reload: () => void }) {
   return (
@@ -35,7 +36,7 @@ export function Heading({ movie, reload }: { movie: MovieWithStory; reload: () =
         />
         <Button
           disabled={undoable.value.length === 0}
-          title="Undo the last choice of movies (u)"
+          title={`Undo the last choice of movies${tool.value === "pick" ? "" : " (u)"}`}
           onClick={() => void undoLast().then(reload)}
         >
           Undo
@@ -99,8 +100,10 @@ export async function choose(movie: MovieWithStory, selection: Selection, reload
   reload();
 }
 
-export function retry({ name }: MovieWithStory, reload: () => void): Promise<void> {
-  return act(api.retry(name), () => {
+/** Queues a failed movie again; of another it says that there is nothing to try again. */
+export async function retry({ name, status }: MovieWithStory, reload: () => void): Promise<void> {
+  if (status !== "failed") return notify(`${name} has not failed.`);
+  await act(api.retry(name), () => {
     notify(`${name} is tried again.`);
     reload();
   });

@@ -4,6 +4,7 @@ import { movieApi } from "../../api/movie";
 import { Empty, Panel } from "../../parts/controls";
 import { type KeyBinding, useKeys } from "../../parts/keys";
 import { currentId } from "../../state/movie_list";
+import { notify } from "../../state/notices";
 import { go, route } from "../../state/route";
 import { undoLast } from "../../state/selection";
 import { AverageViewer, type Tool } from "./average_viewer";
@@ -120,10 +121,13 @@ function keysOf(name: string, { movie, reload }: ShownMovie, picks: PicksState):
   const withMovie = (run: (movie: MovieWithStory) => void) => () => {
     if (movie !== null) run(movie);
   };
+  const editing = tool.value === "pick";
   const undo = () => {
-    if (tool.peek() === "pick" && picks.canUndo) picks.undo();
-    else void undoLast().then(reload);
+    if (!editing) void undoLast().then(reload);
+    else if (picks.canUndo) picks.undo();
+    else notify("No edit of picks is left to undo.");
   };
+  const undoText = editing ? "Undo the last edit of picks" : "Undo the last choice of movies";
   const use = (next: Tool) => () => {
     tool.value = tool.peek() === next ? "move" : next;
   };
@@ -142,8 +146,8 @@ function keysOf(name: string, { movie, reload }: ShownMovie, picks: PicksState):
     { key: "e", text: "Edit picks: a click adds or removes one", run: use("pick") },
     { key: "m", text: "Ruler: drag measures", run: use("ruler") },
     { key: "t", text: "Try it with other settings", run: goToTry },
-    { key: "u", text: "Undo the last edit of picks while they are edited, else the last choice of movies", run: undo },
-    { key: "ctrl+z", text: "The same", run: undo },
-    { key: "ctrl+Z", text: "Redo an edit of picks", run: () => picks.canRedo && picks.redo() },
+    { key: "u", text: undoText, run: undo },
+    { key: "ctrl+z", text: undoText, run: undo },
+    { key: "ctrl+shift+z", text: "Redo an edit of picks", run: () => picks.canRedo && picks.redo() },
   ];
 }

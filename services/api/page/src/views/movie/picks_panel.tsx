@@ -128,10 +128,10 @@ function Edits({ state }: { state: PicksState }) {
         <b class="removed">{formatCount(hand.removed.length)} removed</b>
         <small role="status">{storing ? " storing" : ""}</small>
       </span>
-      <Button onClick={undo} disabled={!canUndo} title="Undo the last edit of picks (u)">
+      <Button onClick={undo} disabled={!canUndo} title="Undo the last edit of picks (u while picks are edited)">
         Undo
       </Button>
-      <Button onClick={redo} disabled={!canRedo} title="Do it again (r)">
+      <Button onClick={redo} disabled={!canRedo} title="Do it again (Ctrl+Shift+Z)">
         Redo
       </Button>
     </div>

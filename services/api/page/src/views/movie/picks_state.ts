@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ProblemError } from "../../api/client";
-import type { Picks } from "../../api/documents";
+import type { HandAnswer, Picks } from "../../api/documents";
 import { movieApi } from "../../api/movie";
 import { notifyProblem } from "../../state/notices";
 import { type EditHistory, edited, type HandEdits, historyOf, NO_EDITS, redone, sameEdits, undone } from "./hand_edits";
@@ -67,10 +67,15 @@ function useHandEdits(name: string, picks: Picks | null, picked: boolean) {
   const [former, setFormer] = useState(0);
   const [storing, setStoring] = useState(false);
   const waiting = useRef<Pending | null>(null);
+  const stored = useRef(0); // `former` as last told, which the state is only at the next drawing.
+  const told = (answer: HandAnswer) => {
+    stored.current = answer.former;
+    setFormer(answer.former);
+  };
 
   useEffect(() => () => void flush(waiting), []);
   useEffect(() => {
-    if (picked) movieApi.handPicks(name).then(({ former }) => setFormer(former), ignored);
+    if (picked) movieApi.handPicks(name).then(told, ignored);
   }, [picked]);
   useEffect(() => {
     // What others, or an earlier visit, have stored; one's own edits win while they are on their way.
@@ -84,7 +89,7 @@ function useHandEdits(name: string, picks: Picks | null, picked: boolean) {
     if (waiting.current !== null) clearTimeout(waiting.current.timer);
     const send = async () => {
       try {
-        setFormer((await movieApi.putHandPicks(name, next.present)).former);
+        told(await movieApi.putHandPicks(name, next.present));
       } catch (error) {
         notifyProblem(error);
       }
@@ -94,9 +99,11 @@ function useHandEdits(name: string, picks: Picks | null, picked: boolean) {
   };
   const undoStored = async () => {
     try {
+      await flush(waiting); // Else what is on its way would come after the undo, and undo it.
+      if (stored.current === 0) return;
       const answer = await movieApi.undoHandPicks(name);
       setHistory(historyOf(answer.hand));
-      setFormer(answer.former);
+      told(answer);
     } catch (error) {
       notifyProblem(error);
     }
