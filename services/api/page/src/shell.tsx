@@ -5,7 +5,7 @@ import { Badge, Button, Segments } from "./parts/controls";
 import { Dialog } from "./parts/dialog";
 import { counted } from "./parts/format";
 import { boundKeys, useKeys } from "./parts/keys";
-import { dismiss, notices } from "./state/notices";
+import { dismiss, dismissProblems, notices } from "./state/notices";
 import { theme, timeZone } from "./state/preferences";
 import { go, hrefOf, route } from "./state/route";
 import { undoLast } from "./state/selection";
@@ -29,6 +29,7 @@ export function Shell() {
   useEffect(() => {
     document.title = `${route.value.subject || entry.title} · warpcore`;
   }, [entry, route.value.subject]);
+  useEffect(dismissProblems, [route.value.view, route.value.subject]);
   const View = entry.component;
   return (
     <>
