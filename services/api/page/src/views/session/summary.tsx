@@ -4,7 +4,7 @@ import type { MovieStatus, Order, ProcessingStatus } from "../../api/types";
 import { Button, type Choice, Select } from "../../parts/controls";
 import { counted, formatCount, formatDuration, formatNumber } from "../../parts/format";
 import { hrefOf } from "../../state/route";
-import { alarms } from "../../state/session";
+import { unseenAlarms } from "../../state/session";
 import { moodOf } from "./sentence";
 
 const SHOWN: readonly [MovieStatus, string][] = [
@@ -81,7 +81,7 @@ export function Summary({
 
 function StateSentence({ status }: { status: ProcessingStatus }) {
   return (
-    <p class="sentence" data-mood={moodOf(status.summary, alarms.value)} role="status">
+    <p class="sentence" data-mood={moodOf(status.summary, unseenAlarms.value)} role="status">
       {status.summary}
       {status.pausedBy === "idle" && " It goes on by itself with the next movie."}
     </p>
