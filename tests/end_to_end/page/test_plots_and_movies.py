@@ -159,3 +159,16 @@ def test_rows_in_view_stay_where_they_are_when_a_movie_comes_above_them(
     write_movie(session.data / "new.tif", np.full((2, 64, 64), 3, np.uint8))
     expect(page.locator(".list-count")).to_have_text(f"{MOVIES + 1} movies")
     assert row.bounding_box() == before
+
+
+def test_the_session_goes_on_showing_movies_that_are_to_run_again(
+    session: Any, open_page: Callable[[str], Page], barriers: Callable[[Page], list[str]]
+) -> None:
+    session.http.patch("/api/settings", json={"ctf": {"range_max": 6.5}}).raise_for_status()
+    assert not counts(session).get("processed")
+    page = open_page(f"{session.http.base_url}/#/session")
+    newest = page.get_by_role("region", name="Newest movie")
+    expect(newest.get_by_role("link")).to_have_text(re.compile(r"^grid/m\d+$"))
+    expect(newest).to_contain_text("to run again")
+    expect(page.get_by_role("region", name="Last processed").get_by_role("row")).to_have_count(1 + 12)
+    assert barriers(page) == []

@@ -20,7 +20,7 @@ export const unseenAlarms = computed(() => alarms.value.filter(({ acknowledged }
 
 export const columnInfos = signal<readonly ColumnInfo[]>([]);
 
-/** The movies that were processed last, the newest first. */
+/** The movies that were done last, the newest first, whatever their status is now. */
 export const latest = signal<readonly Movie[]>([]);
 
 /** Columns by name. */

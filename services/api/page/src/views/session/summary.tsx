@@ -17,6 +17,9 @@ const SHOWN: readonly [MovieStatus, string][] = [
   ["unprocessed", "waiting"],
 ];
 
+/** A movie's status in the words of this view. */
+export const STATUS_WORDS: ReadonlyMap<MovieStatus, string> = new Map(SHOWN);
+
 const ORDERS: readonly Choice<Order>[] = [
   { value: "normal", text: "as found" },
   { value: "oldest", text: "oldest first" },
