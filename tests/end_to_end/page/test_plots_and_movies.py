@@ -101,6 +101,24 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
     expect(again.get_by_role("region", name="Marked movies").locator(".marked-count")).to_have_text(text)
 
 
+HISTOGRAM_IS_BESIDE_ITS_PLOT = """() => {
+    const panel = document.querySelector('[aria-label="res. over time"]');
+    const [plot, bars] = ['.u-over', '.chart-histogram'].map((one) => panel.querySelector(one).getBoundingClientRect());
+    return bars.width > 0 && plot.height > 0 && plot.top === bars.top && plot.bottom === bars.bottom;
+}"""
+
+
+def test_bars_of_a_histogram_stand_at_the_values_of_its_plot_on_either_time_axis(
+    session: Any, open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(f"{session.http.base_url}/#/plots")
+    expect(page.get_by_role("region", name="res. over time")).to_be_visible()
+    page.wait_for_function(HISTOGRAM_IS_BESIDE_ITS_PLOT)
+    page.get_by_role("button", name="Time", exact=True).click()
+    expect(page).to_have_url(re.compile("x=acquired"))
+    page.wait_for_function(HISTOGRAM_IS_BESIDE_ITS_PLOT)
+
+
 def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     session: Any, open_page: Callable[[str], Page], barriers: Callable[[Page], list[str]]
 ) -> None:
@@ -229,3 +247,16 @@ def touch(page: Page, *fingers: list[tuple[float, float]]) -> None:
         kind = "touchMove" if step > 0 else "touchStart"
         system.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     system.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_the_session_goes_on_showing_movies_that_are_to_run_again(
+    session: Any, open_page: Callable[[str], Page], barriers: Callable[[Page], list[str]]
+) -> None:
+    session.http.patch("/api/settings", json={"ctf": {"range_max": 6.5}}).raise_for_status()
+    assert not counts(session).get("processed")
+    page = open_page(f"{session.http.base_url}/#/session")
+    newest = page.get_by_role("region", name="Newest movie")
+    expect(newest.get_by_role("link")).to_have_text(re.compile(r"^grid/m\d+$"))
+    expect(newest).to_contain_text("to run again")
+    expect(page.get_by_role("region", name="Last processed").get_by_role("row")).to_have_count(1 + 12)
+    assert barriers(page) == []

@@ -4,13 +4,16 @@ import { useEffect } from "preact/hooks";
 import { Badge, Button, Segments } from "./parts/controls";
 import { Dialog } from "./parts/dialog";
 import { counted } from "./parts/format";
+
 import { boundKeys, keyLabel, useKeys } from "./parts/keys";
-import { dismiss, notices } from "./state/notices";
+import { dismiss, dismissProblems, notices } from "./state/notices";
+
 import { theme, timeZone } from "./state/preferences";
 import { go, hrefOf, route } from "./state/route";
 import { undoLast } from "./state/selection";
-import { alarms, connection, status } from "./state/session";
+import { connection, status, unseenAlarms } from "./state/session";
 import { VIEW_ENTRIES } from "./views/registry";
+import { anyCritical } from "./views/session/sentence";
 
 export function Shell() {
   const help = useSignal(false);
@@ -30,6 +33,7 @@ export function Shell() {
   useEffect(() => {
     document.title = `${route.value.subject || entry.title} · warpcore`;
   }, [entry, route.value.subject]);
+  useEffect(dismissProblems, [route.value.view, route.value.subject]);
   const View = entry.component;
   return (
     <>
@@ -104,12 +108,15 @@ function Header({ onHelp }: { onHelp: () => void }) {
   );
 }
 
-/** Whether movies are processed, and how many alarms there are; seen from every view. */
+/** Whether movies are processed, and how many alarms nobody has seen yet; told from every view. */
 function SessionState() {
   if (status.value === null) return null;
+  const unseen = unseenAlarms.value;
   return (
     <span class="session-state">
-      {alarms.value.length > 0 && <Badge word="alarm" text={counted(alarms.value.length, "alarm")} />}
+      {unseen.length > 0 && (
+        <Badge word={anyCritical(unseen) ? "critical" : "alarm"} text={counted(unseen.length, "alarm")} />
+      )}
       <Badge word={status.value.isProcessing ? "running" : "paused"} />
     </span>
   );

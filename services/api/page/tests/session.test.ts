@@ -1,14 +1,15 @@
 import { expect, it } from "vitest";
 import type { Alarm } from "../src/api/types";
+import { alarms, unseenAlarms } from "../src/state/session";
 import { shareOfLongest, stageWords } from "../src/views/session/latency";
 import { moodOf } from "../src/views/session/sentence";
 import { roomWords } from "../src/views/session/storage";
 import { timeLeft } from "../src/views/session/summary";
 
-function alarm(acknowledged: boolean): Alarm {
+function alarm(acknowledged: boolean, severity: Alarm["severity"] = "warning"): Alarm {
   return {
     id: "ice",
-    severity: "warning",
+    severity,
     title: "ice",
     text: "ice",
     since: "2026-01-01T00:00:00Z",
@@ -21,10 +22,13 @@ it.each([
   ["well: 212 movies in the last hour, median 3.4 Å", [], "well"],
   ["well: 212 movies in the last hour; one alarm: ice", [alarm(false)], "attention"],
   ["well: 212 movies in the last hour", [alarm(true)], "well"],
+  ["well: 212 movies in the last hour", [alarm(true, "critical"), alarm(false)], "attention"],
+  ["trouble: 3 movies left; one alarm: disk full", [alarm(false), alarm(false, "critical")], "critical"],
   ["trouble: 3 movies left; one alarm: no worker", [], "attention"],
   ["paused: 10 movies left, none done in the last hour", [], "rest"],
-] as const)("shows whether a person should look: %s", (summary, alarms, mood) => {
-  expect(moodOf(summary, alarms)).toBe(mood);
+] as const)("shows whether a person should look: %s", (summary, told, mood) => {
+  alarms.value = told;
+  expect(moodOf(summary, unseenAlarms.value)).toBe(mood);
 });
 
 it("tells the time left at the present rate", () => {

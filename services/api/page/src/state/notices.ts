@@ -9,18 +9,20 @@ export interface Notice {
 }
 
 const SHOWN_MS = 6_000;
+/** A problem takes longer to read, and tells what to do. */
+const PROBLEM_SHOWN_MS = 15_000;
 const MOST = 3;
 
 export const notices = signal<readonly Notice[]>([]);
 
 let lastId = 0;
 
-/** Tell what happened, for some seconds; with a button where something can be done about it. */
-export function notify(text: string, action?: Notice["action"]): void {
-  add({ id: ++lastId, text, problem: false, action });
+/** Tell what happened, for some seconds; with a button where something can be done about it. Returns the notice's id. */
+export function notify(text: string, action?: Notice["action"]): number {
+  return add({ id: ++lastId, text, problem: false, action });
 }
 
-/** Tell why something failed, until it is dismissed. An aborted request is no failure. */
+/** Tell why something failed, longer than what went well. An aborted request is no failure. */
 export function notifyProblem(error: unknown): void {
   if (error instanceof DOMException && error.name === "AbortError") return;
   add({ id: ++lastId, text: error instanceof Error ? error.message : String(error), problem: true });
@@ -30,7 +32,13 @@ export function dismiss(id: number): void {
   notices.value = notices.peek().filter((notice) => notice.id !== id);
 }
 
-function add(notice: Notice): void {
+/** Problems of a view that is left say nothing about the next. */
+export function dismissProblems(): void {
+  notices.value = notices.peek().filter(({ problem }) => !problem);
+}
+
+function add(notice: Notice): number {
   notices.value = [...notices.peek(), notice].slice(-MOST);
-  if (!notice.problem) setTimeout(() => dismiss(notice.id), SHOWN_MS);
+  setTimeout(() => dismiss(notice.id), notice.problem ? PROBLEM_SHOWN_MS : SHOWN_MS);
+  return notice.id;
 }

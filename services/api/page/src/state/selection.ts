@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { api, ProblemError } from "../api/client";
 import type { Selection } from "../api/types";
 import { counted } from "../parts/format";
-import { notify, notifyProblem } from "./notices";
+import { dismiss, notify, notifyProblem } from "./notices";
 import { operator } from "./preferences";
 
 /** Ids of the marked movies. Replace the set, do not change it. */
@@ -36,6 +36,8 @@ interface Undoable {
   text: string;
   /** What the API answered each portion with. */
   undos: readonly string[];
+  /** The notice that offers to undo it; none for what was done before the page was loaded. */
+  notice?: number;
 }
 
 /** So many ids fit a request. */
@@ -53,8 +55,8 @@ export async function select(selection: Selection, ids: readonly number[]): Prom
   let total = 0;
   const tell = () => {
     const text = `${counted(total, "movie")} ${WORDS[selection]}`;
-    if (total > 0) undoable.value = [...undoable.peek(), { text, undos }];
-    notify(text, total > 0 ? { label: "Undo", run: undoLast } : undefined);
+    const notice = notify(text, total > 0 ? { label: "Undo", run: undoLast } : undefined);
+    if (total > 0) undoable.value = [...undoable.peek(), { text, undos, notice }];
   };
   try {
     for (let first = 0; first < ids.length; first += PORTION) {
@@ -95,11 +97,18 @@ export async function undoLast(): Promise<void> {
   if (!last) return;
   try {
     for (const undo of [...last.undos].reverse()) await api.undoSelection(undo);
-    undoable.value = undoable.peek().slice(0, -1);
+    forgetLast();
     notify(`Undone: ${last.text}`);
   } catch (error) {
     // Undone elsewhere, or too old.
-    if (error instanceof ProblemError && error.status === 404) undoable.value = undoable.peek().slice(0, -1);
+    if (error instanceof ProblemError && error.status === 404) forgetLast();
     notifyProblem(error);
   }
+}
+
+/** The last action cannot be undone any more, so that no notice offers it. */
+function forgetLast(): void {
+  const last = undoable.peek().at(-1);
+  undoable.value = undoable.peek().slice(0, -1);
+  if (last?.notice !== undefined) dismiss(last.notice);
 }

@@ -14,9 +14,13 @@ export const connection = signal<Connection>({ state: "connecting", text: "" });
 export const status = signal<ProcessingStatus | null>(null);
 export const workers = signal<readonly Worker[]>([]);
 export const alarms = signal<readonly Alarm[]>([]);
+
+/** Alarms that nobody has seen yet. */
+export const unseenAlarms = computed(() => alarms.value.filter(({ acknowledged }) => !acknowledged));
+
 export const columnInfos = signal<readonly ColumnInfo[]>([]);
 
-/** The movies that were processed last, the newest first. */
+/** The movies that were done last, the newest first, whatever their status is now. */
 export const latest = signal<readonly Movie[]>([]);
 
 /** Columns by name. */

@@ -76,7 +76,8 @@ async function askSeries(columns: readonly string[], since: Query = {}): Promise
 async function refreshStatus(): Promise<void> {
   try {
     [status.value, workers.value] = await Promise.all([api.status(), api.workers()]);
-    const done = { filter: "status:processed,filtered_out", sort: "-added", pageSize: LATEST_COUNT };
+    // Whatever their status is now: after a change of settings all are to run again, and none is processed.
+    const done = { filter: "run.doneAt:0..", sort: "-run.doneAt", pageSize: LATEST_COUNT };
     latest.value = (await api.items(done)).items;
     connection.value = { state: "connected", text: "" };
   } catch (error) {

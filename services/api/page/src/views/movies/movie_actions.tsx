@@ -72,7 +72,10 @@ export function MovieActions() {
 
 async function retryFailed(): Promise<void> {
   const failed = chosenIds().filter((id) => movies.text("status", movies.row(id)) === "failed");
-  if (failed.length === 0) return notify("None of these movies has failed");
+  if (failed.length === 0) {
+    notify("None of these movies has failed");
+    return;
+  }
   try {
     const { retried } = await api.retryMany({ ids: failed });
     notify(`${counted(retried, "movie")} queued again`);

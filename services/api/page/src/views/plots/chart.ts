@@ -142,12 +142,12 @@ export class Chart implements GestureHandlers {
 
   private drawHistogram(canvas: HTMLCanvasElement, points: Points, area: Area): void {
     const { codes, tokens } = colouring.peek();
-    const height = this.point.over.clientHeight;
+    const { offsetTop: top, clientHeight: height } = this.point.over;
     const bins = Math.max(1, Math.floor(height / BIN_PX));
     const marked = markedRows.peek();
     const all = histogram(points, area, bins, codes, tokens.length);
     const some = marked && histogram(points, area, bins, codes, tokens.length, marked);
-    drawHistogram(canvas, height, all, some, tokens.map(colourOf));
+    drawHistogram(canvas, { top, height }, all, some, tokens.map(colourOf));
   }
 
   private placeField(): void {

@@ -2,17 +2,19 @@
 import type { Histogram } from "./histogram";
 
 /**
- * Draws `all` into the canvas, from the plot's upper edge downwards in CSS px; where some are marked, all others
- * fainter.
+ * Draws `all` into the canvas, which is laid beside the plot's field: `top` below the plot's upper edge and `height`
+ * high, CSS px. Where some are marked, all others are fainter.
  */
 export function drawHistogram(
   canvas: HTMLCanvasElement,
-  height: number,
+  { top, height }: { top: number; height: number },
   all: Histogram,
   marked: Histogram | null,
   colours: readonly string[],
 ): void {
   const ratio = devicePixelRatio;
+  canvas.style.marginTop = `${top}px`;
+  canvas.style.height = `${height}px`;
   const width = canvas.clientWidth;
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio);

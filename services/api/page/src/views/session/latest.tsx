@@ -7,6 +7,7 @@ import { resultValue } from "../../parts/values";
 import { movies, moviesVersion } from "../../state/movies";
 import { hrefOf } from "../../state/route";
 import { latest } from "../../state/session";
+import { STATUS_WORDS } from "./summary";
 
 /** What an operator looks at first, with the words of this view. */
 const SHOWN: readonly [column: string, words: string, unit: string, digits: number][] = [
@@ -37,7 +38,8 @@ export function NewestMovie() {
         <>
           <a class="newest-name" href={hrefOf("movies", movie.name)}>
             {movie.name}
-          </a>
+          </a>{" "}
+          {movie.status === "outdated" && <Status movie={movie} />}
           <div class="newest">
             <NewestPictures movie={movie} />
           </div>
@@ -46,6 +48,10 @@ export function NewestMovie() {
       )}
     </Panel>
   );
+}
+
+function Status({ movie: { status } }: { movie: Movie }) {
+  return <Badge word={status} text={STATUS_WORDS.get(status) ?? status} />;
 }
 
 function NewestPictures({ movie }: { movie: Movie }) {
@@ -88,7 +94,7 @@ export function LatestMovies() {
                 <a href={hrefOf("movies", movie.name)}>{movie.name}</a>
               </th>
               <td>
-                <Badge word={movie.status} />
+                <Status movie={movie} />
               </td>
               {shown(movie).map(([words, text]) => (
                 <td key={words} class="number">

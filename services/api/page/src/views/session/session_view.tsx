@@ -5,7 +5,7 @@ import { Empty, Panel } from "../../parts/controls";
 import { useKeys } from "../../parts/keys";
 import { notifyProblem } from "../../state/notices";
 import { hrefOf } from "../../state/route";
-import { alarms, status } from "../../state/session";
+import { status, unseenAlarms } from "../../state/session";
 import { refreshSession } from "../../state/sync";
 import { Latency } from "./latency";
 import { LatestMovies, NewestMovie } from "./latest";
@@ -56,11 +56,10 @@ async function change(request: () => Promise<ProcessingStatus>): Promise<void> {
 
 /** Alarms that nobody has seen yet; nothing where all is well. Warnings of the session are alarms too. */
 function Attention() {
-  const open = alarms.value.filter(({ acknowledged }) => !acknowledged);
-  if (open.length === 0) return null;
+  if (unseenAlarms.value.length === 0) return null;
   return (
     <ul class="attention" aria-label="Alarms">
-      {open.map(({ id, severity, text }) => (
+      {unseenAlarms.value.map(({ id, severity, text }) => (
         <li key={id} class={severity}>
           <a href={hrefOf("alarms")}>{text}</a>
         </li>

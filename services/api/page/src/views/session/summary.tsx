@@ -4,7 +4,7 @@ import type { MovieStatus, Order, ProcessingStatus } from "../../api/types";
 import { Button, type Choice, Select } from "../../parts/controls";
 import { counted, formatCount, formatDuration, formatNumber } from "../../parts/format";
 import { hrefOf } from "../../state/route";
-import { alarms } from "../../state/session";
+import { unseenAlarms } from "../../state/session";
 import { moodOf } from "./sentence";
 
 const SHOWN: readonly [MovieStatus, string][] = [
@@ -16,6 +16,9 @@ const SHOWN: readonly [MovieStatus, string][] = [
   ["outdated", "to run again"],
   ["unprocessed", "waiting"],
 ];
+
+/** A movie's status in the words of this view. */
+export const STATUS_WORDS: ReadonlyMap<MovieStatus, string> = new Map(SHOWN);
 
 const ORDERS: readonly Choice<Order>[] = [
   { value: "normal", text: "as found" },
@@ -81,7 +84,7 @@ export function Summary({
 
 function StateSentence({ status }: { status: ProcessingStatus }) {
   return (
-    <p class="sentence" data-mood={moodOf(status.summary, alarms.value)} role="status">
+    <p class="sentence" data-mood={moodOf(status.summary, unseenAlarms.value)} role="status">
       {status.summary}
       {status.pausedBy === "idle" && " It goes on by itself with the next movie."}
     </p>
