@@ -103,6 +103,7 @@ def test_a_pick_is_added_by_hand_and_undone(
     page.keyboard.press("e")
     average.click()
     expect(picks).to_contain_text("1 added")
+    expect(picks).to_contain_text("and 1 by hand")
     page.keyboard.press("Control+z")
     expect(picks).to_contain_text("0 added")
     page.keyboard.press("Control+Shift+Z")

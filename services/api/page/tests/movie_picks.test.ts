@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Picks } from "../src/api/documents";
 import { clicked, edited, historyOf, NO_EDITS, redone, sameEdits, undone } from "../src/views/movie/hand_edits";
-import { countAt, expectedFalse, overruled, scoreColour } from "../src/views/movie/picks_model";
+import { countAt, expectedFalse, keptText, overruled, scoreColour } from "../src/views/movie/picks_model";
 
 const PICKS: Picks = {
   width: 100,
@@ -28,7 +28,7 @@ describe("a threshold", () => {
     [0.51, 2],
     [1, 0],
   ])("of %d keeps %d candidates", (threshold, count) => {
-    expect(countAt(PICKS, NO_EDITS, NOBODY, threshold)).toBe(count);
+    expect(countAt(PICKS, NOBODY, threshold)).toBe(count);
   });
 
   it("says how many of those kept may be false", () => {
@@ -36,12 +36,17 @@ describe("a threshold", () => {
     expect(expectedFalse(PICKS, NOBODY, 0.99)).toBeNaN();
   });
 
+  it("keeps candidates; those added by hand are counted apart", () => {
+    expect(keptText(56, 56, 0)).toBe("56 picks of 56 candidates");
+    expect(keptText(1, 56, 2)).toBe("1 pick of 56 candidates and 2 by hand");
+  });
+
   it("does not touch what a person has added or removed", () => {
     const hand = { added: [[53, 54]] as const, removed: [[10, 13]] as const };
     const out = overruled(PICKS, hand);
     expect([...out]).toEqual([1, 1, 0, 0]);
-    expect(countAt(PICKS, hand, out, 0.5)).toBe(2);
-    expect(countAt(PICKS, hand, out, 1)).toBe(1);
+    expect(countAt(PICKS, out, 0.5)).toBe(1);
+    expect(countAt(PICKS, out, 1)).toBe(0);
   });
 });
 

@@ -1,5 +1,6 @@
 /** What a threshold keeps of a movie's scored candidates, and how scores look. */
 import type { Picks } from "../../api/documents";
+import { counted, formatCount } from "../../parts/format";
 import type { HandEdits } from "./hand_edits";
 
 /** Which candidates are no picks of their own, since a person has added or removed one there; 1 for those. */
@@ -16,11 +17,17 @@ export function overruled(picks: Picks, hand: HandEdits): Uint8Array {
   return flags;
 }
 
-/** How many picks there are at a threshold: candidates of at least that score, and those added by hand. */
-export function countAt(picks: Picks, hand: HandEdits, out: Uint8Array, threshold: number): number {
-  let count = hand.added.length;
+/** How many candidates are picks at a threshold: those of at least that score, without those marked in `out`. */
+export function countAt(picks: Picks, out: Uint8Array, threshold: number): number {
+  let count = 0;
   for (let i = 0; i < picks.score.length; i++) if (picks.score[i]! >= threshold && !out[i]) count++;
   return count;
+}
+
+/** What a threshold keeps, in words: "56 picks of 57 candidates and 1 by hand". */
+export function keptText(kept: number, candidates: number, byHand: number): string {
+  const ofPicker = `${counted(kept, "pick")} of ${counted(candidates, "candidate")}`;
+  return byHand === 0 ? ofPicker : `${ofPicker} and ${formatCount(byHand)} by hand`;
 }
 
 /** Part of the picks that may be expected to be false by their scores, 0 to 1; NaN without any. */

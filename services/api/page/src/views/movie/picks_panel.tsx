@@ -5,7 +5,7 @@ import type { Sections } from "../../api/settings";
 import { Button, Empty, Panel } from "../../parts/controls";
 import { counted, formatCount, formatNumber, withUnit } from "../../parts/format";
 import { ApplyDialog } from "./apply_dialog";
-import { countAt, expectedFalse, scoreColour } from "./picks_model";
+import { countAt, expectedFalse, keptText, scoreColour } from "./picks_model";
 import { type PicksState, trialThreshold } from "./picks_state";
 
 export function PicksPanel({ state }: { state: PicksState }) {
@@ -40,8 +40,8 @@ function Certainty({ picks }: { picks: Picks }) {
 function Threshold({ state, picks }: { state: PicksState; picks: Picks }) {
   const { threshold, hand, out } = state;
   const [patch, setPatch] = useState<Sections | null>(null);
-  const count = useMemo(() => countAt(picks, hand, out, threshold), [picks, hand, out, threshold]);
-  const present = useMemo(() => countAt(picks, hand, out, picks.threshold), [picks, hand, out]);
+  const count = useMemo(() => countAt(picks, out, threshold), [picks, out, threshold]);
+  const present = useMemo(() => countAt(picks, out, picks.threshold), [picks, out]);
   const falsePart = useMemo(() => expectedFalse(picks, out, threshold), [picks, out, threshold]);
   const moved = Math.abs(threshold - picks.threshold) > 1e-9;
   return (
@@ -59,8 +59,8 @@ function Threshold({ state, picks }: { state: PicksState; picks: Picks }) {
         }}
       />
       <p aria-live="polite">
-        score ≥ <b>{formatNumber(threshold, 2)}</b> keeps <b class="kept">{counted(count, "pick")}</b> of{" "}
-        {counted(picks.score.length, "candidate")}
+        score ≥ <b>{formatNumber(threshold, 2)}</b> keeps{" "}
+        <b class="kept">{keptText(count, picks.score.length, hand.added.length)}</b>
         {moved && `; now ${formatCount(present)} at ${formatNumber(picks.threshold, 2)}`}
         {Number.isFinite(falsePart) && `; ${withUnit(100 * falsePart, "%", 1)} may be false`}
       </p>
