@@ -119,6 +119,20 @@ def test_bars_of_a_histogram_stand_at_the_values_of_its_plot_on_either_time_axis
     page.wait_for_function(HISTOGRAM_IS_BESIDE_ITS_PLOT)
 
 
+def test_a_view_begins_at_its_top_below_the_navigation_and_going_back_returns(
+    session: Any, open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(f"{session.http.base_url}/#/plots")
+    expect(page.get_by_role("region", name="res. over time")).to_be_visible()
+    page.evaluate("window.scrollTo(0, 150)")
+    page.wait_for_function("() => window.scrollY === 150")
+    page.get_by_role("link", name="Settings", exact=True).click()
+    page.wait_for_function("() => document.title.startsWith('Settings') && window.scrollY === 0")
+    page.go_back()
+    page.wait_for_function("() => document.title.startsWith('Plots') && window.scrollY === 150")
+    expect(page.get_by_role("navigation", name="Views")).to_be_in_viewport()
+
+
 def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     session: Any, open_page: Callable[[str], Page], barriers: Callable[[Page], list[str]]
 ) -> None:

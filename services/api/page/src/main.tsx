@@ -6,9 +6,11 @@ import { listenToKeys } from "./parts/keys";
 import { Shell } from "./shell";
 import { followTheme } from "./state/preferences";
 import { followUrl } from "./state/route";
+import { followScrolling } from "./state/scrolling";
 import { startSync } from "./state/sync";
 
 followTheme();
+followScrolling();
 followUrl();
 listenToKeys();
 startSync();

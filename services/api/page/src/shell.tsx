@@ -1,6 +1,7 @@
 /** What surrounds every view: navigation, state of the session, connection line, notices, keys and their help. */
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Badge, Button, Segments } from "./parts/controls";
 import { Dialog } from "./parts/dialog";
 import { counted } from "./parts/format";
@@ -10,6 +11,7 @@ import { dismiss, dismissProblems, notices } from "./state/notices";
 
 import { theme, timeZone } from "./state/preferences";
 import { go, hrefOf, route } from "./state/route";
+import { scrollToView } from "./state/scrolling";
 import { undoLast } from "./state/selection";
 import { connection, status, unseenAlarms } from "./state/session";
 import { VIEW_ENTRIES } from "./views/registry";
@@ -33,6 +35,7 @@ export function Shell() {
   useEffect(() => {
     document.title = `${route.value.subject || entry.title} · warpcore`;
   }, [entry, route.value.subject]);
+  useLayoutEffect(scrollToView, [route.value.view, route.value.subject]);
   useEffect(dismissProblems, [route.value.view, route.value.subject]);
   const View = entry.component;
   return (
@@ -40,12 +43,14 @@ export function Shell() {
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
         Skip to the view
       </button>
-      <Header
-        onHelp={() => {
-          help.value = true;
-        }}
-      />
-      <ConnectionLine />
+      <TopLines>
+        <Header
+          onHelp={() => {
+            help.value = true;
+          }}
+        />
+        <ConnectionLine />
+      </TopLines>
       <main id="main" tabIndex={-1}>
         <h1 class="unseen">{route.value.subject || entry.title}</h1>
         <View />
@@ -59,6 +64,23 @@ export function Shell() {
         />
       )}
     </>
+  );
+}
+
+/** What stays in sight above the view. Its height is known to the styles: what else stays in sight is below it. */
+function TopLines({ children }: { children: ComponentChildren }) {
+  const lines = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const tell = () => document.documentElement.style.setProperty("--top-height", `${lines.current!.offsetHeight}px`);
+    const size = new ResizeObserver(tell);
+    size.observe(lines.current!);
+    tell();
+    return () => size.disconnect();
+  }, []);
+  return (
+    <div class="top-lines" ref={lines}>
+      {children}
+    </div>
   );
 }
 

@@ -71,7 +71,7 @@ export function setQuery(changes: Record<string, string | readonly string[] | nu
     next.delete(name);
     for (const one of typeof value === "string" ? [value] : (value ?? [])) next.append(name, one);
   }
-  history.replaceState(null, "", hrefOf(view, subject, next));
+  history.replaceState(history.state, "", hrefOf(view, subject, next));
   route.value = { view, subject, query: next };
 }
 
