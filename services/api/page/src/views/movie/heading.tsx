@@ -102,7 +102,10 @@ export async function choose(movie: MovieWithStory, selection: Selection, reload
 
 /** Queues a failed movie again; of another it says that there is nothing to try again. */
 export async function retry({ name, status }: MovieWithStory, reload: () => void): Promise<void> {
-  if (status !== "failed") return notify(`${name} has not failed.`);
+  if (status !== "failed") {
+    notify(`${name} has not failed.`);
+    return;
+  }
   await act(api.retry(name), () => {
     notify(`${name} is tried again.`);
     reload();
