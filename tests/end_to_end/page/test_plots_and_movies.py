@@ -97,6 +97,12 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
     link = page.url
     text = marked.locator(".marked-count").inner_text()
     assert barriers(page) == []
+    page.keyboard.press("j")
+    expect(marked.locator(".tile.current")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(marked).to_contain_text("0 movies marked")
+    for action in ("Open", "Include", "Exclude", "To filter"):
+        expect(marked.get_by_role("button", name=action)).to_be_disabled()
     again = open_page(link)
     expect(again.get_by_role("region", name="Marked movies").locator(".marked-count")).to_have_text(text)
 
@@ -145,6 +151,10 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
 
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
+    page.keyboard.press("x")
+    expect(page.get_by_text("grid/m000001 excluded")).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.get_by_text("Undone: grid/m000001 excluded")).to_be_visible()
     page.keyboard.press("Shift+ArrowRight")
     expect(page.locator(".marked-count")).to_have_text("2 movies marked")
     page.keyboard.press("x")

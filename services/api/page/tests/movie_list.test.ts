@@ -1,7 +1,15 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { decodeSeries } from "../src/api/series";
 import type { ColumnInfo } from "../src/api/types";
-import { chosenIds, currentId, currentIndex, idsBetween, listedRows, stepFrom } from "../src/state/movie_list";
+import {
+  chosenIds,
+  currentId,
+  currentIndex,
+  idsBetween,
+  listedRows,
+  markedIds,
+  stepFrom,
+} from "../src/state/movie_list";
 import { movies, moviesVersion } from "../src/state/movies";
 import { parseRoute, route } from "../src/state/route";
 import { mark } from "../src/state/selection";
@@ -66,9 +74,18 @@ describe("the list", () => {
   it("acts on marked movies, on the current one where none is marked", () => {
     expect(chosenIds()).toEqual([]);
     currentId.value = 12;
-    expect(chosenIds()).toEqual([12]);
+    expect([chosenIds(), markedIds()]).toEqual([[12], []]);
     mark([13, 14]);
-    expect(chosenIds()).toEqual([13, 14]);
+    expect([chosenIds(), markedIds()]).toEqual([
+      [13, 14],
+      [13, 14],
+    ]);
+  });
+
+  it("never acts on a current movie that nobody sees in it", () => {
+    currentId.value = 13;
+    expect(listed()).not.toContain(13);
+    expect(chosenIds()).toEqual([]);
   });
 });
 

@@ -61,8 +61,13 @@ export function idsBetween(one: number, other: number): number[] {
   return Array.from(part, (row) => movies.number("id", row));
 }
 
-/** What an action acts on: the marked movies, or the current one where none is marked. */
+/** What an action acts on where marks alone tell: the marked movies. */
+export function markedIds(): number[] {
+  return [...marked.value];
+}
+
+/** What an action acts on in a list: the marked movies, or the current one where none is marked and it is listed. */
 export function chosenIds(): number[] {
-  if (marked.peek().size > 0) return [...marked.peek()];
-  return currentId.peek() < 0 ? [] : [currentId.peek()];
+  if (marked.value.size > 0) return markedIds();
+  return currentIndex.value < 0 ? [] : [currentId.value];
 }

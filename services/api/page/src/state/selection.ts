@@ -3,7 +3,9 @@ import { computed, signal } from "@preact/signals";
 import { api, ProblemError } from "../api/client";
 import type { Selection } from "../api/types";
 import { counted } from "../parts/format";
+import { movies } from "./movies";
 import { dismiss, notify, notifyProblem } from "./notices";
+
 import { operator } from "./preferences";
 
 /** Ids of the marked movies. Replace the set, do not change it. */
@@ -54,7 +56,8 @@ export async function select(selection: Selection, ids: readonly number[]): Prom
   const undos: string[] = [];
   let total = 0;
   const tell = () => {
-    const text = `${counted(total, "movie")} ${WORDS[selection]}`;
+    const which = ids.length === 1 && total === 1 ? nameOf(ids[0]!) : "";
+    const text = `${which || counted(total, "movie")} ${WORDS[selection]}`;
     const notice = notify(text, total > 0 ? { label: "Undo", run: undoLast } : undefined);
     if (total > 0) undoable.value = [...undoable.peek(), { text, undos, notice }];
   };
@@ -69,6 +72,12 @@ export async function select(selection: Selection, ids: readonly number[]): Prom
     if (total > 0) tell();
     notifyProblem(error);
   }
+}
+
+/** The name of a movie; empty where it is not known yet. */
+function nameOf(id: number): string {
+  const row = movies.row(id);
+  return row < 0 ? "" : movies.text("name", row);
 }
 
 /** What can be undone from before the page was loaded; what was done since stays first. Asked once. */

@@ -1,57 +1,67 @@
 /** What operators do with movies in every view that shows many: include, exclude, leave to the filter, try again, undo. */
 import { useEffect } from "preact/hooks";
 import { api } from "../../api/client";
+import type { Selection } from "../../api/types";
 import { Button } from "../../parts/controls";
 import { counted } from "../../parts/format";
-import { type KeyBinding, useKeys } from "../../parts/keys";
+import { useKeys } from "../../parts/keys";
 import { Menu } from "../../parts/menu";
-import { chosenIds, currentId } from "../../state/movie_list";
+import { currentId } from "../../state/movie_list";
 import { movies } from "../../state/movies";
 import { notify, notifyProblem } from "../../state/notices";
 import { go, route } from "../../state/route";
 import { loadUndoable, mark, markedCount, select, undoable, undoLast } from "../../state/selection";
 
-const KEYS: readonly KeyBinding[] = [
-  { key: "i", text: "Include the marked movies", run: () => void select("include", chosenIds()) },
-  { key: "x", text: "Exclude the marked movies", run: () => void select("exclude", chosenIds()) },
-  { key: "f", text: "Leave the marked movies to the filter", run: () => void select("auto", chosenIds()) },
-  { key: "u", text: "Undo the last choice of movies", run: () => void undoLast() },
-  { key: "Enter", text: "Open the movie", run: openMovie },
-  { key: "Escape", text: "Unmark all movies", run: () => mark([]) },
-];
+/** The ids that the actions act on; they are asked for when one is carried out. */
+type Chosen = () => readonly number[];
 
 /** Keys of `MovieActions`, and what can still be undone from before the page was loaded. */
-export function useActionKeys(): void {
-  useKeys(KEYS);
+export function useActionKeys(chosen: Chosen): void {
+  useKeys([
+    { key: "i", text: "Include the marked movies", run: () => choose("include", chosen) },
+    { key: "x", text: "Exclude the marked movies", run: () => choose("exclude", chosen) },
+    { key: "f", text: "Leave the marked movies to the filter", run: () => choose("auto", chosen) },
+    { key: "u", text: "Undo the last choice of movies", run: () => void undoLast() },
+    { key: "Enter", text: "Open the movie", run: () => openMovie(chosen) },
+    { key: "Escape", text: "Unmark all movies", run: () => mark([]) },
+  ]);
   useEffect(() => void loadUndoable(), []);
 }
 
+function choose(selection: Selection, chosen: Chosen): void {
+  const ids = chosen();
+  if (ids.length === 0) notify("No movie is marked.");
+  else void select(selection, ids);
+}
+
 /** The movie that is shown on its own by Enter: the current one, else the first that is marked. */
-function openMovie(): void {
-  const ids = chosenIds();
+function openMovie(chosen: Chosen): void {
+  const ids = chosen();
   const row = movies.row(ids.includes(currentId.peek()) ? currentId.peek() : (ids[0] ?? -1));
   if (row >= 0) go("movies", movies.text("name", row), route.peek().query);
 }
 
-export function MovieActions() {
-  const none = chosenIds().length === 0;
+export function MovieActions({ chosen }: { chosen: Chosen }) {
+  const ids = chosen();
+  const none = ids.length === 0;
+  const which = ids.length === 1 ? movies.text("name", movies.row(ids[0]!)) : "the marked movies";
   return (
     <div class="movie-actions">
       <span class="marked-count">{counted(markedCount.value, "movie")} marked</span>
-      <Button title="Show the movie on its own (Enter)" disabled={none} onClick={openMovie}>
+      <Button title="Show the movie on its own (Enter)" disabled={none} onClick={() => openMovie(chosen)}>
         Open
       </Button>
       <Button
-        title="Use them whatever the filter says (i)"
+        title={`Use ${which} whatever the filter says (i)`}
         disabled={none}
-        onClick={() => void select("include", chosenIds())}
+        onClick={() => choose("include", chosen)}
       >
         Include
       </Button>
-      <Button title="Leave them out (x)" disabled={none} onClick={() => void select("exclude", chosenIds())}>
+      <Button title={`Leave ${which} out (x)`} disabled={none} onClick={() => choose("exclude", chosen)}>
         Exclude
       </Button>
-      <Button title="Let the filter decide (f)" disabled={none} onClick={() => void select("auto", chosenIds())}>
+      <Button title={`Let the filter decide on ${which} (f)`} disabled={none} onClick={() => choose("auto", chosen)}>
         To filter
       </Button>
       <Button title="Undo the last choice (u)" disabled={undoable.value.length === 0} onClick={() => void undoLast()}>
@@ -60,7 +70,7 @@ export function MovieActions() {
       <Menu
         label="More actions"
         items={[
-          { text: "Try again those that failed", run: () => void retryFailed(), disabled: none },
+          { text: "Try again those that failed", run: () => void retryFailed(ids), disabled: none },
           { text: "Unmark all", run: () => mark([]), disabled: markedCount.value === 0 },
         ]}
       >
@@ -70,8 +80,8 @@ export function MovieActions() {
   );
 }
 
-async function retryFailed(): Promise<void> {
-  const failed = chosenIds().filter((id) => movies.text("status", movies.row(id)) === "failed");
+async function retryFailed(ids: readonly number[]): Promise<void> {
+  const failed = ids.filter((id) => movies.text("status", movies.row(id)) === "failed");
   if (failed.length === 0) {
     notify("None of these movies has failed");
     return;

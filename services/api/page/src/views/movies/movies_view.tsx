@@ -8,7 +8,16 @@ import { counted, formatCount } from "../../parts/format";
 import { useKeys } from "../../parts/keys";
 import { columnChoice } from "../../parts/values";
 import { useMarksInUrl } from "../../state/marks_in_url";
-import { currentId, idsBetween, listedRows, listFilters, listSort, onlyMarked, stepFrom } from "../../state/movie_list";
+import {
+  chosenIds,
+  currentId,
+  idsBetween,
+  listedRows,
+  listFilters,
+  listSort,
+  onlyMarked,
+  stepFrom,
+} from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
 import { route, setQuery } from "../../state/route";
 import { mark, markSeveral } from "../../state/selection";
@@ -52,7 +61,7 @@ const neededColumns = computed(() => {
 export function MoviesView() {
   const perRow = useRef(1);
   useMarksInUrl();
-  useActionKeys();
+  useActionKeys(chosenIds);
   useListKeys(perRow);
   const needed = neededColumns.value;
   useEffect(() => wantColumns(needed), [needed]);
@@ -83,7 +92,7 @@ function ListToolbar() {
   const sortColumn = first?.column ?? "added";
   const sort = (column: string, descending: boolean) => setQuery({ sort: sortText([{ column, descending }]) });
   return (
-    <Toolbar label="Movies" end={<MovieActions />}>
+    <Toolbar label="Movies" end={<MovieActions chosen={chosenIds} />}>
       <Segments
         label="Shown as"
         value={shape.value}

@@ -1,7 +1,7 @@
 /** The marked movies beside the plots: what is selected in any of them, as thumbnails. */
 import { Empty, Panel } from "../../parts/controls";
 import { useKeys } from "../../parts/keys";
-import { currentId } from "../../state/movie_list";
+import { currentId, markedIds } from "../../state/movie_list";
 import { movies } from "../../state/movies";
 import { mark } from "../../state/selection";
 import { Gallery } from "../movies/gallery";
@@ -19,7 +19,7 @@ export function MarkedPanel({ columns }: { columns: readonly string[] }) {
     { key: "k", text: "Previous marked movie", run: () => walk(-1) },
   ]);
   return (
-    <Panel title="Marked movies" actions={<MovieActions />}>
+    <Panel title="Marked movies" actions={<MovieActions chosen={markedIds} />}>
       {rows.length === 0 ? (
         <Empty>Draw over points in any plot to mark their movies: they show here and in all plots.</Empty>
       ) : (

@@ -8,6 +8,7 @@ import { useKeys } from "../../parts/keys";
 import { columnChoice } from "../../parts/values";
 import { followLimits, limitedColumns } from "../../state/filter_limits";
 import { useMarksInUrl } from "../../state/marks_in_url";
+import { markedIds } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
 import { route, setQuery } from "../../state/route";
 import { columnByName, columnInfos } from "../../state/session";
@@ -54,7 +55,7 @@ export function PlotsView() {
     timeView.value = timeViewOf(route.peek().query.get("view"));
   }, []);
   useMarksInUrl();
-  useActionKeys();
+  useActionKeys(markedIds);
   usePlotKeys();
   const [x, y] = againstColumns.value;
   const plotted = plottedColumns.value;
