@@ -17,6 +17,8 @@ class ExportJob(Message, frozen=True):
 
     `files` are paths relative to the processing directory, as many as fit a frame. Where `next_after` is not null,
     there are more (`export.get` with `after`). Events carry no files. `failures` are `{name, message}`, as many as fit.
+    `particles` were written so far, `particles_at_edge` left out because their box would leave the micrograph; null
+    where no movie has told.
     """
 
     job: str
@@ -29,6 +31,8 @@ class ExportJob(Message, frozen=True):
     files: list[str] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
     next_after: int | None = None
+    particles: int | None = None
+    particles_at_edge: int | None = None
 
 
 @message("export.start", port=Port.CONTROL, answers=(ExportJob,))

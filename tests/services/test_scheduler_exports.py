@@ -43,6 +43,17 @@ def test_particles_are_collected_by_the_tracker() -> None:
     assert (done.state, done.files) == ("done", ["particles.star", "export/a.mrc"])
 
 
+def test_a_job_counts_the_particles_that_its_movies_tell() -> None:
+    world = finished("a.tif", "b.tif", "c.tif", settings=parse_settings({"picking": {"diameter": 100.0}}))
+    job = world.ask(wire.StartExport("particles", {"box_size": 64}))
+    assert (job.particles, job.particles_at_edge) == (None, None)
+    world.finish("a", export={"particle_count": 40, "particles_at_edge": 3})
+    world.finish("b", export={"particle_count": 2, "particles_at_edge": 0})
+    world.finish("c", export={"particle_count": "many"})
+    (head,) = world.ask(wire.GetExports()).jobs
+    assert (head.particles, head.particles_at_edge) == (42, 3)
+
+
 def test_exports_that_cannot_be_are_refused() -> None:
     world = finished("a.tif")
     for kind, options in (

@@ -117,7 +117,7 @@ def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
         7, 1, "w", "i", "job-1", ["export"], {"ctf": "a"}, LeaseState.COMMITTED, 1.0, 2.0, "ctf", 0.5, "text"
     )
     job = ExportRecord(
-        "job-1", "particles", {"box_size": 64}, JobState.COLLECTING, "p.star", {}, OrderedQueue(), 1, 2, 3
+        "job-1", "particles", {"box_size": 64}, JobState.COLLECTING, "p.star", 40, 2, {}, OrderedQueue(), 1, 2, 3
     )
     item = ExportItem(ItemState.FAILED, 2, "w", ["x.mrc"], "text")
     selection = SelectionRecord(9, 8, 1.5, "ada", Selection.EXCLUDE, {7: (Selection.INCLUDE, 3)})

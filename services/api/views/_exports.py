@@ -27,6 +27,11 @@ class JobView(View, frozen=True):
     done: Annotated[Count, Meta(description="Movies that are exported.")]
     failed: Annotated[Count, Meta(description="Movies that could not be exported.")]
     options: Annotated[dict[str, Any], Meta(description="Settings of `export` for this job only.")]
+    particles: Annotated[int | None, Meta(description="Particles that are written; null for micrographs.")]
+    particles_at_edge: Annotated[
+        int | None,
+        Meta(description="Picks left out because their box would leave the micrograph; null for micrographs."),
+    ]
     files: Annotated[list[str], Meta(description="A page of its files, below the processing directory.")]
     failures: list[ExportFailure]
     next_after: Annotated[int | None, Meta(description="The `after` of the next page of files; null on the last.")]

@@ -14,7 +14,7 @@ from warpcore.services.scheduler.core.state import State
 def finished(state: State, task: TaskRecord, results: dict[str, Any], outputs: dict[str, list[str]]) -> None:
     """The task is done; its movie is free again."""
     if task.kind is Purpose.EXPORT:
-        exporting.finished(state, task, outputs)
+        exporting.finished(state, task, results, outputs)
     else:
         trying.finished(state, task, results, outputs)
     _set_free(state, task)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -44,7 +44,11 @@ class ExportItem(Living):
 
 @dataclass(slots=True)
 class ExportRecord(Living):
-    """A job. `file` is the summary that the tracker wrote; `open`, `done` and `failed` count its items."""
+    """A job. `file` is the summary that the tracker wrote; `open`, `done` and `failed` count its items.
+
+    `particles` were written and `particles_at_edge` left out, because their box would leave the micrograph; None where
+    no movie has told.
+    """
 
     LIFE: ClassVar[Life] = lives.JOB
 
@@ -53,6 +57,8 @@ class ExportRecord(Living):
     options: dict[str, Any] = field(default_factory=dict)
     state: JobState = JobState.RUNNING
     file: str = ""
+    particles: int | None = None
+    particles_at_edge: int | None = None
     items: dict[int, ExportItem] = field(default_factory=dict, metadata=NOT_STORED)
     pending: OrderedQueue = field(default_factory=OrderedQueue, metadata=NOT_STORED)
     open: int = field(default=0, metadata=NOT_STORED)
@@ -85,6 +91,11 @@ class ExportRecord(Living):
             self.pending.remove(movie)
         return item
 
+    def count_particles(self, summary: Mapping[str, Any]) -> None:
+        """Add what the export of one more movie tells of its particles."""
+        self.particles = _plus(self.particles, summary.get("particle_count"))
+        self.particles_at_edge = _plus(self.particles_at_edge, summary.get("particles_at_edge"))
+
     @property
     def title(self) -> str:
         """Its name."""
@@ -93,6 +104,11 @@ class ExportRecord(Living):
     def told(self) -> Iterable[str]:
         """How far it is."""
         yield f"{self.kind}, {self.done} done, {self.failed} failed, {self.open} open of {len(self.items)}"
+
+
+def _plus(count: int | None, told: object) -> int | None:
+    """The count with what a worker tells; None while none has told a number."""
+    return (count or 0) + told if isinstance(told, int) else count
 
 
 def export_settings(settings: Settings, kind: ExportKind, options: dict[str, Any]) -> Settings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import DONE, ErrorCode, ExportKind, ItemState, JobState, MovieStatus, Selection
 from warpcore.services.scheduler.core import rows, views
@@ -125,10 +127,11 @@ def begun(state: State, job: ExportRecord, movie: MovieRecord) -> None:
     _save(state, job, movie.id)
 
 
-def finished(state: State, task: TaskRecord, outputs: dict[str, list[str]]) -> None:
+def finished(state: State, task: TaskRecord, results: dict[str, Any], outputs: dict[str, list[str]]) -> None:
     """A movie of a job is exported."""
     job = state.exports[task.purpose]
     files = [file for step in outputs.values() for file in step]
+    job.count_particles(results.get("export", {}))
     _end_item(state, job, task.movie, ItemState.DONE, files=files)
 
 

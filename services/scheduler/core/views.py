@@ -108,6 +108,8 @@ def export_head(
         done=export.done,
         failed=export.failed,
         options=export.options,
+        particles=export.particles,
+        particles_at_edge=export.particles_at_edge,
         files=files or [],
         failures=failures or [],
         next_after=next_after,

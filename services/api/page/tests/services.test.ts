@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Movie } from "../src/api/types";
-import { canCancel, optionWords } from "../src/views/exports/words";
+import { canCancel, optionWords, particleWords } from "../src/views/exports/words";
 import { byKind, retryWords } from "../src/views/failures/groups";
 import { chosen, joined, type LogLine } from "../src/views/logs/lines";
 import { gpuTroubles } from "../src/views/workers/load";
@@ -49,6 +49,12 @@ it("names what is wrong with a GPU, and nothing where all is well", () => {
     "slowed down by heat, its power limit",
     "2 memory errors not corrected: data were wrong",
   ]);
+});
+
+it("tells how many particles an export has written", () => {
+  expect(particleWords({ particles: 1, particlesAtEdge: 0 })).toBe("1 particle");
+  expect(particleWords({ particles: 120, particlesAtEdge: 31 })).toBe("120 particles, 31 left out at the edge");
+  expect(particleWords({ particles: null, particlesAtEdge: null })).toBe("");
 });
 
 it("tells an export's own settings, and whether it can be given up", () => {

@@ -12,6 +12,9 @@ export interface Job {
   done: number;
   failed: number;
   options: Record<string, unknown>;
+  /** Particles that are written, and picks whose box would leave the micrograph; null where none was asked for. */
+  particles: number | null;
+  particlesAtEdge: number | null;
   /** A page of its files, below the processing directory; lists of jobs leave them and `failures` out. */
   files: string[];
   failures: { name: string; message: string }[];

@@ -10,7 +10,7 @@ import { go, hrefOf, route } from "../../state/route";
 import { throttled } from "../../state/sync";
 import { JobFiles } from "./job_files";
 import { StartExport } from "./start_export";
-import { canCancel, optionWords } from "./words";
+import { canCancel, optionWords, particleWords } from "./words";
 
 const PAUSE_MS = 500;
 
@@ -66,6 +66,7 @@ function JobRow({ job, open }: { job: Job; open: boolean }) {
           {formatCount(done)} of {counted(total, "movie")}
           {failed > 0 && <b class="bad"> {formatCount(failed)} failed</b>}
         </span>
+        {job.particles !== null && <span>{particleWords(job)}</span>}
         {canCancel(state) && (
           <Button kind="danger" label={`Cancel ${name}`} onClick={() => void cancel(name)}>
             Cancel

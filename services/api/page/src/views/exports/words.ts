@@ -1,5 +1,6 @@
 /** Export jobs in words. */
-import type { JobState } from "../../api/exports";
+import type { Job, JobState } from "../../api/exports";
+import { counted, formatCount } from "../../parts/format";
 import { textOf } from "../../parts/setting_fields";
 
 /** Whether a job has anything left that can be given up. */
@@ -13,4 +14,11 @@ export function optionWords(options: Record<string, unknown>): string {
     ([name, value]) => `${name.replaceAll("_", " ")} ${textOf(value) || "none"}`,
   );
   return told.join(", ") || "with the settings of the session";
+}
+
+/** How many particles a job has written: "1 204 particles, 31 left out at the edge"; empty where it tells none. */
+export function particleWords({ particles, particlesAtEdge }: Pick<Job, "particles" | "particlesAtEdge">): string {
+  if (particles === null) return "";
+  const written = counted(particles, "particle");
+  return particlesAtEdge ? `${written}, ${formatCount(particlesAtEdge)} left out at the edge` : written;
 }
