@@ -54,12 +54,13 @@ export function AverageViewer(props: AverageViewerProps) {
   useEffect(() => {
     if (box.width === 0 || tiles === null) return;
     const frame = requestAnimationFrame(() => {
+      if (canvas.current === null) return; // The movie was left meanwhile.
       const density = window.devicePixelRatio;
       const wanted = [overview(image), ...tilesFor(shown, image, box, density, contrast.lowpassAngstrom > 0)];
       const pictures = wanted.map((tile) => tiles.picture(tile, contrast));
       tiles.settle(wanted, contrast);
       if (tiles.pending(wanted[0]!, contrast)) return; // What is drawn stays until there is something to draw.
-      const on = begin(canvas.current!, box, density, shown);
+      const on = begin(canvas.current, box, density, shown);
       for (const [place, picture] of pictures.entries()) if (picture !== null) drawTile(on, wanted[place]!, picture);
       if (junk !== null) drawOver(on, junk, image);
       if (marks !== null) drawPicks(on, marks);
