@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, Self, TypeVar, dataclass_transform
 
 R = TypeVar("R")
 
@@ -153,6 +153,13 @@ class Result:
         """The plain values by name, as they are stored and sent."""
         names = (field.name for field in dataclasses.fields(self))  # type: ignore[arg-type]
         return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def unmeasured(cls, **known: Any) -> Self:
+        """A result of which only `known` fields, and those with defaults, are known; all others are None."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        missing = (one for one in fields if one.default is one.default_factory is dataclasses.MISSING)
+        return cls(**{field.name: None for field in missing} | known)
 
 
 def limits_of(columns: tuple[Column, ...]) -> Iterator[tuple[Column, Limit]]:

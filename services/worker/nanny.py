@@ -204,16 +204,19 @@ class Nanny:
     def _hand_over(self) -> list[Effect]:
         """Pass in what waits; a task that came while no compute process was there waits for the next one."""
         effects = self._wake()
-        for held in self.held.values():
+        for held in self._waiting():
             process = taker(self._computing, self.held)
-            if process is not None and held.stage is Stage.WAITING:
+            if process is not None:
                 held.stage, held.process = Stage.SENT, process.number
                 effects.append(ToCompute(Begin(held.task), process.number))
         return effects
 
+    def _waiting(self) -> list[Held]:
+        return [held for held in self.held.values() if held.stage is Stage.WAITING]
+
     def _wake(self) -> list[Effect]:
         """Start those at rest where a task waits; one that has not ended yet is started once it has."""
-        if not any(held.stage is Stage.WAITING for held in self.held.values()):
+        if not self._waiting():
             return []
         return [self._start(one) for one in self._computing if one.at_rest is not None and not one.lives]
 

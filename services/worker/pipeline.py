@@ -171,9 +171,8 @@ def commit(work: Work, staging: Staging) -> tuple[dict[str, list[str]], list[str
     task = work.task
     if work.is_export_job:
         return staging.commit(task.name, Generation({}, {}, {}), [])
-    if task.origin:
-        return staging.commit(task.name, Generation({}, task.results, task.outputs), work.run)
-    return staging.commit(task.name, Generation(task.stored, task.results, task.outputs), work.run)
+    kept = {} if task.origin else task.stored
+    return staging.commit(task.name, Generation(kept, task.results, task.outputs), work.run)
 
 
 # --- loading -----------------------------------------------------------------------------------------------------

@@ -82,9 +82,8 @@ def processes_on(device: str) -> int:
     environment = compute_environment(device)
     card = card_of(environment)
     memory = card.memory_bytes() if card is not None else None
-    if memory is not None:
-        memory = int(memory * float(own_fraction(environment) or 1.0))
-    return processes_for(memory, available_threads())
+    share = own_fraction(environment)  # the user's, or what is set where there is none
+    return processes_for(int(memory * share) if memory and share else memory, available_threads())
 
 
 def run_worker(

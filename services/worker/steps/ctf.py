@@ -91,7 +91,7 @@ CTF = Ctf()
 def ctf_result(fit: CtfFit) -> CtfResult:
     """The summary of a fit. One that failed keeps its reason and no numbers."""
     if fit.failure is not None:
-        return CtfResult(*(None,) * 13, failure=fit.failure, warnings=list(fit.warnings))
+        return CtfResult.unmeasured(failure=fit.failure, warnings=list(fit.warnings))
     u, v = fit.defocus_u_angstrom, fit.defocus_v_angstrom
     return CtfResult(
         defocus_um=round(float((u + v) / 2e4), _DIGITS),

@@ -145,7 +145,7 @@ MOTION = Motion()
 def _result(model: MotionModel, skipped: bool, dose_per_frame: float) -> MotionResult:
     """The summary, Å. A step that was skipped has measured nothing."""
     if skipped:
-        return MotionResult(True, *(None,) * 8)
+        return MotionResult.unmeasured(skipped=True)
     total, early, late = model.accumulated(dose_per_frame)
     return MotionResult(
         skipped=False,
