@@ -1,12 +1,14 @@
-"""One of a nanny's compute processes, and which of them takes a task."""
+"""A nanny's compute processes: each as the nanny knows it, and what is decided about all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from warpcore.bus.limits import MOST_PROCESSES
+from warpcore.bus.messages import Load
 from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.worker.effects import KillCompute, StartCompute
 from warpcore.services.worker.held import Held, in_compute
 from warpcore.services.worker.line import Noticed, Ready
 
@@ -71,7 +73,72 @@ class Computing:
         self.deaths += 1
 
 
-def taker(processes: Iterable[Computing], held: Mapping[int, Held]) -> Computing | None:
-    """The ready process with the fewest tasks; None where none is ready."""
-    ready = [one for one in processes if one.ready is not None]
-    return min(ready, key=lambda one: len(in_compute(held, one.number)), default=None)
+class Processes:
+    """All compute processes of one nanny: which of them start, rest and wake, which takes a task, what they notice."""
+
+    def __init__(self, count: int, rest_after_s: float | None) -> None:
+        """Without a task for `rest_after_s` (None: never) they are ended, so that others have their memory."""
+        self._all = [Computing(number) for number in range(count)]
+        self._rest_after_s = rest_after_s
+        self._idle_since = 0.0
+
+    def __getitem__(self, number: int) -> Computing:
+        return self._all[number]
+
+    @property
+    def at_once(self) -> int:
+        """How many tasks fit into those that are there, or as soon as they are woken."""
+        return sum(one.at_once for one in self._all)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What they have noticed and a person should know."""
+        return [warning for one in self._all for warning in one.noticed.warnings]
+
+    def measured(self, load: Load) -> Load:
+        """The load with what they have measured of themselves."""
+        for one in self._all:
+            load = load.updated(one.noticed.load)
+        return load
+
+    def start(self, now: float) -> list[StartCompute]:
+        """Start all."""
+        self._idle_since = now
+        return [self._started(one) for one in self._all]
+
+    def start_due(self, now: float) -> list[StartCompute]:
+        """Start again those that have died, once their pause is over."""
+        return [self._started(one) for one in self._all if one.restart_at is not None and now >= one.restart_at]
+
+    def end(self, why: str) -> list[KillCompute]:
+        """End all."""
+        return [KillCompute(why, one.number) for one in self._all]
+
+    def give_up(self) -> None:
+        """None of them is to take a task any more."""
+        for one in self._all:
+            one.ready = one.at_rest = None
+
+    def rest(self, now: float, busy: bool) -> list[KillCompute]:
+        """End those that are ready where there was no task for long; the next one wakes them."""
+        if busy:
+            self._idle_since = now
+        if self._rest_after_s is None or now - self._idle_since < self._rest_after_s:
+            return []
+        ready = [one for one in self._all if one.ready is not None]
+        for one in ready:
+            one.rest()
+        return [KillCompute("no movie came for long; the next one starts it again", one.number) for one in ready]
+
+    def wake(self) -> list[StartCompute]:
+        """Start those at rest; one that has not ended yet is started once it has."""
+        return [self._started(one) for one in self._all if one.at_rest is not None and not one.lives]
+
+    def taker(self, held: Mapping[int, Held]) -> Computing | None:
+        """The ready process with the fewest tasks; None where none is ready."""
+        ready = [one for one in self._all if one.ready is not None]
+        return min(ready, key=lambda one: len(in_compute(held, one.number)), default=None)
+
+    def _started(self, one: Computing) -> StartCompute:
+        one.started()
+        return StartCompute(one.number)

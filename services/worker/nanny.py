@@ -16,8 +16,8 @@ from warpcore.bus.envelope import new_id
 from warpcore.bus.requester import Jitter, Patience, Requester, Step
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import FailureKind
-from warpcore.services.worker.computing import Computing, taker
-from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.computing import Processes
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, ToCompute, ToScheduler
 from warpcore.services.worker.held import Held, culprit_of, in_compute, state_of
 from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
@@ -64,23 +64,17 @@ class Nanny:
     held: dict[int, Held] = field(default_factory=dict)
     _last_beat: float = float("-inf")
     _register_at: float | None = None
-    _idle_since: float = 0.0
     _pulled: int | None = None
 
     def __post_init__(self) -> None:
         self._requester = Requester(self.jitter)
-        self._computing = [Computing(number) for number in range(self.processes)]
+        self._computing = Processes(self.processes, self.rest_after_s)
 
     # --- life ----------------------------------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Effect]:
         """The first effects: the compute processes; registration waits until one has told its device."""
-        self._idle_since = now
-        return [self._start(one) for one in self._computing]
-
-    def _start(self, computing: Computing) -> StartCompute:
-        computing.started()
-        return StartCompute(computing.number)
+        return [*self._computing.start(now)]
 
     def stop(self, now: float) -> list[Effect]:
         """An orderly end: say goodbye, so that tasks go back without counting as failures, and end the computation."""
@@ -88,10 +82,7 @@ class Nanny:
         effects: list[Effect] = []
         if self.registered:
             effects += self._ask(m.Goodbye(worker=self.identity.name), now)
-        return [*effects, *self._end_all("the worker stops")]
-
-    def _end_all(self, why: str) -> list[Effect]:
-        return [KillCompute(why, one.number) for one in self._computing]
+        return [*effects, *self._computing.end("the worker stops")]
 
     @property
     def waits_for_answers(self) -> bool:
@@ -103,10 +94,7 @@ class Nanny:
 
         `warnings` are those of the machine; they stand behind those of the compute processes.
         """
-        effects: list[Effect] = []
-        for one in self._computing:
-            if one.restart_at is not None and now >= one.restart_at and not self.stopping:
-                effects.append(self._start(one))
+        effects: list[Effect] = [] if self.stopping else [*self._computing.start_due(now)]
         for lease, held in self.held.items():
             one = self._computing[held.process]
             if held.cancelled_at is not None and now - held.cancelled_at > CANCEL_GRACE_S and one.kill_cause is None:
@@ -114,24 +102,13 @@ class Nanny:
                 one.kill_cause = (FailureKind.LOST_WORKER, cause, lease)
                 effects.append(KillCompute(cause, one.number))
         effects += [ToScheduler(question.message, question.id) for question in self._requester.due(now)]
-        effects += self._rest(now)
+        effects += self._computing.rest(now, busy=bool(self.held or self.stopping or self.aside))
         if self._register_at is not None and now >= self._register_at:
             effects += self._register(now)
         if self.registered and now - self._last_beat >= self.heartbeat_s:
             self._last_beat = now
             effects.append(self._one_way(self._heartbeat(load, warnings)))
         return effects
-
-    def _rest(self, now: float) -> list[Effect]:
-        """End the compute processes where there was no task for long. The next one wakes them."""
-        if self.held or self.stopping or self.aside:
-            self._idle_since = now
-        if self.rest_after_s is None or now - self._idle_since < self.rest_after_s:
-            return []
-        ready = [one for one in self._computing if one.ready is not None]
-        for one in ready:
-            one.rest()
-        return [KillCompute("no movie came for long; the next one starts it again", one.number) for one in ready]
 
     def rests(self, process: int) -> bool:
         """Whether this compute process was ended to give its memory back."""
@@ -205,7 +182,7 @@ class Nanny:
         """Pass in what waits; a task that came while no compute process was there waits for the next one."""
         effects = self._wake()
         for held in self._waiting():
-            process = taker(self._computing, self.held)
+            process = self._computing.taker(self.held)
             if process is not None:
                 held.stage, held.process = Stage.SENT, process.number
                 effects.append(ToCompute(Begin(held.task), process.number))
@@ -215,10 +192,7 @@ class Nanny:
         return [held for held in self.held.values() if held.stage is Stage.WAITING]
 
     def _wake(self) -> list[Effect]:
-        """Start those at rest where a task waits; one that has not ended yet is started once it has."""
-        if not self._waiting():
-            return []
-        return [self._start(one) for one in self._computing if one.at_rest is not None and not one.lives]
+        return [*self._computing.wake()] if self._waiting() else []
 
     def _cancel(self, lease: int, now: float) -> list[Effect]:
         held = self.held.get(lease)
@@ -254,12 +228,11 @@ class Nanny:
     def _set_aside(self, report: Faulty, now: float) -> list[Effect]:
         """The device is bad: what is not finished goes back, and the scheduler hears why, now or once it knows us."""
         self.device, self.aside = report.device, report.cause
-        for one in self._computing:
-            one.ready = one.at_rest = None
+        self._computing.give_up()
         for lease in [lease for lease, held in self.held.items() if held.stage is not Stage.REPORTED]:
             self._let_go(lease)
         told = [*self._tell_aside(now), *self._pull()] if self.registered else self._register(now)
-        return [*told, *self._end_all("its device is faulty")]
+        return [*told, *self._computing.end("its device is faulty")]
 
     def _tell_aside(self, now: float) -> list[Effect]:
         """No lease is named: no movie has cost the worker anything, and the scheduler takes all of them back."""
@@ -344,27 +317,20 @@ class Nanny:
         """Tell the scheduler how many tasks fit in all, where that has changed."""
         if not self.registered:
             return []
-        credit = 0 if self.stopping else sum(one.at_once for one in self._computing)
+        credit = 0 if self.stopping else self._computing.at_once
         if credit == self._pulled:
             return []
         self._pulled = credit
         return [self._one_way(m.PullTasks(worker=self.identity.name, credit=credit))]
 
     def _heartbeat(self, load: m.Load, warnings: Sequence[str]) -> m.Heartbeat:
-        for one in self._computing:
-            load = load.updated(one.noticed.load)
-        noticed = [warning for one in self._computing for warning in one.noticed.warnings]
         return m.Heartbeat(
             worker=self.identity.name,
-            state=state_of(self.held, self._can_take, bool(self.aside)),
+            state=state_of(self.held, self._computing.at_once > 0, bool(self.aside)),
             leases=sorted(self.held),
-            load=load,
-            warnings=list(dict.fromkeys([*noticed, *warnings])),
+            load=self._computing.measured(load),
+            warnings=list(dict.fromkeys([*self._computing.warnings, *warnings])),
         )
-
-    @property
-    def _can_take(self) -> bool:
-        return any(one.at_once for one in self._computing)
 
     def _ask(self, message: Message, now: float) -> list[Effect]:
         """Send a request, and again until it is answered."""
