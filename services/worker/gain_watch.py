@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,7 +39,6 @@ class GainWatch:
 
     def __init__(self) -> None:
         self.warnings: tuple[str, ...] = ()
-        self._guard = threading.Lock()
         self._use: _Use | None = None
         self._settled = False
 
@@ -56,18 +54,17 @@ class GainWatch:
         `gain` is oriented by the settings; `counts` gives the raw counts summed over frames [H, W] and is called only
         where they are needed.
         """
-        with self._guard:
-            before = self.warnings
-            if gain is None:
-                self._use, self.warnings = None, ()
-                return self.warnings != before
-            orientation = orientation_of(imported)
-            if self._use is None or self._use.gain is not gain or self._use.orientation != orientation:
-                self._use = _Use(gain, orientation, is_eer, np.zeros((0, 0), np.float32))
-                self._settled, self.warnings = False, ()
-            if not self._settled:
-                self._look(self._use, np.asarray(centre(counts()), np.float32))
+        before = self.warnings
+        if gain is None:
+            self._use, self.warnings = None, ()
             return self.warnings != before
+        orientation = orientation_of(imported)
+        if self._use is None or self._use.gain is not gain or self._use.orientation != orientation:
+            self._use = _Use(gain, orientation, is_eer, np.zeros((0, 0), np.float32))
+            self._settled, self.warnings = False, ()
+        if not self._settled:
+            self._look(self._use, np.asarray(centre(counts()), np.float32))
+        return self.warnings != before
 
     def _look(self, use: _Use, counts: npt.NDArray[np.float32]) -> None:
         use.counts = counts if use.movies == 0 else use.counts + counts
