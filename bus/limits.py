@@ -31,9 +31,6 @@ LONGEST_BY = 100
 KEPT_TRIES = 20
 """Tries that are kept; the oldest that has ended goes first, with its files."""
 
-MOST_PROCESSES = 3
-"""Compute processes of one worker."""
-
 MOST_PROFILES = 100
 """Named sets of settings that a session keeps."""
 LONGEST_PROFILE_NAME = 100
