@@ -38,6 +38,13 @@ def warnings(state: State) -> Iterator[Finding]:
         yield Finding(subject, text, shorten(text, LONGEST_TITLE, placeholder=" …"), key=_short(text))
 
 
+@rule("state")
+def state_at_fault(state: State) -> Iterator[Finding]:
+    """The database is damaged or not the one that was opened: nothing is assigned until a person has acted."""
+    if state.fault:
+        yield Finding("state", state.fault, "the session's state is damaged", Severity.CRITICAL)
+
+
 @rule("worker-set-aside")
 def workers_set_aside(state: State) -> Iterator[Finding]:
     """Workers that are given no movies since their GPU failed."""

@@ -18,6 +18,8 @@ from warpcore.services.session.paths import inside, try_folder
 
 def dispatch(state: State) -> None:
     """Assign all movies that can be assigned now; each worker gets one before any gets two."""
+    if state.fault:
+        return
     _assign_try(state)
     if state.paused:
         return

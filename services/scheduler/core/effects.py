@@ -95,6 +95,13 @@ class AssignmentUndelivered:
 
 
 @dataclass(frozen=True, slots=True)
+class StateFault:
+    """The database cannot be relied on: nothing is assigned any more. `text` says what is wrong and what to do."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutputsMissing:
     """Files of these steps, made with these fingerprints, are no longer on disk."""
 
@@ -125,6 +132,7 @@ Stimulus = (
     | Tick
     | AssignmentUndelivered
     | OutputsMissing
+    | StateFault
 )
 
 # --- effects -----------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from warpcore.services.scheduler.core.effects import (
     OutputsRestored,
     Started,
     StartTry,
+    StateFault,
     Stimulus,
     Tick,
 )
@@ -87,6 +88,8 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             _undelivered(state, lease)
         case OutputsMissing():
             deciding.outputs_missing(state, stimulus)
+        case StateFault(text):
+            state.fault = text
         case OutputsRestored():
             restoring_outputs.restored(state, stimulus)
     learning.learn(state)

@@ -24,6 +24,7 @@ _STIMULI: dict[str, type[Any]] = {
         e.Tick,
         e.AssignmentUndelivered,
         e.OutputsMissing,
+        e.StateFault,
         e.OutputsRestored,
     )
 }

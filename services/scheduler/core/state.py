@@ -57,7 +57,8 @@ class State:
     use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
     says that settings, are now otherwise than stored. `alarms` are those that have come, and stay until
     `alarms_held_until` in any case; `suspected` says since when what rules find has held (both monotonic), `recent`
-    which movies have ended last. `active_at` is when (monotonic) there was something to do last.
+    which movies have ended last. `active_at` is when (monotonic) there was something to do last. `fault` says what is
+    wrong with the database, once something is.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -108,6 +109,7 @@ class State:
         self.alarms: dict[str, Alarm] = {}
         self.alarms_held_until = 0.0
         self.suspected: dict[str, float] = {}
+        self.fault = ""
         self.bulk_changes = BULK_CHANGES
         self.quiet = False
         self.derived = 0

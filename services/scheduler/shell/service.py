@@ -35,8 +35,10 @@ from warpcore.services.scheduler.core.effects import (
 )
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
 from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
+from warpcore.services.scheduler.shell.keeper import Keeper
+from warpcore.services.scheduler.shell.lock import SessionError, locked
 from warpcore.services.scheduler.shell.requests import Shell, signed
-from warpcore.services.scheduler.shell.session import Session, SessionError, locked
+from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.scheduler.store.recording import RecordError
 from warpcore.services.scheduler.store.schema import StateError
 from warpcore.services.session.settings import Settings, SettingsError
@@ -68,10 +70,11 @@ def run_scheduler(
     is a file for all stimuli and effects (`store/recording.py`). Raises SessionError, StateError, SettingsError,
     RecordError or BindError, each one clear line, where it cannot begin; nothing that arrives later ends it.
     """
-    with locked(processing_directory):
+    with locked(processing_directory) as lock:
         session = Session(
             data_directory,
             processing_directory,
+            lock=lock,
             state_path=state_path,
             settings=settings,
             paused=paused,
@@ -136,6 +139,7 @@ class Service:
             poller.register(one, zmq.POLLIN)
         where = Path(self._session.state.processing_directory)
         check = OutputCheck(recorded_outputs(self._session.state), where)
+        keeper = Keeper(self._session.store.path)
         self._publish_service("service.started")
         try:
             while not stop.is_set():
@@ -145,11 +149,14 @@ class Service:
                     self._handle(missing)
                 for restored in self._restorer.done():
                     self._handle(restored)
+                for fault in keeper.faults(self._session):
+                    self._handle(fault)
                 self._keep_time()
                 self._flush()
             self._publish_service("service.stopping")
         finally:
             check.close()
+            keeper.close()
             self._restorer.close()
             self._tries.close()
 
