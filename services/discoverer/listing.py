@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from warpcore.services.formats.star_text import is_writable
+from warpcore.services.formats.star_text import UNWRITABLE, is_writable
 from warpcore.services.session.named_files import NamedFiles
 from warpcore.services.steps.chain import CHAIN
 
@@ -25,7 +25,6 @@ OUTPUT_FOLDERS = (*CHAIN.folders, "logs")
 _TEMPORARY_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".swp", "~")
 _WILDCARDS = re.compile(r"[*?\[]")
 _NOT_UTF8 = "its name is not UTF-8; rename it"
-_NOT_STAR = "its name has a control character, or both kinds of quotes, which no STAR file can hold; rename it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,7 @@ class _Scan:
         if not _is_utf8(path):
             self._listing.unreadable[_shown(path)] = _NOT_UTF8
         elif not is_writable(path):
-            self._listing.unreadable[_shown(path)] = _NOT_STAR
+            self._listing.unreadable[_shown(path)] = f"its name {UNWRITABLE}"
         elif self._named.hold(entry.path, info):
             self._listing.named.add(path)
         else:

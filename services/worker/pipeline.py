@@ -13,6 +13,7 @@ from pathlib import Path
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import Purpose
 from warpcore.kernels.image import DeviceFrames, find_defects, on_cpu, raw_counts, sum_frames
+from warpcore.services.formats.star_text import UNWRITABLE, is_writable
 from warpcore.services.formats.warp_xml import write_movie_xml
 from warpcore.services.readers.defects import read_defects
 from warpcore.services.readers.gain import read_gain
@@ -58,6 +59,8 @@ def load(task: AssignTask, report: Report, memory_share: float = 1.0) -> Work:
     """Read what the task's steps need. Raises InputError for a movie that cannot be read."""
     report("load", 0.0)
     path = inside(Path(task.data_directory), task.path)
+    if not is_writable(str(path)):
+        raise InputError(f"{str(path)!r}: its path {UNWRITABLE}")
     _check_identity(path, task)
     if task.origin:
         link_outputs(Path(task.origin), Path(task.processing_directory), task.outputs)
