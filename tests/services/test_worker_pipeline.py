@@ -23,6 +23,8 @@ from warpcore.services.session.settings import Settings, parse_settings
 from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
 from warpcore.services.worker.steps.work import Work
 
+NOTHING: dict[str, Any] = {"results": {}, "stored": {}, "outputs": {}}
+
 
 @pytest.fixture(scope="module")
 def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -105,7 +107,7 @@ def test_a_path_that_no_star_file_can_hold_is_refused_before_anything_runs(movie
     unnamed = tmp_path / "a\n'\".tif"
     shutil.copy(movie, unnamed)
     with pytest.raises(InputError, match=r"its path has a control character, .*rename it") as refused:
-        run(unnamed, tmp_path / "results", settings(), ["motion"], {})
+        run(unnamed, tmp_path / "results", settings(), ["motion"], NOTHING)
     assert "\n" not in str(refused.value)
 
 
