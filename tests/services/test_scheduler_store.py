@@ -280,7 +280,7 @@ def test_a_database_with_an_unreadable_row_is_refused(tmp_path: Path) -> None:
     store = opened(path)
     where = {"data_directory": "/data", "processing_directory": str(tmp_path)}
     with pytest.raises(StateError, match=r"state\.db cannot be read, it is damaged"), store.errors("read"):
-        restore(store.load(), now=0.0, **where)
+        restore(store.load(), now=0.0, wall=0.0, **where)
     store.close()
 
 

@@ -53,7 +53,7 @@ class Old:
 
     def state(self) -> State:
         with closing(Store(self.path, **self.where)) as store, store.errors("read"):
-            return restore(store.load(), now=0.0, **self.where)
+            return restore(store.load(), now=0.0, wall=0.0, **self.where)
 
     def settings(self, **sections: dict[str, Any]) -> None:
         """Change stored settings as a version would that knows more names."""
