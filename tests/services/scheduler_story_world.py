@@ -64,6 +64,8 @@ STORED = (
     "results",
     "fingerprints",
     "outputs",
+    "kept",
+    "kept_results",
     "retries",
     "lost",
     "avoid",
