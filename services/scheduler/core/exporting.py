@@ -149,7 +149,6 @@ def failed(state: State, task: TaskRecord, text: str, *, again: bool, counted: b
     else:
         move_item(state, job, task.movie, ItemState.PENDING, text)
         _save(state, job, task.movie)
-    release_held(state, state.movies[task.movie])
 
 
 def release_held(state: State, movie: MovieRecord) -> None:
