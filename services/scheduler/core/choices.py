@@ -111,12 +111,12 @@ def _why_not_first(movie: MovieRecord) -> str:
     """Why a movie has no place in the queue, "" where it has one."""
     if movie.status in LEASED:
         return f"{movie.name} is running already"
+    if movie.selection == Selection.EXCLUDE:
+        return f"{movie.name} is excluded, so it does not run; include it or leave it to the filter, then put it first"
     if movie.status in DONE:
         return f"{movie.name} is done ({movie.status}); retry it with force to run it again"
     if movie.status == MovieStatus.FAILED:
         return f"{movie.name} has failed; retry it, then put it first"
-    if movie.selection == Selection.EXCLUDE:
-        return f"{movie.name} is excluded and not processed; select it as auto or include, then put it first"
     return ""
 
 
