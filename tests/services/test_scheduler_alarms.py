@@ -195,6 +195,13 @@ def backlog(world: World) -> None:
             world.finish(f"found{number // 4}")
 
 
+def standstill(world: World) -> None:
+    """Movies go on to come, and none is done any more for longer than the rate is measured over."""
+    backlog(world)
+    come(world, 25, 30.0)
+    assert world.ask(wire.GetProcessing()).rate_per_hour == 0
+
+
 def no_new_movie(world: World) -> None:
     """Twenty movies come and are done, then none."""
     for number in range(20):
@@ -207,7 +214,7 @@ def of_movies(world: World) -> list[wire.Alarm]:
     return [alarm for alarm in alarms(world) if alarm.subject == "movies"]
 
 
-@pytest.mark.parametrize("story", [backlog, no_new_movie], ids=lambda story: story.__name__)
+@pytest.mark.parametrize("story", [backlog, standstill, no_new_movie], ids=lambda story: story.__name__)
 def test_alarms_by_the_rates_of_the_session_stay_over_a_restart(tmp_path: Path, story: Callable[[World], None]) -> None:
     world = World()
     world.store_into(Store(tmp_path / "state.db", **WHERE))

@@ -76,9 +76,8 @@ def _restore_rates(state: State) -> None:
     done = ((movie.run["done_at"], movie.id) for movie in state.movies.values() if "done_at" in movie.run)
     for done_at, id in sorted(done):
         state.last_hour.count(id, done_at)
-        if state.wall - done_at <= state.rate.window_s:
-            state.rate.begin(state.movies[id].run["assigned_at"] + to_monotonic)
-            state.rate.count(done_at + to_monotonic)
+        state.rate.begin(state.movies[id].run["assigned_at"] + to_monotonic)
+        state.rate.count(done_at + to_monotonic)
 
 
 def _restore_recent(state: State) -> None:
