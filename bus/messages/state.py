@@ -66,7 +66,8 @@ class SettingsEffect(Message, frozen=True):
 
     `changed` are the dotted names that differ, `runs` says how many movies run each step, `movies` how many run at all,
     `kept` how many get earlier results back without running, `rejected` and `accepted` how many the filter takes out
-    and returns, `retried` how many failed ones are tried again.
+    and returns, by their present results or by those that they get back, `retried` how many failed ones are tried
+    again.
     """
 
     changed: list[str]

@@ -169,14 +169,14 @@ class Session:
 
     def retry(
         self,
-        *,
+        *filters: str,
         names: Sequence[str] | None = None,
         ids: Sequence[int] | None = None,
         kind: FailureKind | str | None = None,
         force: bool = False,
     ) -> RetriedView:
-        """Queue these failed movies again, or all with a failure of this kind, or simply all."""
-        body = {"names": names, "ids": ids, "kind": kind, "force": force}
+        """Queue failed movies again: those named and those that fit all filters, or all; `kind`: of these some."""
+        body = {"filter": filters or None, "names": names, "ids": ids, "kind": kind, "force": force}
         given = {name: value for name, value in body.items() if value is not None}
         return self._send("POST", "/api/retry", given, RetriedView)
 

@@ -37,7 +37,7 @@ def write_session(data: Path, processing: Path, count: int, seed: int = 1) -> No
     path = processing / STATE_FOLDER / "state.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     store = Store(path, **where)
-    state = restore(store.load(), now=0.0, **where)
+    state = restore(store.load(), now=0.0, wall=0.0, **where)
     _do(state, store, ChangeSettings(patch_settings(state.settings, SETTINGS), ""))
     for first in range(0, count, BATCH):
         found = [_file(number) for number in range(first, min(first + BATCH, count))]

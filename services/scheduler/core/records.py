@@ -32,11 +32,11 @@ class MovieRecord(Living):
     fingerprint that the failed step should have had. `retries` counts failures by kind, `lost` the workers that the
     movie has cost, `avoid` names the workers where it went wrong. `suspect`: it was one of several movies in a worker
     that was lost, so it now runs alone. `lease` is its only valid lease. `kept` holds the fingerprints of earlier
-    outputs that can be put back, by key (`services/session/generations.py`); `restore_to` is the key that fits the
-    settings in force, `restoring` the one that is being put back now. `hand_picks` names the `HandPicksRecord`'s
-    present edits, "" without any. `chosen_in` is the number of the `SelectionRecord` that gave it its selection, 0 for
-    one of an earlier version. `found_at` and `ready_at` (epoch seconds) say when its file was seen first and
-    registered, `run` how it was processed (`services/steps/run.py`).
+    outputs that can be put back, by key (`services/session/generations.py`), `kept_results` their summaries, packed;
+    `restore_to` is the key that fits the settings in force, `restoring` the one that is being put back now.
+    `hand_picks` names the `HandPicksRecord`'s present edits, "" without any. `chosen_in` is the number of the
+    `SelectionRecord` that gave it its selection, 0 for one of an earlier version. `found_at` and `ready_at` (epoch
+    seconds) say when its file was seen first and registered, `run` how it was processed (`services/steps/run.py`).
     """
 
     LIFE: ClassVar[Life] = lives.MOVIE
@@ -62,6 +62,7 @@ class MovieRecord(Living):
     story: list[tuple[int, float, str]] = field(default_factory=list)
     outdated_steps: list[str] = field(default_factory=list)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
+    kept_results: dict[str, bytes] = field(default_factory=dict)
     restoring: str = ""
     chosen_in: int = 0
     found_at: float = 0.0
@@ -81,6 +82,11 @@ class MovieRecord(Living):
     def waiting_status(self) -> MovieStatus:
         """The status of this movie while it waits for a worker."""
         return MovieStatus.OUTDATED if self.results else MovieStatus.UNPROCESSED
+
+    def verdict(self, reasons: list[str]) -> MovieStatus:
+        """The status of this movie once it is done, where the filter has these reasons to reject it."""
+        passes = not reasons or self.selection == Selection.INCLUDE
+        return MovieStatus.PROCESSED if passes else MovieStatus.FILTERED_OUT
 
     def forget_failures(self) -> None:
         """Count from zero again: after a success, a retry by hand or with another file."""

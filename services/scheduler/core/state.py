@@ -269,11 +269,13 @@ class State:
                 return key
         return ""
 
-    def judge(self, movie: MovieRecord) -> tuple[MovieStatus, list[str]]:
-        """The status (processed or filtered_out) and the filter's reasons of a movie whose results are all there."""
-        reasons = filter_reasons(views.shown_results(movie, self.plan.off), self.settings.filter)
-        passes = not reasons or movie.selection == Selection.INCLUDE
-        return (MovieStatus.PROCESSED if passes else MovieStatus.FILTERED_OUT), reasons
+    def judge(self, movie: MovieRecord, results: dict[str, Any] | None = None) -> tuple[MovieStatus, list[str]]:
+        """The status (processed or filtered_out) and the filter's reasons of a movie whose results are all there.
+
+        `results` stand for its own, where they are given.
+        """
+        reasons = filter_reasons(views.shown_results(movie, self.plan.off, results), self.settings.filter)
+        return movie.verdict(reasons), reasons
 
     def derive(self, movie: MovieRecord) -> bool:
         """Decide again, without telling, what follows from results and settings; whether anything is different now."""

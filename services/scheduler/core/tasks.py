@@ -7,12 +7,12 @@ import math
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, MovieStatus
 from warpcore.services.scheduler.core import aside, exporting, retries
+from warpcore.services.scheduler.core.keeping import keep
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.report_checks import finite, report_fault
 from warpcore.services.scheduler.core.runs import run_of
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.generations import generation_key
 from warpcore.services.steps import motion
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.step import INPUT
@@ -78,8 +78,7 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
     if not task.processes:
         aside.finished(state, task, results, message.outputs)
         return
-    known = {**movie.kept, generation_key(movie.fingerprints): movie.fingerprints}
-    movie.kept = {key: known[key] for key in message.kept if key in known}
+    keep(movie, message.kept)
     for step in task.run:
         # It was made with what was wanted at its assignment. If more is wanted by now, only that runs again.
         movie.fingerprints = {**movie.fingerprints, step: task.wanted[step]}

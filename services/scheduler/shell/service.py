@@ -250,9 +250,7 @@ class Service:
 
     def _restore(self) -> None:
         self._session.store.discard()
-        rate = self._session.state.rate
         self._session.state = self._session.restored()
-        self._session.state.rate = rate
 
     def _answer(self, asked: _Asked, answer: Message | Callable[[], Message]) -> None:
         asked.answer = answer

@@ -98,11 +98,11 @@ class Session:
 
     def restored(self) -> State:
         """The state as it is stored."""
-        now = time.monotonic()
+        now, wall = time.monotonic(), time.time()
         # Millions of objects are made and none is garbage: to search for some meanwhile takes several times as long.
         with garbage_left_alone(), self.store.errors("read"):
             stored = self.store.load()
-            state = restore(stored, now=now, **self._where)
+            state = restore(stored, now=now, wall=wall, **self._where)
         state.heartbeat_timeout_s, state.task_timeout_s = self._timeouts
         if self._recorder is not None:
             self._recorder.begin(state, stored)

@@ -190,7 +190,7 @@ class Store:
                 seq=meta["seq"],
                 last_lease=meta["lease"],
                 last_modified=meta["last_modified"],
-                paused_by=_pauser(meta["paused"]),
+                paused_by=Pauser(meta["paused"]) if meta["paused"] else None,
                 order=meta["order"],
                 alarms=json.loads(meta["alarms"]),
             )
@@ -258,10 +258,3 @@ class Store:
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SAVE_SETTINGS = """INSERT OR REPLACE INTO settings (id, body, revision, identity, migration, set_aside)
 VALUES (1, ?, ?, ?, ?, ?)"""
-
-
-def _pauser(stored: str | int) -> Pauser | None:
-    """Who paused, as it is stored; before there was another pauser, 1 stood for a person and 0 for nobody."""
-    if isinstance(stored, int):
-        return Pauser.PERSON if stored else None
-    return Pauser(stored) if stored else None

@@ -64,8 +64,12 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
 
 
 def _from_3_to_4(db: sqlite3.Connection) -> None:
-    """Selections can be taken back, users order movies and edit picks; tries, profiles, history of settings, alarms."""
+    """Selections can be taken back, users order movies and edit picks; tries, profiles, history of settings, alarms.
+
+    Who paused is known: before, it was a person.
+    """
     db.execute("INSERT INTO meta VALUES ('order', 'normal')")
+    db.execute("UPDATE meta SET value = CASE value WHEN 0 THEN '' ELSE 'person' END WHERE key = 'paused'")
     db.execute("INSERT INTO meta VALUES ('alarms', '[]')")
     db.execute("CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
     db.execute("CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL)")
@@ -102,7 +106,7 @@ def create(path: Path, data_directory: str, processing_directory: str) -> None:
             "floor": 0,
             "lease": 0,
             "last_modified": 0.0,
-            "paused": 0,
+            "paused": "",
             "order": "normal",
             "alarms": "[]",
             "data_directory": data_directory,

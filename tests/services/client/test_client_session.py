@@ -105,7 +105,8 @@ def test_a_choice_for_many_is_taken_back(session: Session) -> None:
 
 def test_failed_movies_are_tried_again(session: Session) -> None:
     assert session.retry(kind=FailureKind.RESOURCE).retried == 0
-    assert session.retry(names=["bad"]).retried == 1
+    assert session.retry("status:failed", "name:nothing").retried == 0
+    assert session.retry("status:failed", "name:b*").retried == 1
     status = session.wait_until_done(timeout_s=20, interval_s=0.05)
     assert status.counts[MovieStatus.FAILED] == 1
 
