@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any, Literal
 
 import falcon
@@ -164,12 +165,22 @@ def test_a_name_with_slashes_is_a_whole_name(client: falcon.testing.TestClient, 
         ("c/files/b/log", "c/files/b/log"),
         ("a/files/b/files/c", "b/files/c of a"),
         ("c/files/a/files/b", "c/files/a/files/b"),
+        ("a%2Flog", "a/log"),
+        ("a%2Ffiles%2Fb/log", "log of a/files/b"),
+        ("a/files/b%2Flog", "b/log of a"),
     ],
 )
 def test_a_path_that_means_nothing_by_its_words_is_a_name(
     client: falcon.testing.TestClient, path: str, meant: str
 ) -> None:
     assert client.simulate_get(f"/movies/{path}").json["pathName"] == meant
+
+
+def test_a_path_of_very_many_words_is_read_soon(client: falcon.testing.TestClient) -> None:
+    began = time.process_time()
+    assert client.simulate_get("/movies/" + "x/" * 2000 + "x").status_code == 200
+    assert client.simulate_delete("/movies/" + "files/" * 680 + "x").status_code == 405
+    assert time.process_time() - began < 0.5
 
 
 def test_what_no_resource_does_is_not_allowed_and_names_what_is(client: falcon.testing.TestClient) -> None:
