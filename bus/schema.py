@@ -90,8 +90,8 @@ def read_message(type_name: str, body: dict[str, Any]) -> Message:
 def prepare_for_threads(kind: type[msgspec.Struct]) -> None:
     """Let msgspec gather now, in one thread, what it needs to read a struct type and its subclasses.
 
-    It does so at a type's first use, and shows other threads what it has so far: where two threads use a type first at
-    the same time, one reads a null pointer and the process ends by a segmentation fault (msgspec 0.19 to 0.22).
+    It does so at a type's first use, and shows other threads what it has so far: where a second thread reads the type
+    meanwhile, it follows a null pointer and the process ends by a segmentation fault (seen with msgspec 0.19 to 0.22).
     """
     msgspec.json.Decoder(kind)
     for subclass in kind.__subclasses__():

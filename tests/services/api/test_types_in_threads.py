@@ -7,6 +7,25 @@ import sys
 
 import pytest
 
+INTERRUPTED = """
+import sys
+import threading
+from warpcore.bus.messages import Movie
+
+body = Movie(1, "a", "a.tif", 1, 1, "processed").to_body()
+
+def read():
+    print(Movie.from_body(body).name)
+
+def meanwhile(frame, event, argument):
+    if event == "call" and frame.f_code.co_name == "get_class_annotations" and frame.f_locals["obj"] is not Movie:
+        other = threading.Thread(target=read)  # msgspec looks at the type of a field of Movie
+        other.start()
+        other.join()
+
+sys.setprofile(meanwhile)
+read()
+"""
 PROGRAM = """
 import sys
 import msgspec
@@ -38,6 +57,14 @@ from warpcore.services.api.app import Dependencies, create_app
 from warpcore.services.api.client import SchedulerClient
 create_app(Dependencies(SchedulerClient("tcp://127.0.0.1:1")))
 """
+
+
+def test_two_threads_read_their_first_movies_at_once() -> None:
+    """Were the type not known before, the process would end by a segmentation fault."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 0, f"signal {-done.returncode}"
+    assert done.stdout.split()[-1] == "a"
 
 
 @pytest.mark.parametrize("make_ready", [API, "import warpcore.services.client"])
