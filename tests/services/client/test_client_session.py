@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
@@ -25,14 +26,12 @@ NAMES = [name.removesuffix(".tif") for name in MOVIES]
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]) -> Iterator[Api]:
-    running = Api(tmp_path_factory.mktemp("client"), free_ports(5))
-    running.wait()
-    running.http.patch("/api/settings", json={"picking": {"diameter": 130}}).raise_for_status()
-    running.register(*MOVIES)
-    worker = WritingWorker(running.endpoints)
-    yield running
-    worker.close()
-    running.close()
+    with closing(Api(tmp_path_factory.mktemp("client"), free_ports(5))) as running:
+        running.wait()
+        running.http.patch("/api/settings", json={"picking": {"diameter": 130}}).raise_for_status()
+        running.register(*MOVIES)
+        with closing(WritingWorker(running.endpoints)):
+            yield running
 
 
 @pytest.fixture
