@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,7 @@ T = TypeVar("T")
 Settings = dict[str, dict[str, Any]]
 _GZIP = 16 + zlib.MAX_WBITS
 _GZIP_MAGIC = b"\x1f\x8b"
+_NUMBER = re.compile(r"~[1-9][0-9]*")
 
 
 class Session:
@@ -248,4 +250,4 @@ class Session:
 
 def _address(name: str) -> str:
     """The address of a movie by its name, whatever it is, or by its number."""
-    return f"/api/items/{quote(name)}" if name.startswith("~") else f"/api/items/~/{quote(name, safe='')}"
+    return f"/api/items/{name}" if _NUMBER.fullmatch(name) else f"/api/items/~/{quote(name, safe='')}"

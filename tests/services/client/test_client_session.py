@@ -20,7 +20,7 @@ from warpcore.bus.messages import SelectItem
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection
 from warpcore.services.client import ApiError, Event, Session, UnreachableError
 
-MOVIES = ("a.tif", "grid 1/µ%?.tif", "summary.tif", "a/log.tif", "bad.tif")
+MOVIES = ("a.tif", "grid 1/µ%?.tif", "summary.tif", "a/log.tif", "~1/log.tif", "bad.tif")
 NAMES = [name.removesuffix(".tif") for name in MOVIES]
 
 
@@ -44,7 +44,7 @@ def session(api: Api) -> Session:
 
 def test_it_tells_how_far_the_session_is(session: Session) -> None:
     status = session.status()
-    assert (status.total_items, status.items_left) == (5, 0)
+    assert (status.total_items, status.items_left) == (6, 0)
     assert [worker.id for worker in session.workers()] == ["host/1"]
     assert session.health().status == "ok"
     assert {alarm.severity for alarm in session.alarms()} <= {"warning", "critical"}
@@ -54,7 +54,7 @@ def test_it_tells_how_far_the_session_is(session: Session) -> None:
 def test_movies_come_page_by_page_filtered_and_sorted(session: Session) -> None:
     assert [movie.name for movie in session.items()] == NAMES
     done = session.items("status:processed", "ctf.defocusUm:1..2", sort="-name")
-    assert [movie.name for movie in done] == ["summary", "grid 1/µ%?", "a/log", "a"]
+    assert [movie.name for movie in done] == ["~1/log", "summary", "grid 1/µ%?", "a/log", "a"]
     assert list(session.records("name:bad", fields=["name", "status"])) == [{"name": "bad", "status": "failed"}]
 
 
@@ -81,11 +81,11 @@ def test_all_that_a_movie_shows_is_reached_by_its_number_and_by_its_name(api: Ap
 def test_series_are_numpy_arrays(session: Session) -> None:
     series = session.series("name", "status", "worker", "ctf.defocusUm", "generation")
     assert series["name"].tolist() == NAMES
-    assert series["status"].tolist() == ["processed"] * 4 + ["failed"]
-    assert series["worker"].tolist() == [""] * 5
-    np.testing.assert_allclose(series["ctf.defocusUm"], [1.25] * 4 + [np.nan])
+    assert series["status"].tolist() == ["processed"] * 5 + ["failed"]
+    assert series["worker"].tolist() == [""] * 6
+    np.testing.assert_allclose(series["ctf.defocusUm"], [1.25] * 5 + [np.nan])
     assert series["generation"].dtype == np.uint32
-    assert len(set(series["id"])) == len(series) == 5
+    assert len(set(series["id"])) == len(series) == 6
     with pytest.raises(KeyError, match=r"name, status"):
         series["ctf.resolutionAngstrom"]
 
@@ -103,16 +103,16 @@ def test_a_newer_series_brings_what_has_changed_and_keeps_the_rest(
 
     wait_until(changed)
     assert after["name"].tolist() == NAMES
-    assert after["selection"].tolist() == ["exclude", *["auto"] * 4]
-    assert before["selection"].tolist() == ["auto"] * 5
+    assert after["selection"].tolist() == ["exclude", *["auto"] * 5]
+    assert before["selection"].tolist() == ["auto"] * 6
     session.select(Selection.AUTO, names=["a"])
 
 
 def test_a_choice_for_many_is_taken_back(session: Session) -> None:
     change = session.select("exclude", "status:processed", by="a script")
-    assert change.changed == 4
+    assert change.changed == 5
     assert {movie.name for movie in session.items("selection:exclude")} == set(NAMES) - {"bad"}
-    assert session.undo(change).changed == 4
+    assert session.undo(change).changed == 5
     assert not list(session.items("selection:exclude"))
 
 
@@ -124,7 +124,7 @@ def test_failed_movies_are_tried_again(session: Session) -> None:
 
 
 def test_settings_are_previewed_and_changed(session: Session) -> None:
-    assert session.preview_settings({"filter": {"defocus_max": 1.0}}).rejected == 4
+    assert session.preview_settings({"filter": {"defocus_max": 1.0}}).rejected == 5
     assert session.settings()["filter"]["defocus_max"] == 5
     assert session.change_settings({"filter": {"defocus_max": 4.0}})["filter"]["defocus_max"] == 4
 
@@ -165,8 +165,8 @@ def test_processing_is_paused_ordered_and_started(session: Session) -> None:
 
 
 def test_waiting_ends_in_time(session: Session) -> None:
-    with pytest.raises(TimeoutError, match="0 of 5 movies are left"):
-        session.wait_until_done(movies=6, timeout_s=0.1, interval_s=0.05)
+    with pytest.raises(TimeoutError, match="0 of 6 movies are left"):
+        session.wait_until_done(movies=7, timeout_s=0.1, interval_s=0.05)
 
 
 def test_where_nobody_answers_one_line_says_so(free_ports: Callable[[int], list[int]]) -> None:
