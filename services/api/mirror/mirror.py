@@ -54,11 +54,6 @@ class Mirror:
         """The epoch of the change log, "" before the state is known."""
         return self._epoch
 
-    @property
-    def seq(self) -> int:
-        """The newest change that is in."""
-        return self._seq
-
     def take_page(self, movies: list[Movie], first: bool) -> None:
         """Take in a page of a snapshot, which will be complete with the next reset."""
         if first:

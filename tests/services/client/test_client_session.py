@@ -161,6 +161,8 @@ def test_processing_is_paused_ordered_and_started(session: Session) -> None:
     assert not session.pause().is_processing
     assert session.set_order("latest").order == "latest"
     assert session.set_order("normal").order == "normal"
+    assert session.retry(names=["a", "bad"], force=True).retried == 2
+    assert session.process_first("bad").priority > session.item("a").priority
     assert session.start().is_processing
 
 
