@@ -39,19 +39,24 @@ class Tail:
     """Resources by what follows a common prefix; the path's end tells them apart.
 
     The longest that fits is tried first. Where a GET finds nothing there, the next is tried, since a name may end like
-    that: `a/log` is the log of the movie `a`, or else the movie of that name, which `a%2Flog` always is.
+    that: `a/curves` are the curves of the movie `a`, or the movie of that name where there is no movie `a`; that `a`
+    has no curves yet is no reason to answer with another movie. `a%2Fcurves` always is the movie of that name.
     """
 
     def __init__(self, prefix: str, resources: Mapping[str, object]) -> None:
         self._words_before = len(prefix.split("/"))
         by_length = sorted(resources.items(), key=lambda one: -len(_VARIABLE.sub("", one[0])))
         self._resources = [(path.split("/"), resource) for path, resource in by_length]
+        self._whole = next((resource for path, resource in by_length if _VARIABLE.fullmatch(path)), None)
 
     async def _answer(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, tail: str) -> None:
         """Raises HTTPRouteNotFound, and what the first resource that fits raises: also HTTPMethodNotAllowed."""
         missing: Exception | None = None
+        lacks_part = False
         method = "GET" if req.method == "HEAD" else req.method
         for resource, values in self._fitting(self._words(req, tail)):
+            if lacks_part and resource is self._whole:
+                break
             responder: Any = getattr(resource, f"on_{method.lower()}", None)
             if responder is None:
                 missing = missing or falcon.HTTPMethodNotAllowed(_methods(resource))
@@ -63,6 +68,7 @@ class Tail:
                 if method != "GET" or (missing is None and not _is_missing(error)):
                     raise
                 missing = missing or error
+                lacks_part = lacks_part or not isinstance(error, RefusedError)  # else the scheduler knows no such name
         raise missing or falcon.HTTPRouteNotFound()
 
     async def on_options(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, tail: str) -> None:

@@ -317,3 +317,10 @@ def test_a_damaged_output_is_named(api: Api) -> None:
         assert str(path) in problem(api.http.get(f"/api/items/{NAME}/curves"), 500)["detail"]
     finally:
         path.write_bytes(whole)
+
+
+def test_what_a_movie_does_not_have_yet_is_not_the_movie_of_that_name(api: Api) -> None:
+    api.register("waits/b/curves.tif")
+    problem(api.http.get("/api/items/waits/b/curves"), 404)
+    assert api.http.get("/api/items/waits%2Fb%2Fcurves").json()["name"] == "waits/b/curves"
+    assert api.http.get("/api/items/waits/b/curves/log").json()["name"] == "waits/b/curves"
