@@ -13,7 +13,6 @@ from warpcore.services.api.errors import Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-
 _EXPOSED = ("ETag", "Location", "Retry-After", "Content-Range", "Accept-Ranges", "Content-Disposition")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,14 @@ NAME = "grid 1/a"
 def worker_and_api(
     tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]
 ) -> Iterator[tuple[WritingWorker, Api]]:
-    session = Api(tmp_path_factory.mktemp("pictures"), free_ports(5))
-    session.wait()
-    picked = {"picking": {"diameter": 130}, "filter": {"particles_min": 0}}
-    assert session.http.patch("/api/settings", json=picked).status_code == 200
-    session.register(f"{NAME}.tif", "waits/b.tif")
-    session.http.put("/api/items/waits/b/selection", json={"selection": "exclude"})
-    worker = WritingWorker(session.endpoints)
-    yield worker, session
-    worker.close()
-    session.close()
+    with closing(Api(tmp_path_factory.mktemp("pictures"), free_ports(5))) as session:
+        session.wait()
+        picked = {"picking": {"diameter": 130}, "filter": {"particles_min": 0}}
+        assert session.http.patch("/api/settings", json=picked).status_code == 200
+        session.register(f"{NAME}.tif", "waits/b.tif")
+        session.http.put("/api/items/waits/b/selection", json={"selection": "exclude"})
+        with closing(WritingWorker(session.endpoints)) as worker:
+            yield worker, session
 
 
 @pytest.fixture
@@ -318,3 +317,10 @@ def test_a_damaged_output_is_named(api: Api) -> None:
         assert str(path) in problem(api.http.get(f"/api/items/{NAME}/curves"), 500)["detail"]
     finally:
         path.write_bytes(whole)
+
+
+def test_what_a_movie_does_not_have_yet_is_not_the_movie_of_that_name(api: Api) -> None:
+    api.register("waits/b/curves.tif")
+    problem(api.http.get("/api/items/waits/b/curves"), 404)
+    assert api.http.get("/api/items/waits%2Fb%2Fcurves").json()["name"] == "waits/b/curves"
+    assert api.http.get("/api/items/waits/b/curves/log").json()["name"] == "waits/b/curves"
