@@ -95,7 +95,7 @@ class TrainResource(JobResource[Training]):
             options = [text for name, value in numbers.items() for text in (f"--{name}", str(value))]
             return ["picker", "train", weights, *files, *options]
 
-        return self.start(resp, processing, asked, arguments)
+        return await self.start(resp, processing, asked, arguments)
 
     def view(self, status: JobStatus, processing: Path) -> Training:
         """With the curve so far."""
