@@ -9,6 +9,7 @@ import pytest
 
 from warpcore.services.api.picker.background import AlreadyRunningError, BackgroundJob, JobState, JobStatus
 from warpcore.services.api.picker.suggesting import Proposal, suggestion_of
+from warpcore.services.api.picker.training import training_of, unavailable
 
 ENDLESS = ["tap", "--events-out-port", "1"]
 """Waits for events that never come."""
@@ -72,3 +73,13 @@ def test_proposals_are_what_the_command_has_printed() -> None:
     done = suggestion_of(JobStatus(JobState.DONE, asked, printed))
     assert done.proposals == [Proposal(diameter_angstrom=130.0, shape="ring 1", evidence=250.5, particles=15.0)]
     assert suggestion_of(JobStatus(JobState.RUNNING, asked, printed[:10])).proposals == []
+
+
+def test_where_training_cannot_run_the_reason_is_told_before_anyone_asks_for_it() -> None:
+    reason = unavailable(["json", "no_such_package"])
+    assert reason is not None
+    assert "needs no_such_package, which is not installed" in reason
+    assert "pip install 'warpcore[train]'" in reason
+    assert training_of(JobStatus(), [], reason).unavailable == reason
+    asked = {"movies": ["a"], "weights": "w.npz", "steps": 7, "diameter": 130.0}
+    assert training_of(JobStatus(JobState.FAILED, asked), [], reason).unavailable == reason
