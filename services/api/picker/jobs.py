@@ -16,7 +16,7 @@ from msgspec import Meta
 from warpcore.bus.messages import GetSettings, SettingsReply
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import Problem
-from warpcore.services.api.picker.background import AlreadyRunningError, BackgroundJob, JobState, JobStatus
+from warpcore.services.api.picker.background import AlreadyRunningError, BackgroundJob, BackgroundState, JobStatus
 from warpcore.services.api.pictures.movies import Movies
 from warpcore.services.api.views import View
 
@@ -71,7 +71,7 @@ class JobResource(ABC, Generic[V]):
         job = self._job(processing)
         try:
             async with self._starting:
-                if (await asyncio.to_thread(job.status)).state is JobState.RUNNING:
+                if (await asyncio.to_thread(job.status)).state is BackgroundState.RUNNING:
                     raise AlreadyRunningError
                 self._child = job.start(asked, await asyncio.to_thread(arguments))
         except AlreadyRunningError:

@@ -15,7 +15,7 @@ from msgspec import Meta
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.errors import Problem
 from warpcore.services.api.operations import operation
-from warpcore.services.api.picker.background import JobState, JobStatus
+from warpcore.services.api.picker.background import BackgroundState, JobStatus
 from warpcore.services.api.picker.jobs import JOB_ERRORS, STARTED, JobResource, Names, Problems
 from warpcore.services.api.pictures.files import output_path, readable
 from warpcore.services.api.views import View
@@ -45,7 +45,7 @@ class Proposal(View, frozen=True):
 class Suggestion(View, frozen=True):
     """Diameters that the particles of some movies may have."""
 
-    state: JobState
+    state: BackgroundState
     problem: Problems = ""
     movies: list[str] = msgspec.field(default_factory=list)
     proposals: Annotated[list[Proposal], Meta(description="Best first; none where nothing stands out from noise.")] = (
@@ -104,6 +104,6 @@ class SuggestResource(JobResource[Suggestion]):
 def suggestion_of(status: JobStatus) -> Suggestion:
     """What came of `warpcore picker suggest --json`. Raises ValueError or TypeError where it printed something else."""
     movies = status.asked["movies"] if status.asked is not None else []
-    found = json.loads(status.output) if status.state is JobState.DONE else []
+    found = json.loads(status.output) if status.state is BackgroundState.DONE else []
     proposals = [Proposal(**one) for one in found]
     return Suggestion(state=status.state, problem=status.problem, movies=movies, proposals=proposals)

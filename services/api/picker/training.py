@@ -19,7 +19,7 @@ from warpcore.bus.messages import Movie
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.errors import Problem
 from warpcore.services.api.operations import operation
-from warpcore.services.api.picker.background import JobState, JobStatus
+from warpcore.services.api.picker.background import BackgroundState, JobStatus
 from warpcore.services.api.picker.jobs import FOLDER, JOB_ERRORS, STARTED, JobResource, Names, Problems
 from warpcore.services.api.pictures.files import located, output_path
 from warpcore.services.api.views import View
@@ -53,7 +53,7 @@ class CurvePoint(View, frozen=True):
 class Training(View, frozen=True):
     """A training on picks that people have edited."""
 
-    state: JobState
+    state: BackgroundState
     unavailable: Annotated[str | None, Meta(description="Why none can be started here, and what to install.")] = None
     problem: Problems = ""
     movies: list[str] = msgspec.field(default_factory=list)
@@ -127,7 +127,7 @@ def training_of(status: JobStatus, curve: list[CurvePoint], unavailable: str | N
     asked = status.asked
     if asked is None:
         return Training(state=status.state, unavailable=unavailable)
-    weights = asked["weights"] if status.state is JobState.DONE else None
+    weights = asked["weights"] if status.state is BackgroundState.DONE else None
     used = {"picking": {"method": "network", "weights_path": weights}}
     return Training(
         state=status.state,
