@@ -196,7 +196,8 @@ def test_impossible_edits_are_refused(api: Api, body: dict[str, Any], named: str
 
 
 def test_training_needs_picks_edited_by_hand_and_can_be_cancelled(api: Api, wait_until: Callable[..., None]) -> None:
-    assert api.http.get("/api/picker/train").json()["state"] == "none"
+    before = api.http.get("/api/picker/train").json()
+    assert (before["state"], before["unavailable"]) == ("none", None)
     assert "edited by hand" in problem(api.http.post("/api/picker/train"), 409)["detail"]
     api.http.put(f"/api/items/{NAME}/picks/hand", json={"added": [[5, 6]]})
     wait_until(lambda: api.http.get(f"/api/items/{NAME}").json()["status"] == "processed")
