@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from movies_for_tests import write_movie
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from sessions_for_tests import write_session
 
 from warpcore.services.api import live_page
@@ -46,6 +46,12 @@ def drag(page: Page, place: Locator, start: tuple[float, float], end: tuple[floa
         act()
 
 
+def wait_for_values(page: Page) -> None:
+    """Until every plot has its values: before that, what is drawn in it marks no movie."""
+    expect(page.locator(".chart")).not_to_have_count(0)
+    expect(page.locator(".chart[aria-busy=true]")).to_have_count(0)
+
+
 def assert_choices_differ(page: Page, label: str, one: str) -> None:
     """Fail unless the list of columns `label` has `one`, and none twice."""
     choices = page.get_by_role("combobox", name=label, exact=True).locator("option")
@@ -64,8 +70,8 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
     expect(bar).to_contain_text(f"keeps {before['processed']} of {judged} movies")
 
     assert_choices_differ(page, "Colour", "worker now")
-    chart = page.get_by_role("region", name="res. over time")
-    limit = chart.get_by_role("slider", name="Highest res.")
+    chart = page.get_by_role("region", name="res. Å over time")
+    limit = chart.get_by_role("slider", name="Highest res. Å")
     field = chart.locator(".u-over")
     handle = limit.bounding_box()
     plot = field.bounding_box()
@@ -91,7 +97,7 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
     assert counts(session)["processed"] == kept
 
     marked = page.get_by_role("region", name="Marked movies")
-    drag(page, page.get_by_role("region", name="defocus over time").locator(".u-over"), (0.1, 0), (0.5, 1))
+    drag(page, page.get_by_role("region", name="defocus µm over time").locator(".u-over"), (0.1, 0), (0.5, 1))
     expect(marked).to_contain_text(re.compile(r"[1-9]\d* movies marked"))
     expect(marked.get_by_role("option").first).to_be_visible()
     link = page.url
@@ -108,7 +114,7 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
 
 
 HISTOGRAM_IS_BESIDE_ITS_PLOT = """() => {
-    const panel = document.querySelector('[aria-label="res. over time"]');
+    const panel = document.querySelector('[aria-label="res. Å over time"]');
     const [plot, bars] = ['.u-over', '.chart-histogram'].map((one) => panel.querySelector(one).getBoundingClientRect());
     return bars.width > 0 && plot.height > 0 && plot.top === bars.top && plot.bottom === bars.bottom;
 }"""
@@ -118,7 +124,7 @@ def test_bars_of_a_histogram_stand_at_the_values_of_its_plot_on_either_time_axis
     session: Any, open_page: Callable[[str], Page]
 ) -> None:
     page = open_page(f"{session.http.base_url}/#/plots")
-    expect(page.get_by_role("region", name="res. over time")).to_be_visible()
+    expect(page.get_by_role("region", name="res. Å over time")).to_be_visible()
     page.wait_for_function(HISTOGRAM_IS_BESIDE_ITS_PLOT)
     page.get_by_role("button", name="Time", exact=True).click()
     expect(page).to_have_url(re.compile("x=acquired"))
@@ -129,7 +135,7 @@ def test_a_view_begins_at_its_top_below_the_navigation_and_going_back_returns(
     session: Any, open_page: Callable[[str], Page]
 ) -> None:
     page = open_page(f"{session.http.base_url}/#/plots")
-    expect(page.get_by_role("region", name="res. over time")).to_be_visible()
+    expect(page.get_by_role("region", name="res. Å over time")).to_be_visible()
     page.evaluate("window.scrollTo(0, 150)")
     page.wait_for_function("() => window.scrollY === 150")
     page.get_by_role("link", name="Settings", exact=True).click()
@@ -219,25 +225,52 @@ def test_times_are_shown_and_entered_as_times(session: Any, open_page: Callable[
     expect(row).to_be_visible()
 
     plots = open_page(f"{session.http.base_url}/#/plots?columns=run.foundAt,ctf.defocusUm")
-    expect(plots.get_by_role("slider", name="Lowest defocus").first).to_be_visible()
+    expect(plots.get_by_role("slider", name="Lowest defocus µm").first).to_be_visible()
     expect(plots.get_by_role("slider", name="found")).to_have_count(0)
+
+
+def test_a_plot_tells_that_its_values_are_still_to_come(session: Any, open_page: Callable[[str], Page]) -> None:
+    page = open_page("about:blank")
+    held: list[Route] = []
+    values = re.compile("/api/series.*defocusUm")
+    page.route(values, lambda route: held.append(route))
+    page.goto(f"{session.http.base_url}/#/plots?columns=ctf.defocusUm")
+    plot = page.get_by_role("region", name="defocus µm over time")
+    expect(plot).to_have_attribute("aria-busy", "true")
+    expect(plot).not_to_contain_text("No movie")
+    page.unroute(values)
+    for route in held:
+        route.continue_()
+    wait_for_values(page)
+
+
+def test_no_two_plots_have_one_name(session: Any, open_page: Callable[[str], Page]) -> None:
+    names = [column["name"] for column in session.get("/api/columns") if column["heading"] == "astig."]
+    assert len(names) > 1
+    page = open_page(f"{session.http.base_url}/#/plots?columns={','.join(names)}")
+    plots = page.get_by_role("region", name="over time")
+    expect(plots).to_have_count(len(names))
+    assert len({plot.get_attribute("aria-label") for plot in plots.all()}) == len(names)
 
 
 def test_a_column_without_a_value_says_so(session: Any, open_page: Callable[[str], Page]) -> None:
     against = "against=ctf.defocusUm,ctf.tiltDegrees"
     page = open_page(f"{session.http.base_url}/#/plots?columns=ctf.defocusUm,ctf.tiltDegrees&{against}")
-    expect(page.get_by_role("region", name="tilt over time")).to_contain_text("No movie has this value yet.")
-    expect(page.get_by_role("region", name="tilt against defocus")).to_contain_text("No movie has both values yet.")
-    expect(page.get_by_role("region", name="defocus over time")).not_to_contain_text("No movie")
+    expect(page.get_by_role("region", name="tilt ° over time")).to_contain_text("No movie has this value yet.")
+    both = page.get_by_role("region", name="tilt ° against defocus µm")
+    expect(both).to_contain_text("No movie has both values yet.")
+    expect(page.get_by_role("region", name="defocus µm over time")).not_to_contain_text("No movie")
 
 
 def test_movies_are_marked_by_touch(session: Any, browser: Browser, barriers: Callable[[Page], list[str]]) -> None:
     with browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True) as tablet:
         page = tablet.new_page()
         page.goto(f"{session.http.base_url}/#/plots?columns=ctf.defocusUm")
-        field = page.get_by_role("region", name="defocus over time").locator(".u-over")
+        field = page.get_by_role("region", name="defocus µm over time").locator(".u-over")
         page.get_by_role("button", name="Box", exact=True).click()
         expect(field).to_have_css("touch-action", "none")
+        wait_for_values(page)
+        field.tap(trial=True)  # A trial alone: it waits until nothing moves the plot any more.
         box = field.bounding_box()
         assert box is not None
         left, top, width, height = box["x"], box["y"], box["width"], box["height"]
