@@ -13,8 +13,7 @@ from warpcore.services.api import live_page
 
 pytestmark = pytest.mark.skipif(not live_page.read_page(), reason="the live page is not built here")
 
-MOVIES = 20_000
-"""As many as an everyday test has time for: making them takes 0.3 ms each. test_page_bench.py has 50 000."""
+MOVIES = 50_000
 
 
 @pytest.fixture(scope="module")
