@@ -25,3 +25,8 @@ export const latest = signal<readonly Movie[]>([]);
 
 /** Columns by name. */
 export const columnByName = computed(() => new Map(columnInfos.value.map((column) => [column.name, column])));
+
+/** A column's heading: the word for its value in all views. */
+export function headingOf(column: string): string {
+  return columnByName.value.get(column)?.heading ?? "";
+}
