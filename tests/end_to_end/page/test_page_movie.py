@@ -222,3 +222,21 @@ def test_a_movie_is_tried_with_other_settings_beside_its_present_result(
     assert api.http.get("/api/settings").json()["ctf"]["range_max"] == 4.0
     tried.get_by_role("button", name="Forget").click()
     expect(tried).not_to_be_attached()
+
+
+def test_pictures_that_could_not_be_had_are_asked_for_again_when_the_connection_is_back(
+    api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page]
+) -> None:
+    page = open_page("about:blank")
+    pictures = re.compile("/picture/(spectrum|average)")
+    page.route(pictures, lambda route: route.abort())
+    page.goto(f"{api.http.base_url}/#/movies/grid 1/a")
+    spectrum = page.get_by_role("region", name="Power spectrum")
+    expect(spectrum).to_contain_text("No spectrum yet")
+    page.unroute(pictures)
+    with page.expect_response(lambda answer: "/picture/average" in answer.url and answer.ok):
+        api.server.kill()
+        api.server.wait()
+        api.restart_server()
+    expect(spectrum.get_by_role("img", name="Power spectrum")).to_have_js_property("complete", True)
+    expect(spectrum).not_to_contain_text("No spectrum yet")

@@ -3,6 +3,7 @@ import type { Revision } from "../api/settings";
 import { valueWords } from "./setting_fields";
 
 export function SettingChanges({ changed }: Pick<Revision, "changed">) {
+  if (Object.keys(changed).length === 0) return null;
   return (
     <ul class="plain setting-changes">
       {Object.entries(changed).map(([name, [old, value]]) => (
