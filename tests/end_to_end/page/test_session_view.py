@@ -45,6 +45,7 @@ def test_keys_and_choices_of_look_work_and_last_and_nobody_is_shut_out(
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
     expect(page.get_by_role("button", name="light")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_role("region", name="Progress")).to_be_visible()
+    expect(page.get_by_role("region", name="From found to done")).to_contain_text("No movie has been done since")
     assert barriers(page) == []
     page.get_by_role("button", name="dark").click()
     assert barriers(page) == []
@@ -128,7 +129,7 @@ def test_a_session_runs_and_the_page_follows(working_session: Any, open_page: Ca
     items = working_session.items()
     expect(newest.get_by_role("link")).to_have_text("movie_0002")
     expect(newest).to_contain_text(f"{items['movie_0002']['results']['ctf']['defocusUm']:.2f}\N{NO-BREAK SPACE}µm")
-    expect(newest).to_contain_text(re.compile(f"picks\\s*{items['movie_0002']['results']['picking']['count']}"))
+    expect(newest).to_contain_text(re.compile(f"particles\\s*{items['movie_0002']['results']['picking']['count']}"))
     pictures = newest.get_by_role("img")
     expect(pictures).to_have_count(3)
     for picture in pictures.all():

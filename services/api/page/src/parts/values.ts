@@ -42,6 +42,13 @@ export function columnText(value: number, column: ColumnInfo | undefined, digits
   return isMoment(column) ? valueText(value, column) : withUnit(value, column?.unit ?? "", digits);
 }
 
+const MOST_DIGITS: Record<string, number> = { µm: 2, "": 3 };
+
+/** Decimals of a column's values where people read them alone: the fourth of a defocus in µm is 1 Å, which no fit tells. */
+export function readDigits({ digits, unit }: Pick<ColumnInfo, "digits" | "unit">): number {
+  return Math.min(digits, MOST_DIGITS[unit] ?? digits);
+}
+
 /** Seconds since 1970 of a date and time as the browser's field gives it, in the operator's zone; null for none. */
 export function enteredMoment(text: string): number | null {
   const seconds = Date.parse(timeZone.value === "UTC" ? `${text}Z` : text) / 1000;

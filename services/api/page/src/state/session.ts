@@ -34,3 +34,8 @@ export function showProgress(told: RunningTask): void {
   const running = now.running.map((task) => (task.lease === told.lease ? { ...task, step, fraction, message } : task));
   status.value = { ...now, running };
 }
+
+/** A column's heading: the word for its value in all views. */
+export function headingOf(column: string): string {
+  return columnByName.value.get(column)?.heading ?? "";
+}
