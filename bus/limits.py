@@ -37,3 +37,6 @@ LONGEST_PROFILE_NAME = 100
 
 MOST_HAND_PICKS = 2000
 """Most picks of a movie that a person can add, and most that can be removed."""
+
+MOST_PROCESSES = 3
+"""Compute processes of one worker."""
