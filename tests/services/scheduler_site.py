@@ -17,6 +17,7 @@ from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
 from warpcore.services.scheduler.shell.service import Service, run_scheduler
 from warpcore.services.scheduler.shell.session import Session
+from warpcore.services.worker.seeing import sees
 
 WaitUntil = Callable[..., None]
 
@@ -58,7 +59,10 @@ class Site:
 
 
 class WorkerSide:
-    """The worker's side of the wire, without any computing; its outputs are empty files."""
+    """The worker's side of the wire, without any computing; its outputs are empty files.
+
+    It shows what it sees whenever it is asked, as `got` takes the messages in.
+    """
 
     def __init__(self, site: Site, name: str, instance: str = "1") -> None:
         self.processing = site.processing
@@ -72,7 +76,10 @@ class WorkerSide:
 
     def got(self, kind: type[Message]) -> list[Any]:
         for envelope in self.dealer.receive():
-            self.inbox.append(read_message(envelope.type, envelope.body))
+            message = read_message(envelope.type, envelope.body)
+            self.inbox.append(message)
+            if isinstance(message, wire.LookAtFolders):
+                self.dealer.send(sees(self.name, message))
         return [message for message in self.inbox if isinstance(message, kind)]
 
     def finish(self, task: wire.AssignTask) -> None:

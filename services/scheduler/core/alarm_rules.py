@@ -1,7 +1,6 @@
 """The rules of alarms that look at workers, services and the flow of movies, one function each.
 
-A new one stands here, or in a module that the machine imports. One for a full disk, or for storage that is away, yields
-a `Finding` with the subject `disk` or `storage`.
+A new one stands here, or in a module that the machine imports. Those of storage are in `alarm_storage.py`.
 """
 
 from __future__ import annotations
@@ -67,7 +66,9 @@ def workers_lost(state: State) -> Iterator[Finding]:
 def no_worker(state: State) -> Iterator[Finding]:
     """Movies wait and nobody can take them."""
     waiting = len(state.queue)
-    if waiting and not state.paused and not any(worker.usable for worker in state.workers.values()):
+    if any(worker.usable or (worker.alive and worker.sight.problem) for worker in state.workers.values()):
+        return  # of one that does not see the folders another alarm tells
+    if waiting and not state.paused:
         text = f"{waiting} movies wait and no worker runs; start one"
         yield Finding("workers", text, "no worker runs", Severity.CRITICAL, patience_s=NO_WORKER_S)
 

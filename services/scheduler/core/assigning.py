@@ -6,7 +6,7 @@ from pathlib import Path
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import JobState, MovieStatus, Purpose
-from warpcore.services.scheduler.core import exporting, tasks, trying
+from warpcore.services.scheduler.core import exporting, seeing, tasks, trying
 from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.queue import Verdict
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
@@ -18,7 +18,7 @@ from warpcore.services.session.paths import inside, try_folder
 
 def dispatch(state: State) -> None:
     """Assign all movies that can be assigned now; each worker gets one before any gets two."""
-    if state.fault:
+    if state.fault or state.storage.holds or seeing.is_unsure(state):
         return
     _assign_try(state)
     if state.paused:

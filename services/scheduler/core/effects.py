@@ -10,7 +10,7 @@ from typing import Any
 
 from warpcore.bus.messages import Alarm
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import Order, Pauser
+from warpcore.bus.vocabulary import Order, Pauser, StoragePlace
 from warpcore.services.scheduler.core.records import Ban
 from warpcore.services.scheduler.core.rows import (
     ChoiceRow,
@@ -26,6 +26,7 @@ from warpcore.services.scheduler.core.rows import (
 )
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings
+from warpcore.services.storage.standing import Look
 
 # --- stimuli -----------------------------------------------------------------------------------------------------
 
@@ -102,6 +103,22 @@ class StateFault:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageLooked:
+    """The scheduler has looked at a folder of the session.
+
+    `token` is what it has written into the processing directory, "" where it could not. `anchor` is the path of a movie
+    that it saw in the data directory, "" for none; `sought` says whether there was one to look for.
+    """
+
+    place: StoragePlace
+    path: str
+    look: Look
+    token: str = ""
+    anchor: str = ""
+    sought: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OutputsMissing:
     """Files of these steps, made with these fingerprints, are no longer on disk."""
 
@@ -133,6 +150,7 @@ Stimulus = (
     | AssignmentUndelivered
     | OutputsMissing
     | StateFault
+    | StorageLooked
 )
 
 # --- effects -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import (
     alarm_rules,
+    alarm_storage,
     alarm_values,
     alarms,
     assigning,
@@ -22,6 +23,7 @@ from warpcore.services.scheduler.core import (
     reports,
     requests,
     restoring_outputs,
+    seeing,
     selecting,
     tasks,
     tries,
@@ -38,6 +40,7 @@ from warpcore.services.scheduler.core.effects import (
     StartTry,
     StateFault,
     Stimulus,
+    StorageLooked,
     Tick,
 )
 from warpcore.services.scheduler.core.handlers import Place, handler_of
@@ -46,6 +49,7 @@ from warpcore.services.scheduler.core.state import State
 
 HANDLING = (
     alarm_rules,
+    alarm_storage,
     alarm_values,
     alarms,
     choices,
@@ -92,6 +96,8 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             state.fault = text
         case OutputsRestored():
             restoring_outputs.restored(state, stimulus)
+        case StorageLooked():
+            seeing.looked(state, stimulus)
     learning.learn(state)
     restoring_outputs.begin(state)
     idling.wake(state)
@@ -128,6 +134,7 @@ def _tick(state: State) -> None:
         movie.parked_until = None
         state.place(movie)
     registry.expire(state)
+    seeing.watch(state)
     idling.watch(state)
     alarms.watch(state)
 

@@ -9,9 +9,11 @@ from typing import Any
 import msgpack
 
 from warpcore.bus.schema import Message, read_message
+from warpcore.bus.vocabulary import StoragePlace
 from warpcore.services.scheduler.core import effects as e
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings, parse_settings
+from warpcore.services.storage.standing import Look
 
 _STIMULI: dict[str, type[Any]] = {
     kind.__name__: kind
@@ -26,6 +28,7 @@ _STIMULI: dict[str, type[Any]] = {
         e.OutputsMissing,
         e.StateFault,
         e.OutputsRestored,
+        e.StorageLooked,
     )
 }
 
@@ -48,6 +51,8 @@ def stimulus_from_plain(plain: dict[str, Any]) -> e.Stimulus:
         values["settings"] = parse_settings(values["settings"])
     if values.get("generation") is not None:
         values["generation"] = Generation(**values["generation"])
+    if "look" in values:
+        values |= {"place": StoragePlace(values["place"]), "look": Look(**values["look"])}
     stimulus: e.Stimulus = kind(**values)
     return stimulus
 
@@ -55,6 +60,8 @@ def stimulus_from_plain(plain: dict[str, Any]) -> e.Stimulus:
 def title(stimulus: e.Stimulus) -> str:
     """What a person calls a stimulus."""
     match stimulus:
+        case e.StorageLooked(_, path):
+            return f"look at {path}"
         case e.FromControl(message):
             return f"{message.TYPE} from a client"
         case e.FromWorker(sender, message):

@@ -15,6 +15,7 @@ from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
 from warpcore.services.scheduler.core import lives
 from warpcore.services.scheduler.core.lives import LeaseState, Life, Living
+from warpcore.services.scheduler.core.sight import Sight
 from warpcore.services.steps import picking
 
 DERIVED = DONE | {MovieStatus.OUTDATED}
@@ -37,6 +38,7 @@ class MovieRecord(Living):
     `hand_picks` names the `HandPicksRecord`'s present edits, "" without any. `chosen_in` is the number of the
     `SelectionRecord` that gave it its selection, 0 for one of an earlier version. `found_at` and `ready_at` (epoch
     seconds) say when its file was seen first and registered, `run` how it was processed (`services/steps/run.py`).
+    `storage_failed_at`: how many tasks had gone well when the storage failed it last.
     """
 
     LIFE: ClassVar[Life] = lives.MOVIE
@@ -72,6 +74,7 @@ class MovieRecord(Living):
     restore_to: str = field(default="", metadata=NOT_STORED)
     lease: int | None = field(default=None, metadata=NOT_STORED)
     parked_until: float | None = field(default=None, metadata=NOT_STORED)
+    storage_failed_at: int | None = field(default=None, metadata=NOT_STORED)
 
     @property
     def edits(self) -> dict[str, str]:
@@ -97,6 +100,7 @@ class MovieRecord(Living):
         self.avoid = []
         self.suspect = False
         self.parked_until = None
+        self.storage_failed_at = None
 
     def tell(self, seq: int, at: float, text: str) -> None:
         """Add a line to the story. A long one loses its oldest lines, but never the first."""
@@ -171,7 +175,7 @@ class WorkerRecord(Living):
     """A worker of this run of the scheduler.
 
     `hello` is its registration, None until it has registered with this run, and `sender` the connection to send to.
-    `reason` says why it is lost or set aside.
+    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders.
     """
 
     LIFE: ClassVar[Life] = lives.WORKER
@@ -191,6 +195,7 @@ class WorkerRecord(Living):
     warnings: list[str] = field(default_factory=list)
     log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
     log_number: int = 0
+    sight: Sight = field(default_factory=Sight)
     story: deque[str] = field(default_factory=lambda: deque(maxlen=STORY_LENGTH))
 
     @property
@@ -211,7 +216,7 @@ class WorkerRecord(Living):
     @property
     def usable(self) -> bool:
         """Whether it can be given tasks at all."""
-        return self.registered and self.state in (WorkerState.IDLE, WorkerState.BUSY)
+        return self.registered and self.state in (WorkerState.IDLE, WorkerState.BUSY) and not self.sight.problem
 
     @property
     def room(self) -> int:

@@ -15,7 +15,7 @@ MOST_AT_ONCE = 64
 
 def begin(state: State) -> None:
     """Have the next few put back. Each is stored as begun first, so that a restart knows whose files may be mixed."""
-    while len(state.restoring) < MOST_AT_ONCE and len(state.to_restore):
+    while len(state.restoring) < MOST_AT_ONCE and len(state.to_restore) and not state.storage.holds:
         chosen = state.to_restore.choose(lambda id: Verdict.TAKE)
         assert chosen is not None
         movie = state.movies[chosen]

@@ -19,6 +19,7 @@ from warpcore.services.scheduler.core.effects import (
     Send,
 )
 from warpcore.services.scheduler.core.export_records import ExportRecord
+from warpcore.services.scheduler.core.holds import Storage
 from warpcore.services.scheduler.core.lessons import Lessons
 from warpcore.services.scheduler.core.lives import IllegalTransition, LeaseState
 from warpcore.services.scheduler.core.queue import OrderedQueue, Parked
@@ -103,6 +104,7 @@ class State:
         self.seq = 0
         self.last_lease = 0
         self.last_modified = 0.0
+        self.storage = Storage()
         self.file_warnings: list[str] = []
         self.discoverer_heard_at: float | None = None
         self.recent = Recent()

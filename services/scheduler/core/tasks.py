@@ -16,6 +16,7 @@ from warpcore.services.scheduler.core.state import State
 from warpcore.services.steps import motion
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.step import INPUT
+from warpcore.services.storage.faults import STORAGE_KINDS
 
 LONGEST_TEXT = 2000
 
@@ -71,6 +72,8 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
     worker = state.workers.get(task.worker)
     if worker is not None:
         worker.done += 1
+        worker.sight.met, worker.sight.pause_s = "", 0.0
+    state.storage.done += 1
     movie = state.release(task, LeaseState.FINISHED, f"reported by {task.worker}")
     seconds = {step: value for step, value in message.seconds.items() if math.isfinite(value)}
     task.fraction, task.step, task.message = 1.0, "", ""
@@ -115,11 +118,16 @@ def settle(state: State, movie: MovieRecord, why: str) -> None:
 
 def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> None:
     """A task failed on a living worker: its movie is tried again, elsewhere first, or is failed."""
+    kind = kind if kind in retries.MOST_RETRIES else FailureKind.INTERNAL
+    text = text[:LONGEST_TEXT]
+    if kind in STORAGE_KINDS and not state.storage.speaks_against(state.movies[task.movie]):
+        if task.processes:
+            state.movies[task.movie].parked_until = state.now + retries.STORAGE_PAUSE_S
+        requeue(state, task, f"{kind} on {task.worker}: {text}", cancel=False)
+        return
     worker = state.workers.get(task.worker)
     if worker is not None:
         worker.failed += 1
-    kind = kind if kind in retries.MOST_RETRIES else FailureKind.INTERNAL
-    text = text[:LONGEST_TEXT]
     movie = _released(state, task, text)
     if not task.processes:
         lost(state, movie, task, text)

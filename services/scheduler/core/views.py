@@ -68,6 +68,7 @@ def worker_view(worker: WorkerRecord, movies: list[str], now: float) -> wire.Wor
     hello = worker.hello or wire.RegisterWorker(worker.name, worker.instance, "", 0, "", 0, {})
     values = dict(zip(_HELLO, _of_hello(hello), strict=True))
     values.update(zip(_WORKER, _of_worker(worker), strict=True))
+    values["reason"] = worker.reason or worker.sight.problem
     if not worker.alive:
         values["warnings"] = []
     silent_s = round(max(0.0, now - worker.heard_at), 3)
