@@ -12,6 +12,7 @@ from tests.services.scheduler_alarms import MOVIES, alarms, end, kinds, told
 from tests.services.scheduler_world import World
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import ErrorCode, Order, Severity
+from warpcore.services.scheduler.core import registry
 from warpcore.services.scheduler.core.alarms import HELD_AFTER_RESTART_S, RULES, rule
 from warpcore.services.scheduler.core.recent import Recent
 from warpcore.services.scheduler.store.database import Store
@@ -185,6 +186,31 @@ def test_an_alarm_and_its_acknowledgement_outlive_a_restart_and_nothing_is_told_
     restart(world, tmp_path / "state.db")
     assert alarms(world) == []
     assert [topic for topic, _ in told(world)] == ["alarm.cleared"]
+
+
+def test_what_was_lost_before_a_restart_and_is_not_heard_after_it_stays_told(tmp_path: Path) -> None:
+    world = World()
+    world.store_into(Store(tmp_path / "state.db", **WHERE))
+    world.worker("lost")
+    world.worker("bad")
+    world.say("bad", wire.ComputeDied("bad", [], None, "bad_gpu", "Xid 79"))
+    world.ask(wire.GetKnownFiles())
+    world.wait(100.0, "bad")
+    before = [(one.id, one.since) for one in alarms(world)]
+    assert sorted(kinds(world)) == ["discoverer-lost", "worker-lost", "worker-set-aside"]
+    restart(world, tmp_path / "state.db")
+    world.events.clear()
+    world.wait(HELD_AFTER_RESTART_S + 20.0)
+    assert [(one.id, one.since) for one in alarms(world)] == before
+    assert told(world) == []
+    world.ask(wire.GetKnownFiles())
+    world.worker("lost", instance="2")
+    world.wait(1.0, "lost")
+    assert kinds(world) == ["worker-set-aside"]
+    world.wait(registry.FORGOTTEN_AFTER_S, "lost")
+    assert "worker-set-aside" not in kinds(world), "it is forgotten, as in a run without a restart"
+    assert world.store is not None
+    world.store.close()
 
 
 def backlog(world: World) -> None:

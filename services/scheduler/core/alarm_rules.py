@@ -11,7 +11,7 @@ from textwrap import shorten
 
 from warpcore.bus.vocabulary import Severity, WorkerState
 from warpcore.services.scheduler.core import registry, requests
-from warpcore.services.scheduler.core.alarms import Finding, rule
+from warpcore.services.scheduler.core.alarms import Finding, come, rule
 from warpcore.services.scheduler.core.state import State
 
 NO_WORKER_S = 60.0
@@ -51,6 +51,7 @@ def workers_set_aside(state: State) -> Iterator[Finding]:
         if worker.state == WorkerState.SET_ASIDE:
             text = f"worker {worker.name} is set aside ({worker.reason}); start it again when its GPU is well"
             yield Finding(worker.name, text, f"worker {worker.name} is set aside", Severity.CRITICAL)
+    yield from _unheard(state, "worker-set-aside")
 
 
 @rule("worker-lost")
@@ -60,6 +61,7 @@ def workers_lost(state: State) -> Iterator[Finding]:
         if worker.registered and worker.state == WorkerState.LOST and worker.reason != registry.ENDED:
             text = f"worker {worker.name} is lost ({worker.reason}); its movies go to others"
             yield Finding(worker.name, text, f"worker {worker.name} is lost")
+    yield from _unheard(state, "worker-lost")
 
 
 @rule("no-worker")
@@ -76,11 +78,10 @@ def no_worker(state: State) -> Iterator[Finding]:
 @rule("discoverer-lost")
 def discoverer_lost(state: State) -> Iterator[Finding]:
     """The discoverer has been heard once and is silent now."""
-    if state.discoverer_heard_at is not None:
-        silent_s = state.now - state.discoverer_heard_at
-        if silent_s > DISCOVERER_SILENT_S:
-            text = f"the discoverer has been silent for {silent_s / 60:.0f} min; new movies are not found"
-            yield Finding("discoverer", text, "the discoverer is silent", Severity.CRITICAL)
+    silent_s = _discoverer_silent_s(state)
+    if silent_s > DISCOVERER_SILENT_S:
+        text = f"the discoverer has been silent for {silent_s / 60:.0f} min; new movies are not found"
+        yield Finding("discoverer", text, "the discoverer is silent", Severity.CRITICAL)
 
 
 @rule("no-new-movie")
@@ -107,6 +108,21 @@ def backlog(state: State) -> Iterator[Finding]:
     if state.arrivals.silent_s(state.now) < SILENT_GAPS * gap_s and 3600 / gap_s > done:
         text = f"movies come faster ({3600 / gap_s:.0f}/h) than they are processed ({done:.0f}/h): {waiting} wait"
         yield Finding("movies", f"{text}; add workers", f"{waiting} movies wait", patience_s=60 * minutes)
+
+
+def _discoverer_silent_s(state: State) -> float:
+    """How long the discoverer has been silent, also over a restart of the scheduler; 0 where it was never heard."""
+    if state.discoverer_heard_at is not None:
+        return state.now - state.discoverer_heard_at
+    earlier = come(state, "discoverer-lost")
+    return state.wall - earlier[0].since + DISCOVERER_SILENT_S if earlier else 0.0
+
+
+def _unheard(state: State, kind: str) -> Iterator[Finding]:
+    """What was wrong with workers in an earlier run that were not heard in this one, until they would be forgotten."""
+    for one in come(state, kind):
+        if one.subject not in state.workers and state.wall - one.since < registry.FORGOTTEN_AFTER_S:
+            yield Finding(one.subject, one.text, one.title, one.severity)
 
 
 def _short(text: str) -> str:
