@@ -52,7 +52,7 @@ def report_fault(state: State, task: TaskRecord, message: wire.TaskFinished, res
         return f"outputs of {views.packed_size(message.outputs)} bytes"
     try:
         filter_reasons(results, state.settings.filter)
-        if fault := evidence_fault(results):
+        if fault := _value_fault(results) or evidence_fault(results):
             return fault
         for files in message.outputs.values():
             for file in files:
@@ -61,4 +61,13 @@ def report_fault(state: State, task: TaskRecord, message: wire.TaskFinished, res
         return str(error)
     except PathOutsideError as error:
         return str(error)
+    return ""
+
+
+def _value_fault(results: dict[str, Any]) -> str:
+    """Why no list or table can hold a measured value. Raises TypeError, ValueError where none can be computed."""
+    for column in CHAIN.columns:
+        value = column.value(results)
+        if value is not None and not column.is_text and not isinstance(value, (int, float)):
+            return f"{column.name} is {str(value)[:80]!r}, which is no number"
     return ""

@@ -14,7 +14,6 @@ from tests.services.scheduler_world import World
 from warpcore.bus import messages as wire
 from warpcore.bus.envelope import Envelope
 from warpcore.bus.follower import Event, Reset
-from warpcore.bus.messages import Movie
 from warpcore.bus.vocabulary import MovieStatus, Selection
 from warpcore.services.api.mirror import Mirror
 from warpcore.services.scheduler.core.effects import Effect, Publish, Stimulus
@@ -80,7 +79,7 @@ def test_after_any_changes_it_holds_what_a_snapshot_tells() -> None:
 )
 def test_results_that_cannot_be_read_hide_no_other_movie(results: dict[str, Any]) -> None:
     bad, good = (
-        Movie(id, name, f"{name}.tif", 1, 1, MovieStatus.PROCESSED, results=results)
+        wire.Movie(id, name, f"{name}.tif", 1, 1, MovieStatus.PROCESSED, results=results)
         for id, name, results in ((1, "bad", results), (2, "good", {"ctf": {"defocus_um": 1.5}}))
     )
     read = mirror_of([bad, good])
