@@ -68,10 +68,10 @@ export type Order = "normal" | "oldest" | "latest" | "alternate";
 export interface ProcessingStatus {
   isProcessing: boolean;
   /** Who paused it: a person, or the session itself, which had nothing to do. */
-  pausedBy?: "person" | "idle" | null;
+  pausedBy: "person" | "idle" | null;
   /** How the session goes, in one sentence. */
   summary: string;
-  order?: Order;
+  order: Order;
   totalItems: number;
   itemsLeft: number;
   counts: Partial<Record<MovieStatus, number>>;
@@ -83,7 +83,7 @@ export interface ProcessingStatus {
   processingDirectory: string;
   warnings: string[];
   learnt: Learnt[];
-  latency?: StageTime[];
+  latency: StageTime[];
   seq: number;
 }
 
@@ -154,7 +154,7 @@ export interface ColumnInfo {
   main: boolean;
   limits: { setting: string; upper: boolean }[];
   /** Whether the filter rejects a movie whose step found nothing, where there is a limit. */
-  failed?: boolean;
+  failed: boolean;
 }
 
 /** A choice for many movies that can be taken back by `undo`. */

@@ -71,11 +71,9 @@ export function Summary({
             </a>
           }
         />
-        {status.order !== undefined && (
-          <span class="order">
-            <Select label="Next movie" choices={ORDERS} value={status.order} onChange={setOrder} />
-          </span>
-        )}
+        <span class="order">
+          <Select label="Next movie" choices={ORDERS} value={status.order} onChange={setOrder} />
+        </span>
       </div>
       <StatusBar counts={counts} total={totalItems} />
     </section>
