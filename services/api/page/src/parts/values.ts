@@ -11,9 +11,14 @@ export function resultValue(movie: Pick<Movie, "results">, column: string): numb
   return typeof value === "number" ? value : NaN;
 }
 
-/** A column among those of a list to choose from, with its unit: some have the heading of another one. */
+/** What a column is called where its heading stands alone: with its unit, as some share their heading. */
+export function columnTitle(column: Pick<ColumnInfo, "heading" | "unit">): string {
+  return `${column.heading} ${unitText(column)}`.trim();
+}
+
+/** A column among those of a list to choose from. */
 export function columnChoice(column: Pick<ColumnInfo, "name" | "heading" | "unit">): Choice<string> {
-  return { value: column.name, text: `${column.heading} ${unitText(column)}`.trim() };
+  return { value: column.name, text: columnTitle(column) };
 }
 
 /** Whether a column holds moments: seconds since 1970, which people read and enter as times. */
