@@ -26,6 +26,11 @@ export const latest = signal<readonly Movie[]>([]);
 /** Columns by name. */
 export const columnByName = computed(() => new Map(columnInfos.value.map((column) => [column.name, column])));
 
+/** A column's heading: the word for its value in all views. */
+export function headingOf(column: string): string {
+  return columnByName.value.get(column)?.heading ?? "";
+}
+
 /** Show at once what a `task.*` event tells: a lease that has ended is gone, any other is as told. */
 export function showTask(topic: string, { movie, worker, lease, purpose, step, fraction, message }: RunningTask): void {
   const now = status.peek();
@@ -34,9 +39,4 @@ export function showTask(topic: string, { movie, worker, lease, purpose, step, f
   const ended = topic === "task.finished" || topic === "task.lost";
   if (!ended) running.push({ movie, worker, lease, purpose, step, fraction, message });
   status.value = { ...now, running: running.sort((one, other) => one.lease - other.lease) };
-}
-
-/** A column's heading: the word for its value in all views. */
-export function headingOf(column: string): string {
-  return columnByName.value.get(column)?.heading ?? "";
 }
