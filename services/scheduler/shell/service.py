@@ -34,6 +34,7 @@ from warpcore.services.scheduler.core.effects import (
     Tick,
 )
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
+from warpcore.services.scheduler.core.taking_back import go_on
 from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
 from warpcore.services.scheduler.shell.requests import Shell, signed
 from warpcore.services.scheduler.shell.session import Session, SessionError, locked
@@ -47,6 +48,8 @@ SOURCE = "scheduler"
 POLL_MS = 100
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
+STORE_AGAIN_S = 1.0
+"""After so long what this process itself has seen is handled again, where its round could not be stored."""
 
 
 def run_scheduler(
@@ -103,8 +106,9 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Round:
-    """What waits for the commit."""
+    """What waits for the commit. `seen` is what nobody else would tell again."""
 
+    seen: list[Stimulus] = field(default_factory=list)
     asked: list[_Asked] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     out: list[Send | Publish | RestoreOutputs | DropTry] = field(default_factory=list)
@@ -121,6 +125,8 @@ class Service:
         self._replies = ReplyCache()
         self._round = _Round()
         self._undelivered: list[int] = []
+        self._unstored: list[Stimulus] = []
+        self._unstored_at = 0.0
         where = Path(session.state.processing_directory)
         self._restorer = Restorer(where)
         self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
@@ -142,9 +148,9 @@ class Service:
                 poller.poll(0 if self._undelivered else POLL_MS)
                 self._take_in()
                 for missing in check.found():
-                    self._handle(missing)
+                    self._see(missing)
                 for restored in self._restorer.done():
-                    self._handle(restored)
+                    self._see(restored)
                 self._keep_time()
                 self._flush()
             self._publish_service("service.stopping")
@@ -158,7 +164,11 @@ class Service:
     def _take_in(self) -> None:
         undelivered, self._undelivered = self._undelivered, []
         for lease in undelivered:
-            self._handle(AssignmentUndelivered(lease))
+            self._see(AssignmentUndelivered(lease))
+        if self._unstored and time.monotonic() >= self._unstored_at:
+            unstored, self._unstored = self._unstored, []
+            for stimulus in unstored:
+                self._see(stimulus)
         for identity, envelope in self._control.receive():
             self._receive(self._control, identity, envelope)
         for identity, envelope in self._workers.receive():
@@ -219,6 +229,11 @@ class Service:
 
     # --- deciding ------------------------------------------------------------------------------------------------
 
+    def _see(self, stimulus: Stimulus) -> None:
+        """Handle what this process has seen itself, and again later if it cannot be stored."""
+        self._handle(stimulus)
+        self._round.seen.append(stimulus)
+
     def _handle(self, stimulus: Stimulus, asked: _Asked | None = None) -> None:
         try:
             effects = self._session.decide(stimulus)
@@ -237,15 +252,14 @@ class Service:
                 self._round.out.append(effect)
 
     def _recover(self) -> None:
-        """Go back to what is stored. Earlier decisions of this round stay; workers register again."""
+        """Take back what a failed decision has left behind. Earlier decisions of this round stay."""
         self._flush()
         self._restore()
 
     def _restore(self) -> None:
+        """Go on from what is stored."""
         self._session.store.discard()
-        rate = self._session.state.rate
-        self._session.state = self._session.restored()
-        self._session.state.rate = rate
+        self._session.state = go_on(self._session.restored(), self._session.state)
 
     def _answer(self, asked: _Asked, answer: Message | Callable[[], Message]) -> None:
         asked.answer = answer
@@ -261,6 +275,8 @@ class Service:
             self._session.store.commit(time.time())
         except StateError as error:
             log.error("%s; nothing of this round counts", error)
+            self._unstored += done.seen
+            self._unstored_at = time.monotonic() + STORE_AGAIN_S
             self._restore()
             for asked in done.asked:
                 self._send_answer(asked, wire.Error(ErrorCode.INTERNAL, str(error)[:1000]), keep=False)

@@ -14,6 +14,7 @@ from warpcore.services.scheduler.core.invariants import InvariantError, validate
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.plain import digest, stimulus_from_plain, title
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.taking_back import go_on
 from warpcore.services.scheduler.store.database import Stored
 from warpcore.services.scheduler.store.recording import FORMAT, Begun, RecordError
 from warpcore.services.scheduler.store.restoring import restore
@@ -75,7 +76,7 @@ class _Run:
             )
             self._state.bulk_changes = begun.bulk_changes
             if before is not None:
-                self._state.rate = before.rate
+                self._state = go_on(self._state, before)
             self._stored = self._begun = None
         if self._state is None:
             raise RecordError("a stimulus comes before any state")
