@@ -217,8 +217,11 @@ class Service:
                 stimulus = handler.run(self._shell(), message)
             except SettingsError as error:
                 self._answer(asked, wire.Error(ErrorCode.INVALID, str(error)[:4000], error.errors[:50]))
-                return
-            self._handle(stimulus, asked)
+            except Exception as error:
+                log.exception("%s could not be prepared", message.TYPE)
+                self._answer(asked, _at_fault(message.TYPE, error))
+            else:
+                self._handle(stimulus, asked)
         else:
             self._handle(FromControl(message), asked)
 
@@ -242,7 +245,7 @@ class Service:
             log.exception("%s could not be handled; the state is restored from %s", what, self._session.store.path)
             self._recover()
             if asked is not None:
-                self._answer(asked, wire.Error(ErrorCode.INTERNAL, f"{what} could not be handled: {error}"[:1000]))
+                self._answer(asked, _at_fault(what, error))
             return
         for effect in effects:
             if isinstance(effect, Reply):
@@ -282,11 +285,7 @@ class Service:
                 self._send_answer(asked, wire.Error(ErrorCode.INTERNAL, str(error)[:1000]), keep=False)
             return
         for asked in done.asked:
-            try:
-                message = asked.answer() if callable(asked.answer) else asked.answer
-            except StateError as error:
-                log.error("%s", error)
-                message = wire.Error(ErrorCode.INTERNAL, str(error)[:1000])
+            message = self._told(asked)
             if message is not None:
                 self._send_answer(asked, message, keep=asked.cached)
         for effect in done.out:
@@ -302,6 +301,17 @@ class Service:
                 if not sent and effect.lease is not None:
                     self._undelivered.append(effect.lease)
 
+    def _told(self, asked: _Asked) -> Message | None:
+        """The answer of a request, now that its round is stored."""
+        try:
+            return asked.answer() if callable(asked.answer) else asked.answer
+        except StateError as error:
+            log.error("%s", error)
+            return wire.Error(ErrorCode.INTERNAL, str(error)[:1000])
+        except Exception as error:
+            log.exception("%s could not be answered", asked.envelope.type)
+            return _at_fault(asked.envelope.type, error)
+
     def _send_answer(self, asked: _Asked, message: Message, *, keep: bool) -> None:
         reply = Envelope(message.TYPE, message.to_body(), SOURCE, reply_to=asked.envelope.id)
         if keep:
@@ -313,6 +323,10 @@ class Service:
             SOURCE, socket.gethostname(), os.getpid(), head=self._session.store.head, epoch=self._session.store.epoch
         )
         self._hub.publish(Envelope(topic, body.to_body(), SOURCE))
+
+
+def _at_fault(what: str, error: Exception) -> wire.Error:
+    return wire.Error(ErrorCode.INTERNAL, f"{what} could not be handled: {error}"[:1000])
 
 
 __all__ = ["RecordError", "Service", "SessionError", "StateError", "run_scheduler"]
