@@ -28,6 +28,7 @@ from warpcore.services.scheduler.core.effects import (
 from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.plain import digest, stimulus_from_plain, stimulus_to_plain
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.generations import Generation
@@ -40,6 +41,7 @@ PICK = st.integers(0, 1000)
 RARELY = st.sampled_from((False, False, False, False, True))
 PLACES = ((1.0, 2.0), (3.5, 4.0), (60.0, 60.0))
 WORKERS = ("w1", "w2", "w3")
+WHERE = {"data_directory": "/data", "processing_directory": "/processing"}
 PATCHES: tuple[dict[str, Any], ...] = (
     {"ctf": {"range_max": 5.0}},
     {"ctf": {"range_max": 4.0}},
@@ -101,10 +103,14 @@ class SchedulerWorld(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        where = {"data_directory": "/data", "processing_directory": "/processing"}
-        self.store = Store(Path(self.folder.name) / "state.db", **where)
-        self.state = restore(self.store.load(), now=self.now, wall=self.now, **where)
-        self.state.bulk_changes = self.bulk
+        self.store = Store(Path(self.folder.name) / "state.db", **WHERE)
+        self.state = self.from_store()
+
+    def from_store(self) -> State:
+        """What is stored, as a state."""
+        state = restore(self.store.load(), now=self.now, wall=self.now, **WHERE)
+        state.bulk_changes = self.bulk
+        return state
 
     def teardown(self) -> None:
         self.store.close()

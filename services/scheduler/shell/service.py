@@ -35,6 +35,7 @@ from warpcore.services.scheduler.core.effects import (
 )
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
 from warpcore.services.scheduler.core.seeing import is_unsure, known_files
+from warpcore.services.scheduler.core.taking_back import go_on
 from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
 from warpcore.services.scheduler.shell.keeper import Keeper
 from warpcore.services.scheduler.shell.lock import SessionError, locked
@@ -51,6 +52,8 @@ SOURCE = "scheduler"
 POLL_MS = 100
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
+STORE_AGAIN_S = 1.0
+"""After so long what this process itself has seen is handled again, where its round could not be stored."""
 
 
 def run_scheduler(
@@ -108,8 +111,9 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Round:
-    """What waits for the commit."""
+    """What waits for the commit. `seen` is what nobody else would tell again."""
 
+    seen: list[Stimulus] = field(default_factory=list)
     asked: list[_Asked] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     out: list[Send | Publish | RestoreOutputs | DropTry] = field(default_factory=list)
@@ -126,6 +130,8 @@ class Service:
         self._replies = ReplyCache()
         self._round = _Round()
         self._undelivered: list[int] = []
+        self._unstored: list[Stimulus] = []
+        self._unstored_at = 0.0
         where = Path(session.state.processing_directory)
         self._restorer = Restorer(where)
         self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
@@ -152,9 +158,9 @@ class Service:
                 poller.poll(0 if self._undelivered else POLL_MS)
                 self._take_in()
                 for missing in check.found():
-                    self._handle(missing)
+                    self._see(missing)
                 for restored in self._restorer.done():
-                    self._handle(restored)
+                    self._see(restored)
                 for fault in keeper.faults(self._session):
                     self._handle(fault)
                 self._look_at_storage()
@@ -172,7 +178,11 @@ class Service:
     def _take_in(self) -> None:
         undelivered, self._undelivered = self._undelivered, []
         for lease in undelivered:
-            self._handle(AssignmentUndelivered(lease))
+            self._see(AssignmentUndelivered(lease))
+        if self._unstored and time.monotonic() >= self._unstored_at:
+            unstored, self._unstored = self._unstored, []
+            for stimulus in unstored:
+                self._see(stimulus)
         for identity, envelope in self._control.receive():
             self._receive(self._control, identity, envelope)
         for identity, envelope in self._workers.receive():
@@ -228,8 +238,11 @@ class Service:
                 stimulus = handler.run(self._shell(), message)
             except SettingsError as error:
                 self._answer(asked, wire.Error(ErrorCode.INVALID, str(error)[:4000], error.errors[:50]))
-                return
-            self._handle(stimulus, asked)
+            except Exception as error:
+                log.exception("%s could not be prepared", message.TYPE)
+                self._answer(asked, _at_fault(message.TYPE, error))
+            else:
+                self._handle(stimulus, asked)
         else:
             self._handle(FromControl(message), asked)
 
@@ -240,6 +253,11 @@ class Service:
 
     # --- deciding ------------------------------------------------------------------------------------------------
 
+    def _see(self, stimulus: Stimulus) -> None:
+        """Handle what this process has seen itself, and again later if it cannot be stored."""
+        self._handle(stimulus)
+        self._round.seen.append(stimulus)
+
     def _handle(self, stimulus: Stimulus, asked: _Asked | None = None) -> None:
         try:
             effects = self._session.decide(stimulus)
@@ -248,7 +266,7 @@ class Service:
             log.exception("%s could not be handled; the state is restored from %s", what, self._session.store.path)
             self._recover()
             if asked is not None:
-                self._answer(asked, wire.Error(ErrorCode.INTERNAL, f"{what} could not be handled: {error}"[:1000]))
+                self._answer(asked, _at_fault(what, error))
             return
         for effect in effects:
             if isinstance(effect, Reply):
@@ -258,15 +276,14 @@ class Service:
                 self._round.out.append(effect)
 
     def _recover(self) -> None:
-        """Go back to what is stored. Earlier decisions of this round stay; workers register again."""
+        """Take back what a failed decision has left behind. Earlier decisions of this round stay."""
         self._flush()
         self._restore()
 
     def _restore(self) -> None:
+        """Go on from what is stored."""
         self._session.store.discard()
-        storage, fault = self._session.state.storage, self._session.state.fault
-        self._session.state = self._session.restored()
-        self._session.state.storage, self._session.state.fault = storage, fault
+        self._session.state = go_on(self._session.restored(), self._session.state)
 
     def _answer(self, asked: _Asked, answer: Message | Callable[[], Message]) -> None:
         asked.answer = answer
@@ -282,16 +299,14 @@ class Service:
             self._session.store.commit(time.time())
         except StateError as error:
             log.error("%s; nothing of this round counts", error)
+            self._unstored += done.seen
+            self._unstored_at = time.monotonic() + STORE_AGAIN_S
             self._restore()
             for asked in done.asked:
                 self._send_answer(asked, wire.Error(ErrorCode.INTERNAL, str(error)[:1000]), keep=False)
             return
         for asked in done.asked:
-            try:
-                message = asked.answer() if callable(asked.answer) else asked.answer
-            except StateError as error:
-                log.error("%s", error)
-                message = wire.Error(ErrorCode.INTERNAL, str(error)[:1000])
+            message = self._told(asked)
             if message is not None:
                 self._send_answer(asked, message, keep=asked.cached)
         for effect in done.out:
@@ -307,6 +322,17 @@ class Service:
                 if not sent and effect.lease is not None:
                     self._undelivered.append(effect.lease)
 
+    def _told(self, asked: _Asked) -> Message | None:
+        """The answer of a request, now that its round is stored."""
+        try:
+            return asked.answer() if callable(asked.answer) else asked.answer
+        except StateError as error:
+            log.error("%s", error)
+            return wire.Error(ErrorCode.INTERNAL, str(error)[:1000])
+        except Exception as error:
+            log.exception("%s could not be answered", asked.envelope.type)
+            return _at_fault(asked.envelope.type, error)
+
     def _send_answer(self, asked: _Asked, message: Message, *, keep: bool) -> None:
         reply = Envelope(message.TYPE, message.to_body(), SOURCE, reply_to=asked.envelope.id)
         if keep:
@@ -318,6 +344,10 @@ class Service:
             SOURCE, socket.gethostname(), os.getpid(), head=self._session.store.head, epoch=self._session.store.epoch
         )
         self._hub.publish(Envelope(topic, body.to_body(), SOURCE))
+
+
+def _at_fault(what: str, error: Exception) -> wire.Error:
+    return wire.Error(ErrorCode.INTERNAL, f"{what} could not be handled: {error}"[:1000])
 
 
 __all__ = ["RecordError", "Service", "SessionError", "StateError", "run_scheduler"]
