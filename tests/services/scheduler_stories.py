@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from tests.services.scheduler_learner import told
+from tests.services.scheduler_storage import AWAY, FULL, WELL
 from tests.services.scheduler_story_world import (
     AGES_NS,
     NAMES,
@@ -22,7 +23,7 @@ from tests.services.scheduler_story_world import (
     chosen,
 )
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import LEASED, WAITING, ExportKind, FailureKind, Order, Selection
+from warpcore.bus.vocabulary import LEASED, WAITING, ExportKind, FailureKind, Order, Selection, StoragePlace
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     ChangeSettings,
@@ -32,12 +33,15 @@ from warpcore.services.scheduler.core.effects import (
     OutputsRestored,
     Started,
     StartTry,
+    StorageLooked,
     Tick,
 )
 from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.seeing import known_files
 from warpcore.services.scheduler.core.taking_back import go_on
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import patch_settings
+from warpcore.services.storage.standing import Look
 
 __all__ = ["NAMES", "PATCHES", "PATHS", "WORKERS", "SchedulerStories"]
 
@@ -161,6 +165,23 @@ class SchedulerStories(SchedulerWorld):
     def fail(self, pick: int, liar: bool, kind: str) -> None:
         lease, name = self.some_lease(pick, liar)
         self.do(FromWorker(self.senders.get(name, b"?"), wire.TaskFailed(name, lease, kind, "ctf", "it went wrong")))
+
+    @rule(
+        place=st.sampled_from(list(StoragePlace)),
+        look=st.sampled_from((WELL, WELL, WELL, FULL, AWAY)),
+        finds=st.booleans(),
+        blind=st.sets(st.sampled_from(WORKERS), max_size=1),
+    )
+    def storage(self, place: StoragePlace, look: Look, finds: bool, blind: set[str]) -> None:
+        """The scheduler looks at a folder; these workers do not see the folders from now on."""
+        self.now += 2
+        self.blind = blind
+        known, well = known_files(self.state), look is WELL
+        token = f"token {self.now}" if well and place is StoragePlace.PROCESSING else ""
+        anchor = known[0].path if known and finds and well and place is StoragePlace.DATA else ""
+        self.do(StorageLooked(place, f"/{place}", look, token, anchor, sought=bool(known)))
+        if place is StoragePlace.PROCESSING and not well:
+            assert self.state.storage.holds
 
     @precondition(lambda self: self.assigned)
     @rule(pick=PICK, kind=st.sampled_from(("lost_worker", "resource", "bad_gpu")), known=st.booleans())

@@ -16,9 +16,10 @@ from tests.services.scheduler_learner import LEARNING, learners
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import Purpose
-from warpcore.services.scheduler.core import ordering
+from warpcore.services.scheduler.core import ordering, seeing
 from warpcore.services.scheduler.core.effects import (
     Effect,
+    FromWorker,
     Publish,
     Reply,
     RestoreOutputs,
@@ -95,6 +96,7 @@ class SchedulerWorld(RuleBasedStateMachine):
         self.assigned: dict[int, wire.AssignTask] = {}
         self.owner: dict[int, str] = {}
         self.finished: set[int] = set()
+        self.blind: set[str] = set()
         self.disk: dict[str, dict[str, Generation]] = {name: {} for name in NAMES}
         self.restores: list[RestoreOutputs] = []
         self.told: list[tuple[Effect, tuple[str, str]]] = []
@@ -148,7 +150,18 @@ class SchedulerWorld(RuleBasedStateMachine):
             if isinstance(effect, (Reply, Send)):
                 assert read_message(effect.message.TYPE, effect.message.to_body()) == effect.message
         self.check_order(busy)
+        for effect in effects:
+            if isinstance(effect, Send) and isinstance(effect.message, wire.LookAtFolders):
+                self.see(effect.sender, effect.message.movie)
         return effects
+
+    def see(self, sender: bytes, path: str) -> None:
+        """A worker answers at once what it sees of the folders: the newest token and the movie, or nothing."""
+        name = sender.decode().partition("#")[0]
+        movie = self.state.by_path.get(path) if name not in self.blind else None
+        token = "" if name in self.blind else self.state.storage.tokens[-1]
+        size, mtime_ns = (movie.size, movie.mtime_ns) if movie is not None else (None, None)
+        self.do(FromWorker(sender, wire.WorkerSees(name, token, path, size, mtime_ns)))
 
     def check_order(self, assigned: dict[int, str]) -> None:
         state = self.state
@@ -186,7 +199,7 @@ class SchedulerWorld(RuleBasedStateMachine):
     @invariant()
     def nobody_idles_beside_work(self) -> None:
         state = self.state
-        if state.paused:
+        if state.paused or state.storage.holds or seeing.is_unsure(state):
             return
         for worker in state.workers.values():
             suspects = any(state.movies[state.tasks[lease].movie].suspect for lease in worker.leases)

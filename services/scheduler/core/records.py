@@ -175,8 +175,8 @@ class WorkerRecord(Living):
     """A worker of this run of the scheduler.
 
     `hello` is its registration, None until it has registered with this run, and `sender` the connection to send to.
-    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders. `heard_at` and `rival_at` (monotonic seconds) say when it was heard last,
-    and when another instance last asked for its name.
+    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders. `heard_at` and `rival_at`
+    (monotonic seconds) say when it was heard last, and when another instance last asked for its name.
     """
 
     LIFE: ClassVar[Life] = lives.WORKER

@@ -39,17 +39,20 @@ from warpcore.services.scheduler.core.taking_back import go_on
 from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
 from warpcore.services.scheduler.shell.keeper import Keeper
 from warpcore.services.scheduler.shell.lock import SessionError, locked
+from warpcore.services.scheduler.shell.preparing import PrepareError, Preparing
 from warpcore.services.scheduler.shell.requests import Shell, signed
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.scheduler.shell.storage import StorageWatch
 from warpcore.services.scheduler.store.recording import RecordError
 from warpcore.services.scheduler.store.schema import StateError
 from warpcore.services.session.settings import Settings, SettingsError
+from warpcore.services.storage.looking import KnownFile
 
 log = logging.getLogger(__name__)
 
 SOURCE = "scheduler"
 POLL_MS = 100
+BUSY_POLL_MS = 5
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
 STORE_AGAIN_S = 1.0
@@ -132,11 +135,12 @@ class Service:
         self._undelivered: list[int] = []
         self._unstored: list[Stimulus] = []
         self._unstored_at = 0.0
+        self._preparing: Preparing[_Asked] = Preparing()
         where = Path(session.state.processing_directory)
         self._restorer = Restorer(where)
         self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
         data, state = Path(session.state.data_directory), session.store.path.parent
-        self._storage = StorageWatch(data, where, state, lambda: known_files(self._session.state))
+        self._storage = StorageWatch(data, where, state, self._known_files)
         self._began = time.monotonic()
         self._tick_at = self._beat_at = 0.0
 
@@ -155,8 +159,9 @@ class Service:
             for look in self._storage.first():
                 self._handle(look)
             while not stop.is_set():
-                poller.poll(0 if self._undelivered else POLL_MS)
+                poller.poll(self._poll_ms)
                 self._take_in()
+                self._take_prepared()
                 for missing in check.found():
                     self._see(missing)
                 for restored in self._restorer.done():
@@ -173,6 +178,13 @@ class Service:
             self._restorer.close()
             self._tries.close()
 
+    @property
+    def _poll_ms(self) -> int:
+        """How long to wait for messages: a thread that has ended wakes nobody."""
+        if self._undelivered:
+            return 0
+        return BUSY_POLL_MS if self._preparing.is_busy else POLL_MS
+
     # --- in ------------------------------------------------------------------------------------------------------
 
     def _take_in(self) -> None:
@@ -188,6 +200,9 @@ class Service:
         for identity, envelope in self._workers.receive():
             self._receive(self._workers, identity, envelope)
         self._hub.forward()
+
+    def _known_files(self) -> tuple[list[KnownFile], bool]:
+        return known_files(self._session.state), bool(len(self._session.state.queue))
 
     def _look_at_storage(self) -> None:
         for look in self._storage.looks():
@@ -212,7 +227,7 @@ class Service:
         if first is not None:
             router.send(identity, first)
             return
-        if envelope.id in self._round.ids:
+        if envelope.id in self._round.ids or self._preparing.knows(envelope.id):
             return
         try:
             message = read_message(envelope.type, envelope.body)
@@ -235,16 +250,22 @@ class Service:
             self._answer(asked, lambda: handler.run(self._shell(), message))
         elif handler is not None and handler.place is Place.PREPARED:
             try:
-                stimulus = handler.run(self._shell(), message)
-            except SettingsError as error:
-                self._answer(asked, wire.Error(ErrorCode.INVALID, str(error)[:4000], error.errors[:50]))
-            except Exception as error:
-                log.exception("%s could not be prepared", message.TYPE)
-                self._answer(asked, _at_fault(message.TYPE, error))
-            else:
-                self._handle(stimulus, asked)
+                self._preparing.ask(asked.envelope.id, asked, lambda: handler.run(self._shell(), message))
+            except PrepareError as error:
+                self._answer(asked, wire.Error(ErrorCode.INTERNAL, str(error)))
         else:
             self._handle(FromControl(message), asked)
+
+    def _take_prepared(self) -> None:
+        for asked, found in self._preparing.done(time.monotonic()):
+            if isinstance(found, SettingsError):
+                self._answer(asked, wire.Error(ErrorCode.INVALID, str(found)[:4000], found.errors[:50]))
+            elif isinstance(found, Exception):
+                what = asked.envelope.type
+                log.error("%s could not be handled: %s", what, found, exc_info=not isinstance(found, PrepareError))
+                self._answer(asked, _at_fault(what, found))
+            else:
+                self._handle(found, asked)
 
     def _shell(self) -> Shell:
         malformed = {router.name: router.malformed for router in (self._workers, self._control)}

@@ -19,6 +19,7 @@ from warpcore.bus.messages import (
     FoundFile,
     GetExport,
     GetProcessing,
+    LookAtFolders,
     PatchSettings,
     ProcessingStatus,
     PullTasks,
@@ -33,6 +34,7 @@ from warpcore.bus.schema import Message, read_message
 from warpcore.bus.vocabulary import FailureKind, Purpose
 from warpcore.services.scheduler.shell.service import run_scheduler
 from warpcore.services.tracker.service import run_tracker
+from warpcore.services.worker.seeing import sees
 
 
 class Worker:
@@ -51,6 +53,8 @@ class Worker:
         """Do what has been assigned since the last call."""
         for envelope in self._dealer.receive():
             task = read_message(envelope.type, envelope.body)
+            if isinstance(task, LookAtFolders):
+                self._dealer.send(sees("w", task))
             if isinstance(task, AssignTask):
                 self._dealer.send(self._done(task))
                 self._dealer.send(PullTasks("w", 2))
