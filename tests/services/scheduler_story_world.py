@@ -19,6 +19,7 @@ from warpcore.bus.vocabulary import Purpose
 from warpcore.services.scheduler.core import ordering
 from warpcore.services.scheduler.core.effects import (
     Effect,
+    PlaceOutputs,
     Publish,
     Reply,
     RestoreOutputs,
@@ -93,6 +94,7 @@ class SchedulerWorld(RuleBasedStateMachine):
         self.finished: set[int] = set()
         self.disk: dict[str, dict[str, Generation]] = {name: {} for name in NAMES}
         self.restores: list[RestoreOutputs] = []
+        self.placements: list[PlaceOutputs] = []
         self.told: list[tuple[Effect, tuple[str, str]]] = []
         self.seq = 0
         self.bulk = 5000
@@ -137,6 +139,8 @@ class SchedulerWorld(RuleBasedStateMachine):
                 busy[lease] = effect.message.name
             if isinstance(effect, RestoreOutputs):
                 self.restores.append(effect)
+            if isinstance(effect, PlaceOutputs):
+                self.placements.append(effect)
             if isinstance(effect, (Reply, Send)):
                 assert read_message(effect.message.TYPE, effect.message.to_body()) == effect.message
         self.check_order(busy)
@@ -193,7 +197,7 @@ class SchedulerWorld(RuleBasedStateMachine):
     # --- choices ---
 
     def keep(self, name: str, generation: Generation) -> list[str]:
-        """As the worker and `services/session/generations.py` do it."""
+        """As `services/session/placing.py` does it."""
         kept = self.disk[name]
         if generation.outputs and generation.fingerprints:
             kept.pop(generation.key, None)
@@ -210,4 +214,5 @@ class SchedulerWorld(RuleBasedStateMachine):
         return lease, chosen(WORKERS, pick // 7) if liar else self.owner[lease]
 
     def valid(self, lease: int, name: str) -> bool:
-        return lease in self.state.tasks and self.owner[lease] == name
+        held = lease in self.state.tasks and lease not in self.state.placing
+        return held and self.owner[lease] == name

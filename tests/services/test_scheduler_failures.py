@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.services.scheduler_world import CHAIN, RESULTS, World
 from warpcore.bus import messages as wire
 
@@ -152,10 +154,13 @@ def test_a_report_that_cannot_be_right_is_the_workers_failure() -> None:
     assert not world.movie("a").results
 
 
-def test_outputs_outside_the_processing_directory_are_refused() -> None:
+@pytest.mark.parametrize("step", ["ctf", "etc", ".warpcore"])
+@pytest.mark.parametrize("path", ["../../etc/passwd", ".warpcore/state.db", "average/{movie}.mrc", "{movie}"])
+def test_outputs_that_the_step_does_not_declare_are_refused(step: str, path: str) -> None:
     world = World("a.tif", workers=("w",))
-    world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, CHAIN, RESULTS, {"ctf": ["../../etc/passwd"]}))
+    world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, CHAIN, RESULTS, {step: {path: 1}}))
     assert world.state.by_name["a"].retries == {"internal": 1}
+    assert not world.state.placing
 
 
 def test_what_is_not_a_number_becomes_null() -> None:

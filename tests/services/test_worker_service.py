@@ -43,8 +43,6 @@ class Scheduler:
         match message:
             case m.RegisterWorker():
                 return m.WorkerRegistered(message.name, 0.1, [])
-            case m.CommitTask():
-                return m.CommitAnswer(message.lease, True)
         return m.Ok()
 
     def say(self, message: Message) -> bool:

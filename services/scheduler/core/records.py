@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from warpcore.bus.limits import LOG_LINES
-from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker
+from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker, TaskFinished
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
 from warpcore.services.scheduler.core import lives
 from warpcore.services.scheduler.core.lives import LeaseState, Life, Living
@@ -112,6 +112,8 @@ class MovieRecord(Living):
 class TaskRecord(Living):
     """A lease with its task. `wanted` holds the fingerprints that its steps are to have.
 
+    `suffix` is the setting `picking.suffix` that names of its outputs are made with. `report` is what its worker has
+    told, once its outputs are being placed; `place_at` (monotonic seconds) is when that is tried again.
     `assigned_at` (epoch seconds) is shown, `active_at` (monotonic seconds) decides: it is the time of its assignment or
     last progress, `unlisted_since` the time since when its worker's heartbeats no longer name it.
     """
@@ -127,6 +129,9 @@ class TaskRecord(Living):
     wanted: dict[str, str] = field(default_factory=dict)
     state: LeaseState = LeaseState.ASSIGNED
     assigned_at: float = 0.0
+    suffix: str = ""
+    report: TaskFinished | None = None
+    place_at: float | None = field(default=None, metadata=NOT_STORED)
     active_at: float = field(default=0.0, metadata=NOT_STORED)
     unlisted_since: float | None = field(default=None, metadata=NOT_STORED)
     step: str = field(default="", metadata=NOT_STORED)
@@ -146,7 +151,7 @@ class TaskRecord(Living):
     @property
     def begun(self) -> bool:
         """Whether its worker has shown progress."""
-        return self.state in (LeaseState.BEGUN, LeaseState.COMMITTED)
+        return self.state in (LeaseState.BEGUN, LeaseState.PLACING)
 
     @property
     def title(self) -> str:

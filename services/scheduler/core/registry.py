@@ -11,6 +11,7 @@ from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.scheduler.core import tasks, views
 from warpcore.services.scheduler.core.effects import LiftBan, SaveBan, Send
 from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import Ban, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 
@@ -220,6 +221,8 @@ def expire(state: State) -> None:
         elif not worker.alive and silent_s > FORGOTTEN_AFTER_S:
             del state.workers[worker.name]
     for task in list(state.tasks.values()):
+        if task.state == LeaseState.PLACING:
+            continue
         if task.lease in state.tasks and state.now - _active_at(state, task) > state.task_timeout_s:
             why = f"no progress on {task.worker} for {state.task_timeout_s / 60:g} min"
             tasks.requeue(state, task, why, cancel=True, strike=task.begun)

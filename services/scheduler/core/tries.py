@@ -8,6 +8,7 @@ from warpcore.bus.vocabulary import ErrorCode, TryState
 from warpcore.services.scheduler.core import exporting, tasks, trying, views
 from warpcore.services.scheduler.core.effects import StartTry
 from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.requests import named
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.core.try_records import TryRecord
@@ -61,7 +62,11 @@ def delete(state: State, message: wire.DeleteTry) -> None:
     record = _found(state, message.id)
     if record is None:
         return
-    for task in [task for task in state.tasks.values() if task.purpose == record.id]:
+    running = [task for task in state.tasks.values() if task.purpose == record.id]
+    if any(task.state == LeaseState.PLACING for task in running):
+        state.reply(wire.Error(ErrorCode.CONFLICT, f"the files of {record.id} are being put in place; try again soon"))
+        return
+    for task in running:
         movie = tasks.revoke(state, task, "the try was deleted", cancel=True)
         state.place(movie)
         exporting.release_held(state, movie)

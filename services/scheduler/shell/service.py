@@ -21,11 +21,14 @@ from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import REGISTRY, Message, read_message
 from warpcore.bus.vocabulary import ErrorCode
+from warpcore.services.scheduler.core.deciding import unended_on_disk
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
+    DropStaging,
     DropTry,
     FromControl,
     FromWorker,
+    PlaceOutputs,
     Publish,
     Reply,
     RestoreOutputs,
@@ -34,7 +37,8 @@ from warpcore.services.scheduler.core.effects import (
     Tick,
 )
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
-from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
+from warpcore.services.scheduler.shell.disk import OutputCheck, TryFolders, recorded_outputs
+from warpcore.services.scheduler.shell.placing import Placer
 from warpcore.services.scheduler.shell.requests import Shell, signed
 from warpcore.services.scheduler.shell.session import Session, SessionError, locked
 from warpcore.services.scheduler.store.recording import RecordError
@@ -107,7 +111,7 @@ class _Round:
 
     asked: list[_Asked] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    out: list[Send | Publish | RestoreOutputs | DropTry] = field(default_factory=list)
+    out: list[Send | Publish | PlaceOutputs | RestoreOutputs | DropStaging | DropTry] = field(default_factory=list)
 
 
 class Service:
@@ -122,7 +126,7 @@ class Service:
         self._round = _Round()
         self._undelivered: list[int] = []
         where = Path(session.state.processing_directory)
-        self._restorer = Restorer(where)
+        self._placer = Placer(where, session.state.tasks, session.state.last_lease)
         self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
         self._began = time.monotonic()
         self._tick_at = self._beat_at = 0.0
@@ -143,14 +147,14 @@ class Service:
                 self._take_in()
                 for missing in check.found():
                     self._handle(missing)
-                for restored in self._restorer.done():
-                    self._handle(restored)
+                for done in self._placer.done():
+                    self._handle(done)
                 self._keep_time()
                 self._flush()
             self._publish_service("service.stopping")
         finally:
             check.close()
-            self._restorer.close()
+            self._placer.close()
             self._tries.close()
 
     # --- in ------------------------------------------------------------------------------------------------------
@@ -233,7 +237,7 @@ class Service:
             if isinstance(effect, Reply):
                 if asked is not None:
                     self._answer(asked, effect.message)
-            elif isinstance(effect, (Send, Publish, RestoreOutputs, DropTry)):
+            elif isinstance(effect, (Send, Publish, PlaceOutputs, RestoreOutputs, DropStaging, DropTry)):
                 self._round.out.append(effect)
 
     def _recover(self) -> None:
@@ -246,6 +250,8 @@ class Service:
         rate = self._session.state.rate
         self._session.state = self._session.restored()
         self._session.state.rate = rate
+        for unended in unended_on_disk(self._session.state):
+            self._placer.begin(unended)
 
     def _answer(self, asked: _Asked, answer: Message | Callable[[], Message]) -> None:
         asked.answer = answer
@@ -276,8 +282,8 @@ class Service:
         for effect in done.out:
             if isinstance(effect, Publish):
                 self._hub.publish(Envelope(effect.topic, effect.body, SOURCE, seq=effect.seq))
-            elif isinstance(effect, RestoreOutputs):
-                self._restorer.begin(effect)
+            elif isinstance(effect, (PlaceOutputs, RestoreOutputs, DropStaging)):
+                self._placer.begin(effect)
             elif isinstance(effect, DropTry):
                 self._tries.remove(effect.id)
             else:
