@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -11,6 +12,9 @@ from pathlib import Path, PurePosixPath
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
+
+_NO_FLUSH = {errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
+"""What file systems say that cannot flush a folder."""
 
 
 class PathOutsideError(ValueError):
@@ -30,7 +34,20 @@ def inside(directory: Path, relative_path: str) -> Path:
     return directory / pure
 
 
-TRIES = ".warpcore/tries"
+OWN_FOLDER = ".warpcore"
+"""The folder of our own files below the processing directory; nothing in it is ever an output."""
+
+
+def is_output(relative_path: str) -> bool:
+    """Whether a path can be that of an output: inside the processing directory, and outside our own folder."""
+    try:
+        parts = inside(Path("/"), relative_path).parts
+    except PathOutsideError:
+        return False
+    return parts[1] != OWN_FOLDER
+
+
+TRIES = f"{OWN_FOLDER}/tries"
 """The folder of all tries, relative to the processing directory."""
 
 
@@ -87,6 +104,15 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def flush_folder(path: Path) -> None:
+    """Make the names in a folder durable. Where the file system cannot, a rename is as durable as it makes it."""
+    try:
+        flush(path)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
 
 
 def write_text_whole(path: Path, text: str) -> None:

@@ -1,8 +1,7 @@
 """The nanny's decisions, without sockets, clocks or processes: stimuli in, effects out.
 
 The nanny answers for its compute processes: one, or a few that share a GPU. It registers, sends heartbeats whatever the
-computation does, passes tasks in and reports out, asks before outputs are committed, and reports at once when a compute
-process has died.
+computation does, passes tasks in and reports out, and reports at once when a compute process has died.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
-    Commit,
     Dropped,
     Failed,
     Faulty,
@@ -33,7 +31,6 @@ from warpcore.services.worker.line import (
     Ready,
     Report,
     Stage,
-    Staged,
     Unusable,
 )
 
@@ -155,8 +152,6 @@ class Nanny:
             case m.RegisterWorker(), m.WaitForName():
                 self.registered, self._register_at = False, now + REFUSED_PAUSE_S
                 return [*self._cancel_all_but([], now), LookFor(answer.instance)]
-            case m.CommitTask(), m.CommitAnswer():
-                return self._commit(request.lease, answer.granted)
             case ((m.TaskFinished() | m.TaskFailed()), _):
                 self.held.pop(request.lease, None)
         return []
@@ -184,16 +179,6 @@ class Nanny:
         if self.aside:
             effects += self._tell_aside(now)
         return effects + self._pull()
-
-    def _commit(self, lease: int, granted: bool) -> list[Effect]:
-        if lease not in self.held:
-            return []
-        process = self.held[lease].process
-        if granted:
-            self.held[lease].stage = Stage.COMMITTED
-        else:
-            del self.held[lease]
-        return [ToCompute(Commit(lease, granted), process)]
 
     def _assigned(self, task: m.AssignTask, now: float) -> list[Effect]:
         if self.stopping:
@@ -268,25 +253,18 @@ class Nanny:
             m.ComputeDied(worker=name, leases=[], culprit=None, kind=FailureKind.BAD_GPU, cause=self.aside), now
         )
 
-    def _reported(
-        self, report: Progress | Staged | Finished | Failed | Dropped, held: Held, now: float
-    ) -> list[Effect]:
+    def _reported(self, report: Progress | Finished | Failed | Dropped, held: Held, now: float) -> list[Effect]:
         name, lease = self.identity.name, report.lease
         match report:
             case Progress(stage=stage, step=step, fraction=fraction, message=message):
                 held.stage = stage
                 progress = m.TaskProgress(name, lease, held.task.name, step, fraction, message)
                 return [self._one_way(progress)] if self.registered else []
-            case Staged():
-                held.stage = Stage.STAGED
-                return self._ask(m.CommitTask(name, lease), now)
             case Dropped():
                 self._let_go(lease)
                 return []
             case Finished():
-                done: Message = m.TaskFinished(
-                    name, lease, report.ran, report.results, report.outputs, report.seconds, report.kept
-                )
+                done: Message = m.TaskFinished(name, lease, report.ran, report.results, report.outputs, report.seconds)
             case Failed():
                 done = m.TaskFailed(name, lease, report.kind, report.step, report.message)
         self._computing[held.process].deaths = 0
@@ -307,7 +285,7 @@ class Nanny:
         del self.held[lease]
         for question in self._requester.questions:
             request = question.message
-            if isinstance(request, (m.CommitTask, m.TaskFinished, m.TaskFailed)) and request.lease == lease:
+            if isinstance(request, (m.TaskFinished, m.TaskFailed)) and request.lease == lease:
                 self._requester.forget(question.id)
 
     def compute_exited(self, kind: FailureKind, cause: str, now: float, process: int = 0) -> list[Effect]:

@@ -123,7 +123,7 @@ def test_each_type_is_a_request_an_answer_or_a_word_of_the_scheduler() -> None:
     one_way = {cls for cls in requests if not cls.ANSWERS}
     assert one_way == {wire.Heartbeat, wire.PullTasks, wire.WorkerLog, wire.TaskProgress}
     assert (wire.FilesRegistered,) == wire.RegisterFiles.ANSWERS
-    assert (wire.RegisterFiles.PORT, wire.CommitTask.PORT) == (Port.CONTROL, Port.WORKER)
+    assert (wire.RegisterFiles.PORT, wire.TaskFinished.PORT) == (Port.CONTROL, Port.WORKER)
 
 
 def test_no_word_of_the_vocabulary_travels_as_mere_text() -> None:

@@ -125,8 +125,7 @@ class _Results:
         if self.fails(task.name):
             return wire.TaskFailed(WORKER, task.lease, FailureKind.INPUT, "motion", "the file ends early")
         summaries = self.summaries(task.name)
-        outputs: dict[str, list[str]] = {step: [] for step in task.run}
-        return wire.TaskFinished(WORKER, task.lease, task.run, {step: summaries[step] for step in task.run}, outputs)
+        return wire.TaskFinished(WORKER, task.lease, task.run, {step: summaries[step] for step in task.run}, {})
 
     def summaries(self, name: str) -> dict[str, Any]:
         """The results of all steps for the movie of this name."""

@@ -22,6 +22,7 @@ from tests.services.scheduler_story_world import (
     SchedulerWorld,
     chosen,
 )
+from tests.services.scheduler_world import made
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import LEASED, WAITING, ExportKind, FailureKind, Order, Selection, StoragePlace
 from warpcore.services.scheduler.core.effects import (
@@ -30,7 +31,9 @@ from warpcore.services.scheduler.core.effects import (
     FromControl,
     FromWorker,
     OutputsMissing,
+    OutputsPlaced,
     OutputsRestored,
+    PlacingFailed,
     Started,
     StartTry,
     StorageLooked,
@@ -39,7 +42,6 @@ from warpcore.services.scheduler.core.effects import (
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.seeing import known_files
 from warpcore.services.scheduler.core.taking_back import go_on
-from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import patch_settings
 from warpcore.services.storage.standing import Look
 
@@ -118,10 +120,17 @@ class SchedulerStories(SchedulerWorld):
             assert self.state.tasks[lease].begun
 
     @precondition(lambda self: self.assigned)
-    @rule(pick=PICK, liar=RARELY, resolution=st.sampled_from((3.0, 4.5, 8.0)), partial=RARELY)
-    def finish(self, pick: int, liar: bool, resolution: float, partial: bool) -> None:
+    @rule(
+        pick=PICK,
+        liar=RARELY,
+        resolution=st.sampled_from((3.0, 4.5, 8.0)),
+        partial=RARELY,
+        how=st.sampled_from(("well", "well", "well", "later", "again", "broken")),
+    )
+    def finish(self, pick: int, liar: bool, resolution: float, partial: bool, how: str) -> None:
         lease, name = self.some_lease(pick, liar)
         self.report(lease, name, resolution, partial)
+        self.placed(how)
 
     def report(self, lease: int, name: str, resolution: float, partial: bool) -> None:
         task = self.assigned[lease]
@@ -131,21 +140,33 @@ class SchedulerStories(SchedulerWorld):
         if "picking" in results:
             results["picking"] = told(task, "picking", resolution)
         ran = task.run[:-1] if partial else task.run
-        outputs = {step: [f"{step}/{task.name}.mrc"] for step in ran}
         valid = self.valid(lease, name)
-        commit = self.reply(self.do(FromWorker(self.senders.get(name, b"?"), wire.CommitTask(name, lease))))
-        assert commit.granted == valid
-        before = Generation(task.stored, task.results, task.outputs)
-        kept = self.keep(task.name, before) if valid and not task.origin else []
-        untouched = self.session_of(task.name) if task.origin else None
-        message = wire.TaskFinished(name, lease, ran, results, outputs, kept=kept)
+        message = wire.TaskFinished(name, lease, ran, results, made(*ran))
         answer = self.reply(self.do(FromWorker(self.senders.get(name, b"?"), message)))
         assert answer == wire.Ok()
-        assert lease not in self.state.tasks or not valid
-        if task.origin:
-            assert self.session_of(task.name) == untouched, "a try changes nothing of the session"
         if valid:
-            assert (lease in self.finished) == (ran == task.run)
+            assert (lease in self.state.placing) == (ran == task.run)
+            assert all(lease not in worker.leases for worker in self.state.workers.values()), "it is free"
+
+    @rule(how=st.sampled_from(("well", "well", "well", "later", "again", "broken")))
+    def placed(self, how: str) -> None:
+        """The disk ends, or fails, what it was given last."""
+        if how == "later" or not self.placements:
+            return
+        order = self.placements.pop()
+        task = self.state.tasks.get(order.lease)
+        if how != "well":
+            self.do(PlacingFailed(order.lease, "disk full", again=how == "again"))
+            assert (order.lease in self.state.placing) == (how == "again" and task is not None)
+            return
+        name = self.assigned[order.lease].name
+        kept = self.keep(name, order.placement.before)
+        untouched = self.session_of(name) if order.placement.target else None
+        self.do(OutputsPlaced(order.lease, kept))
+        if untouched is not None:
+            assert self.session_of(name) == untouched, "a try changes nothing of the session"
+        assert order.lease in self.finished or task is None
+        assert order.lease not in self.state.tasks
 
     def session_of(self, name: str) -> dict[str, Any]:
         """What the session says of a movie, however its leases may stand; one that waits may run now."""
@@ -159,6 +180,8 @@ class SchedulerStories(SchedulerWorld):
         """All that is leased now is done."""
         for lease in sorted(self.state.tasks):
             self.report(lease, self.owner[lease], resolution, False)
+        while self.placements:
+            self.placed("well")
 
     @precondition(lambda self: self.assigned)
     @rule(pick=PICK, liar=RARELY, kind=st.sampled_from(list(FailureKind)))
@@ -360,7 +383,7 @@ class SchedulerStories(SchedulerWorld):
         before = self.state
         self.store.commit()
         self.store.close()
-        self.restores = []
+        self.restores, self.placements = [], []
         self.open()
         after = self.state
         for id, movie in before.movies.items():

@@ -20,6 +20,7 @@ from warpcore.services.scheduler.core import ordering, seeing
 from warpcore.services.scheduler.core.effects import (
     Effect,
     FromWorker,
+    PlaceOutputs,
     Publish,
     Reply,
     RestoreOutputs,
@@ -99,6 +100,7 @@ class SchedulerWorld(RuleBasedStateMachine):
         self.blind: set[str] = set()
         self.disk: dict[str, dict[str, Generation]] = {name: {} for name in NAMES}
         self.restores: list[RestoreOutputs] = []
+        self.placements: list[PlaceOutputs] = []
         self.told: list[tuple[Effect, tuple[str, str]]] = []
         self.seq = 0
         self.bulk = 5000
@@ -147,6 +149,8 @@ class SchedulerWorld(RuleBasedStateMachine):
                 busy[lease] = effect.message.name
             if isinstance(effect, RestoreOutputs):
                 self.restores.append(effect)
+            if isinstance(effect, PlaceOutputs):
+                self.placements.append(effect)
             if isinstance(effect, (Reply, Send)):
                 assert read_message(effect.message.TYPE, effect.message.to_body()) == effect.message
         self.check_order(busy)
@@ -214,7 +218,7 @@ class SchedulerWorld(RuleBasedStateMachine):
     # --- choices ---
 
     def keep(self, name: str, generation: Generation) -> list[str]:
-        """As the worker and `services/session/generations.py` do it."""
+        """As `services/session/placing.py` does it."""
         kept = self.disk[name]
         if generation.outputs and generation.fingerprints:
             kept.pop(generation.key, None)
@@ -231,4 +235,5 @@ class SchedulerWorld(RuleBasedStateMachine):
         return lease, chosen(WORKERS, pick // 7) if liar else self.owner[lease]
 
     def valid(self, lease: int, name: str) -> bool:
-        return lease in self.state.tasks and self.owner[lease] == name
+        held = lease in self.state.tasks and lease not in self.state.placing
+        return held and self.owner[lease] == name

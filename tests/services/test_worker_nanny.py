@@ -16,7 +16,6 @@ from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
-    Commit,
     Dropped,
     Failed,
     Faulty,
@@ -24,13 +23,12 @@ from warpcore.services.worker.line import (
     Noticed,
     Progress,
     Stage,
-    Staged,
     Unusable,
 )
 from warpcore.services.worker.nanny import CANCEL_GRACE_S, LAST_PAUSE_S, PATIENCE, QUIET_S, REFUSED_PAUSE_S, Nanny
 
 RESEND_S = PATIENCE.timeout_s + PATIENCE.longest_pause_s
-FINISHED = Finished(7, ["motion"], {}, NOTHING)
+FINISHED = Finished(7, ["motion"], {}, {})
 
 
 @pytest.fixture
@@ -72,21 +70,10 @@ def test_the_heart_beats_whatever_the_computation_does(nanny: Nanny) -> None:
     assert beats[-1].state == "busy"
 
 
-def test_a_task_goes_in_and_its_outputs_are_committed_only_when_granted(nanny: Nanny) -> None:
+def test_a_task_goes_in_and_its_end_comes_out(nanny: Nanny) -> None:
     assert commands(nanny.from_scheduler(task(7), None, 2.0)) == [Begin(task(7))]
-    staged = nanny.from_compute(Staged(7), 3.0)
-    granted = answer(nanny, staged, m.CommitTask, m.CommitAnswer(7, True), 3.0)
-    assert commands(granted) == [Commit(7, True)]
     finished = nanny.from_compute(FINISHED, 4.0)
     answer(nanny, finished, m.TaskFinished, m.Ok(), 4.0)
-    assert nanny.held == {}
-
-
-def test_a_denied_commit_lets_the_task_go(nanny: Nanny) -> None:
-    nanny.from_scheduler(task(7), None, 2.0)
-    staged = nanny.from_compute(Staged(7), 3.0)
-    denied = answer(nanny, staged, m.CommitTask, m.CommitAnswer(7, False), 3.0)
-    assert commands(denied) == [Commit(7, False)]
     assert nanny.held == {}
 
 
@@ -205,7 +192,7 @@ def refuse(nanny: Nanny, effects: list[Effect], kind: type[Message], now: float)
     return request
 
 
-@pytest.mark.parametrize("kind", [m.CommitTask, m.TaskFinished, m.TaskFailed, m.ComputeDied])
+@pytest.mark.parametrize("kind", [m.TaskFinished, m.TaskFailed, m.ComputeDied])
 def test_a_request_that_was_refused_is_asked_again_after_a_pause_as_a_new_one(
     nanny: Nanny, kind: type[Message]
 ) -> None:
@@ -214,9 +201,7 @@ def test_a_request_that_was_refused_is_asked_again_after_a_pause_as_a_new_one(
         effects = nanny.compute_exited(LOST, "x", 3.0)
     else:
         failed = Failed(7, FailureKind.INPUT, "load", "no movie")
-        effects = nanny.from_compute(
-            {m.CommitTask: Staged(7), m.TaskFinished: FINISHED, m.TaskFailed: failed}[kind], 3.0
-        )
+        effects = nanny.from_compute(FINISHED if kind is m.TaskFinished else failed, 3.0)
     now, ids = 3.0, set()
     for _ in range(3):
         ids.add(refuse(nanny, effects, kind, now))
@@ -225,13 +210,6 @@ def test_a_request_that_was_refused_is_asked_again_after_a_pause_as_a_new_one(
         effects = nanny.tick(now, NOTHING)
     ids.add(request_id(effects, kind))
     assert len(ids) == 4, "the scheduler answers a repeated id with its first answer"
-
-
-def test_a_refused_commit_that_is_granted_later_lets_the_outputs_through(nanny: Nanny) -> None:
-    nanny.from_scheduler(task(7), None, 2.0)
-    refuse(nanny, nanny.from_compute(Staged(7), 3.0), m.CommitTask, 3.0)
-    again = nanny.tick(3.0 + REFUSED_PAUSE_S, NOTHING)
-    assert commands(answer(nanny, again, m.CommitTask, m.CommitAnswer(7, True), 7.0)) == [Commit(7, True)]
 
 
 def test_a_refused_registration_is_tried_again_with_what_is_held_then(nanny: Nanny) -> None:
@@ -303,15 +281,14 @@ def test_a_refused_goodbye_is_said_again_before_the_worker_has_gone(nanny: Nanny
 
 def test_an_answer_of_the_wrong_type_is_no_answer(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7), None, 2.0)
-    staged = nanny.from_compute(Staged(7), 3.0)
-    assert answer(nanny, staged, m.CommitTask, m.WorkerRegistered("w", 2.0, []), 3.0) == []
-    assert m.CommitTask("w", 7) in sent(nanny.tick(3.0 + REFUSED_PAUSE_S, NOTHING))
+    finished = nanny.from_compute(FINISHED, 3.0)
+    assert answer(nanny, finished, m.TaskFinished, m.WorkerRegistered("w", 2.0, []), 3.0) == []
+    assert sent(finished)[0] in sent(nanny.tick(3.0 + REFUSED_PAUSE_S, NOTHING))
 
 
 def test_nothing_more_is_asked_about_a_task_that_is_gone(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7), None, 2.0)
     nanny.from_scheduler(task(8, "b"), None, 2.0)
-    nanny.from_compute(Staged(7), 3.0)
     nanny.from_scheduler(m.CancelTask(7, "x"), None, 3.1)
     nanny.from_compute(Dropped(7), 3.2)
     refuse(nanny, nanny.from_compute(Finished(8, [], {}, {}), 3.0), m.TaskFinished, 3.0)

@@ -52,8 +52,6 @@ class Scheduler:
                 return m.WaitForName(message.name, self.taken_by, "host", 1, 0.5)
             case m.RegisterWorker():
                 return m.WorkerRegistered(message.name, 0.1, [])
-            case m.CommitTask():
-                return m.CommitAnswer(message.lease, True)
         return m.Ok()
 
     def say(self, message: Message) -> bool:

@@ -13,6 +13,7 @@ from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.scheduler.core import seeing, tasks, views
 from warpcore.services.scheduler.core.effects import LiftBan, SaveBan, Send
 from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import Ban, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 
@@ -265,6 +266,8 @@ def expire(state: State) -> None:
         elif not worker.alive and silent_s > FORGOTTEN_AFTER_S:
             del state.workers[worker.name]
     for task in list(state.tasks.values()):
+        if task.state == LeaseState.PLACING:
+            continue
         if state.storage.holds:
             task.active_at = state.now  # storage that hangs is no fault of the movie
         elif task.lease in state.tasks and state.now - _active_at(state, task) > state.task_timeout_s:

@@ -29,11 +29,12 @@ def begin(state: State) -> None:
         ]
 
 
-def resume(state: State) -> None:
-    """After a restart: put back again what had begun, from the kept files alone."""
-    for id in sorted(state.restoring):
-        movie = state.movies[id]
-        state.effects.append(RestoreOutputs(id, movie.name, movie.restoring, Generation({}, {}, {})))
+def begun(state: State) -> list[RestoreOutputs]:
+    """What had begun. The present outputs may be mixed by now, so they are not kept."""
+    movies = (state.movies[id] for id in sorted(state.restoring))
+    return [
+        RestoreOutputs(movie.id, movie.name, movie.restoring, Generation(outputs=movie.outputs)) for movie in movies
+    ]
 
 
 def restored(state: State, stimulus: OutputsRestored) -> None:

@@ -21,11 +21,14 @@ from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import REGISTRY, Message, read_message
 from warpcore.bus.vocabulary import ErrorCode, StoragePlace
+from warpcore.services.scheduler.core.deciding import unended_on_disk
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
+    DropStaging,
     DropTry,
     FromControl,
     FromWorker,
+    PlaceOutputs,
     Publish,
     Reply,
     RestoreOutputs,
@@ -36,9 +39,10 @@ from warpcore.services.scheduler.core.effects import (
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
 from warpcore.services.scheduler.core.seeing import is_unsure, known_files
 from warpcore.services.scheduler.core.taking_back import go_on
-from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
+from warpcore.services.scheduler.shell.disk import OutputCheck, TryFolders, recorded_outputs
 from warpcore.services.scheduler.shell.keeper import Keeper
 from warpcore.services.scheduler.shell.lock import SessionError, locked
+from warpcore.services.scheduler.shell.placing import Placer
 from warpcore.services.scheduler.shell.preparing import PrepareError, Preparing
 from warpcore.services.scheduler.shell.requests import Shell, signed
 from warpcore.services.scheduler.shell.session import Session
@@ -119,7 +123,7 @@ class _Round:
     seen: list[Stimulus] = field(default_factory=list)
     asked: list[_Asked] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    out: list[Send | Publish | RestoreOutputs | DropTry] = field(default_factory=list)
+    out: list[Send | Publish | PlaceOutputs | RestoreOutputs | DropStaging | DropTry] = field(default_factory=list)
 
 
 class Service:
@@ -137,7 +141,7 @@ class Service:
         self._unstored_at = 0.0
         self._preparing: Preparing[_Asked] = Preparing()
         where = Path(session.state.processing_directory)
-        self._restorer = Restorer(where)
+        self._placer = Placer(where, session.state.tasks, session.state.last_lease)
         self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
         data, state = Path(session.state.data_directory), session.store.path.parent
         self._storage = StorageWatch(data, where, state, self._known_files)
@@ -164,8 +168,8 @@ class Service:
                 self._take_prepared()
                 for missing in check.found():
                     self._see(missing)
-                for restored in self._restorer.done():
-                    self._see(restored)
+                for done in self._placer.done():
+                    self._see(done)
                 for fault in keeper.faults(self._session):
                     self._handle(fault)
                 self._look_at_storage()
@@ -175,7 +179,7 @@ class Service:
         finally:
             check.close()
             keeper.close()
-            self._restorer.close()
+            self._placer.close()
             self._tries.close()
 
     @property
@@ -293,7 +297,7 @@ class Service:
             if isinstance(effect, Reply):
                 if asked is not None:
                     self._answer(asked, effect.message)
-            elif isinstance(effect, (Send, Publish, RestoreOutputs, DropTry)):
+            elif isinstance(effect, (Send, Publish, PlaceOutputs, RestoreOutputs, DropStaging, DropTry)):
                 self._round.out.append(effect)
 
     def _recover(self) -> None:
@@ -305,6 +309,8 @@ class Service:
         """Go on from what is stored."""
         self._session.store.discard()
         self._session.state = go_on(self._session.restored(), self._session.state)
+        for unended in unended_on_disk(self._session.state):
+            self._placer.begin(unended)
 
     def _answer(self, asked: _Asked, answer: Message | Callable[[], Message]) -> None:
         asked.answer = answer
@@ -333,8 +339,8 @@ class Service:
         for effect in done.out:
             if isinstance(effect, Publish):
                 self._hub.publish(Envelope(effect.topic, effect.body, SOURCE, seq=effect.seq))
-            elif isinstance(effect, RestoreOutputs):
-                self._restorer.begin(effect)
+            elif isinstance(effect, (PlaceOutputs, RestoreOutputs, DropStaging)):
+                self._placer.begin(effect)
             elif isinstance(effect, DropTry):
                 self._tries.remove(effect.id)
             else:

@@ -145,14 +145,13 @@ class WireWorker:
                 m.TaskFailed(self.name, message.lease, FailureKind.INPUT, "load", f"{message.path}: not a movie")
             )
             return
-        self._dealer.send(m.CommitTask(self.name, message.lease))
-        results = self.process(message)
-        done = m.TaskFinished(self.name, message.lease, message.run, results, {step: [] for step in message.run})
+        results, outputs = self.process(message)
+        done = m.TaskFinished(self.name, message.lease, message.run, results, outputs)
         self._dealer.send(done)
 
-    def process(self, task: m.AssignTask) -> dict[str, Any]:
-        """The results of a task; a subclass may write outputs first."""
-        return {step: RESULTS[step] for step in task.run}
+    def process(self, task: m.AssignTask) -> tuple[dict[str, Any], dict[str, dict[str, int | None]]]:
+        """The results of a task and its outputs; a subclass may write some."""
+        return {step: RESULTS[step] for step in task.run}, {}
 
 
 COUNTS = dict.fromkeys(map(str, MovieStatus), 0)
