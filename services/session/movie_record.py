@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warpcore.services.session.paths import inside, write_text_whole
+import msgspec
 
 FOLDER = "records"
 """Relative to the processing directory."""
@@ -27,15 +27,15 @@ class MovieRecordFile:
     results: dict[str, Any]
     outputs: dict[str, list[str]]
 
+    @property
+    def text(self) -> str:
+        """What its file holds."""
+        return msgspec.json.encode(self, order="deterministic").decode()
+
 
 def record_path(name: str) -> str:
     """Where a movie's record lies, relative to the processing directory."""
     return f"{FOLDER}/{name}.json"
-
-
-def write_record(processing: Path, record: MovieRecordFile) -> None:
-    """Write a movie's record, over that of before. Raises OSError."""
-    write_text_whole(inside(processing, record_path(record.name)), json.dumps(asdict(record), sort_keys=True))
 
 
 def read_records(processing: Path) -> Iterator[tuple[Path, MovieRecordFile | None]]:

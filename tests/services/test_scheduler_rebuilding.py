@@ -20,7 +20,7 @@ from warpcore.services.scheduler.shell.rebuilding import rebuild
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.scheduler.store import backups
 from warpcore.services.session.hand_picks import edits_id
-from warpcore.services.session.movie_record import MovieRecordFile, record_path, write_record
+from warpcore.services.session.movie_record import MovieRecordFile, record_path
 from warpcore.services.session.settings import Settings, patch_settings
 
 NAMES = ("grid/a", "grid/b", "c")
@@ -60,7 +60,9 @@ def process(session: Session, site: Path) -> None:
             *(movie.name, movie.path, movie.size, movie.mtime_ns),
             *(movie.fingerprints, movie.results, movie.outputs),
         )
-        write_record(site / "processing", record)
+        path = site / "processing" / record_path(movie.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(record.text)
 
 
 def told(session: Session) -> dict[str, tuple[Any, ...]]:
