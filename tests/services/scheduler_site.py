@@ -26,13 +26,17 @@ WaitUntil = Callable[..., None]
 
 
 class Site:
-    """A data and a processing directory, and where the scheduler of both is."""
+    """A data and a processing directory, and where the scheduler of both is.
+
+    Movies of these tests are names without files; the data directory holds something, as that of a session would.
+    """
 
     def __init__(self, folder: Path, ports: list[int]) -> None:
         self.data = folder / "data"
         self.processing = folder / "processing"
         self.data.mkdir(exist_ok=True)
         self.processing.mkdir(exist_ok=True)
+        (self.data / "notes.txt").touch()
         self.endpoints = Endpoints("127.0.0.1", *ports)
 
     @contextmanager
