@@ -50,7 +50,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class TrackerState:
-    """Feed it what the follower returns; write what `due` names; say `written` or `failed`.
+    """Feed it what the follower returns; write what `due` names; say `begun`, then `written` or `failed`.
 
     A change waits `debounce_s` for others, and never longer than `max_delay_s` in all.
     """
@@ -110,14 +110,18 @@ class TrackerState:
             at = max(at, self._particles_not_before)
         return min(0.5, max(0.01, at - now))
 
-    def written(self, name: str, now: float, took_s: float = 0.0) -> None:
-        """A due file has been written."""
+    def begun(self, name: str) -> None:
+        """A due file is being written as it should be now; a change from here on makes it due again."""
         self._dirty.discard(name)
+
+    def written(self, name: str, now: float, took_s: float = 0.0) -> None:
+        """A file has been written."""
         if name == PARTICLES:
             self._particles_not_before = now + took_s / PARTICLES_SHARE
 
-    def failed(self, now: float, pause_s: float) -> None:
-        """Writing failed: due files are tried again after a pause."""
+    def failed(self, name: str, now: float, pause_s: float) -> None:
+        """Writing a file failed: it is tried again after a pause."""
+        self._dirty.add(name)
         self._not_before = now + pause_s
 
     def text(self, name: str) -> str:

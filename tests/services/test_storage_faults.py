@@ -16,10 +16,13 @@ from tests.services.faulty_folder import FaultyFolder, faulty_folder, needs_fuse
 from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError, RequestClient
+from warpcore.bus.events import Subscriber
+from warpcore.bus.messages import ServiceEvent
 from warpcore.services.discoverer.service import run_discoverer
 from warpcore.services.scheduler.shell import preparing
 from warpcore.services.scheduler.shell import storage as storage_watch
 from warpcore.services.storage.looking import DataFolder, KnownFile, ProcessingFolder
+from warpcore.services.tracker.service import run_tracker
 from warpcore.services.worker import seeing
 
 pytestmark = needs_fuse
@@ -184,6 +187,32 @@ def test_a_discoverer_whose_data_directory_hangs_beats_tells_and_takes_no_file_f
         stop.set()
         discoverer.join(10)
         assert not discoverer.is_alive()
+
+
+def test_a_tracker_whose_processing_directory_hangs_beats_and_writes_later(
+    site: Site, faulty: FaultyFolder, wait_until: WaitUntil
+) -> None:
+    stop = threading.Event()
+    tracker = threading.Thread(target=run_tracker, args=(site.endpoints, faulty.path), kwargs={"stop": stop})
+    beats = 0
+
+    def beaten(times: int) -> bool:
+        nonlocal beats
+        beats += sum(ServiceEvent.from_body(one.body).service == "tracker" for one in events.drain())
+        return beats >= times
+
+    with site.running() as client, Subscriber(site.endpoints.events_out, ["service.heartbeat"]) as events:
+        tracker.start()
+        wait_until(lambda: (faulty.backing / "processed_items.json").exists(), what="the first list")
+        faulty.has("hang")
+        ask(client, wire.RegisterFiles([wire.FoundFile("a.tif", 1, 1)]))
+        wait_until(lambda: beaten(2), what="beats")
+        assert "a.tif" not in (faulty.backing / "processed_items.json").read_text()
+        faulty.is_well()
+        wait_until(lambda: "a.tif" in (faulty.backing / "processed_items.json").read_text(), what="the next list")
+        stop.set()
+        tracker.join(10)
+        assert not tracker.is_alive()
 
 
 def test_a_worker_whose_storage_hangs_says_so_and_is_given_nothing(

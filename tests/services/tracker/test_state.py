@@ -57,6 +57,7 @@ def started(*movies: Movie, **patch: Any) -> TrackerState:
 def settle(state: TrackerState, now: float) -> list[str]:
     due = state.due(now)
     for name in due:
+        state.begun(name)
         state.written(name, now)
     return due
 
@@ -184,6 +185,7 @@ def test_particles_are_due_only_while_they_are_exported_and_cost_a_bounded_share
     assert state.due(40.0) == [PARTICLES, SETTINGS]
     state.written(SETTINGS, 40.0)
     assert state.particle_files() == ["particles/grid/m1_picks.star", "particles/grid/m2_picks.star"]
+    state.begun(PARTICLES)
     state.written(PARTICLES, 40.0, took_s=2.0)
     state.apply(told(named(3)), 41.0)
     assert settle(state, 55.0) == [PROCESSED_ITEMS, *STAR_FILES]
@@ -202,10 +204,25 @@ def test_particles_of_a_movie_that_was_done_again_are_collected_again() -> None:
 def test_a_failed_write_is_tried_again_after_a_pause() -> None:
     state = started()
     state.apply(told(movie(1)), 10.0)
-    assert state.due(12.0)
-    state.failed(12.0, 1.0)
+    due = state.due(12.0)
+    assert due
+    for name in due:
+        state.begun(name)
+        state.failed(name, 12.0, 1.0)
     assert state.due(12.5) == []
-    assert state.due(13.0)
+    assert state.due(13.0) == due
+
+
+def test_a_change_while_a_file_is_written_has_it_written_again() -> None:
+    state = started()
+    state.apply(told(movie(1)), 10.0)
+    due = state.due(12.0)
+    for name in due:
+        state.begun(name)
+    state.apply(told(movie(2)), 12.1)
+    for name in due:
+        state.written(name, 12.2)
+    assert state.due(13.5) == due
 
 
 def test_a_new_reset_forgets_what_is_gone() -> None:
