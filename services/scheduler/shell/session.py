@@ -22,6 +22,7 @@ from warpcore.services.scheduler.store.recording import Recorder
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.settings import Settings
 from warpcore.services.steps.chain import CHAIN
+from warpcore.services.storage.mounts import database_advice
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Session:
             if record is not None:
                 self._recorder = Recorder(record)
             self.state = self.restored()
-            self.warnings = self._begin(settings, paused)
+            self.warnings = [*filter(None, [database_advice(self.store.path)]), *self._begin(settings, paused)]
         except BaseException:
             self.close()
             raise
