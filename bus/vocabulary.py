@@ -69,12 +69,31 @@ class FailureKind(Word):
     """Whose fault a failure is."""
 
     INPUT = "input", "The file cannot be used; it is not tried again by itself."
-    RESOURCE = "resource", "Memory or disk was short; tried again after a pause."
+    RESOURCE = "resource", "Memory was short; tried again after a pause."
+    DISK_FULL = "disk_full", "The disk was full; the session holds, and tries the movie again when there is room."
+    STORAGE_AWAY = "storage_away", "A folder was away or did not answer; the movie is tried again when it is back."
     LOST_WORKER = "lost_worker", "The worker died or fell silent; tried again elsewhere."
     BAD_GPU = "bad_gpu", "The GPU failed; the worker is set aside and the movie tried again elsewhere."
     INTERNAL = "internal", "An error in warpcore; tried twice more, elsewhere first."
     POISONED = "poisoned", "The movie has cost several workers; it needs a person's word."
     CONFLICT = "conflict", "Another movie has the same name, so their outputs would meet."
+
+
+class StoragePlace(Word):
+    """Which files of a session lie there."""
+
+    DATA = "data", "The movies, as the microscope writes them."
+    PROCESSING = "processing", "All results."
+    STATE = "state", "The scheduler's database, where it lies elsewhere."
+
+
+class StorageCondition(Word):
+    """How a folder's storage is."""
+
+    OK = "ok", "It can be used."
+    LOW = "low", "It can be used, and little is left of it."
+    FULL = "full", "Nothing more can be written."
+    AWAY = "away", "It is gone, has an error, or does not answer."
 
 
 class ExportKind(Word):

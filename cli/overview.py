@@ -93,16 +93,17 @@ def lines(overview: Overview) -> list[str]:
     told += [f"results: {latency_text(one)}" for one in status.latency if one.stage == "latency"]
     told += [f"worker {worker.id}: {worker_text(worker, status)}" for worker in overview.workers]
     told += [learnt_text(one) for one in status.learnt]
-    told += [f"{alarm.severity}: {alarm.text}" for alarm in overview.unseen]
+    told += [f"on hold: {reason}" for reason in status.holds]
+    told += [f"{alarm.severity}: {alarm.text}" for alarm in overview.unseen if alarm.text not in status.holds]
     told += [f"failed: {movie.name}: {failure_text(movie)}" for movie in overview.failures]
     told += [f"data {status.data_directory}, results {status.processing_directory}"]
     return told
 
 
 def state_text(status: ProcessingStatus) -> str:
-    """`processing`, or that it is paused and how it goes on."""
+    """`processing`, or that it holds or is paused and how it goes on."""
     if status.is_processing:
-        return "processing"
+        return "on hold" if status.holds else "processing"
     return "paused until the next movie" if status.paused_by == Pauser.IDLE else "paused"
 
 

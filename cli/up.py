@@ -113,7 +113,7 @@ def session_faults(options: SessionOptions) -> list[str]:
     faults = [
         *CHAIN.faults,
         preflight.data_directory_fault(options.data),
-        preflight.processing_directory_fault(options.processing),
+        preflight.processing_directory_fault(options.processing) or preflight.in_use_fault(options.processing),
         preflight.nested_fault(options.data, options.processing),
         *preflight.port_faults(options.bind, options.ports.by_option()),
         preflight.notify_fault(options.notify),

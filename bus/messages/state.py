@@ -66,7 +66,8 @@ class SettingsEffect(Message, frozen=True):
 
     `changed` are the dotted names that differ, `runs` says how many movies run each step, `movies` how many run at all,
     `kept` how many get earlier results back without running, `rejected` and `accepted` how many the filter takes out
-    and returns, `retried` how many failed ones are tried again.
+    and returns, by their present results or by those that they get back, `retried` how many failed ones are tried
+    again.
     """
 
     changed: list[str]
@@ -129,7 +130,8 @@ class ProcessingStatus(Message, frozen=True):
     `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once.
     `learnt` says what steps have learnt, or learn, under the present settings. `order` says which movie is next,
     `paused_by` who paused. `latency` says how long each stage took for the movies done last; it is empty before the
-    first is done in this run of the scheduler. `summary` says in one sentence how the session goes.
+    first is done in this run of the scheduler. `summary` says in one sentence how the session goes, `holds` why no
+    movies are given to workers although nobody paused, one line a reason.
     """
 
     is_processing: bool
@@ -149,6 +151,7 @@ class ProcessingStatus(Message, frozen=True):
     paused_by: Pauser | None = None
     latency: list[StageTime] = field(default_factory=list)
     summary: str = ""
+    holds: list[str] = field(default_factory=list)
 
 
 @message("processing.start", port=Port.CONTROL, answers=(ProcessingStatus,))

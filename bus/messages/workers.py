@@ -96,6 +96,31 @@ class PullTasks(Message, frozen=True):
     credit: int
 
 
+@message("worker.look")
+class LookAtFolders(Message, frozen=True):
+    """To a worker: say whether you see these folders. `movie` is a file of the data directory, "" for none."""
+
+    processing_directory: str
+    data_directory: str
+    movie: str = ""
+
+
+@message("worker.sees", port=Port.WORKER)
+class WorkerSees(Message, frozen=True):
+    """What the worker sees: the token that lies in the processing directory, size and mtime of the movie.
+
+    A token that is not there is "", a movie that is not there has null. `problem` says in one line what kept the worker
+    from looking, or from writing into the processing directory.
+    """
+
+    worker: str
+    token: str
+    movie: str = ""
+    size: int | None = None
+    mtime_ns: int | None = None
+    problem: str = ""
+
+
 @message("worker.compute_died", port=Port.WORKER, answers=(Ok,))
 class ComputeDied(Message, frozen=True):
     """The nanny's compute process is gone and with it `leases`; `culprit` is the one that it was computing.

@@ -28,7 +28,7 @@ MovieName = Annotated[
     str,
     Meta(
         description="The movie's name; slashes of a sub-folder are plain or %2F: `grid1/a`. Also its number, as `~12`. "
-        "Movies called `summary` and `timestamp` are `~/summary` and `~/timestamp`.",
+        "Movies called `summary` and `timestamp` are `~/summary` and `~/timestamp`; the movie `a/log` is `a%2Flog`.",
     ),
 ]
 NO_MOVIE = {404: "No movie has this name."}

@@ -66,12 +66,12 @@ class _Shell:
 
     def __init__(self, endpoints: Endpoints, processing_directory: Path, configuration: Path, pace: Pace) -> None:
         self._file = configuration
-        self._changed_ns = 0
+        self._read_ns = 0
         self._configuration = Configuration()
         self._channels: Mapping[str, Send] = {}
         self._kept_in = processing_directory / KEPT_IN
         self._state = self._kept()
-        self._configure(read_configuration(configuration), _stat(configuration))
+        self._configure()
         self._pace = pace
         self._answered_at = time.monotonic()
         self._ask_at = 0.0
@@ -84,7 +84,7 @@ class _Shell:
         log.info("alarms are sent by %s", " and ".join(self._channels))
         while not stop.is_set():
             if time.monotonic() >= self._ask_at:
-                self._reconfigure()
+                self._configure_again()
                 self._ask()
             self._send()
             if self._events.receive(0.5) is not None:
@@ -140,22 +140,26 @@ class _Shell:
             log.info("%d notices sent by %s", len(notices), name)
             self._keep()
 
-    def _reconfigure(self) -> None:
-        """Read the file again where it has changed."""
+    def _configure(self) -> bool:
+        """Read the file, and return True, where it has changed. Raises ConfigurationError."""
+        seen = _stat(self._file)
+        if seen.st_mtime_ns == self._read_ns:
+            return False
+        self._configuration = read_configuration(self._file)
+        self._read_ns = seen.st_mtime_ns
+        if seen.st_mode & 0o077:
+            log.warning("%s holds secrets and others can read it; `chmod 600` it", self._file)
+        self._channels = channels(self._configuration)
+        self._state.use(self._channels)
+        return True
+
+    def _configure_again(self) -> None:
+        """Go by the file as it is now, where it has changed and can be used."""
         try:
-            seen = _stat(self._file)
-            if seen.st_mtime_ns != self._changed_ns:
-                self._configure(read_configuration(self._file), seen)
+            if self._configure():
                 log.info("%s has changed; alarms are sent by %s", self._file, " and ".join(self._channels))
         except ConfigurationError as error:
             self._complain(f"{error}; the former one holds")
-
-    def _configure(self, configuration: Configuration, seen: os.stat_result) -> None:
-        if seen.st_mode & 0o077:
-            log.warning("%s holds secrets and others can read it; `chmod 600` it", self._file)
-        self._configuration, self._changed_ns = configuration, seen.st_mtime_ns
-        self._channels = channels(configuration)
-        self._state.use(self._channels)
 
     def _kept(self) -> NotifierState:
         """What an earlier notifier has told."""

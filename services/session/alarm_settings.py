@@ -49,6 +49,12 @@ class AlarmSettings(Section):
     backlog_minutes: float | None = _alarm(
         10.0, "an alarm comes where movies come faster than they are done for so long; null: none", unit="min", gt=0
     )
+    disk_reserve_gb: float | None = _alarm(
+        10.0,
+        "an alarm comes where less is left for results, or less than a tenth of a small disk; null: none",
+        unit="GB",
+        gt=0,
+    )
 
     @model_validator(mode="after")
     def _hysteresis(self) -> AlarmSettings:

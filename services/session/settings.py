@@ -63,6 +63,14 @@ class SessionSettings(Section):
         gt=0,
         le=10_000,
     )
+    disk_needed_gb: float | None = setting(
+        2.0,
+        "hold while less is left for results, or less than a twentieth of a small disk, and go on by itself; null: "
+        "hold when the disk is full",
+        unit="GB",
+        reach=Reach.NOTHING,
+        gt=0,
+    )
 
 
 class FilterSettings(Section):

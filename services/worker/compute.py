@@ -97,13 +97,16 @@ class Compute:
 
     def run(self) -> None:
         """Serve until the line ends; that ends the process, whatever the stages are doing."""
-        for stage in (self._listen, self._load_all, self._write_all):
-            threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
+        _begin(self._listen)
         self._compiled.listen()
         self._line.send(self._ready)
-        self._warm_up()
+        # Before the stages import it in threads of their own: those could find modules that are half imported.
+        import warpcore.services.worker.pipeline  # noqa: F401
         from warpcore.services.worker.gain_watch import GainWatch
 
+        _begin(self._load_all)
+        _begin(self._write_all)
+        self._warm_up()
         watch = GainWatch()
         while True:
             self._check_if_due()
@@ -312,6 +315,10 @@ def report_fault(line: Channel[Report, Command], ready: Ready, fault: str) -> No
     """Tell the nanny that the device is faulty; the log says it too."""
     log.error("%s: %s", ready.device, fault)
     line.send(Faulty(ready, fault))
+
+
+def _begin(stage: Callable[[], None]) -> None:
+    threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
 
 
 def _or_end(stage: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from warpcore.bus.messages import LookAtFolders
 from warpcore.bus.schema import Message
 from warpcore.services.worker.line import Command
 
@@ -40,10 +41,17 @@ class KillCompute:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAt:
+    """See whether this host has the session's folders, and answer the scheduler."""
+
+    question: LookAtFolders
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """End the worker: it cannot run as it is set up."""
 
     why: str
 
 
-Effect = ToScheduler | ToCompute | StartCompute | KillCompute | GiveUp
+Effect = ToScheduler | ToCompute | StartCompute | KillCompute | LookAt | GiveUp

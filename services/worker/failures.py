@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import traceback
 
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.session.errors import InputError
+from warpcore.services.storage.faults import storage_kind
 
 log = logging.getLogger(__name__)
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.EIO, errno.ESTALE, errno.ETIMEDOUT}
 _FULL_SIGNS = (
     "resource_exhausted",
     "out of memory",
@@ -58,15 +57,28 @@ def classify(error: BaseException, step: str) -> TaskError:
     first_line = text.splitlines()[0][:LONGEST_MESSAGE]
     if isinstance(error, TaskError):
         return error
+    if (failed := _failed_storage(error)) is not None:
+        kind, cause = failed
+        where = f" on {cause.filename}" if cause.filename and str(cause.filename) not in text else ""
+        words = "disk full" if kind is FailureKind.DISK_FULL else "storage is away"
+        return TaskError(kind, step, f"{words}{where}: {first_line}")
     if isinstance(error, InputError):
         return TaskError(FailureKind.INPUT, step, first_line)
     if isinstance(error, MemoryError) or is_out_of_device_memory(error):
         return TaskError(FailureKind.RESOURCE, step, f"out of memory: {first_line}")
     if any(sign in text for sign in _GPU_SIGNS):
         return TaskError(FailureKind.BAD_GPU, step, first_line)
-    if isinstance(error, OSError) and error.errno in _FULL:
-        return TaskError(FailureKind.RESOURCE, step, f"{error.strerror}: {error.filename or ''}".rstrip(": "))
     if isinstance(error, OSError):
         return TaskError(FailureKind.RESOURCE, step, first_line)
     log.error("unexpected error in step %s:\n%s", step, sendable("".join(traceback.format_exception(error))))
     return TaskError(FailureKind.INTERNAL, step, f"{type(error).__name__}: {first_line}")
+
+
+def _failed_storage(error: BaseException | None) -> tuple[FailureKind, OSError] | None:
+    """The kind of storage failure that is behind an exception, and the file call that met it; None where none is."""
+    while error is not None:
+        if isinstance(error, OSError) and (kind := storage_kind(error)) is not None:
+            return kind, error
+        # A reader that names the file in words of its own has hidden what it met, not lost it.
+        error = error.__cause__ or error.__context__
+    return None

@@ -16,7 +16,7 @@ from warpcore.bus.requester import Jitter, Patience, Requester, Step
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.worker.computing import Processes
-from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, ToCompute, ToScheduler
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, LookAt, ToCompute, ToScheduler
 from warpcore.services.worker.held import Held, culprit_of, in_compute, state_of
 from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
@@ -123,6 +123,8 @@ class Nanny:
                 return self._assigned(message)
             case m.CancelTask():
                 return self._cancel(message.lease, now)
+            case m.LookAtFolders():
+                return [LookAt(message)]
             case m.UnknownWorker():
                 self.registered = False
                 return self._register(now)

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from warpcore.bus.messages import AssignTask
-from warpcore.bus.vocabulary import Purpose
+from warpcore.bus.vocabulary import FailureKind, Purpose
 from warpcore.kernels.image import DeviceFrames, find_defects, on_cpu, raw_counts, sum_frames
+from warpcore.services.formats.star_text import UNWRITABLE, is_writable
 from warpcore.services.formats.warp_xml import write_movie_xml
 from warpcore.services.readers.defects import read_defects
 from warpcore.services.readers.gain import read_gain
@@ -25,8 +26,9 @@ from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.export import AVERAGE as AVERAGE_FILE
 from warpcore.services.steps.export import MOVIE_XML
 from warpcore.services.steps.step import INPUT, Step
+from warpcore.services.storage.looking import SeenFolders
 from warpcore.services.worker import stored
-from warpcore.services.worker.failures import is_out_of_device_memory
+from warpcore.services.worker.failures import TaskError, is_out_of_device_memory
 from warpcore.services.worker.gain_watch import GainWatch, shows_gain
 from warpcore.services.worker.on_device import frames_for_kernels, read_for_worker
 from warpcore.services.worker.running import Running
@@ -49,6 +51,7 @@ from warpcore.services.worker.steps.xml import movie_xml
 log = logging.getLogger(__name__)
 
 _RUNNING = Running()
+_FOLDERS = SeenFolders()
 _SMALLER = (1 / 4, 1 / 16)
 """Shares of a device's memory that a movie gets after it ran out."""
 
@@ -57,6 +60,8 @@ def load(task: AssignTask, report: Report, memory_share: float = 1.0) -> Work:
     """Read what the task's steps need. Raises InputError for a movie that cannot be read."""
     report("load", 0.0)
     path = inside(Path(task.data_directory), task.path)
+    if not is_writable(str(path)):
+        raise InputError(f"{str(path)!r}: its path {UNWRITABLE}")
     _check_identity(path, task)
     results = dict(task.results)
     work = Work(task, parse_settings(task.settings), list(task.run), results, memory_share=memory_share)
@@ -166,8 +171,11 @@ def _staged(work: Work, report: Report) -> Staging:
 def _check_identity(path: Path, task: AssignTask) -> None:
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        if why := _FOLDERS.why_away(Path(task.data_directory), path):
+            raise TaskError(FailureKind.STORAGE_AWAY, "load", why) from None
         raise InputError(f"{path}: the file is gone") from None
+    _FOLDERS.note(path.parent)
     if Purpose.of(task.purpose) is not Purpose.EXPORT and (found.st_size, found.st_mtime_ns) != (
         task.size,
         task.mtime_ns,
@@ -233,7 +241,9 @@ def _load_frames(work: Work, path: Path) -> None:
         defects = read_defects(imported, (height, width))
     except InputError as error:
         movie.release()
-        raise InputError(f"{path}: {error}") from None
+        if isinstance(error.__context__, FileNotFoundError):  # the scheduler has seen the file: this host does not
+            raise TaskError(FailureKind.STORAGE_AWAY, "load", str(error)) from None
+        raise InputError(f"{path}: {error}") from error
     if gain is not None:
         defects = gain.defects if defects is None else defects | gain.defects
     seen = shows_gain(movie, work.settings)

@@ -29,7 +29,7 @@ from warpcore.services.worker.backends import NO_PLUGIN, has_plugin
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
 from warpcore.services.worker.computing import processes_for
 from warpcore.services.worker.devices import DeviceError, environment_for, gpu_of, own_fraction
-from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, LookAt, StartCompute, ToCompute, ToScheduler
 from warpcore.services.worker.exits import exit_cause, oom_kills
 from warpcore.services.worker.gpu_claims import Claim, claim_gpu, claim_one
 from warpcore.services.worker.gpu_watch import GpuWatch
@@ -39,6 +39,7 @@ from warpcore.services.worker.line import Command, Report
 from warpcore.services.worker.load import LoadMeter, card_of
 from warpcore.services.worker.nanny import Nanny
 from warpcore.services.worker.nvml import host_uuids, open_nvml
+from warpcore.services.worker.seeing import FolderLook
 
 log = logging.getLogger("warpcore.worker")
 
@@ -149,6 +150,7 @@ class _Shell:
         self._lines = _LogLines()
         self._meter = LoadMeter(card_of(self._environment))
         self._watch = GpuWatch(nanny.identity.name)
+        self._folders = FolderLook(nanny.identity.name)
         self._load = m.Load()
         self._load_at = float("-inf")
         self._warnings: dict[str, str] = {}
@@ -183,9 +185,16 @@ class _Shell:
         if now - self._load_at >= LOAD_EVERY_S:
             self._measure(now)
         self._do(self._nanny.tick(now, self._load, list(self._warnings.values())))
+        if (seen := self._folders.answer(now)) is not None:
+            self._say_seen(seen)
         lines = self._lines.take(LOG_LINES_AT_ONCE)
         if lines and self._nanny.registered:
             self._dealer.send(m.WorkerLog(worker=self._nanny.identity.name, lines=lines))
+
+    def _say_seen(self, seen: m.WorkerSees) -> None:
+        if seen.problem:
+            log.warning("%s", seen.problem)
+        self._dealer.send(seen)
 
     def _measure(self, now: float) -> None:
         self._load = self._meter.measure([compute.process.pid for compute in self._computing.values()])
@@ -237,6 +246,8 @@ class _Shell:
                 self._poller.register(compute.line.fileno, zmq.POLLIN)
             elif isinstance(effect, KillCompute):
                 self._kill(effect)
+            elif isinstance(effect, LookAt):
+                self._folders.ask(effect.question)
             elif isinstance(effect, GiveUp):
                 self._given_up = effect.why
 

@@ -48,7 +48,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.where = {"data_directory": "/data", "processing_directory": str(folder)}
         self.store = Store(folder / "state.db", **self.where)
-        self.state = restore(self.store.load(), now=0.0, **self.where)
+        self.state = restore(self.store.load(), now=0.0, wall=0.0, **self.where)
         self.table: list[tuple[str, float, float]] = []
 
     @contextmanager
@@ -140,7 +140,7 @@ def test_a_hundred_thousand_movies(tmp_path: Path) -> None:
     with bench.timed("a page of items sorted by a result"):
         bench.do(FromControl(wire.GetItems(sort="-ctf.defocus_um", page=3)))
     with bench.timed("restart: load, restore, look at all"), garbage_left_alone():
-        again = restore(bench.store.load(), now=0.0, **bench.where)
+        again = restore(bench.store.load(), now=0.0, wall=0.0, **bench.where)
         handle(again, Started(""), 0.0)
     validate(again)
     assert again.counts == bench.state.counts

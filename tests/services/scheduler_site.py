@@ -20,6 +20,7 @@ from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.session.declared import declared, staged_name
 from warpcore.services.session.placing import STAGING
 from warpcore.services.steps.chain import CHAIN
+from warpcore.services.worker.seeing import sees
 
 WaitUntil = Callable[..., None]
 
@@ -61,7 +62,10 @@ class Site:
 
 
 class WorkerSide:
-    """The worker's side of the wire, without any computing; its outputs are the first file of each step, empty."""
+    """The worker's side of the wire, without any computing; its outputs are the first file of each step, empty.
+
+    It shows what it sees whenever it is asked, as `got` takes the messages in.
+    """
 
     def __init__(self, site: Site, name: str, instance: str = "1") -> None:
         self.processing = site.processing
@@ -75,7 +79,10 @@ class WorkerSide:
 
     def got(self, kind: type[Message]) -> list[Any]:
         for envelope in self.dealer.receive():
-            self.inbox.append(read_message(envelope.type, envelope.body))
+            message = read_message(envelope.type, envelope.body)
+            self.inbox.append(message)
+            if isinstance(message, wire.LookAtFolders):
+                self.dealer.send(sees(self.name, message))
         return [message for message in self.inbox if isinstance(message, kind)]
 
     def finish(self, task: wire.AssignTask) -> None:

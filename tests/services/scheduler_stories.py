@@ -42,6 +42,11 @@ from warpcore.services.session.settings import patch_settings
 __all__ = ["NAMES", "PATCHES", "PATHS", "WORKERS", "SchedulerStories"]
 
 
+def known(alarms: dict[str, wire.Alarm]) -> dict[str, tuple[float, bool]]:
+    """What is stored of alarms at once: their texts go on with the time, and are stored when one comes or goes."""
+    return {id: (alarm.since, alarm.acknowledged) for id, alarm in alarms.items()}
+
+
 class SchedulerStories(SchedulerWorld):
     """The rules."""
 
@@ -360,6 +365,7 @@ class SchedulerStories(SchedulerWorld):
         }
         assert (after.seq, after.paused_by, after.revision) == (before.seq, before.paused_by, before.revision)
         assert after.order == before.order
+        assert known(after.alarms) == known(before.alarms)
         assert after.settings == before.settings
         assert after.choices == before.choices
         assert after.selections == before.selections

@@ -65,6 +65,8 @@ STORED = (
     "results",
     "fingerprints",
     "outputs",
+    "kept",
+    "kept_results",
     "retries",
     "lost",
     "avoid",
@@ -103,7 +105,7 @@ class SchedulerWorld(RuleBasedStateMachine):
     def open(self) -> None:
         where = {"data_directory": "/data", "processing_directory": "/processing"}
         self.store = Store(Path(self.folder.name) / "state.db", **where)
-        self.state = restore(self.store.load(), now=self.now, **where)
+        self.state = restore(self.store.load(), now=self.now, wall=self.now, **where)
         self.state.bulk_changes = self.bulk
 
     def teardown(self) -> None:

@@ -115,3 +115,15 @@ def test_a_movie_that_waits_for_nothing_has_no_priority() -> None:
         refused = world.ask(wire.PrioritiseItem(name, 3))
         assert (refused.code, problem in refused.detail) == ("conflict", True)
     assert world.ask(wire.PrioritiseItem("nobody", 3)).code == "not_found"
+
+
+@pytest.mark.parametrize("before", ["waits", "is done", "has failed"])
+def test_an_excluded_movie_is_refused_as_such_whatever_it_was(before: str) -> None:
+    world = World("a.tif", workers=() if before == "waits" else ("w",))
+    if before == "is done":
+        world.finish("a")
+    elif before == "has failed":
+        world.fail("a", "input")
+    world.ask(wire.SelectItem("a", "exclude"))
+    told = "a is excluded, so it does not run; include it or leave it to the filter, then put it first"
+    assert world.ask(wire.PrioritiseItem("a", first=True)).detail == told

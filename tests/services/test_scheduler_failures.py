@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.services.scheduler_world import CHAIN, RESULTS, World
@@ -152,6 +154,21 @@ def test_a_report_that_cannot_be_right_is_the_workers_failure() -> None:
     assert failure.kind == "internal"
     assert "cannot be right" in failure.message
     assert not world.movie("a").results
+
+
+@pytest.mark.parametrize(
+    ("step", "measured"),
+    [
+        ("picking", {"certainty": "high"}),
+        ("motion", {"accumulated_total_angstrom": "far"}),
+        ("motion", {"accumulated_total_angstrom": [12.5]}),
+    ],
+)
+def test_a_value_that_no_list_can_hold_is_the_workers_failure(step: str, measured: dict[str, Any]) -> None:
+    world = World("a.tif", workers=("w",))
+    results = {**RESULTS, step: {**RESULTS[step], **measured}}
+    world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, CHAIN, results, {}))
+    assert world.state.by_name["a"].retries == {"internal": 1}
 
 
 @pytest.mark.parametrize("step", ["ctf", "etc", ".warpcore"])

@@ -168,7 +168,7 @@ def test_edits_outlive_a_restart(tmp_path: Path) -> None:
     world.ask(wire.SetItemPicks("a", [(10.0, 20.0)]))
     world.ask(wire.SetItemPicks("a", [(11.0, 21.0)], [(5.0, 6.0)]))
     store.commit()
-    again = restore(store.load(), now=0.0, **WHERE)
+    again = restore(store.load(), now=0.0, wall=0.0, **WHERE)
     store.close()
     assert again.hand_picks == world.state.hand_picks
     assert again.by_name["a"].hand_picks == world.state.by_name["a"].hand_picks != ""

@@ -348,7 +348,7 @@ def test_a_restart_keeps_the_choice_and_what_it_was_not_told_of(tmp_path: Path) 
         while busy := [name for name in "abcde" if world.status(name) == "queued"]:
             do(world, busy[0])
             store.commit()
-            again = restore(store.load(), now=world.now, **where)
+            again = restore(store.load(), now=world.now, wall=world.now, **where)
             handle(again, Started(None), world.now)
             validate(again)
             assert again.choices == world.state.choices
@@ -367,7 +367,7 @@ def test_a_bulk_of_movies_that_run_again_is_decided_again_at_a_restart(tmp_path:
         do(world, "a", "b", "c")
         assert not [body for topic, body in world.events if topic == "movie.status" and body["previous"] == "processed"]
         store.commit()
-        again = restore(store.load(), now=world.now, **where)
+        again = restore(store.load(), now=world.now, wall=world.now, **where)
     assert {name: movie.status for name, movie in again.by_name.items()} == {
         name: movie.status for name, movie in world.state.by_name.items()
     }

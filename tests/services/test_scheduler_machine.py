@@ -35,7 +35,7 @@ def test_a_story_keeps_its_beginning_and_its_end() -> None:
 
 def test_every_message_of_the_wire_is_handled_or_is_an_answer() -> None:
     answers = {answer for message in HANDLERS for answer in message.ANSWERS}
-    to_workers = {wire.Error, wire.UnknownWorker, wire.AssignTask, wire.CancelTask}
+    to_workers = {wire.Error, wire.UnknownWorker, wire.AssignTask, wire.CancelTask, wire.LookAtFolders}
     assert set(REGISTRY.values()) - answers - to_workers == set(HANDLERS)
     assert all(handler.summary for handler in HANDLERS.values())
     assert [message for message, handler in HANDLERS.items() if handler.reads and not message.ANSWERS] == []

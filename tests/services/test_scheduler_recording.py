@@ -22,7 +22,7 @@ from warpcore.services.scheduler.core.effects import SaveMovie
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.rows import movie_row
 from warpcore.services.scheduler.store.database import Store
-from warpcore.services.scheduler.store.recording import Recorder, RecordError
+from warpcore.services.scheduler.store.recording import FORMAT, Recorder, RecordError
 from warpcore.services.scheduler.store.replaying import replay
 from warpcore.services.session.fingerprints import wanted_fingerprints
 from warpcore.services.session.settings import Settings
@@ -203,7 +203,7 @@ def test_what_is_no_recording_is_refused_in_one_line(tmp_path: Path) -> None:
         (b"", "is no recording"),
         (b"hello world", "is no recording"),
         (msgpack.packb({"head": {"format": 99}}), "has format 99"),
-        (msgpack.packb({"head": {"format": 1}}) + msgpack.packb({"stimulus": {}}), "damaged|before any state"),
+        (msgpack.packb({"head": {"format": FORMAT}}) + msgpack.packb({"stimulus": {}}), "damaged|before any state"),
     ):
         path.write_bytes(content)
         with pytest.raises(RecordError, match=problem):

@@ -101,7 +101,7 @@ def test_an_undo_outlives_a_restart(tmp_path: Path) -> None:
     store.commit()
     store.close()
     store = Store(tmp_path / "state.db", **WHERE)
-    world.state = restore(store.load(), now=world.now, **WHERE)
+    world.state = restore(store.load(), now=world.now, wall=world.now, **WHERE)
     validate(world.state)
     assert world.ask(wire.UndoSelection(done.undo)) == wire.SelectionUndone(changed=1, kept=1, left=0)
     assert selections(world) == {"a": "auto", "b": "include"}

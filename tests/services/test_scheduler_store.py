@@ -111,7 +111,7 @@ def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
             {"ctf": {"x": 1.5}},
         ),
         *({"ctf": "abc"}, {"ctf": ["x.mrc"]}, {"input": 1}, 2, ["w"], True, [(1, 2.5, "found")], ["ctf"]),
-        *({"k": {"ctf": "d"}}, "k", 8, "h", "r", 9, 1.0),
+        *({"k": {"ctf": "d"}}, {"k": b"r"}, "k", 8, "h", "r", 9, 1.0),
     )
     report = wire.TaskFinished(
         "w",
@@ -289,7 +289,7 @@ def test_a_database_with_an_unreadable_row_is_refused(tmp_path: Path) -> None:
     store = opened(path)
     where = {"data_directory": "/data", "processing_directory": str(tmp_path)}
     with pytest.raises(StateError, match=r"state\.db cannot be read, it is damaged"), store.errors("read"):
-        restore(store.load(), now=0.0, **where)
+        restore(store.load(), now=0.0, wall=0.0, **where)
     store.close()
 
 

@@ -168,7 +168,7 @@ def test_a_try_outlives_a_restart_of_the_scheduler(tmp_path: Path) -> None:
     store.commit()
     store.close()
     store = Store(tmp_path / "state.db", **where)
-    world.state = restore(store.load(), now=world.now, **where)
+    world.state = restore(store.load(), now=world.now, wall=world.now, **where)
     store.close()
     world.worker("w", credit=1)
     assert world.tasks["a"].settings["ctf"]["range_max"] == 5.0

@@ -14,7 +14,7 @@ import pytest
 
 from tests.services.scheduler_site import Site, ask
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import MovieStatus
+from warpcore.bus.vocabulary import MovieStatus, Pauser
 from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, Reply, RestoreOutputs
 from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.lives import LeaseState
@@ -54,7 +54,7 @@ class Old:
 
     def state(self) -> State:
         with closing(Store(self.path, **self.where)) as store, store.errors("read"):
-            return restore(store.load(), now=0.0, **self.where)
+            return restore(store.load(), now=0.0, wall=0.0, **self.where)
 
     def settings(self, **sections: dict[str, Any]) -> None:
         """Change stored settings as a version would that knows more names."""
@@ -148,6 +148,13 @@ def test_settings_set_back_after_the_upgrade_run_nothing_where_picking_is_off(ol
     assert [effect.name for effect in effects if isinstance(effect, RestoreOutputs)] == ["again"]
     assert state.by_name["grid/old"].status == MovieStatus.PROCESSED
     validate(state)
+
+
+@pytest.mark.parametrize("old", FIXTURES[:3], indirect=True, ids=lambda path: path.name)
+@pytest.mark.parametrize(("paused", "by"), [(0, None), (1, Pauser.PERSON)])
+def test_who_had_paused_was_a_person(old: Old, paused: int, by: Pauser | None) -> None:
+    old.change("UPDATE meta SET value = ? WHERE key = 'paused'", paused)
+    assert old.state().paused_by is by
 
 
 def test_the_ladder_leads_to_the_tables_of_a_new_database(old: Old, tmp_path: Path) -> None:

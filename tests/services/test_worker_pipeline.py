@@ -19,12 +19,15 @@ from warpcore.cli.simulation_options import SimulationOptions
 from warpcore.kernels.ctf._fit import CtfFit
 from warpcore.services.session.declared import paths_of, staged_files
 from warpcore.services.session.disk_files import DiskFiles
+from warpcore.services.session.errors import InputError
 from warpcore.services.session.fingerprints import same_costly_half, steps_to_run, wanted_fingerprints
 from warpcore.services.session.paths import try_folder
 from warpcore.services.session.placing import Placement, place
 from warpcore.services.session.settings import Settings, parse_settings
 from warpcore.services.worker.pipeline import compute, load, stage_outputs
 from warpcore.services.worker.steps.work import Work
+
+NOTHING: dict[str, Any] = {"results": {}, "stored": {}, "outputs": {}}
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,14 @@ def test_picking_alone_later_leaves_the_same_bytes_as_all_at_once(movie: Path, t
     assert whole["outputs"]["motion"] == [f"motion/{movie.stem}.{kind}" for kind in ("json", "star", "png")]
     assert then["results"] == whole["results"]
     assert files(later) == files(at_once)
+
+
+def test_a_path_that_no_star_file_can_hold_is_refused_before_anything_runs(movie: Path, tmp_path: Path) -> None:
+    unnamed = tmp_path / "a\n'\".tif"
+    shutil.copy(movie, unnamed)
+    with pytest.raises(InputError, match=r"its path has a control character, .*rename it") as refused:
+        run(unnamed, tmp_path / "results", settings(), ["motion"], NOTHING)
+    assert "\n" not in str(refused.value)
 
 
 def test_what_is_gone_from_disk_is_made_again(movie: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from warpcore.services.process.parent import PARENT_VARIABLE
 from warpcore.services.session.paths import write_text_whole
 
 
-class JobState(Word):
+class BackgroundState(Word):
     """Where a background job stands."""
 
     NONE = "none", "Nothing was asked for yet."
@@ -41,7 +41,7 @@ class AlreadyRunningError(Exception):
 class JobStatus:
     """What was `asked`, what the command has printed, and what went wrong."""
 
-    state: JobState = JobState.NONE
+    state: BackgroundState = BackgroundState.NONE
     asked: dict[str, Any] | None = None
     output: str = ""
     problem: str = ""
@@ -83,13 +83,15 @@ class BackgroundJob:
             return JobStatus()
         running = self._is_running()
         output = (self._folder / "output").read_text(errors="replace")
-        told = JobStatus(JobState.RUNNING, job["asked"], output)
+        told = JobStatus(BackgroundState.RUNNING, job["asked"], output)
         if running:
             return told
         if (self._folder / "exit").exists():
             ended_well = (self._folder / "exit").read_text() == "0"
-            return replace(told, state=JobState.DONE) if ended_well else self._failed(told)
-        return replace(told, state=JobState.CANCELLED) if (self._folder / "cancelled").exists() else self._failed(told)
+            return replace(told, state=BackgroundState.DONE) if ended_well else self._failed(told)
+        if (self._folder / "cancelled").exists():
+            return replace(told, state=BackgroundState.CANCELLED)
+        return self._failed(told)
 
     def cancel(self) -> None:
         """End the job, where it runs. Raises OSError, ValueError."""
@@ -101,7 +103,7 @@ class BackgroundJob:
     def _failed(self, told: JobStatus) -> JobStatus:
         lines = (self._folder / "log").read_text(errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "it was ended from outside; start it again")
-        return replace(told, state=JobState.FAILED, problem=last.removeprefix("warpcore: "))
+        return replace(told, state=BackgroundState.FAILED, problem=last.removeprefix("warpcore: "))
 
     def _job(self) -> dict[str, Any] | None:
         try:

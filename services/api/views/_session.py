@@ -55,6 +55,9 @@ class StatusView(View, frozen=True):
     """How far the session is."""
 
     summary: Annotated[str, Meta(description="How the session goes, in one sentence.")]
+    holds: Annotated[
+        list[str], Meta(description="Why no movies are given to workers although nobody paused: full or lost storage.")
+    ]
     is_processing: Annotated[bool, Meta(description="Whether movies are given to workers.")]
     order: Annotated[Order, Meta(description="Which waiting movie is next.")]
     paused_by: Annotated[Pauser | None, Meta(description="Who paused; null: nobody.")]

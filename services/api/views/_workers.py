@@ -40,7 +40,7 @@ class WorkerView(View, frozen=True):
     done: Annotated[Count, Meta(description="Movies done since it registered.")]
     failed: Annotated[Count, Meta(description="Movies failed since it registered.")]
     load: LoadView
-    reason: Annotated[str, Meta(description="Why it is lost or set aside.")]
+    reason: Annotated[str, Meta(description="Why it is lost, set aside, or given no movies.")]
     warnings: Annotated[list[str], Meta(description="What it has noticed, for as long as it holds.")]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import JobState, MovieStatus, Purpose
-from warpcore.services.scheduler.core import exporting, placing_outputs, tasks, trying
+from warpcore.services.scheduler.core import exporting, placing_outputs, seeing, tasks, trying
 from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.queue import Verdict
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
@@ -15,6 +15,8 @@ from warpcore.services.session.learning import SessionPlan
 
 def dispatch(state: State) -> None:
     """Assign all movies that can be assigned now; each worker gets one before any gets two."""
+    if state.fault or state.storage.holds or seeing.is_unsure(state):
+        return
     if len(state.placing) >= placing_outputs.MOST_PLACING:
         return
     _assign_try(state)

@@ -9,6 +9,7 @@ from warpcore.bus.limits import HIGHEST_PRIORITY, MOST_CHOSEN
 from warpcore.bus.vocabulary import DONE, LEASED, WAITING, ErrorCode, FailureKind, MovieStatus, Selection
 from warpcore.services.scheduler.core import ordering, tasks, views
 from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.keeping import keep
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.requests import named, named_many, reply_item
 from warpcore.services.scheduler.core.state import State
@@ -73,7 +74,8 @@ def prioritise(state: State, message: wire.PrioritiseItem) -> None:
 def _run_again(state: State, movie: MovieRecord, force: bool) -> None:
     movie.forget_failures()
     if force:
-        movie.fingerprints, movie.kept = {}, {}
+        movie.fingerprints = {}
+        keep(movie, ())
     if movie.results:
         tasks.reconsider(state, movie, "retried by the user")
     else:
@@ -109,12 +111,12 @@ def _why_not_first(movie: MovieRecord) -> str:
     """Why a movie has no place in the queue, "" where it has one."""
     if movie.status in LEASED:
         return f"{movie.name} is running already"
+    if movie.selection == Selection.EXCLUDE:
+        return f"{movie.name} is excluded, so it does not run; include it or leave it to the filter, then put it first"
     if movie.status in DONE:
         return f"{movie.name} is done ({movie.status}); retry it with force to run it again"
     if movie.status == MovieStatus.FAILED:
         return f"{movie.name} has failed; retry it, then put it first"
-    if movie.selection == Selection.EXCLUDE:
-        return f"{movie.name} is excluded and not processed; select it as auto or include, then put it first"
     return ""
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import LONGEST_BY
 from warpcore.bus.vocabulary import DONE, MovieStatus, Pauser
 from warpcore.services.scheduler.core import exporting, placing_outputs, requests, restoring_outputs, tasks
 from warpcore.services.scheduler.core.effect import Decision, effect_of
@@ -41,9 +40,8 @@ def change_settings(state: State, stimulus: ChangeSettings) -> None:
         state.set_aside = aside
         state.revision += 1
         _adopt(state, settings, references)
-        by = stimulus.by[:LONGEST_BY]
-        state.effects.append(SaveRevision(RevisionRow(state.revision, state.wall, by, json.dumps(changed))))
-        state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names, by))
+        state.effects.append(SaveRevision(RevisionRow(state.revision, state.wall, stimulus.by, json.dumps(changed))))
+        state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names, stimulus.by))
         decisions = list(_decisions(state))
         effect = effect_of(state, names, decisions)
         _carry_out(state, _changes(state, decisions), f"settings {state.revision}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from warpcore.bus.messages import Alarm
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import FailureKind, Order, Pauser
+from warpcore.bus.vocabulary import FailureKind, Order, Pauser, StoragePlace
 from warpcore.services.scheduler.core.records import Ban
 from warpcore.services.scheduler.core.rows import (
     ChoiceRow,
@@ -27,6 +27,7 @@ from warpcore.services.scheduler.core.rows import (
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.placing import Placement
 from warpcore.services.session.settings import Settings
+from warpcore.services.storage.standing import Look
 
 # --- stimuli -----------------------------------------------------------------------------------------------------
 
@@ -96,6 +97,29 @@ class AssignmentUndelivered:
 
 
 @dataclass(frozen=True, slots=True)
+class StateFault:
+    """The database cannot be relied on: nothing is assigned any more. `text` says what is wrong and what to do."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StorageLooked:
+    """The scheduler has looked at a folder of the session.
+
+    `token` is what it has written into the processing directory, "" where it could not. `anchor` is the path of a movie
+    that it saw in the data directory, "" for none; `sought` says whether there was one to look for.
+    """
+
+    place: StoragePlace
+    path: str
+    look: Look
+    token: str = ""
+    anchor: str = ""
+    sought: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OutputsMissing:
     """Files of these steps, made with these fingerprints, are no longer on disk."""
 
@@ -146,6 +170,8 @@ Stimulus = (
     | Tick
     | AssignmentUndelivered
     | OutputsMissing
+    | StateFault
+    | StorageLooked
 )
 
 # --- effects -----------------------------------------------------------------------------------------------------

@@ -149,7 +149,6 @@ def failed(state: State, task: TaskRecord, text: str, *, again: bool, counted: b
     else:
         move_item(state, job, task.movie, ItemState.PENDING, text)
         _save(state, job, task.movie)
-    release_held(state, state.movies[task.movie])
 
 
 def release_held(state: State, movie: MovieRecord) -> None:
@@ -173,7 +172,7 @@ def _candidates(state: State, message: wire.StartExport) -> list[MovieRecord]:
         movies = [state.movies[id] for id in sorted(named) if state.movies[id].status in DONE]
     movies = [movie for movie in movies if movie.selection != Selection.EXCLUDE]
     if message.kind == ExportKind.PARTICLES:
-        movies = [movie for movie in movies if "picking" in views.valid_results(movie, state.plan.off)]
+        movies = [movie for movie in movies if "picking" in views.valid_results(movie.results, state.plan.off)]
     return movies
 
 

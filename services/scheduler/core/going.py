@@ -21,10 +21,11 @@ MOST_TITLES = 3
 class Going:
     """What the sentence is made of: counts of movies, those done in the last hour, and their median resolution, Å.
 
-    `workers` are those that can be given movies.
+    `workers` are those that can be given movies; `holds` says that none are, because of the storage.
     """
 
     paused: bool = False
+    holds: bool = False
     found: int = 0
     left: int = 0
     ended: int = 0
@@ -39,10 +40,11 @@ def going(state: State, left: int) -> Going:
     lately = (state.movies[id] for id in state.last_hour.movies(state.wall))
     # Those that are to run again for new settings have been done all the same.
     done = [movie for movie in lately if movie.status != MovieStatus.FAILED]
-    values = (RESOLUTION.value(views.valid_results(movie, state.plan.off)) for movie in done)
+    values = (RESOLUTION.value(views.valid_results(movie.results, state.plan.off)) for movie in done)
     resolutions = [value for value in values if value is not None]
     return Going(
         paused=state.paused,
+        holds=bool(state.storage.holds),
         found=len(state.movies),
         left=left,
         ended=sum(state.counts[status] for status in ENDED),
@@ -64,6 +66,8 @@ def sentence(now: Going) -> str:
 def _word(now: Going) -> str:
     if now.paused:
         return "paused"
+    if now.holds:
+        return "holding"
     if not now.found or _without_worker(now):
         return "waiting"
     return "well" if now.left or now.last_hour else "idle"
@@ -76,7 +80,7 @@ def _movies(now: Going) -> str:
     if _without_worker(now):
         return f"{_counted(now.left)} left, no worker runs"
     lately = f"{_counted(now.last_hour)} in the last hour{resolution}" if now.last_hour else ""
-    if now.left and (now.paused or not lately):
+    if now.left and (now.paused or now.holds or not lately):
         waiting = f"{_counted(now.left)} left"
         return f"{waiting}, {lately or 'none done in the last hour'}"
     return lately or f"all {now.ended} movies are done, none in the last hour"
@@ -84,7 +88,7 @@ def _movies(now: Going) -> str:
 
 def _without_worker(now: Going) -> bool:
     """Whether nothing begins for want of a worker. One that was there lately may come again: an alarm tells if not."""
-    return bool(now.left) and not (now.workers or now.last_hour or now.paused)
+    return bool(now.left) and not (now.workers or now.last_hour or now.paused or now.holds)
 
 
 def _alarms(unseen: Sequence[Alarm]) -> str:

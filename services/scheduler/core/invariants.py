@@ -75,6 +75,7 @@ def _waiting(state: State, movie: MovieRecord) -> None:
 
 def _status(state: State, movie: MovieRecord) -> None:
     where = f"{movie.name} ({movie.status})"
+    _require(movie.kept_results.keys() <= movie.kept.keys(), f"{where}: {list(movie.kept_results)} are not kept")
     _require(isinstance(movie.status, MovieStatus) and isinstance(movie.selection, Selection), f"{where}: words")
     failed = movie.status == MovieStatus.FAILED
     _require((movie.failure is not None) == failed, f"{where}: failure {movie.failure}")

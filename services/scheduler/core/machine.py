@@ -7,6 +7,7 @@ from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import (
     alarm_rules,
+    alarm_storage,
     alarm_values,
     alarms,
     assigning,
@@ -23,6 +24,7 @@ from warpcore.services.scheduler.core import (
     reports,
     requests,
     restoring_outputs,
+    seeing,
     selecting,
     tasks,
     tries,
@@ -39,7 +41,9 @@ from warpcore.services.scheduler.core.effects import (
     PlacingFailed,
     Started,
     StartTry,
+    StateFault,
     Stimulus,
+    StorageLooked,
     Tick,
 )
 from warpcore.services.scheduler.core.handlers import Place, handler_of
@@ -49,6 +53,7 @@ from warpcore.services.scheduler.core.state import State
 
 HANDLING = (
     alarm_rules,
+    alarm_storage,
     alarm_values,
     alarms,
     choices,
@@ -91,12 +96,16 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             _undelivered(state, lease)
         case OutputsMissing():
             deciding.outputs_missing(state, stimulus)
+        case StateFault(text):
+            state.fault = text
         case OutputsRestored():
             restoring_outputs.restored(state, stimulus)
         case OutputsPlaced():
             placing_outputs.placed(state, stimulus)
         case PlacingFailed():
             placing_outputs.failed(state, stimulus)
+        case StorageLooked():
+            seeing.looked(state, stimulus)
     learning.learn(state)
     restoring_outputs.begin(state)
     idling.wake(state)
@@ -134,6 +143,7 @@ def _tick(state: State) -> None:
         state.place(movie)
     registry.expire(state)
     placing_outputs.repeat_due(state)
+    seeing.watch(state)
     idling.watch(state)
     alarms.watch(state)
 

@@ -36,6 +36,7 @@ def reported(state: State, task: TaskRecord, message: wire.TaskFinished) -> None
     worker = state.workers.get(task.worker)
     if worker is not None:
         worker.done += 1
+        worker.sight.met, worker.sight.pause_s = "", 0.0
     task.report = message
     task.step, task.fraction, task.message = "write", 1.0, ""
     state.take_over(task)
@@ -55,6 +56,8 @@ def failed(state: State, stimulus: PlacingFailed) -> None:
     task = state.tasks.get(stimulus.lease)
     if task is None or task.state != LeaseState.PLACING:
         return
+    if stimulus.fault is FailureKind.DISK_FULL:
+        state.storage.met_full(stimulus.text[: tasks.LONGEST_TEXT], state.now)
     if stimulus.again:
         task.message, task.place_at = stimulus.text[: tasks.LONGEST_TEXT], state.now + REPEAT_AFTER_S
     else:

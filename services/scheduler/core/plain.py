@@ -9,10 +9,11 @@ from typing import Any
 import msgpack
 
 from warpcore.bus.schema import Message, read_message
-from warpcore.bus.vocabulary import FailureKind
+from warpcore.bus.vocabulary import FailureKind, StoragePlace
 from warpcore.services.scheduler.core import effects as e
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings, parse_settings
+from warpcore.services.storage.standing import Look
 
 _STIMULI: dict[str, type[Any]] = {
     kind.__name__: kind
@@ -25,9 +26,11 @@ _STIMULI: dict[str, type[Any]] = {
         e.Tick,
         e.AssignmentUndelivered,
         e.OutputsMissing,
+        e.StateFault,
         e.OutputsRestored,
         e.OutputsPlaced,
         e.PlacingFailed,
+        e.StorageLooked,
     )
 }
 
@@ -52,6 +55,8 @@ def stimulus_from_plain(plain: dict[str, Any]) -> e.Stimulus:
         values["fault"] = FailureKind(values["fault"])
     if values.get("generation") is not None:
         values["generation"] = Generation(**values["generation"])
+    if "look" in values:
+        values |= {"place": StoragePlace(values["place"]), "look": Look(**values["look"])}
     stimulus: e.Stimulus = kind(**values)
     return stimulus
 
@@ -59,6 +64,8 @@ def stimulus_from_plain(plain: dict[str, Any]) -> e.Stimulus:
 def title(stimulus: e.Stimulus) -> str:
     """What a person calls a stimulus."""
     match stimulus:
+        case e.StorageLooked(_, path):
+            return f"look at {path}"
         case e.FromControl(message):
             return f"{message.TYPE} from a client"
         case e.FromWorker(sender, message):

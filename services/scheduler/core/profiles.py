@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import LONGEST_BY, LONGEST_PROFILE_NAME, MOST_PROFILES
+from warpcore.bus.limits import LONGEST_PROFILE_NAME, MOST_PROFILES
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import rows
 from warpcore.services.scheduler.core.effects import DropProfile, SaveProfile
@@ -28,8 +28,7 @@ def save(state: State, message: wire.SaveProfile) -> None:
     except SettingsError as error:
         state.reply(wire.Error(ErrorCode.INVALID, str(error)[:4000], error.errors[:50]))
         return
-    by = message.by[:LONGEST_BY]
-    record = ProfileRecord(message.name, state.wall, by, _elsewhere(settings), LATEST)
+    record = ProfileRecord(message.name, state.wall, message.by, _elsewhere(settings), LATEST)
     state.profiles[record.name] = record
     state.effects.append(SaveProfile(rows.profile_row(record)))
     state.reply(wire.Profile(record.name, record.at, record.by, record.settings))

@@ -15,6 +15,7 @@ from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker, Task
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
 from warpcore.services.scheduler.core import lives
 from warpcore.services.scheduler.core.lives import LeaseState, Life, Living
+from warpcore.services.scheduler.core.sight import Sight
 from warpcore.services.steps import picking
 
 DERIVED = DONE | {MovieStatus.OUTDATED}
@@ -32,11 +33,12 @@ class MovieRecord(Living):
     fingerprint that the failed step should have had. `retries` counts failures by kind, `lost` the workers that the
     movie has cost, `avoid` names the workers where it went wrong. `suspect`: it was one of several movies in a worker
     that was lost, so it now runs alone. `lease` is its only valid lease. `kept` holds the fingerprints of earlier
-    outputs that can be put back, by key (`services/session/generations.py`); `restore_to` is the key that fits the
-    settings in force, `restoring` the one that is being put back now. `hand_picks` names the `HandPicksRecord`'s
-    present edits, "" without any. `chosen_in` is the number of the `SelectionRecord` that gave it its selection, 0 for
-    one of an earlier version. `found_at` and `ready_at` (epoch seconds) say when its file was seen first and
-    registered, `run` how it was processed (`services/steps/run.py`).
+    outputs that can be put back, by key (`services/session/generations.py`), `kept_results` their summaries, packed;
+    `restore_to` is the key that fits the settings in force, `restoring` the one that is being put back now.
+    `hand_picks` names the `HandPicksRecord`'s present edits, "" without any. `chosen_in` is the number of the
+    `SelectionRecord` that gave it its selection, 0 for one of an earlier version. `found_at` and `ready_at` (epoch
+    seconds) say when its file was seen first and registered, `run` how it was processed (`services/steps/run.py`).
+    `storage_failed_at`: how many tasks had gone well when the storage failed it last.
     """
 
     LIFE: ClassVar[Life] = lives.MOVIE
@@ -62,6 +64,7 @@ class MovieRecord(Living):
     story: list[tuple[int, float, str]] = field(default_factory=list)
     outdated_steps: list[str] = field(default_factory=list)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
+    kept_results: dict[str, bytes] = field(default_factory=dict)
     restoring: str = ""
     chosen_in: int = 0
     found_at: float = 0.0
@@ -71,6 +74,7 @@ class MovieRecord(Living):
     restore_to: str = field(default="", metadata=NOT_STORED)
     lease: int | None = field(default=None, metadata=NOT_STORED)
     parked_until: float | None = field(default=None, metadata=NOT_STORED)
+    storage_failed_at: int | None = field(default=None, metadata=NOT_STORED)
 
     @property
     def edits(self) -> dict[str, str]:
@@ -82,6 +86,11 @@ class MovieRecord(Living):
         """The status of this movie while it waits for a worker."""
         return MovieStatus.OUTDATED if self.results else MovieStatus.UNPROCESSED
 
+    def verdict(self, reasons: list[str]) -> MovieStatus:
+        """The status of this movie once it is done, where the filter has these reasons to reject it."""
+        passes = not reasons or self.selection == Selection.INCLUDE
+        return MovieStatus.PROCESSED if passes else MovieStatus.FILTERED_OUT
+
     def forget_failures(self) -> None:
         """Count from zero again: after a success, a retry by hand or with another file."""
         self.failure = None
@@ -91,6 +100,7 @@ class MovieRecord(Living):
         self.avoid = []
         self.suspect = False
         self.parked_until = None
+        self.storage_failed_at = None
 
     def tell(self, seq: int, at: float, text: str) -> None:
         """Add a line to the story. A long one loses its oldest lines, but never the first."""
@@ -170,7 +180,7 @@ class WorkerRecord(Living):
     """A worker of this run of the scheduler.
 
     `hello` is its registration, None until it has registered with this run, and `sender` the connection to send to.
-    `reason` says why it is lost or set aside.
+    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders.
     """
 
     LIFE: ClassVar[Life] = lives.WORKER
@@ -190,6 +200,7 @@ class WorkerRecord(Living):
     warnings: list[str] = field(default_factory=list)
     log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
     log_number: int = 0
+    sight: Sight = field(default_factory=Sight)
     story: deque[str] = field(default_factory=lambda: deque(maxlen=STORY_LENGTH))
 
     @property
@@ -210,7 +221,7 @@ class WorkerRecord(Living):
     @property
     def usable(self) -> bool:
         """Whether it can be given tasks at all."""
-        return self.registered and self.state in (WorkerState.IDLE, WorkerState.BUSY)
+        return self.registered and self.state in (WorkerState.IDLE, WorkerState.BUSY) and not self.sight.problem
 
     @property
     def room(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import LOG_LINES, MOST_PROCESSES
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
-from warpcore.services.scheduler.core import tasks, views
+from warpcore.services.scheduler.core import seeing, tasks, views
 from warpcore.services.scheduler.core.effects import LiftBan, SaveBan, Send
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.lives import LeaseState
@@ -69,6 +69,7 @@ def register(state: State, speaker: Speaker, message: wire.RegisterWorker) -> No
         else:
             tasks.requeue(state, task, f"{worker.name} no longer holds it", cancel=False)
     state.reply(wire.WorkerRegistered(worker.name, HEARTBEAT_S, kept))
+    seeing.registered(state, worker)
     _tell(state, "worker.registered", worker)
 
 
@@ -109,6 +110,13 @@ def pull(state: State, speaker: Speaker, message: wire.PullTasks) -> None:
     """The worker can take `credit` tasks in all."""
     if speaker.worker is not None:
         speaker.worker.credit = min(MOST_CREDIT, max(0, message.credit))
+
+
+@handles(wire.WorkerSees)
+def sees(state: State, speaker: Speaker, message: wire.WorkerSees) -> None:
+    """What the worker sees of the session's folders; one that does not see them is given nothing."""
+    if speaker.worker is not None:
+        seeing.answered(state, speaker.worker, message)
 
 
 @handles(wire.ComputeDied)
@@ -223,7 +231,9 @@ def expire(state: State) -> None:
     for task in list(state.tasks.values()):
         if task.state == LeaseState.PLACING:
             continue
-        if task.lease in state.tasks and state.now - _active_at(state, task) > state.task_timeout_s:
+        if state.storage.holds:
+            task.active_at = state.now  # storage that hangs is no fault of the movie
+        elif task.lease in state.tasks and state.now - _active_at(state, task) > state.task_timeout_s:
             why = f"no progress on {task.worker} for {state.task_timeout_s / 60:g} min"
             tasks.requeue(state, task, why, cancel=True, strike=task.begun)
 

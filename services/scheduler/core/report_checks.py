@@ -51,9 +51,18 @@ def report_fault(state: State, task: TaskRecord, message: wire.TaskFinished) -> 
         return f"outputs of {views.packed_size(message.outputs)} bytes"
     try:
         filter_reasons(message.results, state.settings.filter)
-        if fault := evidence_fault(message.results):
+        if fault := _value_fault(message.results) or evidence_fault(message.results):
             return fault
         paths_of(message.outputs, state.movies[task.movie].name, task.suffix)
     except (TypeError, ValueError) as error:
         return str(error)
+    return ""
+
+
+def _value_fault(results: dict[str, Any]) -> str:
+    """Why no list or table can hold a measured value. Raises TypeError, ValueError where none can be computed."""
+    for column in CHAIN.columns:
+        value = column.value(results)
+        if value is not None and not column.is_text and not isinstance(value, (int, float)):
+            return f"{column.name} is {str(value)[:80]!r}, which is no number"
     return ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind
-from warpcore.services.scheduler.core import placing_outputs, registry, tasks
+from warpcore.services.scheduler.core import placing_outputs, registry, seeing, tasks
 from warpcore.services.scheduler.core.effects import DropStaging, Send
 from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.records import WorkerRecord
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
@@ -39,6 +40,17 @@ def failed(state: State, speaker: Speaker, message: wire.TaskFailed) -> None:
     task = tasks.held(state, message.worker, message.lease)
     if task is not None:
         tasks.fail(state, task, message.kind, message.step, message.message)
-        if message.kind == FailureKind.BAD_GPU and speaker.worker is not None:
-            registry.set_aside(state, speaker.worker, message.message)
+        if speaker.worker is not None:
+            _after_failure(state, speaker.worker, message)
     state.reply(wire.Ok())
+
+
+def _after_failure(state: State, worker: WorkerRecord, message: wire.TaskFailed) -> None:
+    """What a failure says of the worker, or of the storage that it shares with others."""
+    match message.kind:
+        case FailureKind.BAD_GPU:
+            registry.set_aside(state, worker, message.message)
+        case FailureKind.DISK_FULL:
+            state.storage.met_full(f"{message.message} (worker {worker.name})"[: tasks.LONGEST_TEXT], state.now)
+        case FailureKind.STORAGE_AWAY:
+            seeing.met_away(state, worker, message.message[: tasks.LONGEST_TEXT])

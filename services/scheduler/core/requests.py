@@ -164,6 +164,7 @@ def _reply_status(state: State) -> None:
             paused_by=state.paused_by,
             latency=state.latest_runs.stage_times(),
             summary=sentence(going(state, left)),
+            holds=state.storage.holds,
         )
     )
 

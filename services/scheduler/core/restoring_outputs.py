@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from warpcore.services.scheduler.core import rows, tasks
 from warpcore.services.scheduler.core.effects import OutputsRestored, RestoreOutputs, SaveMovie
+from warpcore.services.scheduler.core.keeping import keep
 from warpcore.services.scheduler.core.queue import Verdict
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.filtering import filter_reasons
-from warpcore.services.session.generations import Generation, generation_key
+from warpcore.services.session.generations import Generation
 
 MOST_AT_ONCE = 64
 
 
 def begin(state: State) -> None:
     """Have the next few put back. Each is stored as begun first, so that a restart knows whose files may be mixed."""
-    while len(state.restoring) < MOST_AT_ONCE and len(state.to_restore):
+    while len(state.restoring) < MOST_AT_ONCE and len(state.to_restore) and not state.storage.holds:
         chosen = state.to_restore.choose(lambda id: Verdict.TAKE)
         assert chosen is not None
         movie = state.movies[chosen]
@@ -43,9 +44,7 @@ def restored(state: State, stimulus: OutputsRestored) -> None:
         return
     key, movie.restoring = movie.restoring, ""
     state.restoring.discard(movie.id)
-    before = movie.fingerprints
-    known = {**movie.kept, generation_key(before): before}
-    movie.kept = {name: known[name] for name in stimulus.keys if name in known and name != key}
+    keep(movie, (name for name in stimulus.keys if name != key))
     generation = stimulus.generation
     if generation is not None and _usable(state, generation):
         movie.fingerprints, movie.results, movie.outputs = (
@@ -53,7 +52,7 @@ def restored(state: State, stimulus: OutputsRestored) -> None:
             generation.results,
             generation.outputs,
         )
-        movie.kept[key] = generation.fingerprints
+        keep(movie, (*movie.kept, key))
         tasks.reconsider(state, movie, "outputs kept from earlier were put back")
         return
     if generation is not None or not stimulus.untouched:

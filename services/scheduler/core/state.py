@@ -20,6 +20,7 @@ from warpcore.services.scheduler.core.effects import (
     Send,
 )
 from warpcore.services.scheduler.core.export_records import ExportRecord
+from warpcore.services.scheduler.core.holds import Storage
 from warpcore.services.scheduler.core.lessons import Lessons
 from warpcore.services.scheduler.core.lives import IllegalTransition, LeaseState
 from warpcore.services.scheduler.core.queue import OrderedQueue, Parked
@@ -54,12 +55,12 @@ Subscribers take a snapshot instead, and a restart decides again (`derive`) what
 class State:
     """All state, in memory. `now` is monotonic and decides, `wall` (epoch seconds) is only shown.
 
-    `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version
-    cannot use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and
-    `migrated` says that settings, are now otherwise than stored. `placing` are the leases whose workers have
-    reported. `alarms` are those that have come, and stay until `alarms_held_until` in any case; `suspected` says
-    since when what rules find has held (both monotonic), `recent` which movies have ended last. `active_at` is when
-    (monotonic) there was something to do last.
+    `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version cannot
+    use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
+    says that settings, are now otherwise than stored. `placing` are the leases whose workers have reported. `alarms`
+    are those that have come, and stay until `alarms_held_until` in any case; `suspected` says since when what rules
+    find has held (both monotonic), `recent` which movies have ended last. `active_at` is when (monotonic) there was
+    something to do last. `fault` says what is wrong with the database, once something is.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -105,12 +106,14 @@ class State:
         self.seq = 0
         self.last_lease = 0
         self.last_modified = 0.0
+        self.storage = Storage()
         self.file_warnings: list[str] = []
         self.discoverer_heard_at: float | None = None
         self.recent = Recent()
         self.alarms: dict[str, Alarm] = {}
         self.alarms_held_until = 0.0
         self.suspected: dict[str, float] = {}
+        self.fault = ""
         self.bulk_changes = BULK_CHANGES
         self.quiet = False
         self.derived = 0
@@ -270,11 +273,13 @@ class State:
                 return key
         return ""
 
-    def judge(self, movie: MovieRecord) -> tuple[MovieStatus, list[str]]:
-        """The status (processed or filtered_out) and the filter's reasons of a movie whose results are all there."""
-        reasons = filter_reasons(views.shown_results(movie, self.plan.off), self.settings.filter)
-        passes = not reasons or movie.selection == Selection.INCLUDE
-        return (MovieStatus.PROCESSED if passes else MovieStatus.FILTERED_OUT), reasons
+    def judge(self, movie: MovieRecord, results: dict[str, Any] | None = None) -> tuple[MovieStatus, list[str]]:
+        """The status (processed or filtered_out) and the filter's reasons of a movie whose results are all there.
+
+        `results` stand for its own, where they are given.
+        """
+        reasons = filter_reasons(views.shown_results(movie, self.plan.off, results), self.settings.filter)
+        return movie.verdict(reasons), reasons
 
     def derive(self, movie: MovieRecord) -> bool:
         """Decide again, without telling, what follows from results and settings; whether anything is different now."""

@@ -7,14 +7,15 @@ import math
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, MovieStatus
 from warpcore.services.scheduler.core import aside, exporting, retries
+from warpcore.services.scheduler.core.keeping import keep
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.runs import run_of
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.generations import generation_key
 from warpcore.services.steps import motion
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.step import INPUT
+from warpcore.services.storage.faults import STORAGE_KINDS
 
 LONGEST_TEXT = 2000
 
@@ -67,6 +68,7 @@ def finish(state: State, task: TaskRecord, outputs: dict[str, list[str]], kept: 
     """
     assert task.report is not None
     results = task.report.results
+    state.storage.done += 1
     movie = state.release(task, LeaseState.FINISHED, f"reported by {task.worker}")
     seconds = {step: value for step, value in task.report.seconds.items() if math.isfinite(value)}
     task.fraction, task.step, task.message = 1.0, "", ""
@@ -74,8 +76,7 @@ def finish(state: State, task: TaskRecord, outputs: dict[str, list[str]], kept: 
     if not task.processes:
         aside.finished(state, task, results, outputs)
         return
-    known = {**movie.kept, generation_key(movie.fingerprints): movie.fingerprints}
-    movie.kept = {key: known[key] for key in kept if key in known}
+    keep(movie, kept)
     for step in task.run:
         # It was made with what was wanted at its assignment. If more is wanted by now, only that runs again.
         movie.fingerprints = {**movie.fingerprints, step: task.wanted[step]}
@@ -112,11 +113,16 @@ def settle(state: State, movie: MovieRecord, why: str) -> None:
 
 def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> None:
     """A task failed on a living worker: its movie is tried again, elsewhere first, or is failed."""
+    kind = kind if kind in retries.MOST_RETRIES else FailureKind.INTERNAL
+    text = text[:LONGEST_TEXT]
+    if kind in STORAGE_KINDS and not state.storage.speaks_against(state.movies[task.movie]):
+        if task.processes:
+            state.movies[task.movie].parked_until = state.now + retries.STORAGE_PAUSE_S
+        requeue(state, task, f"{kind} on {task.worker}: {text}", cancel=False)
+        return
     worker = state.workers.get(task.worker)
     if worker is not None:
         worker.failed += 1
-    kind = kind if kind in retries.MOST_RETRIES else FailureKind.INTERNAL
-    text = text[:LONGEST_TEXT]
     movie = _released(state, task, text)
     if not task.processes:
         lost(state, movie, task, text)

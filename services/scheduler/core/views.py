@@ -26,16 +26,16 @@ FRAME_BUDGET_BYTES = 900_000
 M = TypeVar("M", bound=Message)
 
 
-def valid_results(movie: MovieRecord, off: frozenset[str]) -> dict[str, Any]:
-    """The stored summaries without those of steps that are switched off now."""
+def valid_results(results: dict[str, Any], off: frozenset[str]) -> dict[str, Any]:
+    """The summaries without those of steps that are switched off now."""
     if not off:
-        return movie.results
-    return {step: summary for step, summary in movie.results.items() if step not in off}
+        return results
+    return {step: summary for step, summary in results.items() if step not in off}
 
 
-def shown_results(movie: MovieRecord, off: frozenset[str]) -> dict[str, Any]:
-    """The valid summaries by step, and under `run` how the movie was processed."""
-    valid = valid_results(movie, off)
+def shown_results(movie: MovieRecord, off: frozenset[str], results: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The valid summaries by step, its own or those given, and under `run` how the movie was processed."""
+    valid = valid_results(movie.results if results is None else results, off)
     return {**valid, RUN: movie.run} if movie.run else valid
 
 
@@ -68,6 +68,7 @@ def worker_view(worker: WorkerRecord, movies: list[str], now: float) -> wire.Wor
     hello = worker.hello or wire.RegisterWorker(worker.name, worker.instance, "", 0, "", 0, {})
     values = dict(zip(_HELLO, _of_hello(hello), strict=True))
     values.update(zip(_WORKER, _of_worker(worker), strict=True))
+    values["reason"] = worker.reason or worker.sight.problem
     if not worker.alive:
         values["warnings"] = []
     silent_s = round(max(0.0, now - worker.heard_at), 3)

@@ -79,7 +79,10 @@ class TryFolders:
 
     def _run(self) -> None:
         while (id := self._asked.get()) is not None:
-            shutil.rmtree(self._folder / id, ignore_errors=True)
+            folder = self._folder / id
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                log.warning("%s cannot be deleted; the next start of the scheduler tries again", folder)
 
 
 class OutputCheck:

@@ -28,10 +28,9 @@ class Shell:
 
 
 def signed(message: Message, source: str) -> Message:
-    """The message with the name of its sender, where it asks for one and does not say who is behind it."""
-    if getattr(message, "by", None) != "":
-        return message
-    return msgspec.structs.replace(message, by=source[:LONGEST_BY])
+    """The message with who asks, where it has a place for that: whom it names, else its sender."""
+    by = getattr(message, "by", None)
+    return message if by is None else msgspec.structs.replace(message, by=(by or source)[:LONGEST_BY])
 
 
 @handles(wire.PutSettings, place=Place.PREPARED)

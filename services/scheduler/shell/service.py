@@ -20,7 +20,7 @@ from warpcore.bus.events import EventHub
 from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import REGISTRY, Message, read_message
-from warpcore.bus.vocabulary import ErrorCode
+from warpcore.bus.vocabulary import ErrorCode, StoragePlace
 from warpcore.services.scheduler.core.deciding import unended_on_disk
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
@@ -37,10 +37,14 @@ from warpcore.services.scheduler.core.effects import (
     Tick,
 )
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
+from warpcore.services.scheduler.core.seeing import is_unsure, known_files
 from warpcore.services.scheduler.shell.disk import OutputCheck, TryFolders, recorded_outputs
+from warpcore.services.scheduler.shell.keeper import Keeper
+from warpcore.services.scheduler.shell.lock import SessionError, locked
 from warpcore.services.scheduler.shell.placing import Placer
 from warpcore.services.scheduler.shell.requests import Shell, signed
-from warpcore.services.scheduler.shell.session import Session, SessionError, locked
+from warpcore.services.scheduler.shell.session import Session
+from warpcore.services.scheduler.shell.storage import StorageWatch
 from warpcore.services.scheduler.store.recording import RecordError
 from warpcore.services.scheduler.store.schema import StateError
 from warpcore.services.session.settings import Settings, SettingsError
@@ -72,10 +76,11 @@ def run_scheduler(
     is a file for all stimuli and effects (`store/recording.py`). Raises SessionError, StateError, SettingsError,
     RecordError or BindError, each one clear line, where it cannot begin; nothing that arrives later ends it.
     """
-    with locked(processing_directory):
+    with locked(processing_directory) as lock:
         session = Session(
             data_directory,
             processing_directory,
+            lock=lock,
             state_path=state_path,
             settings=settings,
             paused=paused,
@@ -128,6 +133,8 @@ class Service:
         where = Path(session.state.processing_directory)
         self._placer = Placer(where, session.state.tasks, session.state.last_lease)
         self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
+        data, state = Path(session.state.data_directory), session.store.path.parent
+        self._storage = StorageWatch(data, where, state, lambda: known_files(self._session.state))
         self._began = time.monotonic()
         self._tick_at = self._beat_at = 0.0
 
@@ -140,8 +147,11 @@ class Service:
             poller.register(one, zmq.POLLIN)
         where = Path(self._session.state.processing_directory)
         check = OutputCheck(recorded_outputs(self._session.state), where)
+        keeper = Keeper(self._session.store.path)
         self._publish_service("service.started")
         try:
+            for look in self._storage.first():
+                self._handle(look)
             while not stop.is_set():
                 poller.poll(0 if self._undelivered else POLL_MS)
                 self._take_in()
@@ -149,11 +159,15 @@ class Service:
                     self._handle(missing)
                 for done in self._placer.done():
                     self._handle(done)
+                for fault in keeper.faults(self._session):
+                    self._handle(fault)
+                self._look_at_storage()
                 self._keep_time()
                 self._flush()
             self._publish_service("service.stopping")
         finally:
             check.close()
+            keeper.close()
             self._placer.close()
             self._tries.close()
 
@@ -168,6 +182,13 @@ class Service:
         for identity, envelope in self._workers.receive():
             self._receive(self._workers, identity, envelope)
         self._hub.forward()
+
+    def _look_at_storage(self) -> None:
+        for look in self._storage.looks():
+            self._handle(look)
+        if is_unsure(self._session.state):
+            self._storage.hurry(StoragePlace.DATA)
+        self._storage.tell(self._session.state.storage.holds)
 
     def _keep_time(self) -> None:
         """Let time pass, after all messages were taken in: so no worker seems silent after a long round."""
@@ -247,9 +268,9 @@ class Service:
 
     def _restore(self) -> None:
         self._session.store.discard()
-        rate = self._session.state.rate
+        storage, fault = self._session.state.storage, self._session.state.fault
         self._session.state = self._session.restored()
-        self._session.state.rate = rate
+        self._session.state.storage, self._session.state.fault = storage, fault
         for unended in unended_on_disk(self._session.state):
             self._placer.begin(unended)
 

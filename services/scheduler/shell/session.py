@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import itertools
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, Sav
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.requests import settings_warnings
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.shell.lock import STATE_FOLDER, Lock, SessionError
 from warpcore.services.scheduler.shell.references import check_fit, check_picking, check_references, with_known
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.recording import Recorder
@@ -27,45 +26,8 @@ from warpcore.services.steps.chain import CHAIN
 
 log = logging.getLogger(__name__)
 
-STATE_FOLDER = ".warpcore"
 BY_START = "start"
 """Who the history of settings names for those that a start of the session was given."""
-
-
-class SessionError(Exception):
-    """A run that cannot begin; the text is one line that says why and what to do."""
-
-
-@contextmanager
-def locked(processing_directory: Path) -> Iterator[None]:
-    """Hold the processing directory for this scheduler alone, until the block or process ends. Raises SessionError."""
-    path = processing_directory / STATE_FOLDER / "lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise SessionError(
-            f"processing directory {processing_directory} cannot be written: {error.strerror}; "
-            "give another --processing directory, or the right to write there"
-        ) from None
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            raise SessionError(
-                f"processing directory {processing_directory} is in use by the scheduler of {holder}; "
-                "end that one, or give another --processing directory"
-            ) from None
-        except OSError as error:
-            raise SessionError(
-                f"{path} cannot be locked: {error.strerror}; give a --processing directory on a file system with locks"
-            ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -95,7 +57,9 @@ class Session:
         heartbeat_timeout_s: float = 30.0,
         task_timeout_s: float = 1800.0,
         record: Path | None = None,
+        lock: Lock | None = None,
     ) -> None:
+        self._lock = lock
         if not data_directory.is_dir():
             raise SessionError(
                 f"data directory {data_directory} does not exist; give the folder that movies are written to"
@@ -123,13 +87,22 @@ class Session:
             self.close()
             raise
 
+    def save_again(self) -> None:
+        """Put the database back at its place, with its lock, after somebody has deleted them.
+
+        Raises StateError and SessionError.
+        """
+        self.store.save_again()
+        if self._lock is not None:
+            self._lock.take_again()
+
     def restored(self) -> State:
         """The state as it is stored."""
-        now = time.monotonic()
+        now, wall = time.monotonic(), time.time()
         # Millions of objects are made and none is garbage: to search for some meanwhile takes several times as long.
         with garbage_left_alone(), self.store.errors("read"):
             stored = self.store.load()
-            state = restore(stored, now=now, **self._where)
+            state = restore(stored, now=now, wall=wall, **self._where)
         state.heartbeat_timeout_s, state.task_timeout_s = self._timeouts
         if self._recorder is not None:
             self._recorder.begin(state, stored)

@@ -66,16 +66,14 @@ class _Run:
     def state(self) -> State:
         """The state now."""
         if self._stored is not None and self._begun is not None:
-            begun, before = self._begun, self._state
+            begun = self._begun
             where = {"data_directory": begun.data_directory, "processing_directory": begun.processing_directory}
-            self._state = restore(self._stored, now=begun.now, **where)
+            self._state = restore(self._stored, now=begun.now, wall=begun.wall, **where)
             self._state.heartbeat_timeout_s, self._state.task_timeout_s = (
                 begun.heartbeat_timeout_s,
                 begun.task_timeout_s,
             )
             self._state.bulk_changes = begun.bulk_changes
-            if before is not None:
-                self._state.rate = before.rate
             self._stored = self._begun = None
         if self._state is None:
             raise RecordError("a stimulus comes before any state")

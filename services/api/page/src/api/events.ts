@@ -47,6 +47,7 @@ export const TOPICS = [
   "learning.done",
   "learning.failed",
   "alarm.raised",
+  "alarm.acknowledged",
   "alarm.cleared",
 ] as const;
 

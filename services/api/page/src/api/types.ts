@@ -68,10 +68,10 @@ export type Order = "normal" | "oldest" | "latest" | "alternate";
 export interface ProcessingStatus {
   isProcessing: boolean;
   /** Who paused it: a person, or the session itself, which had nothing to do. */
-  pausedBy?: "person" | "idle" | null;
+  pausedBy: "person" | "idle" | null;
   /** How the session goes, in one sentence. */
   summary: string;
-  order?: Order;
+  order: Order;
   totalItems: number;
   itemsLeft: number;
   counts: Partial<Record<MovieStatus, number>>;
@@ -83,7 +83,8 @@ export interface ProcessingStatus {
   processingDirectory: string;
   warnings: string[];
   learnt: Learnt[];
-  latency?: StageTime[];
+  /** Of the movies that were done since the scheduler was started. */
+  latency: StageTime[];
   seq: number;
 }
 

@@ -6,7 +6,7 @@ import { counted } from "../parts/format";
 import { movies } from "./movies";
 import { dismiss, notify, notifyProblem } from "./notices";
 
-import { operator } from "./preferences";
+import { signature } from "./preferences";
 
 /** Ids of the marked movies. Replace the set, do not change it. */
 export const marked = signal<ReadonlySet<number>>(new Set());
@@ -63,7 +63,7 @@ export async function select(selection: Selection, ids: readonly number[]): Prom
   };
   try {
     for (let first = 0; first < ids.length; first += PORTION) {
-      const { changed, undo } = await api.select(selection, ids.slice(first, first + PORTION), operator.peek());
+      const { changed, undo } = await api.select(selection, ids.slice(first, first + PORTION), signature());
       total += changed;
       if (changed > 0) undos.push(undo);
     }

@@ -1,6 +1,6 @@
 /** The session as the page knows it: status, workers, alarms, columns, and whether the connection stands. */
 import { computed, signal } from "@preact/signals";
-import type { Alarm, ColumnInfo, Movie, ProcessingStatus, Worker } from "../api/types";
+import type { Alarm, ColumnInfo, Movie, ProcessingStatus, RunningTask, Worker } from "../api/types";
 
 export type ConnectionState = "connecting" | "connected" | "lost";
 
@@ -25,3 +25,17 @@ export const latest = signal<readonly Movie[]>([]);
 
 /** Columns by name. */
 export const columnByName = computed(() => new Map(columnInfos.value.map((column) => [column.name, column])));
+
+/** How far a task is, as its event tells it. A task that the status does not name yet comes with the next status. */
+export function showProgress(told: RunningTask): void {
+  const now = status.peek();
+  if (!now?.running.some(({ lease }) => lease === told.lease)) return;
+  const { step, fraction, message } = told;
+  const running = now.running.map((task) => (task.lease === told.lease ? { ...task, step, fraction, message } : task));
+  status.value = { ...now, running };
+}
+
+/** A column's heading: the word for its value in all views. */
+export function headingOf(column: string): string {
+  return columnByName.value.get(column)?.heading ?? "";
+}

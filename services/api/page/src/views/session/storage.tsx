@@ -1,9 +1,11 @@
 /** The session's directories with the room that they have, its own files, and its report. */
+import { Fragment } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { getJson } from "../../api/client";
 import type { DiskRoom, SessionFile } from "../../api/types";
 import { Facts, Panel } from "../../parts/controls";
 import { formatBytes } from "../../parts/format";
+import { whereItAnswers } from "../../parts/fresh";
 
 const AGAIN_MS = 15_000;
 const NAMES: Record<DiskRoom["directory"], string> = { data: "data", processing: "results" };
@@ -12,13 +14,13 @@ export function Storage() {
   const [disks, setDisks] = useState<DiskRoom[]>([]);
   const [files, setFiles] = useState<SessionFile[]>([]);
   useEffect(() => {
-    const ask = () => {
-      // What a lost connection means is told elsewhere; the last figures stay.
-      getJson<DiskRoom[]>("/api/disk").then(setDisks, () => undefined);
-      getJson<SessionFile[]>("/api/files").then(setFiles, () => undefined);
+    const ask = async () => {
+      if (document.hidden) return;
+      setDisks(await getJson<DiskRoom[]>("/api/disk"));
+      setFiles(await getJson<SessionFile[]>("/api/files"));
     };
-    ask();
-    const timer = setInterval(ask, AGAIN_MS);
+    void whereItAnswers(ask);
+    const timer = setInterval(() => void whereItAnswers(ask), AGAIN_MS);
     return () => clearInterval(timer);
   }, []);
   return (
@@ -29,19 +31,19 @@ export function Storage() {
           Session report
         </a>
         {files.map(({ name, url, bytes, description }) => (
-          <>
+          <Fragment key={name}>
             {" · "}
-            <a key={name} href={url} title={`${description}, ${formatBytes(bytes)}`} download>
+            <a href={url} title={`${description}, ${formatBytes(bytes)}`} download>
               {name}
             </a>
-          </>
+          </Fragment>
         ))}
       </p>
     </Panel>
   );
 }
 
-/** "412 GiB free of 2.0 TiB", or that nothing is known. */
+/** "412 GB free of 2.0 TB", or that nothing is known. */
 export function roomWords({ freeBytes, totalBytes }: DiskRoom): string {
   if (freeBytes === null || totalBytes === null) return "is not there, or does not answer";
   return `${formatBytes(freeBytes)} free of ${formatBytes(totalBytes)}`;

@@ -1,0 +1,94 @@
+"""Looks at the session's folders beside the running service, and tells the log what has changed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from warpcore.bus.vocabulary import StoragePlace
+from warpcore.services.process.side_thread import SideThread
+from warpcore.services.scheduler.core.effects import StorageLooked
+from warpcore.services.storage.looking import DataFolder, KnownFile, ProcessingFolder, look_at_space, looked
+from warpcore.services.storage.standing import Look
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 2.0
+SILENT_S = 10.0
+"""A look that has not returned by then shows that the storage hangs."""
+
+
+class StorageWatch:
+    """One look after another at each folder, each in a thread of its own; a look that hangs holds up nothing else."""
+
+    def __init__(self, data: Path, processing: Path, state: Path, known: Callable[[], list[KnownFile]]) -> None:
+        """`known` gives movies that should lie in `data`; `state` is the folder of the database."""
+        self._known = known
+        self._data, self._processing = DataFolder(data), ProcessingFolder(processing)
+        self._paths = {StoragePlace.PROCESSING: processing, StoragePlace.DATA: data}
+        if not state.is_relative_to(processing):
+            self._paths[StoragePlace.STATE] = state
+        self._threads: dict[StoragePlace, SideThread[StorageLooked]] = {
+            place: SideThread(f"look at {place}") for place in self._paths
+        }
+        self._next_at = dict.fromkeys(self._paths, 0.0)
+        self._told: list[str] = []
+
+    def first(self, wait_s: float = 1.0) -> Iterator[StorageLooked]:
+        """The first looks, waited for up to `wait_s` each: so no worker is taken in before there is a token."""
+        self._begin_due(time.monotonic())
+        for place, thread in self._threads.items():
+            if (look := thread.taken(wait_s)) is not None:
+                self._next_at[place] = time.monotonic() + LOOK_EVERY_S
+                yield look
+
+    def looks(self) -> Iterator[StorageLooked]:
+        """What looks have found since the last call, and which folders still give no answer."""
+        now = time.monotonic()
+        for place, thread in self._threads.items():
+            if (look := thread.taken()) is not None:
+                self._next_at[place] = now + LOOK_EVERY_S
+                yield look
+            elif thread.hangs_s(now) > SILENT_S and now >= self._next_at[place]:
+                self._next_at[place] = now + LOOK_EVERY_S
+                yield StorageLooked(place, str(self._paths[place]), Look(silent_s=thread.hangs_s(now)))
+        self._begin_due(now)
+
+    def hurry(self, place: StoragePlace) -> None:
+        """Look at a folder soon."""
+        self._next_at[place] = 0.0
+
+    def tell(self, holds: list[str]) -> None:
+        """Tell the log why the session holds, and when it goes on."""
+        for text in holds:
+            if text.partition(":")[0] not in {one.partition(":")[0] for one in self._told}:
+                log.error("%s", text)
+        if self._told and not holds:
+            log.warning("storage is well again; processing goes on")
+        self._told = holds
+
+    def _begin_due(self, now: float) -> None:
+        for place, thread in self._threads.items():
+            if thread.is_free and now >= self._next_at[place]:
+                thread.begin(self._look(place))
+
+    def _look(self, place: StoragePlace) -> Callable[[], StorageLooked]:
+        path = self._paths[place]
+        if place is StoragePlace.DATA:
+            known = self._known()
+
+            def look_at_data() -> StorageLooked:
+                look, anchor = self._data.look(known)
+                return StorageLooked(place, str(path), look, anchor=anchor, sought=bool(known))
+
+            return look_at_data
+        if place is StoragePlace.PROCESSING:
+
+            def look_at_processing() -> StorageLooked:
+                look, token = self._processing.look()
+                return StorageLooked(place, str(path), look, token)
+
+            return look_at_processing
+        return lambda: StorageLooked(place, str(path), looked(lambda: look_at_space(path)))

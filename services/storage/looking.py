@@ -1,0 +1,151 @@
+"""Looks at a session's folders. Each may hang as long as its file system does: call them in a `SideThread`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.session.paths import write_text_whole
+from warpcore.services.storage.directories import Identity, Sighting, why_another
+from warpcore.services.storage.faults import reason, storage_kind
+from warpcore.services.storage.standing import Look
+
+TOKEN = ".warpcore/token"
+"""A file that the scheduler renews, relative to the processing directory. Who reads it sees that directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file of the data directory, by its relative path, with the size and mtime that it was registered with."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+def looked(look: Callable[[], Look]) -> Look:
+    """The look, or what the error says that ended it."""
+    try:
+        return look()
+    except OSError as error:
+        if storage_kind(error) is FailureKind.DISK_FULL:
+            return Look(full=reason(error))
+        return Look(away=reason(error))
+
+
+def look_at_space(folder: Path) -> Look:
+    """How much is left on the file system of a folder. Raises OSError."""
+    found = os.statvfs(folder)
+    inodes = found.f_favail if found.f_files else None
+    return Look(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize, inodes)
+
+
+class DataFolder:
+    """Looks at the data directory, and at one of the files that are known to lie in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._identity: Identity | None = None
+
+    def look(self, known: Iterable[KnownFile]) -> tuple[Look, str]:
+        """The look, and the path of the first known file that is there unchanged, "" where none is."""
+        seen = ""
+
+        def look() -> Look:
+            nonlocal seen
+            known_files = list(known)
+            seen = next((one.path for one in known_files if _is_there(self._folder, one)), "")
+            sighting = _sighting(self._folder, bool(seen) if known_files else None)
+            why = why_another(self._identity, sighting)
+            if not why:
+                self._identity = sighting.identity
+            return Look(away=why)
+
+        return looked(look), seen
+
+
+class ProcessingFolder:
+    """Looks at the processing directory: writes a new token there, which also shows that it can be written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._identity: Identity | None = None
+        self._token = ""
+
+    def look(self) -> tuple[Look, str]:
+        """The look, and the token that lies there now, "" where none could be written."""
+        written = ""
+
+        def look() -> Look:
+            nonlocal written
+            known = read_token(self._folder) == self._token if self._token else None
+            sighting = _sighting(self._folder, known)
+            why = why_another(self._identity, sighting)
+            if why:
+                return Look(away=why)
+            self._identity = sighting.identity
+            space = look_at_space(self._folder)
+            try:
+                write_text_whole(self._folder / TOKEN, token := secrets.token_hex(8))
+            except OSError as error:
+                if storage_kind(error) is not FailureKind.DISK_FULL:
+                    raise
+                return replace(space, full=reason(error))
+            self._token = written = token
+            return space
+
+        return looked(look), written
+
+
+class SeenFolders:
+    """Folders that files were read from, with their devices: a mount that is gone leaves its folder on another one."""
+
+    def __init__(self) -> None:
+        self._devices: dict[Path, int] = {}
+
+    def note(self, folder: Path) -> None:
+        """A file was just seen in this folder. Raises OSError."""
+        self._devices[folder] = folder.stat().st_dev
+
+    def why_away(self, directory: Path, missing: Path) -> str:
+        """Why the storage, not the user, has taken away a file below `directory`; "" where the file alone is gone."""
+        try:
+            with os.scandir(directory) as entries:
+                if next(entries, None) is None:
+                    return f"{directory} is empty; is its file system mounted?"
+        except (FileNotFoundError, NotADirectoryError) as error:
+            return f"{directory}: {reason(error)}; is its file system mounted?"
+        folder = missing.parent
+        known = self._devices.get(folder)
+        if known is not None and folder.is_dir() and folder.stat().st_dev != known:
+            return f"another file system lies at {folder}; is the right one mounted?"
+        return ""
+
+
+def read_token(processing: Path) -> str:
+    """The token that lies in a processing directory, "" where there is none. Raises OSError for any other trouble."""
+    try:
+        return (processing / TOKEN).read_text(encoding="utf-8", errors="replace")[:100]
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def _sighting(folder: Path, known_is_there: bool | None) -> Sighting:
+    found = folder.stat()
+    with os.scandir(folder) as entries:
+        return Sighting((found.st_dev, found.st_ino), next(entries, None) is None, known_is_there)
+
+
+def _is_there(folder: Path, known: KnownFile) -> bool:
+    """Raises OSError where the storage, not the file, is at fault."""
+    try:
+        found = (folder / known.path).stat()
+    except OSError as error:
+        if storage_kind(error) is not None:
+            raise
+        return False
+    return (found.st_size, found.st_mtime_ns) == (known.size, known.mtime_ns)

@@ -1,0 +1,146 @@
+"""Workers prove that they see the session's folders before they get a movie, and while they run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.services.scheduler_storage import AWAY, WELL, StorageWorld, questions
+from warpcore.bus import messages as wire
+from warpcore.bus.vocabulary import StoragePlace
+from warpcore.services.scheduler.core.alarms import current
+from warpcore.services.scheduler.core.retries import STORAGE_PAUSE_S
+from warpcore.services.scheduler.core.seeing import ANSWER_S, LOOK_EVERY_S
+
+
+@pytest.fixture
+def world() -> StorageWorld:
+    """Two movies, one worker that has registered, and looks that found all well."""
+    world = StorageWorld("a.tif", "b.tif")
+    world.look_at_all()
+    world.worker("w")
+    return world
+
+
+def why(world: StorageWorld) -> str:
+    (worker,) = world.ask(wire.GetWorkers()).workers
+    return str(worker.reason)
+
+
+def test_a_worker_is_given_movies_once_it_has_shown_that_it_sees_both_folders(world: StorageWorld) -> None:
+    assert world.status("a") == "unprocessed"
+    assert "has not shown yet" in why(world)
+    world.sees("w")
+    assert world.status("a") == "queued"
+    assert why(world) == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ({"token": ""}, "does not see the processing directory: /processing/.warpcore/token is not there; mount"),
+        ({"token": "of another session"}, "sees another folder at /processing, not this session's; mount"),
+        ({"data": False}, "does not see the data directory: /data/a.tif is not there; mount /data on host"),
+        ({"problem": "/processing: Read-only file system"}, "/processing: Read-only file system"),
+    ],
+)
+def test_a_worker_that_does_not_see_a_folder_gets_nothing_and_is_told_where(
+    world: StorageWorld, answer: dict[str, object], text: str
+) -> None:
+    world.sees("w", **answer)  # type: ignore[arg-type]
+    assert text in why(world)
+    assert world.status("a") == "unprocessed"
+    world.tick()
+    world.wait(6, "w")
+    (alarm,) = current(world.state)
+    assert alarm.text.startswith("worker w is given no movies: ")
+    assert text in alarm.text
+    world.sees("w")
+    assert world.status("a") == "queued"
+    assert current(world.state) == []
+
+
+def test_a_worker_that_sees_only_part_of_the_movie_sees_another_data_directory(world: StorageWorld) -> None:
+    world.say("w", wire.WorkerSees("w", f"token {world.token}", "a.tif", 99, 5))
+    assert "/data/a.tif is another file" in why(world)
+
+
+def test_a_blind_worker_is_asked_again_soon_and_a_seeing_one_now_and_then(world: StorageWorld) -> None:
+    world.sees("w", data=False)
+    assert len(questions(world.tick(2.5))) == 1
+    world.sees("w")
+    assert questions(world.tick(LOOK_EVERY_S - 1)) == []
+    assert len(questions(world.tick(2))) == 1
+
+
+def test_a_worker_that_gives_no_answer_gets_nothing_and_is_asked_again(world: StorageWorld) -> None:
+    world.sees("w")
+    world.finish("a")
+    world.tick(LOOK_EVERY_S + 1)
+    assert len(questions(world.tick(ANSWER_S + 1))) == 1
+    assert "does not say whether it sees" in why(world)
+    world.files("c.tif")
+    assert world.status("c") == "unprocessed"
+    world.sees("w")
+    assert world.status("c") == "queued"
+
+
+def test_the_movies_of_a_worker_that_writes_elsewhere_are_taken_back_and_count_nothing(world: StorageWorld) -> None:
+    world.sees("w")
+    world.progress("a")
+    world.tick(LOOK_EVERY_S + 1)
+    world.sees("w", token="")
+    assert world.cancelled == [world.tasks["a"].lease, world.tasks["b"].lease]
+    assert [world.status(name) for name in "ab"] == ["unprocessed"] * 2
+    assert world.state.movies[1].lost == 0
+
+
+def test_a_worker_that_meets_storage_that_is_away_is_left_alone_longer_each_time(world: StorageWorld) -> None:
+    world.sees("w")
+    pauses = []
+    for _ in range(6):
+        world.fail("a", "storage_away")
+        failed_at = world.now
+        assert world.status("a") == "unprocessed"
+        while not questions(world.tick(1)):
+            world.sees("w")
+            assert world.status("a") == "unprocessed"
+        pauses.append(world.now - failed_at)
+        world.sees("w")
+        world.tick(STORAGE_PAUSE_S)
+        assert world.status("a") == "queued"
+    assert pauses == [3, 6, 12, 24, 48, 60]
+
+
+def test_when_the_data_directory_is_back_workers_show_first_that_they_see_it(world: StorageWorld) -> None:
+    world.sees("w")
+    world.finish("a")
+    world.look(AWAY, StoragePlace.DATA)
+    world.fail("b", "storage_away")
+    world.files("c.tif")
+    world.look(WELL, StoragePlace.DATA)
+    assert world.status("c") == "unprocessed"
+    world.tick(STORAGE_PAUSE_S)
+    world.sees("w")
+    assert [world.status(name) for name in "bc"] == ["queued"] * 2
+
+
+def test_the_first_movies_wait_until_one_was_seen_that_workers_can_be_asked_about() -> None:
+    world = StorageWorld()
+    world.look_at_all()
+    world.worker("w")
+    world.sees("w")
+    assert why(world) == ""
+    world.files("a.tif")
+    assert world.status("a") == "unprocessed"
+    world.look(WELL, StoragePlace.DATA)
+    assert world.status("a") == "unprocessed"
+    world.sees("w")
+    assert world.status("a") == "queued"
+
+
+def test_where_no_known_movie_is_left_in_the_data_directory_none_is_asked_for(world: StorageWorld) -> None:
+    world.sees("w", data=False)
+    world.look(WELL, StoragePlace.DATA, anchor="")
+    world.tick(3)
+    world.sees("w", data=False)
+    assert world.status("a") == "queued"
