@@ -241,6 +241,7 @@ def test_a_preview_tells_what_the_filter_will_say_of_results_that_come_back(tmp_
         world.worker("w", credit=1)
         for name, resolution in (("a", 4.5), ("b", 3.5)):
             world.finish(name, ctf={"resolution_angstrom": resolution})
+        made = {movie.id: Generation(movie.fingerprints, movie.results, {}) for movie in world.state.movies.values()}
         world.keeps = True
         world.patch(ctf={"range_max": 5.0})
         for name in "ab":
