@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from warpcore.services.steps.columns import Column, Result, columns_of
+from warpcore.services.steps.columns import Column, Result, columns_of, result_fault
 from warpcore.services.steps.fields import Reach, Section, reach_of
 from warpcore.services.steps.learning import CHOICE, EVIDENCE, Learning
 
@@ -109,6 +109,10 @@ class Step:
             self.section()
         except ValueError as error:
             raise StepError(f"step {self.name!r}: each of its settings needs a default ({error})") from None
+        try:
+            result_fault(self.result, {})
+        except (NameError, TypeError) as error:
+            raise StepError(f"step {self.name!r}: the types of its result cannot be read: {error}") from None
         cheap = [name for name, one in self.section.model_fields.items() if reach_of(one) in (Reach.CHEAP, Reach.BOTH)]
         if cheap and self.cheap is None:
             raise StepError(f"step {self.name!r}: {cheap[0]} is a setting of its cheap half; declare `cheap`")

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.services.reports import whole
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
 from warpcore.bus.dealer import Dealer
@@ -26,13 +27,17 @@ WaitUntil = Callable[..., None]
 
 
 class Site:
-    """A data and a processing directory, and where the scheduler of both is."""
+    """A data and a processing directory, and where the scheduler of both is.
+
+    Movies of these tests are names without files; the data directory holds something, as that of a session would.
+    """
 
     def __init__(self, folder: Path, ports: list[int]) -> None:
         self.data = folder / "data"
         self.processing = folder / "processing"
         self.data.mkdir(exist_ok=True)
         self.processing.mkdir(exist_ok=True)
+        (self.data / "notes.txt").touch()
         self.endpoints = Endpoints("127.0.0.1", *ports)
 
     @contextmanager
@@ -95,7 +100,7 @@ class WorkerSide:
         sizes: dict[str, dict[str, int | None]] = {
             step: {pattern: len(content) for pattern, content in files.items()} for step, files in outputs.items()
         }
-        self.dealer.send(wire.TaskFinished(self.name, task.lease, task.run, results, sizes))
+        self.dealer.send(wire.TaskFinished(self.name, task.lease, task.run, whole(results), sizes))
 
 
 def stage(processing: Path, lease: int, outputs: dict[str, dict[str, bytes]]) -> None:
