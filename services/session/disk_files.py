@@ -73,8 +73,8 @@ class DiskFiles:
                 self._at(path).mkdir(parents=True, exist_ok=True)
             case Link(source, target):
                 _link(self._at(source), self._at(target))
-            case Write(path, text):
-                write_text_whole(self._at(path), text)
+            case Write(path, text, durable):
+                write_text_whole(self._at(path), text, durable=durable)
             case Move(source, target):
                 _move(self._at(source), self._at(target))
             case RemoveFile(path):

@@ -60,8 +60,8 @@ _TEMPORARY = re.compile(r"\.(?P<target>.+)\.[a-z0-9_]{8}(?P<suffix>\.[^.]+)")
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on an exit without error flush it and rename it to `path`.
+def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on an exit without error flush it, if `durable`, and rename it to `path`.
 
     The folder is made where it is missing. After an error nothing is left.
     """
@@ -71,7 +71,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        flush(temporary)
+        if durable:
+            flush(temporary)
         temporary.chmod(file_mode())
         temporary.replace(path)
     finally:
@@ -115,7 +116,7 @@ def flush_folder(path: Path) -> None:
             raise
 
 
-def write_text_whole(path: Path, text: str) -> None:
+def write_text_whole(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a UTF-8 text file that readers see either old or new, never in part."""
-    with written_whole(path) as temporary:
+    with written_whole(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")

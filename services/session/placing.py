@@ -10,7 +10,7 @@ All paths are relative to the processing directory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -25,6 +25,7 @@ from warpcore.services.session.generations import (
     manifest_of,
     manifest_path,
 )
+from warpcore.services.session.movie_record import record_path
 from warpcore.services.session.paths import OWN_FOLDER, is_output
 
 STAGING = f"{OWN_FOLDER}/staging"
@@ -58,10 +59,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write a text file, whole or not at all."""
+    """Write a text file, whole or not at all. One that is not `durable` may be lost with the host's power."""
 
     path: str
     text: str
+    durable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ class Placement:
     `folder` is the name of its folder under `STAGING`. `staged` gives for each final path the name of the file in it
     and its bytes, `unchanged` the final paths where the same bytes stand already. `stale` are outputs that are no
     longer made. `before` is kept first, unless it has no fingerprints. A try lies below `target`, and gets links to
-    the session's files that are `unchanged`, and to those `linked` that are there.
+    the session's files that are `unchanged`, and to those `linked` that are there. `record` is the text of the movie's
+    record, "" for none.
     """
 
     root: str
@@ -151,6 +154,7 @@ class Placement:
     before: Generation = field(default_factory=Generation)
     target: str = ""
     linked: list[str] = field(default_factory=list)
+    record: str = ""
 
     @property
     def written_in(self) -> str:
@@ -226,24 +230,41 @@ def _moves(placement: Placement, files: Files) -> Iterator[Operation]:
     for final, name in finals.items():
         yield Move(f"{placement.placed_from}/{name}", final)
     yield from map(RemoveFile, stale)
+    if placement.record:
+        yield from _record(placement.root, placement.record)
     yield from map(Flush, folders)
+
+
+def _record(root: str, text: str) -> Iterator[Operation]:
+    path = record_path(root)
+    yield MakeFolder(str(PurePosixPath(path).parent))
+    # A lost one costs a rebuilt state this movie's results; to flush each would cost every movie some time.
+    yield Write(path, text, durable=False)
 
 
 # --- kept outputs ------------------------------------------------------------------------------------------------
 
 
-def restore(files: Files, root: str, key: str, present: Generation) -> tuple[Generation | None, list[str]]:
+def restore(
+    files: Files, root: str, key: str, present: Generation, record: Callable[[Generation], str] | None = None
+) -> tuple[Generation | None, list[str]]:
     """Put a kept generation's files back in place of the present ones, which are kept in turn.
 
-    Returns the generation and the keys that are kept now. The generation is None where it cannot be restored: then no
-    output has changed. Raises OSError; then it can be called again, with a `present` that has no fingerprints.
+    `record` gives the text of the movie's record. Returns the generation and the keys that are kept now. The generation
+    is None where it cannot be restored: then no output has changed. Raises OSError; then it can be called again, with a
+    `present` that has no fingerprints.
     """
     generation = kept(files, root, key)
     if generation is not None:
         # The newest stay: the one that is wanted must not go to make room for the present one.
         files.carry_out(Renew(kept_folder(root, key)))
     plan = _plan_keeping(root, present, files)
-    for operation in [*plan.operations, *(_put_back(root, generation, present) if generation is not None else ())]:
+    operations = plan.operations
+    if generation is not None:
+        operations = [*operations, *_put_back(root, generation, present)]
+        if record is not None:
+            operations += _record(root, record(generation))
+    for operation in operations:
         files.carry_out(operation)
     return generation, plan.kept
 

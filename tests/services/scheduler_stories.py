@@ -9,6 +9,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from tests.services.reports import made, whole
 from tests.services.scheduler_learner import told
+from tests.services.scheduler_storage import AWAY, FULL, WELL
 from tests.services.scheduler_story_world import (
     AGES_NS,
     NAMES,
@@ -23,7 +24,7 @@ from tests.services.scheduler_story_world import (
     chosen,
 )
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import LEASED, WAITING, ExportKind, FailureKind, Order, Selection
+from warpcore.bus.vocabulary import LEASED, WAITING, ExportKind, FailureKind, Order, Selection, StoragePlace
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     ChangeSettings,
@@ -35,9 +36,14 @@ from warpcore.services.scheduler.core.effects import (
     PlacingFailed,
     Started,
     StartTry,
+    StorageLooked,
     Tick,
 )
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.seeing import known_files
+from warpcore.services.scheduler.core.taking_back import go_on
 from warpcore.services.session.settings import patch_settings
+from warpcore.services.storage.standing import Look
 
 __all__ = ["NAMES", "PATCHES", "PATHS", "WORKERS", "SchedulerStories"]
 
@@ -72,12 +78,21 @@ class SchedulerStories(SchedulerWorld):
         assert answer.added == len(which - self.registered)
         self.registered |= which
 
-    @rule(name=st.sampled_from(WORKERS), anew=st.booleans(), holds=st.booleans())
-    def register(self, name: str, anew: bool, holds: bool) -> None:
-        self.instances[name] += anew
-        self.senders[name] = f"{name}#{self.instances[name]}".encode()
+    @rule(name=st.sampled_from(WORKERS), anew=st.booleans(), holds=st.booleans(), replaces=st.booleans())
+    def register(self, name: str, anew: bool, holds: bool, replaces: bool = True) -> None:
+        before = self.state.workers.get(name)
+        instance = self.instances[name] + anew
+        if before is not None and before.alive and before.instance != f"i{instance}" and not replaces:
+            message = wire.RegisterWorker(name, f"i{instance}", "host", 1, "cpu", 0, {})
+            answer = self.reply(self.do(FromWorker(f"{name}#{instance}".encode(), message)))
+            assert (answer.worker, answer.instance) == (name, before.instance)
+            assert self.state.workers[name] is before
+            return
+        self.instances[name] = instance
+        self.senders[name] = f"{name}#{instance}".encode()
         leases = [lease for lease, owner in self.owner.items() if owner == name] if holds else []
-        message = wire.RegisterWorker(name, f"i{self.instances[name]}", "host", 1, "cpu", 0, {}, leases)
+        former = before.instance if before is not None else ""
+        message = wire.RegisterWorker(name, f"i{instance}", "host", 1, "cpu", 0, {}, leases, former)
         answer = self.reply(self.do(FromWorker(self.senders[name], message)))
         assert set(answer.leases) <= set(leases)
         for lease in answer.leases:
@@ -174,6 +189,23 @@ class SchedulerStories(SchedulerWorld):
     def fail(self, pick: int, liar: bool, kind: str) -> None:
         lease, name = self.some_lease(pick, liar)
         self.do(FromWorker(self.senders.get(name, b"?"), wire.TaskFailed(name, lease, kind, "ctf", "it went wrong")))
+
+    @rule(
+        place=st.sampled_from(list(StoragePlace)),
+        look=st.sampled_from((WELL, WELL, WELL, FULL, AWAY)),
+        finds=st.booleans(),
+        blind=st.sets(st.sampled_from(WORKERS), max_size=1),
+    )
+    def storage(self, place: StoragePlace, look: Look, finds: bool, blind: set[str]) -> None:
+        """The scheduler looks at a folder; these workers do not see the folders from now on."""
+        self.now += 2
+        self.blind = blind
+        known, well = known_files(self.state), look is WELL
+        token = f"token {self.now}" if well and place is StoragePlace.PROCESSING else ""
+        anchor = known[0].path if known and finds and well and place is StoragePlace.DATA else ""
+        self.do(StorageLooked(place, f"/{place}", look, token, anchor, sought=bool(known)))
+        if place is StoragePlace.PROCESSING and not well:
+            assert self.state.storage.holds
 
     @precondition(lambda self: self.assigned)
     @rule(pick=PICK, kind=st.sampled_from(("lost_worker", "resource", "bad_gpu")), known=st.booleans())
@@ -377,6 +409,33 @@ class SchedulerStories(SchedulerWorld):
         self.do(Started(None))
         assert after.counts == before.counts, "a restart alone changes nothing"
         assert after.seq - before.seq in (0, 1), "at most the log is cut"
+
+    @rule(name=st.sampled_from(WORKERS), what=st.sampled_from(("silence", "goodbye", "new instance", "files")))
+    def a_round_is_not_stored(self, name: str, what: str) -> None:
+        """Nothing that is stored changes, and a worker that the round did not touch needs not register again."""
+        self.store.commit()
+        before = self.state
+        known = {one.name: (one.sender, one.credit) for one in before.workers.values() if one.alive and one.registered}
+        stored = [[getattr(movie, field) for field in STORED] for movie in before.movies.values()]
+        leases = [(task.lease, task.worker, task.begun) for task in before.tasks.values()]
+        sender = self.senders.get(name, b"?")
+        former = before.workers[name].instance if name in before.workers else ""
+        stimulus = {
+            "silence": Tick(),
+            "goodbye": FromWorker(sender, wire.Goodbye(name)),
+            "new instance": FromWorker(b"new", wire.RegisterWorker(name, "new", "h", 1, "", 0, {}, [], former)),
+            "files": FromControl(wire.RegisterFiles([wire.FoundFile("new.tif", 1, 1)])),
+        }[what]
+        handle(before, stimulus, self.now + (100.0 if what == "silence" else 0.0))
+        self.store.discard()
+        self.state = go_on(self.from_store(), before)
+        after = self.state
+        assert [(task.lease, task.worker, task.begun) for task in after.tasks.values()] == leases
+        for movie, fields in zip(after.movies.values(), stored, strict=True):
+            assert movie.restoring or [getattr(movie, field) for field in STORED] == fields
+        for one in known.keys() - {name}:
+            assert after.workers[one].alive or what == "silence"
+            assert (after.workers[one].sender, after.workers[one].credit) == known[one] or what == "silence"
 
     @precondition(lambda self: self.restores)
     @rule(how=st.sampled_from(("well", "well", "gone", "broken")))

@@ -114,7 +114,10 @@ class World:
         return self.ask(wire.RegisterFiles([wire.FoundFile(path, size, 5) for path in paths]))
 
     def worker(self, name: str, credit: int = 2, instance: str = "1", leases: tuple[int, ...] = ()) -> Any:
-        message = wire.RegisterWorker(name, instance, "host", 1, "gpu", 8000, {}, list(leases))
+        """Register a worker; one of another instance has seen that the process of the one before has ended."""
+        before = self.state.workers.get(name)
+        replaces = before.instance if before is not None else ""
+        message = wire.RegisterWorker(name, instance, "host", 1, "gpu", 8000, {}, list(leases), replaces)
         answer = self.reply(self.say(name, message))
         self.say(name, wire.PullTasks(name, credit))
         return answer

@@ -40,7 +40,7 @@ def test_a_record_of_kept_outputs_that_was_changed_stops_no_other_movie(
     ended: list[Any] = []
 
     def restore() -> OutputsRestored:
-        placer.begin(RestoreOutputs(1, "a", old.key, generation("new")))
+        placer.begin(RestoreOutputs(1, "a", old.key, generation("new"), "a.tif", 1, 2))
         wait_until(lambda: ended.extend(placer.done()) or ended, what="the movie's end")
         (restored,) = ended
         ended.clear()

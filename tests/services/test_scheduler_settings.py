@@ -241,10 +241,11 @@ def test_a_preview_tells_what_the_filter_will_say_of_results_that_come_back(tmp_
         world.worker("w", credit=1)
         for name, resolution in (("a", 4.5), ("b", 3.5)):
             world.finish(name, ctf={"resolution_angstrom": resolution})
-        made = {movie.id: Generation(movie.fingerprints, movie.results, {}) for movie in world.state.movies.values()}
+        movies = world.state.movies.values()
+        made = {movie.id: Generation(movie.fingerprints, movie.results, movie.outputs) for movie in movies}
         world.keeps = True
         world.patch(ctf={"range_max": 5.0})
-        for name in "ab":
+        for name in ("a", "b"):
             world.finish(name, ctf={"resolution_angstrom": 8.0})
         store.commit()
         world.state = restore(store.load(), now=world.now, wall=world.now, **where)

@@ -10,7 +10,8 @@ from warpcore.bus import messages as m
 from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
-from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToScheduler
+from warpcore.services.worker.computing import START_PATIENCE_S
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, LookFor, StartCompute, ToScheduler
 from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
     Begin,
@@ -24,7 +25,7 @@ from warpcore.services.worker.line import (
     Stage,
     Unusable,
 )
-from warpcore.services.worker.nanny import CANCEL_GRACE_S, PATIENCE, REFUSED_PAUSE_S, Nanny
+from warpcore.services.worker.nanny import CANCEL_GRACE_S, LAST_PAUSE_S, PATIENCE, QUIET_S, REFUSED_PAUSE_S, Nanny
 
 RESEND_S = PATIENCE.timeout_s + PATIENCE.longest_pause_s
 FINISHED = Finished(7, ["motion"], {}, {})
@@ -112,6 +113,18 @@ def test_a_compute_process_that_dies_again_and_again_is_started_ever_more_slowly
     assert waits == sorted(waits)
     assert waits[0] == 0.0
     assert waits[-1] >= 10.0
+
+
+def test_a_compute_process_that_does_not_come_up_is_ended_and_started_again() -> None:
+    nanny = Nanny(Identity("w", "i", "h", 1))
+    nanny.start(0.0)
+    assert nanny.tick(START_PATIENCE_S, NOTHING) == []
+    (kill,) = nanny.tick(START_PATIENCE_S + 1, NOTHING)
+    assert isinstance(kill, KillCompute)
+    assert nanny.tick(START_PATIENCE_S + 2, NOTHING) == [], "once"
+    nanny.compute_exited(LOST, "killed by SIGKILL", START_PATIENCE_S + 3)
+    assert nanny.tick(START_PATIENCE_S + 3, NOTHING) == [StartCompute()]
+    assert nanny.tick(2 * START_PATIENCE_S, NOTHING) == [], "the next one has its time too"
 
 
 def test_an_unknown_worker_registers_again_with_what_it_holds_and_drops_what_no_longer_holds(nanny: Nanny) -> None:
@@ -206,6 +219,64 @@ def test_a_refused_registration_is_tried_again_with_what_is_held_then(nanny: Nan
     nanny.from_compute(Dropped(7), 4.0)
     (register,) = [one for one in sent(nanny.tick(3.0 + REFUSED_PAUSE_S, NOTHING)) if isinstance(one, m.RegisterWorker)]
     assert register.leases == [8]
+
+
+TAKEN = m.WaitForName("w", "another", "h", 7, 1.5)
+
+
+def test_a_worker_whose_name_is_taken_asks_again_and_looks_whether_the_other_one_still_runs() -> None:
+    nanny = Nanny(Identity("w", "i", "h", 1))
+    effects = nanny.from_compute(READY, 0.0)
+    now = 0.0
+    for _ in range(5):
+        assert answer(nanny, effects, m.RegisterWorker, TAKEN, now) == [LookFor("another")]
+        assert not nanny.registered
+        assert sent(nanny.tick(now + REFUSED_PAUSE_S - 0.1, NOTHING)) == []
+        now += REFUSED_PAUSE_S
+        effects = nanny.tick(now, NOTHING)
+
+
+def test_a_worker_takes_over_the_name_of_one_that_has_ended_at_once() -> None:
+    nanny = Nanny(Identity("w", "i", "h", 1))
+    answer(nanny, nanny.from_compute(READY, 0.0), m.RegisterWorker, TAKEN, 0.0)
+    effects = nanny.instance_ended("another", 0.1)
+    (register,) = sent(effects)
+    assert isinstance(register, m.RegisterWorker)
+    assert register.replaces == "another"
+    after = answer(nanny, effects, m.RegisterWorker, m.WorkerRegistered("w", 2.0, []), 0.2)
+    assert sent(after) == [m.PullTasks("w", READY.at_once)]
+
+
+def test_a_worker_that_has_lost_its_name_lets_its_movies_go(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    effects = nanny.from_scheduler(m.UnknownWorker(), None, 3.0)
+    assert Cancel(7) in commands(answer(nanny, effects, m.RegisterWorker, TAKEN, 3.0))
+
+
+def test_an_idle_worker_that_hears_nothing_asks_by_itself(nanny: Nanny) -> None:
+    def asks(now: float) -> bool:
+        return any(isinstance(one, m.RegisterWorker) for one in sent(nanny.tick(now, NOTHING)))
+
+    nanny.from_scheduler(task(7), None, 2.0)
+    assert not asks(10.0 + QUIET_S), "one with a movie is not idle"
+    nanny.from_compute(Dropped(7), 45.0)
+    nanny.from_scheduler(m.CancelTask(7, "x"), None, 45.0)
+    assert not asks(45.0 + QUIET_S)
+    assert asks(46.0 + QUIET_S)
+
+
+def test_each_heartbeat_says_how_many_movies_fit(nanny: Nanny) -> None:
+    (beat,) = [one for one in sent(nanny.tick(2.0, NOTHING)) if isinstance(one, m.Heartbeat)]
+    assert beat.credit == READY.at_once
+    nanny.compute_exited(LOST, "x", 3.0)
+    (beat,) = [one for one in sent(nanny.tick(4.0, NOTHING)) if isinstance(one, m.Heartbeat)]
+    assert beat.credit == 0
+
+
+def test_a_refused_goodbye_is_said_again_before_the_worker_has_gone(nanny: Nanny) -> None:
+    effects = nanny.stop(5.0)
+    refuse(nanny, effects, m.Goodbye, 5.0)
+    assert m.Goodbye("w") in sent(nanny.tick(5.0 + LAST_PAUSE_S, NOTHING))
 
 
 def test_an_answer_of_the_wrong_type_is_no_answer(nanny: Nanny) -> None:

@@ -344,12 +344,18 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class RestoreOutputs:
-    """Put the kept outputs `key` of a movie back. `present` is what is on disk now, empty where that is unknown."""
+    """Put the kept outputs `key` of a movie back. `present` is what is on disk now, empty where that is unknown.
+
+    `path`, `size` and `mtime_ns` are the movie's file, for its record.
+    """
 
     movie: int
     name: str
     key: str
     present: Generation
+    path: str
+    size: int
+    mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True)

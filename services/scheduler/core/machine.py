@@ -100,12 +100,12 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             state.fault = text
         case OutputsRestored():
             restoring_outputs.restored(state, stimulus)
+        case StorageLooked():
+            seeing.looked(state, stimulus)
         case OutputsPlaced():
             placing_outputs.placed(state, stimulus)
         case PlacingFailed():
             placing_outputs.failed(state, stimulus)
-        case StorageLooked():
-            seeing.looked(state, stimulus)
     learning.learn(state)
     restoring_outputs.begin(state)
     idling.wake(state)
@@ -142,8 +142,8 @@ def _tick(state: State) -> None:
         movie.parked_until = None
         state.place(movie)
     registry.expire(state)
-    placing_outputs.repeat_due(state)
     seeing.watch(state)
+    placing_outputs.repeat_due(state)
     idling.watch(state)
     alarms.watch(state)
 

@@ -16,6 +16,7 @@ from warpcore.services.scheduler.core.report_checks import finite, report_fault
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.declared import paths_of, staged_files
 from warpcore.services.session.generations import Generation
+from warpcore.services.session.movie_record import MovieRecordFile
 from warpcore.services.session.paths import try_folder
 from warpcore.services.session.placing import Placement
 
@@ -37,6 +38,7 @@ def reported(state: State, task: TaskRecord, message: wire.TaskFinished) -> None
     if worker is not None:
         worker.done += 1
         worker.sight.met, worker.sight.pause_s = "", 0.0
+    state.storage.done += 1
     task.report = message
     task.step, task.fraction, task.message = "write", 1.0, ""
     state.take_over(task)
@@ -102,7 +104,8 @@ def _placement(state: State, task: TaskRecord) -> Placement:
     assert task.report is not None
     movie, ran = state.movies[task.movie], task.report.ran
     staged = staged_files(task.report.outputs, movie.name, task.suffix)
-    new = {path for paths in paths_of_report(state, task).values() for path in paths}
+    paths = paths_of_report(state, task)
+    new = {path for of_step in paths.values() for path in of_step}
     placement = Placement(movie.name, str(task.lease), staged, sorted(new - staged.keys()))
     if task.kind is Purpose.EXPORT:
         return placement
@@ -111,4 +114,7 @@ def _placement(state: State, task: TaskRecord) -> Placement:
         return replace(placement, target=try_folder(task.purpose), linked=sorted(others - new))
     former = {path for step in ran for path in movie.outputs.get(step, [])}
     before = Generation(movie.fingerprints, movie.results, movie.outputs)
-    return replace(placement, stale=sorted(former - new), before=before)
+    after = tasks.generation_after(movie, task, paths)
+    file = movie.name, movie.path, movie.size, movie.mtime_ns
+    record = MovieRecordFile(*file, after.fingerprints, after.results, after.outputs)
+    return replace(placement, stale=sorted(former - new), before=before, record=record.text)

@@ -28,9 +28,9 @@ _STIMULI: dict[str, type[Any]] = {
         e.OutputsMissing,
         e.StateFault,
         e.OutputsRestored,
+        e.StorageLooked,
         e.OutputsPlaced,
         e.PlacingFailed,
-        e.StorageLooked,
     )
 }
 

@@ -180,7 +180,8 @@ class WorkerRecord(Living):
     """A worker of this run of the scheduler.
 
     `hello` is its registration, None until it has registered with this run, and `sender` the connection to send to.
-    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders.
+    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders. `heard_at` and
+    `rival_at` (monotonic seconds) say when it was heard last, and when another instance last asked for its name.
     """
 
     LIFE: ClassVar[Life] = lives.WORKER
@@ -194,6 +195,7 @@ class WorkerRecord(Living):
     credit: int = 0
     leases: list[int] = field(default_factory=list)
     heard_at: float = 0.0
+    rival_at: float = float("-inf")
     done: int = 0
     failed: int = 0
     load: Load = field(default_factory=Load)

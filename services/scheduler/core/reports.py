@@ -51,6 +51,8 @@ def _after_failure(state: State, worker: WorkerRecord, message: wire.TaskFailed)
         case FailureKind.BAD_GPU:
             registry.set_aside(state, worker, message.message)
         case FailureKind.DISK_FULL:
-            state.storage.met_full(f"{message.message} (worker {worker.name})"[: tasks.LONGEST_TEXT], state.now)
+            met = f"worker {worker.name} met {message.message[: tasks.LONGEST_TEXT]!r}"
+            told = f"disk full on {state.processing_directory}: {met}; free space, processing goes on by itself"
+            state.storage.met_full(told, state.now)
         case FailureKind.STORAGE_AWAY:
             seeing.met_away(state, worker, message.message[: tasks.LONGEST_TEXT])

@@ -12,6 +12,7 @@ from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.runs import run_of
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.generations import Generation
 from warpcore.services.steps import motion
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.step import INPUT
@@ -68,7 +69,6 @@ def finish(state: State, task: TaskRecord, outputs: dict[str, list[str]], kept: 
     """
     assert task.report is not None
     results = task.report.results
-    state.storage.done += 1
     movie = state.release(task, LeaseState.FINISHED, f"reported by {task.worker}")
     seconds = {step: value for step, value in task.report.seconds.items() if math.isfinite(value)}
     task.fraction, task.step, task.message = 1.0, "", ""
@@ -77,12 +77,8 @@ def finish(state: State, task: TaskRecord, outputs: dict[str, list[str]], kept: 
         aside.finished(state, task, results, outputs)
         return
     keep(movie, kept)
-    for step in task.run:
-        # It was made with what was wanted at its assignment. If more is wanted by now, only that runs again.
-        movie.fingerprints = {**movie.fingerprints, step: task.wanted[step]}
-        movie.outputs = {**movie.outputs, step: outputs.get(step, [])}
-    reported = {step: summary for step, summary in results.items() if step in (INPUT, *task.run)}
-    movie.results = {**movie.results, **reported}
+    made = generation_after(movie, task, outputs)
+    movie.fingerprints, movie.results, movie.outputs = made.fingerprints, made.results, made.outputs
     movie.forget_failures()
     state.rate.count(state.now)
     run = run_of(movie, task, seconds, state.wall)
@@ -90,6 +86,16 @@ def finish(state: State, task: TaskRecord, outputs: dict[str, list[str]], kept: 
     state.latest_runs.count(run)
     state.last_hour.count(movie.id, state.wall)
     reconsider(state, movie, f"done by {task.worker}")
+
+
+def generation_after(movie: MovieRecord, task: TaskRecord, outputs: dict[str, list[str]]) -> Generation:
+    """What a movie has once the `outputs` (paths by step) of a task that was reported are in place."""
+    assert task.report is not None
+    # It was made with what was wanted at its assignment. If more is wanted by now, only that runs again.
+    made_with = {step: task.wanted[step] for step in task.run}
+    reported = {step: summary for step, summary in task.report.results.items() if step in (INPUT, *task.run)}
+    files = {step: outputs.get(step, []) for step in task.run}
+    return Generation(movie.fingerprints | made_with, movie.results | reported, movie.outputs | files)
 
 
 def reconsider(state: State, movie: MovieRecord, why: str) -> None:

@@ -23,6 +23,8 @@ from warpcore.services.scheduler.core.effects import (
 )
 from warpcore.services.scheduler.shell.disk import taken
 from warpcore.services.session.disk_files import DiskFiles
+from warpcore.services.session.generations import Generation
+from warpcore.services.session.movie_record import MovieRecordFile
 from warpcore.services.session.placing import (
     STAGING,
     Flush,
@@ -144,8 +146,12 @@ class Placer:
             return False
 
     def _restored(self, task: RestoreOutputs) -> OutputsRestored:
+        def record(made: Generation) -> str:
+            file = task.name, task.path, task.size, task.mtime_ns
+            return MovieRecordFile(*file, made.fingerprints, made.results, made.outputs).text
+
         try:
-            generation, keys = restore(self._files, task.name, task.key, task.present)
+            generation, keys = restore(self._files, task.name, task.key, task.present, record)
             return OutputsRestored(task.movie, generation, keys)
         except Exception as error:  # noqa: BLE001 - anybody may have changed the folder; the others must go on
             log.error("earlier outputs of %s cannot be put back, its steps run again: %s", task.name, error)

@@ -21,6 +21,7 @@ from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import FailureKind, MovieStatus
+from warpcore.services.worker.seeing import sees
 
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
 SCHEDULER_START_S = 20.0
@@ -138,6 +139,8 @@ class WireWorker:
                     self._heard(read_message(envelope.type, envelope.body))
 
     def _heard(self, message: object) -> None:
+        if isinstance(message, m.LookAtFolders):
+            self._dealer.send(sees(self.name, message))
         if not isinstance(message, m.AssignTask):
             return
         if Path(message.path).name.startswith("bad"):

@@ -20,6 +20,7 @@ from warpcore.bus.messages import (
     FoundFile,
     GetExport,
     GetProcessing,
+    LookAtFolders,
     PatchSettings,
     ProcessingStatus,
     PullTasks,
@@ -35,6 +36,7 @@ from warpcore.bus.vocabulary import FailureKind, Purpose
 from warpcore.services.scheduler.shell.service import run_scheduler
 from warpcore.services.steps.export import PARTICLES_STAR
 from warpcore.services.tracker.service import run_tracker
+from warpcore.services.worker.seeing import sees
 
 
 class Worker:
@@ -52,6 +54,8 @@ class Worker:
         """Do what has been assigned since the last call."""
         for envelope in self._dealer.receive():
             task = read_message(envelope.type, envelope.body)
+            if isinstance(task, LookAtFolders):
+                self._dealer.send(sees("w", task))
             if isinstance(task, AssignTask):
                 self._dealer.send(self._done(task))
                 self._dealer.send(PullTasks("w", 2))
