@@ -134,15 +134,14 @@ class _Results:
         if self.fails(task.name):
             return wire.TaskFailed(WORKER, task.lease, FailureKind.INPUT, "motion", "the file ends early")
         summaries = self.summaries(task.name)
-        results = whole({step: summaries[step] for step in task.run})
-        return wire.TaskFinished(WORKER, task.lease, task.run, results, {})
+        return wire.TaskFinished(WORKER, task.lease, task.run, {step: summaries[step] for step in task.run}, {})
 
     def summaries(self, name: str) -> dict[str, Any]:
         """The results of all steps for the movie of this name."""
         number = _number(name)
         defocus, astigmatism = float(self._defocus[number]), 0.02 + 0.004 * (number % 9)
         motion = float(self._motion[number])
-        return {
+        measured = {
             "motion": {
                 "skipped": False,
                 "mean_frame_movement_angstrom": round(motion / 20, 3),
@@ -169,6 +168,7 @@ class _Results:
             },
             "export": {"average": None, "thumbnail": None},
         }
+        return whole(measured)
 
 
 def _number(name: str) -> int:
