@@ -18,6 +18,8 @@ from warpcore.services.scheduler.core.effects import (
     Effect,
     FromControl,
     FromWorker,
+    OutputsPlaced,
+    PlaceOutputs,
     SaveMovie,
     Send,
     Stimulus,
@@ -74,6 +76,8 @@ def _file(number: int) -> wire.FoundFile:
 def _do(state: State, store: Store, stimulus: Stimulus) -> list[Effect]:
     effects = handle(state, stimulus, time.monotonic(), state.wall)
     store.stage(effects)
+    for effect in [effect for effect in effects if isinstance(effect, PlaceOutputs)]:
+        effects += _do(state, store, OutputsPlaced(effect.lease, []))
     return effects
 
 
