@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -97,3 +99,45 @@ def test_a_processing_directory_full_for_a_minute_fails_no_movie(
         assert done(session) == movies
         assert [path for path in storage.path.rglob(".*.*") if ".warpcore" not in path.parts] == [], "no half file"
         assert session.stop() == 0
+
+
+def test_a_worker_without_the_folders_costs_no_movie_anything(
+    up: Callable[..., Any], tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    """Two workers in file systems of their own: one has another processing directory, one another data directory."""
+    data, processing, movies = tmp_path / "data", tmp_path / "processing", 6
+    data.mkdir()
+    write_movies(data, movies)
+    session = up(data, processing, "--workers", "0", *SETTINGS)
+    wait_until(lambda: session.get("/api/items/summary")["totalItems"] == movies, 30, "all movies")
+    blind = {"noproc": processing, "nodata": data}
+    processes = []
+
+    def reasons() -> dict[str, str]:
+        return {one["id"]: one["reason"] for one in session.get("/api/workers")["workers"]}
+
+    def start(name: str, hidden: Path | None) -> None:
+        worker = [sys.executable, "-m", "warpcore.cli.main", "worker", "--name", name, "--device", "cpu"]
+        hide = f"mount -t tmpfs tmpfs {hidden} && " if hidden is not None else ""
+        command = ["unshare", "--mount", "sh", "-c", f'{hide}exec "$@"', "sh", *worker, *session.ports[:2]]
+        processes.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+
+    try:
+        for name, hidden in blind.items():
+            start(name, hidden)
+        for name, hidden in blind.items():
+            wait_until(lambda name=name: "does not see" in reasons().get(name, ""), 60, f"what {name} does not see")
+            assert f"mount {hidden} on " in reasons()[name]
+        start("seeing", None)
+        wait_until(lambda: session.settled(movies), 120, "all movies done")
+        assert done(session) == movies
+        workers = {one["id"]: one for one in session.get("/api/workers")["workers"]}
+        assert {name: (workers[name]["done"], workers[name]["failed"]) for name in blind} == dict.fromkeys(
+            blind, (0, 0)
+        )
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(20)
+    assert session.stop() == 0
