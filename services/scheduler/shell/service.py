@@ -211,9 +211,9 @@ class Service:
     def _look_at_storage(self) -> None:
         for look in self._storage.looks():
             self._handle(look)
+            self._storage.tell(self._session.state)
         if is_unsure(self._session.state):
             self._storage.hurry(StoragePlace.DATA)
-        self._storage.tell(self._session.state.storage.holds)
 
     def _keep_time(self) -> None:
         """Let time pass, after all messages were taken in: so no worker seems silent after a long round."""

@@ -60,10 +60,6 @@ class Session:
         lock: Lock | None = None,
     ) -> None:
         self._lock = lock
-        if not data_directory.is_dir():
-            raise SessionError(
-                f"data directory {data_directory} does not exist; give the folder that movies are written to"
-            )
         self._where = {
             "data_directory": str(data_directory.resolve()),
             "processing_directory": str(processing_directory.resolve()),
@@ -73,6 +69,11 @@ class Session:
         if CHAIN.faults:
             raise SessionError("; ".join(CHAIN.faults))
         path = state_path or processing_directory.resolve() / STATE_FOLDER / "state.db"
+        # A session that is known waits for a directory that is away.
+        if not data_directory.is_dir() and not path.is_file():
+            raise SessionError(
+                f"data directory {data_directory} does not exist; give the folder that movies are written to"
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
