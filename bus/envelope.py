@@ -11,6 +11,8 @@ import msgpack
 
 WIRE_VERSION = 1
 MAX_FRAME_BYTES = 1024 * 1024
+LONGEST_WORD = 256
+"""Characters of each text of the envelope itself, such as an id or a source."""
 MAX_DEPTH = 16
 """Deepest nesting of maps and lists in a body; our own bodies have at most 7 levels."""
 _INTEGERS = range(-(2**63), 2**63)
@@ -85,6 +87,8 @@ def decode(frame: bytes) -> Envelope:
         value = raw.get(name)
         if not isinstance(value, kinds) or isinstance(value, bool):
             raise WireError(f"field {name!r} is missing or not of its type")
+        if isinstance(value, str) and len(value) > LONGEST_WORD:
+            raise WireError(f"field {name!r} has more than {LONGEST_WORD} characters")
     _check_integer(raw["seq"])
     _check_plain(raw["body"], MAX_DEPTH)
     return Envelope(

@@ -35,7 +35,8 @@ def waiting_exports(state: State) -> list[ExportRecord]:
 
 def _hungry(state: State) -> list[WorkerRecord]:
     """Workers that ask for more, those with the fewest tasks first."""
-    hungry = (worker for worker in state.workers.values() if worker.room > 0)
+    hungry = [worker for name in state.hungry if (worker := state.workers.get(name)) is not None and worker.room > 0]
+    state.hungry = {worker.name for worker in hungry}
     return sorted(hungry, key=lambda worker: (len(worker.leases), worker.name))
 
 

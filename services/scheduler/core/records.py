@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from warpcore.bus.limits import LOG_LINES
 from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
 from warpcore.services.scheduler.core import lives
+from warpcore.services.scheduler.core.line_log import LineLog
 from warpcore.services.scheduler.core.lives import LeaseState, Life, Living
 from warpcore.services.steps import picking
 
@@ -185,8 +185,7 @@ class WorkerRecord(Living):
     failed: int = 0
     load: Load = field(default_factory=Load)
     warnings: list[str] = field(default_factory=list)
-    log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
-    log_number: int = 0
+    log: LineLog = field(default_factory=LineLog)
     story: deque[str] = field(default_factory=lambda: deque(maxlen=STORY_LENGTH))
 
     @property

@@ -57,7 +57,9 @@ class State:
     use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
     says that settings, are now otherwise than stored. `alarms` are those that have come, and stay until
     `alarms_held_until` in any case; `suspected` says since when what rules find has held (both monotonic), `recent`
-    which movies have ended last. `active_at` is when (monotonic) there was something to do last.
+    which movies have ended last. `active_at` is when (monotonic) there was something to do last. `hungry` names all
+    workers with room for a task, and perhaps others; `was_busy` says of those whose leases the present stimulus changes
+    whether they had any before.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -74,6 +76,8 @@ class State:
         self.by_path: dict[str, MovieRecord] = {}
         self.tasks: dict[int, TaskRecord] = {}
         self.workers: dict[str, WorkerRecord] = {}
+        self.hungry: set[str] = set()
+        self.was_busy: dict[str, bool] = {}
         self.bans: dict[str, Ban] = {}
         self.exports: dict[str, ExportRecord] = {}
         self.held_exports: dict[int, dict[str, None]] = {}
@@ -303,6 +307,7 @@ class State:
         )
         self.tasks[task.lease] = task
         movie.lease = task.lease
+        self.was_busy.setdefault(worker.name, bool(worker.leases))
         worker.leases.append(task.lease)
         worker.become(WorkerState.BUSY, f"lease {task.lease}")
         self.rate.begin(self.now)
@@ -322,6 +327,8 @@ class State:
         movie.lease = None
         worker = self.workers.get(task.worker)
         if worker is not None and task.lease in worker.leases:
+            self.was_busy.setdefault(worker.name, True)
+            self.hungry.add(worker.name)
             worker.leases.remove(task.lease)
             if not worker.leases and worker.state == WorkerState.BUSY:
                 worker.become(WorkerState.IDLE, f"lease {task.lease} ended")

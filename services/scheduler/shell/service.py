@@ -17,7 +17,6 @@ from warpcore.bus import messages as wire
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, WireError
 from warpcore.bus.events import EventHub
-from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import REGISTRY, Message, read_message
 from warpcore.bus.vocabulary import ErrorCode
@@ -34,7 +33,10 @@ from warpcore.services.scheduler.core.effects import (
     Tick,
 )
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
+from warpcore.services.scheduler.core.merging import ProgressMerger
 from warpcore.services.scheduler.core.taking_back import go_on
+from warpcore.services.scheduler.core.views import refused_settings
+from warpcore.services.scheduler.shell.answers import SOURCE, Answers, Asked, at_fault
 from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
 from warpcore.services.scheduler.shell.requests import Shell, signed
 from warpcore.services.scheduler.shell.session import Session, SessionError, locked
@@ -44,8 +46,11 @@ from warpcore.services.session.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-SOURCE = "scheduler"
 POLL_MS = 100
+WAITING_POLL_MS = 5
+"""The same while frames wait for peers that have not read what was sent before."""
+LONGEST_TAKE_S = 0.015
+"""A round takes in messages of each port for so long, so that nobody's answer waits for the requests of all others."""
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
 STORE_AGAIN_S = 1.0
@@ -94,23 +99,12 @@ def run_scheduler(
 
 
 @dataclass(slots=True)
-class _Asked:
-    """A request and where it came from. `answer` is a message, or a function that makes one after the commit."""
-
-    router: Router
-    identity: bytes
-    envelope: Envelope
-    cached: bool = False
-    answer: Message | Callable[[], Message] | None = None
-
-
-@dataclass(slots=True)
 class _Round:
     """What waits for the commit. `seen` is what nobody else would tell again."""
 
     seen: list[Stimulus] = field(default_factory=list)
-    asked: list[_Asked] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
+    asked: list[Asked] = field(default_factory=list)
+    asked_before: set[tuple[bytes, str]] = field(default_factory=set)
     out: list[Send | Publish | RestoreOutputs | DropTry] = field(default_factory=list)
 
 
@@ -122,7 +116,8 @@ class Service:
         self._workers = workers
         self._control = control
         self._hub = hub
-        self._replies = ReplyCache()
+        self._answers = Answers()
+        self._progress = ProgressMerger()
         self._round = _Round()
         self._undelivered: list[int] = []
         self._unstored: list[Stimulus] = []
@@ -145,7 +140,7 @@ class Service:
         self._publish_service("service.started")
         try:
             while not stop.is_set():
-                poller.poll(0 if self._undelivered else POLL_MS)
+                poller.poll(self._pause_ms())
                 self._take_in()
                 for missing in check.found():
                     self._see(missing)
@@ -159,6 +154,12 @@ class Service:
             self._restorer.close()
             self._tries.close()
 
+    def _pause_ms(self) -> int:
+        """How long a round may wait for messages."""
+        if self._undelivered:
+            return 0
+        return WAITING_POLL_MS if self._workers.has_waiting or self._control.has_waiting else POLL_MS
+
     # --- in ------------------------------------------------------------------------------------------------------
 
     def _take_in(self) -> None:
@@ -169,29 +170,28 @@ class Service:
             unstored, self._unstored = self._unstored, []
             for stimulus in unstored:
                 self._see(stimulus)
-        for identity, envelope in self._control.receive():
-            self._receive(self._control, identity, envelope)
-        for identity, envelope in self._workers.receive():
-            self._receive(self._workers, identity, envelope)
-        self._hub.forward()
+        for router in (self._control, self._workers):
+            router.send_waiting()
+            for identity, envelope in router.receive(time.monotonic() + LONGEST_TAKE_S):
+                self._receive(router, identity, envelope)
+        self._hub.forward(time.monotonic() + LONGEST_TAKE_S)
 
     def _keep_time(self) -> None:
         """Let time pass, after all messages were taken in: so no worker seems silent after a long round."""
         now = time.monotonic()
+        for sender, progress in self._progress.due(now):
+            self._handle(FromWorker(sender, progress))
         if now >= self._tick_at:
             self._tick_at = now + TICK_S
             self._handle(Tick())
         if now >= self._beat_at:
             self._beat_at = now + HEARTBEAT_S
+            self._progress.forget(now)
             self._publish_service("service.heartbeat")
 
     def _receive(self, router: Router, identity: bytes, envelope: Envelope) -> None:
-        asked = _Asked(router, identity, envelope)
-        first = self._replies.get(envelope.id)
-        if first is not None:
-            router.send(identity, first)
-            return
-        if envelope.id in self._round.ids:
+        asked = Asked(router, identity, envelope)
+        if self._answers.repeat(asked) or asked.key in self._round.asked_before:
             return
         try:
             message = read_message(envelope.type, envelope.body)
@@ -203,11 +203,22 @@ class Service:
         handler = HANDLERS.get(type(message))
         asked.cached = handler is None or not handler.reads
         if router is self._workers:
-            self._handle(FromWorker(identity, message), asked)
+            self._hear_worker(asked, message)
         else:
             self._ask(asked, message, handler)
 
-    def _ask(self, asked: _Asked, message: Message, handler: Handler | None) -> None:
+    def _hear_worker(self, asked: Asked, message: Message) -> None:
+        """Hand on what a worker says. Of its progress only as much as anybody can read."""
+        sender, now = asked.identity, time.monotonic()
+        if isinstance(message, wire.TaskProgress):
+            if self._progress.note(sender, message, now):
+                self._handle(FromWorker(sender, message), asked)
+            return
+        for progress in self._progress.taken(sender, now):
+            self._handle(FromWorker(sender, progress))
+        self._handle(FromWorker(sender, message), asked)
+
+    def _ask(self, asked: Asked, message: Message, handler: Handler | None) -> None:
         """Give a request to the machine, or to the shell where it needs files, the store or the sockets."""
         message = signed(message, asked.envelope.source)
         if handler is not None and handler.place is Place.STORED:
@@ -216,10 +227,10 @@ class Service:
             try:
                 stimulus = handler.run(self._shell(), message)
             except SettingsError as error:
-                self._answer(asked, wire.Error(ErrorCode.INVALID, str(error)[:4000], error.errors[:50]))
+                self._answer(asked, refused_settings(error))
             except Exception as error:
                 log.exception("%s could not be prepared", message.TYPE)
-                self._answer(asked, _at_fault(message.TYPE, error))
+                self._answer(asked, at_fault(f"{message.TYPE} could not be prepared: {error}"))
             else:
                 self._handle(stimulus, asked)
         else:
@@ -237,7 +248,7 @@ class Service:
         self._handle(stimulus)
         self._round.seen.append(stimulus)
 
-    def _handle(self, stimulus: Stimulus, asked: _Asked | None = None) -> None:
+    def _handle(self, stimulus: Stimulus, asked: Asked | None = None) -> None:
         try:
             effects = self._session.decide(stimulus)
         except Exception as error:
@@ -245,7 +256,7 @@ class Service:
             log.exception("%s could not be handled; the state is restored from %s", what, self._session.store.path)
             self._recover()
             if asked is not None:
-                self._answer(asked, _at_fault(what, error))
+                self._answer(asked, at_fault(f"{what} could not be handled: {error}"))
             return
         for effect in effects:
             if isinstance(effect, Reply):
@@ -264,10 +275,10 @@ class Service:
         self._session.store.discard()
         self._session.state = go_on(self._session.restored(), self._session.state)
 
-    def _answer(self, asked: _Asked, answer: Message | Callable[[], Message]) -> None:
+    def _answer(self, asked: Asked, answer: Message | Callable[[], Message]) -> None:
         asked.answer = answer
         self._round.asked.append(asked)
-        self._round.ids.add(asked.envelope.id)
+        self._round.asked_before.add(asked.key)
 
     # --- out -----------------------------------------------------------------------------------------------------
 
@@ -282,12 +293,10 @@ class Service:
             self._unstored_at = time.monotonic() + STORE_AGAIN_S
             self._restore()
             for asked in done.asked:
-                self._send_answer(asked, wire.Error(ErrorCode.INTERNAL, str(error)[:1000]), keep=False)
+                self._answers.refuse(asked, error)
             return
         for asked in done.asked:
-            message = self._told(asked)
-            if message is not None:
-                self._send_answer(asked, message, keep=asked.cached)
+            self._answers.send(asked)
         for effect in done.out:
             if isinstance(effect, Publish):
                 self._hub.publish(Envelope(effect.topic, effect.body, SOURCE, seq=effect.seq))
@@ -301,32 +310,11 @@ class Service:
                 if not sent and effect.lease is not None:
                     self._undelivered.append(effect.lease)
 
-    def _told(self, asked: _Asked) -> Message | None:
-        """The answer of a request, now that its round is stored."""
-        try:
-            return asked.answer() if callable(asked.answer) else asked.answer
-        except StateError as error:
-            log.error("%s", error)
-            return wire.Error(ErrorCode.INTERNAL, str(error)[:1000])
-        except Exception as error:
-            log.exception("%s could not be answered", asked.envelope.type)
-            return _at_fault(asked.envelope.type, error)
-
-    def _send_answer(self, asked: _Asked, message: Message, *, keep: bool) -> None:
-        reply = Envelope(message.TYPE, message.to_body(), SOURCE, reply_to=asked.envelope.id)
-        if keep:
-            self._replies.put(asked.envelope.id, reply)
-        asked.router.send(asked.identity, reply)
-
     def _publish_service(self, topic: str) -> None:
         body = wire.ServiceEvent(
             SOURCE, socket.gethostname(), os.getpid(), head=self._session.store.head, epoch=self._session.store.epoch
         )
         self._hub.publish(Envelope(topic, body.to_body(), SOURCE))
-
-
-def _at_fault(what: str, error: Exception) -> wire.Error:
-    return wire.Error(ErrorCode.INTERNAL, f"{what} could not be handled: {error}"[:1000])
 
 
 __all__ = ["RecordError", "Service", "SessionError", "StateError", "run_scheduler"]

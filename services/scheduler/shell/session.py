@@ -22,7 +22,7 @@ from warpcore.services.scheduler.shell.references import check_fit, check_pickin
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.recording import Recorder
 from warpcore.services.scheduler.store.restoring import restore
-from warpcore.services.session.settings import Settings, SettingsError, changed_names
+from warpcore.services.session.settings import Settings, SettingsError, changed_names, check_size
 from warpcore.services.steps.chain import CHAIN
 
 log = logging.getLogger(__name__)
@@ -151,8 +151,9 @@ class Session:
     def checked(self, settings: Settings, *, whole: bool = False, by: str = "") -> ChangeSettings:
         """The stimulus that puts these settings in force; `whole`: they replace all others. `by` is who asks.
 
-        Raises SettingsError where a file that they name cannot be used.
+        Raises SettingsError where they are too large, or a file that they name cannot be used.
         """
+        check_size(settings)
         data = self._where["data_directory"]
         given = settings.import_.data
         if given and os.path.abspath(given) != data and os.path.realpath(given) != data:
