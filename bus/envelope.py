@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
 import time
-import uuid
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -20,13 +21,17 @@ _INTEGERS = range(-(2**63), 2**63)
 _SCALARS = frozenset({str, float, bool, type(None)})
 
 
+_ids = random.Random()
+os.register_at_fork(after_in_child=_ids.seed)
+
+
 class WireError(ValueError):
     """A frame or a body that cannot be a message of ours; the text says why."""
 
 
 def new_id() -> str:
-    """A request or message id, unique across hosts."""
-    return uuid.uuid4().hex
+    """A request or message id, unique across hosts: 128 bits at random, without a system call for each."""
+    return f"{_ids.getrandbits(128):032x}"
 
 
 @dataclass(frozen=True, slots=True)

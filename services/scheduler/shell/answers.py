@@ -1,10 +1,10 @@
-"""Requests that wait for their round to be stored, and their answers, each sent once and again when asked again."""
+"""A round that waits to be stored, and the answers that it then gives, each again when it is asked again."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from warpcore.bus.envelope import Envelope, WireError, encode
 from warpcore.bus.messages import Error
@@ -12,6 +12,7 @@ from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ErrorCode
+from warpcore.services.scheduler.core.effects import DropTry, Publish, RestoreOutputs, Send, Stimulus
 from warpcore.services.scheduler.store.schema import StateError
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,22 @@ class Asked:
     def key(self) -> tuple[bytes, str]:
         """What a repeated request has in common with the first: its peer and its id."""
         return self.identity, self.envelope.id
+
+
+@dataclass(slots=True)
+class Round:
+    """What waits for the commit. `seen` is what nobody else would tell again."""
+
+    seen: list[Stimulus] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    asked_before: set[tuple[bytes, str]] = field(default_factory=set)
+    out: list[Send | Publish | RestoreOutputs | DropTry] = field(default_factory=list)
+
+    def ask(self, asked: Asked, answer: Message | Callable[[], Message]) -> None:
+        """Have a request answered once the round is stored."""
+        asked.answer = answer
+        self.asked.append(asked)
+        self.asked_before.add(asked.key)
 
 
 class Answers:

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
@@ -36,7 +35,7 @@ from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
 from warpcore.services.scheduler.core.merging import ProgressMerger
 from warpcore.services.scheduler.core.taking_back import go_on
 from warpcore.services.scheduler.core.views import refused_settings
-from warpcore.services.scheduler.shell.answers import SOURCE, Answers, Asked, at_fault
+from warpcore.services.scheduler.shell.answers import SOURCE, Answers, Asked, Round, at_fault
 from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
 from warpcore.services.scheduler.shell.requests import Shell, signed
 from warpcore.services.scheduler.shell.session import Session, SessionError, locked
@@ -49,8 +48,11 @@ log = logging.getLogger(__name__)
 POLL_MS = 100
 WAITING_POLL_MS = 5
 """The same while frames wait for peers that have not read what was sent before."""
-LONGEST_TAKE_S = 0.015
-"""A round takes in messages of each port for so long, so that nobody's answer waits for the requests of all others."""
+SHORT_TAKE_S, LONG_TAKE_S = 0.015, 0.05
+"""A round takes in messages of each port for so long, so that nobody's answer waits for the requests of all others.
+
+On a slow disk it takes longer: three times as long as the last commit did, so that most of the time goes to messages.
+"""
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
 STORE_AGAIN_S = 1.0
@@ -98,16 +100,6 @@ def run_scheduler(
             session.close()
 
 
-@dataclass(slots=True)
-class _Round:
-    """What waits for the commit. `seen` is what nobody else would tell again."""
-
-    seen: list[Stimulus] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
-    asked_before: set[tuple[bytes, str]] = field(default_factory=set)
-    out: list[Send | Publish | RestoreOutputs | DropTry] = field(default_factory=list)
-
-
 class Service:
     """One poll round after another: take in, decide, store, and only then answer, send and publish."""
 
@@ -118,10 +110,11 @@ class Service:
         self._hub = hub
         self._answers = Answers()
         self._progress = ProgressMerger()
-        self._round = _Round()
+        self._round = Round()
         self._undelivered: list[int] = []
         self._unstored: list[Stimulus] = []
         self._unstored_at = 0.0
+        self._commit_s = 0.0
         where = Path(session.state.processing_directory)
         self._restorer = Restorer(where)
         self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
@@ -170,11 +163,12 @@ class Service:
             unstored, self._unstored = self._unstored, []
             for stimulus in unstored:
                 self._see(stimulus)
+        take_s = min(LONG_TAKE_S, max(SHORT_TAKE_S, 3 * self._commit_s))
         for router in (self._control, self._workers):
             router.send_waiting()
-            for identity, envelope in router.receive(time.monotonic() + LONGEST_TAKE_S):
+            for identity, envelope in router.receive(time.monotonic() + take_s):
                 self._receive(router, identity, envelope)
-        self._hub.forward(time.monotonic() + LONGEST_TAKE_S)
+        self._hub.forward(time.monotonic() + SHORT_TAKE_S)
 
     def _keep_time(self) -> None:
         """Let time pass, after all messages were taken in: so no worker seems silent after a long round."""
@@ -198,7 +192,7 @@ class Service:
         except WireError as error:
             router.note_malformed(error)
             code = ErrorCode.BAD_MESSAGE if envelope.type in REGISTRY else ErrorCode.UNKNOWN_TYPE
-            self._answer(asked, wire.Error(code, str(error)[:1000]))
+            self._round.ask(asked, wire.Error(code, str(error)[:1000]))
             return
         handler = HANDLERS.get(type(message))
         asked.cached = handler is None or not handler.reads
@@ -222,15 +216,15 @@ class Service:
         """Give a request to the machine, or to the shell where it needs files, the store or the sockets."""
         message = signed(message, asked.envelope.source)
         if handler is not None and handler.place is Place.STORED:
-            self._answer(asked, lambda: handler.run(self._shell(), message))
+            self._round.ask(asked, lambda: handler.run(self._shell(), message))
         elif handler is not None and handler.place is Place.PREPARED:
             try:
                 stimulus = handler.run(self._shell(), message)
             except SettingsError as error:
-                self._answer(asked, refused_settings(error))
+                self._round.ask(asked, refused_settings(error))
             except Exception as error:
                 log.exception("%s could not be prepared", message.TYPE)
-                self._answer(asked, at_fault(f"{message.TYPE} could not be prepared: {error}"))
+                self._round.ask(asked, at_fault(f"{message.TYPE} could not be prepared: {error}"))
             else:
                 self._handle(stimulus, asked)
         else:
@@ -256,12 +250,12 @@ class Service:
             log.exception("%s could not be handled; the state is restored from %s", what, self._session.store.path)
             self._recover()
             if asked is not None:
-                self._answer(asked, at_fault(f"{what} could not be handled: {error}"))
+                self._round.ask(asked, at_fault(f"{what} could not be handled: {error}"))
             return
         for effect in effects:
             if isinstance(effect, Reply):
                 if asked is not None:
-                    self._answer(asked, effect.message)
+                    self._round.ask(asked, effect.message)
             elif isinstance(effect, (Send, Publish, RestoreOutputs, DropTry)):
                 self._round.out.append(effect)
 
@@ -275,18 +269,15 @@ class Service:
         self._session.store.discard()
         self._session.state = go_on(self._session.restored(), self._session.state)
 
-    def _answer(self, asked: Asked, answer: Message | Callable[[], Message]) -> None:
-        asked.answer = answer
-        self._round.asked.append(asked)
-        self._round.asked_before.add(asked.key)
-
     # --- out -----------------------------------------------------------------------------------------------------
 
     def _flush(self) -> None:
         """Store the round, then send its answers and events. If it cannot be stored, nothing of it happened."""
-        done, self._round = self._round, _Round()
+        done, self._round = self._round, Round()
+        began = time.monotonic()
         try:
             self._session.store.commit(time.time())
+            self._commit_s = time.monotonic() - began
         except StateError as error:
             log.error("%s; nothing of this round counts", error)
             self._unstored += done.seen
