@@ -20,7 +20,7 @@ from warpcore.services.scheduler.shell.references import Present, check_referenc
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.recording import Recorder
 from warpcore.services.scheduler.store.restoring import restore
-from warpcore.services.session.settings import Settings
+from warpcore.services.session.settings import Settings, check_size
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.storage.mounts import database_advice
 
@@ -125,12 +125,13 @@ class Session:
     def checked(self, settings: Settings, *, whole: bool = False, by: str = "") -> ChangeSettings:
         """The stimulus that puts these settings in force; `whole`: they replace all others. `by` is who asks.
 
-        Raises SettingsError where a file that they name cannot be used.
+        Raises SettingsError where they are too large, or a file that they name cannot be used.
         """
         return self.checking(settings, whole=whole, by=by)()
 
     def checking(self, settings: Settings, *, whole: bool = False, by: str = "") -> Callable[[], ChangeSettings]:
         """What `checked` does, as a call for another thread: it looks at files, and no longer at the state."""
+        check_size(settings)
         data = Path(self.state.data_directory)
         present = Present(self.state.settings, self.state.references, data, self._some_movies())
 
