@@ -34,6 +34,7 @@ from warpcore.services.session.placing import (
     plan_placing,
     restore,
 )
+from warpcore.services.storage.looking import TOKEN
 
 log = logging.getLogger(__name__)
 
@@ -135,15 +136,15 @@ class Placer:
         if isinstance(error, IncompleteError):
             if not self._is_there():
                 return PlacingFailed(lease, f"processing directory {self._directory} is away", True)
-            return PlacingFailed(lease, str(error), False, FailureKind.INTERNAL)
+            return PlacingFailed(lease, str(error), False, FailureKind.STORAGE_AWAY)
         where = error.filename or self._directory
         text = f"outputs cannot be put in place: {where}: {error.strerror or error}"
         return PlacingFailed(lease, text, error.errno in _PASSING)
 
     def _is_there(self) -> bool:
-        """Whether the processing directory is the one that workers write to."""
+        """Whether the processing directory is the session's: the token lies in it, or what workers have written."""
         try:
-            return self._files.has_folder(STAGING)
+            return self._files.size(TOKEN) is not None or self._files.has_folder(STAGING)
         except OSError:
             return False
 
