@@ -8,7 +8,7 @@ PAGE := $(shell find services/api/page -type f -not -path '*/node_modules/*' -no
 COMMA := ,
 EXTRAS := test,lint,docs$(if $(shell command -v npm),,$(COMMA)page)
 
-.PHONY: demo test test-slow test-gpu lint hooks docs docs-tables screenshots bench profile soak clean
+.PHONY: demo test test-slow test-gpu lint hooks docs docs-tables screenshots bench profile simulate soak clean
 
 $(VENV)/.installed: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
@@ -66,6 +66,10 @@ bench: $(VENV)/.installed-test
 profile: $(VENV)/.installed-test
 	mkdir -p build
 	$(BIN)/python -m tests.benchmarks.device_profile $(MOVIE) | tee build/profile.txt
+
+# A session in one process, under a simulated clock, network and disk: 10 000 seeds with faults at any step.
+simulate: $(VENV)/.installed-test
+	$(BIN)/python -m tests.simulation --seeds 10000
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m soak --timeout=0

@@ -184,7 +184,7 @@ class Nanny:
         return effects + self._pull()
 
     def _assigned(self, task: m.AssignTask, now: float) -> list[Effect]:
-        if self.stopping:
+        if self.stopping or task.lease in self.held:
             return []
         self.held[task.lease] = Held(task)
         return self._hand_over(now)

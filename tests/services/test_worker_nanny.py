@@ -97,6 +97,11 @@ def test_a_task_goes_in_and_its_end_comes_out(nanny: Nanny) -> None:
     assert nanny.held == {}
 
 
+def test_an_assignment_that_comes_twice_is_begun_once(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    assert commands(nanny.from_scheduler(task(7), None, 2.1)) == []
+
+
 def test_a_death_is_reported_at_once_with_the_movie_that_was_computing(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7, "a"), None, 2.0)
     nanny.from_scheduler(task(8, "b"), None, 2.0)

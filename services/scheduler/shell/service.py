@@ -24,6 +24,7 @@ from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
     DropStaging,
     DropTry,
+    Effect,
     FromControl,
     FromWorker,
     PlaceOutputs,
@@ -132,42 +133,50 @@ class Service:
         self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
         data, state = Path(session.state.data_directory), session.store.path.parent
         self._storage = StorageWatch(data, where, state, self._known_files)
+        self._check = OutputCheck(recorded_outputs(session.state), where)
+        self._keeper = Keeper(session.store.path)
         self._began = time.monotonic()
         self._tick_at = self._beat_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set."""
-        for warning in self._session.warnings:
-            log.warning("%s", warning)
         poller = zmq.Poller()
         for one in (self._workers.socket, self._control.socket, *self._hub.sockets):
             poller.register(one, zmq.POLLIN)
-        where = Path(self._session.state.processing_directory)
-        check = OutputCheck(recorded_outputs(self._session.state), where)
-        keeper = Keeper(self._session.store.path)
-        self._publish_service("service.started")
         try:
-            for look in self._storage.first():
-                self._handle(look)
+            self.begin()
             while not stop.is_set():
                 poller.poll(self._pause_ms())
-                self._take_in()
-                self._take_prepared()
-                for missing in check.found():
-                    self._see(missing)
-                for done in self._placer.done():
-                    self._see(done)
-                for fault in keeper.faults(self._session):
-                    self._handle(fault)
-                self._look_at_storage()
-                self._keep_time()
-                self._flush()
+                self.round()
             self._publish_service("service.stopping")
         finally:
-            check.close()
-            keeper.close()
+            self._check.close()
+            self._keeper.close()
             self._placer.close()
             self._tries.close()
+
+    def begin(self) -> None:
+        """Before the first round: go on with what an earlier run has begun, and look at the folders."""
+        for warning in self._session.warnings:
+            log.warning("%s", warning)
+        self._publish_service("service.started")
+        self._note(self._session.begun)
+        for look in self._storage.first():
+            self._handle(look)
+
+    def round(self) -> None:
+        """Take in what has come, decide, store, and answer. It waits for nothing."""
+        self._take_in()
+        self._take_prepared()
+        for missing in self._check.found():
+            self._see(missing)
+        for done in self._placer.done():
+            self._see(done)
+        for fault in self._keeper.faults(self._session):
+            self._handle(fault)
+        self._look_at_storage()
+        self._keep_time()
+        self._flush()
 
     def _pause_ms(self) -> int:
         """How long a round may wait for messages; a thread that has ended wakes nobody."""
@@ -291,6 +300,10 @@ class Service:
             if asked is not None:
                 self._round.ask(asked, at_fault(f"{what} could not be handled: {error}"))
             return
+        self._note(effects, asked)
+
+    def _note(self, effects: list[Effect], asked: Asked | None = None) -> None:
+        """What of these effects is to be done after the commit."""
         for effect in effects:
             if isinstance(effect, Reply):
                 if asked is not None:

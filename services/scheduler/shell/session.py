@@ -44,7 +44,10 @@ def garbage_left_alone() -> Iterator[None]:
 
 
 class Session:
-    """The open state of a run: `state` decides, `store` keeps. Raises SessionError, StateError, SettingsError."""
+    """The open state of a run: `state` decides, `store` keeps. Raises SessionError, StateError, SettingsError.
+
+    `begun` is what the start asks of the service: to go on with what an earlier run had begun on disk, for one.
+    """
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class Session:
         try:
             if record is not None:
                 self._recorder = Recorder(record)
+            self.begun: list[Effect] = []
             self.state = self.restored()
             self.warnings = [*filter(None, [database_advice(self.store.path)]), *self._begin(settings, paused)]
         except BaseException:
@@ -157,11 +161,11 @@ class Session:
         """Check the reference files, put in force what was given; returns warnings for the log."""
         known = self.state.settings.import_
         references, faults = check_references(self.state.settings)
-        self.decide(Started(None if faults else references, paused))
+        self.begun += self.decide(Started(None if faults else references, paused))
         if callable(settings):
             settings = settings(self.state.settings)
         if settings is not None or not known.data:
-            self.decide(self.checked(settings or self.state.settings, by=BY_START))
+            self.begun += self.decide(self.checked(settings or self.state.settings, by=BY_START))
             _, faults = check_references(self.state.settings)
         self.store.commit(time.time())
         kept = "results made with the former file are kept"
