@@ -137,7 +137,10 @@ class ComputeDied(Message, frozen=True):
 
 @message("worker.log", port=Port.WORKER)
 class WorkerLog(Message, frozen=True):
-    """Log lines `{level, text, ts}` of a worker, passed on to subscribers."""
+    """Log lines `{number, level, text, ts}` of a worker, passed on to subscribers.
+
+    A worker numbers its lines from 1, and tells those that it keeps again when it has registered.
+    """
 
     worker: str
     lines: list[dict[str, Any]]

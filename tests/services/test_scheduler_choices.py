@@ -84,6 +84,15 @@ def test_logs_are_kept_and_paged() -> None:
     assert world.ask(wire.GetWorkerLogs("x")).code == "not_found"
 
 
+def test_log_lines_that_are_told_again_count_once() -> None:
+    world = World(workers=("w",))
+    lines = [{"number": number, "level": "info", "text": f"line {number}", "ts": 1.0} for number in (1, 2, 3)]
+    world.say("w", wire.WorkerLog("w", lines[:2]))
+    world.worker("w")
+    world.say("w", wire.WorkerLog("w", lines))
+    assert [line["number"] for line in world.ask(wire.GetWorkerLogs("w")).lines] == [1, 2, 3]
+
+
 def test_this_one_now_goes_ahead_of_all_others() -> None:
     world = World("a.tif", "b.tif", "c.tif", "d.tif")
     world.ask(wire.PrioritiseItem("b", 5))

@@ -185,13 +185,18 @@ def _is_gone(worker: WorkerRecord, why: str) -> None:
 
 @handles(wire.WorkerLog)
 def log(state: State, speaker: Speaker, message: wire.WorkerLog) -> None:
-    """Log lines of a worker: the last are kept, all are passed on."""
+    """Log lines of a worker: the last are kept, all are passed on, each once by its number."""
     worker = speaker.worker
     if worker is None:
         return
     lines = []
     for raw in message.lines[:MOST_LOG_LINES]:
-        worker.log_number += 1
+        number = raw.get("number")
+        if not isinstance(number, int) or number < 1:
+            number = worker.log_number + 1
+        if number <= worker.log_number:
+            continue  # told before, to an earlier connection
+        worker.log_number = number
         line = {
             "number": worker.log_number,
             "level": str(raw.get("level", ""))[:20],
