@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,12 +17,21 @@ from warpcore.cli import output
 from warpcore.cli.errors import CONFIGURATION, CliError
 from warpcore.services.process.logs import LogFormat, log_to_stderr
 
+if TYPE_CHECKING:
+    from warpcore.services.session.settings import Settings
+
 Name = Annotated[
     str | None,
     typer.Option(
         "--name",
         envvar="WARPCORE_NAME",
         help="Name of the worker. With the same name after a restart it replaces the dead one at once.",
+    ),
+]
+Rebuild = Annotated[
+    bool,
+    typer.Option(
+        "--rebuild", help="Make a lost or damaged state anew from the results on disk, say what is not known, and end."
     ),
 ]
 ComputeProcesses = Annotated[
@@ -65,11 +74,15 @@ def scheduler(
     heartbeat_timeout: o.HeartbeatTimeout = 30.0,
     task_timeout: o.TaskTimeout = 1800.0,
     record: Record = None,
+    rebuild: Rebuild = False,
     log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Own all state and hand movies to workers. It listens on four ports; all other services connect to them."""
     from warpcore.cli.initial_settings import settings_change
 
+    if rebuild:
+        _rebuild(data, processing, state, settings_change(settings, assignments or []))
+        return
     endpoints = Endpoints("127.0.0.1", controller_port, control_port, events_in_port, events_out_port, bind)
     with _service(log_format) as stop:
         from warpcore.bus.sockets import BindError
@@ -89,6 +102,17 @@ def scheduler(
                 record=record,
                 stop=stop,
             )
+
+
+def _rebuild(data: Path, processing: Path, state: Path | None, settings: Callable[[Settings], Settings] | None) -> None:
+    from warpcore.services.scheduler.shell.lock import SessionError
+    from warpcore.services.scheduler.shell.rebuilding import rebuild
+    from warpcore.services.scheduler.store.schema import StateError
+    from warpcore.services.session.settings import SettingsError
+
+    with _incurable(SessionError, StateError, SettingsError, OSError):
+        for line in rebuild(data, processing, state_path=state, settings=settings):
+            output.note(line)
 
 
 def scheduler_replay(

@@ -51,12 +51,24 @@ class WorkerRegistered(Message, frozen=True):
     leases: list[int]
 
 
-@message("worker.register", port=Port.WORKER, answers=(WorkerRegistered,))
-class RegisterWorker(Message, frozen=True):
-    """A nanny introduces itself: its first message, and its reply to `worker.unknown`.
+@message("worker.wait")
+class WaitForName(Message, frozen=True):
+    """Another `instance` of this name lives (process `pid` on `host`, heard `silent_s` ago): ask again in seconds."""
 
-    `name` stays the same when the nanny is restarted, `instance` does not: a new instance under a known name says that
-    the old one is dead. `leases` are the tasks that it still holds.
+    worker: str
+    instance: str
+    host: str
+    pid: int
+    silent_s: float
+
+
+@message("worker.register", port=Port.WORKER, answers=(WorkerRegistered, WaitForName))
+class RegisterWorker(Message, frozen=True):
+    """A nanny introduces itself: its first message, its reply to `worker.unknown`, and now and then while it is idle.
+
+    `name` stays the same when the nanny is restarted, `instance` does not. While an instance of a name lives, another
+    one is told to wait, unless it `replaces` that instance, of which it has seen that its process has ended. `leases`
+    are the tasks that it still holds.
     """
 
     name: str
@@ -67,6 +79,7 @@ class RegisterWorker(Message, frozen=True):
     device_memory_mb: int
     versions: dict[str, str]
     leases: list[int] = field(default_factory=list)
+    replaces: str = ""
 
 
 @message("worker.unknown")
@@ -78,7 +91,8 @@ class UnknownWorker(Message, frozen=True):
 class Heartbeat(Message, frozen=True):
     """Sent every 2 s. The scheduler sends `worker.unknown` to a worker that it does not know.
 
-    `warnings` are all that are true now, one line each, so nobody has to store or withdraw them.
+    `warnings` are all that are true now, one line each, so nobody has to store or withdraw them. `credit` is that of
+    the last `worker.pull`, which may have been lost.
     """
 
     worker: str
@@ -86,6 +100,7 @@ class Heartbeat(Message, frozen=True):
     leases: list[int] = field(default_factory=list)
     load: Load = Load()
     warnings: list[str] = field(default_factory=list)
+    credit: int | None = None
 
 
 @message("worker.pull", port=Port.WORKER)

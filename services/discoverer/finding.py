@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,9 +12,15 @@ from warpcore.services.discoverer.examining import Examined, examine
 from warpcore.services.discoverer.incubation import Incubation, Notice
 from warpcore.services.discoverer.listing import Identity, Listing, StoppedError, Watched, list_files, look_at
 from warpcore.services.discoverer.watcher import Watcher
+from warpcore.services.process.side_thread import SideThread
+from warpcore.services.storage.looking import DataFolder, KnownFile
+
+log = logging.getLogger(__name__)
 
 _EXAMINERS = 4
 _MOST_EXAMINED = 256
+_SILENT_S = 10.0
+"""A look at the data directory that has not returned by then shows that its storage hangs."""
 _SCAN_SHARE = 4
 """A scan is followed by a pause this many times as long, so that a slow file system has rest."""
 
@@ -42,6 +49,11 @@ class Finder:
         self._scan: tuple[Future[Listing], Watched, float] | None = None
         self._looking: Future[dict[str, Identity | None]] | None = None
         self._examining: dict[str, tuple[Future[Examined], Watched]] = {}
+        self._folder = DataFolder(directory)
+        self._looker: SideThread[str] = SideThread("look at the data directory")
+        self._next_look = time.monotonic()
+        self._rewatching: Future[Watcher] | None = None
+        self._rewatch = False
 
     @property
     def is_busy(self) -> bool:
@@ -54,19 +66,19 @@ class Finder:
         self.watched = watched
         self._incubation.narrow(watched.holds)
         self._next_scan = time.monotonic()
-        if rewatch and self._use_watcher:
-            self._end_watcher()
-            self._watcher = Watcher(self._directory, watched.recursive)
+        self._rewatch = self._rewatch or (rewatch and self._use_watcher)
 
     def step(self, now: float) -> Iterator[Notice]:
         """Take what has been found since the last call, and look at what is due."""
         if self.watched is None:
             return
+        self._look_at_directory(now)
+        self._keep_watching(self.watched)
         yield from self._take_listing(now)
         yield from self._take_looks(now)
         yield from self._take_examined(now)
         if self._scan is None and now >= self._next_scan:
-            scan = self._pool.submit(list_files, self._directory, self.watched, self._stopped)
+            scan = self._pool.submit(self._list_files, self.watched, self._known_files())
             self._scan = scan, self.watched, now
         if self._looking is None and self._watcher is not None and (hints := self._watcher.hints()):
             self._looking = self._pool.submit(look_at, self._directory, hints, self.watched)
@@ -74,9 +86,43 @@ class Finder:
             self._examine(path, self.watched)
 
     def close(self) -> None:
-        """End the threads."""
-        self._end_watcher()
-        self._pool.shutdown(cancel_futures=True)
+        """End the threads; those that hang are left to themselves."""
+        if self._watcher is not None:
+            self._watcher.close()
+        self._pool.shutdown(wait=not self._looker.hangs_s(time.monotonic()) > _SILENT_S, cancel_futures=True)
+
+    def _look_at_directory(self, now: float) -> None:
+        """Tell the incubation whether the data directory is there; no answer says that it is not."""
+        away = self._looker.taken()
+        if away is None and self._looker.hangs_s(now) > _SILENT_S:
+            away = "it does not answer"
+        if away is not None and bool(away) != bool(self._incubation.away):
+            log.warning("data directory %s is %s", self._directory, f"away: {away}" if away else "back")
+            self._rewatch = self._use_watcher and not away  # the watch has gone with the file system
+        if away is not None:
+            self._incubation.away = away and f"data directory {self._directory} is away: {away}; waiting for it"
+        if self._looker.is_free and now >= self._next_look:
+            self._next_look = now + self._scan_interval_s
+            known = self._known_files()
+            self._looker.begin(lambda: self._folder.look(known, is_needed=False)[0].away)
+
+    def _keep_watching(self, watched: Watched) -> None:
+        """Begin to watch in a thread, since that walks through all folders."""
+        if self._rewatching is not None and self._rewatching.done():
+            self._watcher, self._rewatching = self._rewatching.result(), None
+        if self._rewatch and self._rewatching is None:
+            self._rewatch = False
+            former, self._watcher = self._watcher, None
+            self._rewatching = self._pool.submit(_watch, former, self._directory, watched.recursive)
+
+    def _known_files(self) -> list[KnownFile]:
+        return [KnownFile(file.path, file.size, file.mtime_ns) for file in self._incubation.some_present()]
+
+    def _list_files(self, watched: Watched, known: list[KnownFile]) -> Listing:
+        """A scan. A directory that is away afterwards may have been so while it was scanned."""
+        listing = list_files(self._directory, watched, self._stopped)
+        listing.away = self._folder.look(known, is_needed=False)[0].away
+        return listing
 
     def _take_listing(self, now: float) -> Iterable[Notice]:
         if self._scan is None or not self._scan[0].done():
@@ -108,7 +154,8 @@ class Finder:
     def _examine(self, path: str, watched: Watched) -> None:
         self._examining[path] = self._pool.submit(examine, self._directory, path, watched), watched
 
-    def _end_watcher(self) -> None:
-        if self._watcher is not None:
-            self._watcher.close()
-            self._watcher = None
+
+def _watch(former: Watcher | None, directory: Path, recursive: bool) -> Watcher:
+    if former is not None:
+        former.close()
+    return Watcher(directory, recursive)

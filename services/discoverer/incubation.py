@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
+from itertools import islice
 
 from warpcore.bus.limits import MOST_AT_ONCE
 from warpcore.bus.messages import FoundFile
@@ -20,6 +21,7 @@ LONGEST_RECHECK_S = 5.0
 _BATCH_BYTES = 700_000
 _BYTES_BESIDE_PATH = 50
 _MOST_TOLD = 3
+_MOST_LOOKED_FOR = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Incubation:
         self._present: dict[str, Identity] = {}
         self._unreadable: dict[str, str] = {}
         self._queue: list[tuple[float, str]] = []
+        self.away = ""
+        """Why the data directory is away, "" where it is there; while it is away, no file counts as gone."""
 
     @property
     def incubating(self) -> int:
@@ -86,6 +90,9 @@ class Incubation:
     @property
     def warnings(self) -> list[str]:
         """What a person should know of the files that are there now."""
+        return [*([self.away] if self.away else []), *self._told_aside()]
+
+    def _told_aside(self) -> list[str]:
         paths = sorted(self._aside)
         if len(paths) <= _MOST_TOLD:
             return [self._aside[path].told for path in paths]
@@ -94,6 +101,11 @@ class Incubation:
             f"{len(paths)} files look like references, not taken: {shown}, …; "
             "if they are movies, add a pattern with the word in their names to import.patterns"
         ]
+
+    def some_present(self) -> list[FoundFile]:
+        """A few files that were there at the last look, or are registered."""
+        files = self._present or self._known
+        return [FoundFile(path, *identity) for path, identity in islice(files.items(), _MOST_LOOKED_FOR)]
 
     def learn(self, files: Iterable[FoundFile]) -> None:
         """These files are registered already: they are neither incubated nor registered again."""
@@ -115,7 +127,11 @@ class Incubation:
             aside.identity = None
 
     def listed(self, listing: Listing, now: float) -> list[Notice]:
-        """A whole scan of the data directory."""
+        """A whole scan of the data directory; one that found it away tells nothing of its files."""
+        if listing.away:
+            return self._report_unreadable({".": listing.away})
+        if self.away:
+            return []
         notices = self._report_unreadable(listing.unreadable)
         notices += self._leave_out(listing.named)
         for path in self._present.keys() - listing.files.keys():
@@ -136,6 +152,8 @@ class Incubation:
     def looked(self, found: Mapping[str, Identity | None], now: float) -> list[Notice]:
         """A look at single paths, after a hint of the watcher."""
         notices: list[Notice] = []
+        if self.away:
+            return notices
         for path, identity in found.items():
             if identity is not None:
                 notices += self._observed(path, identity, now)
@@ -146,7 +164,7 @@ class Incubation:
     def due(self, now: float, limit: int) -> list[str]:
         """Paths that have been stable long enough to be looked into, at most `limit`; each is given out once."""
         paths: list[str] = []
-        while self._queue and self._queue[0][0] <= now and len(paths) < limit:
+        while not self.away and self._queue and self._queue[0][0] <= now and len(paths) < limit:
             due, path = heapq.heappop(self._queue)
             candidate = self._candidates.get(path)
             if candidate is not None and candidate.due == due and not candidate.examining:
@@ -164,6 +182,9 @@ class Incubation:
             self._recheck(path, candidate, now)
             return self._report_unreadable({**self._unreadable, path: found.unreadable})
         self._unreadable.pop(path, None)
+        if self.away:
+            self._recheck(path, candidate, now)
+            return []
         if found.identity is None:
             return self._gone(path)
         if found.identity != candidate.identity:

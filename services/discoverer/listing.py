@@ -77,12 +77,14 @@ def is_passing(name: str) -> bool:
 class Listing:
     """What a scan has found, by path relative to the data directory (`.` is the directory itself).
 
-    `unreadable` gives the reason; `named` are files that would count if no setting named them.
+    `unreadable` gives the reason; `named` are files that would count if no setting named them. `away` says why the
+    whole directory is away, "" where it is not: then nothing follows from what was not found.
     """
 
     files: dict[str, Identity] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
+    away: str = ""
 
 
 class StoppedError(RuntimeError):

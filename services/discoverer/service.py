@@ -36,6 +36,7 @@ from warpcore.services.discoverer.asker import Asker
 from warpcore.services.discoverer.finding import Finder
 from warpcore.services.discoverer.incubation import Incubation, Notice
 from warpcore.services.discoverer.listing import Watched, output_folders
+from warpcore.services.process.side_thread import SideThread
 from warpcore.services.session.named_files import named_files
 from warpcore.services.session.settings import ImportSettings
 
@@ -101,6 +102,7 @@ class _Shell:
         self._incubation = incubation
         self._finder = finder
         self._excluded: frozenset[str] | None = None
+        self._placing: SideThread[frozenset[str]] = SideThread("where the results lie")
         self._revision = -1
         self._epoch = ""
         self._learnt_up_to: int | None = 0
@@ -142,7 +144,9 @@ class _Shell:
         if not self._asker.is_free(now):
             return
         if self._excluded is None:
-            self._asker.ask(GetProcessing())
+            self._excluded = self._placing.taken()
+            if self._excluded is None and self._placing.is_free:
+                self._asker.ask(GetProcessing())
         elif self._learnt_up_to is not None:
             self._asker.ask(GetKnownFiles(after=self._learnt_up_to))
         elif (files := self._incubation.batch(self._batch_limit)) or self._warned != self._incubation.warnings:
@@ -156,7 +160,8 @@ class _Shell:
             return
         request, answer = answered
         if isinstance(answer, ProcessingStatus):
-            self._excluded = output_folders(self._directory, Path(answer.processing_directory))
+            processing = Path(answer.processing_directory)
+            self._placing.begin(lambda: output_folders(self._directory, processing))
         elif isinstance(answer, KnownFiles):
             self._learn(request, answer, now)
         elif isinstance(answer, FilesRegistered) and isinstance(request, RegisterFiles):

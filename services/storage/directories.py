@@ -10,11 +10,15 @@ Identity = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A folder as it is now. `known_is_there`: a file that should lie in it does; None where no file is known."""
+    """A folder as it is now. `known_is_there`: a file that should lie in it does; None where no file is known.
+
+    `is_needed`: something waits to be read from it.
+    """
 
     identity: Identity
     is_empty: bool
     known_is_there: bool | None
+    is_needed: bool = True
 
 
 def why_another(former: Identity | None, now: Sighting) -> str:
@@ -25,8 +29,10 @@ def why_another(former: Identity | None, now: Sighting) -> str:
     """
     if now.known_is_there or now.identity == former:
         return ""
-    if now.is_empty and now.known_is_there is not None:
-        return "it is empty; is its file system mounted?"
-    if former is not None and now.known_is_there is not None:
-        return "another folder lies there, without this session's files; is its file system mounted?"
+    if now.known_is_there is None or (former is None and not now.is_needed):
+        return ""
+    if now.is_empty:
+        return "it is empty, as if its file system were not mounted"
+    if former is not None:
+        return "another folder lies there, without this session's files"
     return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,15 +51,17 @@ class DataFolder:
         self._folder = folder
         self._identity: Identity | None = None
 
-    def look(self, known: Iterable[KnownFile]) -> tuple[Look, str]:
-        """The look, and the path of the first known file that is there unchanged, "" where none is."""
+    def look(self, known: Sequence[KnownFile], *, is_needed: bool = True) -> tuple[Look, str]:
+        """The look, and the path of the first known file that is there unchanged, "" where none is.
+
+        `is_needed`: movies wait to be read from there, so that it must not be empty when the session begins.
+        """
         seen = ""
 
         def look() -> Look:
             nonlocal seen
-            known_files = list(known)
-            seen = next((one.path for one in known_files if _is_there(self._folder, one)), "")
-            sighting = _sighting(self._folder, bool(seen) if known_files else None)
+            seen = next((one.path for one in known if _is_there(self._folder, one)), "")
+            sighting = replace(_sighting(self._folder, bool(seen) if known else None), is_needed=is_needed)
             why = why_another(self._identity, sighting)
             if not why:
                 self._identity = sighting.identity
@@ -116,13 +118,13 @@ class SeenFolders:
         try:
             with os.scandir(directory) as entries:
                 if next(entries, None) is None:
-                    return f"{directory} is empty; is its file system mounted?"
+                    return f"{directory} is empty, as if its file system were not mounted"
         except (FileNotFoundError, NotADirectoryError) as error:
-            return f"{directory}: {reason(error)}; is its file system mounted?"
+            return f"{directory}: {reason(error)}"
         folder = missing.parent
         known = self._devices.get(folder)
         if known is not None and folder.is_dir() and folder.stat().st_dev != known:
-            return f"another file system lies at {folder}; is the right one mounted?"
+            return f"another file system lies at {folder} than before"
         return ""
 
 

@@ -7,6 +7,9 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from warpcore.bus.client import NoAnswerError, RefusedError, RequestClient
@@ -25,21 +28,21 @@ from warpcore.bus.messages import (
     ServiceEvent,
 )
 from warpcore.bus.vocabulary import JobState
-from warpcore.services.formats.warp_xml import set_selection
-from warpcore.services.session.errors import InputError
-from warpcore.services.session.paths import PathOutsideError, inside, sweep_temporaries, write_text_whole
+from warpcore.services.process.side_thread import SideThread
 from warpcore.services.session.tables import PARTICLES
-from warpcore.services.steps.export import MOVIE_XML
 from warpcore.services.tracker.particles import collect_particles
 from warpcore.services.tracker.state import TrackerState
+from warpcore.services.tracker.writing import MOST_XML, Files, Selected
 
 log = logging.getLogger("warpcore.tracker")
 
 TOPICS = ("movie.", "settings.", "export.")
 BEAT_S = 2.0
 RETRY_S = 1.0
-XML_SLICE_S = 0.5
-"""Seconds for XML files before other files are written again."""
+BUSY_S = 0.02
+"""How soon the loop looks again whether a file was written."""
+LAST_WRITES_S = 8.0
+"""At its end the tracker waits so long for what is still to be written."""
 
 
 def run_tracker(
@@ -64,15 +67,19 @@ def run_tracker(
 
 
 class _Shell:
-    """Sockets, files and the clock around a `TrackerState`."""
+    """Sockets and the clock around a `TrackerState`; files are written in a thread, one after another.
+
+    What runs there returns what the loop is to do with its outcome.
+    """
 
     def __init__(self, endpoints: Endpoints, directory: Path, state: TrackerState) -> None:
         self._directory = directory
         self._state = state
+        self._files = Files(directory)
+        self._writer: SideThread[Callable[[], None]] = SideThread("write the session's files")
         self._follower = Follower(endpoints, "tracker", TOPICS)
         self._client = RequestClient(endpoints.control, "tracker", timeout_s=2.0, attempts=1)
         self._publisher = Publisher(endpoints.events_in, "tracker")
-        self._on_disk: dict[str, str] = {}
         self._answered_resets = 0
         self._ask_at = 0.0
         self._beat_at = 0.0
@@ -81,15 +88,15 @@ class _Shell:
     def run(self, stop: threading.Event) -> None:
         """The loop."""
         log.info("tracker keeps the files in %s", self._directory)
-        for name in sweep_temporaries(self._directory):
-            log.info("%s: half written by a tracker that was killed, deleted", name)
+        self._writer.begin(self._sweep)
         self._tell("service.started")
         while not stop.is_set():
-            for item in self._follower.poll(self._state.wait_s(time.monotonic())):
+            wait_s = self._state.wait_s(time.monotonic())
+            for item in self._follower.poll(wait_s if self._writer.is_free else min(wait_s, BUSY_S)):
                 self._state.apply(item, time.monotonic())
             self._round()
         self._state.debounce_s = 0.0
-        self._write()
+        self._write_last()
         self._tell("service.stopping")
 
     def close(self) -> None:
@@ -105,10 +112,9 @@ class _Shell:
             self._tell("service.heartbeat")
         if self._answered_resets != self._state.resets and now >= self._ask_at:
             self._ask()
-        self._write()
-        self._select()
-        if self._state.collecting and time.monotonic() >= self._ask_at:
-            self._collect()
+        self._take_written()
+        if self._writer.is_free and not self._write_next() and not self._select_next():
+            self._collect_next()
 
     def _tell(self, topic: str) -> None:
         self._publisher.publish(topic, ServiceEvent("tracker", socket.gethostname(), os.getpid()))
@@ -129,61 +135,115 @@ class _Shell:
             return
         self._answered_resets = resets
 
-    def _write(self) -> None:
-        for name in self._state.due(time.monotonic()):
-            started = time.monotonic()
+    # --- files -----------------------------------------------------------------------------------------------------
+
+    def _take_written(self, wait_s: float = 0.0) -> None:
+        """Do what follows from a write that has ended."""
+        then = self._writer.taken(wait_s)
+        if then is not None:
+            then()
+
+    def _sweep(self) -> Callable[[], None]:
+        try:
+            self._files.sweep()
+        except OSError as error:
+            return partial(self._complain, f"{self._directory}: cannot be looked through: {error}")
+        return lambda: None
+
+    def _write_next(self) -> bool:
+        """Begin to write the next file that is due; whether there is one."""
+        due = self._state.due(time.monotonic())
+        if not due:
+            return False
+        name, state = due[0], self._state
+        state.begun(name)
+        if name == PARTICLES:
+            write: Callable[[], object] = partial(collect_particles, self._directory, state.particle_files(), PARTICLES)
+        else:
+            write = partial(self._files.write, name, state.text(name))
+
+        def written() -> Callable[[], None]:
+            began = time.monotonic()
             try:
-                if name == PARTICLES:
-                    collect_particles(self._directory, self._state.particle_files(), PARTICLES)
-                else:
-                    self._write_text(name, self._state.text(name))
+                write()
             except OSError as error:
-                self._complain(f"{self._directory / name}: cannot be written ({error}); trying again")
-                self._state.failed(time.monotonic(), RETRY_S)
+                return partial(self._failed, name, str(error))
+            return partial(self._written, name, time.monotonic() - began)
+
+        self._writer.begin(written)
+        return True
+
+    def _written(self, name: str, took_s: float) -> None:
+        self._state.written(name, time.monotonic(), took_s)
+        self._complaints.clear()
+
+    def _failed(self, name: str, why: str) -> None:
+        self._complain(f"{self._directory / name}: cannot be written ({why}); trying again")
+        self._state.failed(name, time.monotonic(), RETRY_S)
+
+    def _write_last(self) -> None:
+        """Write what is due at the end, unless the storage hangs."""
+        deadline = time.monotonic() + LAST_WRITES_S
+        while time.monotonic() < deadline:
+            if self._writer.is_free and not self._write_next():
                 return
-            self._state.written(name, time.monotonic(), time.monotonic() - started)
-            self._complaints.clear()
+            self._take_written(BUSY_S)
 
-    def _write_text(self, name: str, text: str) -> None:
-        """Write the file unless it has this text already, so that its time is that of the last change."""
-        path = self._directory / name
-        if self._on_disk.get(name) is None and path.is_file():
-            self._on_disk[name] = path.read_text(encoding="utf-8", errors="replace")
-        if self._on_disk.get(name) != text or not path.is_file():
-            write_text_whole(path, text)
-        self._on_disk[name] = text
+    def _select_next(self) -> bool:
+        """Begin to write selections into XML files; whether there are any."""
+        selections = dict(islice(self._state.selections.items(), MOST_XML))
+        for name in selections:
+            del self._state.selections[name]
+        if selections:
+            self._writer.begin(lambda: partial(self._selected, self._files.select(selections)))
+        return bool(selections)
 
-    def _select(self) -> None:
-        """Write the selection into XML files for a limited time; the rest follows the next time."""
-        deadline = time.monotonic() + XML_SLICE_S
-        selections = self._state.selections
-        while selections and time.monotonic() < deadline:
-            name, flags = next(iter(selections.items()))
-            del selections[name]
-            try:
-                set_selection(inside(self._directory, MOVIE_XML.path(name)), *flags)
-            except FileNotFoundError:
-                log.debug("%s has no XML", name)
-            except (OSError, InputError, PathOutsideError) as error:
-                self._complain(f"{name}: its XML does not get the selection: {error}")
+    def _selected(self, told: Selected) -> None:
+        self._state.selections = {**told.left, **self._state.selections}
+        for fault in told.faults:
+            self._complain(fault)
 
-    def _collect(self) -> None:
-        """Write the summary of each waiting job and tell the scheduler, again where it does not answer."""
-        for job in sorted(self._state.collecting):
-            target = f"{job}.star" if self._state.settings.export.particles else PARTICLES
-            try:
-                files = self._job_files(job)
-                if files is not None:
-                    rows = collect_particles(self._directory, files, target)
-                    self._client.request(ExportCollected(job, target))
-                    log.info("%s: %d particles of %d movies in %s", job, rows, len(files), target)
-            except RefusedError as error:
-                log.warning("export %s: %s", job, error)
-            except (NoAnswerError, WireError, OSError) as error:
-                self._complain(f"export {job}: its summary is not written: {error}")
-                self._ask_at = time.monotonic() + RETRY_S
-                return
+    def _collect_next(self) -> None:
+        """Begin to write the summary of a job that waits."""
+        if not self._state.collecting or time.monotonic() < self._ask_at:
+            return
+        job = min(self._state.collecting)
+        target = f"{job}.star" if self._state.settings.export.particles else PARTICLES
+        try:
+            files = self._job_files(job)
+        except (NoAnswerError, RefusedError, WireError) as error:
+            self._not_collected(job, error)
+            return
+        if files is None:
             self._state.collecting.discard(job)
+            return
+
+        def collected() -> Callable[[], None]:
+            try:
+                rows = collect_particles(self._directory, files, target)
+            except OSError as error:
+                return partial(self._not_collected, job, error)
+            return partial(self._collected, job, target, f"{rows} particles of {len(files)} movies")
+
+        self._writer.begin(collected)
+
+    def _collected(self, job: str, target: str, what: str) -> None:
+        """Tell the scheduler that a job's summary is written."""
+        try:
+            self._client.request(ExportCollected(job, target))
+        except (NoAnswerError, RefusedError, WireError) as error:
+            self._not_collected(job, error)
+            return
+        log.info("%s: %s in %s", job, what, target)
+        self._state.collecting.discard(job)
+
+    def _not_collected(self, job: str, error: Exception) -> None:
+        if isinstance(error, RefusedError):
+            log.warning("export %s: %s", job, error)
+            self._state.collecting.discard(job)
+            return
+        self._complain(f"export {job}: its summary is not written: {error}")
+        self._ask_at = time.monotonic() + RETRY_S
 
     def _job_files(self, job: str) -> list[str] | None:
         """The particle files that a job made; None where the job no longer waits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from warpcore.services.session.tables import (
     MOVIES,
     PARTICLES,
     PROCESSED_ITEMS,
+    SETTINGS,
     STAR_FILES,
     TABLES,
 )
@@ -48,7 +50,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class TrackerState:
-    """Feed it what the follower returns; write what `due` names; say `written` or `failed`.
+    """Feed it what the follower returns; write what `due` names; say `begun`, then `written` or `failed`.
 
     A change waits `debounce_s` for others, and never longer than `max_delay_s` in all.
     """
@@ -108,14 +110,18 @@ class TrackerState:
             at = max(at, self._particles_not_before)
         return min(0.5, max(0.01, at - now))
 
-    def written(self, name: str, now: float, took_s: float = 0.0) -> None:
-        """A due file has been written."""
+    def begun(self, name: str) -> None:
+        """A due file is being written as it should be now; a change from here on makes it due again."""
         self._dirty.discard(name)
+
+    def written(self, name: str, now: float, took_s: float = 0.0) -> None:
+        """A file has been written."""
         if name == PARTICLES:
             self._particles_not_before = now + took_s / PARTICLES_SHARE
 
-    def failed(self, now: float, pause_s: float) -> None:
-        """Writing failed: due files are tried again after a pause."""
+    def failed(self, name: str, now: float, pause_s: float) -> None:
+        """Writing a file failed: it is tried again after a pause."""
+        self._dirty.add(name)
         self._not_before = now + pause_s
 
     def text(self, name: str) -> str:
@@ -125,6 +131,8 @@ class TrackerState:
             return _json_array(entry.item for entry in entries if entry.movie.status != MovieStatus.FAILED)
         if name == FAILED_ITEMS:
             return _json_array(entry.item for entry in entries if entry.movie.status == MovieStatus.FAILED)
+        if name == SETTINGS:
+            return json.dumps(self.settings.to_dict(), indent=2, ensure_ascii=False) + "\n"
         made = self._rows()
         used = {entry.optics: entry.group for entry in self._entries.values() if entry.optics is not None}
         groups = [optics.group(number) for optics, number in used.items()]
@@ -194,6 +202,7 @@ class TrackerState:
     def _settings_changed(self, event: SettingsEvent, now: float) -> None:
         before = self.settings
         self._set_settings(event.settings)
+        self._touch([SETTINGS], now)
         if before.ctf != self.settings.ctf:
             for entry in self._entries.values():
                 entry.optics, entry.group = documents.optics(entry.movie, self.settings.ctf), 0

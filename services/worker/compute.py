@@ -30,9 +30,7 @@ from warpcore.services.worker.exits import DEVICE_EXIT, FULL_EXIT
 from warpcore.services.worker.failures import CancelledError, TaskError, classify, sendable
 from warpcore.services.worker.line import (
     Begin,
-    Cancel,
     Command,
-    Commit,
     Dropped,
     Failed,
     Faulty,
@@ -42,7 +40,6 @@ from warpcore.services.worker.line import (
     Ready,
     Report,
     Stage,
-    Staged,
     Unusable,
 )
 
@@ -64,7 +61,6 @@ class Job:
 
     task: AssignTask
     cancelled: threading.Event = field(default_factory=threading.Event)
-    granted: queue.SimpleQueue[bool] = field(default_factory=queue.SimpleQueue)
     seconds: dict[str, float] = field(default_factory=dict)
     payload: Any = None
     step: str = "load"
@@ -192,16 +188,11 @@ class Compute:
         held = self._jobs.get(command.lease)
         if held is None:
             return
-        match command:
-            case Cancel():
-                held.cancelled.set()
-                held.granted.put(False)
-                with self._guard:
-                    waits = not held.in_stage
-                if waits:
-                    self._drop(held)
-            case Commit(granted=granted):
-                held.granted.put(granted)
+        held.cancelled.set()
+        with self._guard:
+            waits = not held.in_stage
+        if waits:
+            self._drop(held)
 
     # --- stages ----------------------------------------------------------------------------------------------------
 
@@ -237,29 +228,17 @@ class Compute:
         def write_one(job: Job) -> None:
             products = job.payload
             if self._stage(job, Stage.WRITE, lambda: stage_outputs(products, self._progress(job, Stage.WRITE))):
-                self._commit(job, products)
+                self._finish(job, products)
 
         while True:
             write_one(self._to_write.get())
 
-    def _commit(self, job: Job, products: Any) -> None:
-        from warpcore.services.worker.pipeline import commit
-
-        staging = job.payload
+    def _finish(self, job: Job, products: Any) -> None:
+        """Tell what was made, even where the task was cancelled meanwhile: under its lease nothing comes of it."""
         lease = job.task.lease
-        self._line.send(Staged(lease))
-        if not job.granted.get():
-            staging.discard()
-            self._drop(job)
-            return
-        try:
-            outputs, kept = commit(products, staging)
-        except OSError as error:
-            self._fail(job, classify(error, "write"))
-            return
         del self._jobs[lease]
         seconds = {name: round(value, 4) for name, value in {**job.seconds, **products.seconds}.items()}
-        self._line.send(Finished(lease, products.run, products.results, outputs, seconds, kept))
+        self._line.send(Finished(lease, products.run, products.results, job.payload.outputs, seconds))
 
     def _stage(self, job: Job, stage: Stage, work: Any) -> bool:
         """Run one stage of a job; False if the job ended there. Nothing that a movie does may end the process."""
@@ -282,7 +261,7 @@ class Compute:
         else:
             job.seconds[stage] = time.monotonic() - begun
             with self._guard:
-                job.in_stage = stage is Stage.WRITE  # then it is committed
+                job.in_stage = stage is Stage.WRITE  # then it is finished
             return True
         # Outside of the handlers: a traceback holds on to all that the movie has on the device.
         if failure is None:

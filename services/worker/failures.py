@@ -7,7 +7,7 @@ import traceback
 
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.session.errors import InputError
-from warpcore.services.storage.faults import storage_kind
+from warpcore.services.storage.faults import reason, storage_kind
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +59,9 @@ def classify(error: BaseException, step: str) -> TaskError:
         return error
     if (failed := _failed_storage(error)) is not None:
         kind, cause = failed
-        where = f" on {cause.filename}" if cause.filename and str(cause.filename) not in text else ""
         words = "disk full" if kind is FailureKind.DISK_FULL else "storage is away"
-        return TaskError(kind, step, f"{words}{where}: {first_line}")
+        where = f" on {cause.filename}" if cause is error and cause.filename else ""
+        return TaskError(kind, step, f"{words}{where}: {reason(cause) if cause is error else first_line}")
     if isinstance(error, InputError):
         return TaskError(FailureKind.INPUT, step, first_line)
     if isinstance(error, MemoryError) or is_out_of_device_memory(error):

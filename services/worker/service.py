@@ -19,17 +19,27 @@ import zmq
 from warpcore.bus import messages as m
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
-from warpcore.bus.envelope import Envelope, WireError, new_id
+from warpcore.bus.envelope import Envelope, WireError
 from warpcore.bus.requester import read_answer
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.process.instances import has_ended, new_instance
 from warpcore.services.process.logs import always
 from warpcore.services.process.threads import available_threads
 from warpcore.services.worker.backends import NO_PLUGIN, has_plugin
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
 from warpcore.services.worker.computing import processes_for
 from warpcore.services.worker.devices import DeviceError, environment_for, gpu_of, own_fraction
-from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, LookAt, StartCompute, ToCompute, ToScheduler
+from warpcore.services.worker.effects import (
+    Effect,
+    GiveUp,
+    KillCompute,
+    LookAt,
+    LookFor,
+    StartCompute,
+    ToCompute,
+    ToScheduler,
+)
 from warpcore.services.worker.exits import exit_cause, oom_kills
 from warpcore.services.worker.gpu_claims import Claim, claim_gpu, claim_one
 from warpcore.services.worker.gpu_watch import GpuWatch
@@ -101,7 +111,7 @@ def run_worker(
     """
     device, claim = take_device(device, lock_folder(), os.environ.get("CUDA_VISIBLE_DEVICES"), has_plugin())
     identity = Identity(
-        name=name or default_name(device), instance=new_id(), host=socket.gethostname(), pid=os.getpid()
+        name=name or default_name(device), instance=new_instance(), host=socket.gethostname(), pid=os.getpid()
     )
     always(worker=identity.name)
     nanny = Nanny(identity, processes=processes or processes_on(device), rest_after_s=rest_after_s)
@@ -141,7 +151,7 @@ class _Shell:
     def __init__(self, endpoints: Endpoints, nanny: Nanny, device: str) -> None:
         self._nanny = nanny
         self._device = device
-        self._dealer = Dealer(endpoints.workers, nanny.identity.name.encode(), nanny.identity.name)
+        self._dealer = Dealer(endpoints.workers, nanny.identity.instance.encode(), nanny.identity.name)
         self._poller = zmq.Poller()
         self._poller.register(self._dealer.socket, zmq.POLLIN)
         self._environment = compute_environment(device, nanny.processes)
@@ -156,6 +166,7 @@ class _Shell:
         self._load_at = float("-inf")
         self._warnings: dict[str, str] = {}
         self._given_up: str | None = None
+        self._told_taken = ""
 
     def run(self, stop: threading.Event) -> None:
         """The loop: hear both sides, tick, end in good order."""
@@ -209,6 +220,8 @@ class _Shell:
             message = read_answer(envelope, self._dealer.endpoint)
             if isinstance(message, m.Error):
                 log.warning("the scheduler refuses a request of this worker: %s; asking again", message.detail)
+            if isinstance(message, m.WaitForName):
+                self._tell_taken(message)
         else:
             try:
                 message = read_message(envelope.type, envelope.body)
@@ -221,6 +234,18 @@ class _Shell:
         if isinstance(message, m.WorkerRegistered):
             self._lines.tell_again()
         self._do(self._nanny.from_scheduler(message, envelope.reply_to, now))
+
+    def _tell_taken(self, taken: m.WaitForName) -> None:
+        """Say once for each other instance of this worker's name why it gets no movies."""
+        if taken.instance == self._told_taken:
+            return
+        self._told_taken = taken.instance
+        who = f"process {taken.pid} on {taken.host}" if taken.host else "a worker of before the scheduler's restart"
+        log.warning(
+            "the name %s is taken by %s, heard %.0f s ago; this worker waits until that one has ended or is silent. "
+            "To run both, give one of them another --name",
+            *(taken.worker, who, taken.silent_s),
+        )
 
     def _hear_compute(self, number: int, now: float) -> None:
         compute = self._computing[number]
@@ -251,6 +276,10 @@ class _Shell:
                 self._kill(effect)
             elif isinstance(effect, LookAt):
                 self._folders.ask(effect.question)
+            elif isinstance(effect, LookFor):
+                if has_ended(effect.instance):
+                    log.info("the worker of this name before has ended; this one takes its place")
+                    self._do(self._nanny.instance_ended(effect.instance, time.monotonic()))
             elif isinstance(effect, GiveUp):
                 self._given_up = effect.why
 

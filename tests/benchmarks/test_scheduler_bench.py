@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.services.scheduler_world import made
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import MOST_CHOSEN
 from warpcore.bus.portions import portions
@@ -19,6 +20,7 @@ from warpcore.services.scheduler.core.effects import (
     Effect,
     FromControl,
     FromWorker,
+    OutputsPlaced,
     Reply,
     Send,
     Started,
@@ -74,8 +76,9 @@ class Bench:
             waiting = []
             for task in sent:
                 assert isinstance(task, wire.AssignTask)
-                outputs = {step: [f"{step}/{task.name}.mrc"] for step in task.run}
-                waiting += self.do(FromWorker(b"w", wire.TaskFinished("w", task.lease, task.run, RESULTS, outputs)))
+                report = wire.TaskFinished("w", task.lease, task.run, RESULTS, made(*task.run))
+                waiting += self.do(FromWorker(b"w", report))
+                waiting += self.do(OutputsPlaced(task.lease, []))
                 done += 1
                 if done % 100 == 0:
                     self.store.commit()

@@ -34,6 +34,7 @@ def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(30)
 
 
+@pytest.mark.timeout(600)
 def test_the_demo_stays_up_until_ctrl_c_and_ends_by_saying_how_to_open_its_page_again(
     tmp_path: Path, free_ports: Callable[[int], list[int]], wait_until: Callable[..., None]
 ) -> None:
@@ -45,7 +46,7 @@ def test_the_demo_stays_up_until_ctrl_c_and_ends_by_saying_how_to_open_its_page_
 
     options = ("--movies", "1", "--workers", "1", "--folder", str(tmp_path), "--port", str(port))
     with running(tmp_path, *options, "--stay") as demo:
-        wait_until(lambda: "1 of 1 movies done" in said() or demo.poll() is not None, 240, "the movie's end")
+        wait_until(lambda: "1 of 1 movies done" in said() or demo.poll() is not None, 400, "the movie's end")
         # Once it says that the session is paused, it has looked again and would have ended without `--stay`.
         httpx.post(f"{page}/api/processing/pause").raise_for_status()
         wait_until(lambda: "1 of 1 movies done, paused" in said() or demo.poll() is not None, 30, "the pause")

@@ -42,7 +42,8 @@ WORKER = "w"
 def write_session(data: Path, processing: Path, count: int, seed: int = 1, registered: int = REGISTERED) -> None:
     """A session's database with `count` movies, all processed or filtered out, a few failed.
 
-    Their values vary as those of a real session: slowly along it, with some bad movies.
+    Their values vary as those of a real session: slowly along it, with some bad movies. They were done one after the
+    other, the last one now.
     """
     where = {"data_directory": str(data), "processing_directory": str(processing)}
     path = processing / STATE_FOLDER / "state.db"
@@ -50,6 +51,7 @@ def write_session(data: Path, processing: Path, count: int, seed: int = 1, regis
     store = Store(path, **where)
     state = restore(store.load(), now=0.0, wall=0.0, **where)
     results = _Results(count, seed)
+    state.wall = time.time() - count * SECONDS_APART
     _do(state, store, ChangeSettings(patch_settings(state.settings, SETTINGS), ""))
     files = [_file(number) for number in range(count)]
     _do(state, store, FromControl(wire.RegisterFiles(files[:registered])))
@@ -69,7 +71,7 @@ def _file(number: int) -> wire.FoundFile:
 
 
 def _do(state: State, store: Store, stimulus: Stimulus) -> list[Effect]:
-    effects = handle(state, stimulus, time.monotonic(), time.time())
+    effects = handle(state, stimulus, time.monotonic(), state.wall)
     store.stage(effects)
     return effects
 
@@ -98,9 +100,15 @@ def _further(state: State, results: _Results, files: list[wire.FoundFile]) -> It
             movie.failed_wanted = wanted[movie.failure.step]
         else:
             movie.results, movie.fingerprints = results.summaries(name), wanted
-            movie.run = {**like.run, "age_s": round(like.run["done_at"] - file.mtime_ns / 1e9, 3)}
+            movie.run = _later(like.run, (id - like.id) * SECONDS_APART)
+            movie.run["age_s"] = round(movie.run["done_at"] - file.mtime_ns / 1e9, 3)
             state.derive(movie)
         yield movie
+
+
+def _later(run: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """The same run so many seconds later."""
+    return {name: value + seconds if name.endswith("_at") else value for name, value in run.items()}
 
 
 class _Results:
@@ -125,8 +133,7 @@ class _Results:
         if self.fails(task.name):
             return wire.TaskFailed(WORKER, task.lease, FailureKind.INPUT, "motion", "the file ends early")
         summaries = self.summaries(task.name)
-        outputs: dict[str, list[str]] = {step: [] for step in task.run}
-        return wire.TaskFinished(WORKER, task.lease, task.run, {step: summaries[step] for step in task.run}, outputs)
+        return wire.TaskFinished(WORKER, task.lease, task.run, {step: summaries[step] for step in task.run}, {})
 
     def summaries(self, name: str) -> dict[str, Any]:
         """The results of all steps for the movie of this name."""

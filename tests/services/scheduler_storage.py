@@ -11,7 +11,7 @@ from warpcore.services.storage.standing import Look
 
 WELL = Look(free_bytes=10**12, total_bytes=10**13, free_inodes=10**6)
 FULL = Look(free_bytes=3 * 10**8, total_bytes=10**13)
-AWAY = Look(away="it is empty; is its file system mounted?")
+AWAY = Look(away="it is empty, as if its file system were not mounted")
 SEEN = wire.FoundFile("", 100, 5)
 
 

@@ -16,9 +16,11 @@ from tests.services.scheduler_learner import LEARNING, learners
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import Purpose
-from warpcore.services.scheduler.core import ordering
+from warpcore.services.scheduler.core import ordering, seeing
 from warpcore.services.scheduler.core.effects import (
     Effect,
+    FromWorker,
+    PlaceOutputs,
     Publish,
     Reply,
     RestoreOutputs,
@@ -28,6 +30,7 @@ from warpcore.services.scheduler.core.effects import (
 from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.plain import digest, stimulus_from_plain, stimulus_to_plain
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.generations import Generation
@@ -40,6 +43,7 @@ PICK = st.integers(0, 1000)
 RARELY = st.sampled_from((False, False, False, False, True))
 PLACES = ((1.0, 2.0), (3.5, 4.0), (60.0, 60.0))
 WORKERS = ("w1", "w2", "w3")
+WHERE = {"data_directory": "/data", "processing_directory": "/processing"}
 PATCHES: tuple[dict[str, Any], ...] = (
     {"ctf": {"range_max": 5.0}},
     {"ctf": {"range_max": 4.0}},
@@ -93,18 +97,24 @@ class SchedulerWorld(RuleBasedStateMachine):
         self.assigned: dict[int, wire.AssignTask] = {}
         self.owner: dict[int, str] = {}
         self.finished: set[int] = set()
+        self.blind: set[str] = set()
         self.disk: dict[str, dict[str, Generation]] = {name: {} for name in NAMES}
         self.restores: list[RestoreOutputs] = []
+        self.placements: list[PlaceOutputs] = []
         self.told: list[tuple[Effect, tuple[str, str]]] = []
         self.seq = 0
         self.bulk = 5000
         self.open()
 
     def open(self) -> None:
-        where = {"data_directory": "/data", "processing_directory": "/processing"}
-        self.store = Store(Path(self.folder.name) / "state.db", **where)
-        self.state = restore(self.store.load(), now=self.now, wall=self.now, **where)
-        self.state.bulk_changes = self.bulk
+        self.store = Store(Path(self.folder.name) / "state.db", **WHERE)
+        self.state = self.from_store()
+
+    def from_store(self) -> State:
+        """What is stored, as a state."""
+        state = restore(self.store.load(), now=self.now, wall=self.now, **WHERE)
+        state.bulk_changes = self.bulk
+        return state
 
     def teardown(self) -> None:
         self.store.close()
@@ -139,10 +149,23 @@ class SchedulerWorld(RuleBasedStateMachine):
                 busy[lease] = effect.message.name
             if isinstance(effect, RestoreOutputs):
                 self.restores.append(effect)
+            if isinstance(effect, PlaceOutputs):
+                self.placements.append(effect)
             if isinstance(effect, (Reply, Send)):
                 assert read_message(effect.message.TYPE, effect.message.to_body()) == effect.message
         self.check_order(busy)
+        for effect in effects:
+            if isinstance(effect, Send) and isinstance(effect.message, wire.LookAtFolders):
+                self.see(effect.sender, effect.message.movie)
         return effects
+
+    def see(self, sender: bytes, path: str) -> None:
+        """A worker answers at once what it sees of the folders: the newest token and the movie, or nothing."""
+        name = sender.decode().partition("#")[0]
+        movie = self.state.by_path.get(path) if name not in self.blind else None
+        token = "" if name in self.blind else self.state.storage.tokens[-1]
+        size, mtime_ns = (movie.size, movie.mtime_ns) if movie is not None else (None, None)
+        self.do(FromWorker(sender, wire.WorkerSees(name, token, path, size, mtime_ns)))
 
     def check_order(self, assigned: dict[int, str]) -> None:
         state = self.state
@@ -180,7 +203,7 @@ class SchedulerWorld(RuleBasedStateMachine):
     @invariant()
     def nobody_idles_beside_work(self) -> None:
         state = self.state
-        if state.paused:
+        if state.paused or state.storage.holds or seeing.is_unsure(state):
             return
         for worker in state.workers.values():
             suspects = any(state.movies[state.tasks[lease].movie].suspect for lease in worker.leases)
@@ -195,7 +218,7 @@ class SchedulerWorld(RuleBasedStateMachine):
     # --- choices ---
 
     def keep(self, name: str, generation: Generation) -> list[str]:
-        """As the worker and `services/session/generations.py` do it."""
+        """As `services/session/placing.py` does it."""
         kept = self.disk[name]
         if generation.outputs and generation.fingerprints:
             kept.pop(generation.key, None)
@@ -212,4 +235,5 @@ class SchedulerWorld(RuleBasedStateMachine):
         return lease, chosen(WORKERS, pick // 7) if liar else self.owner[lease]
 
     def valid(self, lease: int, name: str) -> bool:
-        return lease in self.state.tasks and self.owner[lease] == name
+        held = lease in self.state.tasks and lease not in self.state.placing
+        return held and self.owner[lease] == name

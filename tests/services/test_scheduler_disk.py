@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
 from warpcore.services.scheduler.core.effects import OutputsRestored, RestoreOutputs
-from warpcore.services.scheduler.shell.disk import Restorer, TryFolders
+from warpcore.services.scheduler.shell.disk import TryFolders
+from warpcore.services.scheduler.shell.placing import Placer
 from warpcore.services.scheduler.shell.session import Session
-from warpcore.services.session.generations import Generation, keep
+from warpcore.services.session.disk_files import DiskFiles
+from warpcore.services.session.generations import Generation
+from warpcore.services.session.placing import Placement, place
 from warpcore.services.session.settings import parse_settings, patch_settings
 
 
@@ -27,18 +31,21 @@ def test_a_record_of_kept_outputs_that_was_changed_stops_no_other_movie(
     (tmp_path / "average").mkdir()
     (tmp_path / "average" / "a.mrc").write_bytes(b"old")
     old = generation("old")
-    keep(tmp_path, "a", old)
+    place(DiskFiles(tmp_path), Placement("a", "1", before=old))
     (tmp_path / "average" / "a.mrc").unlink()  # what is kept is a hard link
     (tmp_path / "average" / "a.mrc").write_bytes(b"new")
     (found,) = tmp_path.rglob("*.json")
     whole = found.read_text()
-    restorer = Restorer(tmp_path)
-    ended: list[OutputsRestored] = []
+    placer = Placer(tmp_path, [], 0)
+    ended: list[Any] = []
 
     def restore() -> OutputsRestored:
-        restorer.begin(RestoreOutputs(1, "a", old.key, generation("new")))
-        wait_until(lambda: ended.extend(restorer.done()) or ended, what="the movie's end")
-        return ended.pop()
+        placer.begin(RestoreOutputs(1, "a", old.key, generation("new"), "a.tif", 1, 2))
+        wait_until(lambda: ended.extend(placer.done()) or ended, what="the movie's end")
+        (restored,) = ended
+        ended.clear()
+        assert isinstance(restored, OutputsRestored)
+        return restored
 
     try:
         found.write_text(manifest)
@@ -47,7 +54,7 @@ def test_a_record_of_kept_outputs_that_was_changed_stops_no_other_movie(
         assert restore().generation == old
         assert (tmp_path / "average" / "a.mrc").read_bytes() == b"old"
     finally:
-        restorer.close()
+        placer.close()
 
 
 def test_a_missing_gain_is_told_at_a_start_with_other_settings_too(tmp_path: Path) -> None:

@@ -171,10 +171,13 @@ def test_a_value_that_no_list_can_hold_is_the_workers_failure(step: str, measure
     assert world.state.by_name["a"].retries == {"internal": 1}
 
 
-def test_outputs_outside_the_processing_directory_are_refused() -> None:
+@pytest.mark.parametrize("step", ["ctf", "etc", ".warpcore"])
+@pytest.mark.parametrize("path", ["../../etc/passwd", ".warpcore/state.db", "average/{movie}.mrc", "{movie}"])
+def test_outputs_that_the_step_does_not_declare_are_refused(step: str, path: str) -> None:
     world = World("a.tif", workers=("w",))
-    world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, CHAIN, RESULTS, {"ctf": ["../../etc/passwd"]}))
+    world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, CHAIN, RESULTS, {step: {path: 1}}))
     assert world.state.by_name["a"].retries == {"internal": 1}
+    assert not world.state.placing
 
 
 def test_what_is_not_a_number_becomes_null() -> None:

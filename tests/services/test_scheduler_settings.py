@@ -12,6 +12,7 @@ from warpcore.services.scheduler.core.effects import (
     CutLog,
     OutputsMissing,
     OutputsRestored,
+    PlacingFailed,
     Publish,
     RestoreOutputs,
     SaveMovie,
@@ -35,7 +36,7 @@ def test_a_changed_ctf_range_runs_ctf_and_what_follows_it_and_back_again_nothing
     world.ask(wire.StartProcessing())
     assert world.tasks["a"].run == ["ctf", "export"]
     assert world.tasks["a"].stored == world.movie("a").fingerprints
-    assert set(world.tasks["a"].results) == set(world.tasks["a"].outputs) == set(CHAIN)
+    assert set(world.tasks["a"].results) == set(CHAIN)
 
 
 def test_picking_switched_on_runs_picking_alone_and_switched_off_and_on_nothing() -> None:
@@ -56,11 +57,11 @@ def test_picking_switched_on_runs_picking_alone_and_switched_off_and_on_nothing(
 def test_outputs_of_earlier_settings_are_put_back_and_nothing_runs() -> None:
     world = finished("a.tif")
     before = world.movie("a")
-    generation = Generation(before.fingerprints, before.results, {step: [f"{step}/a.mrc"] for step in CHAIN})
+    world.keeps = True
+    generation = Generation(before.fingerprints, before.results, dict(world.state.by_name["a"].outputs))
     world.patch(ctf={"range_max": 5.0})
     task = world.tasks["a"]
-    message = wire.TaskFinished("w", task.lease, task.run, {"ctf": {}, "export": {}}, {}, kept=[generation.key, "odd"])
-    world.say("w", message)
+    world.finish("a")
     settings = patch_settings(world.state.settings, {"ctf": {"range_max": 4.0}})
     effects = world.do(ChangeSettings(settings, ""))
     (restore,) = [effect for effect in effects if isinstance(effect, RestoreOutputs)]
@@ -77,11 +78,13 @@ def test_outputs_of_earlier_settings_are_put_back_and_nothing_runs() -> None:
     assert world.tasks["a"].run == ["ctf", "export"], "they were gone, so it runs"
 
 
-def test_a_lease_lost_after_its_commit_leaves_outputs_unknown_so_its_steps_run() -> None:
+def test_outputs_that_could_not_be_placed_are_unknown_so_their_steps_run() -> None:
     world = finished("a.tif")
     world.patch(ctf={"range_max": 5.0})
-    world.say("w", wire.CommitTask("w", world.tasks["a"].lease))
+    world.stands = True
+    world.finish("a")
     world.say("w", wire.Goodbye("w"))
+    world.do(PlacingFailed(world.tasks["a"].lease, "a folder is in the way", again=False))
     world.patch(ctf={"range_max": 4.0})
     assert world.movie("a").outdated_steps == ["ctf", "export"]
     assert set(world.movie("a").fingerprints) == {"motion"}
@@ -222,11 +225,9 @@ def test_excluded_movies_do_not_count_and_those_that_wait_already_do() -> None:
 
 def test_settings_set_back_say_that_kept_results_fit() -> None:
     world = finished("a.tif")
-    before = world.movie("a")
-    generation = Generation(before.fingerprints, before.results, {step: [f"{step}/a.mrc"] for step in CHAIN})
+    world.keeps = True
     world.patch(ctf={"range_max": 5.0})
-    task = world.tasks["a"]
-    world.say("w", wire.TaskFinished("w", task.lease, task.run, {"ctf": {}, "export": {}}, {}, kept=[generation.key]))
+    world.finish("a")
     effect = world.patch(ctf={"range_max": 4.0}).effect
     assert (effect.kept, effect.movies, effect.runs) == (1, 0, {})
 
@@ -240,12 +241,12 @@ def test_a_preview_tells_what_the_filter_will_say_of_results_that_come_back(tmp_
         world.worker("w", credit=1)
         for name, resolution in (("a", 4.5), ("b", 3.5)):
             world.finish(name, ctf={"resolution_angstrom": resolution})
-        made = {movie.id: Generation(movie.fingerprints, movie.results, {}) for movie in world.state.movies.values()}
+        movies = world.state.movies.values()
+        made = {movie.id: Generation(movie.fingerprints, movie.results, movie.outputs) for movie in movies}
+        world.keeps = True
         world.patch(ctf={"range_max": 5.0})
-        for movie in world.state.movies.values():
-            task, key = world.tasks[movie.name], made[movie.id].key
-            results = {"ctf": {"resolution_angstrom": 8.0}, "export": {}}
-            world.say("w", wire.TaskFinished("w", task.lease, task.run, results, {}, kept=[key]))
+        for name in ("a", "b"):
+            world.finish(name, ctf={"resolution_angstrom": 8.0})
         store.commit()
         world.state = restore(store.load(), now=world.now, wall=world.now, **where)
     assert [world.status(name) for name in "ab"] == ["filtered_out", "filtered_out"]

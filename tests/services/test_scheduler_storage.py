@@ -65,7 +65,9 @@ def test_a_worker_that_meets_a_full_disk_makes_the_session_hold_and_its_movie_co
     assert [world.status(name) for name in "ab"] == ["unprocessed"] * 2
     assert world.state.movies[1].retries == {}
     assert world.state.workers["w"].failed == 0
-    assert world.ask(wire.GetProcessing()).holds == ["it went wrong (worker w)"]
+    assert world.ask(wire.GetProcessing()).holds == [
+        "disk full on /processing: worker w met 'it went wrong'; free space, processing goes on by itself"
+    ]
     world.do(StorageLooked(StoragePlace.PROCESSING, "/processing", WELL))
     assert world.status("a") == "unprocessed", "a look from before the report decides nothing"
     world.now += 4
@@ -85,7 +87,7 @@ def test_where_each_try_meets_a_full_disk_again_the_pauses_grow_and_no_movie_fai
         world.tick(1)
         world.do(StorageLooked(StoragePlace.PROCESSING, "/processing", WELL))
     pauses = [later - earlier for earlier, later in itertools.pairwise(assigned_at)]
-    assert pauses[:4] == [10, 10, 12, 24]
+    assert pauses[:4] == [5, 6, 12, 24]
     assert pauses[-1] == 60
     assert world.status("a") == "unprocessed"
 

@@ -113,8 +113,17 @@ def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
         *({"ctf": "abc"}, {"ctf": ["x.mrc"]}, {"input": 1}, 2, ["w"], True, [(1, 2.5, "found")], ["ctf"]),
         *({"k": {"ctf": "d"}}, {"k": b"r"}, "k", 8, "h", "r", 9, 1.0),
     )
+    report = wire.TaskFinished(
+        "w",
+        7,
+        ["export"],
+        {"export": {"average": None}},
+        {"export": {"{movie}.xml": 3}},
+        {},
+    )
     task = TaskRecord(
-        7, 1, "w", "i", "job-1", ["export"], {"ctf": "a"}, LeaseState.COMMITTED, 1.0, 2.0, "ctf", 0.5, "text"
+        *(7, 1, "w", "i", "job-1", ["export"], {"ctf": "a"}, LeaseState.PLACING, 1.0, "picks", report),
+        *(3.0, 2.0, None, "ctf", 0.5, "text"),
     )
     job = ExportRecord(
         "job-1", "particles", {"box_size": 64}, JobState.COLLECTING, "p.star", 40, 2, {}, OrderedQueue(), 1, 2, 3
@@ -180,7 +189,7 @@ def test_the_last_lease_never_goes_down(tmp_path: Path) -> None:
         )
     store.stage([SaveTask(task_row(TaskRecord(1, 1, "w", "i", "process", [], {}, state=LeaseState.BEGUN)))])
     store.commit()
-    store.stage([SaveTask(task_row(TaskRecord(1, 1, "w", "i", "process", [], {}, state=LeaseState.COMMITTED)))])
+    store.stage([SaveTask(task_row(TaskRecord(1, 1, "w", "i", "process", [], {}, state=LeaseState.PLACING)))])
     store.commit()
     assert store.load().last_lease == 2
     store.close()

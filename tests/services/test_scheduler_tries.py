@@ -37,8 +37,9 @@ def test_a_try_runs_the_steps_that_its_settings_touch_into_a_folder_of_its_own()
     task = world.tasks["a"]
     assert (task.purpose, task.run) == (asked.id, ["ctf", "export"])
     assert task.settings["ctf"]["range_max"] == 5.0
-    assert (task.origin, task.processing_directory) == ("/processing", f"/processing/{asked.folder}")
-    assert (task.outputs["motion"], task.results["motion"]) == (["motion/a.mrc"], {"mean_frame_movement_angstrom": 1.0})
+    assert task.processing_directory == "/processing"
+    assert task.results["motion"] == {"mean_frame_movement_angstrom": 1.0}
+    outputs = world.disk.outputs()
     world.progress("a", "ctf")
     running = told(world, asked.id)
     assert (running.state, running.step, running.fraction) == ("running", "ctf", 0.5)
@@ -47,8 +48,11 @@ def test_a_try_runs_the_steps_that_its_settings_touch_into_a_folder_of_its_own()
     assert done.state == TryState.DONE
     assert done.results["ctf"]["resolution_angstrom"] == 9.0
     assert done.results["motion"] == {"mean_frame_movement_angstrom": 1.0}
-    assert (done.outputs["motion"], done.outputs["ctf"]) == (["motion/a.mrc"], ["ctf/a.mrc"])
+    assert (done.outputs["motion"], done.outputs["ctf"]) == (["motion/a.json"], ["powerspectrum/a.mrc"])
     assert session(world) == before
+    assert world.disk.outputs() == outputs
+    of_try = {path: world.disk.content[f"{asked.folder}/{path}"] for path in outputs}
+    assert {path for path in outputs if of_try[path] != outputs[path]} == {"powerspectrum/a.mrc", "a.xml"}
 
 
 def test_the_filter_is_asked_about_a_try_too() -> None:

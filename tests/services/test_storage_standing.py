@@ -83,7 +83,7 @@ def test_an_error_number_has_one_kind(number: int, kind: FailureKind | None) -> 
         (Sighting((1, 7), is_empty=False, known_is_there=True), ""),
         (Sighting((1, 7), is_empty=False, known_is_there=False), ""),  # somebody deleted the file
         (Sighting((1, 7), is_empty=True, known_is_there=False), ""),  # or all files
-        (Sighting((2, 1), is_empty=True, known_is_there=False), "it is empty; is its file system mounted?"),
+        (Sighting((2, 1), is_empty=True, known_is_there=False), "it is empty, as if its file system were not mounted"),
         (Sighting((2, 1), is_empty=False, known_is_there=False), "another folder lies there"),
         (Sighting((2, 1), is_empty=False, known_is_there=True), ""),  # it came back with another device number
         (Sighting((2, 1), is_empty=True, known_is_there=None), ""),  # nothing is known that could be missed
@@ -96,4 +96,5 @@ def test_an_unmounted_folder_is_told_from_one_whose_files_were_deleted(now: Sigh
 
 def test_a_session_that_begins_with_an_empty_mount_point_and_knows_movies_waits() -> None:
     assert why_another(None, Sighting((2, 1), is_empty=True, known_is_there=False))
+    assert not why_another(None, Sighting((2, 1), is_empty=True, known_is_there=False, is_needed=False))
     assert not why_another(None, Sighting((2, 1), is_empty=True, known_is_there=None))

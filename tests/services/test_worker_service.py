@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,6 +20,7 @@ from warpcore.bus.envelope import Envelope, decode, encode
 from warpcore.bus.limits import LOG_LINES
 from warpcore.bus.schema import Message, read_message
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
+from warpcore.services.process.instances import new_instance
 from warpcore.services.session.settings import Settings
 from warpcore.services.worker import nanny as nanny_module
 from warpcore.services.worker.log_lines import LINES_AT_ONCE, LONGEST_LINE, LogLines
@@ -25,9 +28,13 @@ from warpcore.services.worker.service import run_worker
 
 
 class Scheduler:
-    """Refuses the first request of each type, answers the others, and keeps what it heard."""
+    """Refuses the first request of each type, answers the others, and keeps what it heard.
+
+    The instance `taken_by` has the worker's name until the worker says that it has ended.
+    """
 
     def __init__(self, address: str) -> None:
+        self.taken_by = ""
         self.heard: list[Message] = []
         self._refused: set[str] = set()
         self.server = Server(address, self._answer)
@@ -44,14 +51,18 @@ class Scheduler:
             self._refused.add(envelope.type)
             return m.Error(ErrorCode.INTERNAL, "disk full")
         match message:
+            case m.RegisterWorker() if message.replaces != self.taken_by:
+                return m.WaitForName(message.name, self.taken_by, "host", 1, 0.5)
             case m.RegisterWorker():
                 return m.WorkerRegistered(message.name, 0.1, [])
-            case m.CommitTask():
-                return m.CommitAnswer(message.lease, True)
         return m.Ok()
 
     def say(self, message: Message) -> bool:
-        return self.server.router.send(b"w", Envelope(message.TYPE, message.to_body(), "scheduler"))
+        (*_, registered) = self.of(m.RegisterWorker)
+        assert isinstance(registered, m.RegisterWorker)
+        return self.server.router.send(
+            registered.instance.encode(), Envelope(message.TYPE, message.to_body(), "scheduler")
+        )
 
 
 @pytest.fixture
@@ -97,11 +108,19 @@ def unreadable(folder: Path) -> m.AssignTask:
     )
 
 
-def test_refusals_delay_a_worker_and_never_stall_it(
-    scheduler: Scheduler, tmp_path: Path, wait_until: Callable[..., None]
+def test_refusals_and_a_name_that_is_taken_delay_a_worker_and_never_stall_it(
+    scheduler: Scheduler, tmp_path: Path, wait_until: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as before:
+        scheduler.taken_by = new_instance(before.pid)
+        wait_until(lambda: len(scheduler.of(m.RegisterWorker)) >= 4, 60, what="a worker that asks again and again")
+        assert not scheduler.of(m.PullTasks)
+        assert caplog.text.count("the name w is taken by process 1 on host") == 1
+        before.kill()
     wait_until(lambda: m.PullTasks("w", 2) in scheduler.heard, 60, what="a registered worker")
-    assert len(scheduler.of(m.RegisterWorker)) == 2
+    registered = scheduler.of(m.RegisterWorker)[-1]
+    assert isinstance(registered, m.RegisterWorker)
+    assert registered.replaces == scheduler.taken_by
     assert scheduler.say(unreadable(tmp_path))
     wait_until(lambda: len(scheduler.of(m.TaskFailed)) == 2, 60, what="a failure that was told twice")
     first, second = scheduler.of(m.TaskFailed)

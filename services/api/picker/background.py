@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class BackgroundJob:
         if lock is None:
             raise AlreadyRunningError
         try:
-            for name in ("exit", "cancelled"):
+            for name in ("job.json", "exit", "cancelled"):
                 (self._folder / name).unlink(missing_ok=True)
             child_command = [sys.executable, "-m", command.__name__, str(self._folder), *arguments]
             environment = {**os.environ, PARENT_VARIABLE: str(os.getpid()), "JAX_PLATFORMS": "cpu"}
@@ -98,7 +99,8 @@ class BackgroundJob:
         job = self._job()
         if job is not None and self._is_running():
             (self._folder / "cancelled").touch()
-            os.kill(job["pid"], signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(job["pid"], signal.SIGTERM)
 
     def _failed(self, told: JobStatus) -> JobStatus:
         lines = (self._folder / "log").read_text(errors="replace").split("\n")

@@ -24,7 +24,10 @@ FOLDER = ".warpcore/picker"
 """Below the processing directory: what the jobs work on and tell."""
 MOST_NAMED = 50
 
-JOB_ERRORS = {409: "One runs already, or what it needs is missing; `detail` says what."}
+JOB_ERRORS = {
+    404: "No movie has one of the names.",
+    409: "One runs already, or what it needs is missing; `detail` says what.",
+}
 STARTED = {"Location": "Where to follow the job."}
 
 Names = Annotated[

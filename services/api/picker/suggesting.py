@@ -89,12 +89,11 @@ class SuggestResource(JobResource[Suggestion]):
     async def _averages(self, names: list[str] | None, processing: Path) -> dict[str, Path]:
         """By movie. Raises Problem where there is none."""
         found: dict[str, Path] = {}
-        async for movie in self.movies.processed():
-            if names is None or movie.name in names:
-                path = await asyncio.to_thread(readable, processing, output_path(movie, export.AVERAGE))
-                if path is not None:
-                    found[movie.name] = path
-            if len(found) == (USUAL_MOVIES if names is None else len(names)):
+        async for movie in self.movies.processed(names):
+            path = await asyncio.to_thread(readable, processing, output_path(movie, export.AVERAGE))
+            if path is not None:
+                found[movie.name] = path
+            if names is None and len(found) == USUAL_MOVIES:
                 break
         if not found:
             raise Problem(falcon.HTTP_409, "no processed movie of those has an average yet (setting export.average)")

@@ -113,9 +113,7 @@ class TrainResource(JobResource[Training]):
 
     async def _edited(self, names: list[str] | None) -> list[Movie]:
         """Processed movies with edits, which their picks follow. Raises Problem where there is none."""
-        found = [movie async for movie in self.movies.processed() if movie.hand_picks]
-        if names is not None:
-            found = [movie for movie in found if movie.name in names]
+        found = [movie async for movie in self.movies.processed(names) if movie.hand_picks]
         if not found:
             problem = "no processed movie of those has picks edited by hand; add and remove picks on a few movies first"
             raise Problem(falcon.HTTP_409, problem)

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from textwrap import shorten
 
-from warpcore.bus.vocabulary import Severity, WorkerState
+from warpcore.bus.vocabulary import Severity, StorageCondition, StoragePlace, WorkerState
 from warpcore.services.scheduler.core import registry, requests
 from warpcore.services.scheduler.core.alarms import Finding, come, rule
 from warpcore.services.scheduler.core.state import State
@@ -32,7 +32,8 @@ def warnings(state: State) -> Iterator[Finding]:
     told = dict.fromkeys(requests.settings_warnings(state.set_aside), "settings")
     for worker in state.workers.values():
         told = dict.fromkeys(worker.warnings if worker.alive else (), worker.name) | told
-    told = dict.fromkeys(state.file_warnings, "discoverer") | told
+    if state.storage.condition(StoragePlace.DATA) is not StorageCondition.AWAY:  # of which another alarm tells
+        told = dict.fromkeys(state.file_warnings, "discoverer") | told
     for text, subject in told.items():
         yield Finding(subject, text, shorten(text, LONGEST_TITLE, placeholder=" …"), key=_short(text))
 

@@ -8,9 +8,17 @@ from typing import Any
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import DONE, MovieStatus, Pauser
-from warpcore.services.scheduler.core import exporting, requests, restoring_outputs, tasks
+from warpcore.services.scheduler.core import exporting, placing_outputs, requests, restoring_outputs, tasks
 from warpcore.services.scheduler.core.effect import Decision, effect_of
-from warpcore.services.scheduler.core.effects import ChangeSettings, OutputsMissing, SaveRevision, SaveSettings, Started
+from warpcore.services.scheduler.core.effects import (
+    ChangeSettings,
+    OutputsMissing,
+    PlaceOutputs,
+    RestoreOutputs,
+    SaveRevision,
+    SaveSettings,
+    Started,
+)
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.rows import RevisionRow
 from warpcore.services.scheduler.core.state import State
@@ -64,7 +72,12 @@ def start(state: State, stimulus: Started) -> None:
     if stimulus.paused is not None:
         requests.pause(state, Pauser.PERSON if stimulus.paused else None)
     decide_again(state, "start")
-    restoring_outputs.resume(state)
+    state.effects += unended_on_disk(state)
+
+
+def unended_on_disk(state: State) -> list[PlaceOutputs | RestoreOutputs]:
+    """What had begun on disk, and is done again after a restart or a state that was read back: to the same end."""
+    return [*restoring_outputs.begun(state), *placing_outputs.begun(state)]
 
 
 def decide_again(state: State, why: str) -> None:

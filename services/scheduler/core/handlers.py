@@ -19,7 +19,7 @@ class Place(Word):
     """Where a message is handled."""
 
     MACHINE = "machine", "The pure machine decides."
-    PREPARED = "prepared", "The shell checks files first, then the machine decides."
+    PREPARED = "prepared", "The shell checks files first, beside its loop; then the machine decides."
     STORED = "stored", "The shell answers from what is stored, once the round is committed."
 
 

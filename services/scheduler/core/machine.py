@@ -18,6 +18,7 @@ from warpcore.services.scheduler.core import (
     hand_picks,
     idling,
     learning,
+    placing_outputs,
     profiles,
     registry,
     reports,
@@ -35,7 +36,9 @@ from warpcore.services.scheduler.core.effects import (
     FromControl,
     FromWorker,
     OutputsMissing,
+    OutputsPlaced,
     OutputsRestored,
+    PlacingFailed,
     Started,
     StartTry,
     StateFault,
@@ -44,6 +47,7 @@ from warpcore.services.scheduler.core.effects import (
     Tick,
 )
 from warpcore.services.scheduler.core.handlers import Place, handler_of
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
@@ -98,6 +102,10 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             restoring_outputs.restored(state, stimulus)
         case StorageLooked():
             seeing.looked(state, stimulus)
+        case OutputsPlaced():
+            placing_outputs.placed(state, stimulus)
+        case PlacingFailed():
+            placing_outputs.failed(state, stimulus)
     learning.learn(state)
     restoring_outputs.begin(state)
     idling.wake(state)
@@ -135,13 +143,14 @@ def _tick(state: State) -> None:
         state.place(movie)
     registry.expire(state)
     seeing.watch(state)
+    placing_outputs.repeat_due(state)
     idling.watch(state)
     alarms.watch(state)
 
 
 def _undelivered(state: State, lease: int) -> None:
     task = state.tasks.get(lease)
-    if task is None:
+    if task is None or task.state == LeaseState.PLACING:
         return
     worker = state.workers.get(task.worker)
     if worker is not None:

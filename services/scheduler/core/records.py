@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from warpcore.bus.limits import LOG_LINES
-from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker
+from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker, TaskFinished
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
 from warpcore.services.scheduler.core import lives
 from warpcore.services.scheduler.core.lives import LeaseState, Life, Living
@@ -122,6 +122,8 @@ class MovieRecord(Living):
 class TaskRecord(Living):
     """A lease with its task. `wanted` holds the fingerprints that its steps are to have.
 
+    `suffix` is the setting `picking.suffix` that names of its outputs are made with. `report` is what its worker has
+    told, once its outputs are being placed; `place_at` (monotonic seconds) is when that is tried again.
     `assigned_at` (epoch seconds) is shown, `active_at` (monotonic seconds) decides: it is the time of its assignment or
     last progress, `unlisted_since` the time since when its worker's heartbeats no longer name it.
     """
@@ -137,6 +139,9 @@ class TaskRecord(Living):
     wanted: dict[str, str] = field(default_factory=dict)
     state: LeaseState = LeaseState.ASSIGNED
     assigned_at: float = 0.0
+    suffix: str = ""
+    report: TaskFinished | None = None
+    place_at: float | None = field(default=None, metadata=NOT_STORED)
     active_at: float = field(default=0.0, metadata=NOT_STORED)
     unlisted_since: float | None = field(default=None, metadata=NOT_STORED)
     step: str = field(default="", metadata=NOT_STORED)
@@ -156,7 +161,7 @@ class TaskRecord(Living):
     @property
     def begun(self) -> bool:
         """Whether its worker has shown progress."""
-        return self.state in (LeaseState.BEGUN, LeaseState.COMMITTED)
+        return self.state in (LeaseState.BEGUN, LeaseState.PLACING)
 
     @property
     def title(self) -> str:
@@ -175,7 +180,8 @@ class WorkerRecord(Living):
     """A worker of this run of the scheduler.
 
     `hello` is its registration, None until it has registered with this run, and `sender` the connection to send to.
-    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders.
+    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders. `heard_at` and
+    `rival_at` (monotonic seconds) say when it was heard last, and when another instance last asked for its name.
     """
 
     LIFE: ClassVar[Life] = lives.WORKER
@@ -189,6 +195,7 @@ class WorkerRecord(Living):
     credit: int = 0
     leases: list[int] = field(default_factory=list)
     heard_at: float = 0.0
+    rival_at: float = float("-inf")
     done: int = 0
     failed: int = 0
     load: Load = field(default_factory=Load)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import LOG_LINES, MOST_PROCESSES
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.scheduler.core import seeing, tasks, views
 from warpcore.services.scheduler.core.effects import LiftBan, SaveBan, Send
 from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import Ban, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 
@@ -18,6 +21,10 @@ HEARTBEAT_S = 2.0
 MOST_CREDIT = 3 * MOST_PROCESSES
 """Tasks of a worker at a time: each of its compute processes loads one, computes one and writes one."""
 FORGOTTEN_AFTER_S = 3600.0
+RIVAL_PATIENCE_S = 5 * HEARTBEAT_S
+"""After so long a silence a worker loses its name to another instance that waits for it."""
+RIVAL_FORGOTTEN_S = 10.0
+"""An instance that has not asked for so long waits no more; it asks every few seconds."""
 UNLISTED_GRACE_S = 10.0
 """How long a heartbeat may not name a lease: the assignment, or the report of its end, can still be on the way."""
 MOST_LOG_LINES = 500
@@ -36,14 +43,14 @@ class Speaker:
 
 @handles(wire.RegisterWorker)
 def register(state: State, speaker: Speaker, message: wire.RegisterWorker) -> None:
-    """A nanny has started, reconnected, or come back after a restart of the scheduler."""
+    """A nanny has started, reconnected, come back after a restart of the scheduler, or heard nothing for long."""
     if not 0 < len(message.name) <= 128 or not message.name.isprintable() or not message.instance:
         state.reply(wire.Error(ErrorCode.INVALID, f"{message.name[:128]!r} is not a worker's name"))
         return
     worker = state.workers.get(message.name)
     if worker is not None and worker.instance != message.instance:
-        if worker.alive:
-            lose(state, worker, f"{message.name} was started anew")
+        if not _makes_way(state, worker, message):
+            return
         worker = None
     ban = state.bans.get(message.name)
     if ban is not None and ban.instance != message.instance:
@@ -51,25 +58,50 @@ def register(state: State, speaker: Speaker, message: wire.RegisterWorker) -> No
         state.effects.append(LiftBan(message.name))
         ban = None
     if worker is None:
-        worker = WorkerRecord(message.name, message.instance)
-        state.workers[message.name] = worker
+        worker = state.workers[message.name] = WorkerRecord(message.name, message.instance)
+    news = not worker.alive or worker.sender != speaker.sender or not _is_same(worker.hello, message)
     worker.sender, worker.hello, worker.credit, worker.heard_at = speaker.sender, message, 0, state.now
     worker.reason = ban.reason if ban is not None else ""
     if not worker.alive:
         worker.become(WorkerState.IDLE, "registered again")
     if ban is not None:
         worker.become(WorkerState.SET_ASIDE, "still set aside")
+    kept = _still_held(state, worker, message.leases)
+    state.reply(wire.WorkerRegistered(worker.name, HEARTBEAT_S, kept))
+    seeing.registered(state, worker)
+    if news:
+        _tell(state, "worker.registered", worker)
+
+
+def _is_same(known: wire.RegisterWorker | None, message: wire.RegisterWorker) -> bool:
+    """Whether a registration tells of the worker what is known."""
+    return known is not None and known == replace(message, leases=known.leases, replaces=known.replaces)
+
+
+def _makes_way(state: State, worker: WorkerRecord, rival: wire.RegisterWorker) -> bool:
+    """Whether the worker of this name gives it to another instance. While it lives it does not; the rival is told."""
+    if worker.alive and rival.replaces != worker.instance:
+        worker.rival_at = state.now
+        silent_s = round(state.now - worker.heard_at, 3)
+        pid = worker.hello.pid if worker.hello is not None else 0
+        state.reply(wire.WaitForName(worker.name, worker.instance, worker.host, pid, silent_s))
+        return False
+    if worker.alive:
+        lose(state, worker, f"{worker.name} was started anew")
+    return True
+
+
+def _still_held(state: State, worker: WorkerRecord, leases: list[int]) -> list[int]:
+    """Those of its leases that a worker still holds; its other ones are taken back."""
     kept = []
     for lease in list(worker.leases):
         task = state.tasks[lease]
-        if lease in message.leases:
+        if lease in leases:
             kept.append(lease)
             task.unlisted_since = None
         else:
             tasks.requeue(state, task, f"{worker.name} no longer holds it", cancel=False)
-    state.reply(wire.WorkerRegistered(worker.name, HEARTBEAT_S, kept))
-    seeing.registered(state, worker)
-    _tell(state, "worker.registered", worker)
+    return kept
 
 
 def known(state: State, sender: bytes, name: str) -> WorkerRecord | None:
@@ -90,6 +122,8 @@ def heartbeat(state: State, speaker: Speaker, message: wire.Heartbeat) -> None:
         return
     worker.load = message.load
     worker.warnings = [text[: tasks.LONGEST_TEXT] for text in message.warnings[:MOST_WARNINGS]]
+    if message.credit is not None:
+        _take_credit(worker, message.credit)
     for lease in message.leases[:16]:
         if tasks.held(state, worker.name, lease) is None:
             state.send(worker, wire.CancelTask(lease, "this lease no longer holds"))
@@ -108,7 +142,11 @@ def heartbeat(state: State, speaker: Speaker, message: wire.Heartbeat) -> None:
 def pull(state: State, speaker: Speaker, message: wire.PullTasks) -> None:
     """The worker can take `credit` tasks in all."""
     if speaker.worker is not None:
-        speaker.worker.credit = min(MOST_CREDIT, max(0, message.credit))
+        _take_credit(speaker.worker, message.credit)
+
+
+def _take_credit(worker: WorkerRecord, credit: int) -> None:
+    worker.credit = min(MOST_CREDIT, max(0, credit))
 
 
 @handles(wire.WorkerSees)
@@ -228,16 +266,29 @@ def expire(state: State) -> None:
     """Lose silent workers, forget those lost long ago, take back leases without progress."""
     for worker in list(state.workers.values()):
         silent_s = state.now - worker.heard_at
-        if worker.alive and silent_s > state.heartbeat_timeout_s:
+        if worker.alive and silent_s > _patience_s(state, worker):
             lose(state, worker, f"{worker.name} was silent for {silent_s:.0f} s")
         elif not worker.alive and silent_s > FORGOTTEN_AFTER_S:
             del state.workers[worker.name]
     for task in list(state.tasks.values()):
+        if task.state == LeaseState.PLACING:
+            continue
         if state.storage.holds:
             task.active_at = state.now  # storage that hangs is no fault of the movie
         elif task.lease in state.tasks and state.now - _active_at(state, task) > state.task_timeout_s:
             why = f"no progress on {task.worker} for {state.task_timeout_s / 60:g} min"
             tasks.requeue(state, task, why, cancel=True, strike=task.begun)
+
+
+def _patience_s(state: State, worker: WorkerRecord) -> float:
+    """How long a worker may be silent: only for a few beats where another instance of its name waits."""
+    longest_s = state.heartbeat_timeout_s
+    return min(RIVAL_PATIENCE_S, longest_s) if _is_awaited(state, worker) else longest_s
+
+
+def _is_awaited(state: State, worker: WorkerRecord) -> bool:
+    """Whether another instance waits for the name of this worker."""
+    return state.now - worker.rival_at < RIVAL_FORGOTTEN_S
 
 
 def tell_load(state: State, before: dict[str, bool]) -> None:
@@ -249,9 +300,15 @@ def tell_load(state: State, before: dict[str, bool]) -> None:
 
 
 def warnings(state: State) -> list[str]:
-    """The warnings of all living workers and of the discoverer, each text once."""
-    told = dict.fromkeys(text for worker in state.workers.values() if worker.alive for text in worker.warnings)
-    return list(told | dict.fromkeys(state.file_warnings))[:MOST_WARNINGS]
+    """The warnings of all living workers and of the discoverer, each text once, and names that two workers want."""
+    living = [worker for worker in state.workers.values() if worker.alive]
+    told = dict.fromkeys(text for worker in living for text in worker.warnings)
+    wanted = [
+        f"another worker called {worker.name} waits until that one has ended; to run both, give one another --name"
+        for worker in living
+        if _is_awaited(state, worker)
+    ]
+    return list(told | dict.fromkeys([*state.file_warnings, *wanted]))[:MOST_WARNINGS]
 
 
 def view(state: State, worker: WorkerRecord) -> wire.Worker:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 from warpcore.bus import messages as wire
@@ -12,9 +11,9 @@ from warpcore.services.scheduler.core import views
 from warpcore.services.scheduler.core.evidence import evidence_fault
 from warpcore.services.scheduler.core.records import TaskRecord
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.declared import paths_of
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.learning import without_evidence
-from warpcore.services.session.paths import PathOutsideError, inside
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.step import INPUT
 
@@ -33,8 +32,8 @@ def finite(value: Any) -> Any:
     return value
 
 
-def report_fault(state: State, task: TaskRecord, message: wire.TaskFinished, results: dict[str, Any]) -> str:
-    """Why a report cannot be right, "" where nothing speaks against it; `results` are those reported, without NaN."""
+def report_fault(state: State, task: TaskRecord, message: wire.TaskFinished) -> str:
+    """Why a report, of which NaN was taken out, cannot be right; "" where nothing speaks against it."""
     missing = [step for step in task.run if step not in message.ran]
     if missing:
         return f"{', '.join(missing)} was to run and did not"
@@ -51,15 +50,11 @@ def report_fault(state: State, task: TaskRecord, message: wire.TaskFinished, res
     if views.packed_size(message.outputs) > LARGEST_OUTPUTS_BYTES:
         return f"outputs of {views.packed_size(message.outputs)} bytes"
     try:
-        filter_reasons(results, state.settings.filter)
-        if fault := _value_fault(results) or evidence_fault(results):
+        filter_reasons(message.results, state.settings.filter)
+        if fault := _value_fault(message.results) or evidence_fault(message.results):
             return fault
-        for files in message.outputs.values():
-            for file in files:
-                inside(Path("/"), file)
+        paths_of(message.outputs, state.movies[task.movie].name, task.suffix)
     except (TypeError, ValueError) as error:
-        return str(error)
-    except PathOutsideError as error:
         return str(error)
     return ""
 

@@ -7,7 +7,7 @@ from typing import Any
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import LARGEST_PAGE, MOST_AT_ONCE, MOST_CHOSEN
 from warpcore.bus.vocabulary import ErrorCode, MovieStatus, Pauser
-from warpcore.services.scheduler.core import learnt, registry, views
+from warpcore.services.scheduler.core import learnt, placing_outputs, registry, views
 from warpcore.services.scheduler.core.effects import SaveOrder, SavePaused
 from warpcore.services.scheduler.core.going import going, sentence
 from warpcore.services.scheduler.core.handlers import handles
@@ -158,7 +158,7 @@ def _reply_status(state: State) -> None:
             seq=state.seq,
             data_directory=state.data_directory,
             processing_directory=state.processing_directory,
-            warnings=[*settings_warnings(state.set_aside), *registry.warnings(state)],
+            warnings=[*settings_warnings(state.set_aside), *placing_outputs.warnings(state), *registry.warnings(state)],
             learnt=learnt.views_of(state),
             order=state.order,
             paused_by=state.paused_by,

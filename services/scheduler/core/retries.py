@@ -21,7 +21,7 @@ A failure of the storage counts only where other tasks have gone well since the 
 """
 RESOURCE_PAUSE_S = 30.0
 """How long a movie waits after memory was short, or the storage failed it alone, so that others can end first."""
-STORAGE_PAUSE_S = 10.0
+STORAGE_PAUSE_S = 5.0
 """How long a movie waits that the storage failed, so that it does not stand in the way of others."""
 _PAUSED = frozenset({FailureKind.RESOURCE, FailureKind.DISK_FULL, FailureKind.STORAGE_AWAY})
 WORKERS_A_MOVIE_MAY_COST = 2

@@ -10,6 +10,7 @@ from warpcore.bus.vocabulary import DONE, ENDED, WAITING, MovieStatus, Order, Pa
 from warpcore.services.scheduler.core import ordering, rows, views
 from warpcore.services.scheduler.core.effects import (
     CutLog,
+    DropStaging,
     DropTask,
     Effect,
     Publish,
@@ -56,10 +57,10 @@ class State:
 
     `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version cannot
     use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
-    says that settings, are now otherwise than stored. `alarms` are those that have come, and stay until
-    `alarms_held_until` in any case; `suspected` says since when what rules find has held (both monotonic), `recent`
-    which movies have ended last. `active_at` is when (monotonic) there was something to do last. `fault` says what is
-    wrong with the database, once something is.
+    says that settings, are now otherwise than stored. `placing` are the leases whose workers have reported. `alarms`
+    are those that have come, and stay until `alarms_held_until` in any case; `suspected` says since when what rules
+    find has held (both monotonic), `recent` which movies have ended last. `active_at` is when (monotonic) there was
+    something to do last. `fault` says what is wrong with the database, once something is.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -75,6 +76,7 @@ class State:
         self.by_name: dict[str, MovieRecord] = {}
         self.by_path: dict[str, MovieRecord] = {}
         self.tasks: dict[int, TaskRecord] = {}
+        self.placing: set[int] = set()
         self.workers: dict[str, WorkerRecord] = {}
         self.bans: dict[str, Ban] = {}
         self.exports: dict[str, ExportRecord] = {}
@@ -295,9 +297,15 @@ class State:
     # --- leases --------------------------------------------------------------------------------------------------
 
     def lease(
-        self, movie: MovieRecord, worker: WorkerRecord, purpose: str, run: list[str], wanted: dict[str, str]
+        self,
+        movie: MovieRecord,
+        worker: WorkerRecord,
+        purpose: str,
+        run: list[str],
+        wanted: dict[str, str],
+        suffix: str,
     ) -> TaskRecord:
-        """Reserve a movie for a worker: assignment and reservation are one."""
+        """Reserve a movie for a worker: assignment and reservation are one. `suffix` is the setting of its outputs."""
         if movie.lease is not None:
             why = f"leased to {worker.name} under a second lease"
             raise IllegalTransition(movie.name, movie.status, movie.status, why, movie.told())
@@ -305,6 +313,7 @@ class State:
         task = TaskRecord(
             *(self.last_lease, movie.id, worker.name, worker.instance, purpose, run, wanted),
             assigned_at=self.wall,
+            suffix=suffix,
             active_at=self.now,
         )
         self.tasks[task.lease] = task
@@ -325,11 +334,20 @@ class State:
         task.become(end, why)
         movie = self.movies[task.movie]
         del self.tasks[task.lease]
+        self.placing.discard(task.lease)
         movie.lease = None
+        self._free_worker(task)
+        self.effects += [DropTask(task.lease), DropStaging(movie.id, task.lease)]
+        return movie
+
+    def take_over(self, task: TaskRecord) -> None:
+        """The worker has handed in its work and is free; the lease goes on without it."""
+        self.placing.add(task.lease)
+        self._free_worker(task)
+
+    def _free_worker(self, task: TaskRecord) -> None:
         worker = self.workers.get(task.worker)
         if worker is not None and task.lease in worker.leases:
             worker.leases.remove(task.lease)
             if not worker.leases and worker.state == WorkerState.BUSY:
                 worker.become(WorkerState.IDLE, f"lease {task.lease} ended")
-        self.effects.append(DropTask(task.lease))
-        return movie

@@ -1,4 +1,4 @@
-"""The life of a lease: progress, commit, and its end in success, failure or loss."""
+"""The life of a lease: progress, and its end in success, failure or loss."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from warpcore.services.scheduler.core import aside, exporting, retries
 from warpcore.services.scheduler.core.keeping import keep
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
-from warpcore.services.scheduler.core.report_checks import finite, report_fault
 from warpcore.services.scheduler.core.runs import run_of
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.generations import Generation
 from warpcore.services.steps import motion
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.step import INPUT
@@ -22,9 +22,9 @@ LONGEST_TEXT = 2000
 
 
 def held(state: State, worker: str, lease: int) -> TaskRecord | None:
-    """The task of a lease, None where this worker does not hold it."""
+    """The task of a lease, None where this worker does not hold it, or holds it no more."""
     task = state.tasks.get(lease)
-    return task if task is not None and task.worker == worker else None
+    return task if task is not None and task.worker == worker and task.state != LeaseState.PLACING else None
 
 
 def progress(state: State, task: TaskRecord, message: wire.TaskProgress) -> None:
@@ -62,32 +62,23 @@ def event(
     )
 
 
-def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
-    """Take in what a task has done. An impossible report counts as an internal failure of the worker."""
-    results = finite(message.results)
-    fault = report_fault(state, task, message, results)
-    if fault:
-        fail(state, task, FailureKind.INTERNAL, "write", f"the worker's report cannot be right: {fault}")
-        return
-    worker = state.workers.get(task.worker)
-    if worker is not None:
-        worker.done += 1
-        worker.sight.met, worker.sight.pause_s = "", 0.0
-    state.storage.done += 1
+def finish(state: State, task: TaskRecord, outputs: dict[str, list[str]], kept: list[str]) -> None:
+    """Take in what a task has done, now that its `outputs` (paths by step) are in place.
+
+    `kept` are the keys of the generations that are kept.
+    """
+    assert task.report is not None
+    results = task.report.results
     movie = state.release(task, LeaseState.FINISHED, f"reported by {task.worker}")
-    seconds = {step: value for step, value in message.seconds.items() if math.isfinite(value)}
+    seconds = {step: value for step, value in task.report.seconds.items() if math.isfinite(value)}
     task.fraction, task.step, task.message = 1.0, "", ""
     state.publish("task.finished", event(movie, task, seconds=seconds))
     if not task.processes:
-        aside.finished(state, task, results, message.outputs)
+        aside.finished(state, task, results, outputs)
         return
-    keep(movie, message.kept)
-    for step in task.run:
-        # It was made with what was wanted at its assignment. If more is wanted by now, only that runs again.
-        movie.fingerprints = {**movie.fingerprints, step: task.wanted[step]}
-        movie.outputs = {**movie.outputs, step: message.outputs.get(step, [])}
-    reported = {step: summary for step, summary in results.items() if step in (INPUT, *task.run)}
-    movie.results = {**movie.results, **reported}
+    keep(movie, kept)
+    made = generation_after(movie, task, outputs)
+    movie.fingerprints, movie.results, movie.outputs = made.fingerprints, made.results, made.outputs
     movie.forget_failures()
     state.rate.count(state.now)
     run = run_of(movie, task, seconds, state.wall)
@@ -95,6 +86,16 @@ def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
     state.latest_runs.count(run)
     state.last_hour.count(movie.id, state.wall)
     reconsider(state, movie, f"done by {task.worker}")
+
+
+def generation_after(movie: MovieRecord, task: TaskRecord, outputs: dict[str, list[str]]) -> Generation:
+    """What a movie has once the `outputs` (paths by step) of a task that was reported are in place."""
+    assert task.report is not None
+    # It was made with what was wanted at its assignment. If more is wanted by now, only that runs again.
+    made_with = {step: task.wanted[step] for step in task.run}
+    reported = {step: summary for step, summary in task.report.results.items() if step in (INPUT, *task.run)}
+    files = {step: outputs.get(step, []) for step in task.run}
+    return Generation(movie.fingerprints | made_with, movie.results | reported, movie.outputs | files)
 
 
 def reconsider(state: State, movie: MovieRecord, why: str) -> None:
@@ -199,18 +200,11 @@ def revoke(state: State, task: TaskRecord, why: str, *, cancel: bool) -> MovieRe
     return movie
 
 
-def commit(state: State, task: TaskRecord) -> None:
-    """Allow a worker to rename its outputs into place."""
-    begin(state, task)
-    if task.state != LeaseState.COMMITTED:
-        state.advance(task, LeaseState.COMMITTED, f"asked by {task.worker}")
-
-
 def _released(state: State, task: TaskRecord, why: str) -> MovieRecord:
-    """End a lease without a result. Once it was committed, its steps must run: its outputs may be there or not."""
-    committed = task.state == LeaseState.COMMITTED
+    """End a lease without a result. Where placing had begun its steps must run: nobody knows which files are there."""
+    placing = task.state == LeaseState.PLACING
     movie = state.release(task, LeaseState.LOST, why)
-    if committed and task.processes:
+    if placing and task.processes:
         movie.fingerprints = {step: made for step, made in movie.fingerprints.items() if step not in task.run}
     return movie
 

@@ -8,6 +8,7 @@ from warpcore.bus.vocabulary import ErrorCode, TryState
 from warpcore.services.scheduler.core import aside, tasks, trying, views
 from warpcore.services.scheduler.core.effects import StartTry
 from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.requests import named
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.core.try_records import TryRecord
@@ -61,6 +62,9 @@ def delete(state: State, message: wire.DeleteTry) -> None:
     if record is None:
         return
     task = trying.task_of(state, record)
+    if task is not None and task.state == LeaseState.PLACING:
+        state.reply(wire.Error(ErrorCode.CONFLICT, f"the files of {record.id} are being put in place; try again soon"))
+        return
     if task is not None:
         tasks.revoke(state, task, "the try was deleted", cancel=True)
         aside.set_free(state, task)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import FailureKind, TryState
+from warpcore.bus.vocabulary import FailureKind, Purpose, TryState
 from warpcore.services.scheduler.core import rows, views
 from warpcore.services.scheduler.core.effects import DropTry, SaveTry
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.core.try_records import TryRecord
@@ -34,8 +35,8 @@ def task_of(state: State, record: TryRecord) -> TaskRecord | None:
 
 
 def next_ready(state: State) -> TryRecord | None:
-    """The try that is to be assigned next, None where one runs or none can begin."""
-    if any(one.state == TryState.RUNNING for one in state.tries.values()):
+    """The try that is to be assigned next, None where a worker has one or none can begin."""
+    if any(task.kind is Purpose.TRY and task.state != LeaseState.PLACING for task in state.tasks.values()):
         return None
     waiting = (one for one in state.tries.values() if one.state == TryState.WAITING)
     return next((one for one in waiting if _free(state.movies[one.movie])), None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from warpcore.services.readers.movies import read_header
 from warpcore.services.readers.picking_files import check_templates, check_weights, content_hash
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.named_files import UsedFile, file_settings, used_files
-from warpcore.services.session.settings import ImportSettings, Settings
+from warpcore.services.session.settings import ImportSettings, Settings, SettingsError, changed_names
 
 
 def check_references(settings: Settings) -> tuple[str, list[dict[str, Any]]]:
@@ -31,6 +33,38 @@ def check_references(settings: Settings) -> tuple[str, list[dict[str, Any]]]:
             problem = f"cannot be read: {reason}; give a file that all workers can read"
             faults.append({"name": one.name, "value": one.path, "problem": problem})
     return " ".join(identities), faults
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What new settings are compared with: those in force and the identities of their files, and a few movies."""
+
+    settings: Settings
+    references: str
+    data_directory: Path
+    movies: list[Path]
+
+
+def check_settings(settings: Settings, present: Present) -> tuple[Settings, str]:
+    """New settings with the session's data directory, and the identities of the files that they name.
+
+    Raises SettingsError where the directory is another one, or where a file of a changed section cannot be used.
+    """
+    data = str(present.data_directory)
+    given = settings.import_.data
+    if given and os.path.abspath(given) != data and os.path.realpath(given) != data:
+        problem = f"this session's data directory is {data}; leave it, or start another session"
+        raise SettingsError([{"name": "import.data", "value": given, "problem": problem}])
+    settings = settings.model_copy(update={"import_": settings.import_.model_copy(update={"data": data})})
+    references, faults = check_references(settings)
+    if settings.import_ != present.settings.import_:
+        faults = faults or check_fit(settings.import_, present.movies)
+    if settings.picking != present.settings.picking:
+        faults = faults or check_picking(settings)
+    changed = {name.partition(".")[0] for name in changed_names(present.settings, settings)}
+    if refused := [fault for fault in faults if fault["name"].partition(".")[0] in changed]:
+        raise SettingsError(refused)
+    return settings, with_known(references, present.references, faults)
 
 
 def with_known(found: str, known: str, faults: Iterable[dict[str, Any]]) -> str:

@@ -1,9 +1,13 @@
-"""Requests that need more than the machine: new settings, whose files are checked, and what store and shell know."""
+"""Requests that need more than the machine: new settings, whose files are checked, and what store and shell know.
+
+Handlers with `Place.PREPARED` return what looks at the files, which runs in another thread.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -34,31 +38,37 @@ def signed(message: Message, source: str) -> Message:
 
 
 @handles(wire.PutSettings, place=Place.PREPARED)
-def put_settings(shell: Shell, message: wire.PutSettings) -> ChangeSettings:
+def put_settings(shell: Shell, message: wire.PutSettings) -> Callable[[], ChangeSettings]:
     """Replaces all settings; what is not named returns to its default."""
-    return shell.session.checked(parse_settings(message.settings), whole=True, by=message.by)
+    return shell.session.checking(parse_settings(message.settings), whole=True, by=message.by)
 
 
 @handles(wire.PatchSettings, place=Place.PREPARED)
-def change_settings(shell: Shell, message: wire.PatchSettings) -> ChangeSettings:
+def change_settings(shell: Shell, message: wire.PatchSettings) -> Callable[[], ChangeSettings]:
     """Changes the settings that are named."""
     settings = patch_settings(shell.session.state.settings, message.settings)
-    return shell.session.checked(settings, by=message.by)
+    return shell.session.checking(settings, by=message.by)
 
 
 @handles(wire.PreviewSettings, place=Place.PREPARED, reads=True)
-def preview_settings(shell: Shell, message: wire.PreviewSettings) -> ChangeSettings:
+def preview_settings(shell: Shell, message: wire.PreviewSettings) -> Callable[[], ChangeSettings]:
     """Says what a change of the named settings would do; changes nothing."""
     present = shell.session.state.settings
     settings = parse_settings(message.settings) if message.whole else patch_settings(present, message.settings)
-    return replace(shell.session.checked(settings, whole=message.whole), dry=True)
+    check = shell.session.checking(settings, whole=message.whole)
+    return lambda: replace(check(), dry=True)
 
 
 @handles(wire.StartTry, place=Place.PREPARED)
-def start_try(shell: Shell, message: wire.StartTry) -> StartTry:
+def start_try(shell: Shell, message: wire.StartTry) -> Callable[[], StartTry]:
     """Processes a movie aside with other settings; nothing of the session changes."""
-    checked = shell.session.checked(patch_settings(shell.session.state.settings, message.settings))
-    return StartTry(message.name, checked.settings, checked.references, message.settings, message.by)
+    check = shell.session.checking(patch_settings(shell.session.state.settings, message.settings))
+
+    def look() -> StartTry:
+        checked = check()
+        return StartTry(message.name, checked.settings, checked.references, message.settings, message.by)
+
+    return look
 
 
 @handles(wire.GetChanges, place=Place.STORED, reads=True)

@@ -21,11 +21,14 @@ from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import REGISTRY, Message, read_message
 from warpcore.bus.vocabulary import ErrorCode, StoragePlace
+from warpcore.services.scheduler.core.deciding import unended_on_disk
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
+    DropStaging,
     DropTry,
     FromControl,
     FromWorker,
+    PlaceOutputs,
     Publish,
     Reply,
     RestoreOutputs,
@@ -35,22 +38,29 @@ from warpcore.services.scheduler.core.effects import (
 )
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
 from warpcore.services.scheduler.core.seeing import is_unsure, known_files
-from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
+from warpcore.services.scheduler.core.taking_back import go_on
+from warpcore.services.scheduler.shell.disk import OutputCheck, TryFolders, recorded_outputs
 from warpcore.services.scheduler.shell.keeper import Keeper
 from warpcore.services.scheduler.shell.lock import SessionError, locked
+from warpcore.services.scheduler.shell.placing import Placer
+from warpcore.services.scheduler.shell.preparing import PrepareError, Preparing
 from warpcore.services.scheduler.shell.requests import Shell, signed
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.scheduler.shell.storage import StorageWatch
 from warpcore.services.scheduler.store.recording import RecordError
 from warpcore.services.scheduler.store.schema import StateError
 from warpcore.services.session.settings import Settings, SettingsError
+from warpcore.services.storage.looking import KnownFile
 
 log = logging.getLogger(__name__)
 
 SOURCE = "scheduler"
 POLL_MS = 100
+BUSY_POLL_MS = 5
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
+STORE_AGAIN_S = 1.0
+"""After so long what this process itself has seen is handled again, where its round could not be stored."""
 
 
 def run_scheduler(
@@ -108,11 +118,12 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Round:
-    """What waits for the commit."""
+    """What waits for the commit. `seen` is what nobody else would tell again."""
 
+    seen: list[Stimulus] = field(default_factory=list)
     asked: list[_Asked] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    out: list[Send | Publish | RestoreOutputs | DropTry] = field(default_factory=list)
+    out: list[Send | Publish | PlaceOutputs | RestoreOutputs | DropStaging | DropTry] = field(default_factory=list)
 
 
 class Service:
@@ -126,11 +137,14 @@ class Service:
         self._replies = ReplyCache()
         self._round = _Round()
         self._undelivered: list[int] = []
+        self._unstored: list[Stimulus] = []
+        self._unstored_at = 0.0
+        self._preparing: Preparing[_Asked] = Preparing()
         where = Path(session.state.processing_directory)
-        self._restorer = Restorer(where)
+        self._placer = Placer(where, session.state.tasks, session.state.last_lease)
         self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
         data, state = Path(session.state.data_directory), session.store.path.parent
-        self._storage = StorageWatch(data, where, state, lambda: known_files(self._session.state))
+        self._storage = StorageWatch(data, where, state, self._known_files)
         self._began = time.monotonic()
         self._tick_at = self._beat_at = 0.0
 
@@ -149,12 +163,13 @@ class Service:
             for look in self._storage.first():
                 self._handle(look)
             while not stop.is_set():
-                poller.poll(0 if self._undelivered else POLL_MS)
+                poller.poll(self._poll_ms)
                 self._take_in()
+                self._take_prepared()
                 for missing in check.found():
-                    self._handle(missing)
-                for restored in self._restorer.done():
-                    self._handle(restored)
+                    self._see(missing)
+                for done in self._placer.done():
+                    self._see(done)
                 for fault in keeper.faults(self._session):
                     self._handle(fault)
                 self._look_at_storage()
@@ -164,20 +179,34 @@ class Service:
         finally:
             check.close()
             keeper.close()
-            self._restorer.close()
+            self._placer.close()
             self._tries.close()
+
+    @property
+    def _poll_ms(self) -> int:
+        """How long to wait for messages: a thread that has ended wakes nobody."""
+        if self._undelivered:
+            return 0
+        return BUSY_POLL_MS if self._preparing.is_busy else POLL_MS
 
     # --- in ------------------------------------------------------------------------------------------------------
 
     def _take_in(self) -> None:
         undelivered, self._undelivered = self._undelivered, []
         for lease in undelivered:
-            self._handle(AssignmentUndelivered(lease))
+            self._see(AssignmentUndelivered(lease))
+        if self._unstored and time.monotonic() >= self._unstored_at:
+            unstored, self._unstored = self._unstored, []
+            for stimulus in unstored:
+                self._see(stimulus)
         for identity, envelope in self._control.receive():
             self._receive(self._control, identity, envelope)
         for identity, envelope in self._workers.receive():
             self._receive(self._workers, identity, envelope)
         self._hub.forward()
+
+    def _known_files(self) -> tuple[list[KnownFile], bool]:
+        return known_files(self._session.state), bool(len(self._session.state.queue))
 
     def _look_at_storage(self) -> None:
         for look in self._storage.looks():
@@ -202,7 +231,7 @@ class Service:
         if first is not None:
             router.send(identity, first)
             return
-        if envelope.id in self._round.ids:
+        if envelope.id in self._round.ids or self._preparing.knows(envelope.id):
             return
         try:
             message = read_message(envelope.type, envelope.body)
@@ -225,13 +254,22 @@ class Service:
             self._answer(asked, lambda: handler.run(self._shell(), message))
         elif handler is not None and handler.place is Place.PREPARED:
             try:
-                stimulus = handler.run(self._shell(), message)
-            except SettingsError as error:
-                self._answer(asked, wire.Error(ErrorCode.INVALID, str(error)[:4000], error.errors[:50]))
-                return
-            self._handle(stimulus, asked)
+                self._preparing.ask(asked.envelope.id, asked, lambda: handler.run(self._shell(), message))
+            except PrepareError as error:
+                self._answer(asked, wire.Error(ErrorCode.INTERNAL, str(error)))
         else:
             self._handle(FromControl(message), asked)
+
+    def _take_prepared(self) -> None:
+        for asked, found in self._preparing.done(time.monotonic()):
+            if isinstance(found, SettingsError):
+                self._answer(asked, wire.Error(ErrorCode.INVALID, str(found)[:4000], found.errors[:50]))
+            elif isinstance(found, Exception):
+                what = asked.envelope.type
+                log.error("%s could not be handled: %s", what, found, exc_info=not isinstance(found, PrepareError))
+                self._answer(asked, _at_fault(what, found))
+            else:
+                self._handle(found, asked)
 
     def _shell(self) -> Shell:
         malformed = {router.name: router.malformed for router in (self._workers, self._control)}
@@ -239,6 +277,11 @@ class Service:
         return Shell(self._session, uptime_s, {**malformed, "events": self._hub.malformed})
 
     # --- deciding ------------------------------------------------------------------------------------------------
+
+    def _see(self, stimulus: Stimulus) -> None:
+        """Handle what this process has seen itself, and again later if it cannot be stored."""
+        self._handle(stimulus)
+        self._round.seen.append(stimulus)
 
     def _handle(self, stimulus: Stimulus, asked: _Asked | None = None) -> None:
         try:
@@ -248,25 +291,26 @@ class Service:
             log.exception("%s could not be handled; the state is restored from %s", what, self._session.store.path)
             self._recover()
             if asked is not None:
-                self._answer(asked, wire.Error(ErrorCode.INTERNAL, f"{what} could not be handled: {error}"[:1000]))
+                self._answer(asked, _at_fault(what, error))
             return
         for effect in effects:
             if isinstance(effect, Reply):
                 if asked is not None:
                     self._answer(asked, effect.message)
-            elif isinstance(effect, (Send, Publish, RestoreOutputs, DropTry)):
+            elif isinstance(effect, (Send, Publish, PlaceOutputs, RestoreOutputs, DropStaging, DropTry)):
                 self._round.out.append(effect)
 
     def _recover(self) -> None:
-        """Go back to what is stored. Earlier decisions of this round stay; workers register again."""
+        """Take back what a failed decision has left behind. Earlier decisions of this round stay."""
         self._flush()
         self._restore()
 
     def _restore(self) -> None:
+        """Go on from what is stored."""
         self._session.store.discard()
-        storage, fault = self._session.state.storage, self._session.state.fault
-        self._session.state = self._session.restored()
-        self._session.state.storage, self._session.state.fault = storage, fault
+        self._session.state = go_on(self._session.restored(), self._session.state)
+        for unended in unended_on_disk(self._session.state):
+            self._placer.begin(unended)
 
     def _answer(self, asked: _Asked, answer: Message | Callable[[], Message]) -> None:
         asked.answer = answer
@@ -282,23 +326,21 @@ class Service:
             self._session.store.commit(time.time())
         except StateError as error:
             log.error("%s; nothing of this round counts", error)
+            self._unstored += done.seen
+            self._unstored_at = time.monotonic() + STORE_AGAIN_S
             self._restore()
             for asked in done.asked:
                 self._send_answer(asked, wire.Error(ErrorCode.INTERNAL, str(error)[:1000]), keep=False)
             return
         for asked in done.asked:
-            try:
-                message = asked.answer() if callable(asked.answer) else asked.answer
-            except StateError as error:
-                log.error("%s", error)
-                message = wire.Error(ErrorCode.INTERNAL, str(error)[:1000])
+            message = self._told(asked)
             if message is not None:
                 self._send_answer(asked, message, keep=asked.cached)
         for effect in done.out:
             if isinstance(effect, Publish):
                 self._hub.publish(Envelope(effect.topic, effect.body, SOURCE, seq=effect.seq))
-            elif isinstance(effect, RestoreOutputs):
-                self._restorer.begin(effect)
+            elif isinstance(effect, (PlaceOutputs, RestoreOutputs, DropStaging)):
+                self._placer.begin(effect)
             elif isinstance(effect, DropTry):
                 self._tries.remove(effect.id)
             else:
@@ -306,6 +348,17 @@ class Service:
                 sent = self._workers.send(effect.sender, envelope)
                 if not sent and effect.lease is not None:
                     self._undelivered.append(effect.lease)
+
+    def _told(self, asked: _Asked) -> Message | None:
+        """The answer of a request, now that its round is stored."""
+        try:
+            return asked.answer() if callable(asked.answer) else asked.answer
+        except StateError as error:
+            log.error("%s", error)
+            return wire.Error(ErrorCode.INTERNAL, str(error)[:1000])
+        except Exception as error:
+            log.exception("%s could not be answered", asked.envelope.type)
+            return _at_fault(asked.envelope.type, error)
 
     def _send_answer(self, asked: _Asked, message: Message, *, keep: bool) -> None:
         reply = Envelope(message.TYPE, message.to_body(), SOURCE, reply_to=asked.envelope.id)
@@ -318,6 +371,10 @@ class Service:
             SOURCE, socket.gethostname(), os.getpid(), head=self._session.store.head, epoch=self._session.store.epoch
         )
         self._hub.publish(Envelope(topic, body.to_body(), SOURCE))
+
+
+def _at_fault(what: str, error: Exception) -> wire.Error:
+    return wire.Error(ErrorCode.INTERNAL, f"{what} could not be handled: {error}"[:1000])
 
 
 __all__ = ["RecordError", "Service", "SessionError", "StateError", "run_scheduler"]

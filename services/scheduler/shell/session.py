@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import itertools
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,11 +16,11 @@ from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.requests import settings_warnings
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.shell.lock import STATE_FOLDER, Lock, SessionError
-from warpcore.services.scheduler.shell.references import check_fit, check_picking, check_references, with_known
+from warpcore.services.scheduler.shell.references import Present, check_references, check_settings
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.recording import Recorder
 from warpcore.services.scheduler.store.restoring import restore
-from warpcore.services.session.settings import Settings, SettingsError, changed_names
+from warpcore.services.session.settings import Settings
 from warpcore.services.steps.chain import CHAIN
 
 log = logging.getLogger(__name__)
@@ -126,21 +125,18 @@ class Session:
 
         Raises SettingsError where a file that they name cannot be used.
         """
-        data = self._where["data_directory"]
-        given = settings.import_.data
-        if given and os.path.abspath(given) != data and os.path.realpath(given) != data:
-            problem = f"this session's data directory is {data}; leave it, or start another session"
-            raise SettingsError([{"name": "import.data", "value": given, "problem": problem}])
-        settings = settings.model_copy(update={"import_": settings.import_.model_copy(update={"data": data})})
-        references, faults = check_references(settings)
-        if settings.import_ != self.state.settings.import_:
-            faults = faults or check_fit(settings.import_, self._some_movies())
-        if settings.picking != self.state.settings.picking:
-            faults = faults or check_picking(settings)
-        changed = {name.partition(".")[0] for name in changed_names(self.state.settings, settings)}
-        if refused := [fault for fault in faults if fault["name"].partition(".")[0] in changed]:
-            raise SettingsError(refused)
-        return ChangeSettings(settings, with_known(references, self.state.references, faults), whole, by=by)
+        return self.checking(settings, whole=whole, by=by)()
+
+    def checking(self, settings: Settings, *, whole: bool = False, by: str = "") -> Callable[[], ChangeSettings]:
+        """What `checked` does, as a call for another thread: it looks at files, and no longer at the state."""
+        data = Path(self.state.data_directory)
+        present = Present(self.state.settings, self.state.references, data, self._some_movies())
+
+        def look() -> ChangeSettings:
+            usable, references = check_settings(settings, present)
+            return ChangeSettings(usable, references, whole, by=by)
+
+        return look
 
     def _some_movies(self) -> list[Path]:
         """A few movies to compare reference files with; failed ones last, they may not be whole."""

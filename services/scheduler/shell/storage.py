@@ -20,11 +20,14 @@ SILENT_S = 10.0
 """A look that has not returned by then shows that the storage hangs."""
 
 
+Known = Callable[[], tuple[list[KnownFile], bool]]
+
+
 class StorageWatch:
     """One look after another at each folder, each in a thread of its own; a look that hangs holds up nothing else."""
 
-    def __init__(self, data: Path, processing: Path, state: Path, known: Callable[[], list[KnownFile]]) -> None:
-        """`known` gives movies that should lie in `data`; `state` is the folder of the database."""
+    def __init__(self, data: Path, processing: Path, state: Path, known: Known) -> None:
+        """`known` gives movies that should lie in `data`, and whether any waits; `state` is the database's folder."""
         self._known = known
         self._data, self._processing = DataFolder(data), ProcessingFolder(processing)
         self._paths = {StoragePlace.PROCESSING: processing, StoragePlace.DATA: data}
@@ -77,10 +80,10 @@ class StorageWatch:
     def _look(self, place: StoragePlace) -> Callable[[], StorageLooked]:
         path = self._paths[place]
         if place is StoragePlace.DATA:
-            known = self._known()
+            known, is_needed = self._known()
 
             def look_at_data() -> StorageLooked:
-                look, anchor = self._data.look(known)
+                look, anchor = self._data.look(known, is_needed=is_needed)
                 return StorageLooked(place, str(path), look, anchor=anchor, sought=bool(known))
 
             return look_at_data

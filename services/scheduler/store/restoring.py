@@ -5,6 +5,7 @@ from __future__ import annotations
 from warpcore.bus.messages import Alarm
 from warpcore.bus.vocabulary import DONE, ENDED, ItemState, Order, WorkerState
 from warpcore.services.scheduler.core import alarms, exporting, rows
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import Ban, MovieRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
@@ -96,13 +97,16 @@ def _restore_leases(state: State, stored: Stored) -> None:
     for row in stored.tasks:
         task = rows.task_from_row(row)
         task.active_at = state.now
+        state.tasks[task.lease] = task
+        if task.state == LeaseState.PLACING:
+            state.placing.add(task.lease)
+            continue
         worker = state.workers.get(task.worker)
         if worker is None:
             worker = WorkerRecord(task.worker, task.instance, heard_at=state.now)
             worker.become(WorkerState.BUSY, "holds leases of an earlier run")
             state.workers[task.worker] = worker
         worker.leases.append(task.lease)
-        state.tasks[task.lease] = task
 
 
 def _restore_exports(state: State, stored: Stored) -> None:

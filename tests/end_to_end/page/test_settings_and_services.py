@@ -130,6 +130,7 @@ def test_an_export_is_started_and_cancelled_and_nobody_is_shut_out_of_a_view(
     job = page.get_by_role("article", name="particles-1")
     job.get_by_role("button", name="Cancel").click()
     expect(job).to_contain_text("cancelled")
+    expect(job).to_contain_text("No file yet.")
     assert session.get("/api/export/particles-1")["state"] == "cancelled"
     for view in ("exports", "settings", "workers", "failures", "alarms", "logs"):
         page.goto(f"{session.http.base_url}/#/{view}")

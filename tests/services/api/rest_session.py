@@ -20,6 +20,7 @@ from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import FailureKind, MovieStatus
+from warpcore.services.worker.seeing import sees
 
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
 SCHEDULER_START_S = 20.0
@@ -135,6 +136,8 @@ class WireWorker:
                     self._heard(read_message(envelope.type, envelope.body))
 
     def _heard(self, message: object) -> None:
+        if isinstance(message, m.LookAtFolders):
+            self._dealer.send(sees(self.name, message))
         if not isinstance(message, m.AssignTask):
             return
         if Path(message.path).name.startswith("bad"):
@@ -142,14 +145,13 @@ class WireWorker:
                 m.TaskFailed(self.name, message.lease, FailureKind.INPUT, "load", f"{message.path}: not a movie")
             )
             return
-        self._dealer.send(m.CommitTask(self.name, message.lease))
-        results = self.process(message)
-        done = m.TaskFinished(self.name, message.lease, message.run, results, {step: [] for step in message.run})
+        results, outputs = self.process(message)
+        done = m.TaskFinished(self.name, message.lease, message.run, results, outputs)
         self._dealer.send(done)
 
-    def process(self, task: m.AssignTask) -> dict[str, Any]:
-        """The results of a task; a subclass may write outputs first."""
-        return {step: RESULTS[step] for step in task.run}
+    def process(self, task: m.AssignTask) -> tuple[dict[str, Any], dict[str, dict[str, int | None]]]:
+        """The results of a task and its outputs; a subclass may write some."""
+        return {step: RESULTS[step] for step in task.run}, {}
 
 
 COUNTS = dict.fromkeys(map(str, MovieStatus), 0)

@@ -225,6 +225,13 @@ def test_impossible_wishes_of_the_picker_are_refused(api: Api, job: str, body: d
     assert problem(api.http.post(f"/api/picker/{job}", json=body), 422)["errors"][0]["name"] == named
 
 
+@pytest.mark.parametrize("job", ["train", "suggest"])
+def test_the_picker_goes_by_processed_movies_that_there_are(api: Api, job: str) -> None:
+    assert "nobody" in problem(api.http.post(f"/api/picker/{job}", json={"names": [NAME, "nobody"]}), 404)["detail"]
+    waiting = problem(api.http.post(f"/api/picker/{job}", json={"names": ["waits/b"]}), 409)["detail"]
+    assert waiting.startswith("no processed movie of those has ")
+
+
 @pytest.mark.slow
 def test_diameters_are_suggested_from_processed_movies(api: Api, wait_until: Callable[..., None]) -> None:
     started = api.http.post("/api/picker/suggest", json={"smallest": 20, "largest": 40}).json()

@@ -347,3 +347,19 @@ def test_whatever_happens_each_final_file_is_registered_once_and_none_before_it_
         if path in disk:
             assert identities[-1] == disk[path]
     assert incubation.incubating == incubation.waiting == 0
+
+
+def test_while_the_data_directory_is_away_no_file_counts_as_gone() -> None:
+    incubation = Incubation(1.0)
+    incubation.listed(Listing({"a.tif": (10, 5), "b.tif": (10, 6)}), 0.0)
+    assert incubation.due(1.0, 10) == ["a.tif", "b.tif"]
+    incubation.away = "data directory /d is away: it is empty"
+    assert incubation.warnings == [incubation.away]
+    assert incubation.listed(Listing(away="it is empty"), 2.0) == [Notice("file.unreadable", ".", "it is empty")]
+    assert incubation.looked({"a.tif": None}, 2.0) == []
+    assert incubation.examined("a.tif", Examined(None), 2.0) == []
+    assert incubation.due(100.0, 10) == []
+    incubation.away = ""
+    assert incubation.warnings == []
+    assert incubation.due(100.0, 10) == ["a.tif"]
+    assert incubation.examined("a.tif", Examined((10, 5)), 100.0) == [Notice("file.ready", "a.tif")]

@@ -31,7 +31,7 @@ def test_files_follow_the_state_through_lost_events(
     wait_until(lambda: micrographs(tmp_path) == ["average/grid/m1.mrc", "average/grid/m2.mrc"], what="both rows")
     wait_until(lambda: items(tmp_path, "failed_items.json") == [], what="no failure listed")
     star = {"movies.star", "corrected_micrographs.star", "micrographs_ctf.star", "autopick.star"}
-    names = {"processed_items.json", "failed_items.json", *star}
+    names = {"processed_items.json", "failed_items.json", "settings.json", *star}
     wait_until(lambda: {path.name for path in tmp_path.iterdir()} == names, what="these files and no temporary ones")
 
 

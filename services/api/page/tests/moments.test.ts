@@ -14,6 +14,7 @@ const FOUND: ColumnInfo = {
   kind: "number",
   main: false,
   limits: [],
+  failed: false,
 };
 const DEFOCUS: ColumnInfo = { ...FOUND, name: "ctf.defocusUm", heading: "defocus", unit: "µm", digits: 2 };
 const SECONDS = Date.UTC(2024, 0, 31, 23, 30, 5) / 1000;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { ProcessingStatus, RunningTask } from "../src/api/types";
-import { showProgress, status } from "../src/state/session";
+import { showTask, status } from "../src/state/session";
 import { throttled } from "../src/state/sync";
 
 const LEAST_MS = 50;
@@ -47,21 +47,23 @@ it("pauses the longer the longer events come without an end, and not after they 
   expect(times.slice(-2)).toEqual([3_000, 3_075]);
 });
 
-it("shows the progress of a task at once, and of none that the status does not name", () => {
-  const task: RunningTask = {
-    movie: "a",
+it("shows tasks as their events tell of them, in the order of their leases", () => {
+  const told = (lease: number, step: string): RunningTask => ({
+    movie: `m${lease}`,
     worker: "w",
-    lease: 7,
+    lease,
     purpose: "process",
-    step: "load",
+    step,
     fraction: 0,
     message: "",
-  };
-  status.value = { running: [task, { ...task, lease: 8 }] } as unknown as ProcessingStatus;
-  showProgress({ ...task, step: "ctf", fraction: 0.5 });
-  showProgress({ ...task, lease: 9, step: "ctf" });
-  expect(status.value.running.map(({ lease, step, fraction }) => [lease, step, fraction])).toEqual([
-    [7, "ctf", 0.5],
-    [8, "load", 0],
-  ]);
+  });
+  const shown = () => status.value!.running.map(({ lease, step }) => `${lease} ${step}`);
+  status.value = { running: [told(7, "load"), told(8, "")] } as unknown as ProcessingStatus;
+  showTask("task.progress", told(7, "ctf"));
+  expect(shown()).toEqual(["7 ctf", "8 "]);
+  showTask("task.assigned", told(9, ""));
+  showTask("task.progress", told(8, "load"));
+  showTask("task.finished", told(7, ""));
+  showTask("task.lost", told(7, ""));
+  expect(shown()).toEqual(["8 load", "9 "]);
 });

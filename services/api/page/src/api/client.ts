@@ -45,6 +45,11 @@ export class ProblemError extends Error {
   }
 }
 
+/** For what can be had later too: then the last known stays. Other errors are the page's own, and go on. */
+export function ignoreProblem(error: unknown): void {
+  if (!(error instanceof ProblemError)) throw error;
+}
+
 export type Query = Record<string, string | number | boolean | undefined | readonly string[]>;
 
 /** A path with its query; arrays repeat their parameter, undefined leaves it out. */

@@ -155,7 +155,7 @@ export interface ColumnInfo {
   main: boolean;
   limits: { setting: string; upper: boolean }[];
   /** Whether the filter rejects a movie whose step found nothing, where there is a limit. */
-  failed?: boolean;
+  failed: boolean;
 }
 
 /** A choice for many movies that can be taken back by `undo`. */

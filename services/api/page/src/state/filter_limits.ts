@@ -1,6 +1,6 @@
 /** The filter's limits: those in force, and those that the operator tries out before they are applied. */
 import { computed, signal } from "@preact/signals";
-import { ProblemError } from "../api/client";
+import { ignoreProblem } from "../api/client";
 import type { Sections } from "../api/settings";
 import type { ColumnInfo } from "../api/types";
 import { columnByName, columnInfos } from "./session";
@@ -125,7 +125,7 @@ export function followLimits(): () => void {
     try {
       await loadSettings();
     } catch (error) {
-      if (!(error instanceof ProblemError)) throw error;
+      ignoreProblem(error);
     }
   };
   void load();

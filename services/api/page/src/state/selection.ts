@@ -1,11 +1,10 @@
 /** Which movies are marked on the page, in all views alike, and the operator's actions on them with undo. */
 import { computed, signal } from "@preact/signals";
-import { api, ProblemError } from "../api/client";
+import { api, ignoreProblem, ProblemError } from "../api/client";
 import type { Selection } from "../api/types";
 import { counted } from "../parts/format";
 import { movies } from "./movies";
 import { dismiss, notify, notifyProblem } from "./notices";
-
 import { signature } from "./preferences";
 
 /** Ids of the marked movies. Replace the set, do not change it. */
@@ -94,7 +93,7 @@ export async function loadUndoable(): Promise<void> {
     undoable.value = [...earlier.reverse().filter(({ undos: [undo] }) => !known.has(undo!)), ...undoable.peek()];
   } catch (error) {
     loaded = false;
-    if (!(error instanceof ProblemError)) throw error;
+    ignoreProblem(error);
   }
 }
 

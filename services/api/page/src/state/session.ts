@@ -26,16 +26,17 @@ export const latest = signal<readonly Movie[]>([]);
 /** Columns by name. */
 export const columnByName = computed(() => new Map(columnInfos.value.map((column) => [column.name, column])));
 
-/** How far a task is, as its event tells it. A task that the status does not name yet comes with the next status. */
-export function showProgress(told: RunningTask): void {
-  const now = status.peek();
-  if (!now?.running.some(({ lease }) => lease === told.lease)) return;
-  const { step, fraction, message } = told;
-  const running = now.running.map((task) => (task.lease === told.lease ? { ...task, step, fraction, message } : task));
-  status.value = { ...now, running };
-}
-
 /** A column's heading: the word for its value in all views. */
 export function headingOf(column: string): string {
   return columnByName.value.get(column)?.heading ?? "";
+}
+
+/** Show at once what a `task.*` event tells: a lease that has ended is gone, any other is as told. */
+export function showTask(topic: string, { movie, worker, lease, purpose, step, fraction, message }: RunningTask): void {
+  const now = status.peek();
+  if (now === null) return;
+  const running = now.running.filter((task) => task.lease !== lease);
+  const ended = topic === "task.finished" || topic === "task.lost";
+  if (!ended) running.push({ movie, worker, lease, purpose, step, fraction, message });
+  status.value = { ...now, running: running.sort((one, other) => one.lease - other.lease) };
 }

@@ -1,17 +1,17 @@
 /** Keeps the page's state true: loads it, follows the events, and asks again by itself after any loss. */
 import type { Signal } from "@preact/signals";
-import { api, getBytes, ProblemError, type Query } from "../api/client";
+import { api, getBytes, ignoreProblem, ProblemError, type Query } from "../api/client";
 import { EventStream } from "../api/events";
 import { decodeSeries, SERIES_TYPE, type Series } from "../api/series";
 import type { RunningTask } from "../api/types";
 import { movies, moviesVersion } from "./movies";
-import { alarms, columnInfos, connection, latest, showProgress, status, workers } from "./session";
+import { alarms, columnInfos, connection, latest, showTask, status, workers } from "./session";
 import { wantedColumns } from "./wanted_columns";
 
 const STATUS_EVERY_MS = 2_000;
 /** Pauses after a request: a single change shows at once, many changes cost few requests. */
 const LEAST_PAUSE_MS = 50;
-const MOST_PAUSE_MS = { movies: 250, status: 1_000 };
+const MOST_PAUSE_MS = { movies: 150, status: 1_000 };
 const LATEST_COUNT = 12;
 
 type Listener = (topic: string, body: unknown) => void;
@@ -64,7 +64,7 @@ const refreshMovies = throttled(
       behind = false;
     } catch (error) {
       behind = true;
-      if (!(error instanceof ProblemError)) throw error;
+      ignoreProblem(error);
     }
   },
   LEAST_PAUSE_MS,
@@ -111,20 +111,11 @@ async function loadStatus(): Promise<void> {
 }
 
 async function loadColumns(): Promise<void> {
-  if (columnInfos.peek().length === 0) await optional(take(api.columns(), columnInfos));
+  if (columnInfos.peek().length === 0) await take(api.columns(), columnInfos).catch(ignoreProblem);
 }
 
 async function take<T>(answer: Promise<T>, into: Signal<T>): Promise<void> {
   into.value = await answer;
-}
-
-/** What is shown besides the status; while it cannot be had, the last known stays. */
-async function optional(taken: Promise<void>): Promise<void> {
-  try {
-    await taken;
-  } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-  }
 }
 
 function lostText(error: ProblemError): string {
@@ -142,7 +133,11 @@ const refreshStatus = throttled(
   MOST_PAUSE_MS.status,
 );
 
-const refreshAlarms = throttled(() => optional(take(api.alarms(), alarms)), LEAST_PAUSE_MS, MOST_PAUSE_MS.status);
+const refreshAlarms = throttled(
+  () => take(api.alarms(), alarms).catch(ignoreProblem),
+  LEAST_PAUSE_MS,
+  MOST_PAUSE_MS.status,
+);
 
 /** Ask for all that is shown besides the movies, and for these too where that was in vain. */
 export function refreshSession(): void {
@@ -175,8 +170,8 @@ export function startSync(): void {
       tell(topic, body);
       if (topic.startsWith("movie.")) refreshMovies();
       if (topic.startsWith("alarm.")) refreshAlarms();
-      if (topic === "task.progress") showProgress(body as RunningTask);
-      else if (topic !== "worker.heartbeat") refreshStatus();
+      if (topic.startsWith("task.")) showTask(topic, body as RunningTask);
+      if (topic !== "worker.heartbeat" && topic !== "task.progress") refreshStatus();
     },
     onScheduler: (connected) => {
       refreshSession();

@@ -4,7 +4,7 @@ import type { Alarm } from "../../api/types";
 import { Badge, Button, Empty, Panel, TableHead } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
 import { notifyProblem } from "../../state/notices";
-import { alarms } from "../../state/session";
+import { alarms, status } from "../../state/session";
 
 async function acknowledge(id: string): Promise<void> {
   try {
@@ -18,7 +18,7 @@ export function AlarmsView() {
   return (
     <Panel title="Alarms">
       {alarms.value.length === 0 ? (
-        <Empty>All is well.</Empty>
+        <Empty>{status.value === null ? "Loading." : "All is well."}</Empty>
       ) : (
         <table class="values">
           <TableHead words={["severity", "about", "what is wrong, and what to do", "since", "seen"]} />

@@ -74,7 +74,7 @@ function JobRow({ job, open }: { job: Job; open: boolean }) {
       </header>
       {canCancel(state) && <Progress value={total ? (done + failed) / total : 0} label={name} />}
       <small>{optionWords(job.options)}</small>
-      {open && <JobFiles name={name} state={state} />}
+      {open && <JobFiles key={state} name={name} />}
     </article>
   );
 }

@@ -1,7 +1,7 @@
 /** The picks of the shown movie: threshold, and edits by hand that are stored as soon as they rest. */
 import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ProblemError } from "../../api/client";
+import { ignoreProblem, ProblemError } from "../../api/client";
 import type { HandAnswer, Picks } from "../../api/documents";
 import { movieApi } from "../../api/movie";
 import { notifyProblem } from "../../state/notices";
@@ -67,7 +67,8 @@ function useHandEdits(name: string, picks: Picks | null, picked: boolean) {
 
   useEffect(() => () => void flush(waiting), []);
   useEffect(() => {
-    if (picked) movieApi.handPicks(name).then(told, ignored);
+    // Where nothing is picked there are no edits, and nothing to undo.
+    if (picked) movieApi.handPicks(name).then(told).catch(ignoreProblem);
   }, [picked]);
   useEffect(() => {
     // What others, or an earlier visit, have stored; one's own edits win while they are on their way.
@@ -135,9 +136,4 @@ async function flush(waiting: { current: Pending | null }): Promise<boolean> {
     now.settled();
   }
   return sent;
-}
-
-/** Where nothing is picked there are no edits, and nothing to undo. */
-function ignored(error: unknown): void {
-  if (!(error instanceof ProblemError)) throw error;
 }

@@ -1,11 +1,10 @@
 /** The session's directories with the room that they have, its own files, and its report. */
 import { Fragment } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { getJson } from "../../api/client";
+import { getJson, ignoreProblem } from "../../api/client";
 import type { DiskRoom, SessionFile } from "../../api/types";
 import { Facts, Panel } from "../../parts/controls";
 import { formatBytes } from "../../parts/format";
-import { whereItAnswers } from "../../parts/fresh";
 
 const AGAIN_MS = 15_000;
 const NAMES: Record<DiskRoom["directory"], string> = { data: "data", processing: "results" };
@@ -14,13 +13,13 @@ export function Storage() {
   const [disks, setDisks] = useState<DiskRoom[]>([]);
   const [files, setFiles] = useState<SessionFile[]>([]);
   useEffect(() => {
-    const ask = async () => {
+    const ask = () => {
       if (document.hidden) return;
-      setDisks(await getJson<DiskRoom[]>("/api/disk"));
-      setFiles(await getJson<SessionFile[]>("/api/files"));
+      getJson<DiskRoom[]>("/api/disk").then(setDisks).catch(ignoreProblem);
+      getJson<SessionFile[]>("/api/files").then(setFiles).catch(ignoreProblem);
     };
-    void whereItAnswers(ask);
-    const timer = setInterval(() => void whereItAnswers(ask), AGAIN_MS);
+    ask();
+    const timer = setInterval(ask, AGAIN_MS);
     return () => clearInterval(timer);
   }, []);
   return (
