@@ -152,6 +152,7 @@ class Service:
         """Serve until `stop` is set."""
         for warning in self._session.warnings:
             log.warning("%s", warning)
+        log.info("%s", self._session.described)
         poller = zmq.Poller()
         for one in (self._workers.socket, self._control.socket, *self._hub.sockets):
             poller.register(one, zmq.POLLIN)
@@ -176,6 +177,7 @@ class Service:
                 self._keep_time()
                 self._flush()
             self._publish_service("service.stopping")
+            log.info("the scheduler ends; workers keep what they have")
         finally:
             check.close()
             keeper.close()
@@ -323,7 +325,7 @@ class Service:
         """Store the round, then send its answers and events. If it cannot be stored, nothing of it happened."""
         done, self._round = self._round, _Round()
         try:
-            self._session.store.commit(time.time())
+            self._session.commit(time.time())
         except StateError as error:
             log.error("%s; nothing of this round counts", error)
             self._unstored += done.seen
