@@ -51,7 +51,7 @@ class GetMovies(Message, frozen=True):
 
 @message("item")
 class Item(Message, frozen=True):
-    """One movie and its story, oldest first: `{seq, at, text}`.
+    """One movie and its story, oldest first: `{seq, at, text, worker, lease, step}`.
 
     `learnt` says of each step that learns what its result goes by.
     """

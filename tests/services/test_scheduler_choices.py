@@ -84,6 +84,25 @@ def test_logs_are_kept_and_paged() -> None:
     assert world.ask(wire.GetWorkerLogs("x")).code == "not_found"
 
 
+def test_a_movies_story_tells_when_where_and_why() -> None:
+    world = World("a.tif", workers=("w", "v"))
+    owner, lease = world.owner("a"), world.tasks["a"].lease
+    world.progress("a", "ctf")
+    world.now += 10
+    world.fail("a", "input")
+    found, assigned, begun, failed = world.ask(wire.GetItem("a")).story
+    assert (found["text"], found["worker"], found["lease"]) == ("found", "", 0)
+    assert (assigned["worker"], assigned["lease"], assigned["at"]) == (owner, lease, 1000.0)
+    assert (begun["worker"], begun["lease"], begun["step"]) == (owner, lease, "ctf")
+    assert failed["at"] == 1010.0
+    assert (failed["worker"], failed["lease"], failed["step"]) == (owner, lease, "ctf")
+    assert failed["text"] == f"processing → failed: input in ctf on {owner}: it went wrong"
+    world.ask(wire.RetryItem("a"))
+    *_, retried, again = world.ask(wire.GetItem("a")).story
+    assert (retried["text"], retried["lease"]) == ("failed → unprocessed: retried by the user", 0)
+    assert again["lease"] == world.tasks["a"].lease > lease
+
+
 def test_log_lines_that_are_told_again_count_once() -> None:
     world = World(workers=("w",))
     lines = [{"number": number, "level": "info", "text": f"line {number}", "ts": 1.0} for number in (1, 2, 3)]

@@ -77,7 +77,7 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
     restores the state from its rows.
     """
     state.now, state.wall = now, wall
-    state.effects = []
+    state.effects, state.ended = [], {}
     busy = {name: bool(worker.leases) for name, worker in state.workers.items()}
     match stimulus:
         case FromControl(message):

@@ -224,7 +224,7 @@ def named_many(state: State, ids: list[int], names: list[str]) -> list[MovieReco
 
 def reply_item(state: State, movie: MovieRecord) -> None:
     """Answer with a movie and its story."""
-    story = [{"seq": seq, "at": at, "text": text} for seq, at, text in movie.story]
+    story = [line._asdict() for line in movie.story]
     state.reply(wire.Item(state.movie_view(movie), story, learnt.gone_by(state, movie)))
 
 
