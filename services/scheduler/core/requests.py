@@ -206,8 +206,8 @@ def named(state: State, name: str) -> MovieRecord | None:
     return movie
 
 
-def named_many(state: State, ids: list[int], names: list[str]) -> list[MovieRecord] | None:
-    """The movies of these ids and names, each once; unknown or too many ones are answered with an error."""
+def named_many(state: State, ids: list[int], names: list[str], most: int = MOST_CHOSEN) -> list[MovieRecord] | None:
+    """The movies of these ids and names, each once; unknown ones or more than `most` are answered with an error."""
     unknown: list[object] = [id for id in ids if id not in state.movies]
     found = {name: addressed(name, state.by_name, state.movies) for name in names}
     unknown += [name for name, movie in found.items() if movie is None]
@@ -216,8 +216,8 @@ def named_many(state: State, ids: list[int], names: list[str]) -> list[MovieReco
         state.reply(wire.Error(ErrorCode.NOT_FOUND, text))
         return None
     wanted = dict.fromkeys([*ids, *(movie.id for movie in found.values() if movie is not None)])
-    if len(wanted) > MOST_CHOSEN:
-        _invalid(state, f"{len(wanted)} movies in one message; send at most {MOST_CHOSEN}")
+    if len(wanted) > most:
+        _invalid(state, f"{len(wanted)} movies in one message; send at most {most}")
         return None
     return [state.movies[id] for id in wanted]
 
