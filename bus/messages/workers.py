@@ -15,7 +15,7 @@ from warpcore.bus.vocabulary import FailureKind, WorkerState
 
 @message("workers")
 class Workers(Message, frozen=True):
-    """The worker registry. Lost workers stay in it for an hour."""
+    """The worker registry. Lost workers stay in it for 10 min, ended ones for 1 min."""
 
     workers: list[Worker]
 

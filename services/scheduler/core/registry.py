@@ -20,7 +20,12 @@ from warpcore.services.scheduler.core.state import State
 HEARTBEAT_S = 2.0
 MOST_CREDIT = 3 * MOST_PROCESSES
 """Tasks of a worker at a time: each of its compute processes loads one, computes one and writes one."""
+ENDED_SHOWN_S = 60.0
+"""How long a worker stays in the registry that has ended in order."""
+LOST_SHOWN_S = 600.0
+"""How long one that is gone without a word stays there. The alarm goes on telling of it."""
 FORGOTTEN_AFTER_S = 3600.0
+"""How long the alarm tells of a lost worker that does not come back."""
 RIVAL_PATIENCE_S = 5 * HEARTBEAT_S
 """After so long a silence a worker loses its name to another instance that waits for it."""
 RIVAL_FORGOTTEN_S = 10.0
@@ -178,7 +183,6 @@ def _compute_died(state: State, worker: WorkerRecord, message: wire.ComputeDied)
         elif message.kind in (FailureKind.RESOURCE, FailureKind.BAD_GPU):
             tasks.fail(state, task, message.kind, task.step, cause)
         else:
-            worker.failed += 1
             tasks.requeue(state, task, cause, cancel=False, strike=True)
     if message.kind == FailureKind.BAD_GPU:
         set_aside(state, worker, message.cause)
@@ -268,7 +272,7 @@ def expire(state: State) -> None:
         silent_s = state.now - worker.heard_at
         if worker.alive and silent_s > _patience_s(state, worker):
             lose(state, worker, f"{worker.name} was silent for {silent_s:.0f} s")
-        elif not worker.alive and silent_s > FORGOTTEN_AFTER_S:
+        elif not worker.alive and silent_s > (ENDED_SHOWN_S if worker.reason == ENDED else LOST_SHOWN_S):
             del state.workers[worker.name]
     for task in list(state.tasks.values()):
         if task.state == LeaseState.PLACING:

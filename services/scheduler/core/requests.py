@@ -152,6 +152,7 @@ def _reply_status(state: State) -> None:
             total=len(state.movies),
             left=left,
             rate_per_hour=state.rate.per_hour(state.now),
+            reruns_per_hour=state.reruns.per_hour(state.now),
             rate_window_s=state.rate.window_s,
             workers=sum(worker.usable for worker in state.workers.values()),
             running=views.fitting(running) if running else [],

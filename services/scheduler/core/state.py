@@ -61,7 +61,7 @@ class State:
     leases whose workers have reported. `alarms` are those that have come, and stay until `alarms_held_until` in any
     case; `suspected` says since when what rules find has held (both monotonic), `recent` which movies have ended last.
     `active_at` is when (monotonic) there was something to do last. `fault` says what is wrong with the database, once
-    something is.
+    something is. `rate` is that of movies of which all steps ran, `reruns` that of those of which only some did.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -89,6 +89,7 @@ class State:
         self.to_restore = OrderedQueue()
         self.restoring: set[int] = set()
         self.rate = Rate()
+        self.reruns = Rate()
         self.arrivals = Arrivals()
         self.latest_runs = LatestRuns()
         self.last_hour = LastHour()
@@ -329,6 +330,7 @@ class State:
         worker.leases.append(task.lease)
         worker.become(WorkerState.BUSY, f"lease {task.lease}")
         self.rate.begin(self.now)
+        self.reruns.begin(self.now)
         self.effects.append(SaveTask(rows.task_row(task)))
         return task
 
