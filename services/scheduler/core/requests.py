@@ -152,6 +152,7 @@ def _reply_status(state: State) -> None:
             total=len(state.movies),
             left=left,
             rate_per_hour=state.rate.per_hour(state.now),
+            reruns_per_hour=state.reruns.per_hour(state.now),
             rate_window_s=state.rate.window_s,
             workers=sum(worker.usable for worker in state.workers.values()),
             running=views.fitting(running) if running else [],
@@ -206,8 +207,8 @@ def named(state: State, name: str) -> MovieRecord | None:
     return movie
 
 
-def named_many(state: State, ids: list[int], names: list[str]) -> list[MovieRecord] | None:
-    """The movies of these ids and names, each once; unknown or too many ones are answered with an error."""
+def named_many(state: State, ids: list[int], names: list[str], most: int = MOST_CHOSEN) -> list[MovieRecord] | None:
+    """The movies of these ids and names, each once; unknown ones or more than `most` are answered with an error."""
     unknown: list[object] = [id for id in ids if id not in state.movies]
     found = {name: addressed(name, state.by_name, state.movies) for name in names}
     unknown += [name for name, movie in found.items() if movie is None]
@@ -216,15 +217,15 @@ def named_many(state: State, ids: list[int], names: list[str]) -> list[MovieReco
         state.reply(wire.Error(ErrorCode.NOT_FOUND, text))
         return None
     wanted = dict.fromkeys([*ids, *(movie.id for movie in found.values() if movie is not None)])
-    if len(wanted) > MOST_CHOSEN:
-        _invalid(state, f"{len(wanted)} movies in one message; send at most {MOST_CHOSEN}")
+    if len(wanted) > most:
+        _invalid(state, f"{len(wanted)} movies in one message; send at most {most}")
         return None
     return [state.movies[id] for id in wanted]
 
 
 def reply_item(state: State, movie: MovieRecord) -> None:
     """Answer with a movie and its story."""
-    story = [{"seq": seq, "at": at, "text": text} for seq, at, text in movie.story]
+    story = [line._asdict() for line in movie.story]
     state.reply(wire.Item(state.movie_view(movie), story, learnt.gone_by(state, movie)))
 
 
