@@ -57,7 +57,9 @@ docs-tables: $(VENV)/.installed-test
 screenshots: $(VENV)/.installed-test
 	$(BIN)/python docs/page_screenshots.py
 
+# Other schedulers that ours is compared with are installed for this alone.
 bench: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet -e '.[bench]'
 	$(BIN)/python -m pytest -m bench -s --timeout=0
 
 # Where a movie's time goes on this host's GPU, or CPU: a table, also in build/profile.txt.

@@ -40,3 +40,10 @@ MOST_HAND_PICKS = 2000
 
 MOST_PROCESSES = 3
 """Compute processes of one worker."""
+
+LONGEST_NAME = 256
+"""Characters of what names a worker, its host, device and versions."""
+MOST_VERSIONS = 64
+"""Packages of which a worker tells the version."""
+MOST_WORKERS = 2000
+"""Workers that are registered at a time, and names of workers that are set aside."""

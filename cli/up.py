@@ -75,10 +75,15 @@ def up(
         origins=tuple(origins or ()),
         rest_after_min=rest_after,
     )
+    from warpcore.services.storage.mounts import database_advice
+
     options = with_devices(options, worker_count(workers))
     faults = session_faults(options)
     if faults:
         raise CliError("\n".join(faults), CONFIGURATION)
+    state = options.state or options.processing / ".warpcore" / "state.db"
+    if advice := database_advice(state):
+        output.note(advice)
     run(options)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import field
+from msgspec import Meta, field
 
 from warpcore.bus import limits
-from warpcore.bus.messages.common import Ok
+from warpcore.bus.messages.common import Ok, Short
 from warpcore.bus.messages.parts import Load, Worker
 from warpcore.bus.schema import Message, Port, message
 from warpcore.bus.vocabulary import FailureKind, WorkerState
@@ -71,15 +71,15 @@ class RegisterWorker(Message, frozen=True):
     are the tasks that it still holds.
     """
 
-    name: str
-    instance: str
-    host: str
+    name: Short
+    instance: Short
+    host: Short
     pid: int
-    device: str
+    device: Short
     device_memory_mb: int
-    versions: dict[str, str]
+    versions: Annotated[dict[Short, Short], Meta(max_length=limits.MOST_VERSIONS)]
     leases: list[int] = field(default_factory=list)
-    replaces: str = ""
+    replaces: Short = ""
 
 
 @message("worker.unknown")

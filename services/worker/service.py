@@ -49,7 +49,7 @@ from warpcore.services.worker.line import Command, Report
 from warpcore.services.worker.load import LoadMeter, card_of
 from warpcore.services.worker.nanny import Nanny
 from warpcore.services.worker.nvml import host_uuids, open_nvml
-from warpcore.services.worker.seeing import FolderLook
+from warpcore.services.worker.seeing import FolderLook, trouble
 
 log = logging.getLogger("warpcore.worker")
 
@@ -161,6 +161,7 @@ class _Shell:
         self._meter = LoadMeter(card_of(self._environment))
         self._watch = GpuWatch(nanny.identity.name)
         self._folders = FolderLook(nanny.identity.name)
+        self._unseen = ""
         self._load = m.Load()
         self._load_at = float("-inf")
         self._warnings: dict[str, str] = {}
@@ -203,8 +204,9 @@ class _Shell:
             self._dealer.send(m.WorkerLog(worker=self._nanny.identity.name, lines=lines))
 
     def _say_seen(self, seen: m.WorkerSees) -> None:
-        if seen.problem:
-            log.warning("%s", seen.problem)
+        before, self._unseen = self._unseen, trouble(seen)
+        if bool(before) != bool(self._unseen):
+            log.warning("%s", self._unseen or "this worker sees the folders of the session again")
         self._dealer.send(seen)
 
     def _measure(self, now: float) -> None:

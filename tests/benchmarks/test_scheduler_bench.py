@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.services.scheduler_world import made
+from tests.services.reports import made, whole
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import MOST_CHOSEN
 from warpcore.bus.portions import portions
@@ -35,11 +35,13 @@ from warpcore.services.session.settings import patch_settings
 
 MOVIES = 100_000
 BATCH = 2000
-RESULTS: dict[str, Any] = {
-    "motion": {"skipped": False, "mean_frame_movement_angstrom": 1.2, "grid": [5, 5, 40], "local_grid": [5, 5, 4]},
-    "ctf": {"defocus_um": 2.7, "defocus_delta_um": 0.1, "resolution_angstrom": 4.0, "failure": None},
-    "export": {"average": "average/x.mrc", "thumbnail": "thumbnails/x.png", "odd": None, "even": None},
-}
+RESULTS: dict[str, Any] = whole(
+    {
+        "motion": {"skipped": False, "mean_frame_movement_angstrom": 1.2, "grid": [5, 5, 40], "local_grid": [5, 5, 4]},
+        "ctf": {"defocus_um": 2.7, "defocus_delta_um": 0.1, "resolution_angstrom": 4.0, "failure": None},
+        "export": {"average": "average/x.mrc", "thumbnail": "thumbnails/x.png", "odd": None, "even": None},
+    }
+)
 
 
 class Bench:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.services.reports import whole
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, MovieStatus
 from warpcore.services.scheduler.core.effects import (
@@ -17,6 +18,8 @@ from warpcore.services.scheduler.core.effects import (
     Effect,
     FromControl,
     FromWorker,
+    OutputsPlaced,
+    PlaceOutputs,
     SaveMovie,
     Send,
     Stimulus,
@@ -73,6 +76,8 @@ def _file(number: int) -> wire.FoundFile:
 def _do(state: State, store: Store, stimulus: Stimulus) -> list[Effect]:
     effects = handle(state, stimulus, time.monotonic(), state.wall)
     store.stage(effects)
+    for effect in [effect for effect in effects if isinstance(effect, PlaceOutputs)]:
+        effects += _do(state, store, OutputsPlaced(effect.lease, []))
     return effects
 
 
@@ -140,7 +145,7 @@ class _Results:
         number = _number(name)
         defocus, astigmatism = float(self._defocus[number]), 0.02 + 0.004 * (number % 9)
         motion = float(self._motion[number])
-        return {
+        measured = {
             "motion": {
                 "skipped": False,
                 "mean_frame_movement_angstrom": round(motion / 20, 3),
@@ -167,6 +172,7 @@ class _Results:
             },
             "export": {"average": None, "thumbnail": None},
         }
+        return whole(measured)
 
 
 def _number(name: str) -> int:

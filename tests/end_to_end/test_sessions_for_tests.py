@@ -21,7 +21,7 @@ def restored(folder: Path, registered: int) -> State:
     where = {"data_directory": str(folder), "processing_directory": str(folder / "results")}
     write_session(folder, folder / "results", COUNT, registered=registered)
     store = Store(folder / "results" / STATE_FOLDER / "state.db", **where)
-    state = restore(store.load(), now=0.0, **where)
+    state = restore(store.load(), now=0.0, wall=0.0, **where)
     store.close()
     return state
 

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.services.reports import whole
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
 from warpcore.bus.dealer import Dealer
@@ -99,7 +100,7 @@ class WorkerSide:
         sizes: dict[str, dict[str, int | None]] = {
             step: {pattern: len(content) for pattern, content in files.items()} for step, files in outputs.items()
         }
-        self.dealer.send(wire.TaskFinished(self.name, task.lease, task.run, results, sizes))
+        self.dealer.send(wire.TaskFinished(self.name, task.lease, task.run, whole(results), sizes))
 
 
 def stage(processing: Path, lease: int, outputs: dict[str, dict[str, bytes]]) -> None:

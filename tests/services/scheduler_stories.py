@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from tests.services.reports import made, whole
 from tests.services.scheduler_learner import told
 from tests.services.scheduler_storage import AWAY, FULL, WELL
 from tests.services.scheduler_story_world import (
@@ -22,7 +23,6 @@ from tests.services.scheduler_story_world import (
     SchedulerWorld,
     chosen,
 )
-from tests.services.scheduler_world import made
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import LEASED, WAITING, ExportKind, FailureKind, Order, Selection, StoragePlace
 from warpcore.services.scheduler.core.effects import (
@@ -139,6 +139,7 @@ class SchedulerStories(SchedulerWorld):
             results["ctf"] = {"resolution_angstrom": resolution, "defocus_um": float("nan")}
         if "picking" in results:
             results["picking"] = told(task, "picking", resolution)
+        results = whole(results)
         ran = task.run[:-1] if partial else task.run
         valid = self.valid(lease, name)
         message = wire.TaskFinished(name, lease, ran, results, made(*ran))

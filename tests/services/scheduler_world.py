@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.services.memory_files import MemoryFiles
+from tests.services.reports import made, whole, write_staged
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message, read_message
 from warpcore.services.scheduler.core.effects import (
@@ -26,38 +27,26 @@ from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Store
-from warpcore.services.session.declared import Reported, declared, staged_name
 from warpcore.services.session.placing import place
 from warpcore.services.session.settings import Settings, patch_settings
-from warpcore.services.steps import chain
 from warpcore.services.steps.step import INPUT
 
 CHAIN = ["motion", "ctf", "export"]
-RESULTS: dict[str, Any] = {
-    "motion": {"mean_frame_movement_angstrom": 1.0},
-    "ctf": {"defocus_um": 2.7, "resolution_angstrom": 4.0},
-    "picking": {"count": 30},
-    "export": {"average": "average/x.mrc"},
-}
+
+
+RESULTS = whole(
+    {
+        "motion": {"mean_frame_movement_angstrom": 1.0},
+        "ctf": {"defocus_um": 2.7, "resolution_angstrom": 4.0},
+        "picking": {"count": 30},
+        "export": {"average": "average/x.mrc"},
+    }
+)
 
 
 def arrived(message: Message) -> Message:
     """The message as it comes over the wire, with the words of the vocabulary."""
     return read_message(message.TYPE, message.to_body())
-
-
-def made(*steps: str) -> dict[str, dict[str, int | None]]:
-    """A report of outputs: the first file that each step declares, of 8 bytes."""
-    return {step: {chain.CHAIN[step].outputs[0].pattern: 8} for step in steps}
-
-
-def write_staged(files: MemoryFiles, lease: int, reported: Reported) -> None:
-    """Write what a worker reports into the folder of its lease."""
-    for step, outputs in reported.items():
-        for pattern, size in outputs.items():
-            if size is not None:
-                name = staged_name(step, declared(step, pattern))
-                files.stage(lease, {name: f"{lease}".encode().ljust(size)})
 
 
 class World:
@@ -149,9 +138,9 @@ class World:
     def report(
         self, worker: str, task: wire.AssignTask, results: dict[str, Any], outputs: dict[str, dict[str, int | None]]
     ) -> list[Effect]:
-        """Let a worker write outputs and report them."""
+        """Let a worker write outputs and report them; results that are not given were not measured."""
         write_staged(self.disk, task.lease, outputs)
-        return self.say(worker, wire.TaskFinished(worker, task.lease, task.run, results, outputs))
+        return self.say(worker, wire.TaskFinished(worker, task.lease, task.run, whole(results), outputs))
 
     def fail(self, name: str, kind: str, worker: str = "") -> None:
         worker = worker or self.owner(name)

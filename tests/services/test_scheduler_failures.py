@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -141,18 +142,29 @@ def test_what_waits_in_a_worker_that_makes_progress_is_not_stale() -> None:
     assert not world.cancelled
 
 
-def test_a_report_that_cannot_be_right_is_the_workers_failure() -> None:
+@pytest.mark.parametrize(
+    ("ran", "results", "problem"),
+    [
+        (["motion"], RESULTS, "ctf, export was to run"),
+        (CHAIN, {}, "no results of motion"),
+        (CHAIN, {step: {} for step in CHAIN}, "missing required field"),
+        (CHAIN, {**RESULTS, "motion": {"skipped": False}}, "results of motion: .*mean_frame_movement_angstrom"),
+        (CHAIN, {**RESULTS, "ctf": {**RESULTS["ctf"], "defocus_um": "deep"}}, r"results of ctf: .*\$\.defocus_um"),
+        (CHAIN, {**RESULTS, "input": {"width": 64}}, "results of input: .*frames"),
+        (CHAIN, {**RESULTS, "export": [1]}, "results of export are not a map"),
+    ],
+    ids=lambda value: "",
+)
+def test_a_report_that_cannot_be_right_is_the_workers_failure(
+    ran: list[str], results: dict[str, Any], problem: str
+) -> None:
     world = World("a.tif", workers=("w",))
-    for ran, results, outputs in (
-        (["motion"], RESULTS, {}),
-        (CHAIN, {}, {}),
-        (CHAIN, {**RESULTS, "ctf": {"defocus_um": "deep"}}, {}),
-    ):
-        world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, ran, results, outputs))
+    for _ in range(3):
+        world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, ran, results, {}))
     failure = world.movie("a").failure
     assert failure is not None
     assert failure.kind == "internal"
-    assert "cannot be right" in failure.message
+    assert re.search(f"cannot be right: .*{problem}", failure.message), failure.message
     assert not world.movie("a").results
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.services.scheduler_world import RESULTS, World, made
+from tests.services.reports import made
+from tests.services.scheduler_world import RESULTS, World
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import MOST_HAND_PICKS
 from warpcore.services.scheduler.core.effects import FromControl, RestoreOutputs

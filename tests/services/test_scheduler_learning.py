@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.services.reports import whole
 from tests.services.scheduler_learner import COUNT, LEARNING, PICKS, describe, do, learners
-from tests.services.scheduler_world import World
+from tests.services.scheduler_world import RESULTS, World
 from warpcore.bus import messages as wire
 from warpcore.services.scheduler.core.effects import (
     ChangeSettings,
@@ -227,7 +228,7 @@ def test_a_step_that_cannot_pool_is_told_once_and_stops_nothing(learning: Any, t
                 world.owner("c"),
                 task.lease,
                 task.run,
-                {step: {"evidence": {"value": 1}} if step == "picking" else {} for step in task.run},
+                whole({step: {"evidence": {"value": 1}} if step == "picking" else {} for step in task.run}),
                 {},
             ),
         )
@@ -262,7 +263,7 @@ def test_a_pool_that_changes_its_lessons_changes_no_record() -> None:
 @pytest.mark.parametrize(
     ("evidence", "problem"),
     [
-        (7, "evidence of picking is not a map"),
+        (7, "results of picking: Expected `object | null`, got `int`"),
         ({"x": b"bytes"}, "not JSON serializable"),
         ({"x": "y" * LARGEST_EVIDENCE_BYTES}, "evidence of "),
     ],
@@ -277,7 +278,8 @@ def test_evidence_that_cannot_be_stored_is_a_failure_of_its_step(evidence: Any, 
 def test_evidence_stays_in_the_scheduler() -> None:
     world = world_of(*FIVE)
     do(world, "a", value=1.0)
-    assert world.movie("a").results["picking"] == {"count": 30, "choice": None}
+    shown_of = {name: value for name, value in RESULTS["picking"].items() if name != "evidence"}
+    assert world.movie("a").results["picking"] == {**shown_of, "choice": None}
     bodies = [body["movie"] for topic, body in world.events if topic.startswith("movie.")]
     assert not [body for body in bodies if "evidence" in body["results"].get("picking", {})]
     world.patch(picking={"threshold": 0.3})

@@ -13,6 +13,7 @@ from typing import Any
 import msgpack
 import pytest
 
+from tests.services.reports import whole
 from tests.services.scheduler_learner import PICKS, learners, told
 from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files
 from warpcore.bus import messages as wire
@@ -177,7 +178,7 @@ def test_what_was_learnt_is_in_a_recording_and_its_replay_is_equal(
         for task in [one for one in worker.got(wire.AssignTask) if one.lease not in done]:
             done.add(task.lease)
             results = {step: told(task, step, 2.0) for step in task.run}
-            worker.dealer.send(wire.TaskFinished("w", task.lease, task.run, results, {}))
+            worker.dealer.send(wire.TaskFinished("w", task.lease, task.run, whole(results), {}))
         status = ask(client, wire.GetProcessing())
         return bool(status.left == 0 and status.learnt[0].movies == names and status.learnt[0].id)
 

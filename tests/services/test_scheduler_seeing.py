@@ -53,6 +53,7 @@ def test_a_worker_that_does_not_see_a_folder_gets_nothing_and_is_told_where(
     world.wait(6, "w")
     (alarm,) = current(world.state)
     assert alarm.text.startswith("worker w is given no movies: ")
+    assert "2 movies left, no worker sees the folders" in world.ask(wire.GetProcessing()).summary
     assert text in alarm.text
     world.sees("w")
     assert world.status("a") == "queued"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.services.scheduler_world import World, finished
+from tests.services.scheduler_world import RESULTS, World, finished
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import KEPT_TRIES
 from warpcore.bus.vocabulary import TryState
@@ -38,7 +38,7 @@ def test_a_try_runs_the_steps_that_its_settings_touch_into_a_folder_of_its_own()
     assert (task.purpose, task.run) == (asked.id, ["ctf", "export"])
     assert task.settings["ctf"]["range_max"] == 5.0
     assert task.processing_directory == "/processing"
-    assert task.results["motion"] == {"mean_frame_movement_angstrom": 1.0}
+    assert task.results["motion"] == RESULTS["motion"]
     outputs = world.disk.outputs()
     world.progress("a", "ctf")
     running = told(world, asked.id)
@@ -47,7 +47,7 @@ def test_a_try_runs_the_steps_that_its_settings_touch_into_a_folder_of_its_own()
     done = told(world, asked.id)
     assert done.state == TryState.DONE
     assert done.results["ctf"]["resolution_angstrom"] == 9.0
-    assert done.results["motion"] == {"mean_frame_movement_angstrom": 1.0}
+    assert done.results["motion"] == RESULTS["motion"]
     assert (done.outputs["motion"], done.outputs["ctf"]) == (["motion/a.json"], ["powerspectrum/a.mrc"])
     assert session(world) == before
     assert world.disk.outputs() == outputs

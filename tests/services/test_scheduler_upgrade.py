@@ -150,6 +150,7 @@ def test_settings_set_back_after_the_upgrade_run_nothing_where_picking_is_off(ol
     validate(state)
 
 
+@pytest.mark.parametrize("old", FIXTURES[:3], indirect=True, ids=lambda path: path.name)
 @pytest.mark.parametrize(("paused", "by"), [(0, None), (1, Pauser.PERSON)])
 def test_who_had_paused_was_a_person(old: Old, paused: int, by: Pauser | None) -> None:
     if int(old.one("PRAGMA user_version")) > 3:

@@ -58,6 +58,8 @@ def failed(state: State, stimulus: PlacingFailed) -> None:
     task = state.tasks.get(stimulus.lease)
     if task is None or task.state != LeaseState.PLACING:
         return
+    if stimulus.fault is FailureKind.DISK_FULL:
+        state.storage.met_full(stimulus.text[: tasks.LONGEST_TEXT], state.now)
     if stimulus.again:
         task.message, task.place_at = stimulus.text[: tasks.LONGEST_TEXT], state.now + REPEAT_AFTER_S
         return

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from warpcore.bus.limits import LOG_LINES
 from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker, TaskFinished
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
 from warpcore.services.scheduler.core import lives
+from warpcore.services.scheduler.core.line_log import LineLog
 from warpcore.services.scheduler.core.lives import LeaseState, Life, Living
 from warpcore.services.scheduler.core.sight import Sight
 from warpcore.services.steps import picking
@@ -200,8 +200,7 @@ class WorkerRecord(Living):
     failed: int = 0
     load: Load = field(default_factory=Load)
     warnings: list[str] = field(default_factory=list)
-    log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
-    log_number: int = 0
+    log: LineLog = field(default_factory=LineLog)
     sight: Sight = field(default_factory=Sight)
     story: deque[str] = field(default_factory=lambda: deque(maxlen=STORY_LENGTH))
 
@@ -226,9 +225,14 @@ class WorkerRecord(Living):
         return self.registered and self.state in (WorkerState.IDLE, WorkerState.BUSY) and not self.sight.problem
 
     @property
-    def room(self) -> int:
+    def asks(self) -> int:
         """How many more tasks it asks for."""
-        return self.credit - len(self.leases) if self.usable else 0
+        return self.credit - len(self.leases)
+
+    @property
+    def room(self) -> int:
+        """How many more tasks it may have now."""
+        return self.asks if self.usable else 0
 
     def become(self, to: Any, why: str) -> None:
         """Change the state and remember why."""

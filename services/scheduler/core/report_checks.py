@@ -15,6 +15,8 @@ from warpcore.services.session.declared import paths_of
 from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.learning import without_evidence
 from warpcore.services.steps.chain import CHAIN
+from warpcore.services.steps.columns import Result, result_fault
+from warpcore.services.steps.source import InputResult
 from warpcore.services.steps.step import INPUT
 
 LARGEST_RESULTS_BYTES = 32_768
@@ -44,6 +46,10 @@ def report_fault(state: State, task: TaskRecord, message: wire.TaskFinished) -> 
         absent = [step for step in task.run if step not in message.results]
         if absent:
             return f"no results of {', '.join(absent)}"
+    forms: dict[str, type[Result]] = {INPUT: InputResult, **{step.name: step.result for step in CHAIN}}
+    for step in message.results.keys() & forms.keys():
+        if fault := result_fault(forms[step], message.results[step]):
+            return f"results of {step}: {fault}"
     size = views.packed_size(without_evidence(message.results))
     if size > LARGEST_RESULTS_BYTES:
         return f"results of {size} bytes"

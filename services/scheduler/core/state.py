@@ -60,7 +60,9 @@ class State:
     says that settings, are now otherwise than stored. `placing` are the leases whose workers have reported. `alarms`
     are those that have come, and stay until `alarms_held_until` in any case; `suspected` says since when what rules
     find has held (both monotonic), `recent` which movies have ended last. `active_at` is when (monotonic) there was
-    something to do last. `fault` says what is wrong with the database, once something is.
+    something to do last. `hungry` names all workers with room for a task, and perhaps others; `was_busy` says of those
+    whose leases the present stimulus changes whether they had any before. `fault` says what is wrong with the database,
+    once something is.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -78,6 +80,8 @@ class State:
         self.tasks: dict[int, TaskRecord] = {}
         self.placing: set[int] = set()
         self.workers: dict[str, WorkerRecord] = {}
+        self.hungry: set[str] = set()
+        self.was_busy: dict[str, bool] = {}
         self.bans: dict[str, Ban] = {}
         self.exports: dict[str, ExportRecord] = {}
         self.held_exports: dict[int, dict[str, None]] = {}
@@ -318,6 +322,7 @@ class State:
         )
         self.tasks[task.lease] = task
         movie.lease = task.lease
+        self.was_busy.setdefault(worker.name, bool(worker.leases))
         worker.leases.append(task.lease)
         worker.become(WorkerState.BUSY, f"lease {task.lease}")
         self.rate.begin(self.now)
@@ -348,6 +353,8 @@ class State:
     def _free_worker(self, task: TaskRecord) -> None:
         worker = self.workers.get(task.worker)
         if worker is not None and task.lease in worker.leases:
+            self.was_busy.setdefault(worker.name, True)
+            self.hungry.add(worker.name)
             worker.leases.remove(task.lease)
             if not worker.leases and worker.state == WorkerState.BUSY:
                 worker.become(WorkerState.IDLE, f"lease {task.lease} ended")

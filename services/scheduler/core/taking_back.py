@@ -55,3 +55,4 @@ def _take_worker(stored: State, worker: WorkerRecord) -> None:
     else:
         state = WorkerState.LOST if worker.state == WorkerState.LOST else WorkerState.IDLE
     stored.workers[worker.name] = replace(worker, state=state, leases=leases)
+    stored.hungry.add(worker.name)

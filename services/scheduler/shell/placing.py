@@ -34,6 +34,7 @@ from warpcore.services.session.placing import (
     plan_placing,
     restore,
 )
+from warpcore.services.storage.faults import reason, storage_kind
 from warpcore.services.storage.looking import TOKEN
 
 log = logging.getLogger(__name__)
@@ -41,12 +42,8 @@ log = logging.getLogger(__name__)
 THREADS = 4
 AT_ONCE = 64
 """Movies that a thread places before it flushes their folders, which many share."""
-_PASSING = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EROFS),
-    *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENFILE, errno.EMFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN),
-    *(errno.EBUSY, errno.ENODEV, errno.ENXIO, errno.ECONNRESET, errno.ECONNABORTED),
-}
-"""What storage says that is full or away, and may be well again."""
+_PASSING = {errno.ENFILE, errno.EMFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN, errno.EBUSY}
+"""What a busy host says, and may not say again."""
 
 Task = PlaceOutputs | RestoreOutputs | DropStaging
 Done = OutputsPlaced | PlacingFailed | OutputsRestored
@@ -135,11 +132,12 @@ class Placer:
     def _failed(self, lease: int, error: OSError | IncompleteError) -> PlacingFailed:
         if isinstance(error, IncompleteError):
             if not self._is_there():
-                return PlacingFailed(lease, f"processing directory {self._directory} is away", True)
+                text = f"processing directory {self._directory} is away; is its file system mounted?"
+                return PlacingFailed(lease, text, True, FailureKind.STORAGE_AWAY)
             return PlacingFailed(lease, str(error), False, FailureKind.STORAGE_AWAY)
-        where = error.filename or self._directory
-        text = f"outputs cannot be put in place: {where}: {error.strerror or error}"
-        return PlacingFailed(lease, text, error.errno in _PASSING)
+        kind = storage_kind(error)
+        text = f"outputs cannot be put in place: {error.filename or self._directory}: {reason(error)}"
+        return PlacingFailed(lease, text, kind is not None or error.errno in _PASSING, kind or FailureKind.RESOURCE)
 
     def _is_there(self) -> bool:
         """Whether the processing directory is the session's: the token lies in it, or what workers have written."""

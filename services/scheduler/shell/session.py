@@ -20,8 +20,9 @@ from warpcore.services.scheduler.shell.references import Present, check_referenc
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.recording import Recorder
 from warpcore.services.scheduler.store.restoring import restore
-from warpcore.services.session.settings import Settings
+from warpcore.services.session.settings import Settings, check_size
 from warpcore.services.steps.chain import CHAIN
+from warpcore.services.storage.mounts import database_advice
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +63,6 @@ class Session:
         lock: Lock | None = None,
     ) -> None:
         self._lock = lock
-        if not data_directory.is_dir():
-            raise SessionError(
-                f"data directory {data_directory} does not exist; give the folder that movies are written to"
-            )
         self._where = {
             "data_directory": str(data_directory.resolve()),
             "processing_directory": str(processing_directory.resolve()),
@@ -75,6 +72,11 @@ class Session:
         if CHAIN.faults:
             raise SessionError("; ".join(CHAIN.faults))
         path = state_path or processing_directory.resolve() / STATE_FOLDER / "state.db"
+        # A session that is known waits for a directory that is away.
+        if not data_directory.is_dir() and not path.is_file():
+            raise SessionError(
+                f"data directory {data_directory} does not exist; give the folder that movies are written to"
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -85,7 +87,7 @@ class Session:
                 self._recorder = Recorder(record)
             self.begun: list[Effect] = []
             self.state = self.restored()
-            self.warnings = self._begin(settings, paused)
+            self.warnings = [*filter(None, [database_advice(self.store.path)]), *self._begin(settings, paused)]
         except BaseException:
             self.close()
             raise
@@ -127,12 +129,13 @@ class Session:
     def checked(self, settings: Settings, *, whole: bool = False, by: str = "") -> ChangeSettings:
         """The stimulus that puts these settings in force; `whole`: they replace all others. `by` is who asks.
 
-        Raises SettingsError where a file that they name cannot be used.
+        Raises SettingsError where they are too large, or a file that they name cannot be used.
         """
         return self.checking(settings, whole=whole, by=by)()
 
     def checking(self, settings: Settings, *, whole: bool = False, by: str = "") -> Callable[[], ChangeSettings]:
         """What `checked` does, as a call for another thread: it looks at files, and no longer at the state."""
+        check_size(settings)
         data = Path(self.state.data_directory)
         present = Present(self.state.settings, self.state.references, data, self._some_movies())
 

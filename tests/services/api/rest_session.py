@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.services.reports import whole
 from warpcore.bus import messages as m
 from warpcore.bus.client import RequestClient
 from warpcore.bus.dealer import Dealer
@@ -101,12 +102,14 @@ def _is_free(port: int) -> bool:
         return True
 
 
-RESULTS = {
-    "motion": {"skipped": False, "mean_frame_movement_angstrom": 0.4, "accumulated_total_angstrom": 12.5},
-    "ctf": {"defocus_um": 1.25, "defocus_delta_um": 0.05, "resolution_angstrom": 3.8, "failure": None},
-    "picking": {"count": 7},
-    "export": {"average": "average/a.mrc"},
-}
+RESULTS = whole(
+    {
+        "motion": {"skipped": False, "mean_frame_movement_angstrom": 0.4, "accumulated_total_angstrom": 12.5},
+        "ctf": {"defocus_um": 1.25, "defocus_delta_um": 0.05, "resolution_angstrom": 3.8, "failure": None},
+        "picking": {"count": 7},
+        "export": {"average": "average/a.mrc"},
+    }
+)
 
 
 class WireWorker:

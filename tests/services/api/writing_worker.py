@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from tests.services.api.rest_session import RESULTS, WireWorker
+from tests.services.reports import whole
 from warpcore.bus import messages as m
 from warpcore.services.formats.mrc_writer import write_mrc
 from warpcore.services.formats.star_files import write_coordinates
@@ -65,4 +66,4 @@ class WritingWorker(WireWorker):
         self._dealer.send(m.WorkerLog(self.name, [*log, {"level": "info", "text": f"{task.name}2: other", "ts": 9e9}]))
         staging.settle()
         results = {**measured, **{step: RESULTS[step] for step in task.run}, "picking": {**found, "count": 1}}
-        return results, staging.outputs
+        return whole(results), staging.outputs

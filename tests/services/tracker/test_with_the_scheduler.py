@@ -8,6 +8,7 @@ from pathlib import Path
 
 import starfile
 
+from tests.services.reports import whole
 from tests.services.tracker.movies import RESULTS
 from tests.services.tracker.world import Wait, ended, items, micrographs, particles
 from warpcore.bus.client import RequestClient
@@ -64,7 +65,7 @@ class Worker:
             # As a worker that finds the same bytes in place.
             return TaskFinished("w", task.lease, task.run, {}, {"export": {PARTICLES_STAR.pattern: None}})
         if task.name == "grid/m7":
-            return TaskFinished("w", task.lease, task.run, RESULTS, {})
+            return TaskFinished("w", task.lease, task.run, whole(RESULTS), {})
         return TaskFailed("w", task.lease, FailureKind.INPUT, "load", "grid/m8.tif: is empty")
 
 
