@@ -107,7 +107,7 @@ class Router:
         self._arrived.append((dealer.identity, frame))
         self._part.wake()
 
-    def receive(self) -> Iterator[tuple[bytes, Envelope]]:
+    def receive(self, until: float) -> Iterator[tuple[bytes, Envelope]]:
         """What has arrived, as the peer's identity and the envelope."""
         while self._arrived:
             identity, frame = self._arrived.popleft()
@@ -115,13 +115,20 @@ class Router:
 
     def send(self, identity: bytes, envelope: Envelope) -> bool:
         """Send to one peer; False where it is known to be gone."""
+        return self.send_frame(identity, encode(envelope))
+
+    def send_frame(self, identity: bytes, frame: bytes) -> bool:
+        """Send a packed envelope."""
         self._part.step()
         dealer = self._peers.get(identity)
         if dealer is None or dealer.closed:
             return False
         way = self._port.host, dealer.part.host.name
-        self._port.network.carry(encode(envelope), way, (self, identity), dealer.arrived)
+        self._port.network.carry(frame, way, (self, identity), dealer.arrived)
         return True
+
+    def send_waiting(self) -> None:
+        """Nothing waits here: what peers do not read waits with them."""
 
     def note_malformed(self, reason: object) -> None:
         """A frame could not be read."""
@@ -199,7 +206,7 @@ class Hub:
         self._published.append(decode(frame))
         self._part.wake()
 
-    def forward(self) -> None:
+    def forward(self, until: float) -> None:
         """Pass on what services have published."""
         while self._published:
             self.publish(self._published.popleft())
