@@ -39,8 +39,6 @@ class WatchedIncubation(Incubation):
 class Discoverer(Part):
     """The discoverer's shell and decisions; its looks at files end when the file system answers."""
 
-    period_s = 0.5
-
     def __init__(self, simulator: Simulator, host: Host) -> None:
         super().__init__(simulator, host, "discoverer")
         self.registered: set[str] = set()
