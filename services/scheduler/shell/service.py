@@ -126,6 +126,10 @@ class _Round:
     out: list[Send | Publish | PlaceOutputs | RestoreOutputs | DropStaging | DropTry] = field(default_factory=list)
 
 
+ON_DISK = (PlaceOutputs, RestoreOutputs, DropStaging, DropTry)
+"""Effects that threads beside the service carry out."""
+
+
 class Service:
     """One poll round after another: take in, decide, store, and only then answer, send and publish."""
 
@@ -135,7 +139,8 @@ class Service:
         self._control = control
         self._hub = hub
         self._replies = ReplyCache()
-        self._round = _Round()
+        # Subscribers hear of what was decided before they could connect by the change log; files wait for us alone.
+        self._round = _Round(out=[effect for effect in session.begun if isinstance(effect, ON_DISK)])
         self._undelivered: list[int] = []
         self._unstored: list[Stimulus] = []
         self._unstored_at = 0.0
@@ -297,7 +302,7 @@ class Service:
             if isinstance(effect, Reply):
                 if asked is not None:
                     self._answer(asked, effect.message)
-            elif isinstance(effect, (Send, Publish, PlaceOutputs, RestoreOutputs, DropStaging, DropTry)):
+            elif isinstance(effect, (Send, Publish, *ON_DISK)):
                 self._round.out.append(effect)
 
     def _recover(self) -> None:

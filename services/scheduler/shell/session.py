@@ -43,7 +43,10 @@ def garbage_left_alone() -> Iterator[None]:
 
 
 class Session:
-    """The open state of a run: `state` decides, `store` keeps. Raises SessionError, StateError, SettingsError."""
+    """The open state of a run: `state` decides, `store` keeps. Raises SessionError, StateError, SettingsError.
+
+    `begun` is what the run has decided before it serves, all of it stored.
+    """
 
     def __init__(
         self,
@@ -154,11 +157,11 @@ class Session:
         """Check the reference files, put in force what was given; returns warnings for the log."""
         known = self.state.settings.import_
         references, faults = check_references(self.state.settings)
-        self.decide(Started(None if faults else references, paused))
+        self.begun = self.decide(Started(None if faults else references, paused))
         if callable(settings):
             settings = settings(self.state.settings)
         if settings is not None or not known.data:
-            self.decide(self.checked(settings or self.state.settings, by=BY_START))
+            self.begun += self.decide(self.checked(settings or self.state.settings, by=BY_START))
             _, faults = check_references(self.state.settings)
         self.store.commit(time.time())
         kept = "results made with the former file are kept"
