@@ -75,7 +75,7 @@ class _Run:
             )
             self._state.bulk_changes = begun.bulk_changes
             if before is not None:
-                self._state.rate = before.rate
+                self._state.rate, self._state.storage = before.rate, before.storage
             self._stored = self._begun = None
         if self._state is None:
             raise RecordError("a stimulus comes before any state")
