@@ -13,12 +13,15 @@ import pytest
 import tifffile
 
 from tests.services.faulty_folder import FaultyFolder, faulty_folder, needs_fuse
+from tests.services.notifier.receivers import Hook
 from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.bus.events import Subscriber
 from warpcore.bus.messages import ServiceEvent
 from warpcore.services.discoverer.service import run_discoverer
+from warpcore.services.notifier.service import run_notifier
+from warpcore.services.notifier.state import Pace
 from warpcore.services.scheduler.shell import preparing
 from warpcore.services.scheduler.shell import storage as storage_watch
 from warpcore.services.storage.looking import DataFolder, KnownFile, ProcessingFolder
@@ -216,6 +219,33 @@ def test_a_tracker_whose_processing_directory_hangs_beats_and_writes_later(
         stop.set()
         tracker.join(10)
         assert not tracker.is_alive()
+
+
+def test_an_alarm_is_sent_while_the_processing_directory_hangs(
+    site: Site, tmp_path: Path, faulty: FaultyFolder, wait_until: WaitUntil
+) -> None:
+    """The database lies elsewhere, as is advised where results lie on a network mount."""
+    stop = threading.Event()
+    file = tmp_path / "notify.toml"
+    pace = Pace(ask_s=0.3, silent_s=60.0, gather_s=0.1, first_pause_s=0.2)
+    site.data, site.processing = tmp_path, faulty.path
+    with Hook().running() as hook:
+        file.write_text(f'[webhook]\nurl = "{hook.url}"\n')
+        file.chmod(0o600)
+        notifier = threading.Thread(
+            target=run_notifier, args=(site.endpoints, faulty.path, file), kwargs={"pace": pace, "stop": stop}
+        )
+        with site.running(state_path=tmp_path / "state.db") as client:
+            notifier.start()
+            wait_until(lambda: status(client).seq >= 0, 30, what="an answer")
+            faulty.has("hang")
+            wait_until(lambda: ("raised", "storage:processing") in hook.told, 30, what="the alarm out")
+            assert "processing directory" in status(client).holds[0]
+            faulty.is_well()
+            wait_until(lambda: ("ended", "storage:processing") in hook.told, 30, what="its end out")
+            stop.set()
+            notifier.join(20)
+            assert not notifier.is_alive()
 
 
 def test_a_worker_whose_storage_hangs_says_so_and_is_given_nothing(
