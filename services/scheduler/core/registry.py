@@ -290,14 +290,20 @@ def tell_load(state: State) -> None:
 
 def warnings(state: State) -> list[str]:
     """The warnings of all living workers and of the discoverer, each text once, and names that two workers want."""
-    living = [worker for worker in state.workers.values() if worker.alive]
-    told = dict.fromkeys(text for worker in living for text in worker.warnings)
-    wanted = [
-        f"another worker called {worker.name} waits until that one has ended; to run both, give one another --name"
-        for worker in living
-        if _is_awaited(state, worker)
-    ]
-    return list(told | dict.fromkeys([*state.file_warnings, *wanted]))[:MOST_WARNINGS]
+    told = dict.fromkeys(text for worker in state.workers.values() if worker.alive for text in worker.warnings)
+    told |= dict.fromkeys(state.file_warnings) | dict.fromkeys(map(name_taken, with_rivals(state)))
+    return list(told)[:MOST_WARNINGS]
+
+
+def with_rivals(state: State) -> list[WorkerRecord]:
+    """Living workers for whose name another instance waits."""
+    return [worker for worker in state.workers.values() if worker.alive and _is_awaited(state, worker)]
+
+
+def name_taken(worker: WorkerRecord) -> str:
+    """What a person should know of two workers of one name."""
+    name = worker.name
+    return f"another worker called {name} waits until that one has ended; to run both, give one another --name"
 
 
 def view(state: State, worker: WorkerRecord) -> wire.Worker:
