@@ -125,14 +125,14 @@ def status(state: State, message: wire.GetProcessing) -> None:
     _reply_status(state)
 
 
-def _left(state: State) -> int:
+def movies_left(state: State) -> int:
     """How many movies wait for a worker or are with one; of the excluded ones only those that run already."""
     running = sum(task.processes for task in state.tasks.values())
     return len(state.queue) + len(state.parked) + running
 
 
 def _reply_status(state: State) -> None:
-    left = _left(state)
+    left = movies_left(state)
     running = [
         {
             "movie": state.movies[task.movie].name,
@@ -148,7 +148,7 @@ def _reply_status(state: State) -> None:
     state.reply(
         wire.ProcessingStatus(
             is_processing=not state.paused,
-            counts=_counts(state),
+            counts=counts_by_status(state),
             total=len(state.movies),
             left=left,
             rate_per_hour=state.rate.per_hour(state.now),
@@ -159,7 +159,7 @@ def _reply_status(state: State) -> None:
             seq=state.seq,
             data_directory=state.data_directory,
             processing_directory=state.processing_directory,
-            warnings=[*settings_warnings(state.set_aside), *placing_outputs.warnings(state), *registry.warnings(state)],
+            warnings=warnings(state),
             learnt=learnt.views_of(state),
             order=state.order,
             paused_by=state.paused_by,
@@ -173,7 +173,7 @@ def _reply_status(state: State) -> None:
 @handles(wire.GetSummary, reads=True)
 def summary(state: State, message: wire.GetSummary) -> None:
     """Counts by status, and the time of the last change."""
-    counts = _counts(state)
+    counts = counts_by_status(state)
     state.reply(wire.Summary(counts, len(state.movies), counts[MovieStatus.FAILED], state.last_modified, state.seq))
 
 
@@ -182,6 +182,11 @@ def workers(state: State, message: wire.GetWorkers) -> None:
     """The registry of workers."""
     shown = [registry.view(state, worker) for worker in state.workers.values() if worker.registered]
     state.reply(wire.Workers(views.fitting(shown) if shown else []))
+
+
+def warnings(state: State) -> list[str]:
+    """What a person should know now, one line each."""
+    return [*settings_warnings(state.set_aside), *placing_outputs.warnings(state), *registry.warnings(state)]
 
 
 def settings_warnings(set_aside: dict[str, Any]) -> list[str]:
@@ -229,7 +234,8 @@ def reply_item(state: State, movie: MovieRecord) -> None:
     state.reply(wire.Item(state.movie_view(movie), story, learnt.gone_by(state, movie)))
 
 
-def _counts(state: State) -> dict[str, int]:
+def counts_by_status(state: State) -> dict[str, int]:
+    """How many movies have each status."""
     return {str(status): count for status, count in state.counts.items()}
 
 

@@ -17,6 +17,7 @@ from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.requests import settings_warnings
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.shell.lock import STATE_FOLDER, Lock, SessionError
+from warpcore.services.scheduler.shell.meters import Meters
 from warpcore.services.scheduler.shell.references import Present, check_references, check_settings
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.recording import Recorder
@@ -71,6 +72,7 @@ class Session:
         self._timeouts = (heartbeat_timeout_s, task_timeout_s)
         self._recorder: Recorder | None = None
         self._told: list[journal.Entry] = []
+        self.meters = Meters()
         if CHAIN.faults:
             raise SessionError("; ".join(CHAIN.faults))
         path = state_path or processing_directory.resolve() / STATE_FOLDER / "state.db"
@@ -124,12 +126,15 @@ class Session:
             effects = self._recorder.handle(self.state, stimulus, now, wall)
         self.store.stage(effects)
         self._told += journal.entries(effects)
+        self.meters.note(stimulus, effects)
         return effects
 
     def commit(self, wall: float) -> None:
         """Make durable what was decided, then tell the log. Raises StateError: then nothing of it has happened."""
         told, self._told = self._told, []
-        self.store.commit(wall)
+        begun = time.monotonic()
+        if self.store.commit(wall):
+            self.meters.commits.add(time.monotonic() - begun)
         for entry in journal.shown(told):
             log.log(entry.level, "%s", entry.text, extra=entry.about)
 
