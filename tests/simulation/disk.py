@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from types import SimpleNamespace
 from unittest import mock
 
@@ -20,9 +19,14 @@ from warpcore.bus.vocabulary import StoragePlace
 from warpcore.services.storage import looking
 
 LATENCY_S = 0.004
-ROOTS = {"/data": StoragePlace.DATA, "/processing": StoragePlace.PROCESSING}
+ROOTS = {"data": StoragePlace.DATA, "processing": StoragePlace.PROCESSING}
 _TERABYTE = 10**12
 _numbers = itertools.count(1)
+
+
+def parent_of(path: str) -> str:
+    """The folder that a path lies in."""
+    return path.rpartition("/")[0] or "."
 
 
 @dataclass
@@ -91,13 +95,14 @@ class FileSystem:
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it."""
         self._check(path)
-        for folder in [*map(str, reversed(PurePosixPath(path).parents)), path]:
-            self.folders.setdefault(folder, next(_numbers))
+        if path not in self.folders:
+            self.make_folder(parent_of(path))
+            self.folders[path] = next(_numbers)
 
     def create(self, path: str) -> Inode:
         """Open a file for writing: a new one, or the present one cut to nothing."""
         self._check(path)
-        if str(PurePosixPath(path).parent) not in self.folders:
+        if parent_of(path) not in self.folders:
             raise OSError(errno.ENOENT, "No such file or directory", path)
         self._take(path, 1)
         inode = self.files.setdefault(path, Inode())
@@ -113,7 +118,7 @@ class FileSystem:
 
     def write_whole(self, path: str, text: str) -> None:
         """Write under another name, then rename: readers see the old text or the new one."""
-        self.make_folder(str(PurePosixPath(path).parent))
+        self.make_folder(parent_of(path))
         self._take(path, len(text))
         self.files[path] = Inode(text, self._now_ns())
 
@@ -190,7 +195,7 @@ class Host:
 
     def path(self, path: str) -> SeenPath:
         """A path as this host sees it."""
-        return SeenPath(self, PurePosixPath(path))
+        return SeenPath(self, path)
 
 
 @dataclass(frozen=True)
@@ -198,27 +203,27 @@ class SeenPath:
     """A path on a host, with the few methods of `Path` by which the product looks at storage."""
 
     host: Host
-    pure: PurePosixPath
+    text: str
 
     @property
     def _place(self) -> tuple[FileSystem, str]:
-        root = f"/{self.pure.parts[1]}"
-        return self.host.mounts[ROOTS[root]], str(self.pure.relative_to(root))
+        root, _, path = self.text[1:].partition("/")
+        return self.host.mounts[ROOTS[root]], path or "."
 
     @property
     def parent(self) -> SeenPath:
         """The folder that it lies in."""
-        return SeenPath(self.host, self.pure.parent)
+        return SeenPath(self.host, parent_of(self.text))
 
     def __truediv__(self, other: str) -> SeenPath:
-        return SeenPath(self.host, self.pure / other)
+        return SeenPath(self.host, f"{self.text}/{other}")
 
     def __str__(self) -> str:
-        return str(self.pure)
+        return self.text
 
     def is_relative_to(self, other: SeenPath) -> bool:
         """Whether it lies below another path."""
-        return self.pure.is_relative_to(other.pure)
+        return self.text.startswith(f"{other.text}/")
 
     def is_dir(self) -> bool:
         """Whether it is a folder."""

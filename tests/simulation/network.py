@@ -6,7 +6,6 @@ end is not there. In bad weather they are lost, repeated, late, and overtake eac
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -108,9 +107,7 @@ class Router:
         self._arrived.append((dealer.identity, frame))
         self._part.wake()
 
-    has_waiting = False
-
-    def receive(self, until: float = math.inf) -> Iterator[tuple[bytes, Envelope]]:
+    def receive(self, until: float) -> Iterator[tuple[bytes, Envelope]]:
         """What has arrived, as the peer's identity and the envelope."""
         while self._arrived:
             identity, frame = self._arrived.popleft()
@@ -131,7 +128,7 @@ class Router:
         return True
 
     def send_waiting(self) -> None:
-        """Nothing waits here: the network carries everything."""
+        """Nothing waits here: what peers do not read waits with them."""
 
     def note_malformed(self, reason: object) -> None:
         """A frame could not be read."""
@@ -209,7 +206,7 @@ class Hub:
         self._published.append(decode(frame))
         self._part.wake()
 
-    def forward(self, until: float = math.inf) -> None:
+    def forward(self, until: float) -> None:
         """Pass on what services have published."""
         while self._published:
             self.publish(self._published.popleft())

@@ -28,7 +28,7 @@ class Part(ABC):
     A round comes at once when something has arrived, and otherwise every `period_s`.
     """
 
-    period_s = 0.5
+    period_s = 1.0
     running: ClassVar[Part | None] = None
     """The process that does something now."""
 

@@ -17,7 +17,7 @@ from warpcore.services.discoverer import service
 from warpcore.services.discoverer.finding import Finder
 from warpcore.services.discoverer.incubation import Incubation
 from warpcore.services.session.tables import PARTICLES
-from warpcore.services.tracker.service import RETRY_S
+from warpcore.services.tracker.service import LOOK_EVERY_S, RETRY_S
 from warpcore.services.tracker.state import TrackerState
 from warpcore.services.tracker.writing import Files
 
@@ -38,8 +38,6 @@ class WatchedIncubation(Incubation):
 
 class Discoverer(Part):
     """The discoverer's shell and decisions; its looks at files end when the file system answers."""
-
-    period_s = 0.5
 
     def __init__(self, simulator: Simulator, host: Host) -> None:
         super().__init__(simulator, host, "discoverer")
@@ -80,7 +78,7 @@ class Tracker(Part):
         self._events = Subscriber(self, self._ports, ("",))
         self._heard = self._ask_again_at = now
         self._files = Files(self.host.path("/processing"))  # type: ignore[arg-type]
-        self._writing = False
+        self._writing, self._look_at = False, now + LOOK_EVERY_S
         self._answered_resets = 0
 
     def round(self) -> None:
@@ -89,6 +87,9 @@ class Tracker(Part):
         self._hear(now)
         self._ask(now)
         self.state.selections.clear()
+        if not self._writing and now >= self._look_at:
+            self._look_at, self._writing = now + LOOK_EVERY_S, True
+            self.host.mounts[StoragePlace.PROCESSING].answer(self.bound(self._look))
         due = [] if self._writing else [name for name in self.state.due(now) if name != PARTICLES]
         if due:
             self._writing = True
@@ -129,6 +130,10 @@ class Tracker(Part):
                 self._requester.ask(request, Patience(ANSWER_TIMEOUT_S), now)
         for question in self._requester.due(now):
             self._dealer.send(question.message, id=question.id)
+
+    def _look(self) -> None:
+        self._writing = False
+        self.state.changed(self._files.changed(), self.simulator.now)
 
     def _write(self, name: str, text: str) -> None:
         """Write a file that is due; one that cannot be written is tried again."""

@@ -12,7 +12,7 @@ from tests.simulation.part import Part
 from warpcore.bus import messages as wire
 from warpcore.bus.requester import Patience, Requester, read_answer
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import Order, Selection
+from warpcore.bus.vocabulary import ErrorCode, Order, Selection
 
 PATCHES: tuple[dict[str, Any], ...] = (
     {"ctf": {"range_max": 5.0}},
@@ -26,7 +26,7 @@ PATCHES: tuple[dict[str, Any], ...] = (
 )
 PATIENCE = Patience(timeout_s=3.0, attempts=6)
 AGAIN_S = 2.0
-"""What was answered with an error is asked again so much later."""
+"""What could not be stored is asked again so much later."""
 
 Acts = tuple[tuple[str, Any], ...]
 """What a request sets, as names with values: after its answer each must hold until the next request."""
@@ -95,8 +95,9 @@ class User(Part):
     def _answered(self, answer: Message) -> None:
         self.simulator.note(f"user hears {answer.TYPE}")
         if isinstance(answer, wire.Error):
-            self._wishes.appendleft((self._message, self._asked))
-            self._not_before = self.simulator.now + AGAIN_S
+            if answer.code is ErrorCode.INTERNAL:
+                self._wishes.appendleft((self._message, self._asked))
+                self._not_before = self.simulator.now + AGAIN_S
             return
         for name, value in self._asked:
             self.settled[name] = value

@@ -19,6 +19,7 @@ from tests.simulation.services import Discoverer, Tracker
 from tests.simulation.user import User
 from tests.simulation.worker import Worker
 from warpcore.bus.vocabulary import FailureKind, StoragePlace
+from warpcore.services.tracker.service import LOOK_EVERY_S
 
 HEALED_AT_S = 100.0
 """Until then at the latest faults and what they have begun go on."""
@@ -26,7 +27,7 @@ RECORDED_S = 30.0
 """By then the microscope has written all movies."""
 MOST_AFTER_S = 400.0
 """So long after the last fault all must be done."""
-QUIET_S = 6.0
+QUIET_S = LOOK_EVERY_S + 4.0
 """So long all must stay done, so that files are written and late messages have come."""
 LOOK_EVERY_S = 2.0
 
