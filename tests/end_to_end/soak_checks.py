@@ -16,8 +16,8 @@ from soak_movies import LISTS, Microscope, listed
 
 from warpcore.services.tracker.documents import FILTERED_OUT, PROCESSED, UNPROCESSED
 
-MOST_GROWTH_MB = {"compute": 500.0}
-MOST_GROWTH_OF_SERVICE_MB = 150.0
+MOST_GROWTH_MB = 150.0
+"""Above the median of its kind; measured over 8 minutes and 266 movies: compute 55, all others at most 6."""
 MOST_TOLD = 20
 
 
@@ -76,10 +76,10 @@ def check_outputs(processing: Path, quiet: Path) -> int:
 
 
 def check_memory(memory_mb: Mapping[str, list[float]]) -> None:
-    """No process has grown beyond what was measured to be normal."""
+    """No process has grown far beyond others of its kind; those that have just begun are small."""
     for kind, seen in memory_mb.items():
-        growth = max(seen) - min(seen)
-        assert growth < MOST_GROWTH_MB.get(kind, MOST_GROWTH_OF_SERVICE_MB), f"{kind} grew by {growth:.0f} MB: {seen}"
+        growth = max(seen) - statistics.median(seen)
+        assert growth < MOST_GROWTH_MB, f"{kind} grew by {growth:.0f} MB: {seen}"
 
 
 def check_logs(logs: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from soak_garbage import send_garbage
+from soak_garbage import Target, send_garbage
 from soak_world import APART, SERVICES, World, send, stopped
 
 from tests.services.mounts import fill
@@ -121,7 +121,8 @@ def garbage(world: World) -> Iterator[None]:
     controller, control, events_in, events_out = (int(port) for port in world.session.ports[1::2])
     rest = world.session.http.base_url.port
     assert rest is not None
-    send_garbage(world.dice, rest, controller, control, events_in, events_out)
+    names = (*world.workers(), "nobody")
+    send_garbage(world.dice, Target(rest, controller, control, events_in, events_out, names))
     yield
 
 

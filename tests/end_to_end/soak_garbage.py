@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 import httpx
 import msgpack
 import zmq
 
+from warpcore.bus import messages as wire
 from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.messages import EVENT_BODIES
 from warpcore.bus.schema import REGISTRY
+from warpcore.bus.vocabulary import FailureKind
 
 GREETING = b"\xff\0\0\0\0\0\0\0\1\x7f\3\1NULL" + bytes(48)
 """The first bytes of a ZeroMQ peer."""
@@ -22,15 +25,28 @@ GUESSED_LEASE = 10**9
 FRAMES, CONNECTIONS, LINGER_MS = 100, 5, 1000
 
 
-def send_garbage(dice: random.Random, rest: int, workers: int, control: int, events_in: int, events_out: int) -> None:
-    """Send it to all ports of a session on this host."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A session on this host: its ports, and the names of its workers."""
+
+    rest: int
+    workers: int
+    control: int
+    events_in: int
+    events_out: int
+    names: tuple[str, ...]
+
+
+def send_garbage(dice: random.Random, target: Target) -> None:
+    """Send it to all ports of a session."""
+    rest, workers, control, events_in, events_out, names = astuple(target)
     for port in (rest, workers, control, events_in, events_out):
         for _ in range(CONNECTIONS):
             _send_bytes(dice, port)
     with zmq.Context() as context:
         context.linger = LINGER_MS
         for port in (workers, control):
-            _send_frames(context, zmq.DEALER, port, [_message(dice) for _ in range(FRAMES)])
+            _send_frames(context, zmq.DEALER, port, [_message(dice, names) for _ in range(FRAMES)])
         _send_frames(context, zmq.XPUB, events_in, [_event(dice) for _ in range(FRAMES)])
         _send_frames(context, zmq.XSUB, events_out, [[dice.randbytes(30)] for _ in range(FRAMES)])
     _send_requests(dice, rest)
@@ -52,7 +68,7 @@ def _send_frames(context: zmq.Context[zmq.Socket[bytes]], kind: int, port: int, 
                 peer.send_multipart(frames, zmq.NOBLOCK)
 
 
-def _message(dice: random.Random) -> list[bytes]:
+def _message(dice: random.Random, names: Sequence[str]) -> list[bytes]:
     """Frames for a ROUTER."""
     type = dice.choice([type for type, cls in sorted(REGISTRY.items()) if cls.__struct_fields__])
     envelope = Envelope(type, _body(dice, REGISTRY[type].__struct_fields__), "garbage")
@@ -67,7 +83,7 @@ def _message(dice: random.Random) -> list[bytes]:
             [dice.randbytes(50)],
             [frame, frame],
             [b""],
-            [encode(Envelope("task.finished", _forged_result(dice), "garbage"))],
+            [encode(_forged(dice, dice.choice(names)))],
         ]
     )
 
@@ -86,15 +102,20 @@ def _body(dice: random.Random, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: dice.choice(values) for name in names} | {name: [[None]] for name in names[:1]} | {"\n": "unknown"}
 
 
-def _forged_result(dice: random.Random) -> dict[str, Any]:
-    """A well-formed report of a task that nobody has given, with paths that are no outputs."""
-    return {
-        "worker": "nobody",
-        "lease": GUESSED_LEASE + dice.randrange(1000),
-        "ran": ["motion"],
-        "results": {"motion": {}},
-        "outputs": {"motion": {".warpcore/state.db": 1, "../../etc/passwd": 1}},
-    }
+def _forged(dice: random.Random, name: str) -> Envelope:
+    """A well-formed word in the name of a worker, of a task that nobody has given, or from another connection."""
+    lease = GUESSED_LEASE + dice.randrange(1000)
+    outputs = {"motion": {".warpcore/state.db": 1, "../../etc/passwd": 1}}
+    message = dice.choice(
+        [
+            wire.TaskFinished(name, lease, ["motion"], {"motion": {}}, outputs),
+            wire.TaskFailed(name, lease, FailureKind.INPUT, "motion", "forged"),
+            wire.ComputeDied(name, [1, 2, 3], 1, FailureKind.BAD_GPU, "forged"),
+            wire.Goodbye(name),
+            wire.RegisterWorker(name, f"another {lease}", "nowhere", 1, "cpu", 0, {}),
+        ]
+    )
+    return Envelope(message.TYPE, message.to_body(), "garbage")
 
 
 def _send_requests(dice: random.Random, port: int) -> None:

@@ -26,8 +26,8 @@ SETTINGS = (
     "picking.method=blob",
     "picking.diameter=130",
 )
-"""None of them learns from the first movies, whose order is another one in a quiet run."""
 FIRST = 8
+"""So many are there before a session begins, from which it learns how to pick: in any session of them the same."""
 EVERY_S, MOST_WAITING = 1.5, 6
 BROKEN_ONE_IN = 20
 DIFFERENT = 4
