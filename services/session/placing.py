@@ -237,7 +237,7 @@ def _moves(placement: Placement, files: Files) -> Iterator[Operation]:
 
 def _record(root: str, text: str) -> Iterator[Operation]:
     path = record_path(root)
-    yield MakeFolder(str(PurePosixPath(path).parent))
+    yield MakeFolder(_parent(path))
     # A lost one costs a rebuilt state this movie's results; to flush each would cost every movie some time.
     yield Write(path, text, durable=False)
 
@@ -331,4 +331,8 @@ def _temporary(target: str) -> str:
 
 
 def _parents(paths: Iterable[str]) -> list[str]:
-    return sorted({str(PurePosixPath(path).parent) for path in paths})
+    return sorted({_parent(path) for path in paths})
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0] or "."
