@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import field
+from msgspec import Meta, field
 
 from warpcore.bus import limits
-from warpcore.bus.messages.common import Ok
+from warpcore.bus.messages.common import Ok, Short
 from warpcore.bus.messages.parts import Load, Worker
 from warpcore.bus.schema import Message, Port, message
 from warpcore.bus.vocabulary import FailureKind, WorkerState
@@ -15,7 +15,7 @@ from warpcore.bus.vocabulary import FailureKind, WorkerState
 
 @message("workers")
 class Workers(Message, frozen=True):
-    """The worker registry. Lost workers stay in it for an hour."""
+    """The worker registry. Lost workers stay in it for 10 min, ended ones for 1 min."""
 
     workers: list[Worker]
 
@@ -71,15 +71,15 @@ class RegisterWorker(Message, frozen=True):
     are the tasks that it still holds.
     """
 
-    name: str
-    instance: str
-    host: str
+    name: Short
+    instance: Short
+    host: Short
     pid: int
-    device: str
+    device: Short
     device_memory_mb: int
-    versions: dict[str, str]
+    versions: Annotated[dict[Short, Short], Meta(max_length=limits.MOST_VERSIONS)]
     leases: list[int] = field(default_factory=list)
-    replaces: str = ""
+    replaces: Short = ""
 
 
 @message("worker.unknown")
@@ -152,7 +152,10 @@ class ComputeDied(Message, frozen=True):
 
 @message("worker.log", port=Port.WORKER)
 class WorkerLog(Message, frozen=True):
-    """Log lines `{level, text, ts}` of a worker, passed on to subscribers."""
+    """Log lines `{number, level, text, ts}` of a worker, passed on to subscribers.
+
+    A worker numbers its lines from 1, and tells those that it keeps again when it has registered.
+    """
 
     worker: str
     lines: list[dict[str, Any]]

@@ -124,6 +124,10 @@ class TrackerState:
         self._dirty.add(name)
         self._not_before = now + pause_s
 
+    def changed(self, names: Iterable[str], now: float) -> None:
+        """Files are no longer as they were written: they are due again."""
+        self._touch(names, now)
+
     def text(self, name: str) -> str:
         """The whole text of one of the files, except particles.star."""
         entries = self._entries.values()

@@ -42,6 +42,7 @@ LAST_PAUSE_S = 0.3
 """The same for a worker that stops, which waits for its last answers for a moment only."""
 QUIET_S = 30.0
 """An idle worker that has heard nothing for so long registers again: the scheduler may take it for another one."""
+PROGRESS_EVERY_S = 0.5
 CANCEL_GRACE_S = 10.0
 """A compute process that has not let go of a cancelled task by then is ended."""
 
@@ -105,6 +106,8 @@ class Nanny:
                 cause = f"{held.task.name} did not stop after it was cancelled"
                 one.kill_cause = (FailureKind.LOST_WORKER, cause, lease)
                 effects.append(KillCompute(cause, one.number))
+        for held in self.held.values():
+            effects += self._tell_progress(held, now)
         effects += [ToScheduler(question.message, question.id) for question in self._requester.due(now)]
         effects += self._computing.rest(now, busy=bool(self.held or self.stopping or self.aside))
         if self._is_to_register(now):
@@ -181,7 +184,7 @@ class Nanny:
         return effects + self._pull()
 
     def _assigned(self, task: m.AssignTask, now: float) -> list[Effect]:
-        if self.stopping:
+        if self.stopping or task.lease in self.held:
             return []
         self.held[task.lease] = Held(task)
         return self._hand_over(now)
@@ -256,10 +259,9 @@ class Nanny:
     def _reported(self, report: Progress | Finished | Failed | Dropped, held: Held, now: float) -> list[Effect]:
         name, lease = self.identity.name, report.lease
         match report:
-            case Progress(stage=stage, step=step, fraction=fraction, message=message):
-                held.stage = stage
-                progress = m.TaskProgress(name, lease, held.task.name, step, fraction, message)
-                return [self._one_way(progress)] if self.registered else []
+            case Progress():
+                held.stage, held.untold = report.stage, report
+                return self._tell_progress(held, now)
             case Dropped():
                 self._let_go(lease)
                 return []
@@ -268,8 +270,17 @@ class Nanny:
             case Failed():
                 done = m.TaskFailed(name, lease, report.kind, report.step, report.message)
         self._computing[held.process].deaths = 0
-        held.stage, held.cancelled_at = Stage.REPORTED, None
+        held.stage, held.cancelled_at, held.untold = Stage.REPORTED, None, None
         return self._ask(done, now)
+
+    def _tell_progress(self, held: Held, now: float) -> list[Effect]:
+        """Tell what is new of a task, as often as anybody can read; what is newer then replaces it."""
+        new = held.untold
+        if new is None or not self.registered or now - held.told_at < PROGRESS_EVERY_S:
+            return []
+        held.told_at, held.untold = now, None
+        name, movie = self.identity.name, held.task.name
+        return [self._one_way(m.TaskProgress(name, new.lease, movie, new.step, new.fraction, new.message))]
 
     def unsendable(self, effect: ToScheduler, why: str, now: float) -> list[Effect]:
         """A message cannot travel (it is over the size limit). Results that cannot be told count as a failed task."""

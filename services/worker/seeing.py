@@ -61,6 +61,17 @@ def sees(worker: str, question: LookAtFolders) -> WorkerSees:
     return WorkerSees(worker, token, question.movie, size, mtime_ns)
 
 
+def trouble(seen: WorkerSees) -> str:
+    """Why the scheduler will give this worker nothing, "" where it sees what it was asked for."""
+    if seen.problem:
+        return seen.problem
+    if not seen.token:
+        return f"{TOKEN} is not there in the processing directory; is it mounted on this host?"
+    if seen.movie and seen.size is None:
+        return f"{seen.movie} is not there in the data directory; is it mounted on this host?"
+    return ""
+
+
 def _identity(path: Path) -> tuple[int | None, int | None]:
     try:
         found = path.stat()

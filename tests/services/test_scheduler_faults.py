@@ -15,16 +15,18 @@ from pathlib import Path
 import pytest
 import zmq
 
-from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files, opened
+from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files, opened, stage
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.sockets import BindError
+from warpcore.services.scheduler.core.effects import FromControl, FromWorker, Send
 from warpcore.services.scheduler.shell.service import run_scheduler
 from warpcore.services.scheduler.shell.session import Session, SessionError
 from warpcore.services.scheduler.store.schema import StateError
 from warpcore.services.session.settings import SettingsError, parse_settings
+from warpcore.services.steps.chain import CHAIN
 
 
 @pytest.fixture
@@ -155,6 +157,25 @@ def test_what_the_scheduler_has_seen_itself_is_not_lost_while_nothing_can_be_sto
             assert ask(client, wire.GetItem("a")).movie.status == "processed"
             other.execute("DROP TRIGGER full")
             wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "outdated")
+
+
+def test_what_was_being_placed_when_the_scheduler_died_is_placed_by_the_next_one(
+    site: Site, wait_until: WaitUntil
+) -> None:
+    hello = wire.RegisterWorker("w", "1", "host", 1, "cpu", 0, {})
+    with closing(Session(site.data, site.processing)) as session:
+        for message in (hello, wire.PullTasks("w", 1)):
+            session.decide(FromWorker(b"w", message))
+        effects = session.decide(FromControl(files("a.tif")))
+        (task,) = [one.message for one in effects if isinstance(one, Send) and isinstance(one.message, wire.AssignTask)]
+        pattern = {step: CHAIN[step].outputs[0].pattern for step in task.run}
+        stage(site.processing, task.lease, {step: {pattern[step]: b"x"} for step in task.run})
+        results = {step: {"resolution_angstrom": 4.0} for step in task.run}
+        sizes: dict[str, dict[str, int | None]] = {step: {pattern[step]: 1} for step in task.run}
+        session.decide(FromWorker(b"w", wire.TaskFinished("w", task.lease, task.run, results, sizes)))
+        session.store.commit()
+    with site.running() as client:
+        wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "processed")
 
 
 def test_one_scheduler_a_processing_directory(site: Site, free_ports: Callable[[int], list[int]]) -> None:

@@ -53,6 +53,7 @@ def test_a_worker_that_does_not_see_a_folder_gets_nothing_and_is_told_where(
     world.wait(6, "w")
     (alarm,) = current(world.state)
     assert alarm.text.startswith("worker w is given no movies: ")
+    assert "2 movies left, no worker sees the folders" in world.ask(wire.GetProcessing()).summary
     assert text in alarm.text
     world.sees("w")
     assert world.status("a") == "queued"
@@ -92,6 +93,24 @@ def test_the_movies_of_a_worker_that_writes_elsewhere_are_taken_back_and_count_n
     assert world.cancelled == [world.tasks["a"].lease, world.tasks["b"].lease]
     assert [world.status(name) for name in "ab"] == ["unprocessed"] * 2
     assert world.state.movies[1].lost == 0
+
+
+def test_the_movies_of_a_worker_whose_storage_hangs_go_to_others_after_a_while(world: StorageWorld) -> None:
+    world.sees("w")
+    world.progress("a")
+    world.worker("v")
+    world.sees("v")
+    world.tick(LOOK_EVERY_S + 1)
+    for _ in range(40):
+        world.sees("w", problem="/processing gives no answer for 12 s on its host")
+        world.tick(3)
+        world.sees("v")
+        if world.owner("a") == "v":
+            break
+        assert world.status("a") == "processing"
+    assert 60 < world.now - 1000 - LOOK_EVERY_S < 90
+    assert world.owner("a") == "v"
+    assert (world.state.movies[1].lost, world.state.movies[1].avoid) == (0, [])
 
 
 def test_a_worker_that_meets_storage_that_is_away_is_left_alone_longer_each_time(world: StorageWorld) -> None:

@@ -217,3 +217,14 @@ def test_a_gain_replaced_on_disk_makes_its_movies_outdated_at_the_next_start(sit
     image(gain, (64, 64), value=2)
     with site.running() as client:
         assert ask(client, wire.GetItem("a")).movie.status == "outdated"
+
+
+def test_a_session_that_is_known_begins_while_its_data_directory_is_away(site: Site, wait_until: WaitUntil) -> None:
+    with site.running() as client:
+        ask(client, files("a.tif"))
+    away = site.data.rename(site.data.with_name("away"))
+    with site.running() as client:
+        wait_until(lambda: ask(client, wire.GetProcessing()).holds, what="hold")
+        assert f"data directory {site.data} is away: No such file" in ask(client, wire.GetProcessing()).holds[0]
+        away.rename(site.data)
+        wait_until(lambda: not ask(client, wire.GetProcessing()).holds, what="the end of the hold")

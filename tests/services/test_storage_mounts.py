@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tifffile
 
 from tests.services.mounts import fill, mounted, needs_mounts
@@ -14,12 +15,20 @@ from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
 from warpcore.services.discoverer.service import run_discoverer
+from warpcore.services.scheduler.shell import storage as storage_watch
 from warpcore.services.session.errors import InputError
 from warpcore.services.worker.failures import TaskError, classify
 from warpcore.services.worker.pipeline import load
 
 pytestmark = needs_mounts
-MOVIES = 60
+MOVIES = 40
+
+
+@pytest.fixture
+def site(tmp_path: Path, free_ports: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A scheduler's folders, at which it looks more often than in a session."""
+    monkeypatch.setattr(storage_watch, "LOOK_EVERY_S", 0.5)
+    return Site(tmp_path, free_ports(4))
 
 
 def status(client: RequestClient) -> wire.ProcessingStatus:
@@ -44,9 +53,9 @@ def work(worker: WorkerSide, done: set[int]) -> None:
 
 
 def test_no_movie_fails_while_the_data_directory_is_unmounted_and_all_are_done_once_it_is_back(
-    tmp_path: Path, free_ports: Callable[[int], list[int]], wait_until: WaitUntil
+    site: Site, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
-    site, stop, done = Site(tmp_path, free_ports(4)), threading.Event(), set[int]()
+    stop, done = threading.Event(), set[int]()
     with mounted(tmp_path / "storage") as storage:
         site.data = storage.path
         frames = np.ones((3, 32, 32), np.uint8)
@@ -67,12 +76,12 @@ def test_no_movie_fails_while_the_data_directory_is_unmounted_and_all_are_done_o
 
         with site.running() as client:
             discoverer.start()
-            wait_until(lambda: status(client).total == MOVIES, 20, what="all movies found")
+            wait_until(lambda: status(client).total == MOVIES, 30, what="all movies found")
             worker.register()
             worker.dealer.send(wire.PullTasks("w", 2))
-            wait_until(worked(lambda: len(done) >= 2), what="the first movies")
+            wait_until(worked(lambda: len(done) >= 2), 30, what="the first movies")
             storage.go()
-            wait_until(worked(lambda: status(client).holds), what="hold")
+            wait_until(worked(lambda: status(client).holds), 30, what="hold")
             now = status(client)
             assert f"data directory {storage.path} is away: it is empty" in now.holds[0]
             assert now.summary.startswith("trouble")
@@ -86,9 +95,8 @@ def test_no_movie_fails_while_the_data_directory_is_unmounted_and_all_are_done_o
 
 
 def test_processing_holds_while_its_disk_is_full_and_goes_on_when_there_is_room(
-    tmp_path: Path, free_ports: Callable[[int], list[int]], wait_until: WaitUntil
+    site: Site, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
-    site, worker = Site(tmp_path, free_ports(4)), None
     with mounted(tmp_path / "storage", megabytes=20) as storage:
         site.processing = storage.path
         worker = WorkerSide(site, "w")
@@ -96,11 +104,11 @@ def test_processing_holds_while_its_disk_is_full_and_goes_on_when_there_is_room(
             ask(client, wire.RegisterFiles([wire.FoundFile("a.tif", 100, 5)]))
             filler = storage.path / "filler"
             fill(filler)
-            wait_until(lambda: status(client).holds, what="hold")
+            wait_until(lambda: status(client).holds, 30, what="hold")
             assert f"disk full on {storage.path}: 0 MB left, needs 1 MB" in status(client).holds[0]
             filler.unlink()
-            wait_until(lambda: not status(client).holds, what="the end of the hold")
+            wait_until(lambda: not status(client).holds, 30, what="the end of the hold")
             worker.register()
             worker.dealer.send(wire.PullTasks("w", 2))
-            wait_until(lambda: worker.got(wire.AssignTask), what="the movie")
+            wait_until(lambda: worker.got(wire.AssignTask), 30, what="the movie")
         worker.dealer.close()

@@ -70,11 +70,36 @@ def test_the_heart_beats_whatever_the_computation_does(nanny: Nanny) -> None:
     assert beats[-1].state == "busy"
 
 
+def test_progress_is_told_twice_a_second_and_the_newest_in_the_end(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    told: list[Message] = []
+    for number in range(100):
+        now = 2.0 + number / 100
+        told += sent(nanny.from_compute(Progress(7, Stage.COMPUTE, "motion", number / 100), now))
+        told += [one for one in sent(nanny.tick(now, NOTHING)) if isinstance(one, m.TaskProgress)]
+    assert told == [m.TaskProgress("w", 7, "a", "motion", fraction) for fraction in (0.0, 0.5)]
+    assert m.TaskProgress("w", 7, "a", "motion", 0.99) in sent(nanny.tick(3.5, NOTHING))
+    assert not [one for one in sent(nanny.tick(9.0, NOTHING)) if isinstance(one, m.TaskProgress)]
+
+
+def test_no_progress_is_told_of_a_task_that_has_ended(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    nanny.from_compute(Progress(7, Stage.COMPUTE, "motion", 0.1), 2.0)
+    nanny.from_compute(Progress(7, Stage.COMPUTE, "motion", 0.9), 2.1)
+    nanny.from_compute(FINISHED, 2.2)
+    assert not [one for one in sent(nanny.tick(9.0, NOTHING)) if isinstance(one, m.TaskProgress)]
+
+
 def test_a_task_goes_in_and_its_end_comes_out(nanny: Nanny) -> None:
     assert commands(nanny.from_scheduler(task(7), None, 2.0)) == [Begin(task(7))]
     finished = nanny.from_compute(FINISHED, 4.0)
     answer(nanny, finished, m.TaskFinished, m.Ok(), 4.0)
     assert nanny.held == {}
+
+
+def test_an_assignment_that_comes_twice_is_begun_once(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    assert commands(nanny.from_scheduler(task(7), None, 2.1)) == []
 
 
 def test_a_death_is_reported_at_once_with_the_movie_that_was_computing(nanny: Nanny) -> None:

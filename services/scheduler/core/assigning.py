@@ -36,8 +36,10 @@ def waiting_exports(state: State) -> list[ExportRecord]:
 
 def _hungry(state: State) -> list[WorkerRecord]:
     """Workers that ask for more, those with the fewest tasks first."""
-    hungry = (worker for worker in state.workers.values() if worker.room > 0)
-    return sorted(hungry, key=lambda worker: (len(worker.leases), worker.name))
+    asking = [worker for name in state.hungry if (worker := state.workers.get(name)) is not None and worker.asks > 0]
+    # One that may have none now, as it does not see the folders, stays: nothing would bring it back.
+    state.hungry = {worker.name for worker in asking}
+    return sorted((one for one in asking if one.room > 0), key=lambda worker: (len(worker.leases), worker.name))
 
 
 def _assign_one(state: State, worker: WorkerRecord, exports: list[ExportRecord]) -> bool:

@@ -21,7 +21,8 @@ MOST_TITLES = 3
 class Going:
     """What the sentence is made of: counts of movies, those done in the last hour, and their median resolution, Å.
 
-    `workers` are those that can be given movies; `holds` says that none are, because of the storage.
+    `workers` are those that can be given movies, `blind` those that do not see the folders; `holds` says that none are
+    given any, because of the storage.
     """
 
     paused: bool = False
@@ -31,6 +32,7 @@ class Going:
     ended: int = 0
     last_hour: int = 0
     workers: int = 0
+    blind: int = 0
     resolution_angstrom: float | None = None
     alarms: Sequence[Alarm] = field(default_factory=tuple)
 
@@ -50,6 +52,7 @@ def going(state: State, left: int) -> Going:
         ended=sum(state.counts[status] for status in ENDED),
         last_hour=len(done),
         workers=sum(worker.usable for worker in state.workers.values()),
+        blind=sum(worker.alive and bool(worker.sight.problem) for worker in state.workers.values()),
         resolution_angstrom=statistics.median(resolutions) if resolutions else None,
         alarms=current(state),
     )
@@ -78,7 +81,7 @@ def _movies(now: Going) -> str:
         return "no movie was found yet"
     resolution = "" if now.resolution_angstrom is None else f", median {now.resolution_angstrom:.1f} Å"
     if _without_worker(now):
-        return f"{_counted(now.left)} left, no worker runs"
+        return f"{_counted(now.left)} left, no worker {'sees the folders' if now.blind else 'runs'}"
     lately = f"{_counted(now.last_hour)} in the last hour{resolution}" if now.last_hour else ""
     if now.left and (now.paused or now.holds or not lately):
         waiting = f"{_counted(now.left)} left"

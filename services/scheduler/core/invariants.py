@@ -119,6 +119,7 @@ def _worker(state: State, worker: WorkerRecord) -> None:
     _require(all(task.worker == worker.name for task in held), f"{where}: leases")
     _require(len(held) <= MOST_CREDIT, f"{where} holds {len(held)} leases")
     _require(0 <= worker.credit <= MOST_CREDIT, f"{where} has credit {worker.credit}")
+    _require(worker.room <= 0 or worker.name in state.hungry, f"{where} has room that nobody would find")
     _require((worker.state == WorkerState.BUSY) == bool(held), f"{where} holds {worker.leases}")
     _require((worker.state == WorkerState.SET_ASIDE) <= (worker.name in state.bans), f"{where} has no ban")
     suspects = [task for task in held if state.movies[task.movie].suspect]

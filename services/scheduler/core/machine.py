@@ -28,6 +28,7 @@ from warpcore.services.scheduler.core import (
     selecting,
     tasks,
     tries,
+    worker_logs,
 )
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
@@ -66,6 +67,7 @@ HANDLING = (
     requests,
     selecting,
     tries,
+    worker_logs,
 )
 """Modules that register handlers and alarm rules when they are imported, so nothing reads this name."""
 
@@ -77,8 +79,7 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
     restores the state from its rows.
     """
     state.now, state.wall = now, wall
-    state.effects = []
-    busy = {name: bool(worker.leases) for name, worker in state.workers.items()}
+    state.effects, state.was_busy, state.ended = [], {}, {}
     match stimulus:
         case FromControl(message):
             _from_control(state, message)
@@ -110,7 +111,7 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
     restoring_outputs.begin(state)
     idling.wake(state)
     assigning.dispatch(state)
-    registry.tell_load(state, busy)
+    registry.tell_load(state)
     effects, state.effects = state.effects, []
     return effects
 

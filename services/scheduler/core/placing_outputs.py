@@ -8,7 +8,7 @@ from msgspec import structs
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, Purpose
-from warpcore.services.scheduler.core import tasks
+from warpcore.services.scheduler.core import seeing, tasks
 from warpcore.services.scheduler.core.effects import OutputsPlaced, PlaceOutputs, PlacingFailed
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import TaskRecord
@@ -62,8 +62,11 @@ def failed(state: State, stimulus: PlacingFailed) -> None:
         state.storage.met_full(stimulus.text[: tasks.LONGEST_TEXT], state.now)
     if stimulus.again:
         task.message, task.place_at = stimulus.text[: tasks.LONGEST_TEXT], state.now + REPEAT_AFTER_S
-    else:
-        tasks.fail(state, task, stimulus.fault, "write", stimulus.text)
+        return
+    tasks.fail(state, task, stimulus.fault, "write", stimulus.text)
+    worker = state.workers.get(task.worker)
+    if stimulus.fault is FailureKind.STORAGE_AWAY and worker is not None and worker.alive:
+        seeing.met_away(state, worker, stimulus.text[: tasks.LONGEST_TEXT])
 
 
 def repeat_due(state: State) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec.structs import replace
 
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import LOG_LINES, MOST_PROCESSES
+from warpcore.bus.limits import MOST_PROCESSES, MOST_WORKERS
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.scheduler.core import seeing, tasks, views
 from warpcore.services.scheduler.core.effects import LiftBan, SaveBan, Send
@@ -20,14 +19,20 @@ from warpcore.services.scheduler.core.state import State
 HEARTBEAT_S = 2.0
 MOST_CREDIT = 3 * MOST_PROCESSES
 """Tasks of a worker at a time: each of its compute processes loads one, computes one and writes one."""
+ENDED_SHOWN_S = 60.0
+"""How long a worker stays in the registry that has ended in order."""
+LOST_SHOWN_S = 600.0
+"""How long one that is gone without a word stays there. The alarm goes on telling of it."""
 FORGOTTEN_AFTER_S = 3600.0
+"""How long the alarm tells of a lost worker that does not come back."""
+MOST_LOST = 100
+"""Lost workers that are still told, the latest ones."""
 RIVAL_PATIENCE_S = 5 * HEARTBEAT_S
 """After so long a silence a worker loses its name to another instance that waits for it."""
 RIVAL_FORGOTTEN_S = 10.0
 """An instance that has not asked for so long waits no more; it asks every few seconds."""
 UNLISTED_GRACE_S = 10.0
 """How long a heartbeat may not name a lease: the assignment, or the report of its end, can still be on the way."""
-MOST_LOG_LINES = 500
 MOST_WARNINGS = 8
 ENDED = "ended"
 """Why a worker is gone that ended in order."""
@@ -52,6 +57,10 @@ def register(state: State, speaker: Speaker, message: wire.RegisterWorker) -> No
         if not _makes_way(state, worker, message):
             return
         worker = None
+    if worker is None and sum(one.alive for one in state.workers.values()) >= MOST_WORKERS:
+        state.reply(wire.Error(ErrorCode.CONFLICT, f"{MOST_WORKERS} workers are registered; end some of them"))
+        return
+    _end_others(state, speaker.sender, message.name)
     ban = state.bans.get(message.name)
     if ban is not None and ban.instance != message.instance:
         del state.bans[message.name]
@@ -71,6 +80,13 @@ def register(state: State, speaker: Speaker, message: wire.RegisterWorker) -> No
     seeing.registered(state, worker)
     if news:
         _tell(state, "worker.registered", worker)
+
+
+def _end_others(state: State, sender: bytes, name: str) -> None:
+    """A connection is that of one worker: one that registered there under another name is gone."""
+    for other in list(state.workers.values()):
+        if other.sender == sender and other.name != name and other.alive:
+            lose(state, other, f"its connection is now that of {name}")
 
 
 def _is_same(known: wire.RegisterWorker | None, message: wire.RegisterWorker) -> bool:
@@ -123,7 +139,7 @@ def heartbeat(state: State, speaker: Speaker, message: wire.Heartbeat) -> None:
     worker.load = message.load
     worker.warnings = [text[: tasks.LONGEST_TEXT] for text in message.warnings[:MOST_WARNINGS]]
     if message.credit is not None:
-        _take_credit(worker, message.credit)
+        _take_credit(state, worker, message.credit)
     for lease in message.leases[:16]:
         if tasks.held(state, worker.name, lease) is None:
             state.send(worker, wire.CancelTask(lease, "this lease no longer holds"))
@@ -142,11 +158,12 @@ def heartbeat(state: State, speaker: Speaker, message: wire.Heartbeat) -> None:
 def pull(state: State, speaker: Speaker, message: wire.PullTasks) -> None:
     """The worker can take `credit` tasks in all."""
     if speaker.worker is not None:
-        _take_credit(speaker.worker, message.credit)
+        _take_credit(state, speaker.worker, message.credit)
 
 
-def _take_credit(worker: WorkerRecord, credit: int) -> None:
+def _take_credit(state: State, worker: WorkerRecord, credit: int) -> None:
     worker.credit = min(MOST_CREDIT, max(0, credit))
+    state.hungry.add(worker.name)
 
 
 @handles(wire.WorkerSees)
@@ -178,7 +195,6 @@ def _compute_died(state: State, worker: WorkerRecord, message: wire.ComputeDied)
         elif message.kind in (FailureKind.RESOURCE, FailureKind.BAD_GPU):
             tasks.fail(state, task, message.kind, task.step, cause)
         else:
-            worker.failed += 1
             tasks.requeue(state, task, cause, cancel=False, strike=True)
     if message.kind == FailureKind.BAD_GPU:
         set_aside(state, worker, message.cause)
@@ -189,11 +205,22 @@ def set_aside(state: State, worker: WorkerRecord, cause: str) -> None:
     worker.reason = f"bad GPU: {cause[: tasks.LONGEST_TEXT]}"
     worker.become(WorkerState.SET_ASIDE, worker.reason)
     ban = Ban(worker.name, worker.instance, worker.reason)
+    if len(state.bans) >= MOST_WORKERS:
+        _forget_a_ban(state)
     state.bans[worker.name] = ban
     state.effects.append(SaveBan(ban))
     for lease in list(worker.leases):
         tasks.requeue(state, state.tasks[lease], f"{worker.name} was set aside", cancel=True)
     _tell(state, "worker.idle", worker, durable=False)
+
+
+def _forget_a_ban(state: State) -> None:
+    """The oldest one of a worker that is no longer there."""
+    living = {worker.name for worker in state.workers.values() if worker.alive}
+    oldest = next((name for name in state.bans if name not in living), None)
+    if oldest is not None:
+        del state.bans[oldest]
+        state.effects.append(LiftBan(oldest))
 
 
 @handles(wire.Goodbye)
@@ -221,49 +248,16 @@ def _is_gone(worker: WorkerRecord, why: str) -> None:
     worker.credit, worker.reason = 0, worker.reason or why
 
 
-@handles(wire.WorkerLog)
-def log(state: State, speaker: Speaker, message: wire.WorkerLog) -> None:
-    """Log lines of a worker: the last are kept, all are passed on."""
-    worker = speaker.worker
-    if worker is None:
-        return
-    lines = []
-    for raw in message.lines[:MOST_LOG_LINES]:
-        worker.log_number += 1
-        line = {
-            "number": worker.log_number,
-            "level": str(raw.get("level", ""))[:20],
-            "text": str(raw.get("text", ""))[: tasks.LONGEST_TEXT],
-            "ts": _number(raw.get("ts")),
-        }
-        worker.log.append(line)
-        lines.append(line)
-    shown = views.fitting(lines)
-    if shown:
-        state.publish("worker.log", wire.WorkerLogEvent(worker.name, shown), durable=False)
-
-
-@handles(wire.GetWorkerLogs, reads=True)
-def logs(state: State, message: wire.GetWorkerLogs) -> None:
-    """A page of a worker's log."""
-    worker = state.workers.get(message.worker)
-    if worker is None or not worker.registered:
-        state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no worker is called {message.worker!r}"))
-        return
-    newer = [line for line in worker.log if line["number"] > message.after]
-    wanted = min(max(1, message.limit), LOG_LINES)
-    # Without a number the last lines are meant; with one, those that follow it.
-    page = newer[:wanted] if message.after > 0 else newer[-wanted:]
-    state.reply(wire.WorkerLogs(worker.name, views.fitting(page)))
-
-
 def expire(state: State) -> None:
-    """Lose silent workers, forget those lost long ago, take back leases without progress."""
+    """Lose silent workers, forget those lost long ago or very many, take back leases without progress."""
     for worker in list(state.workers.values()):
         silent_s = state.now - worker.heard_at
         if worker.alive and silent_s > _patience_s(state, worker):
             lose(state, worker, f"{worker.name} was silent for {silent_s:.0f} s")
-        elif not worker.alive and silent_s > FORGOTTEN_AFTER_S:
+    lost = sorted((one for one in state.workers.values() if not one.alive), key=lambda one: one.heard_at)
+    for place, worker in enumerate(lost):
+        shown_s = ENDED_SHOWN_S if worker.reason == ENDED else LOST_SHOWN_S
+        if place < len(lost) - MOST_LOST or state.now - worker.heard_at > shown_s:
             del state.workers[worker.name]
     for task in list(state.tasks.values()):
         if task.state == LeaseState.PLACING:
@@ -286,9 +280,9 @@ def _is_awaited(state: State, worker: WorkerRecord) -> bool:
     return state.now - worker.rival_at < RIVAL_FORGOTTEN_S
 
 
-def tell_load(state: State, before: dict[str, bool]) -> None:
-    """Publish which workers became idle or busy; `before` is who was busy."""
-    for name, was_busy in before.items():
+def tell_load(state: State) -> None:
+    """Publish which workers became idle or busy."""
+    for name, was_busy in state.was_busy.items():
         worker = state.workers.get(name)
         if worker is not None and worker.alive and bool(worker.leases) != was_busy:
             _tell(state, "worker.busy" if worker.leases else "worker.idle", worker, durable=False)
@@ -296,14 +290,20 @@ def tell_load(state: State, before: dict[str, bool]) -> None:
 
 def warnings(state: State) -> list[str]:
     """The warnings of all living workers and of the discoverer, each text once, and names that two workers want."""
-    living = [worker for worker in state.workers.values() if worker.alive]
-    told = dict.fromkeys(text for worker in living for text in worker.warnings)
-    wanted = [
-        f"another worker called {worker.name} waits until that one has ended; to run both, give one another --name"
-        for worker in living
-        if _is_awaited(state, worker)
-    ]
-    return list(told | dict.fromkeys([*state.file_warnings, *wanted]))[:MOST_WARNINGS]
+    told = dict.fromkeys(text for worker in state.workers.values() if worker.alive for text in worker.warnings)
+    told |= dict.fromkeys(state.file_warnings) | dict.fromkeys(map(name_taken, with_rivals(state)))
+    return list(told)[:MOST_WARNINGS]
+
+
+def with_rivals(state: State) -> list[WorkerRecord]:
+    """Living workers for whose name another instance waits."""
+    return [worker for worker in state.workers.values() if worker.alive and _is_awaited(state, worker)]
+
+
+def name_taken(worker: WorkerRecord) -> str:
+    """What a person should know of two workers of one name."""
+    name = worker.name
+    return f"another worker called {name} waits until that one has ended; to run both, give one another --name"
 
 
 def view(state: State, worker: WorkerRecord) -> wire.Worker:
@@ -323,7 +323,3 @@ def _active_at(state: State, task: TaskRecord) -> float:
 
 def _tell(state: State, topic: str, worker: WorkerRecord, *, durable: bool = True) -> None:
     state.publish(topic, wire.WorkerEvent(view(state, worker)), durable=durable)
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0

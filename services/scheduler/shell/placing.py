@@ -35,6 +35,7 @@ from warpcore.services.session.placing import (
     restore,
 )
 from warpcore.services.storage.faults import reason, storage_kind
+from warpcore.services.storage.looking import TOKEN
 
 log = logging.getLogger(__name__)
 
@@ -133,16 +134,16 @@ class Placer:
             if not self._is_there():
                 text = f"processing directory {self._directory} is away; is its file system mounted?"
                 return PlacingFailed(lease, text, True, FailureKind.STORAGE_AWAY)
-            return PlacingFailed(lease, str(error), False, FailureKind.INTERNAL)
+            return PlacingFailed(lease, str(error), False, FailureKind.STORAGE_AWAY)
         kind = storage_kind(error)
         where = error.filename2 or error.filename or self._directory  # where it was to go, if that is known
         text = f"outputs cannot be put in place: {where}: {reason(error)}"
         return PlacingFailed(lease, text, kind is not None or error.errno in _PASSING, kind or FailureKind.RESOURCE)
 
     def _is_there(self) -> bool:
-        """Whether the processing directory is the one that workers write to."""
+        """Whether the processing directory is the session's: the token lies in it, or what workers have written."""
         try:
-            return self._files.has_folder(STAGING)
+            return self._files.size(TOKEN) is not None or self._files.has_folder(STAGING)
         except OSError:
             return False
 

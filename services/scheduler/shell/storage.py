@@ -10,6 +10,8 @@ from pathlib import Path
 from warpcore.bus.vocabulary import StoragePlace
 from warpcore.services.process.side_thread import SideThread
 from warpcore.services.scheduler.core.effects import StorageLooked
+from warpcore.services.scheduler.core.seeing import NOT_SHOWN
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.storage.looking import DataFolder, KnownFile, ProcessingFolder, look_at_space, looked
 from warpcore.services.storage.standing import Look
 
@@ -37,7 +39,7 @@ class StorageWatch:
             place: SideThread(f"look at {place}") for place in self._paths
         }
         self._next_at = dict.fromkeys(self._paths, 0.0)
-        self._told: list[str] = []
+        self._told: dict[str, str] = {}
 
     def first(self, wait_s: float = 1.0) -> Iterator[StorageLooked]:
         """The first looks, waited for up to `wait_s` each: so no worker is taken in before there is a token."""
@@ -63,14 +65,17 @@ class StorageWatch:
         """Look at a folder soon."""
         self._next_at[place] = 0.0
 
-    def tell(self, holds: list[str]) -> None:
-        """Tell the log why the session holds, and when it goes on."""
-        for text in holds:
-            if text.partition(":")[0] not in {one.partition(":")[0] for one in self._told}:
-                log.error("%s", text)
-        if self._told and not holds:
-            log.warning("storage is well again; processing goes on")
-        self._told = holds
+    def tell(self, state: State) -> None:
+        """Tell the log why the session holds, when it goes on, and which workers do not see its folders."""
+        told = {text.partition(":")[0]: text for text in state.storage.holds}
+        for worker in state.workers.values():
+            if worker.alive and worker.sight.problem not in ("", NOT_SHOWN):
+                told[worker.name] = f"worker {worker.name} is given no movies: {worker.sight.problem}"
+        for key in told.keys() - self._told.keys():
+            log.warning("%s", told[key])
+        for key in self._told.keys() - told.keys():
+            log.warning("over: %s", self._told[key])
+        self._told = told
 
     def _begin_due(self, now: float) -> None:
         for place, thread in self._threads.items():

@@ -53,6 +53,19 @@ def test_late_start_and_restart_are_right_and_leave_right_files_alone(
     assert after["processed_items.json"] > before["processed_items.json"]
 
 
+def test_a_file_that_was_changed_or_has_gone_is_written_again(
+    peers: Callable[..., Peer], tracker: Start, tmp_path: Path, wait_until: Wait
+) -> None:
+    peers([named(1)])
+    tracker()
+    wait_until(lambda: (tmp_path / "movies.star").is_file() and items(tmp_path), what="files")
+    right = {name: (tmp_path / name).read_text() for name in ("movies.star", "processed_items.json")}
+    (tmp_path / "movies.star").unlink()
+    (tmp_path / "processed_items.json").write_text("[]")
+    wait_until(lambda: all((tmp_path / name).is_file() for name in right), seconds=20, what="all files")
+    wait_until(lambda: {name: (tmp_path / name).read_text() for name in right} == right, seconds=20, what="the same")
+
+
 def test_selection_reaches_the_xml_of_each_movie(
     peers: Callable[..., Peer], tracker: Start, tmp_path: Path, wait_until: Wait
 ) -> None:

@@ -183,7 +183,7 @@ def test_particles_are_due_only_while_they_are_exported_and_cost_a_bounded_share
     assert state.particle_files() == []
     state.apply(settings({"export": {"particles": True}}), 30.0)
     assert state.due(40.0) == [PARTICLES, SETTINGS]
-    state.written(SETTINGS, 40.0)
+    state.begun(SETTINGS)
     assert state.particle_files() == ["particles/grid/m1_picks.star", "particles/grid/m2_picks.star"]
     state.begun(PARTICLES)
     state.written(PARTICLES, 40.0, took_s=2.0)
