@@ -9,8 +9,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from warpcore.services.session.paths import flush, flush_folder, inside, write_text_whole
-from warpcore.services.session.placing import (
+from warpcore.services.session.file_operations import (
     Flush,
     Link,
     MakeFolder,
@@ -21,6 +20,7 @@ from warpcore.services.session.placing import (
     Renew,
     Write,
 )
+from warpcore.services.session.paths import flush, flush_folder, inside, write_text_whole
 
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 
