@@ -95,8 +95,8 @@ class StorageWatch:
         if place is StoragePlace.PROCESSING:
 
             def look_at_processing() -> StorageLooked:
-                look, token = self._processing.look()
-                return StorageLooked(place, str(path), look, token)
+                look, tokens = self._processing.look()
+                return StorageLooked(place, str(path), look, tokens)
 
             return look_at_processing
         return lambda: StorageLooked(place, str(path), looked(lambda: look_at_space(path)))
