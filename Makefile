@@ -8,7 +8,7 @@ PAGE := $(shell find services/api/page -type f -not -path '*/node_modules/*' -no
 COMMA := ,
 EXTRAS := test,lint,docs$(if $(shell command -v npm),,$(COMMA)page)
 
-.PHONY: demo test test-slow test-gpu lint hooks docs docs-tables screenshots bench profile soak clean
+.PHONY: demo test test-slow test-gpu lint hooks docs docs-tables screenshots bench profile simulate soak clean
 
 $(VENV)/.installed: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
@@ -57,13 +57,19 @@ docs-tables: $(VENV)/.installed-test
 screenshots: $(VENV)/.installed-test
 	$(BIN)/python docs/page_screenshots.py
 
+# Other schedulers that ours is compared with are installed for this alone.
 bench: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet -e '.[bench]'
 	$(BIN)/python -m pytest -m bench -s --timeout=0
 
 # Where a movie's time goes on this host's GPU, or CPU: a table, also in build/profile.txt.
 profile: $(VENV)/.installed-test
 	mkdir -p build
 	$(BIN)/python -m tests.benchmarks.device_profile $(MOVIE) | tee build/profile.txt
+
+# A session in one process, under a simulated clock, network and disk: 10 000 seeds with faults at any step.
+simulate: $(VENV)/.installed-test
+	$(BIN)/python -m tests.simulation --seeds 10000
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m soak --timeout=0

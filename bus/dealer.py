@@ -18,7 +18,7 @@ class Dealer:
     must arrive is a request, which is repeated under its id until it is answered.
     """
 
-    def __init__(self, endpoint: str, identity: bytes, source: str, queued: int = 1000) -> None:
+    def __init__(self, endpoint: str, identity: bytes, source: str, queued: int = 100) -> None:
         self.endpoint = endpoint
         self.source = source
         self.dropped = 0

@@ -16,8 +16,12 @@ from warpcore.bus.sockets import MAX_DRAINED, Malformed, bind, open_socket
 
 log = logging.getLogger(__name__)
 
-_QUEUED_EVENTS = 10_000
+LARGEST_EVENT_BYTES = 128 * 1024
+"""A larger event is not sent: of a durable one subscribers miss the number, and ask for it."""
+_QUEUED_EVENTS = 500
+"""For a subscriber that does not read so many wait. What it misses then, it asks for."""
 _LONGEST_TOPIC = 256
+_LARGEST_SUBSCRIPTION_BYTES = 16 * 1024
 _LAST_EVENT_MS = 200
 
 
@@ -29,9 +33,10 @@ class EventHub:
 
     def __init__(self, in_address: str, out_address: str) -> None:
         self._dropped = Malformed(f"events in {in_address}")
-        self._in = open_socket(zmq.XSUB, _QUEUED_EVENTS)
+        self._in = open_socket(zmq.XSUB)
         bind(self._in, in_address, "events in")
         self._out = open_socket(zmq.XPUB, _QUEUED_EVENTS)
+        self._out.setsockopt(zmq.MAXMSGSIZE, _LARGEST_SUBSCRIPTION_BYTES)
         try:
             bind(self._out, out_address, "events out")
         except OSError:
@@ -48,24 +53,25 @@ class EventHub:
         """Messages dropped: unreadable, or with a topic that only the scheduler may publish."""
         return self._dropped.count
 
-    def forward(self) -> None:
-        """Pass on what publishers sent and what subscribers asked for. Never blocks, never raises."""
-        for frames in _drained(self._out):
+    def forward(self, until: float = float("inf")) -> None:
+        """Pass on what publishers sent and what subscribers asked for, at most up to the time `until` (monotonic s).
+
+        Never blocks, never raises.
+        """
+        for frames in _drained(self._out, until=until):
             self._pass_subscription(frames)
-        for frames in _drained(self._in):
+        for frames in _drained(self._in, until=until):
             try:
-                envelope = _forwardable(read_event(frames))
+                self._send(_forwardable(read_event(frames)))
             except WireError as error:
                 self._dropped.note(error)
-                continue
-            self.publish(envelope)
 
     def publish(self, envelope: Envelope) -> None:
         """Send an event to the subscribers of its topic, which is its type. Nobody waits for a slow one."""
         try:
-            self._out.send_multipart(_frames(envelope), zmq.NOBLOCK)
-        except (WireError, zmq.ZMQError) as error:
-            log.error("event %s not published: %s", envelope.type, error)
+            self._send(envelope)
+        except WireError as error:
+            log.warning("event %s not published; subscribers ask for a durable one: %s", envelope.type, error)
 
     def close(self) -> None:
         """Unbind both."""
@@ -77,6 +83,14 @@ class EventHub:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _send(self, envelope: Envelope) -> None:
+        """Raises WireError for an event that is too large."""
+        frames = _frames(envelope)
+        try:
+            self._out.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            log.error("event %s not published: %s", envelope.type, error)
 
     def _pass_subscription(self, frames: list[bytes]) -> None:
         request = frames[0]
@@ -119,7 +133,7 @@ class Subscriber:
     def __init__(self, endpoint: str, topics: Sequence[str] = ("",)) -> None:
         self.endpoint = endpoint
         self._dropped = Malformed(f"events of {endpoint}")
-        self.socket = open_socket(zmq.SUB, _QUEUED_EVENTS)
+        self.socket = open_socket(zmq.SUB, received=_QUEUED_EVENTS)
         for topic in topics:
             self.socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
         self.socket.connect(endpoint)
@@ -190,11 +204,17 @@ def _forwardable(envelope: Envelope) -> Envelope:
 
 
 def _frames(envelope: Envelope) -> list[bytes]:
-    return [envelope.type.encode(), encode(envelope)]
+    """The frames of an event. Raises WireError where it is too large."""
+    frame = encode(envelope)
+    if len(frame) > LARGEST_EVENT_BYTES:
+        raise WireError(f"it has {len(frame)} bytes, more than {LARGEST_EVENT_BYTES}")
+    return [envelope.type.encode(), frame]
 
 
-def _drained(socket: zmq.Socket[bytes], most: int = MAX_DRAINED) -> Iterator[list[bytes]]:
+def _drained(socket: zmq.Socket[bytes], most: int = MAX_DRAINED, until: float = float("inf")) -> Iterator[list[bytes]]:
     for _ in range(most):
+        if time.monotonic() >= until:
+            return
         try:
             yield socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:

@@ -87,8 +87,20 @@ def read_message(type_name: str, body: dict[str, Any]) -> Message:
     return cls.from_body(body)
 
 
+def prepare_for_threads(kind: type[msgspec.Struct]) -> None:
+    """Let msgspec gather now, in one thread, what it needs to read a struct type and its subclasses.
+
+    It does so at a type's first use, and shows other threads what it has so far: where a second thread reads the type
+    meanwhile, it follows a null pointer and the process ends by a segmentation fault (seen with msgspec 0.19 to 0.22).
+    """
+    msgspec.json.Decoder(kind)
+    for subclass in kind.__subclasses__():
+        prepare_for_threads(subclass)
+
+
 def _prepare(cls: type[Message], name: str) -> None:
     hints = typing.get_type_hints(cls)
+    prepare_for_threads(cls)
     cls.TYPE = name
     cls.NESTED = tuple(field for field in cls.__struct_fields__ if _holds_message(hints[field]))
 

@@ -13,7 +13,10 @@ log = logging.getLogger(__name__)
 MAX_DRAINED = 1000
 """Messages taken from one socket in one round, so that no peer can starve the others."""
 
-_LARGEST_TRANSPORT_BYTES = 16 * 1024 * 1024
+QUEUED_OF_PEER = 32
+"""Messages of one peer that wait in a socket. The peer's TCP connection holds the rest back, in bounded buffers."""
+
+_LARGEST_TRANSPORT_BYTES = 4 * 1024 * 1024
 _LOG_INTERVAL_S = 10.0
 _BIND_PATIENCE_S = 0.5
 
@@ -22,15 +25,16 @@ class BindError(OSError):
     """An address could not be bound; the text names it and says what to do."""
 
 
-def open_socket(kind: int, high_water_mark: int = 1000) -> zmq.Socket[bytes]:
+def open_socket(kind: int, queued: int = QUEUED_OF_PEER, received: int = QUEUED_OF_PEER) -> zmq.Socket[bytes]:
     """A socket that never lingers, notices dead peers within 15 s and reconnects within 2 s.
 
-    Frames over our own size limit still arrive and are counted. Far larger ones make ZeroMQ end the connection.
+    For each peer it keeps up to `queued` messages to be sent, and `received` that have come. Frames over our own size
+    limit still arrive and are counted. Far larger ones make ZeroMQ end the connection.
     """
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
     socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.SNDHWM, high_water_mark)
-    socket.setsockopt(zmq.RCVHWM, high_water_mark)
+    socket.setsockopt(zmq.SNDHWM, queued)
+    socket.setsockopt(zmq.RCVHWM, received)
     socket.setsockopt(zmq.MAXMSGSIZE, _LARGEST_TRANSPORT_BYTES)
     socket.setsockopt(zmq.RECONNECT_IVL, 100)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)

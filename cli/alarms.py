@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
@@ -35,6 +34,5 @@ def alarms(
         output.as_json([alarm.to_body() for alarm in held])
         return
     for alarm in held:
-        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(alarm.since))
         seen = " (acknowledged)" if alarm.acknowledged else ""
-        output.data(f"{alarm.severity} since {since}: {alarm.text}{seen} [{alarm.id}]")
+        output.data(f"{alarm.severity} since {output.local_time(alarm.since)}: {alarm.text}{seen} [{alarm.id}]")

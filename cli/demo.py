@@ -59,7 +59,7 @@ def _simulated(folder: Path, count: int, seed: int) -> list[SimulatedMovie]:
     from warpcore.cli.simulation import simulate_movies
     from warpcore.cli.simulation_options import SimulationOptions
 
-    output.note(f"simulating {count} movies in {folder}")
+    output.note(f"simulating {output.counted(count)} in {folder}")
     with output.progress() as progress:
         bar = progress.add_task("simulating", total=count)
         return simulate_movies(

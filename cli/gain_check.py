@@ -144,10 +144,8 @@ def _report(matches: GainMatches, gain: Gain, is_eer: bool, used: int, as_json: 
             mark = "← fits" if matches.verdict == "found" and match.orientation == matches.best else ""
             table.add_row(*words, f"{match.share:.3f}", f"{match.error:.3f}", mark)
         output.table(table)
-        movies = "1 movie" if used == 1 else f"{used} movies"
-        output.data(
-            f"{movies}, {matches.counts:.3g} counts a pixel; the gain's pattern is {100 * matches.pattern:.2g} %"
-        )
+        pattern = f"the gain's pattern is {100 * matches.pattern:.2g} %"
+        output.data(f"{output.counted(used)}, {matches.counts:.3g} counts a pixel; {pattern}")
     _conclude(matches, gain, is_eer, as_json)
 
 

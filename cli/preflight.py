@@ -36,6 +36,17 @@ def processing_directory_fault(directory: Path) -> str | None:
         )
 
 
+def in_use_fault(directory: Path) -> str | None:
+    """Why another session holds this processing directory; None where none does."""
+    from warpcore.services.scheduler.shell.lock import SessionError, locked
+
+    try:
+        with locked(directory):
+            return None
+    except SessionError as error:
+        return str(error)
+
+
 def nested_fault(data: Path, processing: Path) -> str | None:
     """Why these two cannot be used together; None where they can. Results among the movies would count as movies."""
     if data.resolve() == processing.resolve():

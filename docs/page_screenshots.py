@@ -17,14 +17,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import httpx
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from warpcore.bus.vocabulary import ENDED
 from warpcore.cli import preflight
 from warpcore.cli.plan import Ports
+from warpcore.services.client import Session
 
 PICTURES = Path(__file__).parent / "images" / "page"
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
@@ -32,7 +32,10 @@ WIDTH, HEIGHT = 1440, 900
 COLOURS = 256
 """Colours of a saved picture: few make small files, and the page has few."""
 LONGEST_S = 900.0
-SETTLE_MS = 2500
+MOST_LOOKS = 20
+LOADED = """() => !document.body.innerText.includes("Loading.") && [...document.images].every(
+    (image) => image.complete || image.getBoundingClientRect().top > innerHeight
+)"""
 
 GOOD = ["frames=12", "width=704", "height=704", "particles=40", "defocus_um=[0.6, 2.4]"]
 BAD = [*GOOD, "drift_angstrom=150", "ice_thickness_angstrom=1500", "first_number=22"]
@@ -49,35 +52,41 @@ def _nothing(page: Page) -> None:
 
 def _change_setting(page: Page) -> None:
     page.get_by_label("range max").last.fill("5")
+    page.get_by_text("1 setting changed: ").wait_for()
 
 
 def _step_on(page: Page) -> None:
     page.keyboard.press("ArrowRight")
+    page.locator(".tile.current").wait_for()
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture `name`.png of the page at a fragment of its URL, `height` px high, after `prepare`."""
+    """A picture `name`.png of the page at a fragment of its URL, `height` px high, after `prepare`.
+
+    `shown` is the CSS selector of what such a page shows once it knows the session.
+    """
 
     name: str
     fragment: str
+    shown: str
     height: int = HEIGHT
     prepare: Callable[[Page], None] = _nothing
 
 
 WHILE_RUNNING = [
-    Shot("session", "#/session"),
-    Shot("workers", "#/workers", 300),
-    Shot("alarms", "#/alarms", 200),
-    Shot("logs", "#/logs", 300),
+    Shot("session", "#/session", ".newest img"),
+    Shot("workers", "#/workers", ".workers .attention", 300),
+    Shot("alarms", "#/alarms", "tbody tr", 200),
+    Shot("logs", "#/logs", ".log .line", 300),
 ]
 WHEN_DONE = [
-    Shot("plots", "#/plots"),
-    Shot("movies", "#/movies", prepare=_step_on),
-    Shot("movie", f"#/movies/{SHOWN}"),
-    Shot("settings", "#/settings?search=ctf", 640, _change_setting),
-    Shot("failures", "#/failures", 240),
-    Shot("exports", "#/exports/particles-1", 440),
+    Shot("plots", "#/plots", ".chart"),
+    Shot("movies", "#/movies", ".tile img", prepare=_step_on),
+    Shot("movie", f"#/movies/{SHOWN}", "[data-drawn]:not([data-drawn='0'])"),
+    Shot("settings", "#/settings?search=ctf", ".setting-grid", 640, _change_setting),
+    Shot("failures", "#/failures", ".failures tbody tr", 240),
+    Shot("exports", "#/exports/particles-1", ".files li", 440),
 ]
 
 
@@ -86,15 +95,16 @@ def main() -> None:
     with TemporaryDirectory(prefix="warpcore-") as folder, ExitStack() as stack:
         data = Path(folder) / "movies"
         _simulate(data)
-        session = stack.enter_context(_session(data, Path(folder) / "results"))
+        ports = Ports(*preflight.usable_ports("127.0.0.1", Ports().by_option()))
+        session = stack.enter_context(_session(data, Path(folder) / "results", ports))
         browser = stack.enter_context(_browser())
-        _wait(lambda: any("lost" in one["text"] for one in session.get("/api/alarms").json()), "an alarm")
-        _wait(lambda: _ended(session) >= GOOD_MOVIES // 2, "half of the movies")
+        _wait(session, lambda: any("lost" in alarm.text for alarm in session.alarms()), "an alarm")
+        _wait(session, lambda: _ended(session) >= GOOD_MOVIES // 2, "half of the movies")
         for shot in WHILE_RUNNING:
             _save(browser, session, shot)
-        _wait(lambda: _ended(session) == GOOD_MOVIES + BAD_MOVIES + 1, "all movies")
-        session.post("/api/export/particles", json={"options": {"box_size": 128}}).raise_for_status()
-        _wait(lambda: session.get("/api/export/particles-1").json()["state"] == "done", "the export")
+        session.wait_until_done(movies=GOOD_MOVIES + BAD_MOVIES + 1, timeout_s=LONGEST_S)
+        export = [*WARPCORE, "export", "particles", "--set", "box_size=128", "--control-port", str(ports.control)]
+        subprocess.run(export, check=True)
         for shot in WHEN_DONE:
             _save(browser, session, shot)
 
@@ -108,30 +118,31 @@ def _simulate(data: Path) -> None:
 
 
 @contextmanager
-def _session(data: Path, processing: Path) -> Iterator[httpx.Client]:
-    """`warpcore up` with one worker, and another one that dies; a client of its REST."""
-    ports = Ports(*preflight.usable_ports("127.0.0.1", Ports().by_option()))
+def _session(data: Path, processing: Path, ports: Ports) -> Iterator[Session]:
+    """`warpcore up` with one worker, and another one that dies."""
     options = [text for name, port in ports.by_option().items() for text in (name, str(port))]
     settings = [f"import.gain_path={data / 'gain.mrc'}", "import.dose_per_frame=1.5", "picking.diameter=136"]
     command = [*WARPCORE, "up", "--data", str(data), "--processing", str(processing), *options]
     command += [text for one in settings for text in ("--set", one)]
     up = subprocess.Popen([*command, "--workers", "1", "--heartbeat-timeout", "10"])
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{ports.rest}", timeout=30) as client:
-            _wait(lambda: _answers(client), "the REST interface")
-            _lose_a_worker(client, ports.controller)
-            yield client
+        session = Session(f"http://127.0.0.1:{ports.rest}")
+        _lose_a_worker(session, ports.controller)
+        yield session
     finally:
         up.send_signal(signal.SIGTERM)
         up.wait()
 
 
-def _lose_a_worker(client: httpx.Client, controller_port: int) -> None:
+def _lose_a_worker(session: Session, controller_port: int) -> None:
+    _wait(session, lambda: len(session.workers()) == 1, "the worker that stays, whose log the page shows first")
     name, port = ["--name", LOST], ["--controller-port", str(controller_port)]
     worker = subprocess.Popen([*WARPCORE, "worker", *name, *port, "--device", "cpu"])
-    _wait(lambda: any(one["id"] == LOST for one in client.get("/api/workers").json()["workers"]), "a second worker")
-    worker.kill()
-    worker.wait()
+    try:
+        _wait(session, lambda: any(worker.id == LOST for worker in session.workers()), "a second worker")
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 @contextmanager
@@ -145,14 +156,12 @@ def _browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=program, args=options)
 
 
-def _save(browser: Browser, session: httpx.Client, shot: Shot) -> None:
+def _save(browser: Browser, session: Session, shot: Shot) -> None:
     page = browser.new_page(viewport={"width": WIDTH, "height": shot.height}, color_scheme="dark")
-    page.goto(f"{session.base_url}/{shot.fragment}")
-    page.wait_for_load_state("load")
-    page.wait_for_timeout(SETTLE_MS)
+    page.goto(f"{session.url}/{shot.fragment}")
+    page.locator(shot.shown).first.wait_for()
     shot.prepare(page)
-    page.wait_for_timeout(SETTLE_MS)
-    image = Image.open(io.BytesIO(page.screenshot()))
+    image = Image.open(io.BytesIO(_at_rest(page)))
     PICTURES.mkdir(exist_ok=True)
     # This method keeps colours that few pixels have, such as those of statuses.
     few = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
@@ -160,25 +169,31 @@ def _save(browser: Browser, session: httpx.Client, shot: Shot) -> None:
     page.close()
 
 
-def _ended(session: httpx.Client) -> int:
+def _at_rest(page: Page) -> bytes:
+    """A screenshot, once two in a row are alike; the last of many where the page never comes to rest."""
+    page.wait_for_function(LOADED)
+    former, now = b"", page.screenshot()
+    for _ in range(MOST_LOOKS):
+        if now == former:
+            break
+        former, now = now, page.screenshot()
+    return now
+
+
+def _ended(session: Session) -> int:
     """Movies that are done or have failed."""
-    counts: dict[str, Any] = session.get("/api/items/summary").json()["counts"]
-    return sum(counts.get(status, 0) for status in ("processed", "filtered_out", "failed"))
+    counts = session.status().counts
+    return sum(counts.get(status, 0) for status in ENDED)
 
 
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/api/health").status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _wait(condition: Callable[[], bool], what: str) -> None:
+def _wait(session: Session, condition: Callable[[], bool], what: str) -> None:
+    """Until `condition`, which is looked at after each event; some come every few seconds, whatever happens."""
     deadline = time.monotonic() + LONGEST_S
-    while not condition():
+    for _ in session.events():
+        if condition():
+            return
         if time.monotonic() > deadline:
             raise SystemExit(f"waited {LONGEST_S:.0f} s for {what} in vain")
-        time.sleep(0.5)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import field
+from msgspec import Meta, field
 
+from warpcore.bus.limits import LONGEST_NAME
 from warpcore.bus.schema import Message, message
 from warpcore.bus.vocabulary import ErrorCode
+
+Short = Annotated[str, Meta(max_length=LONGEST_NAME)]
+"""Text that names something; a longer one is refused."""
 
 
 @message("ok")

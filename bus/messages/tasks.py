@@ -1,4 +1,4 @@
-"""One task between the scheduler and a worker: given, followed, committed, ended."""
+"""One task between the scheduler and a worker: given, followed, ended."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ class AssignTask(Message, frozen=True):
     """To a worker: one movie, the steps to run, and all settings. `lease` is the task's number.
 
     `purpose` is "process" or the name of an export job or a try, whose options are already in `settings`. `wanted`
-    holds the fingerprint of each step; `stored`, `results` and `outputs` tell by step what is on disk now. `choices`
-    are what steps have learnt from the session's first movies, by step, `hand_picks` a person's own edits of the picks.
-    `origin` is the processing directory where `outputs` lie, if it is another one: they are linked from there first.
+    holds the fingerprint of each step; `stored` and `results` tell by step what is on disk now. `choices` are what
+    steps have learnt from the session's first movies, by step, `hand_picks` a person's own edits of the picks.
     """
 
     lease: int
@@ -36,10 +35,8 @@ class AssignTask(Message, frozen=True):
     processing_directory: str
     selection: Selection = Selection.AUTO
     stored: dict[str, str] = field(default_factory=dict)
-    outputs: dict[str, list[str]] = field(default_factory=dict)
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)
     hand_picks: HandPicks | None = None
-    origin: str = ""
 
 
 @message("task.cancel")
@@ -62,37 +59,21 @@ class TaskProgress(Message, frozen=True):
     message: str = ""
 
 
-@message("task.committed")
-class CommitAnswer(Message, frozen=True):
-    """Not `granted`: the lease is no longer valid; delete the temporary outputs."""
-
-    lease: int
-    granted: bool
-
-
-@message("task.commit", port=Port.WORKER, answers=(CommitAnswer,))
-class CommitTask(Message, frozen=True):
-    """May the worker rename this lease's outputs into place?"""
-
-    worker: str
-    lease: int
-
-
 @message("task.finished", port=Port.WORKER, answers=(Ok,))
 class TaskFinished(Message, frozen=True):
-    """The outputs are in place. An old lease is answered with `ok` too.
+    """The outputs are written; the scheduler places them if the lease holds. An old lease is answered with `ok` too.
 
-    `ran` names the steps that ran, `results` holds their summaries, `outputs` their files relative to the processing
-    directory. `kept` are the keys of earlier outputs that can be put back.
+    `ran` names the steps that ran, `results` holds their summaries. `outputs` are the files by step and by the pattern
+    that the step declares (`average/{movie}.mrc`), with the bytes of each in the task's own folder, or null where the
+    same bytes are in place already.
     """
 
     worker: str
     lease: int
     ran: list[str]
     results: dict[str, Any]
-    outputs: dict[str, list[str]]
+    outputs: dict[str, dict[str, int | None]]
     seconds: dict[str, float] = field(default_factory=dict)
-    kept: list[str] = field(default_factory=list)
 
 
 @message("task.failed", port=Port.WORKER, answers=(Ok,))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import field
+from msgspec import Meta, field
 
 from warpcore.bus import limits
-from warpcore.bus.messages.common import Ok
+from warpcore.bus.messages.common import Ok, Short
 from warpcore.bus.messages.parts import Load, Worker
 from warpcore.bus.schema import Message, Port, message
 from warpcore.bus.vocabulary import FailureKind, WorkerState
@@ -15,7 +15,7 @@ from warpcore.bus.vocabulary import FailureKind, WorkerState
 
 @message("workers")
 class Workers(Message, frozen=True):
-    """The worker registry. Lost workers stay in it for an hour."""
+    """The worker registry. Lost workers stay in it for 10 min, ended ones for 1 min."""
 
     workers: list[Worker]
 
@@ -51,22 +51,35 @@ class WorkerRegistered(Message, frozen=True):
     leases: list[int]
 
 
-@message("worker.register", port=Port.WORKER, answers=(WorkerRegistered,))
-class RegisterWorker(Message, frozen=True):
-    """A nanny introduces itself: its first message, and its reply to `worker.unknown`.
+@message("worker.wait")
+class WaitForName(Message, frozen=True):
+    """Another `instance` of this name lives (process `pid` on `host`, heard `silent_s` ago): ask again in seconds."""
 
-    `name` stays the same when the nanny is restarted, `instance` does not: a new instance under a known name says that
-    the old one is dead. `leases` are the tasks that it still holds.
-    """
-
-    name: str
+    worker: str
     instance: str
     host: str
     pid: int
-    device: str
+    silent_s: float
+
+
+@message("worker.register", port=Port.WORKER, answers=(WorkerRegistered, WaitForName))
+class RegisterWorker(Message, frozen=True):
+    """A nanny introduces itself: its first message, its reply to `worker.unknown`, and now and then while it is idle.
+
+    `name` stays the same when the nanny is restarted, `instance` does not. While an instance of a name lives, another
+    one is told to wait, unless it `replaces` that instance, of which it has seen that its process has ended. `leases`
+    are the tasks that it still holds.
+    """
+
+    name: Short
+    instance: Short
+    host: Short
+    pid: int
+    device: Short
     device_memory_mb: int
-    versions: dict[str, str]
+    versions: Annotated[dict[Short, Short], Meta(max_length=limits.MOST_VERSIONS)]
     leases: list[int] = field(default_factory=list)
+    replaces: Short = ""
 
 
 @message("worker.unknown")
@@ -78,7 +91,8 @@ class UnknownWorker(Message, frozen=True):
 class Heartbeat(Message, frozen=True):
     """Sent every 2 s. The scheduler sends `worker.unknown` to a worker that it does not know.
 
-    `warnings` are all that are true now, one line each, so nobody has to store or withdraw them.
+    `warnings` are all that are true now, one line each, so nobody has to store or withdraw them. `credit` is that of
+    the last `worker.pull`, which may have been lost.
     """
 
     worker: str
@@ -86,6 +100,7 @@ class Heartbeat(Message, frozen=True):
     leases: list[int] = field(default_factory=list)
     load: Load = Load()
     warnings: list[str] = field(default_factory=list)
+    credit: int | None = None
 
 
 @message("worker.pull", port=Port.WORKER)
@@ -137,7 +152,10 @@ class ComputeDied(Message, frozen=True):
 
 @message("worker.log", port=Port.WORKER)
 class WorkerLog(Message, frozen=True):
-    """Log lines `{level, text, ts}` of a worker, passed on to subscribers."""
+    """Log lines `{number, level, text, ts}` of a worker, passed on to subscribers.
+
+    A worker numbers its lines from 1, and tells those that it keeps again when it has registered.
+    """
 
     worker: str
     lines: list[dict[str, Any]]

@@ -9,6 +9,7 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.bus.client import NoAnswerError, RefusedError
+from warpcore.bus.schema import prepare_for_threads
 from warpcore.services.api import (
     alarms,
     errors,
@@ -38,6 +39,7 @@ from warpcore.services.api.live import Feed
 from warpcore.services.api.mirror import Mirror
 from warpcore.services.api.origins import AllowedOrigins, SameOrigin
 from warpcore.services.api.routing import for_falcon
+from warpcore.services.api.views import View
 
 Application = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
@@ -78,6 +80,7 @@ class _Lifespan:
 
 def create_app(dependencies: Dependencies) -> Application:
     """The ASGI application with all resources and error handlers."""
+    prepare_for_threads(View)  # those that resources declare for themselves
     origins = dependencies.origins
     app: Application = falcon.asgi.App(
         middleware=[_Lifespan(dependencies), SameOrigin(origins), AllowedOrigins(origins), UnsentBodies()]
@@ -108,10 +111,10 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
         picker,
         alarms,
         storage,
-        metrics,
     ):
         routes |= module.routes(scheduler)
     mirror, feed = dependencies.mirror, dependencies.feed
+    routes |= metrics.routes(scheduler, feed)
     routes |= listing.routes(scheduler, mirror, feed)
     routes |= selection.routes(scheduler, mirror, feed)
     routes |= series.routes(scheduler, mirror, feed)

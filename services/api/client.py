@@ -12,12 +12,17 @@ import zmq.asyncio
 from warpcore.bus.client import NoAnswerError, RefusedError
 from warpcore.bus.dealer import read_single
 from warpcore.bus.envelope import Envelope, WireError, encode, new_id
-from warpcore.bus.messages import Error
+from warpcore.bus.messages import Error, PatchSettings, PreviewSettings, PutSettings, StartTry
 from warpcore.bus.requester import Patience, Question, Requester, Step, read_answer
 from warpcore.bus.schema import Message
 from warpcore.bus.sockets import Malformed, open_socket
 
 M = TypeVar("M", bound=Message)
+
+
+_SLOW = (PreviewSettings, PatchSettings, PutSettings, StartTry)
+_LONG = Patience(timeout_s=15.0, attempts=1)
+"""Longer than the scheduler waits for files that give no answer."""
 
 
 class Scheduler(Protocol):
@@ -31,7 +36,8 @@ class SchedulerClient:
     """A DEALER to the control port at `endpoint`. Answers are matched by id, so a slow one delays no other.
 
     A request is sent up to `attempts` times under one id (the scheduler carries out a repeated id once),
-    each waiting `timeout_s`, with a short pause before the next. Nothing is queued while there is no connection: a
+    each waiting `timeout_s`, with a short pause before the next; one about settings is sent once, and waits longer: the
+    scheduler looks at their files and judges every movie. Nothing is queued while there is no connection: a
     request that was given up never takes effect later.
     """
 
@@ -69,7 +75,8 @@ class SchedulerClient:
 
     async def request(self, message: Message) -> Message:
         """The scheduler's answer. Raises RefusedError with its error, or NoAnswerError."""
-        question = self._requester.ask(message, self._patience, time.monotonic())
+        patience = _LONG if isinstance(message, _SLOW) else self._patience
+        question = self._requester.ask(message, patience, time.monotonic())
         future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
         self._waiting[question.id] = future
         try:

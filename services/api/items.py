@@ -28,7 +28,7 @@ MovieName = Annotated[
     str,
     Meta(
         description="The movie's name; slashes of a sub-folder are plain or %2F: `grid1/a`. Also its number, as `~12`. "
-        "Movies called `summary` and `timestamp` are `~/summary` and `~/timestamp`.",
+        "Movies called `summary` and `timestamp` are `~/summary` and `~/timestamp`; the movie `a/log` is `a%2Flog`.",
     ),
 ]
 NO_MOVIE = {404: "No movie has this name."}
@@ -100,7 +100,7 @@ class RetryResource:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    @operation(optional_body=True, errors={**NO_MOVIE, 409: "The movie has not failed, or a worker holds it."})
+    @operation(optional_body=True, errors={**NO_MOVIE, 409: "It has not failed, is with a worker or is excluded."})
     async def on_post(self, name: MovieName, body: RetryBody) -> ItemView:
         """Queue a failed movie again, and forget its failures."""
         return ItemView.of_item(await ask(self._scheduler, RetryItem(name, body.force), Item))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from warpcore.bus.client import RefusedError
+from warpcore.bus.limits import MOST_CHOSEN, MOST_RETRIED
 from warpcore.bus.messages import (
     GetSelections,
     ItemsRetried,
@@ -40,7 +41,11 @@ from warpcore.services.api.views import (
 
 Ids = Annotated[list[Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]], Meta(description="Numbers of movies.")]
 Names = Annotated[list[str], Meta(description="Names of movies.")]
-_NO_MOVIE = {404: "A movie is unknown."}
+Filters = Annotated[
+    Annotated[list[str], Meta(min_length=1)] | None,
+    Meta(description="All movies for which all of these hold, as those of `GET /api/items`."),
+]
+_REFUSED = {404: "A movie is unknown.", 422: "A filter cannot be."}
 
 
 class SelectionRequest(Body, frozen=True):
@@ -49,10 +54,7 @@ class SelectionRequest(Body, frozen=True):
     selection: Selection
     ids: Ids = field(default_factory=list)
     names: Names = field(default_factory=list)
-    filter: Annotated[
-        Annotated[list[str], Meta(min_length=1)] | None,
-        Meta(description="All movies for which all of these hold, as those of `GET /api/items`."),
-    ] = None
+    filter: Filters = None
     by: By = ""
 
 
@@ -63,21 +65,34 @@ class UndoRequest(Body, frozen=True):
 
 
 class RetryRequest(Body, frozen=True):
-    """Which movies are tried again: those of `ids` and `names`; where neither is given, all that have failed."""
+    """Which movies are tried again: those of `ids`, `names` and `filter`; where none is given, all that have failed."""
 
     kind: Annotated[FailureKind | None, Meta(description="Only movies with a failure of this kind.")] = None
     ids: Ids | None = None
     names: Names | None = None
-    force: Annotated[bool, Meta(description="Run all steps again, also those of named processed movies.")] = False
+    filter: Filters = None
+    force: Annotated[bool, Meta(description="Run all steps again, also those of chosen processed movies.")] = False
 
 
-class SelectionResource:
-    """`/api/selection`."""
+class _Choosing:
+    """What finds the movies that a body chooses."""
 
     def __init__(self, scheduler: Scheduler, mirror: Mirror, feed: Feed) -> None:
         self._scheduler = scheduler
         self._mirror = mirror
         self._feed = feed
+
+    async def _chosen(self, body: SelectionRequest | RetryRequest, most: int) -> list[dict[str, Any]]:
+        """The movies of a body, at most `most` at a time. Raises Problem 422, NoAnswerError."""
+        ids = list(body.ids or [])
+        if body.filter is not None:
+            ids += await ids_matching(self._scheduler, self._mirror, self._feed, _filters(body.filter))
+        named = portions(body.names or [], most)
+        return [*({"ids": some} for some in portions(ids, most)), *({"names": some} for some in named)]
+
+
+class SelectionResource(_Choosing):
+    """`/api/selection`."""
 
     @operation()
     async def on_get(self) -> SelectionChangesView:
@@ -85,18 +100,15 @@ class SelectionResource:
         found = await ask(self._scheduler, GetSelections(), Selections)
         return SelectionChangesView(changes=[SelectionChangeView.of_change(one) for one in found.changes])
 
-    @operation(errors={**_NO_MOVIE, 422: "A filter cannot be."})
+    @operation(errors=_REFUSED)
     async def on_post(self, body: SelectionRequest) -> SelectedView:
         """Include or exclude many movies, or leave them to the filter.
 
         They go to the scheduler in portions: where it ends between two of them, some movies are as they were. Where it
         refuses one of them, nothing has changed.
         """
-        ids = list(body.ids)
-        if body.filter is not None:
-            ids += await ids_matching(self._scheduler, self._mirror, self._feed, _filters(body.filter))
         changed, undo = 0, ""
-        for movies in _portions(ids, body.names):
+        for movies in await self._chosen(body, MOST_CHOSEN):
             message = SelectItems(body.selection, **movies, undo=undo, by=body.by)
             try:
                 reply = await ask(self._scheduler, message, SelectionChanged)
@@ -120,20 +132,18 @@ class UndoResource:
         return await _take_back(self._scheduler, body.undo)
 
 
-class RetryResource:
+class RetryResource(_Choosing):
     """`/api/retry`."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-
-    @operation(errors=_NO_MOVIE)
+    @operation(errors=_REFUSED)
     async def on_post(self, body: RetryRequest) -> RetriedView:
         """Queue many failed movies again, and forget their failures."""
-        if body.ids is None and body.names is None:
+        if body.ids is None and body.names is None and body.filter is None:
             messages = [RetryItems(body.kind, force=body.force)]
         else:
-            portions = _portions(body.ids or [], body.names or [])
-            messages = [RetryItems(body.kind, **some, force=body.force) for some in portions]
+            messages = [
+                RetryItems(body.kind, **some, force=body.force) for some in await self._chosen(body, MOST_RETRIED)
+            ]
         retried, refused = 0, []
         while messages:
             message = messages.pop(0)
@@ -150,7 +160,7 @@ def routes(scheduler: Scheduler, mirror: Mirror, feed: Feed) -> dict[str, object
     return {
         "/api/selection": SelectionResource(scheduler, mirror, feed),
         "/api/selection/undo": UndoResource(scheduler),
-        "/api/retry": RetryResource(scheduler),
+        "/api/retry": RetryResource(scheduler, mirror, feed),
     }
 
 
@@ -172,8 +182,3 @@ def _filters(texts: Sequence[str]) -> list[Filter]:
         except QueryError as error:
             raise bad_field("filter", text, str(error)) from None
     return filters
-
-
-def _portions(ids: Sequence[int], names: Sequence[str]) -> list[dict[str, Any]]:
-    """The movies, as many at a time as a message takes."""
-    return [*({"ids": some} for some in portions(ids)), *({"names": some} for some in portions(names))]

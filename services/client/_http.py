@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from warpcore.services.client._errors import ApiError, ClientError, UnreachableError
@@ -21,7 +21,7 @@ _PIECE_BYTES = 1 << 20
 
 
 class Http:
-    """Requests to the API at `url`. `timeout_s` is the longest silence within an answer."""
+    """Requests to the API at `url`; paths are given as they are sent. `timeout_s`: longest silence within an answer."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self.url = url.rstrip("/")
@@ -55,7 +55,7 @@ class Http:
 
     def _address(self, path: str, query: Query | None = None) -> str:
         given = {name: value for name, value in (query or {}).items() if value is not None}
-        return f"{self.url}{quote(path)}" + (f"?{urlencode(given, doseq=True)}" if given else "")
+        return f"{self.url}{path}" + (f"?{urlencode(given, doseq=True)}" if given else "")
 
     @contextmanager
     def _opened(self, request: Request) -> Iterator[IO[bytes]]:

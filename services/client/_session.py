@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -40,6 +42,7 @@ T = TypeVar("T")
 Settings = dict[str, dict[str, Any]]
 _GZIP = 16 + zlib.MAX_WBITS
 _GZIP_MAGIC = b"\x1f\x8b"
+_NUMBER = re.compile(r"~[1-9][0-9]*")
 
 
 class Session:
@@ -169,14 +172,14 @@ class Session:
 
     def retry(
         self,
-        *,
+        *filters: str,
         names: Sequence[str] | None = None,
         ids: Sequence[int] | None = None,
         kind: FailureKind | str | None = None,
         force: bool = False,
     ) -> RetriedView:
-        """Queue these failed movies again, or all with a failure of this kind, or simply all."""
-        body = {"names": names, "ids": ids, "kind": kind, "force": force}
+        """Queue failed movies again: those named and those that fit all filters, or all; `kind`: of these some."""
+        body = {"filter": filters or None, "names": names, "ids": ids, "kind": kind, "force": force}
         given = {name: value for name, value in body.items() if value is not None}
         return self._send("POST", "/api/retry", given, RetriedView)
 
@@ -208,13 +211,13 @@ class Session:
         """A file of a movie, or its bytes from `first` to `last`; `path` is one of those that `pictures` lists."""
         part = first > 0 or last is not None
         headers = {"Range": f"bytes={first}-{'' if last is None else last}"} if part else {}
-        return self._http.get(f"{_address(name)}/files/{path}", headers=headers)
+        return self._http.get(f"{_address(name)}/files/{quote(path)}", headers=headers)
 
     def download(self, name: str, path: str, to: Path) -> None:
         """Write a file of a movie to `to`, which appears once it is whole. Raises OSError."""
         coming = to.with_name(f"{to.name}.part")
         with coming.open("wb") as out:
-            out.writelines(self._http.pieces(f"{_address(name)}/files/{path}"))
+            out.writelines(self._http.pieces(f"{_address(name)}/files/{quote(path)}"))
         coming.replace(to)
 
     def events(self, *topics: str, last_id: str = "", patience_s: float = 60.0) -> Iterator[Event]:
@@ -247,4 +250,4 @@ class Session:
 
 def _address(name: str) -> str:
     """The address of a movie by its name, whatever it is, or by its number."""
-    return f"/api/items/{name}" if name.startswith("~") else f"/api/items/~/{name}"
+    return f"/api/items/{name}" if _NUMBER.fullmatch(name) else f"/api/items/~/{quote(name, safe='')}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from warpcore.services.formats.star_text import is_writable
+from warpcore.services.formats.star_text import UNWRITABLE, is_writable
 from warpcore.services.session.named_files import NamedFiles
 from warpcore.services.steps.chain import CHAIN
 
@@ -25,7 +25,6 @@ OUTPUT_FOLDERS = (*CHAIN.folders, "logs")
 _TEMPORARY_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".swp", "~")
 _WILDCARDS = re.compile(r"[*?\[]")
 _NOT_UTF8 = "its name is not UTF-8; rename it"
-_NOT_STAR = "its name has a control character, or both kinds of quotes, which no STAR file can hold; rename it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +160,8 @@ class _Scan:
         info = entry.stat()
         if not stat.S_ISREG(info.st_mode):
             return
-        if not _is_utf8(path):
-            self._listing.unreadable[_shown(path)] = _NOT_UTF8
-        elif not is_writable(path):
-            self._listing.unreadable[_shown(path)] = _NOT_STAR
+        if fault := _name_fault(path):
+            self._listing.unreadable[_shown(path)] = fault
         elif self._named.hold(entry.path, info):
             self._listing.named.add(path)
         else:
@@ -180,14 +177,21 @@ def look(directory: Path, relative_path: str) -> Identity | None:
         info = os.stat(directory / relative_path)
     except OSError:
         return None
-    told = not _is_utf8(relative_path) or not is_writable(relative_path)
-    return (info.st_size, info.st_mtime_ns) if stat.S_ISREG(info.st_mode) and not told else None
+    counts = stat.S_ISREG(info.st_mode) and not _name_fault(relative_path)
+    return (info.st_size, info.st_mtime_ns) if counts else None
 
 
 def look_at(directory: Path, paths: Iterable[str], watched: Watched) -> dict[str, Identity | None]:
     """The identities of single files that count, as `look` gives them; named files are left out."""
     named = NamedFiles(watched.named)
     return {path: look(directory, path) for path in paths if watched.holds(path) and not named.have(directory / path)}
+
+
+def _name_fault(path: str) -> str:
+    """Why a file of this name cannot be a movie, "" where it can."""
+    if not _is_utf8(path):
+        return _NOT_UTF8
+    return "" if is_writable(path) else f"its name {UNWRITABLE}"
 
 
 def _is_utf8(path: str) -> bool:

@@ -122,17 +122,19 @@ class _Shell:
     def run(self, stop: threading.Event) -> None:
         """Until told to stop."""
         while not stop.is_set():
-            now = time.monotonic()
-            self._take_answer(now)
-            self._take_events()
-            if self._learnt_up_to is None:
-                # Not before all registered files are known: until then none can be told from a new one.
-                self._publish(self._finder.step(now))
-            self._ask_next(now)
-            self._beat(now)
-            busy = self._finder.is_busy or not self._asker.is_free(now)
-            self._events.socket.poll(_BUSY_POLL_MS if busy else _IDLE_POLL_MS)
+            self._events.socket.poll(_BUSY_POLL_MS if self.round(time.monotonic()) else _IDLE_POLL_MS)
         self._say("service.stopping")
+
+    def round(self, now: float) -> bool:
+        """Take in what has come, look at files, ask what is next; returns whether more will come soon."""
+        self._take_answer(now)
+        self._take_events()
+        if self._learnt_up_to is None:
+            # Not before all registered files are known: until then none can be told from a new one.
+            self._publish(self._finder.step(now))
+        self._ask_next(now)
+        self._beat(now)
+        return self._finder.is_busy or not self._asker.is_free(now)
 
     def close(self) -> None:
         """Close the sockets."""

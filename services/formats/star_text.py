@@ -84,6 +84,10 @@ def _formatted(value: Value) -> str:
     return str(int(value))
 
 
+UNWRITABLE = "has a control character, or both kinds of quotes, which no STAR file can hold; rename it"
+"""What is wrong with a name that is not writable."""
+
+
 def is_writable(text: str) -> bool:
     """Whether a STAR file can hold this text: in one line, with one kind of quotes at most."""
     return not _LINE_ENDS.search(text) and not ('"' in text and "'" in text)

@@ -77,7 +77,12 @@ def mail(email: Email, session: str, notices: Sequence[Notice]) -> None:
     message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=email.sender.rpartition("@")[2])
     message.set_content(f"{wording.text(notices)}\n\n`warpcore alarms` shows what holds now.\n")
     try:
+        password = email.secret()
         with _connected(email) as server:
+            if email.security == "starttls":
+                server.starttls(context=ssl.create_default_context())
+            if email.user:
+                server.login(email.user, password)
             refused = server.send_message(message)
     except smtplib.SMTPAuthenticationError as error:
         raise SendError(f"the mail server does not take user and password ({error.smtp_code})") from None
@@ -94,18 +99,7 @@ def mail(email: Email, session: str, notices: Sequence[Notice]) -> None:
 
 
 def _connected(email: Email) -> smtplib.SMTP:
-    password = email.secret()
     if email.security == "tls":
         context = ssl.create_default_context()
-        server: smtplib.SMTP = smtplib.SMTP_SSL(email.server, email.port, timeout=TIMEOUT_S, context=context)
-    else:
-        server = smtplib.SMTP(email.server, email.port, timeout=TIMEOUT_S)
-    try:
-        if email.security == "starttls":
-            server.starttls(context=ssl.create_default_context())
-        if email.user:
-            server.login(email.user, password)
-    except BaseException:
-        server.close()
-        raise
-    return server
+        return smtplib.SMTP_SSL(email.server, email.port, timeout=TIMEOUT_S, context=context)
+    return smtplib.SMTP(email.server, email.port, timeout=TIMEOUT_S)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from warpcore.services.process.memory import check_free_memory
+
 _ALIGNMENT_BYTES = 64
 _HUGE_PAGE_BYTES = 2 * 2**20
 _RECENT = 16
@@ -50,7 +52,11 @@ It returns what ends that, or None where the bytes stay ordinary memory.
 
 
 def new_buffer(nbytes: int) -> Buffer:
-    """Memory of its own that is never used again, zeros. JAX on the CPU may compute on it without a copy."""
+    """Memory of its own that is never used again, zeros. JAX on the CPU may compute on it without a copy.
+
+    Raises MemoryError where the host does not have so much.
+    """
+    check_free_memory(nbytes)
     memory = np.zeros(nbytes + _ALIGNMENT_BYTES, np.uint8)
     first = -memory.ctypes.data % _ALIGNMENT_BYTES
     return Buffer(memory[first : first + nbytes], is_zero=True)
@@ -104,6 +110,7 @@ class _Memory:
 
     def __init__(self, nbytes: int, page_lock: PageLock | None) -> None:
         size = max(1, -(-nbytes // _HUGE_PAGE_BYTES)) * _HUGE_PAGE_BYTES
+        check_free_memory(size)
         try:
             mapping = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         except OSError as error:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from warpcore.services.readers.tiff_chain import (
     BITS,
@@ -18,14 +19,11 @@ from warpcore.services.readers.tiff_chain import (
     LENGTH,
     SAMPLE_FORMAT,
     SAMPLES,
-    STRIP_COUNTS,
-    STRIP_OFFSETS,
-    TILE_COUNTS,
-    TILE_OFFSETS,
     WIDTH,
     BrokenFileError,
+    Page,
     PositionedFile,
-    Tags,
+    outside,
     page_chain,
 )
 
@@ -104,39 +102,37 @@ def _check_mrc(file: PositionedFile) -> Contents:
 
 def _check_tiff(file: PositionedFile) -> Contents:
     count = 0
-    tags: Tags = {}
-    for count, tags in enumerate(page_chain(file), 1):
-        _check_segments(file, tags, count)
+    page = Page()
+    for count, page in enumerate(page_chain(file), 1):
+        _check_segments(file, page, count)
     if not count:
         raise BrokenFileError("has no pages (yet)")
-    return Contents(count, tags[LENGTH][0], tags[WIDTH][0], tags.get(SAMPLE_FORMAT) == _FLOAT)
+    numbers = page.numbers
+    return Contents(count, numbers[LENGTH][0], numbers[WIDTH][0], numbers.get(SAMPLE_FORMAT) == _FLOAT)
 
 
-def _check_segments(file: PositionedFile, tags: Tags, number: int) -> None:
-    offsets = tags.get(TILE_OFFSETS) or tags.get(STRIP_OFFSETS)
-    counts = tags.get(TILE_COUNTS) or tags.get(STRIP_COUNTS)
-    if not offsets or not tags.get(WIDTH) or not tags.get(LENGTH):
+def _check_segments(file: PositionedFile, page: Page, number: int) -> None:
+    offsets, counts = page.offsets, page.counts
+    if offsets is None or not len(offsets) or not page.numbers.get(WIDTH) or not page.numbers.get(LENGTH):
         raise BrokenFileError(f"is damaged: page {number} has no image")
-    image_bytes = _image_bytes(tags)
-    if counts is None and len(offsets) == 1 and image_bytes is not None:
-        counts = (image_bytes,)  # old writers leave the count out where there is no compression
+    image_bytes = _image_bytes(page)
+    if counts is None and len(offsets) == 1 and image_bytes is not None and image_bytes <= file.size:
+        counts = np.array([image_bytes], np.uint64)  # old writers leave the count out where there is no compression
     if counts is None or len(counts) != len(offsets):
         raise BrokenFileError(f"is damaged: page {number} does not say how long its {len(offsets)} strips are")
-    if _first_outside(file.size, zip(offsets, counts, strict=True)):
+    if outside(file.size, offsets, counts):
         raise BrokenFileError(f"is truncated: page {number}'s pixels are not (all) inside its {file.size} bytes")
-    if image_bytes is not None and sum(counts) < image_bytes:
-        raise BrokenFileError(f"is truncated: page {number} has {sum(counts)} of {image_bytes} bytes")
+    stored_bytes = int(counts.sum())
+    if image_bytes is not None and stored_bytes < image_bytes:
+        raise BrokenFileError(f"is truncated: page {number} has {stored_bytes} of {image_bytes} bytes")
 
 
-def _first_outside(size: int, segments: Iterable[tuple[int, int]]) -> bool:
-    return any(count == 0 or offset == 0 or offset + count > size for offset, count in segments)
-
-
-def _image_bytes(tags: dict[int, tuple[int, ...]]) -> int | None:
+def _image_bytes(page: Page) -> int | None:
     """Bytes of a page without compression, None where it has one."""
-    if tags.get(COMPRESSION, (1,)) != (1,):
+    numbers = page.numbers
+    if numbers.get(COMPRESSION, (1,)) != (1,):
         return None
-    bits = tags.get(BITS) or (1,)
-    samples = (tags.get(SAMPLES) or (1,))[0]
+    bits = numbers.get(BITS) or (1,)
+    samples = (numbers.get(SAMPLES) or (1,))[0]
     per_pixel = sum(bits) if len(bits) == samples else bits[0] * samples
-    return (tags[WIDTH][0] * per_pixel + 7) // 8 * tags[LENGTH][0]
+    return (numbers[WIDTH][0] * per_pixel + 7) // 8 * numbers[LENGTH][0]

@@ -20,6 +20,7 @@ from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
 
 Mask = npt.NDArray[np.bool_]
+_LONGEST_TEXT = 2**24
 
 
 def read_defects(settings: ImportSettings, shape: tuple[int, int]) -> Mask | None:
@@ -121,9 +122,13 @@ def _integers(path: Path, number: int, words: list[str], count: int | None = Non
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LONGEST_TEXT + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: neither an image nor a text file of defects ({error})") from None
+    if len(text) > _LONGEST_TEXT:
+        raise InputError(f"{path}: no list of defects, which has less than {_LONGEST_TEXT} characters")
+    return text
 
 
 def _misfit(path: Path, size: tuple[int, int], shape: tuple[int, int]) -> InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,17 +24,7 @@ from warpcore.services.readers.raw import (
     read_at,
 )
 from warpcore.services.readers.tiff import open_tiff
-from warpcore.services.readers.tiff_chain import (
-    COMPRESSION,
-    LENGTH,
-    STRIP_COUNTS,
-    STRIP_OFFSETS,
-    WIDTH,
-    BrokenFileError,
-    PositionedFile,
-    Tags,
-    page_chain,
-)
+from warpcore.services.readers.tiff_chain import COMPRESSION, LENGTH, WIDTH, Page, outside
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
 
@@ -144,9 +133,8 @@ def _rendered_pixel_size(raw: _RawFrames, upsampling: int) -> float | None:
 
 def _raw_frames(path: Path) -> _RawFrames:
     """Where the raw frames lie. Of a thousand pages, the library that reads all their tags sees the first alone."""
-    with open_tiff(path) as tiff:
-        pages = _pages(path)
-        numbers = [number for number, tags in enumerate(pages) if tags.get(COMPRESSION, (1,))[0] in COMPRESSIONS]
+    with open_tiff(path) as (tiff, pages):
+        numbers = [n for n, page in enumerate(pages) if page.numbers.get(COMPRESSION, (1,))[0] in COMPRESSIONS]
         if not numbers:  # others: an integrated image
             raise InputError(f"{path}: a TIFF without EER frames; is it a movie of another format, named .eer?")
         with damage_named(path):
@@ -154,26 +142,26 @@ def _raw_frames(path: Path) -> _RawFrames:
             skip, horizontal, vertical = _code_bits(first)
             pixel_size = _header_pixel_size_angstrom(first)
             height, width = first.shape
+            check_size(path, len(numbers), height, width)
             size = path.stat().st_size
             segments = []
-            for index, tags in enumerate(pages[number] for number in numbers):
-                shape = (*tags[LENGTH], *tags[WIDTH])
-                if shape != (height, width) or tags[COMPRESSION] != (first.compression,):
+            for index, page in enumerate(pages[number] for number in numbers):
+                shape = (*page.numbers[LENGTH], *page.numbers[WIDTH])
+                if shape != (height, width) or page.numbers[COMPRESSION] != (first.compression,):
                     raise InputError(f"{path}: frame {index} is {shape}, frame 0 is {first.shape}")
-                pieces = list(zip(tags[STRIP_OFFSETS], tags[STRIP_COUNTS], strict=True))
-                if max((offset + count for offset, count in pieces), default=size + 1) > size:
-                    raise InputError(f"{path}: truncated EER, frame {index} lies beyond the end; copy it again")
-                segments.append(pieces)
-    check_size(path, len(segments), height, width)
+                segments.append(_segments(path, page, index, size))
     return _RawFrames(segments, height, width, skip, horizontal, vertical, pixel_size)
 
 
-def _pages(path: Path) -> list[Tags]:
-    with path.open("rb", buffering=0) as file:
-        try:
-            return list(page_chain(PositionedFile(file.fileno(), os.fstat(file.fileno()).st_size)))
-        except BrokenFileError as broken:
-            raise InputError(f"{path}: {broken}; copy it again") from None
+def _segments(path: Path, page: Page, index: int, size: int) -> list[tuple[int, int]]:
+    """Offsets and lengths of the pieces of a raw frame in a file of `size` bytes."""
+    if page.offsets is None or page.counts is None or not len(page.offsets) or len(page.offsets) != len(page.counts):
+        raise InputError(f"{path}: damaged, frame {index} does not say where its events lie; copy it again")
+    if outside(size, page.offsets, page.counts):
+        raise InputError(f"{path}: truncated EER, frame {index} lies beyond the end; copy it again")
+    if int(page.counts.sum()) > size:
+        raise InputError(f"{path}: damaged, frame {index} claims more bytes than the file has; copy it again")
+    return list(zip(page.offsets.tolist(), page.counts.tolist(), strict=True))
 
 
 def _code_bits(page: Any) -> tuple[int, int, int]:

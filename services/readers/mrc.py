@@ -16,6 +16,7 @@ from warpcore.services.readers.raw import (
     Decoding,
     MovieHeader,
     RawMovie,
+    check_image_size,
     check_size,
     decoding_pool,
     frames_in_buffer,
@@ -101,6 +102,7 @@ def read_mrc_header(path: Path, settings: ImportSettings) -> MovieHeader:
 def read_mrc_image(path: Path) -> npt.NDArray[np.generic]:
     """The first section [H, W] of an MRC (a gain, a defect map), with its non-finite pixels. Raises InputError."""
     header = parse_mrc_header(path)
+    check_image_size(path, header.height, header.width)
     image = np.empty((header.height, header.width), header.dtype)
     _read_sections(path, header, 0, image[None], 1, unpack=header.packed)
     return image

@@ -21,6 +21,8 @@ from warpcore.services.session.settings import ImportSettings
 MAX_SIDE_PX = 65_536
 MAX_FRAMES = 1_000_000
 """A header with larger numbers is corrupt; no memory is allocated for it."""
+MAX_IMAGE_PX = 2**28
+"""Pixels of one image that is read whole: an EER gain at the finest upsampling. No camera has more."""
 
 MAX_NONFINITE_FRACTION = 0.01
 """A movie with a larger share of NaN or infinite pixels is refused; fewer are replaced."""
@@ -130,6 +132,12 @@ def check_size(path: Path, frames: int, height: int, width: int) -> None:
     """Refuse sizes that no camera makes, before memory is allocated. Raises InputError."""
     if not (0 < frames <= MAX_FRAMES and 0 < height <= MAX_SIDE_PX and 0 < width <= MAX_SIDE_PX):
         raise InputError(f"{path}: impossible size of {frames} frames of {width} × {height} px; the file is corrupt")
+
+
+def check_image_size(path: Path, height: int, width: int) -> None:
+    """Refuse an image that is larger than any camera's, before memory is allocated. Raises InputError."""
+    if height * width > MAX_IMAGE_PX:
+        raise InputError(f"{path}: {width} × {height} px; no camera makes so large an image")
 
 
 def decoding_pool(threads: int, stack_bytes: int, held_bytes: int) -> ThreadPoolExecutor:

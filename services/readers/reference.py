@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from warpcore.services.readers.mrc import read_mrc_image
-from warpcore.services.readers.raw import damage_named, flip_y
+from warpcore.services.readers.raw import MAX_IMAGE_PX, damage_named, flip_y
 from warpcore.services.readers.tiff import read_tiff_image
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
@@ -18,6 +19,8 @@ MRC_EXTENSIONS = (".mrc", ".mrcs", ".map")
 TIFF_EXTENSIONS = (".tif", ".tiff")
 EER_GAIN_EXTENSION = ".gain"
 DM_EXTENSIONS = (".dm3", ".dm4")
+_LARGEST_DM_BYTES = 5 * MAX_IMAGE_PX
+"""One float32 image and a thumbnail."""
 
 
 def read_reference_image(path: Path) -> npt.NDArray[Any]:
@@ -47,8 +50,11 @@ def _read_dm(path: Path) -> npt.NDArray[Any]:
     """
     with path.open("rb") as file:
         kind = file.read(4)
+        size = os.fstat(file.fileno()).st_size
     if kind not in (b"\0\0\0\3", b"\0\0\0\4"):
         raise InputError(f"{path}: not a Digital Micrograph file, its first bytes are {kind!r}")
+    if size > _LARGEST_DM_BYTES:
+        raise InputError(f"{path}: {size} bytes are more than one image of a camera has")
     try:
         from ncempy.io.dm import fileDM
     except ImportError:

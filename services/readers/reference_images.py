@@ -14,6 +14,8 @@ from warpcore.services.readers.raw import RawMovie
 _WORD = re.compile(r"(gains?|darks?|(count|super|gain|dark)?ref(erence)?s?|defects?(map)?)", re.IGNORECASE)
 _GAIN_MEANS = (0.8, 1.25)
 """A gain multiplies counts by one on average."""
+_ENOUGH_PX = 2**24
+"""So many pixels, of a whole image or of rows of it, show what an image is."""
 
 
 def reference_word(name: str) -> str:
@@ -34,7 +36,8 @@ def holds_counts(frame: npt.NDArray[Any]) -> bool:
 
 
 def is_like_a_gain(frame: npt.NDArray[Any]) -> bool:
-    """Whether an image has the values of a gain: no counts, and a mean of about 1."""
+    """Whether an image has the values of a gain: no counts, and a mean of about 1. Of a large one some rows decide."""
+    frame = frame[:: max(1, frame.size // _ENOUGH_PX)]
     finite = frame[np.isfinite(frame)]
     low, high = _GAIN_MEANS
     return bool(finite.size and not holds_counts(frame) and low <= finite.mean(dtype=np.float64) <= high)

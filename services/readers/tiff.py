@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,7 @@ from warpcore.services.readers.raw import (
     Decoding,
     MovieHeader,
     RawMovie,
+    check_image_size,
     check_size,
     damage_named,
     frames_in_buffer,
@@ -25,6 +26,7 @@ from warpcore.services.readers.raw import (
     nonfinite_notes,
     replace_all_nonfinite,
 )
+from warpcore.services.readers.tiff_chain import BrokenFileError, Page, PositionedFile, outside, page_chain
 from warpcore.services.readers.tiff_strips import decode_pages
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
@@ -42,15 +44,25 @@ PACKED_SHAPES = frozenset(
 No tag says so, so they are known by their size alone.
 """
 
+MOST_EXPANSION = {5: 1_400, 8: 1_032, 32946: 1_032, 50000: 32_768}
+"""How many bytes a codec can make of one, by TIFF's compression number: LZW, deflate (new and old number), ZSTD.
+
+LZW: its 3 838 codes of at most 12 bits stand for strings of 1, 2, … 3 838 bytes. Deflate: 258 bytes in two bits. ZSTD:
+a block of 128 KiB in four bytes.
+"""
+_MOST_GROWTH = 4
+_MOST_OVERHEAD_BYTES = 2**20
+"""Strips hold at most so many times the bytes of their pixels, and so many more: for padding, and for bad codecs."""
+
 # The user is told of a damaged file by an InputError, not by the library's own log.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 
 def read_tiff_movie(path: Path, settings: ImportSettings, how: Decoding) -> RawMovie:
     """Read a TIFF movie, flipped in Y. Raises InputError where the file is not a whole TIFF of equal 2D pages."""
-    with open_tiff(path) as tiff:
+    with open_tiff(path) as (tiff, chain):
         pages = tiff_pages(path, tiff)
-        header = _header(path, pages)
+        header = _header(path, pages, chain)
         kept = kept_frames(path, header.frames, settings)
         tiff.filehandle.set_lock(True)
         keep_packed = how.keep_packed and _is_packed(pages[0])
@@ -73,30 +85,47 @@ def read_tiff_movie(path: Path, settings: ImportSettings, how: Decoding) -> RawM
 
 def read_tiff_header(path: Path, settings: ImportSettings) -> MovieHeader:
     """What `read_tiff_movie` would return, from the page headers alone."""
-    with open_tiff(path) as tiff:
-        header = _header(path, tiff_pages(path, tiff))
+    with open_tiff(path) as (tiff, chain):
+        header = _header(path, tiff_pages(path, tiff), chain)
     kept = kept_frames(path, header.frames, settings)
     return MovieHeader(len(kept), header.height, header.width, header.dtype, header.pixel_size_angstrom)
 
 
 def read_tiff_image(path: Path, *, flip: bool = True) -> npt.NDArray[np.generic]:
     """The first page [H, W] of a TIFF (a gain, a defect map), flipped in Y unless told otherwise. Raises InputError."""
-    with open_tiff(path) as tiff:
+    with open_tiff(path) as (tiff, chain):
         page = tiff_pages(path, tiff)[0]
-        header = _header(path, [page])
+        header = _header(path, [page], chain)
+        check_image_size(path, header.height, header.width)
         image = np.empty((header.height, header.width), header.dtype)
         decode_pages(path, [page], 0, image[None], 1, flip=flip)
     return image
 
 
 @contextmanager
-def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
-    """An open TIFF whose chain of pages is whole. Raises InputError otherwise."""
-    check_page_chain(path)
+def open_tiff(path: Path) -> Iterator[tuple[tifffile.TiffFile, list[Page]]]:
+    """An open TIFF and the pages of its chain, which is whole. Raises InputError otherwise."""
+    # Before the library, which believes a header that claims gigabytes of tags.
+    chain = page_list(path)
     with damage_named(path):
         tiff = tifffile.TiffFile(path)
     with tiff:
-        yield tiff
+        yield tiff, chain
+
+
+def page_list(path: Path) -> list[Page]:
+    """The pages of a TIFF or BigTIFF. Raises InputError where their chain is broken."""
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            if size == 0:
+                raise BrokenFileError("is empty (0 bytes)")
+            pages = list(page_chain(PositionedFile(file.fileno(), size)))
+            if not pages:
+                raise BrokenFileError("is truncated: it has no pages")
+        except BrokenFileError as broken:
+            raise InputError(f"{path}: {broken}; copy it again") from None
+    return pages
 
 
 def tiff_pages(path: Path, tiff: tifffile.TiffFile) -> list[Any]:
@@ -105,63 +134,18 @@ def tiff_pages(path: Path, tiff: tifffile.TiffFile) -> list[Any]:
         return list(tiff.pages)
 
 
-def check_page_chain(path: Path) -> int:
-    """Follow the pages of a TIFF or BigTIFF to the last one; returns their number.
-
-    Raises InputError where the chain of pages is broken.
-    """
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size == 0:
-            raise InputError(f"{path}: is empty (0 bytes)")
-        start = file.read(16)
-        order = {b"II": "<", b"MM": ">"}.get(start[:2])
-        version = struct.unpack(f"{order}H", start[2:4])[0] if order and len(start) >= 8 else None
-        if version == 42:
-            offset, count_format, entry_bytes, offset_format = struct.unpack(f"{order}I", start[4:8])[0], "H", 12, "I"
-        elif version == 43 and len(start) == 16:
-            offset, count_format, entry_bytes, offset_format = struct.unpack(f"{order}Q", start[8:16])[0], "Q", 20, "Q"
-        else:
-            raise InputError(f"{path}: not a TIFF, its first bytes are {start[:8]!r}")
-        count_bytes, offset_bytes = struct.calcsize(count_format), struct.calcsize(offset_format)
-        seen: set[int] = set()
-        while offset:
-            if offset in seen:
-                raise InputError(f"{path}: corrupt, its list of pages runs in a circle")
-            seen.add(offset)
-            entries = os.pread(file.fileno(), count_bytes, offset) if offset < size else b""
-            if len(entries) < count_bytes:
-                raise InputError(_truncated(path, len(seen) - 1))
-            count = struct.unpack(f"{order}{count_format}", entries)[0]
-            if count > 4096:
-                raise InputError(f"{path}: corrupt, page {len(seen) - 1} claims {count} tags")
-            link = os.pread(file.fileno(), offset_bytes, offset + count_bytes + count * entry_bytes)
-            if len(link) < offset_bytes:
-                raise InputError(_truncated(path, len(seen) - 1))
-            offset = struct.unpack(f"{order}{offset_format}", link)[0]
-    if not seen:
-        raise InputError(f"{path}: truncated, it has no pages; copy it again")
-    return len(seen)
-
-
-def _truncated(path: Path, page: int) -> str:
-    return f"{path}: truncated TIFF, page {page} lies beyond the end of the file; copy it again"
-
-
-def _header(path: Path, pages: list[Any]) -> MovieHeader:
-    """Size, type and pixel size. Raises InputError where pages differ, are not 2D, or do not lie inside the file."""
+def _header(path: Path, pages: list[Any], chain: list[Page]) -> MovieHeader:
+    """Size, type and pixel size. Raises InputError where pages differ, are not 2D, or are not all there."""
     first = pages[0]
     with damage_named(path):
         size = path.stat().st_size
-        for index, page in enumerate(pages):
+        for index, (page, stored) in enumerate(zip(pages, chain, strict=False)):
             if page.shape != first.shape or page.dtype != first.dtype:
                 raise InputError(
                     f"{path}: page {index} is {page.shape} {page.dtype}, page 0 is {first.shape} {first.dtype}; "
                     "a movie has equal frames"
                 )
-            ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False))
-            if max(ends, default=size + 1) > size:
-                raise InputError(_truncated(path, index))
+            _check_stored(path, index, page, stored, size)
     if len(first.shape) != 2:
         raise InputError(f"{path}: pages of shape {first.shape}; a frame is a grey image of rows and columns")
     if first.dtype is None or first.dtype.name not in KEPT_TYPES + WIDENED_TYPES:
@@ -172,6 +156,23 @@ def _header(path: Path, pages: list[Any]) -> MovieHeader:
         width *= 2
     check_size(path, len(pages), height, width)
     return MovieHeader(len(pages), height, width, dtype.newbyteorder("="), _pixel_size_angstrom(first))
+
+
+def _check_stored(path: Path, index: int, page: Any, stored: Page, size: int) -> None:
+    """Refuse a page whose strips are not in the file, or whose number of bytes no codec can make its pixels of."""
+    offsets, counts = stored.offsets, stored.counts
+    if offsets is None or counts is None:
+        offsets, counts = np.array(page.dataoffsets, np.uint64), np.array(page.databytecounts, np.uint64)
+    if not len(offsets) or len(offsets) != len(counts) or outside(size, offsets, counts):
+        raise InputError(f"{path}: truncated TIFF, page {index} lies beyond the end of the file; copy it again")
+    pixels_bytes = math.prod(page.shape) * page.bitspersample // 8
+    stored_bytes = int(counts.sum())
+    most = stored_bytes * MOST_EXPANSION.get(page.compression, 1)
+    least = stored_bytes // _MOST_GROWTH - _MOST_OVERHEAD_BYTES
+    if not least <= pixels_bytes <= most:
+        raise InputError(
+            f"{path}: damaged, page {index} claims {pixels_bytes} bytes of pixels in {stored_bytes} bytes of strips"
+        )
 
 
 def _is_packed(page: Any) -> bool:

@@ -1,36 +1,38 @@
-"""The chain of pages of a TIFF or BigTIFF (TIFF 6.0): sizes and places, read without decoding any pixel."""
+"""The chain of pages of a TIFF or BigTIFF (TIFF 6.0): sizes and places, read without decoding any pixel.
+
+A header may lie, and a sparse file may claim any length: what is read of it has a bound.
+"""
 
 from __future__ import annotations
 
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
-WIDTH, LENGTH, BITS, COMPRESSION, SAMPLES = 256, 257, 258, 259, 277
-STRIP_OFFSETS, STRIP_COUNTS, TILE_OFFSETS, TILE_COUNTS = 273, 279, 324, 325
-SAMPLE_FORMAT = 339
-_USED_TAGS = {
-    WIDTH,
-    LENGTH,
-    BITS,
-    COMPRESSION,
-    SAMPLES,
-    STRIP_OFFSETS,
-    STRIP_COUNTS,
-    TILE_OFFSETS,
-    TILE_COUNTS,
-    SAMPLE_FORMAT,
-}
+import numpy as np
+import numpy.typing as npt
+
+WIDTH, LENGTH, BITS, COMPRESSION, SAMPLES, SAMPLE_FORMAT = 256, 257, 258, 259, 277, 339
+_NUMBER_TAGS = {WIDTH, LENGTH, BITS, COMPRESSION, SAMPLES, SAMPLE_FORMAT}
+_STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS = 273, 279, 324, 325
+_INDEX_TAGS = {_STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS}
 _FIELD_CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """TIFF field types that can hold a count, a size or an offset."""
+_FIELD_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
-Tags = dict[int, tuple[int, ...]]
-"""The numbers of each tag of a page that is used here."""
+Index = npt.NDArray[np.uint64]
+"""Offsets or numbers of bytes of the strips or tiles of a page."""
 
 _MOST_PAGES = 1_000_000
 _MOST_ENTRIES = 4096
-_MOST_SEGMENTS = 50_000_000
+_MOST_NUMBERS = 64
+"""Numbers of one tag that is no index: a page has one bit depth for each of its samples."""
+_MOST_SEGMENTS = 65_536
+"""Strips or tiles of a page: one for each of the most rows that an image may have."""
+_MOST_METADATA_BYTES = 128 * 2**20
+"""Tags of all pages together. 1 000 frames of 5 760 rows, each row a strip with two 8-byte numbers, have 92 MB."""
 _BLOCK_BYTES = 4096
 
 
@@ -69,9 +71,23 @@ class PositionedFile:
         return b"".join(pieces)
 
 
-def page_chain(file: PositionedFile) -> Iterator[Tags]:
-    """The tags of each page in turn. Raises BrokenFileError."""
+@dataclass(slots=True)
+class Page:
+    """A page: the numbers of each tag that is used here, and where its strips or tiles lie.
+
+    `counts` is None where the file does not say how long they are. `metadata_bytes` is what all tags occupy.
+    """
+
+    numbers: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    offsets: Index | None = None
+    counts: Index | None = None
+    metadata_bytes: int = 0
+
+
+def page_chain(file: PositionedFile) -> Iterator[Page]:
+    """Each page in turn. Raises BrokenFileError, also where the tags are longer than those of any movie."""
     layout, offset = _header(file)
+    metadata_bytes = 0
     visited: set[int] = set()
     while offset:
         number = len(visited) + 1
@@ -80,15 +96,18 @@ def page_chain(file: PositionedFile) -> Iterator[Tags]:
         if number > _MOST_PAGES:
             raise BrokenFileError(f"is damaged: it has more than {_MOST_PAGES} pages")
         visited.add(offset)
-        tags, offset = _page(file, layout, offset, number)
-        yield tags
+        page, offset = _page(file, layout, offset, number)
+        metadata_bytes += page.metadata_bytes
+        if metadata_bytes > _MOST_METADATA_BYTES:
+            raise BrokenFileError(f"is damaged: the tags of its first {number} pages claim {metadata_bytes} bytes")
+        yield page
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """How numbers are stored: the byte order, and the sizes of classic TIFF or BigTIFF."""
 
-    order: str
+    order: Literal["<", ">"]
     big: bool
 
     @property
@@ -109,7 +128,8 @@ class _Layout:
 
 def _header(file: PositionedFile) -> tuple[_Layout, int]:
     start = file.read(0, min(file.size, 16), "the header")
-    order = {b"II": "<", b"MM": ">"}.get(start[:2])
+    orders: dict[bytes, Literal["<", ">"]] = {b"II": "<", b"MM": ">"}
+    order = orders.get(start[:2])
     if order is None or len(start) < 8:
         raise BrokenFileError(f"is no TIFF: it begins with {start[:8]!r}")
     (magic,) = struct.unpack_from(order + "H", start, 2)
@@ -122,8 +142,8 @@ def _header(file: PositionedFile) -> tuple[_Layout, int]:
     raise BrokenFileError(f"is no TIFF: it begins with {start[:8]!r}")
 
 
-def _page(file: PositionedFile, layout: _Layout, offset: int, number: int) -> tuple[Tags, int]:
-    """The tags of a page, and the offset of the next one, 0 after the last."""
+def _page(file: PositionedFile, layout: _Layout, offset: int, number: int) -> tuple[Page, int]:
+    """A page, and the offset of the next one, 0 after the last."""
     what = f"page {number}"
     count_bytes = 8 if layout.big else 2
     count = layout.number("Q" if layout.big else "H", file.read(offset, count_bytes, what))
@@ -131,22 +151,41 @@ def _page(file: PositionedFile, layout: _Layout, offset: int, number: int) -> tu
         raise BrokenFileError(f"is damaged: {what} has {count} entries")
     length = count * layout.entry_bytes
     raw = file.read(offset + count_bytes, length + layout.offset_bytes, what)
-    tags: Tags = {}
+    page = Page(metadata_bytes=length)
+    index: dict[int, Index] = {}
     for begin in range(0, length, layout.entry_bytes):
         tag, kind = struct.unpack_from(layout.order + "HH", raw, begin)
-        if tag in _USED_TAGS:
-            tags[tag] = _values(file, layout, raw[begin : begin + layout.entry_bytes], kind, what)
-    return tags, layout.offset(raw[length:])
+        entry = raw[begin : begin + layout.entry_bytes]
+        values_bytes = layout.offset(entry[4 : 4 + layout.offset_bytes]) * _FIELD_BYTES.get(kind, 1)
+        page.metadata_bytes += values_bytes
+        if page.metadata_bytes > _MOST_METADATA_BYTES:
+            raise BrokenFileError(f"is damaged: {what} claims {values_bytes} bytes for its tag {tag}")
+        if tag in _NUMBER_TAGS:
+            values = _values(file, layout, entry, kind, what, most=_MOST_NUMBERS)
+            page.numbers[tag] = tuple(int(value) for value in values)
+        elif tag in _INDEX_TAGS:
+            index[tag] = _values(file, layout, entry, kind, what, most=_MOST_SEGMENTS)
+    for offsets, counts in ((_STRIP_OFFSETS, _STRIP_COUNTS), (_TILE_OFFSETS, _TILE_COUNTS)):
+        page.offsets, page.counts = index.get(offsets, page.offsets), index.get(counts, page.counts)
+    return page, layout.offset(raw[length:])
 
 
-def _values(file: PositionedFile, layout: _Layout, entry: bytes, kind: int, what: str) -> tuple[int, ...]:
+def _values(file: PositionedFile, layout: _Layout, entry: bytes, kind: int, what: str, *, most: int) -> Index:
     code = _FIELD_CODES.get(kind)
     if code is None:
         raise BrokenFileError(f"is damaged: {what} has a size or offset of field type {kind}")
     count = layout.offset(entry[4 : 4 + layout.offset_bytes])
-    if count > _MOST_SEGMENTS:
-        raise BrokenFileError(f"is damaged: {what} claims {count} strips")
+    if count > most:
+        raise BrokenFileError(f"is damaged: {what} claims {count} strips or numbers in one tag")
     held = entry[4 + layout.offset_bytes :]
-    length = count * struct.calcsize(code)
+    stored = np.dtype(code).newbyteorder(layout.order)
+    length = count * stored.itemsize
     raw = held[:length] if length <= len(held) else file.read(layout.offset(held), length, f"the index of {what}")
-    return struct.unpack(f"{layout.order}{count}{code}", raw)
+    return np.frombuffer(raw, stored).astype(np.uint64)
+
+
+def outside(size: int, offsets: Index, counts: Index) -> bool:
+    """Whether one of the segments is empty or does not lie inside a file of `size` bytes."""
+    # Neither side can overflow: an offset beyond the end is found first.
+    beyond = (offsets == 0) | (counts == 0) | (offsets > size)
+    return bool(beyond.any() or (counts > np.uint64(size) - offsets).any())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -11,6 +12,9 @@ from pathlib import Path, PurePosixPath
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
+
+_NO_FLUSH = {errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
+"""What file systems say that cannot flush a folder."""
 
 
 class PathOutsideError(ValueError):
@@ -30,7 +34,20 @@ def inside(directory: Path, relative_path: str) -> Path:
     return directory / pure
 
 
-TRIES = ".warpcore/tries"
+OWN_FOLDER = ".warpcore"
+"""The folder of our own files below the processing directory; nothing in it is ever an output."""
+
+
+def is_output(relative_path: str) -> bool:
+    """Whether a path can be that of an output: inside the processing directory, and outside our own folder."""
+    try:
+        parts = inside(Path("/"), relative_path).parts
+    except PathOutsideError:
+        return False
+    return parts[1] != OWN_FOLDER
+
+
+TRIES = f"{OWN_FOLDER}/tries"
 """The folder of all tries, relative to the processing directory."""
 
 
@@ -43,8 +60,8 @@ _TEMPORARY = re.compile(r"\.(?P<target>.+)\.[a-z0-9_]{8}(?P<suffix>\.[^.]+)")
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on an exit without error flush it and rename it to `path`.
+def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on an exit without error flush it, if `durable`, and rename it to `path`.
 
     The folder is made where it is missing. After an error nothing is left.
     """
@@ -54,7 +71,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        flush(temporary)
+        if durable:
+            flush(temporary)
         temporary.chmod(file_mode())
         temporary.replace(path)
     finally:
@@ -89,7 +107,16 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def write_text_whole(path: Path, text: str) -> None:
+def flush_folder(path: Path) -> None:
+    """Make the names in a folder durable. Where the file system cannot, a rename is as durable as it makes it."""
+    try:
+        flush(path)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
+
+
+def write_text_whole(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a UTF-8 text file that readers see either old or new, never in part."""
-    with written_whole(path) as temporary:
+    with written_whole(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -36,12 +36,17 @@ __all__ = [
     "Settings",
     "SettingsError",
     "changed_names",
+    "check_size",
     "described",
     "differences",
     "parse_assignment",
     "parse_settings",
     "patch_settings",
 ]
+
+
+LARGEST_BYTES = 64 * 1024
+"""All settings as JSON; those of a usual session take 4 kB."""
 
 
 class SettingsError(ValueError):
@@ -204,6 +209,14 @@ def patch_settings(settings: Settings, patch: dict[str, Any]) -> Settings:
         else:
             merged[section] = values
     return parse_settings(merged)
+
+
+def check_size(settings: Settings) -> None:
+    """Raise SettingsError for settings that are too large to travel with each task and to be kept in a history."""
+    size = len(json.dumps(settings.to_dict()))
+    if size > LARGEST_BYTES:
+        problem = f"together they take {size} bytes, and at most {LARGEST_BYTES} can be kept; shorten the longest"
+        raise SettingsError([{"name": "settings", "value": None, "problem": problem}])
 
 
 def differences(old: Settings, new: Settings) -> dict[str, list[Any]]:

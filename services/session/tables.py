@@ -5,6 +5,7 @@ from __future__ import annotations
 PROCESSED_ITEMS, FAILED_ITEMS = "processed_items.json", "failed_items.json"
 MOVIES, CORRECTED = "movies.star", "corrected_micrographs.star"
 CTF, AUTOPICK, PARTICLES = "micrographs_ctf.star", "autopick.star", "particles.star"
+SETTINGS = "settings.json"
 STAR_FILES = (MOVIES, CORRECTED, CTF, AUTOPICK)
 
 TABLES = {
@@ -15,5 +16,6 @@ TABLES = {
     CTF: "RELION's list of averages with their CTF",
     AUTOPICK: "RELION's list of coordinate files",
     PARTICLES: "RELION's list of particles, where they are exported",
+    SETTINGS: "the settings in force, as `--settings` takes them",
 }
 """What each holds, by name."""

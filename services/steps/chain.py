@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
@@ -28,6 +29,7 @@ class Chain:
         """Why installed steps were left out, one line each: `up` and the scheduler refuse to start with them."""
 
         _check_unique(self)
+        _check_apart(self)
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
@@ -82,6 +84,15 @@ def _check_unique(chain: Chain) -> None:
                 text = f"{what}{'' if what.endswith('.') else ' '}{name}, as {owners[name]!r} does"
                 raise StepError(f"step {step!r} declares {text}; give it another name")
             owners[name] = step
+
+
+def _check_apart(chain: Chain) -> None:
+    """Raises StepError where files of two movies could have one name."""
+    outputs = [(step.name, output) for step in chain for output in step.outputs]
+    for (step, one), (_, other) in itertools.combinations(outputs, 2):
+        if one.may_meet(other):
+            text = f"{one.pattern} can have the name of another movie's {other.pattern}; give it a folder of its own"
+            raise StepError(f"step {step!r}: {text}")
 
 
 def _files(chain: Chain) -> Iterator[tuple[str, str]]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Self, TypeVar, dataclass_transform
+
+import msgspec
 
 R = TypeVar("R")
 
@@ -160,6 +164,31 @@ class Result:
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]
         missing = (one for one in fields if one.default is one.default_factory is dataclasses.MISSING)
         return cls(**{field.name: None for field in missing} | known)
+
+
+def result_fault(result: type[Result], values: Mapping[str, Any]) -> str:
+    """Why reported values cannot be a step's result, "" where they can: a field is missing or of another type.
+
+    Any value may be None, which stands for what was not measured.
+    """
+    form: type[msgspec.Struct] = _form_of(result)  # type: ignore[arg-type]
+    try:
+        msgspec.convert(values, form)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""
+
+
+@cache
+def _form_of(result: type[Result]) -> type[msgspec.Struct]:
+    """What a report of this result must look like. Raises NameError or TypeError for types that cannot be read."""
+    types = typing.get_type_hints(result)
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for one in dataclasses.fields(result):  # type: ignore[arg-type]
+        required = one.default is one.default_factory is dataclasses.MISSING
+        form = types[one.name] | None
+        fields.append((one.name, form) if required else (one.name, form, None))
+    return msgspec.defstruct(result.__name__, fields, kw_only=True)
 
 
 def limits_of(columns: tuple[Column, ...]) -> Iterator[tuple[Column, Limit]]:

@@ -31,8 +31,8 @@ class CtfSettings(Section):
     fit_phase: bool = setting(False, "fit the phase shift of a phase plate too")
     use_sum: bool = setting(
         False,
-        "true: only the spectrum of the aligned sum; "
-        "false: that of frames (4 e⁻/Å² each) where it shows rings more clearly",
+        "on: only the spectrum of the aligned sum; "
+        "off: that of frames (4 e⁻/Å² each) where it shows rings more clearly",
     )
     grid: list[Nodes] | None = setting(
         None, "[x, y] nodes of the defocus surface; null: automatic", min_length=2, max_length=2

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from warpcore.services.steps.columns import Column, Result, columns_of
+from warpcore.services.steps.columns import Column, Result, columns_of, result_fault
 from warpcore.services.steps.fields import Reach, Section, reach_of
 from warpcore.services.steps.learning import CHOICE, EVIDENCE, Learning
 
@@ -31,6 +31,23 @@ class StepError(Exception):
     """A step that cannot be used as it is declared; the text names the step and what to mend."""
 
 
+_OURS = frozenset({"odd", "even", ".warpcore"})
+"""Folders that lie among those of movies: halves below `average/`, our own files below the processing directory."""
+_LIKE_OURS = re.compile(rf"(?:{'|'.join(map(re.escape, sorted(_OURS)))})_*")
+_LIKE_A_FILE = re.compile(r".*\.(?:json|mrcs?|png|star|xml)_*", re.DOTALL)
+
+
+def _apart(movie: str) -> str:
+    """A movie's name with folders that can be no folder and no file of ours: what looks like one gets a `_` more.
+
+    So no two movies have an output in common: `odd/a` becomes `odd_/a`, and `odd_/a` becomes `odd__/a`.
+    """
+    *folders, name = movie.split("/")
+    if folders and _LIKE_OURS.fullmatch(folders[0]):
+        folders[0] += "_"
+    return "/".join([*(f"{one}_" if _LIKE_A_FILE.fullmatch(one) else one for one in folders), name])
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """A file of a step. `pattern` holds `{movie}` (its name) and may hold `{suffix}` (setting `picking.suffix`)."""
@@ -39,11 +56,27 @@ class Output:
     description: str
 
     def path(self, movie: str, suffix: str = "picks") -> str:
-        """Its name for one movie, relative to the processing directory.
+        """Its name for one movie, relative to the processing directory; no other movie's output has it.
 
         A sub-folder in the name stays below its kind.
         """
-        return self.pattern.replace("{movie}", movie).replace("{suffix}", suffix)
+        before, _, after = self.pattern.partition("{movie}")
+        return before + _apart(movie) + after.replace("{suffix}", suffix)
+
+    def may_meet(self, other: Output) -> bool:
+        """Whether another output, of another movie, can have the same name as this one."""
+        (mine, my_end), (its, its_end) = self._fixed, other._fixed
+        if not (my_end.endswith(its_end) or its_end.endswith(my_end)):
+            return False
+        longer, shorter = max(mine, its, key=len), min(mine, its, key=len)
+        between = longer.removeprefix(shorter) if longer.startswith(shorter) else None
+        return between is not None and between.partition("/")[0] not in _OURS
+
+    @property
+    def _fixed(self) -> tuple[str, str]:
+        """What stands before the movie's name, and at the end of all names: behind the suffix where there is one."""
+        before, _, after = self.pattern.partition("{movie}")
+        return before, after.rpartition("{suffix}")[2]
 
     @property
     def folder(self) -> str:
@@ -109,6 +142,10 @@ class Step:
             self.section()
         except ValueError as error:
             raise StepError(f"step {self.name!r}: each of its settings needs a default ({error})") from None
+        try:
+            result_fault(self.result, {})
+        except (NameError, TypeError) as error:
+            raise StepError(f"step {self.name!r}: the types of its result cannot be read: {error}") from None
         cheap = [name for name, one in self.section.model_fields.items() if reach_of(one) in (Reach.CHEAP, Reach.BOTH)]
         if cheap and self.cheap is None:
             raise StepError(f"step {self.name!r}: {cheap[0]} is a setting of its cheap half; declare `cheap`")

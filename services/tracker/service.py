@@ -39,6 +39,8 @@ log = logging.getLogger("warpcore.tracker")
 TOPICS = ("movie.", "settings.", "export.")
 BEAT_S = 2.0
 RETRY_S = 1.0
+LOOK_EVERY_S = 5.0
+"""How often the tracker looks whether its files are still those that it wrote."""
 BUSY_S = 0.02
 """How soon the loop looks again whether a file was written."""
 LAST_WRITES_S = 8.0
@@ -83,6 +85,7 @@ class _Shell:
         self._answered_resets = 0
         self._ask_at = 0.0
         self._beat_at = 0.0
+        self._look_at = time.monotonic() + LOOK_EVERY_S
         self._complaints: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
@@ -113,7 +116,7 @@ class _Shell:
         if self._answered_resets != self._state.resets and now >= self._ask_at:
             self._ask()
         self._take_written()
-        if self._writer.is_free and not self._write_next() and not self._select_next():
+        if self._writer.is_free and not (self._write_next() or self._select_next() or self._look_next()):
             self._collect_next()
 
     def _tell(self, topic: str) -> None:
@@ -202,6 +205,20 @@ class _Shell:
         self._state.selections = {**told.left, **self._state.selections}
         for fault in told.faults:
             self._complain(fault)
+
+    def _look_next(self) -> bool:
+        """Begin to look whether files were changed or lost, where it is time; whether it is."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return False
+        self._look_at = now + LOOK_EVERY_S
+        self._writer.begin(lambda: partial(self._changed, self._files.changed()))
+        return True
+
+    def _changed(self, names: list[str]) -> None:
+        if names:
+            log.warning("%s: changed or gone; written again", ", ".join(names))
+            self._state.changed(names, time.monotonic())
 
     def _collect_next(self) -> None:
         """Begin to write the summary of a job that waits."""

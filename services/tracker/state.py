@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from warpcore.services.session.tables import (
     MOVIES,
     PARTICLES,
     PROCESSED_ITEMS,
+    SETTINGS,
     STAR_FILES,
     TABLES,
 )
@@ -122,6 +124,10 @@ class TrackerState:
         self._dirty.add(name)
         self._not_before = now + pause_s
 
+    def changed(self, names: Iterable[str], now: float) -> None:
+        """Files are no longer as they were written: they are due again."""
+        self._touch(names, now)
+
     def text(self, name: str) -> str:
         """The whole text of one of the files, except particles.star."""
         entries = self._entries.values()
@@ -129,6 +135,8 @@ class TrackerState:
             return _json_array(entry.item for entry in entries if entry.movie.status != MovieStatus.FAILED)
         if name == FAILED_ITEMS:
             return _json_array(entry.item for entry in entries if entry.movie.status == MovieStatus.FAILED)
+        if name == SETTINGS:
+            return json.dumps(self.settings.to_dict(), indent=2, ensure_ascii=False) + "\n"
         made = self._rows()
         used = {entry.optics: entry.group for entry in self._entries.values() if entry.optics is not None}
         groups = [optics.group(number) for optics, number in used.items()]
@@ -198,6 +206,7 @@ class TrackerState:
     def _settings_changed(self, event: SettingsEvent, now: float) -> None:
         before = self.settings
         self._set_settings(event.settings)
+        self._touch([SETTINGS], now)
         if before.ctf != self.settings.ctf:
             for entry in self._entries.values():
                 entry.optics, entry.group = documents.optics(entry.movie, self.settings.ctf), 0

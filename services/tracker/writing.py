@@ -19,6 +19,8 @@ XML_SLICE_S = 0.5
 MOST_XML = 1000
 
 Flags = tuple[bool, bool | None]
+Identity = tuple[int, int, int, int]
+"""Device, inode, bytes and mtime of a file."""
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class Files:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._on_disk: dict[str, str] = {}
+        self._identities: dict[str, Identity | None] = {}
 
     def sweep(self) -> None:
         """Delete what a killed tracker has left."""
@@ -49,6 +52,18 @@ class Files:
         if self._on_disk.get(name) != text or not path.is_file():
             write_text_whole(path, text)
         self._on_disk[name] = text
+        self._identities[name] = _identity(path)
+
+    def changed(self) -> list[str]:
+        """Written files that are other ones by now, or gone: somebody has changed them, or they lie below a mount."""
+        try:
+            found = [name for name, known in self._identities.items() if _identity(self._directory / name) != known]
+        except OSError:
+            return []
+        for name in found:
+            del self._identities[name]
+            self._on_disk.pop(name, None)
+        return found
 
     def select(self, selections: dict[str, Flags]) -> Selected:
         """Write selections into the XML files of movies, for a limited time."""
@@ -64,3 +79,11 @@ class Files:
             except (OSError, InputError, PathOutsideError) as error:
                 told.faults.append(f"{name}: its XML does not get the selection: {error}")
         return told
+
+
+def _identity(path: Path) -> Identity | None:
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.process.logs import LogFormat, about, log_to_stderr
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
 from warpcore.services.worker.checkups import CHECK_EVERY_S, Checkups
 from warpcore.services.worker.compiling import CompileCount
@@ -29,9 +30,7 @@ from warpcore.services.worker.exits import DEVICE_EXIT, FULL_EXIT
 from warpcore.services.worker.failures import CancelledError, TaskError, classify, sendable
 from warpcore.services.worker.line import (
     Begin,
-    Cancel,
     Command,
-    Commit,
     Dropped,
     Failed,
     Faulty,
@@ -41,7 +40,6 @@ from warpcore.services.worker.line import (
     Ready,
     Report,
     Stage,
-    Staged,
     Unusable,
 )
 
@@ -63,7 +61,6 @@ class Job:
 
     task: AssignTask
     cancelled: threading.Event = field(default_factory=threading.Event)
-    granted: queue.SimpleQueue[bool] = field(default_factory=queue.SimpleQueue)
     seconds: dict[str, float] = field(default_factory=dict)
     payload: Any = None
     step: str = "load"
@@ -101,13 +98,16 @@ class Compute:
 
     def run(self) -> None:
         """Serve until the line ends; that ends the process, whatever the stages are doing."""
-        for stage in (self._listen, self._load_all, self._write_all):
-            threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
+        _begin(self._listen)
         self._compiled.listen()
         self._line.send(self._ready)
-        self._warm_up()
+        # Before the stages import it in threads of their own: those could find modules that are half imported.
+        import warpcore.services.worker.pipeline  # noqa: F401
         from warpcore.services.worker.gain_watch import GainWatch
 
+        _begin(self._load_all)
+        _begin(self._write_all)
+        self._warm_up()
         watch = GainWatch()
         while True:
             self._check_if_due()
@@ -188,16 +188,11 @@ class Compute:
         held = self._jobs.get(command.lease)
         if held is None:
             return
-        match command:
-            case Cancel():
-                held.cancelled.set()
-                held.granted.put(False)
-                with self._guard:
-                    waits = not held.in_stage
-                if waits:
-                    self._drop(held)
-            case Commit(granted=granted):
-                held.granted.put(granted)
+        held.cancelled.set()
+        with self._guard:
+            waits = not held.in_stage
+        if waits:
+            self._drop(held)
 
     # --- stages ----------------------------------------------------------------------------------------------------
 
@@ -233,32 +228,24 @@ class Compute:
         def write_one(job: Job) -> None:
             products = job.payload
             if self._stage(job, Stage.WRITE, lambda: stage_outputs(products, self._progress(job, Stage.WRITE))):
-                self._commit(job, products)
+                self._finish(job, products)
 
         while True:
             write_one(self._to_write.get())
 
-    def _commit(self, job: Job, products: Any) -> None:
-        from warpcore.services.worker.pipeline import commit
-
-        staging = job.payload
+    def _finish(self, job: Job, products: Any) -> None:
+        """Tell what was made, even where the task was cancelled meanwhile: under its lease nothing comes of it."""
         lease = job.task.lease
-        self._line.send(Staged(lease))
-        if not job.granted.get():
-            staging.discard()
-            self._drop(job)
-            return
-        try:
-            outputs, kept = commit(products, staging)
-        except OSError as error:
-            self._fail(job, classify(error, "write"))
-            return
         del self._jobs[lease]
         seconds = {name: round(value, 4) for name, value in {**job.seconds, **products.seconds}.items()}
-        self._line.send(Finished(lease, products.run, products.results, outputs, seconds, kept))
+        self._line.send(Finished(lease, products.run, products.results, job.payload.outputs, seconds))
 
     def _stage(self, job: Job, stage: Stage, work: Any) -> bool:
         """Run one stage of a job; False if the job ended there. Nothing that a movie does may end the process."""
+        with about(movie=job.task.name, lease=job.task.lease):
+            return self._run_stage(job, stage, work)
+
+    def _run_stage(self, job: Job, stage: Stage, work: Any) -> bool:
         with self._guard:
             job.in_stage = True
         if job.cancelled.is_set():
@@ -274,7 +261,7 @@ class Compute:
         else:
             job.seconds[stage] = time.monotonic() - begun
             with self._guard:
-                job.in_stage = stage is Stage.WRITE  # then it is committed
+                job.in_stage = stage is Stage.WRITE  # then it is finished
             return True
         # Outside of the handlers: a traceback holds on to all that the movie has on the device.
         if failure is None:
@@ -335,6 +322,10 @@ def report_fault(line: Channel[Report, Command], ready: Ready, fault: str) -> No
     line.send(Faulty(ready, fault))
 
 
+def _begin(stage: Callable[[], None]) -> None:
+    threading.Thread(target=_or_end, args=(stage,), name=stage.__name__, daemon=True).start()
+
+
 def _or_end(stage: Callable[[], None]) -> None:
     """Run a stage. A fault in the stage itself ends the process, so that the nanny reports it and starts another."""
     try:
@@ -352,7 +343,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     options = parser.parse_args()
     faulthandler.enable()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    log_to_stderr(LogFormat.JSON)  # the nanny reads it
     logging.getLogger("jax").setLevel(logging.WARNING)
     from warpcore.services.worker.devices import DeviceError, FullError, UnusableError, open_device, unopened
 

@@ -15,6 +15,9 @@ from warpcore.services.worker.line import Noticed, Ready
 RESTART_PAUSE_S = (0.0, 1.0, 5.0, 15.0, 60.0)
 """Pauses before a compute process is started again, by its number of deaths without a finished task between them."""
 
+START_PATIENCE_S = 600.0
+"""A compute process that has not told its device by then hangs: drivers and a first compilation take minutes."""
+
 _PROCESS_CORES = 4
 _PROCESS_BYTES = 20 << 30
 """Cores and bytes of the device for each process: a large movie and the next fit."""
@@ -41,13 +44,14 @@ class Computing:
 
     number: int
     lives: bool = False
+    started_at: float = 0.0
     ready: Ready | None = None
     at_rest: Ready | None = None
     noticed: Noticed = field(default_factory=Noticed)
     deaths: int = 0
     restart_at: float | None = None
-    kill_cause: tuple[FailureKind, str, int] | None = None
-    """Why the nanny ends it: the kind, the cause, and the lease that is to blame."""
+    kill_cause: tuple[FailureKind, str, int | None] | None = None
+    """Why the nanny ends it: the kind, the cause, and the lease that is to blame, if one is."""
 
     @property
     def at_once(self) -> int:
@@ -55,9 +59,14 @@ class Computing:
         device = self.ready or self.at_rest
         return device.at_once if device is not None else 0
 
-    def started(self) -> None:
+    def started(self, now: float) -> None:
         """A process was started."""
-        self.lives, self.restart_at, self.at_rest = True, None, None
+        self.lives, self.started_at, self.restart_at, self.at_rest = True, now, None, None
+
+    def hangs(self, now: float) -> bool:
+        """Whether it was started long ago and has told nothing of its device."""
+        told = self.ready is not None or self.at_rest is not None or self.kill_cause is not None
+        return self.lives and not told and now - self.started_at > START_PATIENCE_S
 
     def rest(self) -> None:
         """It is being ended, to give its memory back."""
@@ -104,11 +113,19 @@ class Processes:
     def start(self, now: float) -> list[StartCompute]:
         """Start all."""
         self._idle_since = now
-        return [self._started(one) for one in self._all]
+        return [self._started(one, now) for one in self._all]
 
     def start_due(self, now: float) -> list[StartCompute]:
         """Start again those that have died, once their pause is over."""
-        return [self._started(one) for one in self._all if one.restart_at is not None and now >= one.restart_at]
+        return [self._started(one, now) for one in self._all if one.restart_at is not None and now >= one.restart_at]
+
+    def end_hanging(self, now: float) -> list[KillCompute]:
+        """End those that do not come up; the next ones are started after a pause."""
+        cause = f"it has not come up within {START_PATIENCE_S / 60:g} min"
+        hanging = [one for one in self._all if one.hangs(now)]
+        for one in hanging:
+            one.kill_cause = (FailureKind.LOST_WORKER, cause, None)
+        return [KillCompute(cause, one.number) for one in hanging]
 
     def end(self, why: str) -> list[KillCompute]:
         """End all."""
@@ -130,15 +147,15 @@ class Processes:
             one.rest()
         return [KillCompute("no movie came for long; the next one starts it again", one.number) for one in ready]
 
-    def wake(self) -> list[StartCompute]:
+    def wake(self, now: float) -> list[StartCompute]:
         """Start those at rest; one that has not ended yet is started once it has."""
-        return [self._started(one) for one in self._all if one.at_rest is not None and not one.lives]
+        return [self._started(one, now) for one in self._all if one.at_rest is not None and not one.lives]
 
     def taker(self, held: Mapping[int, Held]) -> Computing | None:
         """The ready process with the fewest tasks; None where none is ready."""
         ready = [one for one in self._all if one.ready is not None]
         return min(ready, key=lambda one: len(in_compute(held, one.number)), default=None)
 
-    def _started(self, one: Computing) -> StartCompute:
-        one.started()
+    def _started(self, one: Computing, now: float) -> StartCompute:
+        one.started(now)
         return StartCompute(one.number)

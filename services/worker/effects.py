@@ -48,10 +48,17 @@ class LookAt:
 
 
 @dataclass(frozen=True, slots=True)
+class LookFor:
+    """See whether the process of this instance still runs; where it has ended, `instance_ended` is to be told."""
+
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """End the worker: it cannot run as it is set up."""
 
     why: str
 
 
-Effect = ToScheduler | ToCompute | StartCompute | KillCompute | LookAt | GiveUp
+Effect = ToScheduler | ToCompute | StartCompute | KillCompute | LookAt | LookFor | GiveUp

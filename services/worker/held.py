@@ -7,17 +7,22 @@ from dataclasses import dataclass
 
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import WorkerState
-from warpcore.services.worker.line import Stage
+from warpcore.services.worker.line import Progress, Stage
 
 
 @dataclass
 class Held:
-    """One task, where it stands, in which compute process, and when it was cancelled (s, the nanny's clock)."""
+    """One task, where it stands, in which compute process, and when it was cancelled (s, the nanny's clock).
+
+    `untold` is its progress since what was told last, at `told_at`.
+    """
 
     task: AssignTask
     stage: Stage = Stage.WAITING
     process: int = 0
     cancelled_at: float | None = None
+    told_at: float = float("-inf")
+    untold: Progress | None = None
 
 
 def in_compute(held: Mapping[int, Held], process: int) -> list[int]:

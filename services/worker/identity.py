@@ -18,8 +18,11 @@ class Identity:
     host: str
     pid: int
 
-    def registration(self, device: Ready, processes: int, leases: Iterable[int]) -> RegisterWorker:
-        """The message of a worker that holds `leases` and has so many compute processes on this device."""
+    def registration(self, device: Ready, processes: int, leases: Iterable[int], replaces: str) -> RegisterWorker:
+        """The message of a worker that holds `leases` and has so many compute processes on this device.
+
+        `replaces` is an earlier instance of its name that has ended, if any.
+        """
         return RegisterWorker(
             name=self.name,
             instance=self.instance,
@@ -29,4 +32,5 @@ class Identity:
             device_memory_mb=device.device_memory_mb * processes,
             versions=device.versions,
             leases=sorted(leases),
+            replaces=replaces,
         )

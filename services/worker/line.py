@@ -19,8 +19,6 @@ class Stage(StrEnum):
     LOAD = "load"
     COMPUTE = "compute"
     WRITE = "write"
-    STAGED = "staged"  # outputs are written under temporary names
-    COMMITTED = "committed"
     REPORTED = "reported"  # its end is on the way to the scheduler
 
 
@@ -39,14 +37,7 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     lease: int
 
 
-class Commit(msgspec.Struct, frozen=True, tag="commit"):
-    """The answer to `Staged`: rename the outputs into place if `granted`, else delete them."""
-
-    lease: int
-    granted: bool
-
-
-Command = Begin | Cancel | Commit
+Command = Begin | Cancel
 
 
 # --- the compute process reports ------------------------------------------------------------------------------------
@@ -98,21 +89,14 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
     message: str = ""
 
 
-class Staged(msgspec.Struct, frozen=True, tag="staged"):
-    """The outputs are written under temporary names; may they be renamed into place?"""
-
-    lease: int
-
-
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
-    """The outputs are in place. The fields are those of `TaskFinished`."""
+    """The outputs are in the task's own folder, whole. The fields are those of `TaskFinished`."""
 
     lease: int
     ran: list[str]
     results: dict[str, Any]
-    outputs: dict[str, list[str]]
+    outputs: dict[str, dict[str, int | None]]
     seconds: dict[str, float] = {}
-    kept: list[str] = []
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -130,4 +114,4 @@ class Dropped(msgspec.Struct, frozen=True, tag="dropped"):
     lease: int
 
 
-Report = Ready | Faulty | Unusable | Noticed | Progress | Staged | Finished | Failed | Dropped
+Report = Ready | Faulty | Unusable | Noticed | Progress | Finished | Failed | Dropped

@@ -6,6 +6,7 @@ There is no session to learn from: in a step that learns each movie goes by its 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from warpcore.bus.messages import AssignTask, Failure
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Purpose
+from warpcore.services.session.declared import paths_of, staged_files
+from warpcore.services.session.disk_files import DiskFiles
 from warpcore.services.session.fingerprints import wanted_fingerprints
 from warpcore.services.session.learning import without_evidence
 from warpcore.services.session.paths import movie_root
+from warpcore.services.session.placing import Placement, drop, place
 from warpcore.services.session.settings import Settings
 from warpcore.services.worker.devices import DeviceError, open_device
 from warpcore.services.worker.failures import TaskError, classify
@@ -24,6 +28,8 @@ log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from warpcore.services.worker.gain_watch import GainWatch
+    from warpcore.services.worker.staging import Staging
+    from warpcore.services.worker.steps.work import Work
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def _process(
     on_progress: Callable[[str, str, float, str], None],
     watch: GainWatch,
 ) -> FileOutcome:
-    from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
+    from warpcore.services.worker.pipeline import compute, load, stage_outputs
 
     now_in = "load"
 
@@ -100,11 +106,22 @@ def _process(
 
     try:
         products = compute(load(_task(path, name, settings, processing_directory), report), report, watch)
-        outputs, _ = commit(products, stage_outputs(products, report))
+        outputs = place_outputs(products, stage_outputs(products, report))
     except Exception as error:  # noqa: BLE001 - a bad file must not stop the others; its kind and step are reported
         fault: TaskError = classify(error, now_in)
         return FileOutcome(path, name, MovieStatus.FAILED, Failure(fault.kind, fault.step, fault.message, ""))
     return FileOutcome(path, name, MovieStatus.PROCESSED, None, without_evidence(products.results), outputs)
+
+
+def place_outputs(work: Work, staging: Staging) -> dict[str, list[str]]:
+    """Place what was made; returns the outputs by step. Raises OSError."""
+    files, folder, suffix = DiskFiles(work.processing), str(work.task.lease), work.settings.picking.suffix
+    staged = staged_files(staging.outputs, work.task.name, suffix)
+    try:
+        place(files, Placement(work.task.name, folder, staged))
+    finally:
+        drop(files, folder)
+    return paths_of(staging.outputs, work.task.name, suffix)
 
 
 def _task(path: Path, name: str, settings: Settings, processing_directory: Path) -> AssignTask:
@@ -115,7 +132,7 @@ def _task(path: Path, name: str, settings: Settings, processing_directory: Path)
         size, mtime_ns = 0, 0
     wanted = wanted_fingerprints(settings, size, mtime_ns)
     return AssignTask(
-        lease=0,
+        lease=os.getpid(),  # it names the folder that this process writes to
         purpose=Purpose.PROCESS,
         name=name,
         path=path.name,

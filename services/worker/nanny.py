@@ -1,8 +1,7 @@
 """The nanny's decisions, without sockets, clocks or processes: stimuli in, effects out.
 
 The nanny answers for its compute processes: one, or a few that share a GPU. It registers, sends heartbeats whatever the
-computation does, passes tasks in and reports out, asks before outputs are committed, and reports at once when a compute
-process has died.
+computation does, passes tasks in and reports out, and reports at once when a compute process has died.
 """
 
 from __future__ import annotations
@@ -17,13 +16,12 @@ from warpcore.bus.requester import Jitter, Patience, Requester, Step
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.worker.computing import Processes
-from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, LookAt, ToCompute, ToScheduler
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, LookAt, LookFor, ToCompute, ToScheduler
 from warpcore.services.worker.held import Held, culprit_of, in_compute, state_of
 from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
-    Commit,
     Dropped,
     Failed,
     Faulty,
@@ -33,7 +31,6 @@ from warpcore.services.worker.line import (
     Ready,
     Report,
     Stage,
-    Staged,
     Unusable,
 )
 
@@ -41,6 +38,11 @@ PATIENCE = Patience(timeout_s=3.0)
 """An unanswered request is sent again, under its id, until it is answered."""
 REFUSED_PAUSE_S = 3.0
 """A request that was answered with an error is asked again, as a new one, after this long."""
+LAST_PAUSE_S = 0.3
+"""The same for a worker that stops, which waits for its last answers for a moment only."""
+QUIET_S = 30.0
+"""An idle worker that has heard nothing for so long registers again: the scheduler may take it for another one."""
+PROGRESS_EVERY_S = 0.5
 CANCEL_GRACE_S = 10.0
 """A compute process that has not let go of a cancelled task by then is ended."""
 
@@ -63,7 +65,9 @@ class Nanny:
     """What is wrong with the device, once it was found to compute wrongly; then no compute process is started."""
     held: dict[int, Held] = field(default_factory=dict)
     _last_beat: float = float("-inf")
+    _heard_at: float = 0.0
     _register_at: float | None = None
+    _replaces: str = ""
     _pulled: int | None = None
 
     def __post_init__(self) -> None:
@@ -95,20 +99,28 @@ class Nanny:
         `warnings` are those of the machine; they stand behind those of the compute processes.
         """
         effects: list[Effect] = [] if self.stopping else [*self._computing.start_due(now)]
+        effects += self._computing.end_hanging(now)
         for lease, held in self.held.items():
             one = self._computing[held.process]
             if held.cancelled_at is not None and now - held.cancelled_at > CANCEL_GRACE_S and one.kill_cause is None:
                 cause = f"{held.task.name} did not stop after it was cancelled"
                 one.kill_cause = (FailureKind.LOST_WORKER, cause, lease)
                 effects.append(KillCompute(cause, one.number))
+        for held in self.held.values():
+            effects += self._tell_progress(held, now)
         effects += [ToScheduler(question.message, question.id) for question in self._requester.due(now)]
         effects += self._computing.rest(now, busy=bool(self.held or self.stopping or self.aside))
-        if self._register_at is not None and now >= self._register_at:
+        if self._is_to_register(now):
             effects += self._register(now)
         if self.registered and now - self._last_beat >= self.heartbeat_s:
             self._last_beat = now
             effects.append(self._one_way(self._heartbeat(load, warnings)))
         return effects
+
+    def _is_to_register(self, now: float) -> bool:
+        if self._register_at is not None:
+            return now >= self._register_at
+        return self.registered and not self.held and now - self._heard_at > QUIET_S
 
     def rests(self, process: int) -> bool:
         """Whether this compute process was ended to give its memory back."""
@@ -118,12 +130,13 @@ class Nanny:
 
     def from_scheduler(self, message: Message, reply_to: str | None, now: float) -> list[Effect]:
         """A message from the scheduler; answers to requests that are no longer open are ignored."""
+        self._heard_at = now
         if reply_to is not None:
             question = self._requester.answered(reply_to)
             return self._answered(question.message, message, now) if question is not None else []
         match message:
             case m.AssignTask():
-                return self._assigned(message)
+                return self._assigned(message, now)
             case m.CancelTask():
                 return self._cancel(message.lease, now)
             case m.LookAtFolders():
@@ -139,8 +152,9 @@ class Nanny:
         match request, answer:
             case m.RegisterWorker(), m.WorkerRegistered():
                 return self._registered(answer, now)
-            case m.CommitTask(), m.CommitAnswer():
-                return self._commit(request.lease, answer.granted)
+            case m.RegisterWorker(), m.WaitForName():
+                self.registered, self._register_at = False, now + REFUSED_PAUSE_S
+                return [*self._cancel_all_but([], now), LookFor(answer.instance)]
             case ((m.TaskFinished() | m.TaskFailed()), _):
                 self.held.pop(request.lease, None)
         return []
@@ -149,40 +163,35 @@ class Nanny:
         """Ask again later, under a new id: the scheduler answers a repeated id with its first answer."""
         if isinstance(request, m.RegisterWorker):
             self._register_at = now + REFUSED_PAUSE_S
-        elif not self.stopping:
-            self._requester.ask(request, PATIENCE, now + REFUSED_PAUSE_S)
+        else:
+            self._requester.ask(request, PATIENCE, now + (LAST_PAUSE_S if self.stopping else REFUSED_PAUSE_S))
         return []
+
+    def instance_ended(self, instance: str, now: float) -> list[Effect]:
+        """The process of an instance that has our name has ended: the name is free, whatever the scheduler believes."""
+        if self.registered or self._replaces == instance:
+            return []
+        self._replaces = instance
+        return self._register(now)
 
     def _registered(self, answer: m.WorkerRegistered, now: float) -> list[Effect]:
         self.registered = True
         self.heartbeat_s = answer.heartbeat_s
         self._pulled = None
-        effects: list[Effect] = []
-        for lease in [lease for lease in self.held if lease not in answer.leases]:
-            effects += self._cancel(lease, now)
+        effects = self._cancel_all_but(answer.leases, now)
         if self.aside:
             effects += self._tell_aside(now)
         return effects + self._pull()
 
-    def _commit(self, lease: int, granted: bool) -> list[Effect]:
-        if lease not in self.held:
-            return []
-        process = self.held[lease].process
-        if granted:
-            self.held[lease].stage = Stage.COMMITTED
-        else:
-            del self.held[lease]
-        return [ToCompute(Commit(lease, granted), process)]
-
-    def _assigned(self, task: m.AssignTask) -> list[Effect]:
-        if self.stopping:
+    def _assigned(self, task: m.AssignTask, now: float) -> list[Effect]:
+        if self.stopping or task.lease in self.held:
             return []
         self.held[task.lease] = Held(task)
-        return self._hand_over()
+        return self._hand_over(now)
 
-    def _hand_over(self) -> list[Effect]:
+    def _hand_over(self, now: float) -> list[Effect]:
         """Pass in what waits; a task that came while no compute process was there waits for the next one."""
-        effects = self._wake()
+        effects = self._wake(now)
         for held in self._waiting():
             process = self._computing.taker(self.held)
             if process is not None:
@@ -193,8 +202,12 @@ class Nanny:
     def _waiting(self) -> list[Held]:
         return [held for held in self.held.values() if held.stage is Stage.WAITING]
 
-    def _wake(self) -> list[Effect]:
-        return [*self._computing.wake()] if self._waiting() else []
+    def _wake(self, now: float) -> list[Effect]:
+        return [*self._computing.wake(now)] if self._waiting() else []
+
+    def _cancel_all_but(self, valid: Sequence[int], now: float) -> list[Effect]:
+        invalid = [lease for lease in self.held if lease not in valid]
+        return [effect for lease in invalid for effect in self._cancel(lease, now)]
 
     def _cancel(self, lease: int, now: float) -> list[Effect]:
         held = self.held.get(lease)
@@ -213,7 +226,7 @@ class Nanny:
         computing = self._computing[process]
         if isinstance(report, Ready):
             self.device, computing.ready, self._pulled = report, report, None
-            return [*self._hand_over(), *(self._pull() if self.registered else self._register(now))]
+            return [*self._hand_over(now), *(self._pull() if self.registered else self._register(now))]
         if isinstance(report, Noticed):
             if report.warnings != computing.noticed.warnings:
                 self._last_beat = float("-inf")  # the next tick tells
@@ -243,30 +256,31 @@ class Nanny:
             m.ComputeDied(worker=name, leases=[], culprit=None, kind=FailureKind.BAD_GPU, cause=self.aside), now
         )
 
-    def _reported(
-        self, report: Progress | Staged | Finished | Failed | Dropped, held: Held, now: float
-    ) -> list[Effect]:
+    def _reported(self, report: Progress | Finished | Failed | Dropped, held: Held, now: float) -> list[Effect]:
         name, lease = self.identity.name, report.lease
         match report:
-            case Progress(stage=stage, step=step, fraction=fraction, message=message):
-                held.stage = stage
-                progress = m.TaskProgress(name, lease, held.task.name, step, fraction, message)
-                return [self._one_way(progress)] if self.registered else []
-            case Staged():
-                held.stage = Stage.STAGED
-                return self._ask(m.CommitTask(name, lease), now)
+            case Progress():
+                held.stage, held.untold = report.stage, report
+                return self._tell_progress(held, now)
             case Dropped():
                 self._let_go(lease)
                 return []
             case Finished():
-                done: Message = m.TaskFinished(
-                    name, lease, report.ran, report.results, report.outputs, report.seconds, report.kept
-                )
+                done: Message = m.TaskFinished(name, lease, report.ran, report.results, report.outputs, report.seconds)
             case Failed():
                 done = m.TaskFailed(name, lease, report.kind, report.step, report.message)
         self._computing[held.process].deaths = 0
-        held.stage, held.cancelled_at = Stage.REPORTED, None
+        held.stage, held.cancelled_at, held.untold = Stage.REPORTED, None, None
         return self._ask(done, now)
+
+    def _tell_progress(self, held: Held, now: float) -> list[Effect]:
+        """Tell what is new of a task, as often as anybody can read; what is newer then replaces it."""
+        new = held.untold
+        if new is None or not self.registered or now - held.told_at < PROGRESS_EVERY_S:
+            return []
+        held.told_at, held.untold = now, None
+        name, movie = self.identity.name, held.task.name
+        return [self._one_way(m.TaskProgress(name, new.lease, movie, new.step, new.fraction, new.message))]
 
     def unsendable(self, effect: ToScheduler, why: str, now: float) -> list[Effect]:
         """A message cannot travel (it is over the size limit). Results that cannot be told count as a failed task."""
@@ -282,7 +296,7 @@ class Nanny:
         del self.held[lease]
         for question in self._requester.questions:
             request = question.message
-            if isinstance(request, (m.CommitTask, m.TaskFinished, m.TaskFailed)) and request.lease == lease:
+            if isinstance(request, (m.TaskFinished, m.TaskFailed)) and request.lease == lease:
                 self._requester.forget(question.id)
 
     def compute_exited(self, kind: FailureKind, cause: str, now: float, process: int = 0) -> list[Effect]:
@@ -292,12 +306,12 @@ class Nanny:
         if self.stopping or self.aside:
             return []
         if computing.at_rest is not None:
-            return self._wake()
+            return self._wake(now)
         lost = in_compute(self.held, process)
         culprit = culprit_of(self.held, lost)
         if computing.kill_cause is not None:
             (kind, cause, stuck), computing.kill_cause = computing.kill_cause, None
-            culprit = stuck if stuck in lost else culprit
+            culprit = stuck if stuck is not None and stuck in lost else culprit
         for lease in lost:
             self._let_go(lease)
         computing.died(now)
@@ -313,17 +327,18 @@ class Nanny:
         asked = any(isinstance(question.message, m.RegisterWorker) for question in self._requester.questions)
         if asked or self.device is None or self.stopping:
             return []
-        return self._ask(self.identity.registration(self.device, self.processes, self.held), now)
+        return self._ask(self.identity.registration(self.device, self.processes, self.held, self._replaces), now)
 
     def _pull(self) -> list[Effect]:
         """Tell the scheduler how many tasks fit in all, where that has changed."""
-        if not self.registered:
+        if not self.registered or self._credit == self._pulled:
             return []
-        credit = 0 if self.stopping else self._computing.at_once
-        if credit == self._pulled:
-            return []
-        self._pulled = credit
-        return [self._one_way(m.PullTasks(worker=self.identity.name, credit=credit))]
+        self._pulled = self._credit
+        return [self._one_way(m.PullTasks(worker=self.identity.name, credit=self._credit))]
+
+    @property
+    def _credit(self) -> int:
+        return 0 if self.stopping else self._computing.at_once
 
     def _heartbeat(self, load: m.Load, warnings: Sequence[str]) -> m.Heartbeat:
         return m.Heartbeat(
@@ -332,6 +347,7 @@ class Nanny:
             leases=sorted(self.held),
             load=self._computing.measured(load),
             warnings=list(dict.fromkeys([*self._computing.warnings, *warnings])),
+            credit=self._credit,
         )
 
     def _ask(self, message: Message, now: float) -> list[Effect]:

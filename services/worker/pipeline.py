@@ -13,13 +13,13 @@ from pathlib import Path
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import FailureKind, Purpose
 from warpcore.kernels.image import DeviceFrames, find_defects, on_cpu, raw_counts, sum_frames
+from warpcore.services.formats.star_text import UNWRITABLE, is_writable
 from warpcore.services.formats.warp_xml import write_movie_xml
 from warpcore.services.readers.defects import read_defects
 from warpcore.services.readers.gain import read_gain
 from warpcore.services.readers.movies import pixel_size_angstrom
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.fingerprints import same_costly_half
-from warpcore.services.session.generations import Generation, link_outputs
 from warpcore.services.session.paths import inside
 from warpcore.services.session.settings import parse_settings
 from warpcore.services.steps.chain import CHAIN
@@ -60,9 +60,9 @@ def load(task: AssignTask, report: Report, memory_share: float = 1.0) -> Work:
     """Read what the task's steps need. Raises InputError for a movie that cannot be read."""
     report("load", 0.0)
     path = inside(Path(task.data_directory), task.path)
+    if not is_writable(str(path)):
+        raise InputError(f"{str(path)!r}: its path {UNWRITABLE}")
     _check_identity(path, task)
-    if task.origin:
-        link_outputs(Path(task.origin), Path(task.processing_directory), task.outputs)
     results = dict(task.results)
     work = Work(task, parse_settings(task.settings), list(task.run), results, memory_share=memory_share)
     _read_back(work)
@@ -141,7 +141,7 @@ def _let_go_of_frames(work: Work) -> None:
 
 
 def stage_outputs(work: Work, report: Report) -> Staging:
-    """Write all outputs under temporary names; on any error nothing of them stays behind."""
+    """Write all outputs into the task's own folder; on any error nothing of them stays behind."""
     try:
         return _staged(work, report)
     except Exception as error:
@@ -154,7 +154,7 @@ def stage_outputs(work: Work, report: Report) -> Staging:
 
 def _staged(work: Work, report: Report) -> Staging:
     report("write", 0.0)
-    staging = Staging(work.processing)
+    staging = Staging(work.processing, str(work.task.lease), work.path)
     try:
         _write(work, staging)
         staging.settle()
@@ -163,18 +163,6 @@ def _staged(work: Work, report: Report) -> Staging:
         staging.discard()
         raise
     return staging
-
-
-def commit(work: Work, staging: Staging) -> tuple[dict[str, list[str]], list[str]]:
-    """Put the staged outputs in place: the outputs by step, and the keys of the earlier generations that are kept.
-
-    An export job adds files and replaces nothing that belongs to a step. A try keeps no earlier generation.
-    """
-    task = work.task
-    if work.is_export_job:
-        return staging.commit(task.name, Generation({}, {}, {}), [])
-    kept = {} if task.origin else task.stored
-    return staging.commit(task.name, Generation(kept, task.results, task.outputs), work.run)
 
 
 # --- loading -----------------------------------------------------------------------------------------------------
@@ -292,4 +280,4 @@ def _write(work: Work, staging: Staging) -> None:
             work.tell(step.name, result)
     if not work.is_export_job:
         # With the export, whose outputs always hold the XML; a run of earlier steps alone renews the same file.
-        write_movie_xml(staging.place("export", work.path(MOVIE_XML)), movie_xml(work))
+        write_movie_xml(staging.place("export", MOVIE_XML), movie_xml(work))

@@ -41,8 +41,8 @@ def run(
     import msgspec
 
     from warpcore.services.worker.devices import open_device
-    from warpcore.services.worker.local import _task
-    from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
+    from warpcore.services.worker.local import _task, place_outputs
+    from warpcore.services.worker.pipeline import compute, load, stage_outputs
     from warpcore.services.worker.service import cache_directory
 
     open_device(device, cache_directory())
@@ -62,7 +62,7 @@ def run(
             times |= work.seconds
             begun = time.monotonic()
             with jax.profiler.TraceAnnotation("write"):
-                commit(work, stage_outputs(work, lambda *_: None))
+                place_outputs(work, stage_outputs(work, lambda *_: None))
             times["write"] = time.monotonic() - begun
             seconds.append(times)
             picking = work.results.get("picking")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.services.reports import made, whole
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import MOST_CHOSEN
 from warpcore.bus.portions import portions
@@ -19,6 +20,7 @@ from warpcore.services.scheduler.core.effects import (
     Effect,
     FromControl,
     FromWorker,
+    OutputsPlaced,
     Reply,
     Send,
     Started,
@@ -33,11 +35,13 @@ from warpcore.services.session.settings import patch_settings
 
 MOVIES = 100_000
 BATCH = 2000
-RESULTS: dict[str, Any] = {
-    "motion": {"skipped": False, "mean_frame_movement_angstrom": 1.2, "grid": [5, 5, 40], "local_grid": [5, 5, 4]},
-    "ctf": {"defocus_um": 2.7, "defocus_delta_um": 0.1, "resolution_angstrom": 4.0, "failure": None},
-    "export": {"average": "average/x.mrc", "thumbnail": "thumbnails/x.png", "odd": None, "even": None},
-}
+RESULTS: dict[str, Any] = whole(
+    {
+        "motion": {"skipped": False, "mean_frame_movement_angstrom": 1.2, "grid": [5, 5, 40], "local_grid": [5, 5, 4]},
+        "ctf": {"defocus_um": 2.7, "defocus_delta_um": 0.1, "resolution_angstrom": 4.0, "failure": None},
+        "export": {"average": "average/x.mrc", "thumbnail": "thumbnails/x.png", "odd": None, "even": None},
+    }
+)
 
 
 class Bench:
@@ -46,7 +50,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.where = {"data_directory": "/data", "processing_directory": str(folder)}
         self.store = Store(folder / "state.db", **self.where)
-        self.state = restore(self.store.load(), now=0.0, **self.where)
+        self.state = restore(self.store.load(), now=0.0, wall=0.0, **self.where)
         self.table: list[tuple[str, float, float]] = []
 
     @contextmanager
@@ -74,8 +78,9 @@ class Bench:
             waiting = []
             for task in sent:
                 assert isinstance(task, wire.AssignTask)
-                outputs = {step: [f"{step}/{task.name}.mrc"] for step in task.run}
-                waiting += self.do(FromWorker(b"w", wire.TaskFinished("w", task.lease, task.run, RESULTS, outputs)))
+                report = wire.TaskFinished("w", task.lease, task.run, RESULTS, made(*task.run))
+                waiting += self.do(FromWorker(b"w", report))
+                waiting += self.do(OutputsPlaced(task.lease, []))
                 done += 1
                 if done % 100 == 0:
                     self.store.commit()
@@ -137,7 +142,7 @@ def test_a_hundred_thousand_movies(tmp_path: Path) -> None:
     with bench.timed("a page of items sorted by a result"):
         bench.do(FromControl(wire.GetItems(sort="-ctf.defocus_um", page=3)))
     with bench.timed("restart: load, restore, look at all"), garbage_left_alone():
-        again = restore(bench.store.load(), now=0.0, **bench.where)
+        again = restore(bench.store.load(), now=0.0, wall=0.0, **bench.where)
         handle(again, Started(""), 0.0)
     validate(again)
     assert again.counts == bench.state.counts

@@ -37,7 +37,7 @@ BODIES: dict[str, Message] = {
     "Snapshot, 300 movies": wire.Snapshot(1, "epoch", [MOVIE] * 300, None, {"ctf": {"voltage": 300.0}}, 1, False),
     "Heartbeat": wire.Heartbeat("host/cuda:0", WorkerState.BUSY, [1, 2], wire.Load(900, 2000, 60)),
     "TaskFinished": wire.TaskFinished(
-        "host/cuda:0", 1, STEPS, RESULTS, {"motion": ["a", "b"]}, dict.fromkeys(STEPS, 1.5), ["key"]
+        "host/cuda:0", 1, STEPS, RESULTS, {"motion": {"motion/{movie}.json": 9000}}, dict.fromkeys(STEPS, 1.5)
     ),
 }
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from warpcore.bus.schema import Message
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
-INTEGERS = st.integers(-(2**63), 2**64 - 1)
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
 SCALARS = st.none() | st.booleans() | INTEGERS | st.floats(allow_nan=False) | TEXT
 PLAIN = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=8

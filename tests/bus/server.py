@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from warpcore.bus.envelope import Envelope
+from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message
@@ -36,8 +36,8 @@ class Server:
 
     def _respond(self, identity: bytes, envelope: Envelope) -> None:
         self.received.append(envelope)
-        reply = self._replies.get(envelope.id) if self._replies else None
-        if reply is None:
+        frame = self._replies.get(identity, envelope.id) if self._replies is not None else None
+        if frame is None:
             self.carried_out.append(envelope.id)
             answer = self._answer(envelope, len(self.received) - 1)
             if isinstance(answer, bytes):
@@ -45,10 +45,10 @@ class Server:
                 return
             if answer is None:
                 return
-            reply = Envelope(answer.TYPE, answer.to_body(), "test", reply_to=envelope.id)
+            frame = encode(Envelope(answer.TYPE, answer.to_body(), "test", reply_to=envelope.id))
             if self._replies is not None:
-                self._replies.put(envelope.id, reply)
-        self.router.send(identity, reply)
+                self._replies.put(identity, envelope.id, frame)
+        self.router.send_frame(identity, frame)
 
     def close(self) -> None:
         self._stop.set()

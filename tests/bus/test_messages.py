@@ -117,13 +117,13 @@ def test_values_that_are_not_known_are_left_out_of_a_load() -> None:
 def test_each_type_is_a_request_an_answer_or_a_word_of_the_scheduler() -> None:
     requests = {cls for cls in REGISTRY.values() if cls.PORT is not None}
     answers = {answer for cls in requests for answer in cls.ANSWERS} | {wire.Error}
-    from_scheduler = {wire.UnknownWorker, wire.AssignTask, wire.CancelTask}
+    from_scheduler = {wire.UnknownWorker, wire.AssignTask, wire.CancelTask, wire.LookAtFolders}
     assert requests | answers | from_scheduler == set(REGISTRY.values())
     assert not requests & answers
     one_way = {cls for cls in requests if not cls.ANSWERS}
-    assert one_way == {wire.Heartbeat, wire.PullTasks, wire.WorkerLog, wire.TaskProgress}
+    assert one_way == {wire.Heartbeat, wire.PullTasks, wire.WorkerLog, wire.TaskProgress, wire.WorkerSees}
     assert (wire.FilesRegistered,) == wire.RegisterFiles.ANSWERS
-    assert (wire.RegisterFiles.PORT, wire.CommitTask.PORT) == (Port.CONTROL, Port.WORKER)
+    assert (wire.RegisterFiles.PORT, wire.TaskFinished.PORT) == (Port.CONTROL, Port.WORKER)
 
 
 def test_no_word_of_the_vocabulary_travels_as_mere_text() -> None:

@@ -24,7 +24,8 @@ ANYTHING = st.recursive(
     PLAIN
     | st.binary(max_size=5)
     | st.builds(msgpack.ExtType, st.integers(0, 127), st.binary(max_size=5))
-    | st.builds(msgpack.Timestamp, st.integers(0, 2**33)),
+    | st.builds(msgpack.Timestamp, st.integers(0, 2**33))
+    | st.integers(2**63, 2**64 - 1),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT | st.binary(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
@@ -76,7 +77,7 @@ def test_an_envelope_without_reply_to_answers_nothing() -> None:
     assert decode(msgpack.packb(whole)).reply_to is None
 
 
-@pytest.mark.parametrize("value", [b"x", msgpack.ExtType(5, b"x"), msgpack.Timestamp(1), {b"k": 1}], ids=str)
+@pytest.mark.parametrize("value", [b"x", msgpack.ExtType(5, b"x"), msgpack.Timestamp(1), {b"k": 1}, 2**63], ids=str)
 def test_a_body_holds_only_what_json_can_hold(value: Any) -> None:
     with pytest.raises(WireError):
         decode(msgpack.packb(envelope_map(body={"a": [value]})))
@@ -124,6 +125,7 @@ def test_a_body_of_wrong_values_is_read_or_refused(name: str, body: dict[str, An
         (msgpack.packb(envelope_map(v=None)), "wire version"),
         (msgpack.packb({name: value for name, value in envelope_map().items() if name != "id"}), "'id'"),
         (msgpack.packb(envelope_map(seq=True)), "'seq'"),
+        (msgpack.packb(envelope_map(seq=2**63)), "more than 64 bits"),
         (msgpack.packb(envelope_map(body=[])), "'body'"),
         (msgpack.packb(envelope_map(body={"a": b"\x00" * 2 * MAX_FRAME_BYTES})), "over the limit"),
         (b"\x81\xa1a" * 5000 + b"\xc0", "not msgpack"),

@@ -29,7 +29,7 @@ def test_a_try_is_shown_beside_the_present_results(
         program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         wait_until(lambda: len(worker.got(wire.AssignTask)) > 1, 30, what="the try's task")
         task = worker.got(wire.AssignTask)[1]
-        assert (task.run, Path(task.origin)) == (["ctf", "export"], site.processing)
+        assert (task.run, Path(task.processing_directory)) == (["ctf", "export"], site.processing)
         worker.finish(task)
         out, told = program.communicate(timeout=30)
     worker.dealer.close()

@@ -177,9 +177,9 @@ def test_a_second_session_on_the_same_folders_ends_with_one_line(shared: Up) -> 
         assert second.process.wait(30) == 78
     finally:
         second.close()
-    last = second.text().splitlines()[-1]
-    assert last.startswith("warpcore: scheduler: processing directory ")
-    assert "in use" in last
+    (line,) = second.text().splitlines()
+    assert line.startswith("warpcore: processing directory ")
+    assert "is in use by the scheduler of process" in line
     assert shared.get("/api/health")
 
 

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tests.services.reports import whole
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import FailureKind
-from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, FromControl, FromWorker, Send, Stimulus
+from warpcore.bus.vocabulary import FailureKind, MovieStatus
+from warpcore.services.scheduler.core.effects import (
+    ChangeSettings,
+    Effect,
+    FromControl,
+    FromWorker,
+    OutputsPlaced,
+    PlaceOutputs,
+    SaveMovie,
+    Send,
+    Stimulus,
+)
 from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.records import MovieRecord
+from warpcore.services.scheduler.core.rows import movie_row
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.shell.session import STATE_FOLDER
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.settings import patch_settings
 
-BATCH = 2000
-"""Files that are registered at once."""
-COMMIT = 500
+REGISTERED = 400
+"""So many movies the scheduler takes through their lives; all further ones get the rows that these would have."""
 SECONDS_APART = 9
 FIRST_S = 1_760_000_000
 """When the first movie was acquired, seconds since 1970."""
@@ -28,24 +42,29 @@ SETTINGS: dict[str, dict[str, Any]] = {"picking": {"diameter": 140.0}}
 WORKER = "w"
 
 
-def write_session(data: Path, processing: Path, count: int, seed: int = 1) -> None:
+def write_session(data: Path, processing: Path, count: int, seed: int = 1, registered: int = REGISTERED) -> None:
     """A session's database with `count` movies, all processed or filtered out, a few failed.
 
-    Their values vary as those of a real session: slowly along it, with some bad movies.
+    Their values vary as those of a real session: slowly along it, with some bad movies. They were done one after the
+    other, the last one now.
     """
     where = {"data_directory": str(data), "processing_directory": str(processing)}
     path = processing / STATE_FOLDER / "state.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     store = Store(path, **where)
-    state = restore(store.load(), now=0.0, **where)
+    state = restore(store.load(), now=0.0, wall=0.0, **where)
+    results = _Results(count, seed)
+    state.wall = time.time() - count * SECONDS_APART
     _do(state, store, ChangeSettings(patch_settings(state.settings, SETTINGS), ""))
-    for first in range(0, count, BATCH):
-        found = [_file(number) for number in range(first, min(first + BATCH, count))]
-        _do(state, store, FromControl(wire.RegisterFiles(found)))
-        store.commit()
+    files = [_file(number) for number in range(count)]
+    _do(state, store, FromControl(wire.RegisterFiles(files[:registered])))
     _do(state, store, FromWorker(b"w", wire.RegisterWorker(WORKER, "i", "host", 1, "gpu", 0, {})))
-    _work(state, store, _Results(count, seed))
+    _work(state, store, results)
     _do(state, store, FromWorker(b"w", wire.Goodbye(WORKER)))
+    if count > registered:
+        store.stage(SaveMovie(movie_row(movie)) for movie in _further(state, results, files[registered:]))
+        state.cut_log()
+        store.stage(state.effects)
     store.commit()
     store.close()
 
@@ -55,25 +74,46 @@ def _file(number: int) -> wire.FoundFile:
 
 
 def _do(state: State, store: Store, stimulus: Stimulus) -> list[Effect]:
-    effects = handle(state, stimulus, time.monotonic(), time.time())
+    effects = handle(state, stimulus, time.monotonic(), state.wall)
     store.stage(effects)
+    for effect in [effect for effect in effects if isinstance(effect, PlaceOutputs)]:
+        effects += _do(state, store, OutputsPlaced(effect.lease, []))
     return effects
 
 
 def _work(state: State, store: Store, results: _Results) -> None:
     """Pull and finish tasks until none is left."""
     waiting = _do(state, store, FromWorker(b"w", wire.PullTasks(WORKER, 2)))
-    done = 0
     while waiting:
         tasks = [effect.message for effect in waiting if isinstance(effect, Send)]
         waiting = []
         for task in tasks:
             if isinstance(task, wire.AssignTask):
                 waiting += _do(state, store, FromWorker(b"w", results.of(task)))
-                done += 1
-                if done % COMMIT == 0:
-                    store.commit()
-    store.commit()
+
+
+def _further(state: State, results: _Results, files: list[wire.FoundFile]) -> Iterator[MovieRecord]:
+    """The movies of further files, as if the worker had carried out their tasks too: the scheduler judges them."""
+    failed = next(movie for movie in state.movies.values() if movie.status == MovieStatus.FAILED)
+    done = next(movie for movie in state.movies.values() if movie.results)
+    for id, file in enumerate(files, start=len(state.movies) + 1):
+        name = file.path.removesuffix(".tif")
+        like = failed if results.fails(name) else done
+        movie = replace(like, id=id, name=name, path=file.path, size=file.size, mtime_ns=file.mtime_ns)
+        wanted = state.wanted(movie)
+        if movie.failure is not None:
+            movie.failed_wanted = wanted[movie.failure.step]
+        else:
+            movie.results, movie.fingerprints = results.summaries(name), wanted
+            movie.run = _later(like.run, (id - like.id) * SECONDS_APART)
+            movie.run["age_s"] = round(movie.run["done_at"] - file.mtime_ns / 1e9, 3)
+            state.derive(movie)
+        yield movie
+
+
+def _later(run: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """The same run so many seconds later."""
+    return {name: value + seconds if name.endswith("_at") else value for name, value in run.items()}
 
 
 class _Results:
@@ -89,18 +129,23 @@ class _Results:
         self._junk = random.gamma(0.7, 3.0, count)
         self._picks = random.poisson(260, count)
 
-    def of(self, task: wire.AssignTask) -> wire.Message:
-        number = int(task.name.rpartition("m")[2])
-        if number % 37 == 36:
-            return wire.TaskFailed(WORKER, task.lease, FailureKind.INPUT, "motion", "the file ends early")
-        summaries = self._summaries(number)
-        outputs: dict[str, list[str]] = {step: [] for step in task.run}
-        return wire.TaskFinished(WORKER, task.lease, task.run, {step: summaries[step] for step in task.run}, outputs)
+    def fails(self, name: str) -> bool:
+        """Whether the movie of this name cannot be read."""
+        return _number(name) % 37 == 36
 
-    def _summaries(self, number: int) -> dict[str, Any]:
+    def of(self, task: wire.AssignTask) -> wire.Message:
+        """The end of a task."""
+        if self.fails(task.name):
+            return wire.TaskFailed(WORKER, task.lease, FailureKind.INPUT, "motion", "the file ends early")
+        summaries = self.summaries(task.name)
+        return wire.TaskFinished(WORKER, task.lease, task.run, {step: summaries[step] for step in task.run}, {})
+
+    def summaries(self, name: str) -> dict[str, Any]:
+        """The results of all steps for the movie of this name."""
+        number = _number(name)
         defocus, astigmatism = float(self._defocus[number]), 0.02 + 0.004 * (number % 9)
         motion = float(self._motion[number])
-        return {
+        measured = {
             "motion": {
                 "skipped": False,
                 "mean_frame_movement_angstrom": round(motion / 20, 3),
@@ -127,3 +172,9 @@ class _Results:
             },
             "export": {"average": None, "thumbnail": None},
         }
+        return whole(measured)
+
+
+def _number(name: str) -> int:
+    """The place of a movie in the session, from 0."""
+    return int(name.rpartition("m")[2])

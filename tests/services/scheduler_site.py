@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.services.reports import whole
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
 from warpcore.bus.dealer import Dealer
@@ -17,6 +18,9 @@ from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
 from warpcore.services.scheduler.shell.service import Service, run_scheduler
 from warpcore.services.scheduler.shell.session import Session
+from warpcore.services.session.declared import declared, staged_name
+from warpcore.services.session.placing import STAGING
+from warpcore.services.steps.chain import CHAIN
 from warpcore.services.worker.seeing import sees
 
 WaitUntil = Callable[..., None]
@@ -63,7 +67,7 @@ class Site:
 
 
 class WorkerSide:
-    """The worker's side of the wire, without any computing; its outputs are empty files.
+    """The worker's side of the wire, without any computing; its outputs are the first file of each step, empty.
 
     It shows what it sees whenever it is asked, as `got` takes the messages in.
     """
@@ -88,12 +92,24 @@ class WorkerSide:
 
     def finish(self, task: wire.AssignTask) -> None:
         results = {step: {"resolution_angstrom": 4.0} for step in task.run}
-        outputs = {step: [f"{step}/{task.name}.mrc"] for step in task.run}
-        for step in task.run:
-            output = self.processing / outputs[step][0]
-            output.parent.mkdir(exist_ok=True)
-            output.touch()
-        self.dealer.send(wire.TaskFinished(self.name, task.lease, task.run, results, outputs))
+        self.report(task, results, {step: {CHAIN[step].outputs[0].pattern: b""} for step in task.run})
+
+    def report(self, task: wire.AssignTask, results: dict[str, Any], outputs: dict[str, dict[str, bytes]]) -> None:
+        """Write these outputs, and report them."""
+        stage(self.processing, task.lease, outputs)
+        sizes: dict[str, dict[str, int | None]] = {
+            step: {pattern: len(content) for pattern, content in files.items()} for step, files in outputs.items()
+        }
+        self.dealer.send(wire.TaskFinished(self.name, task.lease, task.run, whole(results), sizes))
+
+
+def stage(processing: Path, lease: int, outputs: dict[str, dict[str, bytes]]) -> None:
+    """Write outputs, by step and pattern, as a worker does under a lease."""
+    folder = processing / STAGING / str(lease)
+    for step, files in outputs.items():
+        for pattern, content in files.items():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / staged_name(step, declared(step, pattern))).write_bytes(content)
 
 
 def files(*paths: str, size: int = 100) -> wire.RegisterFiles:

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from tests.services.reports import made, whole
 from tests.services.scheduler_learner import told
 from tests.services.scheduler_storage import AWAY, FULL, WELL
 from tests.services.scheduler_story_world import (
@@ -30,18 +31,26 @@ from warpcore.services.scheduler.core.effects import (
     FromControl,
     FromWorker,
     OutputsMissing,
+    OutputsPlaced,
     OutputsRestored,
+    PlacingFailed,
     Started,
     StartTry,
     StorageLooked,
     Tick,
 )
+from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.seeing import known_files
-from warpcore.services.session.generations import Generation
+from warpcore.services.scheduler.core.taking_back import go_on
 from warpcore.services.session.settings import patch_settings
 from warpcore.services.storage.standing import Look
 
 __all__ = ["NAMES", "PATCHES", "PATHS", "WORKERS", "SchedulerStories"]
+
+
+def known(alarms: dict[str, wire.Alarm]) -> dict[str, tuple[float, bool]]:
+    """What is stored of alarms at once: their texts go on with the time, and are stored when one comes or goes."""
+    return {id: (alarm.since, alarm.acknowledged) for id, alarm in alarms.items()}
 
 
 class SchedulerStories(SchedulerWorld):
@@ -69,12 +78,21 @@ class SchedulerStories(SchedulerWorld):
         assert answer.added == len(which - self.registered)
         self.registered |= which
 
-    @rule(name=st.sampled_from(WORKERS), anew=st.booleans(), holds=st.booleans())
-    def register(self, name: str, anew: bool, holds: bool) -> None:
-        self.instances[name] += anew
-        self.senders[name] = f"{name}#{self.instances[name]}".encode()
+    @rule(name=st.sampled_from(WORKERS), anew=st.booleans(), holds=st.booleans(), replaces=st.booleans())
+    def register(self, name: str, anew: bool, holds: bool, replaces: bool = True) -> None:
+        before = self.state.workers.get(name)
+        instance = self.instances[name] + anew
+        if before is not None and before.alive and before.instance != f"i{instance}" and not replaces:
+            message = wire.RegisterWorker(name, f"i{instance}", "host", 1, "cpu", 0, {})
+            answer = self.reply(self.do(FromWorker(f"{name}#{instance}".encode(), message)))
+            assert (answer.worker, answer.instance) == (name, before.instance)
+            assert self.state.workers[name] is before
+            return
+        self.instances[name] = instance
+        self.senders[name] = f"{name}#{instance}".encode()
         leases = [lease for lease, owner in self.owner.items() if owner == name] if holds else []
-        message = wire.RegisterWorker(name, f"i{self.instances[name]}", "host", 1, "cpu", 0, {}, leases)
+        former = before.instance if before is not None else ""
+        message = wire.RegisterWorker(name, f"i{instance}", "host", 1, "cpu", 0, {}, leases, former)
         answer = self.reply(self.do(FromWorker(self.senders[name], message)))
         assert set(answer.leases) <= set(leases)
         for lease in answer.leases:
@@ -102,10 +120,17 @@ class SchedulerStories(SchedulerWorld):
             assert self.state.tasks[lease].begun
 
     @precondition(lambda self: self.assigned)
-    @rule(pick=PICK, liar=RARELY, resolution=st.sampled_from((3.0, 4.5, 8.0)), partial=RARELY)
-    def finish(self, pick: int, liar: bool, resolution: float, partial: bool) -> None:
+    @rule(
+        pick=PICK,
+        liar=RARELY,
+        resolution=st.sampled_from((3.0, 4.5, 8.0)),
+        partial=RARELY,
+        how=st.sampled_from(("well", "well", "well", "later", "again", "broken")),
+    )
+    def finish(self, pick: int, liar: bool, resolution: float, partial: bool, how: str) -> None:
         lease, name = self.some_lease(pick, liar)
         self.report(lease, name, resolution, partial)
+        self.placed(how)
 
     def report(self, lease: int, name: str, resolution: float, partial: bool) -> None:
         task = self.assigned[lease]
@@ -114,22 +139,35 @@ class SchedulerStories(SchedulerWorld):
             results["ctf"] = {"resolution_angstrom": resolution, "defocus_um": float("nan")}
         if "picking" in results:
             results["picking"] = told(task, "picking", resolution)
+        results = whole(results)
         ran = task.run[:-1] if partial else task.run
-        outputs = {step: [f"{step}/{task.name}.mrc"] for step in ran}
         valid = self.valid(lease, name)
-        commit = self.reply(self.do(FromWorker(self.senders.get(name, b"?"), wire.CommitTask(name, lease))))
-        assert commit.granted == valid
-        before = Generation(task.stored, task.results, task.outputs)
-        kept = self.keep(task.name, before) if valid and not task.origin else []
-        untouched = self.session_of(task.name) if task.origin else None
-        message = wire.TaskFinished(name, lease, ran, results, outputs, kept=kept)
+        message = wire.TaskFinished(name, lease, ran, results, made(*ran))
         answer = self.reply(self.do(FromWorker(self.senders.get(name, b"?"), message)))
         assert answer == wire.Ok()
-        assert lease not in self.state.tasks or not valid
-        if task.origin:
-            assert self.session_of(task.name) == untouched, "a try changes nothing of the session"
         if valid:
-            assert (lease in self.finished) == (ran == task.run)
+            assert (lease in self.state.placing) == (ran == task.run)
+            assert all(lease not in worker.leases for worker in self.state.workers.values()), "it is free"
+
+    @rule(how=st.sampled_from(("well", "well", "well", "later", "again", "broken")))
+    def placed(self, how: str) -> None:
+        """The disk ends, or fails, what it was given last."""
+        if how == "later" or not self.placements:
+            return
+        order = self.placements.pop()
+        task = self.state.tasks.get(order.lease)
+        if how != "well":
+            self.do(PlacingFailed(order.lease, "disk full", again=how == "again"))
+            assert (order.lease in self.state.placing) == (how == "again" and task is not None)
+            return
+        name = self.assigned[order.lease].name
+        kept = self.keep(name, order.placement.before)
+        untouched = self.session_of(name) if order.placement.target else None
+        self.do(OutputsPlaced(order.lease, kept))
+        if untouched is not None:
+            assert self.session_of(name) == untouched, "a try changes nothing of the session"
+        assert order.lease in self.finished or task is None
+        assert order.lease not in self.state.tasks
 
     def session_of(self, name: str) -> dict[str, Any]:
         """What the session says of a movie, however its leases may stand; one that waits may run now."""
@@ -143,6 +181,8 @@ class SchedulerStories(SchedulerWorld):
         """All that is leased now is done."""
         for lease in sorted(self.state.tasks):
             self.report(lease, self.owner[lease], resolution, False)
+        while self.placements:
+            self.placed("well")
 
     @precondition(lambda self: self.assigned)
     @rule(pick=PICK, liar=RARELY, kind=st.sampled_from(list(FailureKind)))
@@ -344,7 +384,7 @@ class SchedulerStories(SchedulerWorld):
         before = self.state
         self.store.commit()
         self.store.close()
-        self.restores = []
+        self.restores, self.placements = [], []
         self.open()
         after = self.state
         for id, movie in before.movies.items():
@@ -358,6 +398,7 @@ class SchedulerStories(SchedulerWorld):
         }
         assert (after.seq, after.paused_by, after.revision) == (before.seq, before.paused_by, before.revision)
         assert after.order == before.order
+        assert known(after.alarms) == known(before.alarms)
         assert after.settings == before.settings
         assert after.choices == before.choices
         assert after.selections == before.selections
@@ -368,6 +409,33 @@ class SchedulerStories(SchedulerWorld):
         self.do(Started(None))
         assert after.counts == before.counts, "a restart alone changes nothing"
         assert after.seq - before.seq in (0, 1), "at most the log is cut"
+
+    @rule(name=st.sampled_from(WORKERS), what=st.sampled_from(("silence", "goodbye", "new instance", "files")))
+    def a_round_is_not_stored(self, name: str, what: str) -> None:
+        """Nothing that is stored changes, and a worker that the round did not touch needs not register again."""
+        self.store.commit()
+        before = self.state
+        known = {one.name: (one.sender, one.credit) for one in before.workers.values() if one.alive and one.registered}
+        stored = [[getattr(movie, field) for field in STORED] for movie in before.movies.values()]
+        leases = [(task.lease, task.worker, task.begun) for task in before.tasks.values()]
+        sender = self.senders.get(name, b"?")
+        former = before.workers[name].instance if name in before.workers else ""
+        stimulus = {
+            "silence": Tick(),
+            "goodbye": FromWorker(sender, wire.Goodbye(name)),
+            "new instance": FromWorker(b"new", wire.RegisterWorker(name, "new", "h", 1, "", 0, {}, [], former)),
+            "files": FromControl(wire.RegisterFiles([wire.FoundFile("new.tif", 1, 1)])),
+        }[what]
+        handle(before, stimulus, self.now + (100.0 if what == "silence" else 0.0))
+        self.store.discard()
+        self.state = go_on(self.from_store(), before)
+        after = self.state
+        assert [(task.lease, task.worker, task.begun) for task in after.tasks.values()] == leases
+        for movie, fields in zip(after.movies.values(), stored, strict=True):
+            assert movie.restoring or [getattr(movie, field) for field in STORED] == fields
+        for one in known.keys() - {name}:
+            assert after.workers[one].alive or what == "silence"
+            assert (after.workers[one].sender, after.workers[one].credit) == known[one] or what == "silence"
 
     @precondition(lambda self: self.restores)
     @rule(how=st.sampled_from(("well", "well", "gone", "broken")))

@@ -20,6 +20,7 @@ from warpcore.services.scheduler.core import ordering, seeing
 from warpcore.services.scheduler.core.effects import (
     Effect,
     FromWorker,
+    PlaceOutputs,
     Publish,
     Reply,
     RestoreOutputs,
@@ -29,6 +30,7 @@ from warpcore.services.scheduler.core.effects import (
 from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.plain import digest, stimulus_from_plain, stimulus_to_plain
+from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.generations import Generation
@@ -41,6 +43,7 @@ PICK = st.integers(0, 1000)
 RARELY = st.sampled_from((False, False, False, False, True))
 PLACES = ((1.0, 2.0), (3.5, 4.0), (60.0, 60.0))
 WORKERS = ("w1", "w2", "w3")
+WHERE = {"data_directory": "/data", "processing_directory": "/processing"}
 PATCHES: tuple[dict[str, Any], ...] = (
     {"ctf": {"range_max": 5.0}},
     {"ctf": {"range_max": 4.0}},
@@ -65,6 +68,8 @@ STORED = (
     "results",
     "fingerprints",
     "outputs",
+    "kept",
+    "kept_results",
     "retries",
     "lost",
     "avoid",
@@ -95,16 +100,21 @@ class SchedulerWorld(RuleBasedStateMachine):
         self.blind: set[str] = set()
         self.disk: dict[str, dict[str, Generation]] = {name: {} for name in NAMES}
         self.restores: list[RestoreOutputs] = []
+        self.placements: list[PlaceOutputs] = []
         self.told: list[tuple[Effect, tuple[str, str]]] = []
         self.seq = 0
         self.bulk = 5000
         self.open()
 
     def open(self) -> None:
-        where = {"data_directory": "/data", "processing_directory": "/processing"}
-        self.store = Store(Path(self.folder.name) / "state.db", **where)
-        self.state = restore(self.store.load(), now=self.now, **where)
-        self.state.bulk_changes = self.bulk
+        self.store = Store(Path(self.folder.name) / "state.db", **WHERE)
+        self.state = self.from_store()
+
+    def from_store(self) -> State:
+        """What is stored, as a state."""
+        state = restore(self.store.load(), now=self.now, wall=self.now, **WHERE)
+        state.bulk_changes = self.bulk
+        return state
 
     def teardown(self) -> None:
         self.store.close()
@@ -139,6 +149,8 @@ class SchedulerWorld(RuleBasedStateMachine):
                 busy[lease] = effect.message.name
             if isinstance(effect, RestoreOutputs):
                 self.restores.append(effect)
+            if isinstance(effect, PlaceOutputs):
+                self.placements.append(effect)
             if isinstance(effect, (Reply, Send)):
                 assert read_message(effect.message.TYPE, effect.message.to_body()) == effect.message
         self.check_order(busy)
@@ -206,7 +218,7 @@ class SchedulerWorld(RuleBasedStateMachine):
     # --- choices ---
 
     def keep(self, name: str, generation: Generation) -> list[str]:
-        """As the worker and `services/session/generations.py` do it."""
+        """As `services/session/placing.py` does it."""
         kept = self.disk[name]
         if generation.outputs and generation.fingerprints:
             kept.pop(generation.key, None)
@@ -223,4 +235,5 @@ class SchedulerWorld(RuleBasedStateMachine):
         return lease, chosen(WORKERS, pick // 7) if liar else self.owner[lease]
 
     def valid(self, lease: int, name: str) -> bool:
-        return lease in self.state.tasks and self.owner[lease] == name
+        held = lease in self.state.tasks and lease not in self.state.placing
+        return held and self.owner[lease] == name

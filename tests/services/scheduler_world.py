@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.services.memory_files import MemoryFiles
+from tests.services.reports import made, whole, write_staged
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message, read_message
 from warpcore.services.scheduler.core.effects import (
@@ -11,6 +13,8 @@ from warpcore.services.scheduler.core.effects import (
     Effect,
     FromControl,
     FromWorker,
+    OutputsPlaced,
+    PlaceOutputs,
     Publish,
     Reply,
     SaveSettings,
@@ -23,16 +27,21 @@ from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Store
+from warpcore.services.session.placing import place
 from warpcore.services.session.settings import Settings, patch_settings
 from warpcore.services.steps.step import INPUT
 
 CHAIN = ["motion", "ctf", "export"]
-RESULTS: dict[str, Any] = {
-    "motion": {"mean_frame_movement_angstrom": 1.0},
-    "ctf": {"defocus_um": 2.7, "resolution_angstrom": 4.0},
-    "picking": {"count": 30},
-    "export": {"average": "average/x.mrc"},
-}
+
+
+RESULTS = whole(
+    {
+        "motion": {"mean_frame_movement_angstrom": 1.0},
+        "ctf": {"defocus_um": 2.7, "resolution_angstrom": 4.0},
+        "picking": {"count": 30},
+        "export": {"average": "average/x.mrc"},
+    }
+)
 
 
 def arrived(message: Message) -> Message:
@@ -41,7 +50,10 @@ def arrived(message: Message) -> Message:
 
 
 class World:
-    """A state with a clock; what it sends and publishes is remembered."""
+    """A state with a clock, and a disk on which outputs are placed at once, unless it `stands` still.
+
+    Former outputs are kept only where it `keeps` them. What it sends and publishes is remembered.
+    """
 
     def __init__(self, *paths: str, settings: Settings | None = None, workers: tuple[str, ...] = ()) -> None:
         self.now = 1000.0
@@ -52,6 +64,8 @@ class World:
         self.cancelled: list[int] = []
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.store: Store | None = None
+        self.disk = MemoryFiles()
+        self.stands = self.keeps = False
         self.do(Started(""))
         if paths:
             self.files(*paths)
@@ -70,7 +84,15 @@ class World:
                 self.tasks[effect.message.name] = effect.message
             if isinstance(effect, Send) and isinstance(effect.message, wire.CancelTask):
                 self.cancelled.append(effect.message.lease)
+        if not self.stands:
+            for effect in [effect for effect in effects if isinstance(effect, PlaceOutputs)]:
+                effects += self.place(effect)
         return effects
+
+    def place(self, effect: PlaceOutputs) -> list[Effect]:
+        """Place the outputs of a task."""
+        kept = place(self.disk, effect.placement)
+        return self.do(OutputsPlaced(effect.lease, kept if self.keeps else []))
 
     def store_into(self, store: Store) -> None:
         """From now on stage what is to be stored."""
@@ -92,7 +114,10 @@ class World:
         return self.ask(wire.RegisterFiles([wire.FoundFile(path, size, 5) for path in paths]))
 
     def worker(self, name: str, credit: int = 2, instance: str = "1", leases: tuple[int, ...] = ()) -> Any:
-        message = wire.RegisterWorker(name, instance, "host", 1, "gpu", 8000, {}, list(leases))
+        """Register a worker; one of another instance has seen that the process of the one before has ended."""
+        before = self.state.workers.get(name)
+        replaces = before.instance if before is not None else ""
+        message = wire.RegisterWorker(name, instance, "host", 1, "gpu", 8000, {}, list(leases), replaces)
         answer = self.reply(self.say(name, message))
         self.say(name, wire.PullTasks(name, credit))
         return answer
@@ -108,8 +133,14 @@ class World:
         task, worker = self.tasks[name], worker or self.owner(name)
         reported = {step: {**RESULTS[step], **results.get(step, {})} for step in task.run}
         reported |= {INPUT: results[INPUT]} if INPUT in results else {}
-        outputs = {step: [f"{step}/{name}.mrc"] for step in task.run}
-        return self.reply(self.say(worker, wire.TaskFinished(worker, task.lease, task.run, reported, outputs)))
+        return self.reply(self.report(worker, task, reported, made(*task.run)))
+
+    def report(
+        self, worker: str, task: wire.AssignTask, results: dict[str, Any], outputs: dict[str, dict[str, int | None]]
+    ) -> list[Effect]:
+        """Let a worker write outputs and report them; results that are not given were not measured."""
+        write_staged(self.disk, task.lease, outputs)
+        return self.say(worker, wire.TaskFinished(worker, task.lease, task.run, whole(results), outputs))
 
     def fail(self, name: str, kind: str, worker: str = "") -> None:
         worker = worker or self.owner(name)

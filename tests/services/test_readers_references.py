@@ -97,7 +97,7 @@ def test_unusable_gains_say_why(tmp_path: Path) -> None:
         ("none.mrc", "cannot be read"),
         ("g.dm4", "not a Digital Micrograph file"),
         ("g.png", "known are .mrc, .tif, .tiff, .gain, .dm3 and .dm4"),
-        ("g.tif", "not a TIFF"),
+        ("g.tif", "is no TIFF"),
         ("zero.mrc", "no positive value"),
     ):
         with pytest.raises(InputError, match=reason):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.services.scheduler_alarms import MOVIES, alarms, kinds, told
+from tests.services.scheduler_alarms import MOVIES, alarms, end, kinds, told
 from tests.services.scheduler_world import World
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import ErrorCode, Severity
-from warpcore.services.scheduler.core.alarms import RULES, rule
+from warpcore.bus.vocabulary import ErrorCode, Order, Severity
+from warpcore.services.scheduler.core import registry
+from warpcore.services.scheduler.core.alarms import HELD_AFTER_RESTART_S, RULES, rule
 from warpcore.services.scheduler.core.recent import Recent
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
@@ -127,10 +129,7 @@ def test_movies_that_were_all_there_at_the_start_are_no_running_session() -> Non
 
 def test_a_backlog_that_grows_is_told_after_a_while() -> None:
     world = World(workers=("w",))
-    for number in range(60):
-        come(world, 1, 30.0)
-        if number % 4 == 0:
-            world.finish(f"found{number // 4}")
+    backlog(world)
     (alarm,) = [one for one in alarms(world) if one.id == "backlog:movies"]
     assert re.search(r"movies come faster \(120/h\) than they are processed \(\d\d/h\): 4\d wait", alarm.text)
     raised = [id for topic, id in told(world) if topic == "alarm.raised"]
@@ -162,7 +161,7 @@ def restart(world: World, path: Path) -> None:
     world.store.commit()
     world.store.close()
     world.store = Store(path, **WHERE)
-    world.state = restore(world.store.load(), now=world.now, **WHERE)
+    world.state = restore(world.store.load(), now=world.now, wall=world.now, **WHERE)
 
 
 def test_an_alarm_and_its_acknowledgement_outlive_a_restart_and_nothing_is_told_twice(tmp_path: Path) -> None:
@@ -187,6 +186,90 @@ def test_an_alarm_and_its_acknowledgement_outlive_a_restart_and_nothing_is_told_
     restart(world, tmp_path / "state.db")
     assert alarms(world) == []
     assert [topic for topic, _ in told(world)] == ["alarm.cleared"]
+
+
+def test_what_was_lost_before_a_restart_and_is_not_heard_after_it_stays_told(tmp_path: Path) -> None:
+    world = World()
+    world.store_into(Store(tmp_path / "state.db", **WHERE))
+    world.worker("lost")
+    world.worker("bad")
+    world.say("bad", wire.ComputeDied("bad", [], None, "bad_gpu", "Xid 79"))
+    world.ask(wire.GetKnownFiles())
+    world.wait(100.0, "bad")
+    before = [(one.id, one.since) for one in alarms(world)]
+    assert sorted(kinds(world)) == ["discoverer-lost", "worker-lost", "worker-set-aside"]
+    restart(world, tmp_path / "state.db")
+    world.events.clear()
+    world.wait(HELD_AFTER_RESTART_S + 20.0)
+    assert [(one.id, one.since) for one in alarms(world)] == before
+    assert told(world) == []
+    world.ask(wire.GetKnownFiles())
+    world.worker("lost", instance="2")
+    world.wait(1.0, "lost")
+    assert kinds(world) == ["worker-set-aside"]
+    world.wait(registry.FORGOTTEN_AFTER_S, "lost")
+    assert "worker-set-aside" not in kinds(world), "it is forgotten, as in a run without a restart"
+    assert world.store is not None
+    world.store.close()
+
+
+def backlog(world: World) -> None:
+    """A worker does one movie while four come."""
+    for number in range(60):
+        come(world, 1, 30.0)
+        if number % 4 == 0:
+            world.finish(f"found{number // 4}")
+
+
+def standstill(world: World) -> None:
+    """Movies go on to come, and none is done any more for longer than the rate is measured over."""
+    backlog(world)
+    come(world, 25, 30.0)
+    assert world.ask(wire.GetProcessing()).rate_per_hour == 0
+
+
+def no_new_movie(world: World) -> None:
+    """Twenty movies come and are done, then none."""
+    for number in range(20):
+        come(world, 1, 30.0)
+        world.finish(f"found{number}")
+    world.wait(700.0, "w")
+
+
+def of_movies(world: World) -> list[wire.Alarm]:
+    return [alarm for alarm in alarms(world) if alarm.subject == "movies"]
+
+
+@pytest.mark.parametrize("story", [backlog, standstill, no_new_movie], ids=lambda story: story.__name__)
+def test_alarms_by_the_rates_of_the_session_stay_over_a_restart(tmp_path: Path, story: Callable[[World], None]) -> None:
+    world = World()
+    world.store_into(Store(tmp_path / "state.db", **WHERE))
+    world.worker("w", credit=1)
+    story(world)
+    (alarm,) = of_movies(world)
+    restart(world, tmp_path / "state.db")
+    world.events.clear()
+    world.worker("w", credit=1, leases=tuple(world.state.tasks))
+    world.wait(HELD_AFTER_RESTART_S + 20.0, "w")
+    assert [(one.id, one.since) for one in of_movies(world)] == [(alarm.id, alarm.since)]
+    assert [id for _, id in told(world) if id == alarm.id] == []
+    assert world.store is not None
+    world.store.close()
+
+
+def test_a_restart_knows_in_which_order_movies_have_ended(tmp_path: Path) -> None:
+    world = World()
+    world.store_into(Store(tmp_path / "state.db", **WHERE))
+    world.ask(wire.RegisterFiles([wire.FoundFile(name, 100, number) for number, name in enumerate(MOVIES)]))
+    world.ask(wire.OrderProcessing(Order.LATEST))
+    world.worker("w", credit=1)
+    end(world, range(59, 30, -1), ctf={})
+    end(world, range(30, 25, -1))
+    before = list(world.state.recent)
+    restart(world, tmp_path / "state.db")
+    assert list(world.state.recent) == before
+    assert world.store is not None
+    world.store.close()
 
 
 def test_how_long_no_movie_may_come_can_be_set() -> None:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
-from warpcore.services.scheduler.core.effects import OutputsRestored, RestoreOutputs
-from warpcore.services.scheduler.shell.disk import Restorer, TryFolders
+from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.scheduler.core.effects import OutputsRestored, PlaceOutputs, RestoreOutputs
+from warpcore.services.scheduler.shell.disk import TryFolders
+from warpcore.services.scheduler.shell.placing import Placer
 from warpcore.services.scheduler.shell.session import Session
-from warpcore.services.session.generations import Generation, keep
+from warpcore.services.session.disk_files import DiskFiles
+from warpcore.services.session.generations import Generation
+from warpcore.services.session.paths import write_text_whole
+from warpcore.services.session.placing import Placement, place
 from warpcore.services.session.settings import parse_settings, patch_settings
+from warpcore.services.storage.looking import TOKEN
 
 
 def generation(mark: str) -> Generation:
@@ -27,18 +34,21 @@ def test_a_record_of_kept_outputs_that_was_changed_stops_no_other_movie(
     (tmp_path / "average").mkdir()
     (tmp_path / "average" / "a.mrc").write_bytes(b"old")
     old = generation("old")
-    keep(tmp_path, "a", old)
+    place(DiskFiles(tmp_path), Placement("a", "1", before=old))
     (tmp_path / "average" / "a.mrc").unlink()  # what is kept is a hard link
     (tmp_path / "average" / "a.mrc").write_bytes(b"new")
     (found,) = tmp_path.rglob("*.json")
     whole = found.read_text()
-    restorer = Restorer(tmp_path)
-    ended: list[OutputsRestored] = []
+    placer = Placer(tmp_path, [], 0)
+    ended: list[Any] = []
 
     def restore() -> OutputsRestored:
-        restorer.begin(RestoreOutputs(1, "a", old.key, generation("new")))
-        wait_until(lambda: ended.extend(restorer.done()) or ended, what="the movie's end")
-        return ended.pop()
+        placer.begin(RestoreOutputs(1, "a", old.key, generation("new"), "a.tif", 1, 2))
+        wait_until(lambda: ended.extend(placer.done()) or ended, what="the movie's end")
+        (restored,) = ended
+        ended.clear()
+        assert isinstance(restored, OutputsRestored)
+        return restored
 
     try:
         found.write_text(manifest)
@@ -47,7 +57,25 @@ def test_a_record_of_kept_outputs_that_was_changed_stops_no_other_movie(
         assert restore().generation == old
         assert (tmp_path / "average" / "a.mrc").read_bytes() == b"old"
     finally:
-        restorer.close()
+        placer.close()
+
+
+@pytest.mark.parametrize("mounted", [True, False], ids=["on the worker's host alone", "nowhere"])
+def test_outputs_that_a_worker_wrote_while_a_mount_was_gone_blame_the_storage(
+    tmp_path: Path, mounted: bool, wait_until: Callable[..., None]
+) -> None:
+    if mounted:
+        write_text_whole(tmp_path / TOKEN, "token")
+    placer = Placer(tmp_path, [1], 1)
+    ended: list[Any] = []
+    try:
+        placer.begin(PlaceOutputs(1, 1, Placement("a", "1", staged={"average/a.mrc": ("export.1.mrc", 7)})))
+        wait_until(lambda: ended.extend(placer.done()) or ended, what="the movie's end")
+    finally:
+        placer.close()
+    (failed,) = ended
+    assert failed.again is not mounted, "it is repeated until the folder is back"
+    assert failed.fault is FailureKind.STORAGE_AWAY or failed.again
 
 
 def test_a_missing_gain_is_told_at_a_start_with_other_settings_too(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_micrographs_are_exported_movie_by_movie() -> None:
     world.finish("a")
     world.finish("b")
     done = world.ask(wire.GetExport(job.job))
-    assert (done.state, done.done, done.files) == ("done", 2, ["export/a.mrc", "export/b.mrc"])
+    assert (done.state, done.done, done.files) == ("done", 2, ["a.xml", "b.xml"])
     assert world.movie("a").fingerprints == fingerprints
     assert [topic for topic in world.topics() if topic.startswith("export.")] == [
         "export.started",
@@ -40,7 +40,7 @@ def test_particles_are_collected_by_the_tracker() -> None:
     assert world.ask(wire.ExportCollected(job, "particles.star")) == wire.Ok()
     assert world.ask(wire.ExportCollected(job, "other.star")) == wire.Ok()
     done = world.ask(wire.GetExport(job))
-    assert (done.state, done.files) == ("done", ["particles.star", "export/a.mrc"])
+    assert (done.state, done.files) == ("done", ["particles.star", "a.xml"])
 
 
 def test_a_job_counts_the_particles_that_its_movies_tell() -> None:
@@ -115,7 +115,7 @@ def test_the_files_of_a_large_job_come_in_pages() -> None:
     job = world.ask(wire.StartExport("micrographs")).job
     names = [f"average/{'x' * 80}{number}.mrc" for number in range(600)]
     task = world.tasks["a"]
-    world.say("w", wire.TaskFinished("w", task.lease, ["export"], {}, {"export": names}))
+    world.report("w", task, {}, {})
     record = world.state.exports[job]
     record.items[1].files = names * 20
     seen: list[str] = []

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+import pytest
+
 from tests.services.scheduler_world import CHAIN, RESULTS, World
 from warpcore.bus import messages as wire
 
@@ -137,25 +142,54 @@ def test_what_waits_in_a_worker_that_makes_progress_is_not_stale() -> None:
     assert not world.cancelled
 
 
-def test_a_report_that_cannot_be_right_is_the_workers_failure() -> None:
+@pytest.mark.parametrize(
+    ("ran", "results", "problem"),
+    [
+        (["motion"], RESULTS, "ctf, export was to run"),
+        (CHAIN, {}, "no results of motion"),
+        (CHAIN, {step: {} for step in CHAIN}, "missing required field"),
+        (CHAIN, {**RESULTS, "motion": {"skipped": False}}, "results of motion: .*mean_frame_movement_angstrom"),
+        (CHAIN, {**RESULTS, "ctf": {**RESULTS["ctf"], "defocus_um": "deep"}}, r"results of ctf: .*\$\.defocus_um"),
+        (CHAIN, {**RESULTS, "input": {"width": 64}}, "results of input: .*frames"),
+        (CHAIN, {**RESULTS, "export": [1]}, "results of export are not a map"),
+    ],
+    ids=lambda value: "",
+)
+def test_a_report_that_cannot_be_right_is_the_workers_failure(
+    ran: list[str], results: dict[str, Any], problem: str
+) -> None:
     world = World("a.tif", workers=("w",))
-    for ran, results, outputs in (
-        (["motion"], RESULTS, {}),
-        (CHAIN, {}, {}),
-        (CHAIN, {**RESULTS, "ctf": {"defocus_um": "deep"}}, {}),
-    ):
-        world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, ran, results, outputs))
+    for _ in range(3):
+        world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, ran, results, {}))
     failure = world.movie("a").failure
     assert failure is not None
     assert failure.kind == "internal"
-    assert "cannot be right" in failure.message
+    assert re.search(f"cannot be right: .*{problem}", failure.message), failure.message
     assert not world.movie("a").results
 
 
-def test_outputs_outside_the_processing_directory_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("step", "measured"),
+    [
+        ("picking", {"certainty": "high"}),
+        ("motion", {"accumulated_total_angstrom": "far"}),
+        ("motion", {"accumulated_total_angstrom": [12.5]}),
+    ],
+)
+def test_a_value_that_no_list_can_hold_is_the_workers_failure(step: str, measured: dict[str, Any]) -> None:
     world = World("a.tif", workers=("w",))
-    world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, CHAIN, RESULTS, {"ctf": ["../../etc/passwd"]}))
+    results = {**RESULTS, step: {**RESULTS[step], **measured}}
+    world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, CHAIN, results, {}))
     assert world.state.by_name["a"].retries == {"internal": 1}
+
+
+@pytest.mark.parametrize("step", ["ctf", "etc", ".warpcore"])
+@pytest.mark.parametrize("path", ["../../etc/passwd", ".warpcore/state.db", "average/{movie}.mrc", "{movie}"])
+def test_outputs_that_the_step_does_not_declare_are_refused(step: str, path: str) -> None:
+    world = World("a.tif", workers=("w",))
+    world.say("w", wire.TaskFinished("w", world.tasks["a"].lease, CHAIN, RESULTS, {step: {path: 1}}))
+    assert world.state.by_name["a"].retries == {"internal": 1}
+    assert not world.state.placing
 
 
 def test_what_is_not_a_number_becomes_null() -> None:

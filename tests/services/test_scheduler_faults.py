@@ -8,23 +8,25 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 import zmq
 
-from tests.services.scheduler_site import Site, WaitUntil, ask, files, opened
+from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files, opened, stage
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.sockets import BindError
+from warpcore.services.scheduler.core.effects import FromControl, FromWorker, Send
 from warpcore.services.scheduler.shell.service import run_scheduler
-from warpcore.services.scheduler.shell.session import SessionError
+from warpcore.services.scheduler.shell.session import Session, SessionError
 from warpcore.services.scheduler.store.schema import StateError
 from warpcore.services.session.settings import SettingsError, parse_settings
+from warpcore.services.steps.chain import CHAIN
 
 
 @pytest.fixture
@@ -89,6 +91,91 @@ def test_what_cannot_be_stored_is_not_acknowledged_and_not_done(site: Site) -> N
             assert ask(client, wire.GetSummary()).total == 1
             other.execute("ALTER TABLE gone RENAME TO changes")
         assert ask(client, files("b.tif")).added == 1
+
+
+@contextmanager
+def nothing_can_be_stored(session: Session) -> Iterator[None]:
+    """As on a full disk: each commit that changes anything fails."""
+    with closing(sqlite3.connect(session.store.path, isolation_level=None)) as other:
+        other.execute("ALTER TABLE changes RENAME TO gone")
+        try:
+            yield
+        finally:
+            other.execute("ALTER TABLE gone RENAME TO changes")
+
+
+def test_a_failed_commit_forgets_no_worker(site: Site, wait_until: WaitUntil) -> None:
+    worker, idle = WorkerSide(site, "w"), WorkerSide(site, "idle")
+    with opened(site) as (session, client):
+        ask(client, files("a.tif"))
+        for one in (worker, idle):
+            one.register()
+            one.dealer.send(wire.PullTasks(one.name, 1))
+        wait_until(lambda: worker.got(wire.AssignTask) or idle.got(wire.AssignTask), what="assignment")
+        busy, free = (worker, idle) if worker.got(wire.AssignTask) else (idle, worker)
+        (task,) = busy.got(wire.AssignTask)
+        busy.dealer.send(wire.TaskProgress(busy.name, task.lease, "a", "ctf", 0.5))
+        wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "processing")
+        with nothing_can_be_stored(session):
+            with pytest.raises(RefusedError):
+                client.request(files("b.tif"))
+            (running,) = ask(client, wire.GetProcessing()).running
+            assert (running["step"], running["fraction"]) == ("ctf", 0.5)
+            busy.finish(task)
+            wait_until(lambda: busy.got(wire.Error), what="an answer to the report")
+            assert ask(client, wire.GetItem("a")).movie.status == "processing"
+        assert ask(client, files("b.tif")).added == 1
+        wait_until(lambda: free.got(wire.AssignTask), what="a task for the worker that had none")
+        busy.finish(task)
+        wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "processed")
+        assert not busy.got(wire.UnknownWorker)
+        assert not free.got(wire.UnknownWorker)
+    worker.dealer.close()
+    idle.dealer.close()
+
+
+def test_what_the_scheduler_has_seen_itself_is_not_lost_while_nothing_can_be_stored(
+    site: Site, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = WorkerSide(site, "w")
+    with site.running() as client:
+        ask(client, files("a.tif"))
+        worker.register()
+        worker.dealer.send(wire.PullTasks("w", 1))
+        wait_until(lambda: worker.got(wire.AssignTask), what="assignment")
+        worker.finish(worker.got(wire.AssignTask)[0])
+        wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "processed")
+    worker.dealer.close()
+    next((site.processing / "powerspectrum").iterdir()).unlink()
+    with closing(sqlite3.connect(site.processing / ".warpcore" / "state.db", isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON movies WHEN NEW.status = 'outdated' "
+            "BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
+        )
+        with site.running(paused=True) as client:
+            wait_until(lambda: "disk is full; nothing of this round counts" in caplog.text, what="a failed commit")
+            assert ask(client, wire.GetItem("a")).movie.status == "processed"
+            other.execute("DROP TRIGGER full")
+            wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "outdated")
+
+
+def test_what_was_being_placed_when_the_scheduler_died_is_placed_by_the_next_one(
+    site: Site, wait_until: WaitUntil
+) -> None:
+    hello = wire.RegisterWorker("w", "1", "host", 1, "cpu", 0, {})
+    with closing(Session(site.data, site.processing)) as session:
+        for message in (hello, wire.PullTasks("w", 1)):
+            session.decide(FromWorker(b"w", message))
+        effects = session.decide(FromControl(files("a.tif")))
+        (task,) = [one.message for one in effects if isinstance(one, Send) and isinstance(one.message, wire.AssignTask)]
+        pattern = {step: CHAIN[step].outputs[0].pattern for step in task.run}
+        stage(site.processing, task.lease, {step: {pattern[step]: b"x"} for step in task.run})
+        results = {step: {"resolution_angstrom": 4.0} for step in task.run}
+        sizes: dict[str, dict[str, int | None]] = {step: {pattern[step]: 1} for step in task.run}
+        session.decide(FromWorker(b"w", wire.TaskFinished("w", task.lease, task.run, results, sizes)))
+        session.store.commit()
+    with site.running() as client:
+        wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "processed")
 
 
 def test_one_scheduler_a_processing_directory(site: Site, free_ports: Callable[[int], list[int]]) -> None:

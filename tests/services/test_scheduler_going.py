@@ -87,6 +87,6 @@ def test_the_status_says_it_of_the_last_hour_also_after_a_restart(tmp_path: Path
     assert summary(world) == "well: 1 movie in the last hour, median 3.2 Å"
     world.wait(1.0, "w")
     store.commit()
-    world.state = restore(store.load(), now=world.now, **where)
+    world.state = restore(store.load(), now=world.now, wall=world.now, **where)
     assert summary(world) == "well: 1 movie in the last hour, median 3.2 Å"
     store.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.services.reports import made
 from tests.services.scheduler_world import RESULTS, World
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import MOST_HAND_PICKS
@@ -21,11 +22,10 @@ WHERE = {"data_directory": "/data", "processing_directory": "/processing"}
 SIZES = {"width": 100, "height": 80}
 
 
-def finish(world: World, name: str, kept: list[str] | None = None) -> None:
-    task, worker = world.tasks[name], world.owner(name)
+def finish(world: World, name: str) -> None:
+    task = world.tasks[name]
     results = {"input": SIZES, **{step: RESULTS[step] for step in task.run}}
-    outputs = {step: [f"{step}/{name}.mrc"] for step in task.run}
-    world.say(worker, wire.TaskFinished(worker, task.lease, task.run, results, outputs, kept=kept or []))
+    world.report(world.owner(name), task, results, made(*task.run))
 
 
 def processed(particles: bool = False, store: Store | None = None) -> World:
@@ -117,7 +117,8 @@ def test_undo_puts_the_kept_outputs_back_and_runs_nothing() -> None:
     world = processed()
     key = generation_key(world.state.by_name["a"].fingerprints)
     world.ask(wire.SetItemPicks("a", [(10.0, 20.0)]))
-    finish(world, "a", kept=[key])
+    world.keeps = True
+    finish(world, "a")
     effects = world.do(FromControl(wire.UndoItemPicks("a")))
     (restored,) = [effect for effect in effects if isinstance(effect, RestoreOutputs)]
     assert (restored.name, restored.key) == ("a", key)
@@ -168,7 +169,7 @@ def test_edits_outlive_a_restart(tmp_path: Path) -> None:
     world.ask(wire.SetItemPicks("a", [(10.0, 20.0)]))
     world.ask(wire.SetItemPicks("a", [(11.0, 21.0)], [(5.0, 6.0)]))
     store.commit()
-    again = restore(store.load(), now=0.0, **WHERE)
+    again = restore(store.load(), now=0.0, wall=0.0, **WHERE)
     store.close()
     assert again.hand_picks == world.state.hand_picks
     assert again.by_name["a"].hand_picks == world.state.by_name["a"].hand_picks != ""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -140,13 +139,3 @@ def test_who_paused_outlives_a_restart(tmp_path: Path) -> None:
         world.ask(wire.StartProcessing())
         store.commit(1.0)
         assert store.load().paused_by is None
-
-
-@pytest.mark.parametrize(("stored", "read"), [(0, None), (1, Pauser.PERSON)])
-def test_databases_of_before_say_only_whether_it_is_paused(tmp_path: Path, stored: int, read: Pauser | None) -> None:
-    with opened(tmp_path):
-        pass
-    with closing(sqlite3.connect(tmp_path / "state.db")) as db, db:
-        db.execute("UPDATE meta SET value = ? WHERE key = 'paused'", (stored,))
-    with opened(tmp_path) as store:
-        assert store.load().paused_by is read

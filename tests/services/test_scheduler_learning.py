@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.services.reports import whole
 from tests.services.scheduler_learner import COUNT, LEARNING, PICKS, describe, do, learners
-from tests.services.scheduler_world import World
+from tests.services.scheduler_world import RESULTS, World
 from warpcore.bus import messages as wire
 from warpcore.services.scheduler.core.effects import (
     ChangeSettings,
@@ -53,21 +54,24 @@ def shown(world: World) -> wire.Learnt:
 
 
 def test_once_the_first_movies_have_told_they_run_that_step_again_and_later_ones_have_the_choice() -> None:
-    world = world_of(*FIVE, credit=1)
+    world = world_of(*FIVE, "f.tif", credit=1)
     do(world, "a", value=1.0)
     do(world, "b", value=2.0)
-    assert not world.tasks["d"].choices
     do(world, "c", value=6.0)
     choice = {"movies": ["a", "b", "c"], "values": [1.0, 2.0, 6.0]}
     assert [world.movie(name).outdated_steps for name in "abc"] == [["picking"]] * 3
+    assert not world.tasks["d"].choices
+    assert not world.tasks["e"].choices, "it was given to the worker that reported c"
+    do(world, "d", "e", value=None)
     assert world.tasks["a"].run == ["picking"]
     assert world.tasks["a"].choices == {"picking": choice}
-    do(world, "a", "b", "c", "d", value=None)
+    do(world, "a", "b", "c", value=None)
     assert world.tasks["d"].run == ["picking"], "it ran when the choice came"
-    assert (world.tasks["e"].run, world.tasks["e"].choices) == (STEPS, {"picking": choice})
     do(world, "d", "e", value=None)
-    assert {world.status(name) for name in "abcde"} == {"processed"}
-    assert {world.movie(name).results["picking"]["choice"] for name in "abcde"} == {shown(world).id}
+    assert (world.tasks["f"].run, world.tasks["f"].choices) == (STEPS, {"picking": choice})
+    do(world, "f", value=None)
+    assert {world.status(name) for name in "abcdef"} == {"processed"}
+    assert {world.movie(name).results["picking"]["choice"] for name in "abcdef"} == {shown(world).id}
 
 
 def test_the_order_of_registration_decides_not_that_of_the_work() -> None:
@@ -149,15 +153,15 @@ def test_another_value_that_matters_is_learnt_anew_and_the_former_one_comes_back
 def test_set_back_kept_results_fit_and_nothing_runs() -> None:
     world = learnt_world()
     before = {name: world.movie(name) for name in "abcde"}
-    outputs = {step: [f"{step}/x.mrc"] for step in STEPS}
-    kept = {name: Generation(one.fingerprints, one.results, outputs) for name, one in before.items()}
+    outputs = {name: world.state.by_name[name].outputs for name in before}
+    kept = {name: Generation(one.fingerprints, one.results, outputs[name]) for name, one in before.items()}
+    world.keeps = True
     world.patch(picking={"diameter": 150.0})
     while busy := [name for name in "abcde" if world.status(name) == "queued"]:
         for name in busy:
             task, worker = world.tasks[name], world.owner(name)
             summary = {"count": 3, "evidence": None if task.choices else {"value": 9.0}}
-            message = wire.TaskFinished(worker, task.lease, task.run, {"picking": summary}, {}, kept=[kept[name].key])
-            world.say(worker, message)
+            world.report(worker, task, {"picking": summary}, {})
     leases = world.state.last_lease
     settings = patch_settings(world.state.settings, {"picking": {"diameter": 120.0}})
     put_back = [one for one in world.do(ChangeSettings(settings, "")) if isinstance(one, RestoreOutputs)]
@@ -224,7 +228,7 @@ def test_a_step_that_cannot_pool_is_told_once_and_stops_nothing(learning: Any, t
                 world.owner("c"),
                 task.lease,
                 task.run,
-                {step: {"evidence": {"value": 1}} if step == "picking" else {} for step in task.run},
+                whole({step: {"evidence": {"value": 1}} if step == "picking" else {} for step in task.run}),
                 {},
             ),
         )
@@ -259,7 +263,7 @@ def test_a_pool_that_changes_its_lessons_changes_no_record() -> None:
 @pytest.mark.parametrize(
     ("evidence", "problem"),
     [
-        (7, "evidence of picking is not a map"),
+        (7, "results of picking: Expected `object | null`, got `int`"),
         ({"x": b"bytes"}, "not JSON serializable"),
         ({"x": "y" * LARGEST_EVIDENCE_BYTES}, "evidence of "),
     ],
@@ -274,7 +278,8 @@ def test_evidence_that_cannot_be_stored_is_a_failure_of_its_step(evidence: Any, 
 def test_evidence_stays_in_the_scheduler() -> None:
     world = world_of(*FIVE)
     do(world, "a", value=1.0)
-    assert world.movie("a").results["picking"] == {"count": 30, "choice": None}
+    shown_of = {name: value for name, value in RESULTS["picking"].items() if name != "evidence"}
+    assert world.movie("a").results["picking"] == {**shown_of, "choice": None}
     bodies = [body["movie"] for topic, body in world.events if topic.startswith("movie.")]
     assert not [body for body in bodies if "evidence" in body["results"].get("picking", {})]
     world.patch(picking={"threshold": 0.3})
@@ -325,6 +330,7 @@ def test_a_step_learns_only_once_those_that_it_builds_on_have() -> None:
         ctf, picking = world.ask(wire.GetProcessing()).learnt
         assert (ctf.step, bool(ctf.id)) == ("ctf", True)
         assert (picking.step, picking.id) == ("picking", ""), "its evidence came from CTFs that run again"
+        do(world, "d", "e", value=1.0)
         assert world.tasks["a"].run == ["ctf", "picking", "export"]
         assert list(world.tasks["a"].choices) == ["ctf"]
         while busy := [name for name in "abcde" if world.status(name) == "queued"]:
@@ -344,7 +350,7 @@ def test_a_restart_keeps_the_choice_and_what_it_was_not_told_of(tmp_path: Path) 
         while busy := [name for name in "abcde" if world.status(name) == "queued"]:
             do(world, busy[0])
             store.commit()
-            again = restore(store.load(), now=world.now, **where)
+            again = restore(store.load(), now=world.now, wall=world.now, **where)
             handle(again, Started(None), world.now)
             validate(again)
             assert again.choices == world.state.choices
@@ -363,7 +369,7 @@ def test_a_bulk_of_movies_that_run_again_is_decided_again_at_a_restart(tmp_path:
         do(world, "a", "b", "c")
         assert not [body for topic, body in world.events if topic == "movie.status" and body["previous"] == "processed"]
         store.commit()
-        again = restore(store.load(), now=world.now, **where)
+        again = restore(store.load(), now=world.now, wall=world.now, **where)
     assert {name: movie.status for name, movie in again.by_name.items()} == {
         name: movie.status for name, movie in world.state.by_name.items()
     }

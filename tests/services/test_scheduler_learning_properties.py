@@ -101,7 +101,7 @@ class Session:
         """The scheduler is killed after its last commit and started again."""
         self.store.commit()
         held = {name: tuple(worker.leases) for name, worker in self.world.state.workers.items()}
-        self.world.state = restore(self.store.load(), now=self.world.now, **WHERE)
+        self.world.state = restore(self.store.load(), now=self.world.now, wall=self.world.now, **WHERE)
         self.world.do(Started(None))
         for name in WORKERS:
             self.world.worker(name, leases=held.get(name, ()))

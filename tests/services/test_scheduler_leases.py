@@ -10,16 +10,14 @@ from warpcore.services.scheduler.core.effects import (
 )
 
 
-def test_only_a_valid_lease_commits_and_counts_once() -> None:
+def test_only_a_valid_lease_is_placed_and_counts_once() -> None:
     world = World("a.tif", workers=("w", "x"))
-    lease = world.tasks["a"].lease
-    assert world.reply(world.say("x", wire.CommitTask("x", lease))) == wire.CommitAnswer(lease, False)
-    assert world.reply(world.say("w", wire.CommitTask("w", lease))) == wire.CommitAnswer(lease, True)
+    assert world.finish("a", worker="x") == wire.Ok()
+    assert world.status("a") == "queued"
     assert world.finish("a", worker="w") == wire.Ok()
     assert world.finish("a", worker="w") == wire.Ok()
     assert world.topics().count("task.finished") == 1
-    assert world.ask(wire.GetWorkers()).workers[0].done == 1
-    assert world.reply(world.say("w", wire.CommitTask("w", lease))).granted is False
+    assert [worker.done for worker in world.ask(wire.GetWorkers()).workers] == [1, 0]
 
 
 def test_progress_makes_a_movie_processing_and_progress_of_an_old_lease_is_cancelled() -> None:

@@ -74,7 +74,7 @@ def test_an_order_holds_after_a_restart_and_is_told(tmp_path: Path) -> None:
     store.commit()
     store.close()
     store = Store(tmp_path / "state.db", **where)
-    with_store.state = restore(store.load(), now=with_store.now, **where)
+    with_store.state = restore(store.load(), now=with_store.now, wall=with_store.now, **where)
     store.close()
     assert with_store.ask(wire.GetProcessing()).order == Order.ALTERNATE
     assert run_all(with_store) == "ba"

@@ -68,7 +68,7 @@ def test_rest_puts_a_movie_first(
                 except httpx.TransportError:
                     return False
 
-            wait_until(answers, 20, what="the API")
+            wait_until(answers, 60, what="the API")
 
             def post(name: str, **body: Any) -> httpx.Response:
                 return http.post(f"/items/{name}/priority", json=body)

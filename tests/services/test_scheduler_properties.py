@@ -56,10 +56,11 @@ class BusySession:
     def with_leases(self) -> list[tuple[int, Callable[[], object]]]:
         story, choice, rarely, pick = self.story, self.dice.choice, self.rarely, self.pick
         kinds = ("input", "resource", "bad_gpu", "internal", "internal")
+        ends = ("well", "well", "later", "again", "broken")
         deaths = ("lost_worker", "lost_worker", "resource", "bad_gpu")
         return [
             (30, lambda: story.work(choice((3.0, 3.0, 4.5, 8.0)))),
-            (10, lambda: story.finish(pick(), rarely(), 4.0, rarely())),
+            (10, lambda: story.finish(pick(), rarely(), 4.0, rarely(), choice(ends))),
             (8, lambda: story.progress(pick(), rarely())),
             (5, lambda: story.fail(pick(), rarely(), choice(kinds))),
             (5, lambda: story.compute_dies(pick(), choice(deaths), not rarely())),
@@ -99,6 +100,8 @@ class BusySession:
             events.append((1, lambda: story.delete_try(pick())))
         if story.state.selections:
             events.append((2, lambda: story.undo_selection(pick())))
+        if story.placements:
+            events.append((8, lambda: story.placed(choice(("well", "well", "well", "again", "broken")))))
         if story.restores:
             events.append((8, lambda: story.restored(choice(("well", "well", "well", "gone", "broken")))))
         if story.state.exports:

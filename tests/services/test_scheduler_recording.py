@@ -13,6 +13,7 @@ from typing import Any
 import msgpack
 import pytest
 
+from tests.services.reports import whole
 from tests.services.scheduler_learner import PICKS, learners, told
 from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files
 from warpcore.bus import messages as wire
@@ -22,7 +23,7 @@ from warpcore.services.scheduler.core.effects import SaveMovie
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.rows import movie_row
 from warpcore.services.scheduler.store.database import Store
-from warpcore.services.scheduler.store.recording import Recorder, RecordError
+from warpcore.services.scheduler.store.recording import FORMAT, Recorder, RecordError
 from warpcore.services.scheduler.store.replaying import replay
 from warpcore.services.session.fingerprints import wanted_fingerprints
 from warpcore.services.session.settings import Settings
@@ -177,7 +178,7 @@ def test_what_was_learnt_is_in_a_recording_and_its_replay_is_equal(
         for task in [one for one in worker.got(wire.AssignTask) if one.lease not in done]:
             done.add(task.lease)
             results = {step: told(task, step, 2.0) for step in task.run}
-            worker.dealer.send(wire.TaskFinished("w", task.lease, task.run, results, {}))
+            worker.dealer.send(wire.TaskFinished("w", task.lease, task.run, whole(results), {}))
         status = ask(client, wire.GetProcessing())
         return bool(status.left == 0 and status.learnt[0].movies == names and status.learnt[0].id)
 
@@ -203,7 +204,7 @@ def test_what_is_no_recording_is_refused_in_one_line(tmp_path: Path) -> None:
         (b"", "is no recording"),
         (b"hello world", "is no recording"),
         (msgpack.packb({"head": {"format": 99}}), "has format 99"),
-        (msgpack.packb({"head": {"format": 1}}) + msgpack.packb({"stimulus": {}}), "damaged|before any state"),
+        (msgpack.packb({"head": {"format": FORMAT}}) + msgpack.packb({"stimulus": {}}), "damaged|before any state"),
     ):
         path.write_bytes(content)
         with pytest.raises(RecordError, match=problem):

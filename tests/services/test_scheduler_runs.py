@@ -88,7 +88,7 @@ def test_a_restart_keeps_it_and_the_beginning_of_what_runs(tmp_path: Path) -> No
         finish(world, "a", SECONDS)
         store.commit(world.now)
         before = run(world, "a")
-        world.state = restore(store.load(), now=world.now, **where)
+        world.state = restore(store.load(), now=world.now, wall=world.now, **where)
     assert run(world, "a") == before
     world.now = 1020.0
     world.worker("w", credit=1, leases=(world.tasks["b"].lease,))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 from tests.services.scheduler_world import CHAIN, World, finished
 from warpcore.bus import messages as wire
 from warpcore.services.scheduler.core.effects import (
@@ -9,11 +12,14 @@ from warpcore.services.scheduler.core.effects import (
     CutLog,
     OutputsMissing,
     OutputsRestored,
+    PlacingFailed,
     Publish,
     RestoreOutputs,
     SaveMovie,
     SaveSettings,
 )
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import parse_settings, patch_settings
 
@@ -30,7 +36,7 @@ def test_a_changed_ctf_range_runs_ctf_and_what_follows_it_and_back_again_nothing
     world.ask(wire.StartProcessing())
     assert world.tasks["a"].run == ["ctf", "export"]
     assert world.tasks["a"].stored == world.movie("a").fingerprints
-    assert set(world.tasks["a"].results) == set(world.tasks["a"].outputs) == set(CHAIN)
+    assert set(world.tasks["a"].results) == set(CHAIN)
 
 
 def test_picking_switched_on_runs_picking_alone_and_switched_off_and_on_nothing() -> None:
@@ -51,11 +57,11 @@ def test_picking_switched_on_runs_picking_alone_and_switched_off_and_on_nothing(
 def test_outputs_of_earlier_settings_are_put_back_and_nothing_runs() -> None:
     world = finished("a.tif")
     before = world.movie("a")
-    generation = Generation(before.fingerprints, before.results, {step: [f"{step}/a.mrc"] for step in CHAIN})
+    world.keeps = True
+    generation = Generation(before.fingerprints, before.results, dict(world.state.by_name["a"].outputs))
     world.patch(ctf={"range_max": 5.0})
     task = world.tasks["a"]
-    message = wire.TaskFinished("w", task.lease, task.run, {"ctf": {}, "export": {}}, {}, kept=[generation.key, "odd"])
-    world.say("w", message)
+    world.finish("a")
     settings = patch_settings(world.state.settings, {"ctf": {"range_max": 4.0}})
     effects = world.do(ChangeSettings(settings, ""))
     (restore,) = [effect for effect in effects if isinstance(effect, RestoreOutputs)]
@@ -72,11 +78,13 @@ def test_outputs_of_earlier_settings_are_put_back_and_nothing_runs() -> None:
     assert world.tasks["a"].run == ["ctf", "export"], "they were gone, so it runs"
 
 
-def test_a_lease_lost_after_its_commit_leaves_outputs_unknown_so_its_steps_run() -> None:
+def test_outputs_that_could_not_be_placed_are_unknown_so_their_steps_run() -> None:
     world = finished("a.tif")
     world.patch(ctf={"range_max": 5.0})
-    world.say("w", wire.CommitTask("w", world.tasks["a"].lease))
+    world.stands = True
+    world.finish("a")
     world.say("w", wire.Goodbye("w"))
+    world.do(PlacingFailed(world.tasks["a"].lease, "a folder is in the way", again=False))
     world.patch(ctf={"range_max": 4.0})
     assert world.movie("a").outdated_steps == ["ctf", "export"]
     assert set(world.movie("a").fingerprints) == {"motion"}
@@ -180,16 +188,20 @@ def test_outputs_of_picking_gone_run_the_export_only_where_particles_are_exporte
         assert world.movie("a").outdated_steps == again
 
 
+def preview(world: World, **sections: dict[str, object]) -> wire.SettingsEffect:
+    settings = patch_settings(world.state.settings, sections)
+    reply = world.reply(world.do(ChangeSettings(settings, "", dry=True)))
+    assert isinstance(reply.effect, wire.SettingsEffect)
+    return reply.effect
+
+
 def test_a_dry_change_says_what_would_happen_and_changes_nothing() -> None:
     world = finished("a.tif", "b.tif")
     world.ask(wire.PauseProcessing())
     before, movies = world.state.seq, [world.movie("a"), world.movie("b")]
 
     def dry(**sections: dict[str, object]) -> wire.SettingsEffect:
-        settings = patch_settings(world.state.settings, sections)
-        reply = world.reply(world.do(ChangeSettings(settings, "", dry=True)))
-        assert isinstance(reply.effect, wire.SettingsEffect)
-        return reply.effect
+        return preview(world, **sections)
 
     effect = dry(ctf={"range_max": 5.0})
     assert effect == wire.SettingsEffect(["ctf.range_max"], {"ctf": 2, "export": 2}, 2, 0, 0, 0, 0)
@@ -213,13 +225,54 @@ def test_excluded_movies_do_not_count_and_those_that_wait_already_do() -> None:
 
 def test_settings_set_back_say_that_kept_results_fit() -> None:
     world = finished("a.tif")
-    before = world.movie("a")
-    generation = Generation(before.fingerprints, before.results, {step: [f"{step}/a.mrc"] for step in CHAIN})
+    world.keeps = True
     world.patch(ctf={"range_max": 5.0})
-    task = world.tasks["a"]
-    world.say("w", wire.TaskFinished("w", task.lease, task.run, {"ctf": {}, "export": {}}, {}, kept=[generation.key]))
+    world.finish("a")
     effect = world.patch(ctf={"range_max": 4.0}).effect
     assert (effect.kept, effect.movies, effect.runs) == (1, 0, {})
+
+
+def test_a_preview_tells_what_the_filter_will_say_of_results_that_come_back(tmp_path: Path) -> None:
+    where = {"data_directory": "/data", "processing_directory": "/processing"}
+    world = World()
+    with closing(Store(tmp_path / "state.db", **where)) as store:
+        world.store_into(store)
+        world.files("a.tif", "b.tif")
+        world.worker("w", credit=1)
+        for name, resolution in (("a", 4.5), ("b", 3.5)):
+            world.finish(name, ctf={"resolution_angstrom": resolution})
+        movies = world.state.movies.values()
+        made = {movie.id: Generation(movie.fingerprints, movie.results, movie.outputs) for movie in movies}
+        world.keeps = True
+        world.patch(ctf={"range_max": 5.0})
+        for name in ("a", "b"):
+            world.finish(name, ctf={"resolution_angstrom": 8.0})
+        store.commit()
+        world.state = restore(store.load(), now=world.now, wall=world.now, **where)
+    assert [world.status(name) for name in "ab"] == ["filtered_out", "filtered_out"]
+
+    def counts(effect: wire.SettingsEffect) -> tuple[int, int, int, int]:
+        return effect.movies, effect.kept, effect.rejected, effect.accepted
+
+    assert counts(preview(world, ctf={"range_max": 4.0})) == (0, 2, 0, 2)
+    assert counts(preview(world, ctf={"range_max": 4.0}, filter={"resolution_max": 4.0})) == (0, 2, 0, 1)
+    said = preview(world, ctf={"range_max": 4.0}, filter={"resolution_max": 3.0})
+    assert counts(said) == (0, 2, 0, 0)
+    world.patch(filter={"resolution_max": None})
+    assert counts(preview(world, ctf={"range_max": 4.0}, filter={"resolution_max": 4.0})) == (0, 2, 1, 0)
+    world.patch(ctf={"range_max": 4.0})
+    for id, generation in made.items():
+        world.do(OutputsRestored(id, generation, [generation.key]))
+    assert world.ask(wire.GetProcessing()).counts["processed"] == 2
+    assert counts(preview(world, filter={"resolution_max": 4.0})) == (0, 0, 1, 0)
+
+
+def test_movies_that_wait_and_whose_results_fit_again_are_judged_in_a_preview() -> None:
+    world = finished("a.tif", "b.tif")
+    world.ask(wire.PauseProcessing())
+    world.patch(ctf={"range_max": 5.0})
+    effect = preview(world, ctf={"range_max": 4.0}, filter={"resolution_max": 3.0})
+    assert (effect.kept, effect.rejected, effect.accepted) == (2, 2, 0)
 
 
 def test_settings_that_were_set_aside_stay_so_until_they_get_a_new_value() -> None:

@@ -6,12 +6,12 @@ import itertools
 
 import pytest
 
-from tests.services.scheduler_storage import AWAY, FULL, WELL, StorageWorld
+from tests.services.scheduler_storage import AWAY, FULL, WELL, StorageWorld, questions
 from tests.services.scheduler_world import World
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import StoragePlace
+from warpcore.bus.vocabulary import FailureKind, StoragePlace
 from warpcore.services.scheduler.core.alarms import current
-from warpcore.services.scheduler.core.effects import StorageLooked
+from warpcore.services.scheduler.core.effects import PlacingFailed, StorageLooked
 from warpcore.services.scheduler.core.plain import stimulus_from_plain, stimulus_to_plain
 from warpcore.services.scheduler.core.retries import RESOURCE_PAUSE_S, STORAGE_PAUSE_S
 from warpcore.services.storage.standing import Look
@@ -123,3 +123,20 @@ def test_a_task_of_which_nothing_is_heard_while_storage_hangs_is_not_taken_back(
 def test_a_look_can_be_recorded_and_replayed() -> None:
     look = StorageLooked(StoragePlace.DATA, "/data", FULL, ("t1", "t2"), "a.tif")
     assert stimulus_from_plain(stimulus_to_plain(look)) == look
+
+
+def test_outputs_that_a_worker_wrote_elsewhere_cost_the_movie_nothing_and_it_must_show_its_sight_again() -> None:
+    world = StorageWorld("a.tif")
+    world.look_at_all()
+    world.worker("w")
+    world.sees("w")
+    world.stands = True
+    world.finish("a")
+    world.do(PlacingFailed(world.tasks["a"].lease, "motion/a.json is not there", False, FailureKind.STORAGE_AWAY))
+    assert world.status("a") == "unprocessed"
+    assert world.state.by_name["a"].retries == {}
+    assert not world.state.workers["w"].usable
+    asked = [question for _ in range(40) for question in questions(world.tick())]
+    assert asked
+    world.sees("w")
+    assert world.status("a") == "queued"

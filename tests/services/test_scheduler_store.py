@@ -11,6 +11,7 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from warpcore.bus import messages as wire
@@ -24,6 +25,7 @@ from warpcore.services.scheduler.core.records import (
     MovieRecord,
     ProfileRecord,
     SelectionRecord,
+    StoryLine,
     TaskRecord,
     WorkerRecord,
 )
@@ -93,6 +95,11 @@ def test_what_was_committed_is_read_back(tmp_path: Path) -> None:
     again.close()
 
 
+def test_the_story_of_an_earlier_version_is_read() -> None:
+    row = movie_row(MovieRecord(1, "a", "a.tif"))._replace(body=msgpack.packb({"story": [[1, 2.5, "found"]]}))
+    assert movie_from_row(row).story == [StoryLine(1, 2.5, "found")]
+
+
 def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
     failure = wire.Failure("input", "load", "truncated", "host")
     full = MovieRecord(
@@ -110,11 +117,29 @@ def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
             ["why"],
             {"ctf": {"x": 1.5}},
         ),
-        *({"ctf": "abc"}, {"ctf": ["x.mrc"]}, {"input": 1}, 2, ["w"], True, [(1, 2.5, "found")], ["ctf"]),
-        *({"k": {"ctf": "d"}}, "k", 8, "h", "r", 9, 1.0),
+        *(
+            {"ctf": "abc"},
+            {"ctf": ["x.mrc"]},
+            {"input": 1},
+            2,
+            ["w"],
+            True,
+            [StoryLine(1, 2.5, "found", "w", 7, "ctf")],
+            ["ctf"],
+        ),
+        *({"k": {"ctf": "d"}}, {"k": b"r"}, "k", 8, "h", "r", 9, 1.0),
+    )
+    report = wire.TaskFinished(
+        "w",
+        7,
+        ["export"],
+        {"export": {"average": None}},
+        {"export": {"{movie}.xml": 3}},
+        {},
     )
     task = TaskRecord(
-        7, 1, "w", "i", "job-1", ["export"], {"ctf": "a"}, LeaseState.COMMITTED, 1.0, 2.0, "ctf", 0.5, "text"
+        *(7, 1, "w", "i", "job-1", ["export"], {"ctf": "a"}, LeaseState.PLACING, 1.0, "picks", report),
+        *(3.0, 2.0, None, "ctf", 0.5, "text"),
     )
     job = ExportRecord(
         "job-1", "particles", {"box_size": 64}, JobState.COLLECTING, "p.star", 40, 2, {}, OrderedQueue(), 1, 2, 3
@@ -180,7 +205,7 @@ def test_the_last_lease_never_goes_down(tmp_path: Path) -> None:
         )
     store.stage([SaveTask(task_row(TaskRecord(1, 1, "w", "i", "process", [], {}, state=LeaseState.BEGUN)))])
     store.commit()
-    store.stage([SaveTask(task_row(TaskRecord(1, 1, "w", "i", "process", [], {}, state=LeaseState.COMMITTED)))])
+    store.stage([SaveTask(task_row(TaskRecord(1, 1, "w", "i", "process", [], {}, state=LeaseState.PLACING)))])
     store.commit()
     assert store.load().last_lease == 2
     store.close()
@@ -280,7 +305,7 @@ def test_a_database_with_an_unreadable_row_is_refused(tmp_path: Path) -> None:
     store = opened(path)
     where = {"data_directory": "/data", "processing_directory": str(tmp_path)}
     with pytest.raises(StateError, match=r"state\.db cannot be read, it is damaged"), store.errors("read"):
-        restore(store.load(), now=0.0, **where)
+        restore(store.load(), now=0.0, wall=0.0, **where)
     store.close()
 
 

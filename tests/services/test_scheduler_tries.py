@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.services.scheduler_world import World, finished
+from tests.services.scheduler_world import RESULTS, World, finished
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import KEPT_TRIES
 from warpcore.bus.vocabulary import TryState
@@ -37,8 +37,9 @@ def test_a_try_runs_the_steps_that_its_settings_touch_into_a_folder_of_its_own()
     task = world.tasks["a"]
     assert (task.purpose, task.run) == (asked.id, ["ctf", "export"])
     assert task.settings["ctf"]["range_max"] == 5.0
-    assert (task.origin, task.processing_directory) == ("/processing", f"/processing/{asked.folder}")
-    assert (task.outputs["motion"], task.results["motion"]) == (["motion/a.mrc"], {"mean_frame_movement_angstrom": 1.0})
+    assert task.processing_directory == "/processing"
+    assert task.results["motion"] == RESULTS["motion"]
+    outputs = world.disk.outputs()
     world.progress("a", "ctf")
     running = told(world, asked.id)
     assert (running.state, running.step, running.fraction) == ("running", "ctf", 0.5)
@@ -46,9 +47,12 @@ def test_a_try_runs_the_steps_that_its_settings_touch_into_a_folder_of_its_own()
     done = told(world, asked.id)
     assert done.state == TryState.DONE
     assert done.results["ctf"]["resolution_angstrom"] == 9.0
-    assert done.results["motion"] == {"mean_frame_movement_angstrom": 1.0}
-    assert (done.outputs["motion"], done.outputs["ctf"]) == (["motion/a.mrc"], ["ctf/a.mrc"])
+    assert done.results["motion"] == RESULTS["motion"]
+    assert (done.outputs["motion"], done.outputs["ctf"]) == (["motion/a.json"], ["powerspectrum/a.mrc"])
     assert session(world) == before
+    assert world.disk.outputs() == outputs
+    of_try = {path: world.disk.content[f"{asked.folder}/{path}"] for path in outputs}
+    assert {path for path in outputs if of_try[path] != outputs[path]} == {"powerspectrum/a.mrc", "a.xml"}
 
 
 def test_the_filter_is_asked_about_a_try_too() -> None:
@@ -164,7 +168,7 @@ def test_a_try_outlives_a_restart_of_the_scheduler(tmp_path: Path) -> None:
     store.commit()
     store.close()
     store = Store(tmp_path / "state.db", **where)
-    world.state = restore(store.load(), now=world.now, **where)
+    world.state = restore(store.load(), now=world.now, wall=world.now, **where)
     store.close()
     world.worker("w", credit=1)
     assert world.tasks["a"].settings["ctf"]["range_max"] == 5.0

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from warpcore.services.session.generations import KEPT_GENERATIONS, Generation, keep, kept, restore
+from warpcore.services.session import placing
+from warpcore.services.session.disk_files import DiskFiles
+from warpcore.services.session.generations import KEPT_GENERATIONS, Generation
+from warpcore.services.session.placing import Placement
+
+
+def keep(processing: Path, root: str, generation: Generation) -> list[str]:
+    """Keep a movie's outputs, as before any others take their place."""
+    return placing.place(DiskFiles(processing), Placement(root, "1", before=generation))
+
+
+def restore(processing: Path, root: str, key: str, present: Generation) -> tuple[Generation | None, list[str]]:
+    return placing.restore(DiskFiles(processing), root, key, present)
 
 
 def write(processing: Path, version: str, *, picks: bool = True) -> Generation:
@@ -71,7 +83,7 @@ def test_only_whole_generations_are_kept_or_restored(tmp_path: Path) -> None:
     (tmp_path / ".warpcore/kept/g/a.kept" / old.key / "0").unlink()
     new = write(tmp_path, "new")
     there = results(tmp_path)
-    assert kept(tmp_path, "g/a", old.key) is None
+    assert placing.kept(DiskFiles(tmp_path), "g/a", old.key) is None
     assert restore(tmp_path, "g/a", old.key, new)[0] is None
     assert results(tmp_path) == there
 

@@ -23,7 +23,6 @@ from warpcore.services.worker.line import (
     Begin,
     Cancel,
     Command,
-    Commit,
     Dropped,
     Failed,
     Faulty,
@@ -33,22 +32,26 @@ from warpcore.services.worker.line import (
     Ready,
     Report,
     Stage,
-    Staged,
     Unusable,
 )
 
 Line = tuple[Channel[Command, Report], Channel[Report, Command]]
 
 TASK = m.AssignTask(7, "process", "a", "a.tif", 1, 2, ["motion"], {}, {"ctf": {"voltage": 300.0}}, {}, "/d", "/p")
-COMMANDS: list[Command] = [Begin(TASK), Cancel(7), Commit(7, True)]
+COMMANDS: list[Command] = [Begin(TASK), Cancel(7)]
 REPORTS: list[Report] = [
     Ready("cpu", 8, {"jax": "1"}),
     Faulty(Ready("cpu", 8, {}), "the sums are off"),
     Unusable("no CUDA"),
     Noticed(m.Load(gpu_memory_mb=5), ["the gain is upside down"]),
     Progress(7, Stage.COMPUTE, "motion", 0.5),
-    Staged(7),
-    Finished(7, ["motion"], {"motion": {"skipped": False}}, {"motion": ["a"]}, {"load": 0.5}, ["key"]),
+    Finished(
+        7,
+        ["motion"],
+        {"motion": {"skipped": False}},
+        {"motion": {"motion/{movie}.json": 9, "motion/{movie}.png": None}},
+        {"load": 0.5},
+    ),
     Failed(7, FailureKind.INPUT, "load", "no movie"),
     Dropped(7),
 ]
@@ -97,8 +100,8 @@ def test_what_was_sent_before_the_end_is_still_heard(line: Line) -> None:
 def test_draining_an_open_line_with_nothing_on_it_gives_nothing(line: Line) -> None:
     nanny, compute = line
     assert list(nanny.drain()) == []
-    compute.send(Staged(1))
-    assert list(nanny.drain()) == [Staged(1)]
+    compute.send(Dropped(1))
+    assert list(nanny.drain()) == [Dropped(1)]
 
 
 def test_numbers_of_numpy_arrive_as_plain_ones_and_what_is_no_value_is_refused(line: Line) -> None:

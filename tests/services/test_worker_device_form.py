@@ -105,8 +105,8 @@ def test_the_movie_went_to_the_device_once(folder: Path, monkeypatch: pytest.Mon
 def test_a_movie_that_runs_out_of_memory_is_done_in_smaller_pieces(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from warpcore.services.worker.local import _task
-    from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
+    from warpcore.services.worker.local import _task, place_outputs
+    from warpcore.services.worker.pipeline import compute, load, stage_outputs
 
     path, out = folder / f"{NAME}.tif", folder / "smaller"
     failures = ["RESOURCE_EXHAUSTED: Out of memory while trying to allocate 2147483648 bytes."]
@@ -119,7 +119,7 @@ def test_a_movie_that_runs_out_of_memory_is_done_in_smaller_pieces(
         first = load(_task(path, NAME, settings(folder), out), report)
         work = compute(first, report)
         assert first.get(FRAMES) is None, "the first try would fill the memory of the second"
-        commit(work, stage_outputs(work, report))
+        place_outputs(work, stage_outputs(work, report))
     assert work.memory_share == 0.25
     assert f"{NAME}: out of memory on the device; again with fewer frames at a time" in caplog.text
     for relative in (f"average/{NAME}.mrc", f"motion/{NAME}.json", f"powerspectrum/{NAME}.json", PICKS):

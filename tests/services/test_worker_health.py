@@ -114,6 +114,9 @@ def test_a_check_is_due_an_hour_after_the_one_before() -> None:
     assert (checkups.due(9059.9), checkups.due(9060.0)) == (False, True)
 
 
+LONGEST_S = 120.0
+"""So long a compute process may say nothing: where others use the cores, its imports alone take half a minute."""
+
 PROGRAM = """
 import socket, sys
 from warpcore.services.worker.channel import Channel
@@ -128,7 +131,7 @@ Compute(line, Ready("cuda:0", 8, {}), lambda: "the sums are off", every_s=float(
 def compute_process(every_s: float) -> Iterator[tuple[Channel[Command, Report], subprocess.Popen[bytes]]]:
     """A real compute process whose device fails each check, and the nanny's end of the line to it."""
     ours, theirs = socket.socketpair()
-    ours.settimeout(30)
+    ours.settimeout(LONGEST_S)
     command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(every_s)]
     with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()]) as process:
         theirs.close()
@@ -143,7 +146,9 @@ def reports(line: Channel[Command, Report]) -> Iterator[Report]:
     while True:
         try:
             yield line.receive()
-        except ChannelClosedError:
+        except ChannelClosedError as error:
+            if isinstance(error.__context__, TimeoutError):
+                pytest.fail(f"the compute process says nothing for {LONGEST_S} s")
             return
 
 

@@ -10,12 +10,12 @@ from warpcore.bus import messages as m
 from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
-from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, StartCompute, ToScheduler
+from warpcore.services.worker.computing import START_PATIENCE_S
+from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, LookFor, StartCompute, ToScheduler
 from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
-    Commit,
     Dropped,
     Failed,
     Faulty,
@@ -23,13 +23,12 @@ from warpcore.services.worker.line import (
     Noticed,
     Progress,
     Stage,
-    Staged,
     Unusable,
 )
-from warpcore.services.worker.nanny import CANCEL_GRACE_S, PATIENCE, REFUSED_PAUSE_S, Nanny
+from warpcore.services.worker.nanny import CANCEL_GRACE_S, LAST_PAUSE_S, PATIENCE, QUIET_S, REFUSED_PAUSE_S, Nanny
 
 RESEND_S = PATIENCE.timeout_s + PATIENCE.longest_pause_s
-FINISHED = Finished(7, ["motion"], {}, NOTHING)
+FINISHED = Finished(7, ["motion"], {}, {})
 
 
 @pytest.fixture
@@ -71,22 +70,36 @@ def test_the_heart_beats_whatever_the_computation_does(nanny: Nanny) -> None:
     assert beats[-1].state == "busy"
 
 
-def test_a_task_goes_in_and_its_outputs_are_committed_only_when_granted(nanny: Nanny) -> None:
+def test_progress_is_told_twice_a_second_and_the_newest_in_the_end(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    told: list[Message] = []
+    for number in range(100):
+        now = 2.0 + number / 100
+        told += sent(nanny.from_compute(Progress(7, Stage.COMPUTE, "motion", number / 100), now))
+        told += [one for one in sent(nanny.tick(now, NOTHING)) if isinstance(one, m.TaskProgress)]
+    assert told == [m.TaskProgress("w", 7, "a", "motion", fraction) for fraction in (0.0, 0.5)]
+    assert m.TaskProgress("w", 7, "a", "motion", 0.99) in sent(nanny.tick(3.5, NOTHING))
+    assert not [one for one in sent(nanny.tick(9.0, NOTHING)) if isinstance(one, m.TaskProgress)]
+
+
+def test_no_progress_is_told_of_a_task_that_has_ended(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    nanny.from_compute(Progress(7, Stage.COMPUTE, "motion", 0.1), 2.0)
+    nanny.from_compute(Progress(7, Stage.COMPUTE, "motion", 0.9), 2.1)
+    nanny.from_compute(FINISHED, 2.2)
+    assert not [one for one in sent(nanny.tick(9.0, NOTHING)) if isinstance(one, m.TaskProgress)]
+
+
+def test_a_task_goes_in_and_its_end_comes_out(nanny: Nanny) -> None:
     assert commands(nanny.from_scheduler(task(7), None, 2.0)) == [Begin(task(7))]
-    staged = nanny.from_compute(Staged(7), 3.0)
-    granted = answer(nanny, staged, m.CommitTask, m.CommitAnswer(7, True), 3.0)
-    assert commands(granted) == [Commit(7, True)]
     finished = nanny.from_compute(FINISHED, 4.0)
     answer(nanny, finished, m.TaskFinished, m.Ok(), 4.0)
     assert nanny.held == {}
 
 
-def test_a_denied_commit_lets_the_task_go(nanny: Nanny) -> None:
+def test_an_assignment_that_comes_twice_is_begun_once(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7), None, 2.0)
-    staged = nanny.from_compute(Staged(7), 3.0)
-    denied = answer(nanny, staged, m.CommitTask, m.CommitAnswer(7, False), 3.0)
-    assert commands(denied) == [Commit(7, False)]
-    assert nanny.held == {}
+    assert commands(nanny.from_scheduler(task(7), None, 2.1)) == []
 
 
 def test_a_death_is_reported_at_once_with_the_movie_that_was_computing(nanny: Nanny) -> None:
@@ -125,6 +138,18 @@ def test_a_compute_process_that_dies_again_and_again_is_started_ever_more_slowly
     assert waits == sorted(waits)
     assert waits[0] == 0.0
     assert waits[-1] >= 10.0
+
+
+def test_a_compute_process_that_does_not_come_up_is_ended_and_started_again() -> None:
+    nanny = Nanny(Identity("w", "i", "h", 1))
+    nanny.start(0.0)
+    assert nanny.tick(START_PATIENCE_S, NOTHING) == []
+    (kill,) = nanny.tick(START_PATIENCE_S + 1, NOTHING)
+    assert isinstance(kill, KillCompute)
+    assert nanny.tick(START_PATIENCE_S + 2, NOTHING) == [], "once"
+    nanny.compute_exited(LOST, "killed by SIGKILL", START_PATIENCE_S + 3)
+    assert nanny.tick(START_PATIENCE_S + 3, NOTHING) == [StartCompute()]
+    assert nanny.tick(2 * START_PATIENCE_S, NOTHING) == [], "the next one has its time too"
 
 
 def test_an_unknown_worker_registers_again_with_what_it_holds_and_drops_what_no_longer_holds(nanny: Nanny) -> None:
@@ -192,7 +217,7 @@ def refuse(nanny: Nanny, effects: list[Effect], kind: type[Message], now: float)
     return request
 
 
-@pytest.mark.parametrize("kind", [m.CommitTask, m.TaskFinished, m.TaskFailed, m.ComputeDied])
+@pytest.mark.parametrize("kind", [m.TaskFinished, m.TaskFailed, m.ComputeDied])
 def test_a_request_that_was_refused_is_asked_again_after_a_pause_as_a_new_one(
     nanny: Nanny, kind: type[Message]
 ) -> None:
@@ -201,9 +226,7 @@ def test_a_request_that_was_refused_is_asked_again_after_a_pause_as_a_new_one(
         effects = nanny.compute_exited(LOST, "x", 3.0)
     else:
         failed = Failed(7, FailureKind.INPUT, "load", "no movie")
-        effects = nanny.from_compute(
-            {m.CommitTask: Staged(7), m.TaskFinished: FINISHED, m.TaskFailed: failed}[kind], 3.0
-        )
+        effects = nanny.from_compute(FINISHED if kind is m.TaskFinished else failed, 3.0)
     now, ids = 3.0, set()
     for _ in range(3):
         ids.add(refuse(nanny, effects, kind, now))
@@ -212,13 +235,6 @@ def test_a_request_that_was_refused_is_asked_again_after_a_pause_as_a_new_one(
         effects = nanny.tick(now, NOTHING)
     ids.add(request_id(effects, kind))
     assert len(ids) == 4, "the scheduler answers a repeated id with its first answer"
-
-
-def test_a_refused_commit_that_is_granted_later_lets_the_outputs_through(nanny: Nanny) -> None:
-    nanny.from_scheduler(task(7), None, 2.0)
-    refuse(nanny, nanny.from_compute(Staged(7), 3.0), m.CommitTask, 3.0)
-    again = nanny.tick(3.0 + REFUSED_PAUSE_S, NOTHING)
-    assert commands(answer(nanny, again, m.CommitTask, m.CommitAnswer(7, True), 7.0)) == [Commit(7, True)]
 
 
 def test_a_refused_registration_is_tried_again_with_what_is_held_then(nanny: Nanny) -> None:
@@ -230,17 +246,74 @@ def test_a_refused_registration_is_tried_again_with_what_is_held_then(nanny: Nan
     assert register.leases == [8]
 
 
+TAKEN = m.WaitForName("w", "another", "h", 7, 1.5)
+
+
+def test_a_worker_whose_name_is_taken_asks_again_and_looks_whether_the_other_one_still_runs() -> None:
+    nanny = Nanny(Identity("w", "i", "h", 1))
+    effects = nanny.from_compute(READY, 0.0)
+    now = 0.0
+    for _ in range(5):
+        assert answer(nanny, effects, m.RegisterWorker, TAKEN, now) == [LookFor("another")]
+        assert not nanny.registered
+        assert sent(nanny.tick(now + REFUSED_PAUSE_S - 0.1, NOTHING)) == []
+        now += REFUSED_PAUSE_S
+        effects = nanny.tick(now, NOTHING)
+
+
+def test_a_worker_takes_over_the_name_of_one_that_has_ended_at_once() -> None:
+    nanny = Nanny(Identity("w", "i", "h", 1))
+    answer(nanny, nanny.from_compute(READY, 0.0), m.RegisterWorker, TAKEN, 0.0)
+    effects = nanny.instance_ended("another", 0.1)
+    (register,) = sent(effects)
+    assert isinstance(register, m.RegisterWorker)
+    assert register.replaces == "another"
+    after = answer(nanny, effects, m.RegisterWorker, m.WorkerRegistered("w", 2.0, []), 0.2)
+    assert sent(after) == [m.PullTasks("w", READY.at_once)]
+
+
+def test_a_worker_that_has_lost_its_name_lets_its_movies_go(nanny: Nanny) -> None:
+    nanny.from_scheduler(task(7), None, 2.0)
+    effects = nanny.from_scheduler(m.UnknownWorker(), None, 3.0)
+    assert Cancel(7) in commands(answer(nanny, effects, m.RegisterWorker, TAKEN, 3.0))
+
+
+def test_an_idle_worker_that_hears_nothing_asks_by_itself(nanny: Nanny) -> None:
+    def asks(now: float) -> bool:
+        return any(isinstance(one, m.RegisterWorker) for one in sent(nanny.tick(now, NOTHING)))
+
+    nanny.from_scheduler(task(7), None, 2.0)
+    assert not asks(10.0 + QUIET_S), "one with a movie is not idle"
+    nanny.from_compute(Dropped(7), 45.0)
+    nanny.from_scheduler(m.CancelTask(7, "x"), None, 45.0)
+    assert not asks(45.0 + QUIET_S)
+    assert asks(46.0 + QUIET_S)
+
+
+def test_each_heartbeat_says_how_many_movies_fit(nanny: Nanny) -> None:
+    (beat,) = [one for one in sent(nanny.tick(2.0, NOTHING)) if isinstance(one, m.Heartbeat)]
+    assert beat.credit == READY.at_once
+    nanny.compute_exited(LOST, "x", 3.0)
+    (beat,) = [one for one in sent(nanny.tick(4.0, NOTHING)) if isinstance(one, m.Heartbeat)]
+    assert beat.credit == 0
+
+
+def test_a_refused_goodbye_is_said_again_before_the_worker_has_gone(nanny: Nanny) -> None:
+    effects = nanny.stop(5.0)
+    refuse(nanny, effects, m.Goodbye, 5.0)
+    assert m.Goodbye("w") in sent(nanny.tick(5.0 + LAST_PAUSE_S, NOTHING))
+
+
 def test_an_answer_of_the_wrong_type_is_no_answer(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7), None, 2.0)
-    staged = nanny.from_compute(Staged(7), 3.0)
-    assert answer(nanny, staged, m.CommitTask, m.WorkerRegistered("w", 2.0, []), 3.0) == []
-    assert m.CommitTask("w", 7) in sent(nanny.tick(3.0 + REFUSED_PAUSE_S, NOTHING))
+    finished = nanny.from_compute(FINISHED, 3.0)
+    assert answer(nanny, finished, m.TaskFinished, m.WorkerRegistered("w", 2.0, []), 3.0) == []
+    assert sent(finished)[0] in sent(nanny.tick(3.0 + REFUSED_PAUSE_S, NOTHING))
 
 
 def test_nothing_more_is_asked_about_a_task_that_is_gone(nanny: Nanny) -> None:
     nanny.from_scheduler(task(7), None, 2.0)
     nanny.from_scheduler(task(8, "b"), None, 2.0)
-    nanny.from_compute(Staged(7), 3.0)
     nanny.from_scheduler(m.CancelTask(7, "x"), None, 3.1)
     nanny.from_compute(Dropped(7), 3.2)
     refuse(nanny, nanny.from_compute(Finished(8, [], {}, {}), 3.0), m.TaskFinished, 3.0)

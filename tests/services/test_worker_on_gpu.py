@@ -30,8 +30,8 @@ device = use_device("cuda")
 from warpcore.cli.initial_settings import settings_from
 from warpcore.kernels.image import device_memory_bytes
 from warpcore.services.worker.devices import open_device
-from warpcore.services.worker.local import _task
-from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
+from warpcore.services.worker.local import _task, place_outputs
+from warpcore.services.worker.pipeline import compute, load, stage_outputs
 from warpcore.services.worker.service import cache_directory
 from warpcore.services.worker.steps.work import FRAMES
 
@@ -42,7 +42,7 @@ for path in (Path(one) for one in paths if "=" not in one):
     share = int(allowed) / device_memory_bytes()
     work = load(_task(path, path.stem, settings, Path(processing)), lambda *_: None, share)
     assert not work.take(FRAMES).counts.plan.resident
-    commit(work, stage_outputs(compute(work, lambda *_: None), lambda *_: None))
+    place_outputs(work, stage_outputs(compute(work, lambda *_: None), lambda *_: None))
 """
 
 

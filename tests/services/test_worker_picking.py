@@ -17,8 +17,10 @@ from scipy.spatial.transform import Rotation
 from warpcore.bus.messages import AssignTask, HandPicks
 from warpcore.kernels.picking import Picks
 from warpcore.kernels.picking._weights import Calibration, Network, initial_parameters, write_network
+from warpcore.services.session.declared import staged_files
+from warpcore.services.session.disk_files import DiskFiles
 from warpcore.services.session.errors import InputError
-from warpcore.services.session.generations import Generation
+from warpcore.services.session.placing import Placement, place
 from warpcore.services.session.settings import PickingSettings, SettingsError, parse_settings
 from warpcore.services.steps.picking import PickingResult
 from warpcore.services.worker import stored
@@ -211,10 +213,11 @@ def test_a_persons_edits_hold_on_kept_scores_and_are_written(tmp_path: Path) -> 
     assert PICKING.take_up(work, tmp_path)
     result, _ = run(work)
     assert (result.count, sum(result.score_histogram)) == (2, 3)
-    staging = Staging(tmp_path)
+    staging = Staging(tmp_path, "1", work.path)
     work.results["picking"] = result.to_dict()
     PICKING.write(work, staging)
-    staging.commit("a", Generation({}, {}, {}), [])
+    staging.settle()
+    place(DiskFiles(tmp_path), Placement("a", "1", staged_files(staging.outputs, "a", "picks")))
     picks = stored.read_picks(tmp_path / "matching" / "a_picks.star")
     assert picks is not None
     assert picks.x_px.tolist() == [5.0, 20.0]

@@ -17,10 +17,17 @@ from warpcore.bus.messages import AssignTask
 from warpcore.cli.simulation import simulate_movies
 from warpcore.cli.simulation_options import SimulationOptions
 from warpcore.kernels.ctf._fit import CtfFit
+from warpcore.services.session.declared import paths_of, staged_files
+from warpcore.services.session.disk_files import DiskFiles
+from warpcore.services.session.errors import InputError
 from warpcore.services.session.fingerprints import same_costly_half, steps_to_run, wanted_fingerprints
+from warpcore.services.session.paths import try_folder
+from warpcore.services.session.placing import Placement, place
 from warpcore.services.session.settings import Settings, parse_settings
-from warpcore.services.worker.pipeline import commit, compute, load, stage_outputs
+from warpcore.services.worker.pipeline import compute, load, stage_outputs
 from warpcore.services.worker.steps.work import Work
+
+NOTHING: dict[str, Any] = {"results": {}, "stored": {}, "outputs": {}}
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +51,14 @@ def wanted_by(movie: Path, options: Settings) -> dict[str, str]:
 
 
 def run(
-    movie: Path, processing: Path, options: Settings, steps: list[str], before: dict[str, Any], **task_fields: str
+    movie: Path, processing: Path, options: Settings, steps: list[str], before: dict[str, Any], purpose: str = "process"
 ) -> dict[str, Any]:
     """Run `steps`; what a scheduler would remember of it: results, stored fingerprints, outputs."""
     status = movie.stat()
     wanted = wanted_by(movie, options)
     task = AssignTask(
         lease=1,
-        purpose=task_fields.pop("purpose", "process"),
+        purpose=purpose,
         name=movie.stem,
         path=movie.name,
         size=status.st_size,
@@ -61,8 +68,8 @@ def run(
         settings=options.to_dict(),
         data_directory=str(movie.parent),
         processing_directory=str(processing),
-        **before,
-        **task_fields,
+        results=before["results"],
+        stored=before["stored"],
     )
 
     def report(step: str, fraction: float, message: str = "") -> None:
@@ -70,7 +77,17 @@ def run(
 
     products: Work = compute(load(task, report), report)
     assert products.run == steps
-    outputs, _ = commit(products, stage_outputs(products, report))
+    reported = stage_outputs(products, report).outputs
+    outputs = paths_of(reported, movie.stem, "picks")
+    staged = staged_files(reported, movie.stem, "picks")
+    new = {path for paths in outputs.values() for path in paths}
+    unchanged = sorted(new - staged.keys())
+    former = {path: step for step, paths in before["outputs"].items() for path in paths if path not in new}
+    stale = [path for path, step in former.items() if step in steps]
+    others = [path for path, step in former.items() if step not in steps]
+    target = "" if purpose == "process" else try_folder(purpose)
+    place(DiskFiles(processing), Placement(movie.stem, "1", staged, unchanged, stale, target=target, linked=others))
+    shutil.rmtree(processing / ".warpcore/placing")
     done = {step: wanted[step] for step in steps}
     return {
         "results": products.results,
@@ -98,6 +115,14 @@ def test_picking_alone_later_leaves_the_same_bytes_as_all_at_once(movie: Path, t
     assert whole["outputs"]["motion"] == [f"motion/{movie.stem}.{kind}" for kind in ("json", "star", "png")]
     assert then["results"] == whole["results"]
     assert files(later) == files(at_once)
+
+
+def test_a_path_that_no_star_file_can_hold_is_refused_before_anything_runs(movie: Path, tmp_path: Path) -> None:
+    unnamed = tmp_path / "a\n'\".tif"
+    shutil.copy(movie, unnamed)
+    with pytest.raises(InputError, match=r"its path has a control character, .*rename it") as refused:
+        run(unnamed, tmp_path / "results", settings(), ["motion"], NOTHING)
+    assert "\n" not in str(refused.value)
 
 
 def test_what_is_gone_from_disk_is_made_again(movie: Path, tmp_path: Path) -> None:
@@ -175,7 +200,7 @@ def test_a_try_leaves_the_bytes_of_a_session_with_its_settings_and_touches_none_
     before = files(session)
     folder = session / ".warpcore/tries/try-1"
     tried = parse_settings({**settings().to_dict(), "ctf": {"window": 256, "range_max": 6.0}})
-    results = run(movie, folder, tried, ["ctf", "export"], done, purpose="try-1", origin=str(session))
+    results = run(movie, session, tried, ["ctf", "export"], done, purpose="try-1")
     assert results["results"] == run(movie, fresh, tried, ["motion", "ctf", "export"], NOTHING)["results"]
     assert files(folder) == files(fresh) != before
     assert files(session) == before

@@ -34,7 +34,6 @@ from warpcore.services.worker.line import (
     Begin,
     Cancel,
     Command,
-    Commit,
     Dropped,
     Failed,
     Faulty,
@@ -44,7 +43,6 @@ from warpcore.services.worker.line import (
     Ready,
     Report,
     Stage,
-    Staged,
 )
 from warpcore.services.worker.local import _task
 from warpcore.services.worker.nanny import CANCEL_GRACE_S, Nanny
@@ -101,8 +99,6 @@ def test_a_task_goes_to_the_process_with_the_fewest(nanny: Nanny) -> None:
     assert [where(nanny.from_scheduler(task(lease), None, 2.0)) for lease in (1, 2, 3, 4)] == [[0], [1], [2], [0]]
     nanny.from_compute(Finished(2, [], {}, {}), 3.0, 1)
     assert where(nanny.from_scheduler(task(5), None, 4.0)) == [1]
-    staged = nanny.from_compute(Staged(3), 4.0, 2)
-    assert where(answer(nanny, staged, m.CommitTask, m.CommitAnswer(3, True), 4.0)) == [2]
     assert where(nanny.from_scheduler(m.CancelTask(4, "x"), None, 5.0)) == [0]
 
 
@@ -211,11 +207,9 @@ def test_a_damaged_movie_holds_up_no_other(movies: Path, tmp_path: Path) -> None
             line.send(Begin(msgspec.structs.replace(task, lease=lease)))
         ended: list[Report] = []
         while len(ended) < len(NAMES):
-            match report := line.receive():
-                case Staged(lease=lease):
-                    line.send(Commit(lease, granted=True))
-                case Finished() | Failed():
-                    ended.append(report)
+            report = line.receive()
+            if isinstance(report, (Finished, Failed)):
+                ended.append(report)
     failed = [report for report in ended if isinstance(report, Failed)]
     assert [(report.lease, report.kind) for report in failed] == [(2, FailureKind.INPUT)]
 
@@ -231,11 +225,9 @@ def test_a_cancelled_movie_that_waits_is_let_go_at_once(movies: Path, tmp_path: 
         line.send(Cancel(2))
         ended: list[Report] = []
         while not ended or not isinstance(ended[-1], Finished):
-            match report := line.receive():
-                case Staged(lease=lease):
-                    line.send(Commit(lease, granted=True))
-                case Dropped() | Finished() | Failed():
-                    ended.append(report)
+            report = line.receive()
+            if isinstance(report, (Dropped, Finished, Failed)):
+                ended.append(report)
     assert [(type(one), one.lease) for one in ended] == [(Dropped, 2), (Finished, 1)]  # type: ignore[union-attr]
 
 

@@ -59,10 +59,10 @@ def test_a_task_keeps_all_of_them(nanny: Nanny) -> None:
 
 
 def test_at_rest_the_worker_is_idle_asks_for_as_much_as_before_and_nothing_has_died(resting: Nanny) -> None:
-    (beat,) = [one for one in sent(resting.tick(100.0, NOTHING)) if isinstance(one, m.Heartbeat)]
+    effects = resting.tick(100.0, NOTHING)
+    (beat,) = [one for one in sent(effects) if isinstance(one, m.Heartbeat)]
     assert beat.state == WorkerState.IDLE
-    registered = resting.from_scheduler(m.UnknownWorker(), None, 101.0)
-    asked = answer(resting, registered, m.RegisterWorker, m.WorkerRegistered("w", 2.0, []), 101.0)
+    asked = answer(resting, effects, m.RegisterWorker, m.WorkerRegistered("w", 2.0, []), 101.0)
     assert sent(asked) == [m.PullTasks("w", 2 * READY.at_once)]
     assert started(resting.tick(200.0, NOTHING)) == []
 

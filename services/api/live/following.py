@@ -50,8 +50,9 @@ class Following:
             try:
                 with Follower(self._endpoints, "api", take_page=self._mirror.take_page) as follower:
                     self._follow(follower, loop)
-            except Exception:
+            except Exception:  # whatever it is: were the thread to end, REST would show an old state for ever
                 log.exception("following the scheduler failed; the state is read anew")
+                _call(loop, partial(self._feed.set_connected, False))
                 self._stop.wait(BEGIN_AGAIN_S)
 
     def _follow(self, follower: Follower, loop: asyncio.AbstractEventLoop) -> None:

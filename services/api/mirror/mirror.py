@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,8 @@ from warpcore.bus.messages import Movie, MovieEvent
 from warpcore.services.api.mirror.rows import NUMBERS, Rows
 
 _PLACE = {column.name: place for place, column in enumerate(NUMBERS)}
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +54,12 @@ class Mirror:
         """The epoch of the change log, "" before the state is known."""
         return self._epoch
 
-    @property
-    def seq(self) -> int:
-        """The newest change that is in."""
-        return self._seq
-
     def take_page(self, movies: list[Movie], first: bool) -> None:
         """Take in a page of a snapshot, which will be complete with the next reset."""
         if first:
             self._coming = Rows()
         for movie in movies:
-            self._coming.put(movie, 0)
+            _put(self._coming, movie, 0)
 
     def take(self, item: FollowerItem) -> None:
         """Take in a reset or an event."""
@@ -73,7 +72,7 @@ class Mirror:
         movie = MovieEvent.from_body(envelope.body).movie if envelope.type.startswith("movie.") else None
         with self._lock:
             if movie is not None:
-                self._rows.put(movie, envelope.seq)
+                _put(self._rows, movie, envelope.seq)
             self._seq = envelope.seq
 
     def copied(self, columns: Iterable[str]) -> Copied:
@@ -109,3 +108,12 @@ class Mirror:
         with self._lock:
             self._rows = rows
             self._epoch, self._seq, self._reset_seq = reset.epoch, reset.seq, reset.seq
+
+
+def _put(rows: Rows, movie: Movie, seq: int) -> None:
+    """Take in a movie; one whose results are not of the kinds that columns expect is there without any."""
+    try:
+        rows.put(movie, seq)
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        log.warning("results of movie %s cannot be read; lists and plots show none: %s", movie.name, error)
+        rows.put(msgspec.structs.replace(movie, results={}), seq)

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from warpcore.services.process.parent import PARENT_VARIABLE
 from warpcore.services.session.paths import write_text_whole
 
 
-class JobState(Word):
+class BackgroundState(Word):
     """Where a background job stands."""
 
     NONE = "none", "Nothing was asked for yet."
@@ -41,7 +42,7 @@ class AlreadyRunningError(Exception):
 class JobStatus:
     """What was `asked`, what the command has printed, and what went wrong."""
 
-    state: JobState = JobState.NONE
+    state: BackgroundState = BackgroundState.NONE
     asked: dict[str, Any] | None = None
     output: str = ""
     problem: str = ""
@@ -64,7 +65,7 @@ class BackgroundJob:
         if lock is None:
             raise AlreadyRunningError
         try:
-            for name in ("exit", "cancelled"):
+            for name in ("job.json", "exit", "cancelled"):
                 (self._folder / name).unlink(missing_ok=True)
             child_command = [sys.executable, "-m", command.__name__, str(self._folder), *arguments]
             environment = {**os.environ, PARENT_VARIABLE: str(os.getpid()), "JAX_PLATFORMS": "cpu"}
@@ -83,25 +84,28 @@ class BackgroundJob:
             return JobStatus()
         running = self._is_running()
         output = (self._folder / "output").read_text(errors="replace")
-        told = JobStatus(JobState.RUNNING, job["asked"], output)
+        told = JobStatus(BackgroundState.RUNNING, job["asked"], output)
         if running:
             return told
         if (self._folder / "exit").exists():
             ended_well = (self._folder / "exit").read_text() == "0"
-            return replace(told, state=JobState.DONE) if ended_well else self._failed(told)
-        return replace(told, state=JobState.CANCELLED) if (self._folder / "cancelled").exists() else self._failed(told)
+            return replace(told, state=BackgroundState.DONE) if ended_well else self._failed(told)
+        if (self._folder / "cancelled").exists():
+            return replace(told, state=BackgroundState.CANCELLED)
+        return self._failed(told)
 
     def cancel(self) -> None:
         """End the job, where it runs. Raises OSError, ValueError."""
         job = self._job()
         if job is not None and self._is_running():
             (self._folder / "cancelled").touch()
-            os.kill(job["pid"], signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(job["pid"], signal.SIGTERM)
 
     def _failed(self, told: JobStatus) -> JobStatus:
         lines = (self._folder / "log").read_text(errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "it was ended from outside; start it again")
-        return replace(told, state=JobState.FAILED, problem=last.removeprefix("warpcore: "))
+        return replace(told, state=BackgroundState.FAILED, problem=last.removeprefix("warpcore: "))
 
     def _job(self) -> dict[str, Any] | None:
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
@@ -14,7 +16,7 @@ from msgspec import Meta
 from warpcore.bus.messages import GetSettings, SettingsReply
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import Problem
-from warpcore.services.api.picker.background import AlreadyRunningError, BackgroundJob, JobState, JobStatus
+from warpcore.services.api.picker.background import AlreadyRunningError, BackgroundJob, BackgroundState, JobStatus
 from warpcore.services.api.pictures.movies import Movies
 from warpcore.services.api.views import View
 
@@ -22,9 +24,11 @@ FOLDER = ".warpcore/picker"
 """Below the processing directory: what the jobs work on and tell."""
 MOST_NAMED = 50
 
-JOB_ERRORS = {409: "One runs already, or what it needs is missing; `detail` says what."}
+JOB_ERRORS = {
+    404: "No movie has one of the names.",
+    409: "One runs already, or what it needs is missing; `detail` says what.",
+}
 STARTED = {"Location": "Where to follow the job."}
-
 
 Names = Annotated[
     Annotated[list[str], Meta(min_length=1, max_length=MOST_NAMED)] | None,
@@ -34,7 +38,7 @@ Problems = Annotated[str, Meta(description="Why it failed; empty: it did not.")]
 V = TypeVar("V", bound=View)
 
 
-class JobResource(Generic[V]):
+class JobResource(ABC, Generic[V]):
     """A background job: POST starts it, GET tells how far it is, DELETE cancels it."""
 
     NAME: ClassVar[str]
@@ -43,37 +47,42 @@ class JobResource(Generic[V]):
         self.scheduler = scheduler
         self.movies = Movies(scheduler)
         self._child: subprocess.Popen[bytes] | None = None
+        self._starting = asyncio.Lock()
 
+    @abstractmethod
     def view(self, status: JobStatus, processing: Path) -> V:
-        """The job as it is shown."""
-        raise NotImplementedError
+        """The job as it is shown. It may read files: it is called in a thread."""
 
     async def told(self) -> V:
         """How far the job is, and what came of it."""
         _, processing = await self.movies.directories()
-        return self._tell(processing)
+        return await asyncio.to_thread(self._tell, processing)
 
     async def cancelled(self) -> V:
         """The job, which is cancelled where it runs."""
         _, processing = await self.movies.directories()
-        self._job(processing).cancel()
-        return self._tell(processing)
+        await asyncio.to_thread(self._job(processing).cancel)
+        return await asyncio.to_thread(self._tell, processing)
 
-    def start(
+    async def start(
         self, resp: Response, processing: Path, asked: dict[str, Any], arguments: Callable[[], Sequence[str]]
     ) -> V:
-        """Answer with 202 and the job, which runs `warpcore` with the arguments. Raises Problem 409 where one runs."""
+        """Answer with 202 and the job, which runs `warpcore` with the arguments. Raises Problem 409 where one runs.
+
+        `arguments` may write files: it is called in a thread, once no other job runs that reads them.
+        """
         job = self._job(processing)
         try:
-            if job.status().state is JobState.RUNNING:
-                raise AlreadyRunningError
-            self._child = job.start(asked, arguments())
+            async with self._starting:
+                if (await asyncio.to_thread(job.status)).state is BackgroundState.RUNNING:
+                    raise AlreadyRunningError
+                self._child = job.start(asked, await asyncio.to_thread(arguments))
         except AlreadyRunningError:
             raise Problem(falcon.HTTP_409, "it runs already; wait for its end, or cancel it by DELETE") from None
         except (OSError, ValueError) as error:
             raise Problem(falcon.HTTP_500, f"it cannot be started in {processing / FOLDER}: {error}") from None
         resp.location = f"/api/picker/{self.NAME}"
-        return self._tell(processing)
+        return await asyncio.to_thread(self._tell, processing)
 
     async def settings(self) -> dict[str, Any]:
         """The present settings of picking."""

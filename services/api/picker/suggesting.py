@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +15,9 @@ from msgspec import Meta
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.errors import Problem
 from warpcore.services.api.operations import operation
-from warpcore.services.api.picker.background import JobState, JobStatus
+from warpcore.services.api.picker.background import BackgroundState, JobStatus
 from warpcore.services.api.picker.jobs import JOB_ERRORS, STARTED, JobResource, Names, Problems
-from warpcore.services.api.pictures.files import located, output_path
+from warpcore.services.api.pictures.files import output_path, readable
 from warpcore.services.api.views import View
 from warpcore.services.steps import export
 
@@ -44,7 +45,7 @@ class Proposal(View, frozen=True):
 class Suggestion(View, frozen=True):
     """Diameters that the particles of some movies may have."""
 
-    state: JobState
+    state: BackgroundState
     problem: Problems = ""
     movies: list[str] = msgspec.field(default_factory=list)
     proposals: Annotated[list[Proposal], Meta(description="Best first; none where nothing stands out from noise.")] = (
@@ -79,7 +80,7 @@ class SuggestResource(JobResource[Suggestion]):
             how = ["--json", "--device", "cpu", "--set", f"picking.contrast={contrast}"]
             return ["picker", "suggest", *map(str, averages.values()), *how, *limits]
 
-        return self.start(resp, processing, {"movies": list(averages)}, arguments)
+        return await self.start(resp, processing, {"movies": list(averages)}, arguments)
 
     def view(self, status: JobStatus, processing: Path) -> Suggestion:
         """With the proposals, once they are there."""
@@ -88,11 +89,11 @@ class SuggestResource(JobResource[Suggestion]):
     async def _averages(self, names: list[str] | None, processing: Path) -> dict[str, Path]:
         """By movie. Raises Problem where there is none."""
         found: dict[str, Path] = {}
-        async for movie in self.movies.processed():
-            path = located(processing, output_path(movie, export.AVERAGE))
-            if (names is None or movie.name in names) and path.is_file():
+        async for movie in self.movies.processed(names):
+            path = await asyncio.to_thread(readable, processing, output_path(movie, export.AVERAGE))
+            if path is not None:
                 found[movie.name] = path
-            if len(found) == (USUAL_MOVIES if names is None else len(names)):
+            if names is None and len(found) == USUAL_MOVIES:
                 break
         if not found:
             raise Problem(falcon.HTTP_409, "no processed movie of those has an average yet (setting export.average)")
@@ -102,6 +103,6 @@ class SuggestResource(JobResource[Suggestion]):
 def suggestion_of(status: JobStatus) -> Suggestion:
     """What came of `warpcore picker suggest --json`. Raises ValueError or TypeError where it printed something else."""
     movies = status.asked["movies"] if status.asked is not None else []
-    found = json.loads(status.output) if status.state is JobState.DONE else []
+    found = json.loads(status.output) if status.state is BackgroundState.DONE else []
     proposals = [Proposal(**one) for one in found]
     return Suggestion(state=status.state, problem=status.problem, movies=movies, proposals=proposals)

@@ -19,7 +19,7 @@ from warpcore.bus.messages import Movie
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.errors import Problem
 from warpcore.services.api.operations import operation
-from warpcore.services.api.picker.background import JobState, JobStatus
+from warpcore.services.api.picker.background import BackgroundState, JobStatus
 from warpcore.services.api.picker.jobs import FOLDER, JOB_ERRORS, STARTED, JobResource, Names, Problems
 from warpcore.services.api.pictures.files import located, output_path
 from warpcore.services.api.views import View
@@ -53,7 +53,8 @@ class CurvePoint(View, frozen=True):
 class Training(View, frozen=True):
     """A training on picks that people have edited."""
 
-    state: JobState
+    state: BackgroundState
+    unavailable: Annotated[str | None, Meta(description="Why none can be started here, and what to install.")] = None
     problem: Problems = ""
     movies: list[str] = msgspec.field(default_factory=list)
     diameter_angstrom: float | None = None
@@ -83,7 +84,9 @@ class TrainResource(JobResource[Training]):
         """Train the picking network in the background, on movies whose picks were edited by hand."""
         diameter = await self._diameter()
         numbers = {"steps": body.steps, "scenes": body.scenes, "seed": body.seed, "diameter": diameter}
-        _check_extra()
+        reason = unavailable()
+        if reason is not None:
+            raise Problem(falcon.HTTP_409, reason)
         _, processing = await self.movies.directories()
         movies = await self._edited(body.names)
         weights = str(processing / WEIGHTS_FOLDER / f"{_id_of(movies, numbers)}.npz")
@@ -95,25 +98,11 @@ class TrainResource(JobResource[Training]):
             options = [text for name, value in numbers.items() for text in (f"--{name}", str(value))]
             return ["picker", "train", weights, *files, *options]
 
-        return self.start(resp, processing, asked, arguments)
+        return await self.start(resp, processing, asked, arguments)
 
     def view(self, status: JobStatus, processing: Path) -> Training:
         """With the curve so far."""
-        asked = status.asked
-        if asked is None:
-            return Training(state=status.state)
-        weights = asked["weights"] if status.state is JobState.DONE else None
-        used = {"picking": {"method": "network", "weights_path": weights}}
-        return Training(
-            state=status.state,
-            problem=status.problem,
-            movies=asked["movies"],
-            diameter_angstrom=asked["diameter"],
-            steps=asked["steps"],
-            curve=list(_curve(_curve_path(processing))),
-            weights=weights,
-            settings=used if weights is not None else None,
-        )
+        return training_of(status, list(_curve(_curve_path(processing))), unavailable())
 
     async def _diameter(self) -> float:
         """The diameter that is picked with, Å. Raises Problem where none is set."""
@@ -124,21 +113,40 @@ class TrainResource(JobResource[Training]):
 
     async def _edited(self, names: list[str] | None) -> list[Movie]:
         """Processed movies with edits, which their picks follow. Raises Problem where there is none."""
-        found = [movie async for movie in self.movies.processed() if movie.hand_picks]
-        if names is not None:
-            found = [movie for movie in found if movie.name in names]
+        found = [movie async for movie in self.movies.processed(names) if movie.hand_picks]
         if not found:
             problem = "no processed movie of those has picks edited by hand; add and remove picks on a few movies first"
             raise Problem(falcon.HTTP_409, problem)
         return found
 
 
-def _check_extra() -> None:
-    """Raises Problem 409 where a package is missing that training needs."""
-    missing = next((name for name in NEEDED if importlib.util.find_spec(name) is None), None)
-    if missing is not None:
-        where = f"this needs the package {missing}, which is missing where the API runs"
-        raise Problem(falcon.HTTP_409, f"{where}: pip install 'warpcore[train]'")
+def training_of(status: JobStatus, curve: list[CurvePoint], unavailable: str | None) -> Training:
+    """What came of `warpcore picker train`, and why it cannot be started, if so."""
+    asked = status.asked
+    if asked is None:
+        return Training(state=status.state, unavailable=unavailable)
+    weights = asked["weights"] if status.state is BackgroundState.DONE else None
+    used = {"picking": {"method": "network", "weights_path": weights}}
+    return Training(
+        state=status.state,
+        unavailable=unavailable,
+        problem=status.problem,
+        movies=asked["movies"],
+        diameter_angstrom=asked["diameter"],
+        steps=asked["steps"],
+        curve=curve,
+        weights=weights,
+        settings=used if weights is not None else None,
+    )
+
+
+def unavailable(needed: Sequence[str] = NEEDED) -> str | None:
+    """Why nothing can be trained where the API runs, and what to install; None where all packages are there."""
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if not missing:
+        return None
+    packages = f"{' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed where the API runs"
+    return f"training needs {packages}: pip install 'warpcore[train]' there"
 
 
 def _id_of(movies: Sequence[Movie], numbers: dict[str, Any]) -> str:

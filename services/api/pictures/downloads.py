@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -49,7 +50,8 @@ async def send_file(req: falcon.asgi.Request, resp: falcon.asgi.Response, path: 
     Problem 416.
     """
     file = await asyncio.to_thread(path.open, "rb")
-    try:
+    with ExitStack() as unless_sent:
+        unless_sent.callback(file.close)
         identity = Identity.of(file.fileno())
         resp.etag = identity.tag
         # A part of another file must not be put beside parts of this one.
@@ -64,9 +66,7 @@ async def send_file(req: falcon.asgi.Request, resp: falcon.asgi.Response, path: 
         resp.set_header("Accept-Ranges", "bytes")
         resp.set_header("X-Content-Type-Options", "nosniff")
         resp.set_stream(_Chunks(file, first, length), length)
-    except BaseException:
-        file.close()
-        raise
+        unless_sent.pop_all()
 
 
 def _asked(req: falcon.asgi.Request, size: int) -> tuple[int, int]:

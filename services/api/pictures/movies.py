@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from warpcore.bus.limits import PAGE
@@ -27,8 +27,14 @@ class Movies:
         status = await ask(self._scheduler, GetProcessing(), ProcessingStatus)
         return Path(status.data_directory), Path(status.processing_directory)
 
-    async def processed(self) -> AsyncIterator[Movie]:
-        """The processed movies, in order of discovery."""
+    async def processed(self, names: Sequence[str] | None = None) -> AsyncIterator[Movie]:
+        """The processed ones among these movies, or all of them in order of discovery. Raises RefusedError."""
+        if names is not None:
+            for name in dict.fromkeys(names):
+                movie = await self.get(name)
+                if movie.status == MovieStatus.PROCESSED:
+                    yield movie
+            return
         page, left = 1, True
         while left:
             found = await ask(self._scheduler, GetItems(MovieStatus.PROCESSED, page=page, page_size=PAGE), Items)

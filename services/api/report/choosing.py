@@ -54,10 +54,7 @@ def measured(copied: Copied, columns: Sequence[MovieColumn], limits: FilterSetti
 
 def kept_movies(copied: Copied) -> NDArray[np.bool_]:
     """Which movies go on: those that neither the filter nor a person leaves out."""
-    status = _is(copied, "status", MovieStatus.PROCESSED)
-    filtered_out = _is(copied, "status", MovieStatus.FILTERED_OUT)
-    included = _is(copied, "selection", Selection.INCLUDE)
-    return (status | (filtered_out & included)) & ~_is(copied, "selection", Selection.EXCLUDE)
+    return _is(copied, "status", MovieStatus.PROCESSED) & ~_is(copied, "selection", Selection.EXCLUDE)
 
 
 def extremes(copied: Copied, count: int = BEST_AND_WORST) -> Extremes | None:

@@ -71,7 +71,7 @@ class ReportResource:
         settings = parse_settings((await ask(scheduler, GetSettings(), SettingsReply)).settings)
         return Session(
             at=time.time(),
-            copied=self._mirror.copied(needed_columns(settings)),
+            copied=await asyncio.to_thread(self._mirror.copied, needed_columns(settings)),
             status=status,
             settings=settings,
             workers=workers.workers,

@@ -1,5 +1,6 @@
 """What REST shows, as types: camelCase names, times as ISO 8601 in UTC. The OpenAPI document describes these."""
 
+from warpcore.bus.schema import prepare_for_threads
 from warpcore.services.api.views._alarms import AlarmView
 from warpcore.services.api.views._columns import ColumnView
 from warpcore.services.api.views._events import event_view
@@ -70,3 +71,5 @@ __all__ = [
     "results_schemas",
     "utc",
 ]
+
+prepare_for_threads(View)

@@ -11,11 +11,13 @@ from textwrap import shorten
 
 from warpcore.bus.vocabulary import Severity, StorageCondition, StoragePlace, WorkerState
 from warpcore.services.scheduler.core import registry, requests
-from warpcore.services.scheduler.core.alarms import Finding, rule
+from warpcore.services.scheduler.core.alarms import Finding, come, rule
 from warpcore.services.scheduler.core.state import State
 
 NO_WORKER_S = 60.0
 """How long movies wait without a worker before it is told; workers take some time to start."""
+NAME_TAKEN_S = 20.0
+"""A worker that is started again may wait for so long until the one before is known to be gone."""
 DISCOVERER_SILENT_S = 45.0
 """The discoverer asks the scheduler for the settings every 10 s."""
 LIVE_GAP_S = 2.0
@@ -38,6 +40,13 @@ def warnings(state: State) -> Iterator[Finding]:
         yield Finding(subject, text, shorten(text, LONGEST_TITLE, placeholder=" …"), key=_short(text))
 
 
+@rule("state")
+def state_at_fault(state: State) -> Iterator[Finding]:
+    """The database is damaged or not the one that was opened: nothing is assigned until a person has acted."""
+    if state.fault:
+        yield Finding("state", state.fault, "the session's state is damaged", Severity.CRITICAL)
+
+
 @rule("worker-set-aside")
 def workers_set_aside(state: State) -> Iterator[Finding]:
     """Workers that are given no movies since their GPU failed."""
@@ -45,6 +54,7 @@ def workers_set_aside(state: State) -> Iterator[Finding]:
         if worker.state == WorkerState.SET_ASIDE:
             text = f"worker {worker.name} is set aside ({worker.reason}); start it again when its GPU is well"
             yield Finding(worker.name, text, f"worker {worker.name} is set aside", Severity.CRITICAL)
+    yield from _unheard(state, "worker-set-aside")
 
 
 @rule("worker-lost")
@@ -54,6 +64,15 @@ def workers_lost(state: State) -> Iterator[Finding]:
         if worker.registered and worker.state == WorkerState.LOST and worker.reason != registry.ENDED:
             text = f"worker {worker.name} is lost ({worker.reason}); its movies go to others"
             yield Finding(worker.name, text, f"worker {worker.name} is lost")
+    yield from _unheard(state, "worker-lost")
+
+
+@rule("worker-name")
+def names_taken(state: State) -> Iterator[Finding]:
+    """Workers that wait because another one has their name."""
+    for worker in registry.with_rivals(state):
+        title = f"two workers are called {worker.name}"
+        yield Finding(worker.name, registry.name_taken(worker), title, patience_s=NAME_TAKEN_S)
 
 
 @rule("no-worker")
@@ -70,11 +89,10 @@ def no_worker(state: State) -> Iterator[Finding]:
 @rule("discoverer-lost")
 def discoverer_lost(state: State) -> Iterator[Finding]:
     """The discoverer has been heard once and is silent now."""
-    if state.discoverer_heard_at is not None:
-        silent_s = state.now - state.discoverer_heard_at
-        if silent_s > DISCOVERER_SILENT_S:
-            text = f"the discoverer has been silent for {silent_s / 60:.0f} min; new movies are not found"
-            yield Finding("discoverer", text, "the discoverer is silent", Severity.CRITICAL)
+    silent_s = _discoverer_silent_s(state)
+    if silent_s > DISCOVERER_SILENT_S:
+        text = f"the discoverer has been silent for {silent_s / 60:.0f} min; new movies are not found"
+        yield Finding("discoverer", text, "the discoverer is silent", Severity.CRITICAL)
 
 
 @rule("no-new-movie")
@@ -101,6 +119,21 @@ def backlog(state: State) -> Iterator[Finding]:
     if state.arrivals.silent_s(state.now) < SILENT_GAPS * gap_s and 3600 / gap_s > done:
         text = f"movies come faster ({3600 / gap_s:.0f}/h) than they are processed ({done:.0f}/h): {waiting} wait"
         yield Finding("movies", f"{text}; add workers", f"{waiting} movies wait", patience_s=60 * minutes)
+
+
+def _discoverer_silent_s(state: State) -> float:
+    """How long the discoverer has been silent, also over a restart of the scheduler; 0 where it was never heard."""
+    if state.discoverer_heard_at is not None:
+        return state.now - state.discoverer_heard_at
+    earlier = come(state, "discoverer-lost")
+    return state.wall - earlier[0].since + DISCOVERER_SILENT_S if earlier else 0.0
+
+
+def _unheard(state: State, kind: str) -> Iterator[Finding]:
+    """What was wrong with workers in an earlier run that were not heard in this one, until they would be forgotten."""
+    for one in come(state, kind):
+        if one.subject not in state.workers and state.wall - one.since < registry.FORGOTTEN_AFTER_S:
+            yield Finding(one.subject, one.text, one.title, one.severity)
 
 
 def _short(text: str) -> str:

@@ -72,6 +72,11 @@ def is_on(state: State, kind: str, subject: str) -> bool:
     return _id(kind, subject) in state.alarms
 
 
+def come(state: State, kind: str) -> list[Alarm]:
+    """The alarms of this kind that have come and not gone; after a restart some may be of an earlier run."""
+    return [alarm for id, alarm in state.alarms.items() if id.startswith(f"{kind}:")]
+
+
 def restore(state: State, stored: Iterable[Alarm]) -> None:
     """Take up the alarms of an earlier run."""
     state.alarms = {alarm.id: alarm for alarm in stored}

@@ -17,7 +17,7 @@ def finished(state: State, task: TaskRecord, results: dict[str, Any], outputs: d
         exporting.finished(state, task, results, outputs)
     else:
         trying.finished(state, task, results, outputs)
-    _set_free(state, task)
+    set_free(state, task)
 
 
 def failed(state: State, task: TaskRecord, failure: Failure, *, again: bool, counted: bool = True) -> None:
@@ -26,10 +26,11 @@ def failed(state: State, task: TaskRecord, failure: Failure, *, again: bool, cou
         exporting.failed(state, task, failure.message, again=again, counted=counted)
     else:
         trying.failed(state, task, failure, again=again, counted=counted)
-    _set_free(state, task)
+    set_free(state, task)
 
 
-def _set_free(state: State, task: TaskRecord) -> None:
+def set_free(state: State, task: TaskRecord) -> None:
+    """The movie of a task that has ended may run, and be exported, again."""
     movie = state.movies[task.movie]
     exporting.release_held(state, movie)
     state.place(movie)

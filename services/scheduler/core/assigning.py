@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import JobState, MovieStatus, Purpose
-from warpcore.services.scheduler.core import exporting, seeing, tasks, trying
+from warpcore.services.scheduler.core import exporting, placing_outputs, seeing, tasks, trying
 from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.queue import Verdict
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.fingerprints import OFF, steps_to_run
 from warpcore.services.session.learning import SessionPlan
-from warpcore.services.session.paths import inside, try_folder
 
 
 def dispatch(state: State) -> None:
     """Assign all movies that can be assigned now; each worker gets one before any gets two."""
-    if state.storage.holds or seeing.is_unsure(state):
+    if state.fault or state.storage.holds or seeing.is_unsure(state):
+        return
+    if len(state.placing) >= placing_outputs.MOST_PLACING:
         return
     _assign_try(state)
     if state.paused:
@@ -37,8 +36,10 @@ def waiting_exports(state: State) -> list[ExportRecord]:
 
 def _hungry(state: State) -> list[WorkerRecord]:
     """Workers that ask for more, those with the fewest tasks first."""
-    hungry = (worker for worker in state.workers.values() if worker.room > 0)
-    return sorted(hungry, key=lambda worker: (len(worker.leases), worker.name))
+    asking = [worker for name in state.hungry if (worker := state.workers.get(name)) is not None and worker.asks > 0]
+    # One that may have none now, as it does not see the folders, stays: nothing would bring it back.
+    state.hungry = {worker.name for worker in asking}
+    return sorted((one for one in asking if one.room > 0), key=lambda worker: (len(worker.leases), worker.name))
 
 
 def _assign_one(state: State, worker: WorkerRecord, exports: list[ExportRecord]) -> bool:
@@ -71,7 +72,7 @@ def _assign_processing(state: State, worker: WorkerRecord, movie: MovieRecord) -
         return
     # The worker compares halves of fingerprints, and names what it keeps by them: both need today's form.
     movie.fingerprints = state.stored(movie, movie.fingerprints)
-    task = state.lease(movie, worker, Purpose.PROCESS, run, state.wanted(movie))
+    task = state.lease(movie, worker, Purpose.PROCESS, run, state.wanted(movie), state.settings.picking.suffix)
     state.move(movie, MovieStatus.QUEUED, f"assigned to {worker.name}")
     _send(state, worker, movie, task, state.settings.to_dict(), state.learning)
 
@@ -90,7 +91,7 @@ def _assign_export(state: State, worker: WorkerRecord, job: ExportRecord) -> boo
     settings = exporting.job_settings(state, job)
     planned = state.planned(settings)
     wanted = planned.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
-    task = state.lease(movie, worker, job.job, ["export"], wanted)
+    task = state.lease(movie, worker, job.job, ["export"], wanted, settings.picking.suffix)
     exporting.begun(state, job, movie)
     state.place(movie)
     _send(state, worker, movie, task, settings.to_dict(), planned)
@@ -116,11 +117,10 @@ def _assign_try(state: State) -> None:
     wanted = planned.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
     stored = state.stored(movie, movie.fingerprints)
     run = [step for step in steps_to_run(wanted, stored) if wanted[step] != OFF]
-    task = state.lease(movie, worker, record.id, run, wanted)
+    task = state.lease(movie, worker, record.id, run, wanted, settings.picking.suffix)
     trying.begun(state, record, worker.name)
     state.place(movie)
-    folder = str(inside(Path(state.processing_directory), try_folder(record.id)))
-    _send(state, worker, movie, task, settings.to_dict(), planned, folder)
+    _send(state, worker, movie, task, settings.to_dict(), planned)
 
 
 def _send(
@@ -130,9 +130,7 @@ def _send(
     task: TaskRecord,
     settings: dict[str, object],
     planned: SessionPlan,
-    folder: str = "",
 ) -> None:
-    """Send an assignment. `folder` is the one of a try, which is told to link the movie's outputs there first."""
     message = wire.AssignTask(
         lease=task.lease,
         purpose=task.purpose,
@@ -145,13 +143,11 @@ def _send(
         settings=settings,
         results=movie.results,
         data_directory=state.data_directory,
-        processing_directory=folder or state.processing_directory,
+        processing_directory=state.processing_directory,
         selection=movie.selection,
         stored=movie.fingerprints,
-        outputs=movie.outputs,
         choices=planned.choices,
         hand_picks=state.hand_picks[movie.id].present if movie.hand_picks else None,
-        origin=state.processing_directory if folder else "",
     )
     state.send(worker, message, lease=task.lease)
     state.publish("task.assigned", tasks.event(movie, task))

@@ -7,11 +7,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import LONGEST_BY
 from warpcore.bus.vocabulary import DONE, MovieStatus, Pauser
-from warpcore.services.scheduler.core import exporting, requests, restoring_outputs, tasks
+from warpcore.services.scheduler.core import exporting, placing_outputs, requests, restoring_outputs, tasks
 from warpcore.services.scheduler.core.effect import Decision, effect_of
-from warpcore.services.scheduler.core.effects import ChangeSettings, OutputsMissing, SaveRevision, SaveSettings, Started
+from warpcore.services.scheduler.core.effects import (
+    ChangeSettings,
+    OutputsMissing,
+    PlaceOutputs,
+    RestoreOutputs,
+    SaveRevision,
+    SaveSettings,
+    Started,
+)
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.rows import RevisionRow
 from warpcore.services.scheduler.core.state import State
@@ -33,9 +40,8 @@ def change_settings(state: State, stimulus: ChangeSettings) -> None:
         state.set_aside = aside
         state.revision += 1
         _adopt(state, settings, references)
-        by = stimulus.by[:LONGEST_BY]
-        state.effects.append(SaveRevision(RevisionRow(state.revision, state.wall, by, json.dumps(changed))))
-        state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names, by))
+        state.effects.append(SaveRevision(RevisionRow(state.revision, state.wall, stimulus.by, json.dumps(changed))))
+        state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names, stimulus.by))
         decisions = list(_decisions(state))
         effect = effect_of(state, names, decisions)
         _carry_out(state, _changes(state, decisions), f"settings {state.revision}")
@@ -66,7 +72,12 @@ def start(state: State, stimulus: Started) -> None:
     if stimulus.paused is not None:
         requests.pause(state, Pauser.PERSON if stimulus.paused else None)
     decide_again(state, "start")
-    restoring_outputs.resume(state)
+    state.effects += unended_on_disk(state)
+
+
+def unended_on_disk(state: State) -> list[PlaceOutputs | RestoreOutputs]:
+    """What had begun on disk, and is done again after a restart or a state that was read back: to the same end."""
+    return [*restoring_outputs.begun(state), *placing_outputs.begun(state)]
 
 
 def decide_again(state: State, why: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from warpcore.bus.messages import Alarm
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import Order, Pauser, StoragePlace
+from warpcore.bus.vocabulary import FailureKind, Order, Pauser, StoragePlace
 from warpcore.services.scheduler.core.records import Ban
 from warpcore.services.scheduler.core.rows import (
     ChoiceRow,
@@ -25,6 +25,7 @@ from warpcore.services.scheduler.core.rows import (
     TryRow,
 )
 from warpcore.services.session.generations import Generation
+from warpcore.services.session.placing import Placement
 from warpcore.services.session.settings import Settings
 from warpcore.services.storage.standing import Look
 
@@ -96,6 +97,13 @@ class AssignmentUndelivered:
 
 
 @dataclass(frozen=True, slots=True)
+class StateFault:
+    """The database cannot be relied on: nothing is assigned any more. `text` says what is wrong and what to do."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class StorageLooked:
     """The scheduler has looked at a folder of the session.
 
@@ -132,8 +140,28 @@ class OutputsRestored:
     untouched: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class OutputsPlaced:
+    """The outputs of a lease have their names, durably. `kept` are the keys of the generations that are kept now."""
+
+    lease: int
+    kept: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacingFailed:
+    """The outputs of a lease could not be placed. `again`: the storage may recover; else the task fails as `fault`."""
+
+    lease: int
+    text: str
+    again: bool
+    fault: FailureKind = FailureKind.RESOURCE
+
+
 Stimulus = (
-    OutputsRestored
+    OutputsPlaced
+    | PlacingFailed
+    | OutputsRestored
     | FromControl
     | FromWorker
     | ChangeSettings
@@ -142,6 +170,7 @@ Stimulus = (
     | Tick
     | AssignmentUndelivered
     | OutputsMissing
+    | StateFault
     | StorageLooked
 )
 
@@ -315,12 +344,35 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class RestoreOutputs:
-    """Put the kept outputs `key` of a movie back. `present` is what is on disk now, empty where that is unknown."""
+    """Put the kept outputs `key` of a movie back. `present` is what is on disk now, empty where that is unknown.
+
+    `path`, `size` and `mtime_ns` are the movie's file, for its record.
+    """
 
     movie: int
     name: str
     key: str
     present: Generation
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOutputs:
+    """Place what a task has made, or go on with it."""
+
+    movie: int
+    lease: int
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class DropStaging:
+    """A lease has ended: what is left in the folder that its worker wrote to goes."""
+
+    movie: int
+    lease: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,5 +406,7 @@ Effect = (
     | CutLog
     | Send
     | RestoreOutputs
+    | PlaceOutputs
+    | DropStaging
     | Reply
 )

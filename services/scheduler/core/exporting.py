@@ -12,7 +12,7 @@ from warpcore.services.scheduler.core.export_records import OPEN_ITEMS, ExportIt
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.settings import Settings, SettingsError
+from warpcore.services.session.settings import Settings, SettingsError, check_size
 
 MOST_ATTEMPTS = 3
 
@@ -21,9 +21,9 @@ MOST_ATTEMPTS = 3
 def start(state: State, message: wire.StartExport) -> None:
     """Starts an export job over the movies that are processed now."""
     try:
-        export_settings(state.settings, message.kind, message.options)
+        check_size(export_settings(state.settings, message.kind, message.options))
     except SettingsError as error:
-        state.reply(wire.Error(ErrorCode.INVALID, str(error), error.errors))
+        state.reply(views.refused_settings(error))
         return
     unknown = [name for name in message.names or [] if name not in state.by_name]
     if unknown:
@@ -149,7 +149,6 @@ def failed(state: State, task: TaskRecord, text: str, *, again: bool, counted: b
     else:
         move_item(state, job, task.movie, ItemState.PENDING, text)
         _save(state, job, task.movie)
-    release_held(state, state.movies[task.movie])
 
 
 def release_held(state: State, movie: MovieRecord) -> None:
@@ -173,7 +172,7 @@ def _candidates(state: State, message: wire.StartExport) -> list[MovieRecord]:
         movies = [state.movies[id] for id in sorted(named) if state.movies[id].status in DONE]
     movies = [movie for movie in movies if movie.selection != Selection.EXCLUDE]
     if message.kind == ExportKind.PARTICLES:
-        movies = [movie for movie in movies if "picking" in views.valid_results(movie, state.plan.off)]
+        movies = [movie for movie in movies if "picking" in views.valid_results(movie.results, state.plan.off)]
     return movies
 
 

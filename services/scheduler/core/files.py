@@ -10,6 +10,7 @@ from warpcore.bus.limits import MOST_AT_ONCE
 from warpcore.bus.vocabulary import LEASED, WAITING, ErrorCode, FailureKind, MovieStatus
 from warpcore.services.scheduler.core import registry, tasks, views
 from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.paths import PathOutsideError, inside, movie_root
@@ -105,7 +106,12 @@ def _replace(state: State, movie: MovieRecord, file: wire.FoundFile, seen_s: flo
         return
     movie.forget_failures()
     task = state.tasks.get(movie.lease) if movie.lease is not None else None
-    if task is not None:
+    if task is not None and task.state == LeaseState.PLACING:
+        # Its results are those of the former file; once they are in place, its steps run again.
+        if task.processes:
+            state.changed(movie)
+            return
+    elif task is not None:
         tasks.revoke(state, task, "the file was replaced", cancel=True)
         tasks.set_back(state, task, "the file was replaced")
     state.need(movie, state.needed_steps(movie) if movie.results else [])

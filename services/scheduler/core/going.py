@@ -42,7 +42,7 @@ def going(state: State, left: int) -> Going:
     lately = (state.movies[id] for id in state.last_hour.movies(state.wall))
     # Those that are to run again for new settings have been done all the same.
     done = [movie for movie in lately if movie.status != MovieStatus.FAILED]
-    values = (RESOLUTION.value(views.valid_results(movie, state.plan.off)) for movie in done)
+    values = (RESOLUTION.value(views.valid_results(movie.results, state.plan.off)) for movie in done)
     resolutions = [value for value in values if value is not None]
     return Going(
         paused=state.paused,

@@ -75,6 +75,7 @@ def _waiting(state: State, movie: MovieRecord) -> None:
 
 def _status(state: State, movie: MovieRecord) -> None:
     where = f"{movie.name} ({movie.status})"
+    _require(movie.kept_results.keys() <= movie.kept.keys(), f"{where}: {list(movie.kept_results)} are not kept")
     _require(isinstance(movie.status, MovieStatus) and isinstance(movie.selection, Selection), f"{where}: words")
     failed = movie.status == MovieStatus.FAILED
     _require((movie.failure is not None) == failed, f"{where}: failure {movie.failure}")
@@ -97,14 +98,19 @@ def _status(state: State, movie: MovieRecord) -> None:
 
 
 def _leases(state: State) -> None:
-    live = (LeaseState.ASSIGNED, LeaseState.BEGUN, LeaseState.COMMITTED)
+    live = (LeaseState.ASSIGNED, LeaseState.BEGUN, LeaseState.PLACING)
     for task in state.tasks.values():
         _require(task.lease <= state.last_lease, f"lease {task.lease} was never given")
         _require(state.movies[task.movie].lease == task.lease, f"lease {task.lease} is not that of its movie")
-        _require(task.worker in state.workers, f"lease {task.lease} is held by nobody")
+        placing = task.state == LeaseState.PLACING
+        _require(placing == (task.lease in state.placing), f"lease {task.lease} is {task.state}: placing")
+        _require(placing == (task.report is not None), f"lease {task.lease} is {task.state}: report")
+        _require(placing or task.worker in state.workers, f"lease {task.lease} is held by nobody")
         _require(task.state in live, f"lease {task.lease} is {task.state} and still held")
     held = Counter(lease for worker in state.workers.values() for lease in worker.leases)
-    _require(held == Counter(list(state.tasks)), f"workers hold {dict(held)}, tasks are {list(state.tasks)}")
+    wanted = Counter(state.tasks.keys() - state.placing)
+    _require(held == wanted, f"workers hold {dict(held)}, tasks are {list(state.tasks)}")
+    _require(state.placing <= state.tasks.keys(), f"outputs of {state.placing} are placed")
 
 
 def _worker(state: State, worker: WorkerRecord) -> None:
@@ -113,6 +119,7 @@ def _worker(state: State, worker: WorkerRecord) -> None:
     _require(all(task.worker == worker.name for task in held), f"{where}: leases")
     _require(len(held) <= MOST_CREDIT, f"{where} holds {len(held)} leases")
     _require(0 <= worker.credit <= MOST_CREDIT, f"{where} has credit {worker.credit}")
+    _require(worker.room <= 0 or worker.name in state.hungry, f"{where} has room that nobody would find")
     _require((worker.state == WorkerState.BUSY) == bool(held), f"{where} holds {worker.leases}")
     _require((worker.state == WorkerState.SET_ASIDE) <= (worker.name in state.bans), f"{where} has no ban")
     suspects = [task for task in held if state.movies[task.movie].suspect]
@@ -144,7 +151,8 @@ def _job(job: ExportRecord) -> None:
 
 def _tries(state: State) -> None:
     running = {task.purpose: task.movie for task in state.tasks.values() if task.kind is Purpose.TRY}
-    _require(len(running) <= 1, f"{list(running)} run at the same time")
+    at_worker = [task.purpose for task in state.tasks.values() if task.purpose in running and task.report is None]
+    _require(len(at_worker) <= 1, f"{at_worker} run at the same time")
     for number, record in state.tries.items():
         _require(number == record.number and record.movie in state.movies, f"{record.id} of movie {record.movie}")
         leased = running.pop(record.id, None) == record.movie

@@ -34,7 +34,7 @@ def gone_by(state: State, movie: MovieRecord) -> dict[str, str]:
     """What each stored result of a step that learns goes by, in words."""
     known = {(one.step, choice_id(one.choice)): one for one in state.choices.values() if one.choice is not None}
     words = {}
-    for step, summary in views.valid_results(movie, state.plan.off).items():
+    for step, summary in views.valid_results(movie.results, state.plan.off).items():
         id = (summary or {}).get(CHOICE)
         if id is not None:
             made = known.get((step, id))

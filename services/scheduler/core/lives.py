@@ -16,8 +16,8 @@ class LeaseState(Word):
 
     ASSIGNED = "assigned", "Given to a worker that has not begun."
     BEGUN = "begun", "The worker has shown progress."
-    COMMITTED = "committed", "The worker may rename its outputs into place."
-    FINISHED = "finished", "The worker has reported the results."
+    PLACING = "placing", "The worker has reported and is free; the scheduler puts the files in place."
+    FINISHED = "finished", "The results are there and the files are in place."
     LOST = "lost", "Ended without results: failed, taken back or lost with its worker."
 
 
@@ -83,8 +83,9 @@ MOVIE = Life(
 LEASE = Life(
     "state",
     ({_L.ASSIGNED}, {_L.BEGUN}),
-    ({_L.BEGUN}, {_L.COMMITTED}),
-    ({_L.ASSIGNED, _L.BEGUN, _L.COMMITTED}, {_L.FINISHED, _L.LOST}),
+    ({_L.BEGUN}, {_L.PLACING}),
+    ({_L.PLACING}, {_L.FINISHED}),
+    ({_L.ASSIGNED, _L.BEGUN, _L.PLACING}, {_L.LOST}),
 )
 
 WORKER = Life(

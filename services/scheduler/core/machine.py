@@ -18,6 +18,7 @@ from warpcore.services.scheduler.core import (
     hand_picks,
     idling,
     learning,
+    placing_outputs,
     profiles,
     registry,
     reports,
@@ -27,6 +28,7 @@ from warpcore.services.scheduler.core import (
     selecting,
     tasks,
     tries,
+    worker_logs,
 )
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
@@ -35,14 +37,18 @@ from warpcore.services.scheduler.core.effects import (
     FromControl,
     FromWorker,
     OutputsMissing,
+    OutputsPlaced,
     OutputsRestored,
+    PlacingFailed,
     Started,
     StartTry,
+    StateFault,
     Stimulus,
     StorageLooked,
     Tick,
 )
 from warpcore.services.scheduler.core.handlers import Place, handler_of
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.registry import Speaker
 from warpcore.services.scheduler.core.state import State
 
@@ -61,6 +67,7 @@ HANDLING = (
     requests,
     selecting,
     tries,
+    worker_logs,
 )
 """Modules that register handlers and alarm rules when they are imported, so nothing reads this name."""
 
@@ -72,8 +79,7 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
     restores the state from its rows.
     """
     state.now, state.wall = now, wall
-    state.effects = []
-    busy = {name: bool(worker.leases) for name, worker in state.workers.items()}
+    state.effects, state.was_busy, state.ended = [], {}, {}
     match stimulus:
         case FromControl(message):
             _from_control(state, message)
@@ -91,15 +97,21 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             _undelivered(state, lease)
         case OutputsMissing():
             deciding.outputs_missing(state, stimulus)
+        case StateFault(text):
+            state.fault = text
         case OutputsRestored():
             restoring_outputs.restored(state, stimulus)
         case StorageLooked():
             seeing.looked(state, stimulus)
+        case OutputsPlaced():
+            placing_outputs.placed(state, stimulus)
+        case PlacingFailed():
+            placing_outputs.failed(state, stimulus)
     learning.learn(state)
     restoring_outputs.begin(state)
     idling.wake(state)
     assigning.dispatch(state)
-    registry.tell_load(state, busy)
+    registry.tell_load(state)
     effects, state.effects = state.effects, []
     return effects
 
@@ -132,13 +144,14 @@ def _tick(state: State) -> None:
         state.place(movie)
     registry.expire(state)
     seeing.watch(state)
+    placing_outputs.repeat_due(state)
     idling.watch(state)
     alarms.watch(state)
 
 
 def _undelivered(state: State, lease: int) -> None:
     task = state.tasks.get(lease)
-    if task is None:
+    if task is None or task.state == LeaseState.PLACING:
         return
     worker = state.workers.get(task.worker)
     if worker is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 
 from warpcore.bus.schema import Message, read_message
-from warpcore.bus.vocabulary import StoragePlace
+from warpcore.bus.vocabulary import FailureKind, StoragePlace
 from warpcore.services.scheduler.core import effects as e
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings, parse_settings
@@ -26,8 +26,11 @@ _STIMULI: dict[str, type[Any]] = {
         e.Tick,
         e.AssignmentUndelivered,
         e.OutputsMissing,
+        e.StateFault,
         e.OutputsRestored,
         e.StorageLooked,
+        e.OutputsPlaced,
+        e.PlacingFailed,
     )
 }
 
@@ -48,6 +51,8 @@ def stimulus_from_plain(plain: dict[str, Any]) -> e.Stimulus:
         values["message"] = read_message(values["message"]["type"], values["message"]["body"])
     if "settings" in values:
         values["settings"] = parse_settings(values["settings"])
+    if "again" in values:
+        values["fault"] = FailureKind(values["fault"])
     if values.get("generation") is not None:
         values["generation"] = Generation(**values["generation"])
     if "look" in values:
@@ -70,7 +75,7 @@ def title(stimulus: e.Stimulus) -> str:
             return f"try of {name}"
         case e.OutputsMissing(movie) | e.OutputsRestored(movie):
             return f"{type(stimulus).__name__} of movie {movie}"
-        case e.AssignmentUndelivered(lease):
+        case e.AssignmentUndelivered(lease) | e.OutputsPlaced(lease) | e.PlacingFailed(lease):
             return f"{type(stimulus).__name__} of lease {lease}"
     return type(stimulus).__name__
 
@@ -92,6 +97,8 @@ def _label(effect: e.Effect) -> str:
             return f"{name} {row.job}"
         case e.SaveChoice(row):
             return f"{name} {row.step} {row.key}"
+        case e.PlaceOutputs(_, lease) | e.DropStaging(_, lease):
+            return f"{name} lease {lease}"
         case e.DropTask(lease):
             return f"{name} lease {lease}"
         case e.Publish(topic, _, seq):

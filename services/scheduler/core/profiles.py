@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import LONGEST_BY, LONGEST_PROFILE_NAME, MOST_PROFILES
+from warpcore.bus.limits import LONGEST_PROFILE_NAME, MOST_PROFILES
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import rows
 from warpcore.services.scheduler.core.effects import DropProfile, SaveProfile
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import ProfileRecord
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.views import refused_settings
 from warpcore.services.session.migrations import LATEST, adopt
-from warpcore.services.session.settings import Settings, SettingsError, parse_settings
+from warpcore.services.session.settings import Settings, SettingsError, check_size, parse_settings
 
 
 @handles(wire.SaveProfile)
@@ -25,11 +26,11 @@ def save(state: State, message: wire.SaveProfile) -> None:
         return
     try:
         settings = state.settings if message.settings is None else parse_settings(message.settings)
+        check_size(settings)
     except SettingsError as error:
-        state.reply(wire.Error(ErrorCode.INVALID, str(error)[:4000], error.errors[:50]))
+        state.reply(refused_settings(error))
         return
-    by = message.by[:LONGEST_BY]
-    record = ProfileRecord(message.name, state.wall, by, _elsewhere(settings), LATEST)
+    record = ProfileRecord(message.name, state.wall, message.by, _elsewhere(settings), LATEST)
     state.profiles[record.name] = record
     state.effects.append(SaveProfile(rows.profile_row(record)))
     state.reply(wire.Profile(record.name, record.at, record.by, record.settings))

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from warpcore.bus.limits import LOG_LINES
-from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker
+from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker, TaskFinished
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
 from warpcore.services.scheduler.core import lives
+from warpcore.services.scheduler.core.line_log import LineLog
 from warpcore.services.scheduler.core.lives import LeaseState, Life, Living
 from warpcore.services.scheduler.core.sight import Sight
 from warpcore.services.steps import picking
@@ -25,6 +25,20 @@ NOT_STORED = {"stored": False}
 STORY_LENGTH = 20
 
 
+class StoryLine(NamedTuple):
+    """An event of a movie: number of the change before it, time (epoch seconds), what happened and why.
+
+    `worker`, `lease` and `step` say where, as far as a task had to do with it: "" and 0 where none had.
+    """
+
+    seq: int
+    at: float
+    text: str
+    worker: str = ""
+    lease: int = 0
+    step: str = ""
+
+
 @dataclass(slots=True)
 class MovieRecord(Living):
     """A movie. What a new one does not have yet is None or empty.
@@ -33,12 +47,12 @@ class MovieRecord(Living):
     fingerprint that the failed step should have had. `retries` counts failures by kind, `lost` the workers that the
     movie has cost, `avoid` names the workers where it went wrong. `suspect`: it was one of several movies in a worker
     that was lost, so it now runs alone. `lease` is its only valid lease. `kept` holds the fingerprints of earlier
-    outputs that can be put back, by key (`services/session/generations.py`); `restore_to` is the key that fits the
-    settings in force, `restoring` the one that is being put back now. `hand_picks` names the `HandPicksRecord`'s
-    present edits, "" without any. `chosen_in` is the number of the `SelectionRecord` that gave it its selection, 0 for
-    one of an earlier version. `found_at` and `ready_at` (epoch seconds) say when its file was seen first and
-    registered, `run` how it was processed (`services/steps/run.py`). `storage_failed_at`: how many tasks had gone well
-    when the storage failed it last.
+    outputs that can be put back, by key (`services/session/generations.py`), `kept_results` their summaries, packed;
+    `restore_to` is the key that fits the settings in force, `restoring` the one that is being put back now.
+    `hand_picks` names the `HandPicksRecord`'s present edits, "" without any. `chosen_in` is the number of the
+    `SelectionRecord` that gave it its selection, 0 for one of an earlier version. `found_at` and `ready_at` (epoch
+    seconds) say when its file was seen first and registered, `run` how it was processed (`services/steps/run.py`).
+    `storage_failed_at`: how many tasks had gone well when the storage failed it last.
     """
 
     LIFE: ClassVar[Life] = lives.MOVIE
@@ -61,9 +75,10 @@ class MovieRecord(Living):
     lost: int = 0
     avoid: list[str] = field(default_factory=list)
     suspect: bool = False
-    story: list[tuple[int, float, str]] = field(default_factory=list)
+    story: list[StoryLine] = field(default_factory=list)
     outdated_steps: list[str] = field(default_factory=list)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
+    kept_results: dict[str, bytes] = field(default_factory=dict)
     restoring: str = ""
     chosen_in: int = 0
     found_at: float = 0.0
@@ -85,6 +100,11 @@ class MovieRecord(Living):
         """The status of this movie while it waits for a worker."""
         return MovieStatus.OUTDATED if self.results else MovieStatus.UNPROCESSED
 
+    def verdict(self, reasons: list[str]) -> MovieStatus:
+        """The status of this movie once it is done, where the filter has these reasons to reject it."""
+        passes = not reasons or self.selection == Selection.INCLUDE
+        return MovieStatus.PROCESSED if passes else MovieStatus.FILTERED_OUT
+
     def forget_failures(self) -> None:
         """Count from zero again: after a success, a retry by hand or with another file."""
         self.failure = None
@@ -96,9 +116,13 @@ class MovieRecord(Living):
         self.parked_until = None
         self.storage_failed_at = None
 
-    def tell(self, seq: int, at: float, text: str) -> None:
-        """Add a line to the story. A long one loses its oldest lines, but never the first."""
-        self.story.append((seq, at, text))
+    def tell(self, seq: int, at: float, text: str, task: TaskRecord | None = None) -> None:
+        """Add a line to the story; `task` is what it comes from. A long one loses its oldest lines, never the first."""
+        line = StoryLine(seq, at, text)
+        if task is not None:
+            step = self.failure.step if self.failure is not None else task.step
+            line = line._replace(worker=task.worker, lease=task.lease, step=step)
+        self.story.append(line)
         if len(self.story) > STORY_LENGTH:
             del self.story[1]
 
@@ -109,13 +133,15 @@ class MovieRecord(Living):
 
     def told(self) -> Iterable[str]:
         """The lines of its story."""
-        return (text for _, _, text in self.story)
+        return (line.text for line in self.story)
 
 
 @dataclass(slots=True)
 class TaskRecord(Living):
     """A lease with its task. `wanted` holds the fingerprints that its steps are to have.
 
+    `suffix` is the setting `picking.suffix` that names of its outputs are made with. `report` is what its worker has
+    told, once its outputs are being placed; `place_at` (monotonic seconds) is when that is tried again.
     `assigned_at` (epoch seconds) is shown, `active_at` (monotonic seconds) decides: it is the time of its assignment or
     last progress, `unlisted_since` the time since when its worker's heartbeats no longer name it.
     """
@@ -131,6 +157,9 @@ class TaskRecord(Living):
     wanted: dict[str, str] = field(default_factory=dict)
     state: LeaseState = LeaseState.ASSIGNED
     assigned_at: float = 0.0
+    suffix: str = ""
+    report: TaskFinished | None = None
+    place_at: float | None = field(default=None, metadata=NOT_STORED)
     active_at: float = field(default=0.0, metadata=NOT_STORED)
     unlisted_since: float | None = field(default=None, metadata=NOT_STORED)
     step: str = field(default="", metadata=NOT_STORED)
@@ -150,7 +179,7 @@ class TaskRecord(Living):
     @property
     def begun(self) -> bool:
         """Whether its worker has shown progress."""
-        return self.state in (LeaseState.BEGUN, LeaseState.COMMITTED)
+        return self.state in (LeaseState.BEGUN, LeaseState.PLACING)
 
     @property
     def title(self) -> str:
@@ -169,7 +198,8 @@ class WorkerRecord(Living):
     """A worker of this run of the scheduler.
 
     `hello` is its registration, None until it has registered with this run, and `sender` the connection to send to.
-    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders.
+    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders. `heard_at` and
+    `rival_at` (monotonic seconds) say when it was heard last, and when another instance last asked for its name.
     """
 
     LIFE: ClassVar[Life] = lives.WORKER
@@ -183,12 +213,12 @@ class WorkerRecord(Living):
     credit: int = 0
     leases: list[int] = field(default_factory=list)
     heard_at: float = 0.0
+    rival_at: float = float("-inf")
     done: int = 0
     failed: int = 0
     load: Load = field(default_factory=Load)
     warnings: list[str] = field(default_factory=list)
-    log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
-    log_number: int = 0
+    log: LineLog = field(default_factory=LineLog)
     sight: Sight = field(default_factory=Sight)
     story: deque[str] = field(default_factory=lambda: deque(maxlen=STORY_LENGTH))
 
@@ -213,9 +243,14 @@ class WorkerRecord(Living):
         return self.registered and self.state in (WorkerState.IDLE, WorkerState.BUSY) and not self.sight.problem
 
     @property
-    def room(self) -> int:
+    def asks(self) -> int:
         """How many more tasks it asks for."""
-        return self.credit - len(self.leases) if self.usable else 0
+        return self.credit - len(self.leases)
+
+    @property
+    def room(self) -> int:
+        """How many more tasks it may have now."""
+        return self.asks if self.usable else 0
 
     def become(self, to: Any, why: str) -> None:
         """Change the state and remember why."""

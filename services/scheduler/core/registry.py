@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from msgspec.structs import replace
 
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import LOG_LINES, MOST_PROCESSES
+from warpcore.bus.limits import MOST_PROCESSES, MOST_WORKERS
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.scheduler.core import seeing, tasks, views
 from warpcore.services.scheduler.core.effects import LiftBan, SaveBan, Send
 from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import Ban, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 
 HEARTBEAT_S = 2.0
 MOST_CREDIT = 3 * MOST_PROCESSES
 """Tasks of a worker at a time: each of its compute processes loads one, computes one and writes one."""
+ENDED_SHOWN_S = 60.0
+"""How long a worker stays in the registry that has ended in order."""
+LOST_SHOWN_S = 600.0
+"""How long one that is gone without a word stays there. The alarm goes on telling of it."""
 FORGOTTEN_AFTER_S = 3600.0
+"""How long the alarm tells of a lost worker that does not come back."""
+MOST_LOST = 100
+"""Lost workers that are still told, the latest ones."""
+RIVAL_PATIENCE_S = 5 * HEARTBEAT_S
+"""After so long a silence a worker loses its name to another instance that waits for it."""
+RIVAL_FORGOTTEN_S = 10.0
+"""An instance that has not asked for so long waits no more; it asks every few seconds."""
 UNLISTED_GRACE_S = 10.0
 """How long a heartbeat may not name a lease: the assignment, or the report of its end, can still be on the way."""
-MOST_LOG_LINES = 500
 MOST_WARNINGS = 8
 ENDED = "ended"
 """Why a worker is gone that ended in order."""
@@ -36,40 +48,76 @@ class Speaker:
 
 @handles(wire.RegisterWorker)
 def register(state: State, speaker: Speaker, message: wire.RegisterWorker) -> None:
-    """A nanny has started, reconnected, or come back after a restart of the scheduler."""
+    """A nanny has started, reconnected, come back after a restart of the scheduler, or heard nothing for long."""
     if not 0 < len(message.name) <= 128 or not message.name.isprintable() or not message.instance:
         state.reply(wire.Error(ErrorCode.INVALID, f"{message.name[:128]!r} is not a worker's name"))
         return
     worker = state.workers.get(message.name)
     if worker is not None and worker.instance != message.instance:
-        if worker.alive:
-            lose(state, worker, f"{message.name} was started anew")
+        if not _makes_way(state, worker, message):
+            return
         worker = None
+    if worker is None and sum(one.alive for one in state.workers.values()) >= MOST_WORKERS:
+        state.reply(wire.Error(ErrorCode.CONFLICT, f"{MOST_WORKERS} workers are registered; end some of them"))
+        return
+    _end_others(state, speaker.sender, message.name)
     ban = state.bans.get(message.name)
     if ban is not None and ban.instance != message.instance:
         del state.bans[message.name]
         state.effects.append(LiftBan(message.name))
         ban = None
     if worker is None:
-        worker = WorkerRecord(message.name, message.instance)
-        state.workers[message.name] = worker
+        worker = state.workers[message.name] = WorkerRecord(message.name, message.instance)
+    news = not worker.alive or worker.sender != speaker.sender or not _is_same(worker.hello, message)
     worker.sender, worker.hello, worker.credit, worker.heard_at = speaker.sender, message, 0, state.now
     worker.reason = ban.reason if ban is not None else ""
     if not worker.alive:
         worker.become(WorkerState.IDLE, "registered again")
     if ban is not None:
         worker.become(WorkerState.SET_ASIDE, "still set aside")
+    kept = _still_held(state, worker, message.leases)
+    state.reply(wire.WorkerRegistered(worker.name, HEARTBEAT_S, kept))
+    seeing.registered(state, worker)
+    if news:
+        _tell(state, "worker.registered", worker)
+
+
+def _end_others(state: State, sender: bytes, name: str) -> None:
+    """A connection is that of one worker: one that registered there under another name is gone."""
+    for other in list(state.workers.values()):
+        if other.sender == sender and other.name != name and other.alive:
+            lose(state, other, f"its connection is now that of {name}")
+
+
+def _is_same(known: wire.RegisterWorker | None, message: wire.RegisterWorker) -> bool:
+    """Whether a registration tells of the worker what is known."""
+    return known is not None and known == replace(message, leases=known.leases, replaces=known.replaces)
+
+
+def _makes_way(state: State, worker: WorkerRecord, rival: wire.RegisterWorker) -> bool:
+    """Whether the worker of this name gives it to another instance. While it lives it does not; the rival is told."""
+    if worker.alive and rival.replaces != worker.instance:
+        worker.rival_at = state.now
+        silent_s = round(state.now - worker.heard_at, 3)
+        pid = worker.hello.pid if worker.hello is not None else 0
+        state.reply(wire.WaitForName(worker.name, worker.instance, worker.host, pid, silent_s))
+        return False
+    if worker.alive:
+        lose(state, worker, f"{worker.name} was started anew")
+    return True
+
+
+def _still_held(state: State, worker: WorkerRecord, leases: list[int]) -> list[int]:
+    """Those of its leases that a worker still holds; its other ones are taken back."""
     kept = []
     for lease in list(worker.leases):
         task = state.tasks[lease]
-        if lease in message.leases:
+        if lease in leases:
             kept.append(lease)
             task.unlisted_since = None
         else:
             tasks.requeue(state, task, f"{worker.name} no longer holds it", cancel=False)
-    state.reply(wire.WorkerRegistered(worker.name, HEARTBEAT_S, kept))
-    seeing.registered(state, worker)
-    _tell(state, "worker.registered", worker)
+    return kept
 
 
 def known(state: State, sender: bytes, name: str) -> WorkerRecord | None:
@@ -90,6 +138,8 @@ def heartbeat(state: State, speaker: Speaker, message: wire.Heartbeat) -> None:
         return
     worker.load = message.load
     worker.warnings = [text[: tasks.LONGEST_TEXT] for text in message.warnings[:MOST_WARNINGS]]
+    if message.credit is not None:
+        _take_credit(state, worker, message.credit)
     for lease in message.leases[:16]:
         if tasks.held(state, worker.name, lease) is None:
             state.send(worker, wire.CancelTask(lease, "this lease no longer holds"))
@@ -108,7 +158,12 @@ def heartbeat(state: State, speaker: Speaker, message: wire.Heartbeat) -> None:
 def pull(state: State, speaker: Speaker, message: wire.PullTasks) -> None:
     """The worker can take `credit` tasks in all."""
     if speaker.worker is not None:
-        speaker.worker.credit = min(MOST_CREDIT, max(0, message.credit))
+        _take_credit(state, speaker.worker, message.credit)
+
+
+def _take_credit(state: State, worker: WorkerRecord, credit: int) -> None:
+    worker.credit = min(MOST_CREDIT, max(0, credit))
+    state.hungry.add(worker.name)
 
 
 @handles(wire.WorkerSees)
@@ -140,7 +195,6 @@ def _compute_died(state: State, worker: WorkerRecord, message: wire.ComputeDied)
         elif message.kind in (FailureKind.RESOURCE, FailureKind.BAD_GPU):
             tasks.fail(state, task, message.kind, task.step, cause)
         else:
-            worker.failed += 1
             tasks.requeue(state, task, cause, cancel=False, strike=True)
     if message.kind == FailureKind.BAD_GPU:
         set_aside(state, worker, message.cause)
@@ -151,11 +205,22 @@ def set_aside(state: State, worker: WorkerRecord, cause: str) -> None:
     worker.reason = f"bad GPU: {cause[: tasks.LONGEST_TEXT]}"
     worker.become(WorkerState.SET_ASIDE, worker.reason)
     ban = Ban(worker.name, worker.instance, worker.reason)
+    if len(state.bans) >= MOST_WORKERS:
+        _forget_a_ban(state)
     state.bans[worker.name] = ban
     state.effects.append(SaveBan(ban))
     for lease in list(worker.leases):
         tasks.requeue(state, state.tasks[lease], f"{worker.name} was set aside", cancel=True)
     _tell(state, "worker.idle", worker, durable=False)
+
+
+def _forget_a_ban(state: State) -> None:
+    """The oldest one of a worker that is no longer there."""
+    living = {worker.name for worker in state.workers.values() if worker.alive}
+    oldest = next((name for name in state.bans if name not in living), None)
+    if oldest is not None:
+        del state.bans[oldest]
+        state.effects.append(LiftBan(oldest))
 
 
 @handles(wire.Goodbye)
@@ -183,51 +248,20 @@ def _is_gone(worker: WorkerRecord, why: str) -> None:
     worker.credit, worker.reason = 0, worker.reason or why
 
 
-@handles(wire.WorkerLog)
-def log(state: State, speaker: Speaker, message: wire.WorkerLog) -> None:
-    """Log lines of a worker: the last are kept, all are passed on."""
-    worker = speaker.worker
-    if worker is None:
-        return
-    lines = []
-    for raw in message.lines[:MOST_LOG_LINES]:
-        worker.log_number += 1
-        line = {
-            "number": worker.log_number,
-            "level": str(raw.get("level", ""))[:20],
-            "text": str(raw.get("text", ""))[: tasks.LONGEST_TEXT],
-            "ts": _number(raw.get("ts")),
-        }
-        worker.log.append(line)
-        lines.append(line)
-    shown = views.fitting(lines)
-    if shown:
-        state.publish("worker.log", wire.WorkerLogEvent(worker.name, shown), durable=False)
-
-
-@handles(wire.GetWorkerLogs, reads=True)
-def logs(state: State, message: wire.GetWorkerLogs) -> None:
-    """A page of a worker's log."""
-    worker = state.workers.get(message.worker)
-    if worker is None or not worker.registered:
-        state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no worker is called {message.worker!r}"))
-        return
-    newer = [line for line in worker.log if line["number"] > message.after]
-    wanted = min(max(1, message.limit), LOG_LINES)
-    # Without a number the last lines are meant; with one, those that follow it.
-    page = newer[:wanted] if message.after > 0 else newer[-wanted:]
-    state.reply(wire.WorkerLogs(worker.name, views.fitting(page)))
-
-
 def expire(state: State) -> None:
-    """Lose silent workers, forget those lost long ago, take back leases without progress."""
+    """Lose silent workers, forget those lost long ago or very many, take back leases without progress."""
     for worker in list(state.workers.values()):
         silent_s = state.now - worker.heard_at
-        if worker.alive and silent_s > state.heartbeat_timeout_s:
+        if worker.alive and silent_s > _patience_s(state, worker):
             lose(state, worker, f"{worker.name} was silent for {silent_s:.0f} s")
-        elif not worker.alive and silent_s > FORGOTTEN_AFTER_S:
+    lost = sorted((one for one in state.workers.values() if not one.alive), key=lambda one: one.heard_at)
+    for place, worker in enumerate(lost):
+        shown_s = ENDED_SHOWN_S if worker.reason == ENDED else LOST_SHOWN_S
+        if place < len(lost) - MOST_LOST or state.now - worker.heard_at > shown_s:
             del state.workers[worker.name]
     for task in list(state.tasks.values()):
+        if task.state == LeaseState.PLACING:
+            continue
         if state.storage.holds:
             task.active_at = state.now  # storage that hangs is no fault of the movie
         elif task.lease in state.tasks and state.now - _active_at(state, task) > state.task_timeout_s:
@@ -235,18 +269,41 @@ def expire(state: State) -> None:
             tasks.requeue(state, task, why, cancel=True, strike=task.begun)
 
 
-def tell_load(state: State, before: dict[str, bool]) -> None:
-    """Publish which workers became idle or busy; `before` is who was busy."""
-    for name, was_busy in before.items():
+def _patience_s(state: State, worker: WorkerRecord) -> float:
+    """How long a worker may be silent: only for a few beats where another instance of its name waits."""
+    longest_s = state.heartbeat_timeout_s
+    return min(RIVAL_PATIENCE_S, longest_s) if _is_awaited(state, worker) else longest_s
+
+
+def _is_awaited(state: State, worker: WorkerRecord) -> bool:
+    """Whether another instance waits for the name of this worker."""
+    return state.now - worker.rival_at < RIVAL_FORGOTTEN_S
+
+
+def tell_load(state: State) -> None:
+    """Publish which workers became idle or busy."""
+    for name, was_busy in state.was_busy.items():
         worker = state.workers.get(name)
         if worker is not None and worker.alive and bool(worker.leases) != was_busy:
             _tell(state, "worker.busy" if worker.leases else "worker.idle", worker, durable=False)
 
 
 def warnings(state: State) -> list[str]:
-    """The warnings of all living workers and of the discoverer, each text once."""
+    """The warnings of all living workers and of the discoverer, each text once, and names that two workers want."""
     told = dict.fromkeys(text for worker in state.workers.values() if worker.alive for text in worker.warnings)
-    return list(told | dict.fromkeys(state.file_warnings))[:MOST_WARNINGS]
+    told |= dict.fromkeys(state.file_warnings) | dict.fromkeys(map(name_taken, with_rivals(state)))
+    return list(told)[:MOST_WARNINGS]
+
+
+def with_rivals(state: State) -> list[WorkerRecord]:
+    """Living workers for whose name another instance waits."""
+    return [worker for worker in state.workers.values() if worker.alive and _is_awaited(state, worker)]
+
+
+def name_taken(worker: WorkerRecord) -> str:
+    """What a person should know of two workers of one name."""
+    name = worker.name
+    return f"another worker called {name} waits until that one has ended; to run both, give one another --name"
 
 
 def view(state: State, worker: WorkerRecord) -> wire.Worker:
@@ -266,7 +323,3 @@ def _active_at(state: State, task: TaskRecord) -> float:
 
 def _tell(state: State, topic: str, worker: WorkerRecord, *, durable: bool = True) -> None:
     state.publish(topic, wire.WorkerEvent(view(state, worker)), durable=durable)
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0

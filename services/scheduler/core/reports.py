@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind
-from warpcore.services.scheduler.core import registry, seeing, tasks
-from warpcore.services.scheduler.core.effects import Send
+from warpcore.services.scheduler.core import placing_outputs, registry, seeing, tasks
+from warpcore.services.scheduler.core.effects import DropStaging, Send
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import WorkerRecord
 from warpcore.services.scheduler.core.registry import Speaker
@@ -23,21 +23,14 @@ def progress(state: State, speaker: Speaker, message: wire.TaskProgress) -> None
         state.effects.append(Send(speaker.sender, cancel))
 
 
-@handles(wire.CommitTask)
-def commit(state: State, speaker: Speaker, message: wire.CommitTask) -> None:
-    """May the worker rename its outputs into place? Only while its lease holds."""
-    task = tasks.held(state, message.worker, message.lease)
-    if task is not None:
-        tasks.commit(state, task)
-    state.reply(wire.CommitAnswer(message.lease, task is not None))
-
-
 @handles(wire.TaskFinished)
 def finished(state: State, speaker: Speaker, message: wire.TaskFinished) -> None:
-    """The outputs are in place. An old lease is answered too, and changes nothing."""
+    """The outputs are written; they are placed if the lease holds. An old lease is answered too, its files go."""
     task = tasks.held(state, message.worker, message.lease)
     if task is not None:
-        tasks.finish(state, task, message)
+        placing_outputs.reported(state, task, message)
+    elif message.lease not in state.tasks and 0 < message.lease <= state.last_lease:
+        state.effects.append(DropStaging(0, message.lease))
     state.reply(wire.Ok())
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from warpcore.services.scheduler.core import rows, tasks
 from warpcore.services.scheduler.core.effects import OutputsRestored, RestoreOutputs, SaveMovie
+from warpcore.services.scheduler.core.keeping import keep
 from warpcore.services.scheduler.core.queue import Verdict
+from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.filtering import filter_reasons
-from warpcore.services.session.generations import Generation, generation_key
+from warpcore.services.session.generations import Generation
 
 MOST_AT_ONCE = 64
 
@@ -24,15 +26,19 @@ def begin(state: State) -> None:
         present = Generation(movie.fingerprints, movie.results, movie.outputs)
         state.effects += [
             SaveMovie(rows.movie_row(movie)),
-            RestoreOutputs(movie.id, movie.name, movie.restoring, present),
+            _ordered(movie, present),
         ]
 
 
-def resume(state: State) -> None:
-    """After a restart: put back again what had begun, from the kept files alone."""
-    for id in sorted(state.restoring):
-        movie = state.movies[id]
-        state.effects.append(RestoreOutputs(id, movie.name, movie.restoring, Generation({}, {}, {})))
+def begun(state: State) -> list[RestoreOutputs]:
+    """What had begun. The present outputs may be mixed by now, so they are not kept."""
+    movies = (state.movies[id] for id in sorted(state.restoring))
+    return [_ordered(movie, Generation(outputs=movie.outputs)) for movie in movies]
+
+
+def _ordered(movie: MovieRecord, present: Generation) -> RestoreOutputs:
+    file = movie.path, movie.size, movie.mtime_ns
+    return RestoreOutputs(movie.id, movie.name, movie.restoring, present, *file)
 
 
 def restored(state: State, stimulus: OutputsRestored) -> None:
@@ -42,9 +48,7 @@ def restored(state: State, stimulus: OutputsRestored) -> None:
         return
     key, movie.restoring = movie.restoring, ""
     state.restoring.discard(movie.id)
-    before = movie.fingerprints
-    known = {**movie.kept, generation_key(before): before}
-    movie.kept = {name: known[name] for name in stimulus.keys if name in known and name != key}
+    keep(movie, (name for name in stimulus.keys if name != key))
     generation = stimulus.generation
     if generation is not None and _usable(state, generation):
         movie.fingerprints, movie.results, movie.outputs = (
@@ -52,7 +56,7 @@ def restored(state: State, stimulus: OutputsRestored) -> None:
             generation.results,
             generation.outputs,
         )
-        movie.kept[key] = generation.fingerprints
+        keep(movie, (*movie.kept, key))
         tasks.reconsider(state, movie, "outputs kept from earlier were put back")
         return
     if generation is not None or not stimulus.untouched:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from warpcore.bus.messages import Failure, HandPicks
+from warpcore.bus.messages import Failure, HandPicks, TaskFinished
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection, TryState
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
@@ -25,6 +25,7 @@ from warpcore.services.scheduler.core.records import (
     MovieRecord,
     ProfileRecord,
     SelectionRecord,
+    StoryLine,
     TaskRecord,
 )
 from warpcore.services.scheduler.core.try_records import TryRecord
@@ -138,7 +139,7 @@ Readers = Mapping[str, Callable[[Any], Any]]
 _MOVIE_READERS: Readers = {
     "selection": Selection,
     "failure": Failure.from_body,
-    "story": lambda lines: [(seq, at, text) for seq, at, text in lines],
+    "story": lambda lines: [StoryLine(*line) for line in lines],
 }
 
 
@@ -162,7 +163,8 @@ def task_row(task: TaskRecord) -> TaskRow:
 def task_from_row(row: TaskRow) -> TaskRecord:
     """The lease of a row."""
     lease, movie, body = row
-    return TaskRecord(lease=lease, movie=movie, **_values(body, _TASK, {"state": LeaseState}))
+    readers: Readers = {"state": LeaseState, "report": TaskFinished.from_body}
+    return TaskRecord(lease=lease, movie=movie, **_values(body, _TASK, readers))
 
 
 def export_row(export: ExportRecord) -> ExportRow:

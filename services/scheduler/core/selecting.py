@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import LONGEST_BY
 from warpcore.bus.vocabulary import DONE, ErrorCode, Selection
 from warpcore.services.scheduler.core import exporting, rows, tasks
 from warpcore.services.scheduler.core.effects import DropSelection, SaveSelection
@@ -80,7 +79,7 @@ def _choose(
         return None
     number = state.seq + 1
     former = {movie.id: (movie.selection, movie.chosen_in) for movie in movies}
-    record = SelectionRecord(number, undo or number, state.wall, by[:LONGEST_BY], selection, former)
+    record = SelectionRecord(number, undo or number, state.wall, by, selection, former)
     for movie in movies:
         _set(state, movie, selection, number, f"selection: {selection}")
     state.selections[number] = record

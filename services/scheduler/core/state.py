@@ -10,6 +10,7 @@ from warpcore.bus.vocabulary import DONE, ENDED, WAITING, MovieStatus, Order, Pa
 from warpcore.services.scheduler.core import ordering, rows, views
 from warpcore.services.scheduler.core.effects import (
     CutLog,
+    DropStaging,
     DropTask,
     Effect,
     Publish,
@@ -54,11 +55,15 @@ Subscribers take a snapshot instead, and a restart decides again (`derive`) what
 class State:
     """All state, in memory. `now` is monotonic and decides, `wall` (epoch seconds) is only shown.
 
-    `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version cannot
-    use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
-    says that settings, are now otherwise than stored. `alarms` are those that have come, and stay until
-    `alarms_held_until` in any case; `suspected` says since when what rules find has held (both monotonic), `recent`
-    which movies have ended last. `active_at` is when (monotonic) there was something to do last.
+    `effects` collects what a stimulus asks the shell to do, `ended` the leases that it ends, by movie. `set_aside` are
+    stored settings that this version cannot use, by dotted name, `words` what the migration of others means to the
+    user. `derived` counts movies, and `migrated` says that settings, are now otherwise than stored. `placing` are the
+    leases whose workers have reported. `alarms` are those that have come, and stay until `alarms_held_until` in any
+    case; `suspected` says since when what rules find has held (both monotonic), `recent` which movies have ended last.
+    `active_at` is when (monotonic) there was something to do last. `hungry` names all workers with room for a task, and
+    perhaps others; `was_busy` says of those whose leases the present stimulus changes whether they had any before.
+    `fault` says what is wrong with the database, once something is. `rate` is that of movies of which all steps ran,
+    `reruns` that of those of which only some did.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -70,11 +75,15 @@ class State:
         self.now = 0.0
         self.wall = 0.0
         self.effects: list[Effect] = []
+        self.ended: dict[int, TaskRecord] = {}
         self.movies: dict[int, MovieRecord] = {}
         self.by_name: dict[str, MovieRecord] = {}
         self.by_path: dict[str, MovieRecord] = {}
         self.tasks: dict[int, TaskRecord] = {}
+        self.placing: set[int] = set()
         self.workers: dict[str, WorkerRecord] = {}
+        self.hungry: set[str] = set()
+        self.was_busy: dict[str, bool] = {}
         self.bans: dict[str, Ban] = {}
         self.exports: dict[str, ExportRecord] = {}
         self.held_exports: dict[int, dict[str, None]] = {}
@@ -84,6 +93,7 @@ class State:
         self.to_restore = OrderedQueue()
         self.restoring: set[int] = set()
         self.rate = Rate()
+        self.reruns = Rate()
         self.arrivals = Arrivals()
         self.latest_runs = LatestRuns()
         self.last_hour = LastHour()
@@ -110,6 +120,7 @@ class State:
         self.alarms: dict[str, Alarm] = {}
         self.alarms_held_until = 0.0
         self.suspected: dict[str, float] = {}
+        self.fault = ""
         self.bulk_changes = BULK_CHANGES
         self.quiet = False
         self.derived = 0
@@ -164,7 +175,8 @@ class State:
         movie.become(status, why)
         self.counts[previous] -= 1
         self.counts[status] += 1
-        movie.tell(self.seq, self.wall, f"{previous} → {status}: {why}" if previous != status else f"{status}: {why}")
+        text = f"{previous} → {status}: {why}" if previous != status else f"{status}: {why}"
+        movie.tell(self.seq, self.wall, text, self._task_behind(movie))
         topic = "movie.status"
         if status == MovieStatus.FAILED:
             topic = "movie.failed"
@@ -173,6 +185,11 @@ class State:
         if topic != "movie.status":
             self.recent.note(movie.id)
         self.changed(movie, topic, previous)
+
+    def _task_behind(self, movie: MovieRecord) -> TaskRecord | None:
+        """The task that runs a movie's own steps now, or ended in this stimulus."""
+        task = self.ended.get(movie.id) if movie.lease is None else self.tasks[movie.lease]
+        return task if task is not None and task.processes else None
 
     def changed(self, movie: MovieRecord, topic: str = "movie.status", previous: str | None = "") -> None:
         """Store, place and publish a movie after a change; `previous` "" stands for its present status."""
@@ -269,11 +286,13 @@ class State:
                 return key
         return ""
 
-    def judge(self, movie: MovieRecord) -> tuple[MovieStatus, list[str]]:
-        """The status (processed or filtered_out) and the filter's reasons of a movie whose results are all there."""
-        reasons = filter_reasons(views.shown_results(movie, self.plan.off), self.settings.filter)
-        passes = not reasons or movie.selection == Selection.INCLUDE
-        return (MovieStatus.PROCESSED if passes else MovieStatus.FILTERED_OUT), reasons
+    def judge(self, movie: MovieRecord, results: dict[str, Any] | None = None) -> tuple[MovieStatus, list[str]]:
+        """The status (processed or filtered_out) and the filter's reasons of a movie whose results are all there.
+
+        `results` stand for its own, where they are given.
+        """
+        reasons = filter_reasons(views.shown_results(movie, self.plan.off, results), self.settings.filter)
+        return movie.verdict(reasons), reasons
 
     def derive(self, movie: MovieRecord) -> bool:
         """Decide again, without telling, what follows from results and settings; whether anything is different now."""
@@ -291,9 +310,15 @@ class State:
     # --- leases --------------------------------------------------------------------------------------------------
 
     def lease(
-        self, movie: MovieRecord, worker: WorkerRecord, purpose: str, run: list[str], wanted: dict[str, str]
+        self,
+        movie: MovieRecord,
+        worker: WorkerRecord,
+        purpose: str,
+        run: list[str],
+        wanted: dict[str, str],
+        suffix: str,
     ) -> TaskRecord:
-        """Reserve a movie for a worker: assignment and reservation are one."""
+        """Reserve a movie for a worker: assignment and reservation are one. `suffix` is the setting of its outputs."""
         if movie.lease is not None:
             why = f"leased to {worker.name} under a second lease"
             raise IllegalTransition(movie.name, movie.status, movie.status, why, movie.told())
@@ -301,13 +326,16 @@ class State:
         task = TaskRecord(
             *(self.last_lease, movie.id, worker.name, worker.instance, purpose, run, wanted),
             assigned_at=self.wall,
+            suffix=suffix,
             active_at=self.now,
         )
         self.tasks[task.lease] = task
         movie.lease = task.lease
+        self.was_busy.setdefault(worker.name, bool(worker.leases))
         worker.leases.append(task.lease)
         worker.become(WorkerState.BUSY, f"lease {task.lease}")
         self.rate.begin(self.now)
+        self.reruns.begin(self.now)
         self.effects.append(SaveTask(rows.task_row(task)))
         return task
 
@@ -321,11 +349,23 @@ class State:
         task.become(end, why)
         movie = self.movies[task.movie]
         del self.tasks[task.lease]
+        self.ended[movie.id] = task
+        self.placing.discard(task.lease)
         movie.lease = None
+        self._free_worker(task)
+        self.effects += [DropTask(task.lease), DropStaging(movie.id, task.lease)]
+        return movie
+
+    def take_over(self, task: TaskRecord) -> None:
+        """The worker has handed in its work and is free; the lease goes on without it."""
+        self.placing.add(task.lease)
+        self._free_worker(task)
+
+    def _free_worker(self, task: TaskRecord) -> None:
         worker = self.workers.get(task.worker)
         if worker is not None and task.lease in worker.leases:
+            self.was_busy.setdefault(worker.name, True)
+            self.hungry.add(worker.name)
             worker.leases.remove(task.lease)
             if not worker.leases and worker.state == WorkerState.BUSY:
                 worker.become(WorkerState.IDLE, f"lease {task.lease} ended")
-        self.effects.append(DropTask(task.lease))
-        return movie

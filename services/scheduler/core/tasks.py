@@ -1,4 +1,4 @@
-"""The life of a lease: progress, commit, and its end in success, failure or loss."""
+"""The life of a lease: progress, and its end in success, failure or loss."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import math
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, MovieStatus
 from warpcore.services.scheduler.core import aside, exporting, retries
+from warpcore.services.scheduler.core.keeping import keep
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
-from warpcore.services.scheduler.core.report_checks import finite, report_fault
 from warpcore.services.scheduler.core.runs import run_of
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.generations import generation_key
+from warpcore.services.session.fingerprints import OFF
+from warpcore.services.session.generations import Generation
 from warpcore.services.steps import motion
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.step import INPUT
@@ -22,9 +23,9 @@ LONGEST_TEXT = 2000
 
 
 def held(state: State, worker: str, lease: int) -> TaskRecord | None:
-    """The task of a lease, None where this worker does not hold it."""
+    """The task of a lease, None where this worker does not hold it, or holds it no more."""
     task = state.tasks.get(lease)
-    return task if task is not None and task.worker == worker else None
+    return task if task is not None and task.worker == worker and task.state != LeaseState.PLACING else None
 
 
 def progress(state: State, task: TaskRecord, message: wire.TaskProgress) -> None:
@@ -62,40 +63,41 @@ def event(
     )
 
 
-def finish(state: State, task: TaskRecord, message: wire.TaskFinished) -> None:
-    """Take in what a task has done. An impossible report counts as an internal failure of the worker."""
-    results = finite(message.results)
-    fault = report_fault(state, task, message, results)
-    if fault:
-        fail(state, task, FailureKind.INTERNAL, "write", f"the worker's report cannot be right: {fault}")
-        return
-    worker = state.workers.get(task.worker)
-    if worker is not None:
-        worker.done += 1
-        worker.sight.met, worker.sight.pause_s = "", 0.0
-    state.storage.done += 1
+def finish(state: State, task: TaskRecord, outputs: dict[str, list[str]], kept: list[str]) -> None:
+    """Take in what a task has done, now that its `outputs` (paths by step) are in place.
+
+    `kept` are the keys of the generations that are kept.
+    """
+    assert task.report is not None
+    results = task.report.results
     movie = state.release(task, LeaseState.FINISHED, f"reported by {task.worker}")
-    seconds = {step: value for step, value in message.seconds.items() if math.isfinite(value)}
+    seconds = {step: value for step, value in task.report.seconds.items() if math.isfinite(value)}
     task.fraction, task.step, task.message = 1.0, "", ""
     state.publish("task.finished", event(movie, task, seconds=seconds))
     if not task.processes:
-        aside.finished(state, task, results, message.outputs)
+        aside.finished(state, task, results, outputs)
         return
-    known = {**movie.kept, generation_key(movie.fingerprints): movie.fingerprints}
-    movie.kept = {key: known[key] for key in message.kept if key in known}
-    for step in task.run:
-        # It was made with what was wanted at its assignment. If more is wanted by now, only that runs again.
-        movie.fingerprints = {**movie.fingerprints, step: task.wanted[step]}
-        movie.outputs = {**movie.outputs, step: message.outputs.get(step, [])}
-    reported = {step: summary for step, summary in results.items() if step in (INPUT, *task.run)}
-    movie.results = {**movie.results, **reported}
+    keep(movie, kept)
+    made = generation_after(movie, task, outputs)
+    movie.fingerprints, movie.results, movie.outputs = made.fingerprints, made.results, made.outputs
     movie.forget_failures()
-    state.rate.count(state.now)
+    whole = all(step in task.run for step, made_with in task.wanted.items() if made_with != OFF)
+    (state.rate if whole else state.reruns).count(state.now)
     run = run_of(movie, task, seconds, state.wall)
     movie.run = {**movie.run, **run}
     state.latest_runs.count(run)
     state.last_hour.count(movie.id, state.wall)
     reconsider(state, movie, f"done by {task.worker}")
+
+
+def generation_after(movie: MovieRecord, task: TaskRecord, outputs: dict[str, list[str]]) -> Generation:
+    """What a movie has once the `outputs` (paths by step) of a task that was reported are in place."""
+    assert task.report is not None
+    # It was made with what was wanted at its assignment. If more is wanted by now, only that runs again.
+    made_with = {step: task.wanted[step] for step in task.run}
+    reported = {step: summary for step, summary in task.report.results.items() if step in (INPUT, *task.run)}
+    files = {step: outputs.get(step, []) for step in task.run}
+    return Generation(movie.fingerprints | made_with, movie.results | reported, movie.outputs | files)
 
 
 def reconsider(state: State, movie: MovieRecord, why: str) -> None:
@@ -126,9 +128,6 @@ def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> Non
             state.movies[task.movie].parked_until = state.now + retries.STORAGE_PAUSE_S
         requeue(state, task, f"{kind} on {task.worker}: {text}", cancel=False)
         return
-    worker = state.workers.get(task.worker)
-    if worker is not None:
-        worker.failed += 1
     movie = _released(state, task, text)
     if not task.processes:
         lost(state, movie, task, text)
@@ -158,7 +157,14 @@ def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step:
         movie.forget_failures()
         wait_again(state, movie, f"{kind} in {step} under former settings on {task.worker}: {text}")
         return
-    state.move(movie, MovieStatus.FAILED, f"{kind} in {step} on {task.worker}: {text}")
+    _end_failed(state, movie, task, f"{kind} in {step} on {task.worker}: {text}")
+
+
+def _end_failed(state: State, movie: MovieRecord, task: TaskRecord, why: str) -> None:
+    """A movie has failed for good; only now it counts as one that failed on this worker."""
+    if (worker := state.workers.get(task.worker)) is not None:
+        worker.failed += 1
+    state.move(movie, MovieStatus.FAILED, why)
     exporting.release_held(state, movie)
 
 
@@ -200,18 +206,11 @@ def revoke(state: State, task: TaskRecord, why: str, *, cancel: bool) -> MovieRe
     return movie
 
 
-def commit(state: State, task: TaskRecord) -> None:
-    """Allow a worker to rename its outputs into place."""
-    begin(state, task)
-    if task.state != LeaseState.COMMITTED:
-        state.advance(task, LeaseState.COMMITTED, f"asked by {task.worker}")
-
-
 def _released(state: State, task: TaskRecord, why: str) -> MovieRecord:
-    """End a lease without a result. Once it was committed, its steps must run: its outputs may be there or not."""
-    committed = task.state == LeaseState.COMMITTED
+    """End a lease without a result. Where placing had begun its steps must run: nobody knows which files are there."""
+    placing = task.state == LeaseState.PLACING
     movie = state.release(task, LeaseState.LOST, why)
-    if committed and task.processes:
+    if placing and task.processes:
         movie.fingerprints = {step: made for step, made in movie.fingerprints.items() if step not in task.run}
     return movie
 
@@ -249,8 +248,7 @@ def give_up_poisoned(state: State, movie: MovieRecord, task: TaskRecord, why: st
     """Fail a movie that has cost several workers."""
     text = f"it has cost {movie.lost} workers, the last: {why}; look at the file, then retry it"
     _note_failure(state, movie, task, FailureKind.POISONED, task.step, text[:LONGEST_TEXT])
-    state.move(movie, MovieStatus.FAILED, f"poisoned on {task.worker}: {why}")
-    exporting.release_held(state, movie)
+    _end_failed(state, movie, task, f"poisoned on {task.worker}: {why}")
 
 
 def wait_again(state: State, movie: MovieRecord, why: str) -> None:
@@ -262,7 +260,7 @@ def wait_again(state: State, movie: MovieRecord, why: str) -> None:
 
 
 def lost(state: State, movie: MovieRecord, task: TaskRecord, why: str) -> None:
-    """Say that a lease ended without a result."""
+    """Say that a lease ended without a result; its movie goes back to the queue, or has failed."""
     state.publish("task.lost", event(movie, task, text=why))
 
 

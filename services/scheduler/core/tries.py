@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import KEPT_TRIES, LONGEST_BY
+from warpcore.bus.limits import KEPT_TRIES
 from warpcore.bus.vocabulary import ErrorCode, TryState
-from warpcore.services.scheduler.core import exporting, tasks, trying, views
+from warpcore.services.scheduler.core import aside, tasks, trying, views
 from warpcore.services.scheduler.core.effects import StartTry
 from warpcore.services.scheduler.core.handlers import handles
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.requests import named
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.core.try_records import TryRecord
@@ -32,7 +33,7 @@ def start(state: State, stimulus: StartTry) -> None:
         settings=stimulus.settings.to_dict(),
         references=stimulus.references,
         at=state.wall,
-        by=stimulus.by[:LONGEST_BY],
+        by=stimulus.by,
     )
     state.tries[record.number] = record
     trying.save(state, record, "try.started")
@@ -44,8 +45,7 @@ def get(state: State, message: wire.GetTry) -> None:
     """A try with its results."""
     record = _found(state, message.id)
     if record is not None:
-        running = [task for task in state.tasks.values() if task.purpose == record.id]
-        state.reply(views.try_view(record, state.movies[record.movie].name, running[0] if running else None))
+        state.reply(views.try_view(record, state.movies[record.movie].name, trying.task_of(state, record)))
 
 
 @handles(wire.GetTries, reads=True)
@@ -61,16 +61,19 @@ def delete(state: State, message: wire.DeleteTry) -> None:
     record = _found(state, message.id)
     if record is None:
         return
-    for task in [task for task in state.tasks.values() if task.purpose == record.id]:
-        movie = tasks.revoke(state, task, "the try was deleted", cancel=True)
-        state.place(movie)
-        exporting.release_held(state, movie)
+    task = trying.task_of(state, record)
+    if task is not None and task.state == LeaseState.PLACING:
+        state.reply(wire.Error(ErrorCode.CONFLICT, f"the files of {record.id} are being put in place; try again soon"))
+        return
+    if task is not None:
+        tasks.revoke(state, task, "the try was deleted", cancel=True)
+        aside.set_free(state, task)
     trying.drop(state, record)
     state.reply(views.try_head(record, state.movies[record.movie].name))
 
 
 def _found(state: State, id: str) -> TryRecord | None:
-    record = next((one for one in state.tries.values() if one.id == id), None)
+    record = trying.named(state, id)
     if record is None:
         state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no try is called {id[:100]!r}"))
     return record

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import FailureKind, TryState
+from warpcore.bus.vocabulary import FailureKind, Purpose, TryState
 from warpcore.services.scheduler.core import rows, views
 from warpcore.services.scheduler.core.effects import DropTry, SaveTry
+from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.core.try_records import TryRecord
@@ -23,9 +24,19 @@ from warpcore.services.steps.step import INPUT
 MOST_ATTEMPTS = 2
 
 
+def named(state: State, id: str) -> TryRecord | None:
+    """The try of this id."""
+    return next((one for one in state.tries.values() if one.id == id), None)
+
+
+def task_of(state: State, record: TryRecord) -> TaskRecord | None:
+    """The task that runs a try now."""
+    return next((task for task in state.tasks.values() if task.purpose == record.id), None)
+
+
 def next_ready(state: State) -> TryRecord | None:
-    """The try that is to be assigned next, None where one runs or none can begin."""
-    if any(one.state == TryState.RUNNING for one in state.tries.values()):
+    """The try that is to be assigned next, None where a worker has one or none can begin."""
+    if any(task.kind is Purpose.TRY and task.state != LeaseState.PLACING for task in state.tasks.values()):
         return None
     waiting = (one for one in state.tries.values() if one.state == TryState.WAITING)
     return next((one for one in waiting if _free(state.movies[one.movie])), None)
@@ -49,7 +60,7 @@ def begun(state: State, record: TryRecord, worker: str) -> None:
 
 def finished(state: State, task: TaskRecord, results: dict[str, Any], outputs: dict[str, list[str]]) -> None:
     """A try is done: what ran is new, the results of all other steps are the movie's present ones."""
-    record = _of(state, task)
+    record = _running(state, task)
     movie, settings = state.movies[record.movie], settings_of(state, record)
     if settings is None:
         return
@@ -63,7 +74,7 @@ def finished(state: State, task: TaskRecord, results: dict[str, Any], outputs: d
 
 def failed(state: State, task: TaskRecord, failure: wire.Failure, *, again: bool, counted: bool = True) -> None:
     """A try went wrong, or its lease was taken back: it is tried again, elsewhere first, or it fails."""
-    record = _of(state, task)
+    record = _running(state, task)
     if counted:
         record.attempts += 1
         record.avoid = task.worker
@@ -74,12 +85,14 @@ def failed(state: State, task: TaskRecord, failure: wire.Failure, *, again: bool
         _end(state, record, TryState.FAILED, failure)
 
 
+def _running(state: State, task: TaskRecord) -> TryRecord:
+    record = named(state, task.purpose)
+    assert record is not None, f"{task.title} is for {task.purpose}, which is unknown"
+    return record
+
+
 def _free(movie: MovieRecord) -> bool:
     return movie.lease is None and not movie.restoring and not movie.restore_to
-
-
-def _of(state: State, task: TaskRecord) -> TryRecord:
-    return next(one for one in state.tries.values() if one.id == task.purpose)
 
 
 def _end(state: State, record: TryRecord, end: TryState, failure: wire.Failure | None = None) -> None:

@@ -12,30 +12,36 @@ from msgspec.structs import replace
 
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import ItemState
+from warpcore.bus.vocabulary import ErrorCode, ItemState
 from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.session.learning import without_evidence
 from warpcore.services.session.paths import try_folder
+from warpcore.services.session.settings import SettingsError
 from warpcore.services.steps.step import RUN
 
 FRAME_BUDGET_BYTES = 900_000
 """Space for the rows of an answer: a frame has 1 MiB, and envelope and settings need some of it."""
 
+MOST_FAULTS = 50
+LONGEST_PART = 1000
+LONGEST_DETAIL = 4000
+"""Of refused settings so many are told, in so many characters each and in all."""
+
 M = TypeVar("M", bound=Message)
 
 
-def valid_results(movie: MovieRecord, off: frozenset[str]) -> dict[str, Any]:
-    """The stored summaries without those of steps that are switched off now."""
+def valid_results(results: dict[str, Any], off: frozenset[str]) -> dict[str, Any]:
+    """The summaries without those of steps that are switched off now."""
     if not off:
-        return movie.results
-    return {step: summary for step, summary in movie.results.items() if step not in off}
+        return results
+    return {step: summary for step, summary in results.items() if step not in off}
 
 
-def shown_results(movie: MovieRecord, off: frozenset[str]) -> dict[str, Any]:
-    """The valid summaries by step, and under `run` how the movie was processed."""
-    valid = valid_results(movie, off)
+def shown_results(movie: MovieRecord, off: frozenset[str], results: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The valid summaries by step, its own or those given, and under `run` how the movie was processed."""
+    valid = valid_results(movie.results if results is None else results, off)
     return {**valid, RUN: movie.run} if movie.run else valid
 
 
@@ -137,6 +143,17 @@ def try_head(attempt: TryRecord, name: str) -> wire.Try:
         failure=attempt.failure,
         filter_reasons=attempt.filter_reasons,
     )
+
+
+def refused_settings(error: SettingsError) -> wire.Error:
+    """The answer to impossible settings: the first faults, with long names and values cut."""
+    faults = [{key: _short(part) for key, part in fault.items()} for fault in error.errors[:MOST_FAULTS]]
+    return wire.Error(ErrorCode.INVALID, str(error)[:LONGEST_DETAIL], faults)
+
+
+def _short(part: Any) -> Any:
+    text = part if isinstance(part, str) else repr(part)
+    return part if len(text) <= LONGEST_PART else f"{text[:LONGEST_PART]}…"
 
 
 def packed_size(value: Any) -> int:

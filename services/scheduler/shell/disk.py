@@ -1,4 +1,4 @@
-"""Outputs on disk: threads check them and put kept ones back, beside the running service."""
+"""Outputs on disk: threads check them, and delete those of forgotten tries, beside the running service."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from warpcore.bus.vocabulary import DONE
-from warpcore.services.scheduler.core.effects import OutputsMissing, OutputsRestored, RestoreOutputs
+from warpcore.services.scheduler.core.effects import OutputsMissing
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.generations import restore
 from warpcore.services.session.paths import TRIES
 
 log = logging.getLogger(__name__)
@@ -49,45 +48,8 @@ def missing_outputs(recorded: Recorded, processing_directory: Path) -> OutputsMi
     return OutputsMissing(movie, gone) if gone else None
 
 
-class Restorer:
-    """Puts kept outputs back in a thread, one movie after another."""
-
-    def __init__(self, processing_directory: Path) -> None:
-        self._asked: queue.SimpleQueue[RestoreOutputs | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[OutputsRestored] = queue.SimpleQueue()
-        self._processing_directory = processing_directory
-        self._thread = threading.Thread(target=self._run, name="restore outputs", daemon=True)
-        self._thread.start()
-
-    def begin(self, task: RestoreOutputs) -> None:
-        """Have a movie's outputs put back."""
-        self._asked.put(task)
-
-    def done(self, most: int = 100) -> Iterator[OutputsRestored]:
-        """The movies that have ended since the last call."""
-        return _taken(self._done, most)
-
-    def close(self) -> None:
-        """End the thread after its present movie; the next run does the rest."""
-        while True:
-            try:
-                self._asked.get_nowait()
-            except queue.Empty:
-                break
-        self._asked.put(None)
-        self._thread.join(timeout=5.0)
-
-    def _run(self) -> None:
-        while (task := self._asked.get()) is not None:
-            try:
-                generation, keys = restore(self._processing_directory, task.name, task.key, task.present)
-                self._done.put(OutputsRestored(task.movie, generation, keys))
-            except Exception as error:  # noqa: BLE001 - anybody may have changed the folder; the others must go on
-                log.error("earlier outputs of %s cannot be put back, its steps run again: %s", task.name, error)
-                self._done.put(OutputsRestored(task.movie, None, [], untouched=False))
-
-
-def _taken(source: queue.SimpleQueue[T], most: int) -> Iterator[T]:
+def taken(source: queue.SimpleQueue[T], most: int) -> Iterator[T]:
+    """What is in a queue now, at most `most`."""
     for _ in range(most):
         try:
             yield source.get_nowait()
@@ -117,7 +79,10 @@ class TryFolders:
 
     def _run(self) -> None:
         while (id := self._asked.get()) is not None:
-            shutil.rmtree(self._folder / id, ignore_errors=True)
+            folder = self._folder / id
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                log.warning("%s cannot be deleted; the next start of the scheduler tries again", folder)
 
 
 class OutputCheck:
@@ -133,7 +98,7 @@ class OutputCheck:
 
     def found(self, most: int = 100) -> Iterator[OutputsMissing]:
         """Movies with missing files found since the last call, at most `most`."""
-        return _taken(self._found, most)
+        return taken(self._found, most)
 
     def close(self) -> None:
         """End the thread."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -26,7 +26,7 @@ class PrepareError(Exception):
 class _Request(Generic[A]):
     """`begin` is called on the loop when its turn comes, and gives what looks at the files."""
 
-    id: str
+    key: Hashable
     asked: A
     begin: Callable[[], Look]
 
@@ -44,16 +44,16 @@ class Preparing(Generic[A]):
         """Whether a request is being prepared."""
         return self._present is not None
 
-    def knows(self, id: str) -> bool:
-        """Whether a request with this id waits or is being prepared: then it was only sent again."""
+    def knows(self, key: Hashable) -> bool:
+        """Whether a request with this key waits or is being prepared: then it was only sent again."""
         present = [self._present] if self._present is not None else []
-        return any(request.id == id for request in (*present, *self._waiting))
+        return any(request.key == key for request in (*present, *self._waiting))
 
-    def ask(self, id: str, asked: A, begin: Callable[[], Look]) -> None:
+    def ask(self, key: Hashable, asked: A, begin: Callable[[], Look]) -> None:
         """Prepare a request when its turn comes. Raises PrepareError where too many wait."""
         if len(self._waiting) >= MOST_WAITING:
             raise PrepareError(f"{MOST_WAITING} requests wait for their files to be looked at; ask again")
-        self._waiting.append(_Request(id, asked, begin))
+        self._waiting.append(_Request(key, asked, begin))
 
     def done(self, now: float) -> Iterator[tuple[A, Stimulus | Exception]]:
         """The requests that are prepared or refused; the next one begins after the caller has dealt with one.

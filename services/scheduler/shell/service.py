@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
@@ -17,15 +16,18 @@ from warpcore.bus import messages as wire
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, WireError
 from warpcore.bus.events import EventHub
-from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import REGISTRY, Message, read_message
 from warpcore.bus.vocabulary import ErrorCode, StoragePlace
+from warpcore.services.scheduler.core.deciding import unended_on_disk
 from warpcore.services.scheduler.core.effects import (
     AssignmentUndelivered,
+    DropStaging,
     DropTry,
+    Effect,
     FromControl,
     FromWorker,
+    PlaceOutputs,
     Publish,
     Reply,
     RestoreOutputs,
@@ -34,11 +36,18 @@ from warpcore.services.scheduler.core.effects import (
     Tick,
 )
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place
+from warpcore.services.scheduler.core.merging import ProgressMerger
 from warpcore.services.scheduler.core.seeing import is_unsure, known_files
-from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
+from warpcore.services.scheduler.core.taking_back import go_on
+from warpcore.services.scheduler.core.views import refused_settings
+from warpcore.services.scheduler.shell.answers import SOURCE, Answers, Asked, Round, at_fault
+from warpcore.services.scheduler.shell.disk import OutputCheck, TryFolders, recorded_outputs
+from warpcore.services.scheduler.shell.keeper import Keeper
+from warpcore.services.scheduler.shell.lock import SessionError, locked
+from warpcore.services.scheduler.shell.placing import Placer
 from warpcore.services.scheduler.shell.preparing import PrepareError, Preparing
 from warpcore.services.scheduler.shell.requests import Shell, signed
-from warpcore.services.scheduler.shell.session import Session, SessionError, locked
+from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.scheduler.shell.storage import StorageWatch
 from warpcore.services.scheduler.store.recording import RecordError
 from warpcore.services.scheduler.store.schema import StateError
@@ -47,11 +56,18 @@ from warpcore.services.storage.looking import KnownFile
 
 log = logging.getLogger(__name__)
 
-SOURCE = "scheduler"
 POLL_MS = 100
 BUSY_POLL_MS = 5
+"""The same while a thread prepares a request, or frames wait for peers that have not read what was sent before."""
+SHORT_TAKE_S, LONG_TAKE_S = 0.015, 0.05
+"""A round takes in messages of each port for so long, so that nobody's answer waits for the requests of all others.
+
+On a slow disk it takes longer: three times as long as the last commit did, so that most of the time goes to messages.
+"""
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
+STORE_AGAIN_S = 1.0
+"""After so long what this process itself has seen is handled again, where its round could not be stored."""
 
 
 def run_scheduler(
@@ -73,10 +89,11 @@ def run_scheduler(
     is a file for all stimuli and effects (`store/recording.py`). Raises SessionError, StateError, SettingsError,
     RecordError or BindError, each one clear line, where it cannot begin; nothing that arrives later ends it.
     """
-    with locked(processing_directory):
+    with locked(processing_directory) as lock:
         session = Session(
             data_directory,
             processing_directory,
+            lock=lock,
             state_path=state_path,
             settings=settings,
             paused=paused,
@@ -95,26 +112,6 @@ def run_scheduler(
             session.close()
 
 
-@dataclass(slots=True)
-class _Asked:
-    """A request and where it came from. `answer` is a message, or a function that makes one after the commit."""
-
-    router: Router
-    identity: bytes
-    envelope: Envelope
-    cached: bool = False
-    answer: Message | Callable[[], Message] | None = None
-
-
-@dataclass(slots=True)
-class _Round:
-    """What waits for the commit."""
-
-    asked: list[_Asked] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
-    out: list[Send | Publish | RestoreOutputs | DropTry] = field(default_factory=list)
-
-
 class Service:
     """One poll round after another: take in, decide, store, and only then answer, send and publish."""
 
@@ -123,66 +120,89 @@ class Service:
         self._workers = workers
         self._control = control
         self._hub = hub
-        self._replies = ReplyCache()
-        self._round = _Round()
+        self._answers = Answers()
+        self._progress = ProgressMerger()
+        self._round = Round()
         self._undelivered: list[int] = []
-        self._preparing: Preparing[_Asked] = Preparing()
+        self._unstored: list[Stimulus] = []
+        self._unstored_at = 0.0
+        self._preparing: Preparing[Asked] = Preparing()
+        self._commit_s = 0.0
         where = Path(session.state.processing_directory)
-        self._restorer = Restorer(where)
+        self._placer = Placer(where, session.state.tasks, session.state.last_lease)
         self._tries = TryFolders(where, [attempt.id for attempt in session.state.tries.values()])
         data, state = Path(session.state.data_directory), session.store.path.parent
         self._storage = StorageWatch(data, where, state, self._known_files)
+        self._check = OutputCheck(recorded_outputs(session.state), where)
+        self._keeper = Keeper(session.store.path)
         self._began = time.monotonic()
         self._tick_at = self._beat_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set."""
-        for warning in self._session.warnings:
-            log.warning("%s", warning)
         poller = zmq.Poller()
         for one in (self._workers.socket, self._control.socket, *self._hub.sockets):
             poller.register(one, zmq.POLLIN)
-        where = Path(self._session.state.processing_directory)
-        check = OutputCheck(recorded_outputs(self._session.state), where)
-        self._publish_service("service.started")
         try:
-            for look in self._storage.first():
-                self._handle(look)
+            self.begin()
             while not stop.is_set():
-                poller.poll(self._poll_ms)
-                self._take_in()
-                self._take_prepared()
-                for missing in check.found():
-                    self._handle(missing)
-                for restored in self._restorer.done():
-                    self._handle(restored)
-                self._look_at_storage()
-                self._keep_time()
-                self._flush()
+                poller.poll(self._pause_ms())
+                self.round()
             self._publish_service("service.stopping")
+            log.info("the scheduler ends; workers keep what they have")
         finally:
-            check.close()
-            self._restorer.close()
+            self._check.close()
+            self._keeper.close()
+            self._placer.close()
             self._tries.close()
 
-    @property
-    def _poll_ms(self) -> int:
-        """How long to wait for messages: a thread that has ended wakes nobody."""
+    def begin(self) -> None:
+        """Before the first round: go on with what an earlier run has begun, and look at the folders."""
+        for warning in self._session.warnings:
+            log.warning("%s", warning)
+        log.info("%s", self._session.described)
+        self._publish_service("service.started")
+        self._note(self._session.begun)
+        for look in self._storage.first():
+            self._handle(look)
+
+    def round(self) -> None:
+        """Take in what has come, decide, store, and answer. It waits for nothing."""
+        self._take_in()
+        self._take_prepared()
+        for missing in self._check.found():
+            self._see(missing)
+        for done in self._placer.done():
+            self._see(done)
+        for fault in self._keeper.faults(self._session):
+            self._handle(fault)
+        self._look_at_storage()
+        self._keep_time()
+        self._flush()
+
+    def _pause_ms(self) -> int:
+        """How long a round may wait for messages; a thread that has ended wakes nobody."""
         if self._undelivered:
             return 0
-        return BUSY_POLL_MS if self._preparing.is_busy else POLL_MS
+        busy = self._preparing.is_busy or self._workers.has_waiting or self._control.has_waiting
+        return BUSY_POLL_MS if busy else POLL_MS
 
     # --- in ------------------------------------------------------------------------------------------------------
 
     def _take_in(self) -> None:
         undelivered, self._undelivered = self._undelivered, []
         for lease in undelivered:
-            self._handle(AssignmentUndelivered(lease))
-        for identity, envelope in self._control.receive():
-            self._receive(self._control, identity, envelope)
-        for identity, envelope in self._workers.receive():
-            self._receive(self._workers, identity, envelope)
-        self._hub.forward()
+            self._see(AssignmentUndelivered(lease))
+        if self._unstored and time.monotonic() >= self._unstored_at:
+            unstored, self._unstored = self._unstored, []
+            for stimulus in unstored:
+                self._see(stimulus)
+        take_s = min(LONG_TAKE_S, max(SHORT_TAKE_S, 3 * self._commit_s))
+        for router in (self._control, self._workers):
+            router.send_waiting()
+            for identity, envelope in router.receive(time.monotonic() + take_s):
+                self._receive(router, identity, envelope)
+        self._hub.forward(time.monotonic() + SHORT_TAKE_S)
 
     def _known_files(self) -> tuple[list[KnownFile], bool]:
         return known_files(self._session.state), bool(len(self._session.state.queue))
@@ -197,56 +217,66 @@ class Service:
     def _keep_time(self) -> None:
         """Let time pass, after all messages were taken in: so no worker seems silent after a long round."""
         now = time.monotonic()
+        for sender, progress in self._progress.due(now):
+            self._handle(FromWorker(sender, progress))
         if now >= self._tick_at:
             self._tick_at = now + TICK_S
             self._handle(Tick())
         if now >= self._beat_at:
             self._beat_at = now + HEARTBEAT_S
+            self._progress.forget(now)
             self._publish_service("service.heartbeat")
 
     def _receive(self, router: Router, identity: bytes, envelope: Envelope) -> None:
-        asked = _Asked(router, identity, envelope)
-        first = self._replies.get(envelope.id)
-        if first is not None:
-            router.send(identity, first)
-            return
-        if envelope.id in self._round.ids or self._preparing.knows(envelope.id):
+        asked = Asked(router, identity, envelope)
+        if self._answers.repeat(asked) or asked.key in self._round.asked_before or self._preparing.knows(asked.key):
             return
         try:
             message = read_message(envelope.type, envelope.body)
         except WireError as error:
             router.note_malformed(error)
             code = ErrorCode.BAD_MESSAGE if envelope.type in REGISTRY else ErrorCode.UNKNOWN_TYPE
-            self._answer(asked, wire.Error(code, str(error)[:1000]))
+            self._round.ask(asked, wire.Error(code, str(error)[:1000]))
             return
         handler = HANDLERS.get(type(message))
         asked.cached = handler is None or not handler.reads
         if router is self._workers:
-            self._handle(FromWorker(identity, message), asked)
+            self._hear_worker(asked, message)
         else:
             self._ask(asked, message, handler)
 
-    def _ask(self, asked: _Asked, message: Message, handler: Handler | None) -> None:
+    def _hear_worker(self, asked: Asked, message: Message) -> None:
+        """Hand on what a worker says. Of its progress only as much as anybody can read."""
+        sender, now = asked.identity, time.monotonic()
+        if isinstance(message, wire.TaskProgress):
+            if self._progress.note(sender, message, now):
+                self._handle(FromWorker(sender, message), asked)
+            return
+        for progress in self._progress.taken(sender, now):
+            self._handle(FromWorker(sender, progress))
+        self._handle(FromWorker(sender, message), asked)
+
+    def _ask(self, asked: Asked, message: Message, handler: Handler | None) -> None:
         """Give a request to the machine, or to the shell where it needs files, the store or the sockets."""
         message = signed(message, asked.envelope.source)
         if handler is not None and handler.place is Place.STORED:
-            self._answer(asked, lambda: handler.run(self._shell(), message))
+            self._round.ask(asked, lambda: handler.run(self._shell(), message))
         elif handler is not None and handler.place is Place.PREPARED:
             try:
-                self._preparing.ask(asked.envelope.id, asked, lambda: handler.run(self._shell(), message))
+                self._preparing.ask(asked.key, asked, lambda: handler.run(self._shell(), message))
             except PrepareError as error:
-                self._answer(asked, wire.Error(ErrorCode.INTERNAL, str(error)))
+                self._round.ask(asked, at_fault(str(error)))
         else:
             self._handle(FromControl(message), asked)
 
     def _take_prepared(self) -> None:
         for asked, found in self._preparing.done(time.monotonic()):
             if isinstance(found, SettingsError):
-                self._answer(asked, wire.Error(ErrorCode.INVALID, str(found)[:4000], found.errors[:50]))
+                self._round.ask(asked, refused_settings(found))
             elif isinstance(found, Exception):
                 what = asked.envelope.type
                 log.error("%s could not be handled: %s", what, found, exc_info=not isinstance(found, PrepareError))
-                self._answer(asked, wire.Error(ErrorCode.INTERNAL, f"{what} could not be handled: {found}"[:1000]))
+                self._round.ask(asked, at_fault(f"{what} could not be handled: {found}"))
             else:
                 self._handle(found, asked)
 
@@ -257,7 +287,12 @@ class Service:
 
     # --- deciding ------------------------------------------------------------------------------------------------
 
-    def _handle(self, stimulus: Stimulus, asked: _Asked | None = None) -> None:
+    def _see(self, stimulus: Stimulus) -> None:
+        """Handle what this process has seen itself, and again later if it cannot be stored."""
+        self._handle(stimulus)
+        self._round.seen.append(stimulus)
+
+    def _handle(self, stimulus: Stimulus, asked: Asked | None = None) -> None:
         try:
             effects = self._session.decide(stimulus)
         except Exception as error:
@@ -265,57 +300,55 @@ class Service:
             log.exception("%s could not be handled; the state is restored from %s", what, self._session.store.path)
             self._recover()
             if asked is not None:
-                self._answer(asked, wire.Error(ErrorCode.INTERNAL, f"{what} could not be handled: {error}"[:1000]))
+                self._round.ask(asked, at_fault(f"{what} could not be handled: {error}"))
             return
+        self._note(effects, asked)
+
+    def _note(self, effects: list[Effect], asked: Asked | None = None) -> None:
+        """What of these effects is to be done after the commit."""
         for effect in effects:
             if isinstance(effect, Reply):
                 if asked is not None:
-                    self._answer(asked, effect.message)
-            elif isinstance(effect, (Send, Publish, RestoreOutputs, DropTry)):
+                    self._round.ask(asked, effect.message)
+            elif isinstance(effect, (Send, Publish, PlaceOutputs, RestoreOutputs, DropStaging, DropTry)):
                 self._round.out.append(effect)
 
     def _recover(self) -> None:
-        """Go back to what is stored. Earlier decisions of this round stay; workers register again."""
+        """Take back what a failed decision has left behind. Earlier decisions of this round stay."""
         self._flush()
         self._restore()
 
     def _restore(self) -> None:
+        """Go on from what is stored."""
         self._session.store.discard()
-        rate, storage = self._session.state.rate, self._session.state.storage
-        self._session.state = self._session.restored()
-        self._session.state.rate, self._session.state.storage = rate, storage
-
-    def _answer(self, asked: _Asked, answer: Message | Callable[[], Message]) -> None:
-        asked.answer = answer
-        self._round.asked.append(asked)
-        self._round.ids.add(asked.envelope.id)
+        self._session.state = go_on(self._session.restored(), self._session.state)
+        for unended in unended_on_disk(self._session.state):
+            self._placer.begin(unended)
 
     # --- out -----------------------------------------------------------------------------------------------------
 
     def _flush(self) -> None:
         """Store the round, then send its answers and events. If it cannot be stored, nothing of it happened."""
-        done, self._round = self._round, _Round()
+        done, self._round = self._round, Round()
+        began = time.monotonic()
         try:
-            self._session.store.commit(time.time())
+            self._session.commit(time.time())
+            self._commit_s = time.monotonic() - began
         except StateError as error:
             log.error("%s; nothing of this round counts", error)
+            self._unstored += done.seen
+            self._unstored_at = time.monotonic() + STORE_AGAIN_S
             self._restore()
             for asked in done.asked:
-                self._send_answer(asked, wire.Error(ErrorCode.INTERNAL, str(error)[:1000]), keep=False)
+                self._answers.refuse(asked, error)
             return
         for asked in done.asked:
-            try:
-                message = asked.answer() if callable(asked.answer) else asked.answer
-            except StateError as error:
-                log.error("%s", error)
-                message = wire.Error(ErrorCode.INTERNAL, str(error)[:1000])
-            if message is not None:
-                self._send_answer(asked, message, keep=asked.cached)
+            self._answers.send(asked)
         for effect in done.out:
             if isinstance(effect, Publish):
                 self._hub.publish(Envelope(effect.topic, effect.body, SOURCE, seq=effect.seq))
-            elif isinstance(effect, RestoreOutputs):
-                self._restorer.begin(effect)
+            elif isinstance(effect, (PlaceOutputs, RestoreOutputs, DropStaging)):
+                self._placer.begin(effect)
             elif isinstance(effect, DropTry):
                 self._tries.remove(effect.id)
             else:
@@ -323,12 +356,6 @@ class Service:
                 sent = self._workers.send(effect.sender, envelope)
                 if not sent and effect.lease is not None:
                     self._undelivered.append(effect.lease)
-
-    def _send_answer(self, asked: _Asked, message: Message, *, keep: bool) -> None:
-        reply = Envelope(message.TYPE, message.to_body(), SOURCE, reply_to=asked.envelope.id)
-        if keep:
-            self._replies.put(asked.envelope.id, reply)
-        asked.router.send(asked.identity, reply)
 
     def _publish_service(self, topic: str) -> None:
         body = wire.ServiceEvent(

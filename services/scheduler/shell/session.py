@@ -2,70 +2,34 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import itertools
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from warpcore.bus.vocabulary import MovieStatus
-from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, SaveChoice, Started, Stimulus
+from warpcore.services.scheduler.core import journal
+from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, Started, Stimulus
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.requests import settings_warnings
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.shell.lock import STATE_FOLDER, Lock, SessionError
+from warpcore.services.scheduler.shell.meters import Meters
 from warpcore.services.scheduler.shell.references import Present, check_references, check_settings
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.recording import Recorder
 from warpcore.services.scheduler.store.restoring import restore
-from warpcore.services.session.settings import Settings
+from warpcore.services.session.settings import Settings, check_size
 from warpcore.services.steps.chain import CHAIN
+from warpcore.services.storage.mounts import database_advice
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("warpcore.scheduler")
 
-STATE_FOLDER = ".warpcore"
 BY_START = "start"
 """Who the history of settings names for those that a start of the session was given."""
-
-
-class SessionError(Exception):
-    """A run that cannot begin; the text is one line that says why and what to do."""
-
-
-@contextmanager
-def locked(processing_directory: Path) -> Iterator[None]:
-    """Hold the processing directory for this scheduler alone, until the block or process ends. Raises SessionError."""
-    path = processing_directory / STATE_FOLDER / "lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise SessionError(
-            f"processing directory {processing_directory} cannot be written: {error.strerror}; "
-            "give another --processing directory, or the right to write there"
-        ) from None
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            raise SessionError(
-                f"processing directory {processing_directory} is in use by the scheduler of {holder}; "
-                "end that one, or give another --processing directory"
-            ) from None
-        except OSError as error:
-            raise SessionError(
-                f"{path} cannot be locked: {error.strerror}; give a --processing directory on a file system with locks"
-            ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -82,7 +46,10 @@ def garbage_left_alone() -> Iterator[None]:
 
 
 class Session:
-    """The open state of a run: `state` decides, `store` keeps. Raises SessionError, StateError, SettingsError."""
+    """The open state of a run: `state` decides, `store` keeps. Raises SessionError, StateError, SettingsError.
+
+    `begun` is what the start asks of the service: to go on with what an earlier run had begun on disk, for one.
+    """
 
     def __init__(
         self,
@@ -95,13 +62,17 @@ class Session:
         heartbeat_timeout_s: float = 30.0,
         task_timeout_s: float = 1800.0,
         record: Path | None = None,
+        lock: Lock | None = None,
     ) -> None:
+        self._lock = lock
         self._where = {
             "data_directory": str(data_directory.resolve()),
             "processing_directory": str(processing_directory.resolve()),
         }
         self._timeouts = (heartbeat_timeout_s, task_timeout_s)
         self._recorder: Recorder | None = None
+        self._told: list[journal.Entry] = []
+        self.meters = Meters()
         if CHAIN.faults:
             raise SessionError("; ".join(CHAIN.faults))
         path = state_path or processing_directory.resolve() / STATE_FOLDER / "state.db"
@@ -118,19 +89,29 @@ class Session:
         try:
             if record is not None:
                 self._recorder = Recorder(record)
+            self.begun: list[Effect] = []
             self.state = self.restored()
-            self.warnings = self._begin(settings, paused)
+            self.warnings = [*filter(None, [database_advice(self.store.path)]), *self._begin(settings, paused)]
         except BaseException:
             self.close()
             raise
 
+    def save_again(self) -> None:
+        """Put the database back at its place, with its lock, after somebody has deleted them.
+
+        Raises StateError and SessionError.
+        """
+        self.store.save_again()
+        if self._lock is not None:
+            self._lock.take_again()
+
     def restored(self) -> State:
         """The state as it is stored."""
-        now = time.monotonic()
+        now, wall = time.monotonic(), time.time()
         # Millions of objects are made and none is garbage: to search for some meanwhile takes several times as long.
         with garbage_left_alone(), self.store.errors("read"):
             stored = self.store.load()
-            state = restore(stored, now=now, **self._where)
+            state = restore(stored, now=now, wall=wall, **self._where)
         state.heartbeat_timeout_s, state.task_timeout_s = self._timeouts
         if self._recorder is not None:
             self._recorder.begin(state, stored)
@@ -144,20 +125,36 @@ class Session:
         else:
             effects = self._recorder.handle(self.state, stimulus, now, wall)
         self.store.stage(effects)
-        for effect in effects:
-            if isinstance(effect, SaveChoice):
-                log.log(logging.WARNING if effect.failed else logging.INFO, "%s", effect.told)
+        self._told += journal.entries(effects)
+        self.meters.note(stimulus, effects)
         return effects
+
+    def commit(self, wall: float) -> None:
+        """Make durable what was decided, then tell the log. Raises StateError: then nothing of it has happened."""
+        told, self._told = self._told, []
+        begun = time.monotonic()
+        if self.store.commit(wall):
+            self.meters.commits.add(time.monotonic() - begun)
+        for entry in journal.shown(told):
+            log.log(entry.level, "%s", entry.text, extra=entry.about)
+
+    @property
+    def described(self) -> str:
+        """Where the session is and how many movies it has, in one line."""
+        counts = [f"{count} {status.replace('_', ' ')}" for status, count in self.state.counts.items() if count]
+        movies = f"{len(self.state.movies)} movies ({', '.join(counts)})" if counts else "no movies yet"
+        return f"scheduler of {self.state.data_directory}, results in {self.state.processing_directory}: {movies}"
 
     def checked(self, settings: Settings, *, whole: bool = False, by: str = "") -> ChangeSettings:
         """The stimulus that puts these settings in force; `whole`: they replace all others. `by` is who asks.
 
-        Raises SettingsError where a file that they name cannot be used.
+        Raises SettingsError where they are too large, or a file that they name cannot be used.
         """
         return self.checking(settings, whole=whole, by=by)()
 
     def checking(self, settings: Settings, *, whole: bool = False, by: str = "") -> Callable[[], ChangeSettings]:
         """What `checked` does, as a call for another thread: it looks at files, and no longer at the state."""
+        check_size(settings)
         data = Path(self.state.data_directory)
         present = Present(self.state.settings, self.state.references, data, self._some_movies())
 
@@ -183,13 +180,13 @@ class Session:
         """Check the reference files, put in force what was given; returns warnings for the log."""
         known = self.state.settings.import_
         references, faults = check_references(self.state.settings)
-        self.decide(Started(None if faults else references, paused))
+        self.begun += self.decide(Started(None if faults else references, paused))
         if callable(settings):
             settings = settings(self.state.settings)
         if settings is not None or not known.data:
-            self.decide(self.checked(settings or self.state.settings, by=BY_START))
+            self.begun += self.decide(self.checked(settings or self.state.settings, by=BY_START))
             _, faults = check_references(self.state.settings)
-        self.store.commit(time.time())
+        self.commit(time.time())
         kept = "results made with the former file are kept"
         files = [f"{fault['name']} = {fault['value']} {fault['problem']}; {kept}" for fault in faults]
         return [*self.state.words, *settings_warnings(self.state.set_aside), *files]

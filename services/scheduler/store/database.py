@@ -30,6 +30,7 @@ from warpcore.services.scheduler.core.rows import (
     TryRow,
 )
 from warpcore.services.scheduler.store import schema
+from warpcore.services.scheduler.store.backups import copy, damage, ways_back
 from warpcore.services.scheduler.store.pending import Pending
 from warpcore.services.scheduler.store.schema import StateError
 from warpcore.services.scheduler.store.tables import MOVIES, TABLES, WRITTEN
@@ -85,15 +86,14 @@ class Store:
             if not path.exists():
                 schema.create(path, data_directory, processing_directory)
             elif path.stat().st_size == 0:
-                raise StateError(f"{path} is empty, so the state is lost: put back a copy, or remove it to begin anew")
-            # autocommit: each round's transaction is begun and ended here, not by the driver.
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=True)
+                raise StateError(f"{path} is empty, so the state is lost: {ways_back(path)}")
+            self._db = self._connected()
             try:
                 version = schema.check(self._db, path, data_directory, processing_directory)
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute("PRAGMA synchronous = FULL")
-                self._db.execute("PRAGMA foreign_keys = ON")
-                schema.climb(self._db, version)
+                self._prepare()
+                if found := damage(path):
+                    raise StateError(f"{path} is damaged ({found}): {ways_back(path)}")
+                schema.climb(self._db, path, version)
                 meta = dict(self._db.execute("SELECT key, value FROM meta"))
             except BaseException:
                 self._db.close()
@@ -102,6 +102,27 @@ class Store:
         self._head: int = meta["seq"]
         self._last_lease: int = meta["lease"]
         self._floor: int = meta["floor"]
+
+    def _connected(self) -> sqlite3.Connection:
+        # autocommit: each round's transaction is begun and ended here, not by the driver.
+        return sqlite3.connect(self.path, isolation_level=None, check_same_thread=True)
+
+    def _prepare(self) -> None:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            self._db.execute(f"PRAGMA {pragma}")
+
+    def save_again(self) -> None:
+        """Write the whole database to its place again, where somebody has deleted it. Raises StateError."""
+        whole = self.path.with_name(f".{self.path.name}.again")
+        with self.errors("written again"):
+            copy(self._db, whole)
+            self._db.close()
+            # What is left of the deleted one would be taken for changes of the new one.
+            for rest in ("-wal", "-shm"):
+                self.path.with_name(f"{self.path.name}{rest}").unlink(missing_ok=True)
+            whole.replace(self.path)
+            self._db = self._connected()
+            self._prepare()
 
     # --- writing -------------------------------------------------------------------------------------------------
 
@@ -112,11 +133,14 @@ class Store:
             pending.note(effect, self._last_lease)
         self._pending.take(pending)
 
-    def commit(self, wall: float = 0.0) -> None:
-        """Make durable what was staged: all or (raising StateError) nothing. `wall` is shown as its time."""
+    def commit(self, wall: float = 0.0) -> bool:
+        """Make durable what was staged: all or (raising StateError) nothing. `wall` is shown as its time.
+
+        False: there was nothing.
+        """
         pending, self._pending = self._pending, Pending()
         if pending == Pending():
-            return
+            return False
         if MOVIES in pending.rows:
             pending.meta["last_modified"] = wall
         head = pending.meta.get("seq", self._head)
@@ -139,6 +163,7 @@ class Store:
                 raise
         self._head, self._floor = head, floor
         self._last_lease = pending.meta.get("lease", self._last_lease)
+        return True
 
     def discard(self) -> None:
         """Forget what was staged and not committed."""
@@ -169,7 +194,7 @@ class Store:
                 seq=meta["seq"],
                 last_lease=meta["lease"],
                 last_modified=meta["last_modified"],
-                paused_by=_pauser(meta["paused"]),
+                paused_by=Pauser(meta["paused"]) if meta["paused"] else None,
                 order=meta["order"],
                 alarms=json.loads(meta["alarms"]),
             )
@@ -225,19 +250,15 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise StateError(f"{self.path} cannot be {doing}: {error}") from error
+            way = f"; {ways_back(self.path)}" if getattr(error, "sqlite_errorcode", None) in _DAMAGE else ""
+            raise StateError(f"{self.path} cannot be {doing}: {error}{way}") from error
         except OSError as error:
             raise StateError(f"{self.path} cannot be {doing}: {error.strerror or error}") from error
         except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
-            raise StateError(f"{self.path} cannot be {doing}, it is damaged: {error!r}") from error
+            way = ways_back(self.path)
+            raise StateError(f"{self.path} cannot be {doing}, it is damaged ({error!r}): {way}") from error
 
 
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SAVE_SETTINGS = """INSERT OR REPLACE INTO settings (id, body, revision, identity, migration, set_aside)
 VALUES (1, ?, ?, ?, ?, ?)"""
-
-
-def _pauser(stored: str | int) -> Pauser | None:
-    """Who paused, as it is stored; before there was another pauser, 1 stood for a person and 0 for nobody."""
-    if isinstance(stored, int):
-        return Pauser.PERSON if stored else None
-    return Pauser(stored) if stored else None

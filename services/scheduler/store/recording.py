@@ -23,7 +23,7 @@ from warpcore.services.scheduler.store.tables import TABLES
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 ROWS_AT_ONCE = 500
 
 
@@ -36,6 +36,7 @@ class Begun:
     """With what a run begins, beside its rows."""
 
     now: float
+    wall: float
     data_directory: str
     processing_directory: str
     heartbeat_timeout_s: float
@@ -57,6 +58,7 @@ class Recorder:
         """Write a state that was restored from rows: a run begins with it, or goes on from it after a fault."""
         begun = Begun(
             state.now,
+            state.wall,
             state.data_directory,
             state.processing_directory,
             state.heartbeat_timeout_s,

@@ -14,6 +14,7 @@ from warpcore.services.scheduler.core.invariants import InvariantError, validate
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.plain import digest, stimulus_from_plain, title
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.taking_back import go_on
 from warpcore.services.scheduler.store.database import Stored
 from warpcore.services.scheduler.store.recording import FORMAT, Begun, RecordError
 from warpcore.services.scheduler.store.restoring import restore
@@ -68,14 +69,14 @@ class _Run:
         if self._stored is not None and self._begun is not None:
             begun, before = self._begun, self._state
             where = {"data_directory": begun.data_directory, "processing_directory": begun.processing_directory}
-            self._state = restore(self._stored, now=begun.now, **where)
+            self._state = restore(self._stored, now=begun.now, wall=begun.wall, **where)
             self._state.heartbeat_timeout_s, self._state.task_timeout_s = (
                 begun.heartbeat_timeout_s,
                 begun.task_timeout_s,
             )
             self._state.bulk_changes = begun.bulk_changes
             if before is not None:
-                self._state.rate, self._state.storage = before.rate, before.storage
+                self._state = go_on(self._state, before)
             self._stored = self._begun = None
         if self._state is None:
             raise RecordError("a stimulus comes before any state")

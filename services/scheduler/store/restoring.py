@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from warpcore.bus.messages import Alarm
-from warpcore.bus.vocabulary import ItemState, Order, WorkerState
+from warpcore.bus.vocabulary import DONE, ENDED, ItemState, Order, WorkerState
 from warpcore.services.scheduler.core import alarms, exporting, rows
-from warpcore.services.scheduler.core.records import Ban, WorkerRecord
+from warpcore.services.scheduler.core.lives import LeaseState
+from warpcore.services.scheduler.core.records import Ban, MovieRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Stored
 from warpcore.services.session.hand_picks import edits_id
@@ -13,9 +14,10 @@ from warpcore.services.session.migrations import adopt
 from warpcore.services.session.settings import Settings
 
 
-def restore(stored: Stored, *, data_directory: str, processing_directory: str, now: float) -> State:
+def restore(stored: Stored, *, data_directory: str, processing_directory: str, now: float, wall: float) -> State:
     """The state as stored. Leases hold: from `now` on their workers have the heartbeat time-out to come back with them.
 
+    `now` (monotonic seconds) and `wall` (epoch seconds) are the same moment: stored times are of the second kind.
     Raises ValueError, TypeError, KeyError or UnpackException for rows that are damaged.
     """
     adopted = adopt(stored.settings, stored.migration, stored.set_aside) if stored.settings is not None else None
@@ -26,7 +28,7 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
         processing_directory=processing_directory,
         epoch=stored.epoch,
     )
-    state.now = now
+    state.now, state.wall = now, wall
     if adopted is not None:
         state.set_aside = adopted.set_aside
         state.words = adopted.words
@@ -45,6 +47,8 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     state.bans = {ban.worker: ban for ban in (Ban(*row) for row in stored.bans)}
     alarms.restore(state, map(Alarm.from_body, stored.alarms))
     _restore_movies(state, stored)
+    _restore_rates(state)
+    _restore_recent(state)
     _restore_leases(state, stored)
     _restore_exports(state, stored)
     return state
@@ -63,21 +67,46 @@ def _restore_movies(state: State, stored: Stored) -> None:
             state.restoring.add(movie.id)
         state.derived += state.derive(movie)
         state.index(movie)
-        if done_at := movie.run.get("done_at"):
-            state.last_hour.count(movie.id, done_at)
+
+
+def _restore_rates(state: State) -> None:
+    """How fast movies came, and were done for the first time, by the times that are stored of each."""
+    to_monotonic = state.now - state.wall
+    for ready_at in sorted(movie.ready_at for movie in state.movies.values() if movie.ready_at):
+        state.arrivals.note(ready_at + to_monotonic)
+    done = ((movie.run["done_at"], movie.id) for movie in state.movies.values() if "done_at" in movie.run)
+    for done_at, id in sorted(done):
+        state.last_hour.count(id, done_at)
+        state.rate.begin(state.movies[id].run["assigned_at"] + to_monotonic)
+        state.rate.count(done_at + to_monotonic)
+
+
+def _restore_recent(state: State) -> None:
+    """Which movies ended last, whatever order they ran in."""
+    for movie in sorted((one for one in state.movies.values() if one.status in ENDED), key=_ended_at):
+        state.recent.note(movie.id)
+
+
+def _ended_at(movie: MovieRecord) -> float:
+    """When it got its first results, or has failed (epoch seconds); one of an earlier version: when its story ends."""
+    told_at = movie.story[-1][1] if movie.story else 0.0
+    return float(movie.run.get("done_at", told_at)) if movie.status in DONE else told_at
 
 
 def _restore_leases(state: State, stored: Stored) -> None:
     for row in stored.tasks:
         task = rows.task_from_row(row)
         task.active_at = state.now
+        state.tasks[task.lease] = task
+        if task.state == LeaseState.PLACING:
+            state.placing.add(task.lease)
+            continue
         worker = state.workers.get(task.worker)
         if worker is None:
             worker = WorkerRecord(task.worker, task.instance, heard_at=state.now)
             worker.become(WorkerState.BUSY, "holds leases of an earlier run")
             state.workers[task.worker] = worker
         worker.leases.append(task.lease)
-        state.tasks[task.lease] = task
 
 
 def _restore_exports(state: State, stored: Stored) -> None:

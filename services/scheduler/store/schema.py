@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgpack
 
+from warpcore.services.scheduler.store.backups import copy, upgrade_backup
 from warpcore.services.session.paths import flush
 
 APPLICATION_ID = 0x57435344
@@ -63,8 +64,12 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
 
 
 def _from_3_to_4(db: sqlite3.Connection) -> None:
-    """Selections can be taken back, users order movies and edit picks; tries, profiles, history of settings, alarms."""
+    """Selections can be taken back, users order movies and edit picks; tries, profiles, history of settings, alarms.
+
+    Who paused is known: before, it was a person.
+    """
     db.execute("INSERT INTO meta VALUES ('order', 'normal')")
+    db.execute("UPDATE meta SET value = CASE value WHEN 0 THEN '' ELSE 'person' END WHERE key = 'paused'")
     db.execute("INSERT INTO meta VALUES ('alarms', '[]')")
     db.execute("CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
     db.execute("CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL)")
@@ -76,7 +81,27 @@ def _from_3_to_4(db: sqlite3.Connection) -> None:
     )
 
 
-LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4)
+def _from_4_to_5(db: sqlite3.Connection) -> None:
+    """The scheduler alone places outputs. How far a worker came that might, nobody knows: its steps run again.
+
+    Lines of a movie's story may name worker, lease and step.
+    """
+    for lease, movie, packed in db.execute("SELECT lease, movie, body FROM tasks").fetchall():
+        body = msgpack.unpackb(packed)
+        if body.get("state") != "committed":
+            continue
+        body["state"] = "begun"
+        db.execute("UPDATE tasks SET body = ? WHERE lease = ?", (msgpack.packb(body), lease))
+        if body.get("purpose") != "process":
+            continue
+        (packed_movie,) = db.execute("SELECT body FROM movies WHERE id = ?", (movie,)).fetchone()
+        record = msgpack.unpackb(packed_movie, strict_map_key=False)
+        made = record.get("fingerprints", {})
+        record["fingerprints"] = {step: one for step, one in made.items() if step not in body.get("run", [])}
+        db.execute("UPDATE movies SET body = ? WHERE id = ?", (msgpack.packb(record), movie))
+
+
+LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4, _from_4_to_5)
 """The rung at index n brings format n + 1 to format n + 2."""
 
 FORMAT = len(LADDER) + 1
@@ -101,7 +126,7 @@ def create(path: Path, data_directory: str, processing_directory: str) -> None:
             "floor": 0,
             "lease": 0,
             "last_modified": 0.0,
-            "paused": 0,
+            "paused": "",
             "order": "normal",
             "alarms": "[]",
             "data_directory": data_directory,
@@ -124,7 +149,8 @@ def check(db: sqlite3.Connection, path: Path, data_directory: str, processing_di
     if application != APPLICATION_ID:
         raise StateError(f"{path} is a database of another program; move it away or give another --state")
     if version > FORMAT:
-        raise StateError(f"{path} was written by a newer warpcore (format {version}); use that version")
+        newer = f"{path} was written by a newer warpcore (format {version}); use that version"
+        raise StateError(f"{newer}{_way_back(path)}")
     meta = dict(db.execute("SELECT key, value FROM meta"))
     for name, given in (("data", data_directory), ("processing", processing_directory)):
         begun_with = meta[f"{name}_directory"]
@@ -138,8 +164,19 @@ def check(db: sqlite3.Connection, path: Path, data_directory: str, processing_di
     return int(version)
 
 
-def climb(db: sqlite3.Connection, version: int) -> None:
-    """Bring a database to today's format, each rung in one transaction."""
+def _way_back(path: Path) -> str:
+    """How to go on with this version after all, "" where no upgrade has left a backup that it can read."""
+    for version in range(FORMAT, 0, -1):
+        backup = upgrade_backup(path, version)
+        if backup.exists():
+            return f"; or move it away and put {backup} there, which is the state of before the upgrade"
+    return ""
+
+
+def climb(db: sqlite3.Connection, path: Path, version: int) -> None:
+    """Bring a database to today's format, each rung in one transaction; it is backed up before."""
+    if version < FORMAT:
+        copy(db, upgrade_backup(path, version))
     for reached, rung in enumerate(LADDER[version - 1 :], start=version + 1):
         db.execute("BEGIN IMMEDIATE")
         try:

@@ -78,11 +78,11 @@ class Ctf(Doing):
     def write(self, work: Work, staging: Staging) -> None:
         """The whole fit as JSON, and the spectrum beside its model as MRC and as a picture."""
         fit = work.take(FIT)
-        path = staging.place("ctf", work.path(step.FIT))
+        path = staging.place("ctf", step.FIT)
         path.write_text(json.dumps(fit.to_dict(), separators=(",", ":"), allow_nan=False), encoding="utf-8")
         pixel_size = work.take(AVERAGE).pixel_size_angstrom
-        write_mrc(staging.place("ctf", work.path(step.SPECTRUM)), fit.diagnostic, pixel_size)
-        write_png(staging.place("ctf", work.path(step.SPECTRUM_PICTURE)), ctf_picture(fit.diagnostic))
+        write_mrc(staging.place("ctf", step.SPECTRUM), fit.diagnostic, pixel_size)
+        write_png(staging.place("ctf", step.SPECTRUM_PICTURE), ctf_picture(fit.diagnostic))
 
 
 CTF = Ctf()

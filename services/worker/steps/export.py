@@ -16,7 +16,6 @@ from warpcore.services.session.errors import InputError
 from warpcore.services.session.paths import inside
 from warpcore.services.steps import export as step
 from warpcore.services.steps.export import ExportResult
-from warpcore.services.steps.step import Output
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.ctf import ctf_parameters
 from warpcore.services.worker.steps.doing import Doing
@@ -25,7 +24,14 @@ from warpcore.services.worker.steps.particles import write_boxes
 from warpcore.services.worker.steps.picking import PICKS
 from warpcore.services.worker.steps.work import AVERAGE, Work
 
-IMAGES = ("average", "thumbnail", "odd", "even", "stack", "deconvolved")
+IMAGES = {
+    "average": step.AVERAGE,
+    "thumbnail": step.THUMBNAIL,
+    "odd": step.ODD,
+    "even": step.EVEN,
+    "stack": step.STACK,
+    "deconvolved": step.DECONVOLVED,
+}
 """Files of the export that do not depend on picks, by their field in its result."""
 
 
@@ -60,8 +66,8 @@ EXPORT = Export()
 def _retained(work: Work, staging: Staging) -> ExportResult:
     before = work.task.results["export"]
     made: dict[str, Any] = {name: before[name] for name in IMAGES if before.get(name)}
-    for path in made.values():
-        staging.retain("export", path)
+    for name in made:
+        staging.retain("export", IMAGES[name])
     return ExportResult(**made)
 
 
@@ -70,22 +76,22 @@ def _write_images(work: Work, staging: Staging) -> ExportResult:
     options, average, corrected = work.settings.export, work.take(AVERAGE), work.get(CORRECTED)
     made: dict[str, Any] = {}
 
-    def write(name: str, output: Output, pixels: Any) -> None:
-        made[name] = work.path(output)
-        place = staging.place("export", made[name])
-        write_mrc(place, np.asarray(pixels), average.pixel_size_angstrom, options.float16)
+    def place(name: str) -> Path:
+        made[name] = work.path(IMAGES[name])
+        return staging.place("export", IMAGES[name])
+
+    def write(name: str, pixels: Any) -> None:
+        write_mrc(place(name), np.asarray(pixels), average.pixel_size_angstrom, options.float16)
 
     if not work.is_export_job:
         if options.average:
-            write("average", step.AVERAGE, average.to_write)
-        made["thumbnail"] = work.path(step.THUMBNAIL)
-        write_png(staging.place("export", made["thumbnail"]), thumbnail(average.pixels))
+            write("average", average.to_write)
+        write_png(place("thumbnail"), thumbnail(average.pixels))
     if corrected is not None:
-        parts = (("odd", step.ODD), ("even", step.EVEN), ("stack", step.STACK))
-        for name, output in parts:
+        for name in ("odd", "even", "stack"):
             pixels = getattr(corrected, name)
             if pixels is not None:
-                write(name, output, pixels)
+                write(name, pixels)
     ctf = ctf_parameters(work)
     if options.deconvolution and ctf is not None:
         image = deconvolve(
@@ -95,5 +101,5 @@ def _write_images(work: Work, staging: Staging) -> ExportResult:
             strength=options.deconvolution_strength,
             falloff=options.deconvolution_falloff,
         )
-        write("deconvolved", step.DECONVOLVED, image)
+        write("deconvolved", image)
     return ExportResult(**made)

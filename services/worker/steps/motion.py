@@ -118,7 +118,7 @@ class Motion(Doing):
     def write(self, work: Work, staging: Staging) -> MotionResult:
         """The model as JSON, RELION's motion STAR, and a picture of the tracks; the summary with RELION's residual."""
         model = work.take(MODEL)
-        path = staging.place("motion", work.path(step.MODEL))
+        path = staging.place("motion", step.MODEL)
         path.write_text(
             json.dumps({**model.to_dict(), **_tracks(work)}, separators=(",", ":"), allow_nan=False), encoding="utf-8"
         )
@@ -127,7 +127,7 @@ class Motion(Doing):
         _, height, width = movie.frames.shape
         shifts, coefficients, residual_px = model.relion_polynomial(height, width, exposure.pixel_size_angstrom)
         write_motion_star(
-            staging.place("motion", work.path(step.STAR)),
+            staging.place("motion", step.STAR),
             _general(work),
             shifts,
             None if skipped else coefficients,
@@ -230,4 +230,4 @@ def _write_picture(work: Work, staging: Staging) -> None:
         field_angstrom=(height * pixel, width * pixel),
         dose_per_frame=exposure.dose_per_frame,
     )
-    write_png(staging.place("motion", work.path(step.PICTURE)), picture)
+    write_png(staging.place("motion", step.PICTURE), picture)

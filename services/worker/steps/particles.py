@@ -38,10 +38,10 @@ def write_boxes(work: Work, picks: Picks, staging: Staging) -> tuple[str | None,
     if len(stack) == 0:
         return None, 0, len(kept)
     boxes = work.path(step.PARTICLES)
-    write_mrc(staging.place("export", boxes), stack, target, options.float16)
+    write_mrc(staging.place("export", step.PARTICLES), stack, target, options.float16)
     x, y, scores = (np.asarray(column)[kept] for column in (picks.x_px, picks.y_px, picks.scores))
     write_particles(
-        staging.place("export", work.path(step.PARTICLES_STAR)),
+        staging.place("export", step.PARTICLES_STAR),
         _optics(work, average, target, box),
         work.path(step.AVERAGE),
         boxes,

@@ -99,18 +99,18 @@ class Picking(Doing):
     def write(self, work: Work, staging: Staging) -> None:
         """Coordinates, the candidates they were chosen from, the junk mask (1 is junk), a picture of picks and mask."""
         picks, candidates, junk = work.take(PICKS), work.take(FOUND).candidates, work.take(JUNK)
-        write_coordinates(staging.place("picking", work.path(step.COORDINATES)), picks.x_px, picks.y_px, picks.scores)
+        write_coordinates(staging.place("picking", step.COORDINATES), picks.x_px, picks.y_px, picks.scores)
         if "picking" in work.cheap:
-            staging.retain("picking", work.path(step.CANDIDATES))
-            staging.retain("picking", work.path(step.MASK))
+            staging.retain("picking", step.CANDIDATES)
+            staging.retain("picking", step.MASK)
         else:
             columns = zip(stored.CANDIDATE_COLUMNS, candidates[:3], strict=True)
             content = {name: column.tolist() for name, column in columns}
             content["score_histogram"] = work.results["picking"]["score_histogram"]
-            path = staging.place("picking", work.path(step.CANDIDATES))
+            path = staging.place("picking", step.CANDIDATES)
             path.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False), encoding="utf-8")
             mask = junk.mask.astype(np.float32)
-            write_mrc(staging.place("picking", work.path(step.MASK)), mask, junk.pixel_size_angstrom)
+            write_mrc(staging.place("picking", step.MASK), mask, junk.pixel_size_angstrom)
         _write_overlay(work, staging)
 
 
@@ -133,4 +133,4 @@ def _write_overlay(work: Work, staging: Staging) -> None:
             diameter_px=diameter / average.pixel_size_angstrom,
             junk=work.take(JUNK).mask,
         )
-        write_png(staging.place("picking", work.path(step.OVERLAY)), picture)
+        write_png(staging.place("picking", step.OVERLAY), picture)

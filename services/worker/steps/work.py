@@ -138,7 +138,7 @@ class Work:
 
     @property
     def processing(self) -> Path:
-        """The processing directory."""
+        """The processing directory, where the outputs of earlier runs are."""
         return Path(self.task.processing_directory)
 
     def path(self, output: Output) -> str:

@@ -57,17 +57,20 @@ def test_a_threshold_acts_at_once_and_is_applied_after_its_effect_was_told(
     page = open_page(str(api.http.base_url))
     drawn(page, api, "grid 1/a")
     picks = page.get_by_role("region", name="Picks")
-    expect(picks).to_contain_text("keeps 1 pick of 2 candidates")
+    expect(picks).to_contain_text("keeps 1 particle of 2 candidates")
     picks.get_by_role("slider", name="Threshold").fill("0.15")
-    expect(picks).to_contain_text("keeps 2 picks of 2 candidates; now 1 at 0.50")
+    expect(picks).to_contain_text("keeps 2 particles of 2 candidates; now 1 at 0.50")
     assert api.http.get("/api/settings").json()["picking"]["threshold"] == 0.5
 
     picks.get_by_role("button", name="Apply to the session").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("picking of 2 movies will run again, motion, CTF and export stay.")
+    expect(dialog.get_by_role("listitem")).to_have_text("picking.threshold 0.5 → 0.15")
+    dialog.get_by_label("by").fill("Ada")
     dialog.get_by_role("button", name="Apply", exact=True).click()
     expect(dialog).not_to_be_attached()
     assert api.http.get("/api/settings").json()["picking"]["threshold"] == 0.15
+    assert api.http.get("/api/settings/history").json()[0]["by"] == "Ada"
 
 
 def test_a_movie_is_excluded_by_a_key_and_that_is_undone(
@@ -79,10 +82,12 @@ def test_a_movie_is_excluded_by_a_key_and_that_is_undone(
     page = open_page(str(api.http.base_url))
     drawn(page, api, "grid 1/b")
     selection = page.get_by_role("group", name="Selection")
+    expect(selection.get_by_role("button", name="by filter")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("r")
     expect(page.get_by_text("grid 1/b has not failed.")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
     page.keyboard.press("x")
+    expect(page.get_by_text("grid 1/b excluded")).to_be_visible()
     expect(selection.get_by_role("button", name="exclude")).to_have_attribute("aria-pressed", "true")
     assert movie("grid 1/b")["selection"] == "exclude"
     page.keyboard.press("u")
@@ -100,6 +105,7 @@ def test_a_pick_is_added_by_hand_and_undone(
     page = open_page(str(api.http.base_url))
     average = drawn(page, api, "grid 1/a")
     picks = page.get_by_role("region", name="Picks")
+    expect(picks).to_contain_text("of 2 candidates")
     page.keyboard.press("e")
     average.click()
     expect(picks).to_contain_text("1 added")
@@ -119,16 +125,58 @@ def test_a_pick_is_added_by_hand_and_undone(
 
     wait_until(lambda: len(stored()) == 1)
     assert stored()[0] == pytest.approx([59.5, 44.5], abs=1.0)
+    expect(page.get_by_role("link", name="Previous movie")).to_be_visible()
     page.keyboard.press("k")
     expect(page.get_by_role("img", name="Average of grid 1/b")).to_be_visible()
     page.keyboard.press("j")
     expect(picks).to_contain_text("1 added")
+    expect(picks.get_by_role("button", name="Undo")).to_be_enabled()
     page.keyboard.press("u")
     expect(picks).to_contain_text("0 added")
     page.keyboard.press("u")
     expect(page.get_by_text("No edit of picks is left to undo.")).to_be_visible()
     expect(picks).to_contain_text("0 added")
     assert stored() == []
+
+
+def test_an_edit_of_picks_waits_until_warpcore_answers_again(
+    api: Api,
+    movie: Callable[[str], dict[str, Any]],
+    open_page: Callable[[str], Page],
+    wait_until: Callable[..., None],
+) -> None:
+    page = open_page(str(api.http.base_url))
+    average = drawn(page, api, "grid 1/b")
+    picks = page.get_by_role("region", name="Picks")
+    page.keyboard.press("e")
+    page.route("**/picks/hand", lambda route: route.abort())
+    with page.expect_event("requestfailed"):
+        average.click()
+    expect(picks).to_contain_text("storing")
+    page.unroute_all()
+    expect(picks).not_to_contain_text("storing")
+
+    def added() -> int:
+        return len(api.http.get("/api/items/grid 1/b/picks/hand").json()["hand"]["added"])
+
+    assert added() == 1
+    page.keyboard.press("Control+z")
+    wait_until(lambda: added() == 0)
+
+
+def test_training_is_off_with_its_reason_where_its_packages_are_missing(
+    api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page]
+) -> None:
+    page = open_page("about:blank")
+    reason = "Training needs packages that are missing here."
+    page.route(
+        "**/api/picker/train",
+        lambda route: route.fulfill(json=route.fetch().json() | {"unavailable": reason}),
+    )
+    drawn(page, api, "grid 1/a")
+    picker = page.get_by_role("region", name="Picker")
+    expect(picker).to_contain_text(reason)
+    expect(picker.get_by_role("button", name="Train on edited picks")).to_be_disabled()
 
 
 def test_a_failed_movie_says_why_and_is_tried_again(
@@ -179,3 +227,21 @@ def test_a_movie_is_tried_with_other_settings_beside_its_present_result(
     assert api.http.get("/api/settings").json()["ctf"]["range_max"] == 4.0
     tried.get_by_role("button", name="Forget").click()
     expect(tried).not_to_be_attached()
+
+
+def test_pictures_that_could_not_be_had_are_asked_for_again_when_the_connection_is_back(
+    api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page]
+) -> None:
+    page = open_page("about:blank")
+    pictures = re.compile("/picture/(spectrum|average)")
+    page.route(pictures, lambda route: route.abort())
+    page.goto(f"{api.http.base_url}/#/movies/grid 1/a")
+    spectrum = page.get_by_role("region", name="Power spectrum")
+    expect(spectrum).to_contain_text("No spectrum yet")
+    page.unroute(pictures)
+    with page.expect_response(lambda answer: "/picture/average" in answer.url and answer.ok):
+        api.server.kill()
+        api.server.wait()
+        api.restart_server()
+    expect(spectrum.get_by_role("img", name="Power spectrum")).to_have_js_property("complete", True)
+    expect(spectrum).not_to_contain_text("No spectrum yet")

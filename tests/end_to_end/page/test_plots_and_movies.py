@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from movies_for_tests import write_movie
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from sessions_for_tests import write_session
 
 from warpcore.services.api import live_page
@@ -38,12 +38,25 @@ def counts(session: Any) -> dict[str, int]:
 
 
 def drag(page: Page, place: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Drag from one place to another, as shares of the element's width and height."""
+    """Drag from one place to another, as shares of the element's width and height, once nothing moves it any more."""
+    left, top, width, height = resting_box(place)
+    for share, act in ((start, page.mouse.down), (end, page.mouse.up)):
+        page.mouse.move(left + share[0] * width, top + share[1] * height, steps=4)
+        act()
+
+
+def resting_box(place: Locator) -> tuple[float, float, float, float]:
+    """Left, top, width and height of an element once nothing moves it any more, CSS px."""
+    place.hover(trial=True)
     box = place.bounding_box()
     assert box is not None
-    for share, act in ((start, page.mouse.down), (end, page.mouse.up)):
-        page.mouse.move(box["x"] + share[0] * box["width"], box["y"] + share[1] * box["height"], steps=4)
-        act()
+    return box["x"], box["y"], box["width"], box["height"]
+
+
+def wait_for_values(page: Page) -> None:
+    """Until every plot has its values: before that, what is drawn in it marks no movie."""
+    expect(page.locator(".chart")).not_to_have_count(0)
+    expect(page.locator(".chart[aria-busy=true]")).to_have_count(0)
 
 
 def assert_choices_differ(page: Page, label: str, one: str) -> None:
@@ -64,17 +77,18 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
     expect(bar).to_contain_text(f"keeps {before['processed']} of {judged} movies")
 
     assert_choices_differ(page, "Colour", "worker now")
-    chart = page.get_by_role("region", name="res. over time")
-    limit = chart.get_by_role("slider", name="Highest res.")
+    chart = page.get_by_role("region", name="res. Å over time")
+    limit = chart.get_by_role("slider", name="Highest res. Å")
     field = chart.locator(".u-over")
-    handle = limit.bounding_box()
-    plot = field.bounding_box()
-    assert handle is not None
-    assert plot is not None
-    page.mouse.move(handle["x"] + 200, handle["y"] + handle["height"] / 2)
-    drag(page, limit.locator("span"), (0.5, 0.5), (0.5, 0.5 + 0.25 * plot["height"] / 14))
+    wait_for_values(page)
+    *_, plot_height = resting_box(field)
+    left, top, _, height = resting_box(limit)
+    page.mouse.move(left + 200, top + height / 2)
+    drag(page, limit.locator("span"), (0.5, 0.5), (0.5, 0.5 + 0.25 * plot_height / 14))
     expect(bar).to_contain_text(re.compile(r"res\. ≤ [\d.]+\sÅ \(now 5\sÅ\)"))
+    dragged = limit.get_attribute("aria-valuetext")
     limit.press("ArrowDown")
+    expect(limit).not_to_have_attribute("aria-valuetext", str(dragged))
     told = re.search(r"keeps (\d+) of", bar.inner_text())
     assert told is not None
     kept = int(told[1])
@@ -91,9 +105,10 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
     assert counts(session)["processed"] == kept
 
     marked = page.get_by_role("region", name="Marked movies")
-    drag(page, page.get_by_role("region", name="defocus over time").locator(".u-over"), (0.1, 0), (0.5, 1))
+    drag(page, page.get_by_role("region", name="defocus µm over time").locator(".u-over"), (0.1, 0), (0.5, 1))
     expect(marked).to_contain_text(re.compile(r"[1-9]\d* movies marked"))
     expect(marked.get_by_role("option").first).to_be_visible()
+    expect(page).to_have_url(re.compile("marked="))
     link = page.url
     text = marked.locator(".marked-count").inner_text()
     assert barriers(page) == []
@@ -107,31 +122,34 @@ def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
     expect(again.get_by_role("region", name="Marked movies").locator(".marked-count")).to_have_text(text)
 
 
-HISTOGRAM_IS_BESIDE_ITS_PLOT = """() => {
-    const panel = document.querySelector('[aria-label="res. over time"]');
-    const [plot, bars] = ['.u-over', '.chart-histogram'].map((one) => panel.querySelector(one).getBoundingClientRect());
-    return bars.width > 0 && plot.height > 0 && plot.top === bars.top && plot.bottom === bars.bottom;
+HISTOGRAM_IS_BESIDE_ITS_PLOT = """(before) => {
+    const panel = document.querySelector('[aria-label="res. Å over time"]');
+    const boxOf = (one) => panel.querySelector(one)?.getBoundingClientRect();
+    const [plot, bars] = ['.u-over', '.chart-histogram'].map(boxOf);
+    const drawn = plot && bars.width > 0 && plot.height > 0 && plot.height !== before;
+    return drawn && plot.top === bars.top && plot.bottom === bars.bottom && plot.height;
 }"""
+"""The plot's height, CSS px, once it is another than before and the histogram's bars are as high and beside it."""
 
 
 def test_bars_of_a_histogram_stand_at_the_values_of_its_plot_on_either_time_axis(
     session: Any, open_page: Callable[[str], Page]
 ) -> None:
     page = open_page(f"{session.http.base_url}/#/plots")
-    expect(page.get_by_role("region", name="res. over time")).to_be_visible()
-    page.wait_for_function(HISTOGRAM_IS_BESIDE_ITS_PLOT)
+    expect(page.get_by_role("region", name="res. Å over time")).to_be_visible()
+    height = page.wait_for_function(HISTOGRAM_IS_BESIDE_ITS_PLOT).json_value()
     page.get_by_role("button", name="Time", exact=True).click()
     expect(page).to_have_url(re.compile("x=acquired"))
-    page.wait_for_function(HISTOGRAM_IS_BESIDE_ITS_PLOT)
+    # Times stand above their days and take more room than numbers.
+    assert page.wait_for_function(HISTOGRAM_IS_BESIDE_ITS_PLOT, arg=height).json_value() < height
 
 
 def test_a_view_begins_at_its_top_below_the_navigation_and_going_back_returns(
     session: Any, open_page: Callable[[str], Page]
 ) -> None:
     page = open_page(f"{session.http.base_url}/#/plots")
-    expect(page.get_by_role("region", name="res. over time")).to_be_visible()
-    page.evaluate("window.scrollTo(0, 150)")
-    page.wait_for_function("() => window.scrollY === 150")
+    expect(page.get_by_role("region", name="res. Å over time")).to_be_visible()
+    page.wait_for_function("() => { window.scrollTo(0, 150); return window.scrollY === 150; }")
     page.get_by_role("link", name="Settings", exact=True).click()
     page.wait_for_function("() => document.title.startsWith('Settings') && window.scrollY === 0")
     page.go_back()
@@ -162,6 +180,7 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     expect(excluded).to_have_count(2)
     assert session.items()["grid/m000001"]["selection"] == "exclude"
     page.reload()
+    expect(excluded).to_have_count(2)
     expect(page.get_by_role("button", name="Undo")).to_be_enabled()
     page.keyboard.press("u")
     expect(excluded).to_have_count(0)
@@ -179,6 +198,7 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     assert barriers(page) == []
     dialog.get_by_role("button", name="Show").click()
     expect(page.locator(".list-count")).to_have_text(f"{FAILED} of {MOVIES} movies")
+    expect(page).to_have_url(re.compile("filter="))
     again = open_page(page.url)
     expect(again.locator(".list-count")).to_have_text(f"{FAILED} of {MOVIES} movies")
     again.keyboard.press("ControlOrMeta+a")
@@ -190,18 +210,22 @@ def test_movies_are_walked_marked_excluded_and_taken_back_by_keys(
     expect(again.locator(".marked-count")).to_have_text(f"{FAILED} movies marked")
 
 
+TOP_IN_LIST = "(row) => row.getBoundingClientRect().top - row.closest('[role=grid]').getBoundingClientRect().top"
+
+
 def test_rows_in_view_stay_where_they_are_when_a_movie_comes_above_them(
     session: Any, open_page: Callable[[str], Page]
 ) -> None:
     page = open_page(f"{session.http.base_url}/#/movies?show=table")
     table = page.get_by_role("grid", name="Movies")
     row = table.get_by_role("row").filter(has_text="m000040")
+    # Before the list is there it has nothing to scroll.
+    expect(page.locator(".list-count")).to_have_text(f"{MOVIES} movies")
     table.evaluate("(element) => { element.scrollTop = 600; }")
-    expect(row).to_be_visible()
-    before = row.bounding_box()
+    before = row.evaluate(TOP_IN_LIST)
     write_movie(session.data / "new.tif", np.full((2, 64, 64), 3, np.uint8))
     expect(page.locator(".list-count")).to_have_text(f"{MOVIES + 1} movies")
-    assert row.bounding_box() == before
+    assert row.evaluate(TOP_IN_LIST) == before
 
 
 def test_times_are_shown_and_entered_as_times(session: Any, open_page: Callable[[str], Page]) -> None:
@@ -219,33 +243,60 @@ def test_times_are_shown_and_entered_as_times(session: Any, open_page: Callable[
     expect(row).to_be_visible()
 
     plots = open_page(f"{session.http.base_url}/#/plots?columns=run.foundAt,ctf.defocusUm")
-    expect(plots.get_by_role("slider", name="Lowest defocus").first).to_be_visible()
+    expect(plots.get_by_role("slider", name="Lowest defocus µm").first).to_be_visible()
     expect(plots.get_by_role("slider", name="found")).to_have_count(0)
+
+
+def test_a_plot_tells_that_its_values_are_still_to_come(session: Any, open_page: Callable[[str], Page]) -> None:
+    page = open_page("about:blank")
+    held: list[Route] = []
+    let_through = False
+    page.route(
+        re.compile("/api/series.*defocusUm"), lambda route: route.continue_() if let_through else held.append(route)
+    )
+    page.goto(f"{session.http.base_url}/#/plots?columns=ctf.defocusUm")
+    plot = page.get_by_role("region", name="defocus µm over time")
+    expect(plot).to_have_attribute("aria-busy", "true")
+    expect(plot).not_to_contain_text("No movie")
+    let_through = True
+    for route in held:
+        route.continue_()
+    wait_for_values(page)
+
+
+def test_no_two_plots_have_one_name(session: Any, open_page: Callable[[str], Page]) -> None:
+    names = [column["name"] for column in session.get("/api/columns") if column["heading"] == "astig."]
+    assert len(names) > 1
+    page = open_page(f"{session.http.base_url}/#/plots?columns={','.join(names)}")
+    plots = page.get_by_role("region", name="over time")
+    expect(plots).to_have_count(len(names))
+    assert len({plot.get_attribute("aria-label") for plot in plots.all()}) == len(names)
 
 
 def test_a_column_without_a_value_says_so(session: Any, open_page: Callable[[str], Page]) -> None:
     against = "against=ctf.defocusUm,ctf.tiltDegrees"
     page = open_page(f"{session.http.base_url}/#/plots?columns=ctf.defocusUm,ctf.tiltDegrees&{against}")
-    expect(page.get_by_role("region", name="tilt over time")).to_contain_text("No movie has this value yet.")
-    expect(page.get_by_role("region", name="tilt against defocus")).to_contain_text("No movie has both values yet.")
-    expect(page.get_by_role("region", name="defocus over time")).not_to_contain_text("No movie")
+    expect(page.get_by_role("region", name="tilt ° over time")).to_contain_text("No movie has this value yet.")
+    both = page.get_by_role("region", name="tilt ° against defocus µm")
+    expect(both).to_contain_text("No movie has both values yet.")
+    expect(page.get_by_role("region", name="defocus µm over time")).not_to_contain_text("No movie")
 
 
 def test_movies_are_marked_by_touch(session: Any, browser: Browser, barriers: Callable[[Page], list[str]]) -> None:
     with browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True) as tablet:
         page = tablet.new_page()
         page.goto(f"{session.http.base_url}/#/plots?columns=ctf.defocusUm")
-        field = page.get_by_role("region", name="defocus over time").locator(".u-over")
+        field = page.get_by_role("region", name="defocus µm over time").locator(".u-over")
         page.get_by_role("button", name="Box", exact=True).click()
         expect(field).to_have_css("touch-action", "none")
-        box = field.bounding_box()
-        assert box is not None
-        left, top, width, height = box["x"], box["y"], box["width"], box["height"]
+        wait_for_values(page)
+        left, top, width, height = resting_box(field)
         # Downwards first, as one scrolls.
         touch(page, [(left + (0.1 + 0.4 * part**8) * width, top + part * height) for part in PARTS])
         expect(page.locator(".marked-count")).to_have_text(re.compile(r"[1-9]\d* movies marked"))
         page.get_by_role("button", name="Move", exact=True).click()
         expect(field).to_have_css("touch-action", "pan-y")
+        left, top, width, height = resting_box(field)
         apart = [0.1 * part * width for part in PARTS]
         middle = (left + width / 2, top + height / 2)
         touch(
@@ -254,8 +305,10 @@ def test_movies_are_marked_by_touch(session: Any, browser: Browser, barriers: Ca
         expect(page.get_by_role("button", name="Whole")).to_be_enabled()
 
         page.goto(f"{session.http.base_url}/#/movies?sort=name")
+        several = page.get_by_role("button", name="Mark several")
+        expect(several).to_be_visible()  # Else the key is the former view's, which then keeps its URL.
         page.keyboard.press("Escape")
-        page.get_by_role("button", name="Mark several").tap()
+        several.tap()
         tiles = page.get_by_role("listbox", name="Movies").get_by_role("option")
         for tile in (0, 2, 4, 2):
             tiles.nth(tile).tap()

@@ -44,6 +44,7 @@ def test_a_change_of_settings_is_told_in_words_applied_and_set_back(
     value.fill("0")
     expect(change).to_contain_text("1 value cannot be used")
     value.fill("5")
+    expect(change).to_contain_text("ctf.range_max 4 → 5")
     words = f"CTF, picking and export of {RESULTS} movies will run again, motion stays"
     expect(change).to_contain_text(words)
     assert session.get("/api/settings")["ctf"]["range_max"] == 4
@@ -57,7 +58,9 @@ def test_a_change_of_settings_is_told_in_words_applied_and_set_back(
     expect(history).to_contain_text(re.compile("Ada.*ctf.range_max 4 → 5"))
     history.get_by_role("button", name=re.compile("Set revision .* back")).first.click()
     expect(value).to_have_value("4")
+    change.get_by_label("by").fill("")
     change.get_by_role("button", name="Apply").click()
+    expect(history).to_contain_text(re.compile("page.*ctf.range_max 5 → 4"))
     wait_until(lambda: counts(session)["outdated"] == 0, 10, "the movies whose results fit again")
 
 
@@ -75,6 +78,7 @@ def test_a_profile_is_saved_loaded_into_the_form_and_forgotten(session: Any, ope
     expect(diameter).to_have_value("155")
     profiles.get_by_role("button", name="Load apoferritin").click()
     expect(diameter).to_have_value("140")
+    expect(page.get_by_role("region", name="Change", exact=True)).to_contain_text("picking.diameter 155 → 140")
     assert session.get("/api/settings")["picking"]["diameter"] == 155
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_role("region", name="Change", exact=True)).to_contain_text("Change a value")
@@ -96,7 +100,7 @@ def test_the_page_goes_on_after_its_services_were_killed_and_retries_what_failed
     line = page.locator(".connection")
     expect(line).to_contain_text("goes on by itself")
     expect(line).to_be_empty()
-    group.get_by_role("button", name="Try grid/m000036 again", exact=True).click()
+    group.get_by_role("button", name="Retry grid/m000036", exact=True).click()
     expect(page.get_by_role("region", name="input (1)")).not_to_contain_text("grid/m000036")
     page.get_by_role("button", name="Try all of this kind again", exact=True).click()
     expect(page.locator("main")).to_contain_text("No movie has failed")
@@ -126,8 +130,11 @@ def test_an_export_is_started_and_cancelled_and_nobody_is_shut_out_of_a_view(
     job = page.get_by_role("article", name="particles-1")
     job.get_by_role("button", name="Cancel").click()
     expect(job).to_contain_text("cancelled")
+    expect(job).to_contain_text("No file yet.")
     assert session.get("/api/export/particles-1")["state"] == "cancelled"
     for view in ("exports", "settings", "workers", "failures", "alarms", "logs"):
         page.goto(f"{session.http.base_url}/#/{view}")
         expect(page.get_by_role("navigation").locator("[aria-current=page]")).to_have_text(view.capitalize())
         assert barriers(page) == [], view
+    page.goto(f"{session.http.base_url}/#/logs/none")
+    expect(page.get_by_role("log", name="Log of none")).to_contain_text("none")

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.services.reports import whole
 from warpcore.bus import messages as m
 from warpcore.bus.client import RequestClient
 from warpcore.bus.dealer import Dealer
@@ -101,12 +102,14 @@ def _is_free(port: int) -> bool:
         return True
 
 
-RESULTS = {
-    "motion": {"skipped": False, "mean_frame_movement_angstrom": 0.4, "accumulated_total_angstrom": 12.5},
-    "ctf": {"defocus_um": 1.25, "defocus_delta_um": 0.05, "resolution_angstrom": 3.8, "failure": None},
-    "picking": {"count": 7},
-    "export": {"average": "average/a.mrc"},
-}
+RESULTS = whole(
+    {
+        "motion": {"skipped": False, "mean_frame_movement_angstrom": 0.4, "accumulated_total_angstrom": 12.5},
+        "ctf": {"defocus_um": 1.25, "defocus_delta_um": 0.05, "resolution_angstrom": 3.8, "failure": None},
+        "picking": {"count": 7},
+        "export": {"average": "average/a.mrc"},
+    }
+)
 
 
 class WireWorker:
@@ -145,14 +148,13 @@ class WireWorker:
                 m.TaskFailed(self.name, message.lease, FailureKind.INPUT, "load", f"{message.path}: not a movie")
             )
             return
-        self._dealer.send(m.CommitTask(self.name, message.lease))
-        results = self.process(message)
-        done = m.TaskFinished(self.name, message.lease, message.run, results, {step: [] for step in message.run})
+        results, outputs = self.process(message)
+        done = m.TaskFinished(self.name, message.lease, message.run, results, outputs)
         self._dealer.send(done)
 
-    def process(self, task: m.AssignTask) -> dict[str, Any]:
-        """The results of a task; a subclass may write outputs first."""
-        return {step: RESULTS[step] for step in task.run}
+    def process(self, task: m.AssignTask) -> tuple[dict[str, Any], dict[str, dict[str, int | None]]]:
+        """The results of a task and its outputs; a subclass may write some."""
+        return {step: RESULTS[step] for step in task.run}, {}
 
 
 COUNTS = dict.fromkeys(map(str, MovieStatus), 0)

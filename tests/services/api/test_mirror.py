@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
+from tests.services.api.mirrored_movies import mirror_of
 from tests.services.scheduler_world import World
 from warpcore.bus import messages as wire
 from warpcore.bus.envelope import Envelope
@@ -67,8 +69,27 @@ def test_after_any_changes_it_holds_what_a_snapshot_tells() -> None:
     fresh = Mirror()
     fresh.take(reset_of(world))
     assert told(followed) == told(fresh)
-    assert followed.seq == fresh.seq == world.state.seq
+    assert followed.copied([]).seq == fresh.copied([]).seq == world.state.seq
     assert {row["status"] for row in told(fresh)} >= {"outdated", "failed"}
+
+
+@pytest.mark.parametrize(
+    "results",
+    [{"picking": {"certainty": "high"}}, {"ctf": [1.25]}, {"ctf": {"resolution_angstrom": 10**400}}],
+)
+def test_results_that_cannot_be_read_hide_no_other_movie(results: dict[str, Any]) -> None:
+    bad, good = (
+        wire.Movie(id, name, f"{name}.tif", 1, 1, MovieStatus.PROCESSED, results=results)
+        for id, name, results in ((1, "bad", results), (2, "good", {"ctf": {"defocus_um": 1.5}}))
+    )
+    read = mirror_of([bad, good])
+    followed = mirror_of([])
+    for seq, movie in enumerate((bad, good), 1):
+        body = wire.MovieEvent(movie=movie).to_body()
+        followed.take(Event(Envelope("movie.done", body, "scheduler", seq=seq)))
+    assert told(read) == told(followed)
+    assert [row["status"] for row in told(read)] == ["processed", "processed"]
+    assert [row["ctf.defocus_um"] for row in told(read)] == [None, 1.5]
 
 
 def test_only_movies_that_changed_have_a_newer_change_number() -> None:

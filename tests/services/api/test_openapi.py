@@ -32,6 +32,7 @@ def test_everything_in_the_document_says_what_it_is(api: Api) -> None:
         for parameter in one["parameters"]:
             assert parameter["description"], f"{place} {parameter['name']}"
     schemas = document["components"]["schemas"]
+    assert not [name for name in schemas if "." in name], "two types of one name: both are told by their modules"
     voltage = schemas["CtfSettings"]["properties"]["voltage"]
     assert voltage["unit"] == "kV"
     assert "µm" in schemas["CtfResult"]["properties"]["defocusUm"]["description"]

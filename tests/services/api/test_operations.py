@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any, Literal
 
 import falcon
@@ -10,6 +11,9 @@ import falcon.testing
 import pytest
 from msgspec import Meta
 
+from warpcore.bus.client import RefusedError
+from warpcore.bus.messages import Error
+from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.api import errors
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.checking import FaultsError, checked, in_words
@@ -66,15 +70,30 @@ class Movie:
         return Seen(path_name=name, first_line=query.first_line, only=query.only)
 
 
+def check_known(name: str) -> None:
+    """Raises RefusedError for all but two movies, as the scheduler does."""
+    if name not in ("a", "a/files/none"):
+        raise RefusedError(Error(ErrorCode.NOT_FOUND, f"no movie {name}"))
+
+
 class Log:
     """Finds the logs of some movies alone."""
 
     @operation()
     async def on_get(self, name: str) -> Seen:
         """Tells the name."""
-        if name not in ("a", "a/files/b"):
-            raise falcon.HTTPNotFound()
+        check_known(name)
         return Seen(path_name=f"log of {name}")
+
+
+class Curves:
+    """Finds no curves of any movie."""
+
+    @operation()
+    async def on_get(self, name: str) -> Seen:
+        """Tells nothing."""
+        check_known(name)
+        raise falcon.HTTPNotFound()
 
 
 class Files:
@@ -83,7 +102,8 @@ class Files:
     @operation()
     async def on_get(self, name: str, file: str) -> Seen:
         """Tells both."""
-        if name not in ("a", "a/files/b"):
+        check_known(name)
+        if file.startswith("none"):
             raise falcon.HTTPNotFound()
         return Seen(path_name=f"{file} of {name}")
 
@@ -133,11 +153,13 @@ class Listing:
 def client() -> falcon.testing.TestClient:
     app: Any = falcon.asgi.App()
     app.set_error_serializer(errors.write_problem)
+    app.add_error_handler(RefusedError, errors.report_refused)
     routes = {
         "/movies/{name:path}": Movie(),
         "/movies/{name:path}/change": Changes(),
         "/movies/{name:path}/files/{file:path}": Files(),
         "/movies/{name:path}/log": Log(),
+        "/movies/{name:path}/curves": Curves(),
         "/movies/{name:path}/picture/{kind}": Picture(),
         "/movies": Listing(),
     }
@@ -164,12 +186,30 @@ def test_a_name_with_slashes_is_a_whole_name(client: falcon.testing.TestClient, 
         ("c/files/b/log", "c/files/b/log"),
         ("a/files/b/files/c", "b/files/c of a"),
         ("c/files/a/files/b", "c/files/a/files/b"),
+        ("a%2Flog", "a/log"),
+        ("a%2Ffiles%2Fnone/log", "log of a/files/none"),
+        ("a/files/b%2Flog", "b/log of a"),
+        ("a/files/none/log", "log of a/files/none"),
+        ("b/curves", "b/curves"),
+        ("a%2Fcurves", "a/curves"),
     ],
 )
 def test_a_path_that_means_nothing_by_its_words_is_a_name(
     client: falcon.testing.TestClient, path: str, meant: str
 ) -> None:
     assert client.simulate_get(f"/movies/{path}").json["pathName"] == meant
+
+
+@pytest.mark.parametrize("path", ["a/curves", "a/files/none", "a/files/none/curves"])
+def test_what_a_movie_lacks_is_no_other_movie(client: falcon.testing.TestClient, path: str) -> None:
+    assert client.simulate_get(f"/movies/{path}").status_code == 404
+
+
+def test_a_path_of_very_many_words_is_read_soon(client: falcon.testing.TestClient) -> None:
+    began = time.process_time()
+    assert client.simulate_get("/movies/" + "x/" * 2000 + "x").status_code == 200
+    assert client.simulate_delete("/movies/" + "files/" * 680 + "x").status_code == 405
+    assert time.process_time() - began < 0.5
 
 
 def test_what_no_resource_does_is_not_allowed_and_names_what_is(client: falcon.testing.TestClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,14 @@ NAME = "grid 1/a"
 def worker_and_api(
     tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]
 ) -> Iterator[tuple[WritingWorker, Api]]:
-    session = Api(tmp_path_factory.mktemp("pictures"), free_ports(5))
-    session.wait()
-    picked = {"picking": {"diameter": 130}, "filter": {"particles_min": 0}}
-    assert session.http.patch("/api/settings", json=picked).status_code == 200
-    session.register(f"{NAME}.tif", "waits/b.tif")
-    session.http.put("/api/items/waits/b/selection", json={"selection": "exclude"})
-    worker = WritingWorker(session.endpoints)
-    yield worker, session
-    worker.close()
-    session.close()
+    with closing(Api(tmp_path_factory.mktemp("pictures"), free_ports(5))) as session:
+        session.wait()
+        picked = {"picking": {"diameter": 130}, "filter": {"particles_min": 0}}
+        assert session.http.patch("/api/settings", json=picked).status_code == 200
+        session.register(f"{NAME}.tif", "waits/b.tif")
+        session.http.put("/api/items/waits/b/selection", json={"selection": "exclude"})
+        with closing(WritingWorker(session.endpoints)) as worker:
+            yield worker, session
 
 
 @pytest.fixture
@@ -197,7 +196,8 @@ def test_impossible_edits_are_refused(api: Api, body: dict[str, Any], named: str
 
 
 def test_training_needs_picks_edited_by_hand_and_can_be_cancelled(api: Api, wait_until: Callable[..., None]) -> None:
-    assert api.http.get("/api/picker/train").json()["state"] == "none"
+    before = api.http.get("/api/picker/train").json()
+    assert (before["state"], before["unavailable"]) == ("none", None)
     assert "edited by hand" in problem(api.http.post("/api/picker/train"), 409)["detail"]
     api.http.put(f"/api/items/{NAME}/picks/hand", json={"added": [[5, 6]]})
     wait_until(lambda: api.http.get(f"/api/items/{NAME}").json()["status"] == "processed")
@@ -223,6 +223,13 @@ def test_training_needs_picks_edited_by_hand_and_can_be_cancelled(api: Api, wait
 )
 def test_impossible_wishes_of_the_picker_are_refused(api: Api, job: str, body: dict[str, Any], named: str) -> None:
     assert problem(api.http.post(f"/api/picker/{job}", json=body), 422)["errors"][0]["name"] == named
+
+
+@pytest.mark.parametrize("job", ["train", "suggest"])
+def test_the_picker_goes_by_processed_movies_that_there_are(api: Api, job: str) -> None:
+    assert "nobody" in problem(api.http.post(f"/api/picker/{job}", json={"names": [NAME, "nobody"]}), 404)["detail"]
+    waiting = problem(api.http.post(f"/api/picker/{job}", json={"names": ["waits/b"]}), 409)["detail"]
+    assert waiting.startswith("no processed movie of those has ")
 
 
 @pytest.mark.slow
@@ -318,3 +325,10 @@ def test_a_damaged_output_is_named(api: Api) -> None:
         assert str(path) in problem(api.http.get(f"/api/items/{NAME}/curves"), 500)["detail"]
     finally:
         path.write_bytes(whole)
+
+
+def test_what_a_movie_does_not_have_yet_is_not_the_movie_of_that_name(api: Api) -> None:
+    api.register("waits/b/curves.tif")
+    problem(api.http.get("/api/items/waits/b/curves"), 404)
+    assert api.http.get("/api/items/waits%2Fb%2Fcurves").json()["name"] == "waits/b/curves"
+    assert api.http.get("/api/items/waits/b/curves/log").json()["name"] == "waits/b/curves"

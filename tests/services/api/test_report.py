@@ -103,7 +103,7 @@ def test_kept_are_movies_that_neither_filter_nor_person_leaves_out() -> None:
         (MovieStatus.PROCESSED, Selection.AUTO),
         (MovieStatus.PROCESSED, Selection.EXCLUDE),
         (MovieStatus.FILTERED_OUT, Selection.AUTO),
-        (MovieStatus.FILTERED_OUT, Selection.INCLUDE),
+        (MovieStatus.PROCESSED, Selection.INCLUDE),
         (MovieStatus.FAILED, Selection.INCLUDE),
     ]
     all = [with_resolution(id, 3.0, status=status, selection=chosen) for id, (status, chosen) in enumerate(told, 1)]

@@ -108,6 +108,11 @@ def test_failed_movies_are_retried_by_kind_by_name_or_all(api: Api) -> None:
     refused = post(api, "retry", names=["grid1/a"])
     assert (refused["retried"], refused["refused"][0]["name"]) == (0, "grid1/a")
     assert "not failed" in refused["refused"][0]["problem"]
-    problem(api.http.post("/api/retry", json={"kind": "odd"}), 422)
+    for body in ({"kind": "odd"}, {"filter": []}, {"filter": ["colour:red"]}):
+        problem(api.http.post("/api/retry", json=body), 422)
+    assert post(api, "retry", filter=["status:failed", "name:nothing"]) == {"retried": 0, "refused": []}
+    assert post(api, "retry", filter=["status:failed"], kind="internal")["retried"] == 0
+    (refused,) = post(api, "retry", filter=["name:grid1/a"])["refused"]
+    assert "not failed" in refused["problem"]
     assert post(api, "retry", names=[])["retried"] == 0, "an empty list names no movie"
     assert post(api, "retry")["retried"] == 1

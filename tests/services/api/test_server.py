@@ -19,7 +19,7 @@ def test_what_is_not_there_and_what_is_not_possible_are_told_apart(api: Api) -> 
 
 def test_pages_of_other_origins_may_read_no_answer_and_change_nothing(api: Api) -> None:
     own = str(api.http.base_url)
-    for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", "http://[", ""):
         problem(api.http.post("/api/processing/pause", headers={"Origin": origin}), 403)
     assert api.http.get("/api/processing/status").json()["isProcessing"] is True
     assert api.http.post("/api/processing/start", headers={"Origin": own.rstrip("/")}).status_code == 200

@@ -10,10 +10,14 @@ import numpy as np
 from PIL import Image
 
 from tests.services.api.rest_session import RESULTS, WireWorker
+from tests.services.reports import whole
 from warpcore.bus import messages as m
 from warpcore.services.formats.mrc_writer import write_mrc
 from warpcore.services.formats.star_files import write_coordinates
 from warpcore.services.steps import ctf, export, motion, picking
+from warpcore.services.steps.chain import CHAIN
+from warpcore.services.steps.step import Output
+from warpcore.services.worker.staging import Staging
 
 HEIGHT, WIDTH = 90, 120
 CURVES = {name: [1.0, 2.0] for name in ("frequency", "spectrum", "background", "scale", "model", "quality")}
@@ -37,15 +41,14 @@ class WritingWorker(WireWorker):
 
     brightness = 0
 
-    def process(self, task: m.AssignTask) -> dict[str, Any]:
-        folder = Path(task.processing_directory)
+    def process(self, task: m.AssignTask) -> tuple[dict[str, Any], dict[str, dict[str, int | None]]]:
+        staging = Staging(Path(task.processing_directory), str(task.lease), lambda output: output.path(task.name))
 
-        def place(output: motion.Output) -> Path:
-            path = folder / output.path(task.name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return path
+        def place(output: Output) -> Path:
+            (step,) = [step.name for step in CHAIN if output in step.outputs]
+            return staging.place(step, output)
 
-        def picture(output: motion.Output) -> None:
+        def picture(output: Output) -> None:
             Image.new("RGB", (60, 45)).save(place(output))
 
         average = np.add.outer(np.zeros(HEIGHT), np.arange(WIDTH)).astype(np.float32) + self.brightness
@@ -61,4 +64,6 @@ class WritingWorker(WireWorker):
         found = {"threshold": 0.5, "suffix": "picks", "diameter_angstrom": 130.0, "method": "both", "certainty": 0.9}
         log = [{"level": "warning", "text": f"{task.name}.tif: odd", "ts": 9e9}]
         self._dealer.send(m.WorkerLog(self.name, [*log, {"level": "info", "text": f"{task.name}2: other", "ts": 9e9}]))
-        return {**measured, **{step: RESULTS[step] for step in task.run}, "picking": {**found, "count": 1}}
+        staging.settle()
+        results = {**measured, **{step: RESULTS[step] for step in task.run}, "picking": {**found, "count": 1}}
+        return whole(results), staging.outputs

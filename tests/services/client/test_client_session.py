@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -17,20 +20,18 @@ from warpcore.bus.messages import SelectItem
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection
 from warpcore.services.client import ApiError, Event, Session, UnreachableError
 
-MOVIES = ("a.tif", "grid 1/µ%?.tif", "summary.tif", "bad.tif")
+MOVIES = ("a.tif", "grid 1/µ%?.tif", "summary.tif", "a/log.tif", "~1/log.tif", "bad.tif")
 NAMES = [name.removesuffix(".tif") for name in MOVIES]
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]) -> Iterator[Api]:
-    running = Api(tmp_path_factory.mktemp("client"), free_ports(5))
-    running.wait()
-    running.http.patch("/api/settings", json={"picking": {"diameter": 130}}).raise_for_status()
-    running.register(*MOVIES)
-    worker = WritingWorker(running.endpoints)
-    yield running
-    worker.close()
-    running.close()
+    with closing(Api(tmp_path_factory.mktemp("client"), free_ports(5))) as running:
+        running.wait()
+        running.http.patch("/api/settings", json={"picking": {"diameter": 130}}).raise_for_status()
+        running.register(*MOVIES)
+        with closing(WritingWorker(running.endpoints)):
+            yield running
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def session(api: Api) -> Session:
 
 def test_it_tells_how_far_the_session_is(session: Session) -> None:
     status = session.status()
-    assert (status.total_items, status.items_left) == (4, 0)
+    assert (status.total_items, status.items_left) == (6, 0)
     assert [worker.id for worker in session.workers()] == ["host/1"]
     assert session.health().status == "ok"
     assert {alarm.severity for alarm in session.alarms()} <= {"warning", "critical"}
@@ -53,7 +54,7 @@ def test_it_tells_how_far_the_session_is(session: Session) -> None:
 def test_movies_come_page_by_page_filtered_and_sorted(session: Session) -> None:
     assert [movie.name for movie in session.items()] == NAMES
     done = session.items("status:processed", "ctf.defocusUm:1..2", sort="-name")
-    assert [movie.name for movie in done] == ["summary", "grid 1/µ%?", "a"]
+    assert [movie.name for movie in done] == ["~1/log", "summary", "grid 1/µ%?", "a/log", "a"]
     assert list(session.records("name:bad", fields=["name", "status"])) == [{"name": "bad", "status": "failed"}]
 
 
@@ -63,16 +64,28 @@ def test_a_movie_is_found_whatever_its_name(session: Session, name: str) -> None
     assert movie.name == name
     assert movie.story
     assert session.item(f"~{movie.id}").name == name
+    assert session.pictures(name) == session.pictures(f"~{movie.id}")
+
+
+@pytest.mark.parametrize("name", ["a", "a/log"])
+def test_all_that_a_movie_shows_is_reached_by_its_number_and_by_its_name(api: Api, session: Session, name: str) -> None:
+    shown = [path for path, told in api.http.get("/api/openapi.json").json()["paths"].items() if "get" in told]
+    shown = [path for path in shown if re.fullmatch(r"/api/items/\{name\}[^{]*", path)]
+    assert len(shown) > 10
+    for address in (f"~{session.item(name).id}", quote(name, safe="")):
+        for path in shown:
+            assert api.http.get(path.format(name=address)).status_code == 200, path
+        assert api.http.get(f"/api/items/{address}/log").json()["name"] == name
 
 
 def test_series_are_numpy_arrays(session: Session) -> None:
     series = session.series("name", "status", "worker", "ctf.defocusUm", "generation")
     assert series["name"].tolist() == NAMES
-    assert series["status"].tolist() == ["processed"] * 3 + ["failed"]
-    assert series["worker"].tolist() == [""] * 4
-    np.testing.assert_allclose(series["ctf.defocusUm"], [1.25, 1.25, 1.25, np.nan])
+    assert series["status"].tolist() == ["processed"] * 5 + ["failed"]
+    assert series["worker"].tolist() == [""] * 6
+    np.testing.assert_allclose(series["ctf.defocusUm"], [1.25] * 5 + [np.nan])
     assert series["generation"].dtype == np.uint32
-    assert len(set(series["id"])) == len(series) == 4
+    assert len(set(series["id"])) == len(series) == 6
     with pytest.raises(KeyError, match=r"name, status"):
         series["ctf.resolutionAngstrom"]
 
@@ -90,28 +103,29 @@ def test_a_newer_series_brings_what_has_changed_and_keeps_the_rest(
 
     wait_until(changed)
     assert after["name"].tolist() == NAMES
-    assert after["selection"].tolist() == ["exclude", "auto", "auto", "auto"]
-    assert before["selection"].tolist() == ["auto"] * 4
+    assert after["selection"].tolist() == ["exclude", *["auto"] * 5]
+    assert before["selection"].tolist() == ["auto"] * 6
     session.select(Selection.AUTO, names=["a"])
 
 
 def test_a_choice_for_many_is_taken_back(session: Session) -> None:
     change = session.select("exclude", "status:processed", by="a script")
-    assert change.changed == 3
+    assert change.changed == 5
     assert {movie.name for movie in session.items("selection:exclude")} == set(NAMES) - {"bad"}
-    assert session.undo(change).changed == 3
+    assert session.undo(change).changed == 5
     assert not list(session.items("selection:exclude"))
 
 
 def test_failed_movies_are_tried_again(session: Session) -> None:
     assert session.retry(kind=FailureKind.RESOURCE).retried == 0
-    assert session.retry(names=["bad"]).retried == 1
+    assert session.retry("status:failed", "name:nothing").retried == 0
+    assert session.retry("status:failed", "name:b*").retried == 1
     status = session.wait_until_done(timeout_s=20, interval_s=0.05)
     assert status.counts[MovieStatus.FAILED] == 1
 
 
 def test_settings_are_previewed_and_changed(session: Session) -> None:
-    assert session.preview_settings({"filter": {"defocus_max": 1.0}}).rejected == 3
+    assert session.preview_settings({"filter": {"defocus_max": 1.0}}).rejected == 5
     assert session.settings()["filter"]["defocus_max"] == 5
     assert session.change_settings({"filter": {"defocus_max": 4.0}})["filter"]["defocus_max"] == 4
 
@@ -148,12 +162,14 @@ def test_processing_is_paused_ordered_and_started(session: Session) -> None:
     assert not session.pause().is_processing
     assert session.set_order("latest").order == "latest"
     assert session.set_order("normal").order == "normal"
+    assert session.retry(names=["a", "bad"], force=True).retried == 2
+    assert session.process_first("bad").priority > session.item("a").priority
     assert session.start().is_processing
 
 
 def test_waiting_ends_in_time(session: Session) -> None:
-    with pytest.raises(TimeoutError, match="0 of 4 movies are left"):
-        session.wait_until_done(movies=5, timeout_s=0.1, interval_s=0.05)
+    with pytest.raises(TimeoutError, match="0 of 6 movies are left"):
+        session.wait_until_done(movies=7, timeout_s=0.1, interval_s=0.05)
 
 
 def test_where_nobody_answers_one_line_says_so(free_ports: Callable[[int], list[int]]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import zmq
 
 from warpcore.bus.endpoints import Endpoints
-from warpcore.bus.envelope import Envelope
+from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.events import EventHub, Subscriber
 from warpcore.bus.messages import (
     Error,
@@ -128,15 +128,15 @@ class Peer:
     def _respond(self, identity: bytes, envelope: Envelope) -> None:
         if envelope.type == "files.register":
             self.registrations.append(envelope.id)
-        reply = self._replies.get(envelope.id)
-        if reply is None:
+        frame = self._replies.get(identity, envelope.id)
+        if frame is None:
             answer = self.registry.answer(read_message(envelope.type, envelope.body))
-            reply = Envelope(answer.TYPE, answer.to_body(), "scheduler", reply_to=envelope.id)
-            self._replies.put(envelope.id, reply)
+            frame = encode(Envelope(answer.TYPE, answer.to_body(), "scheduler", reply_to=envelope.id))
+            self._replies.put(identity, envelope.id, frame)
         if self.swallow and envelope.type == "files.register":
             self.swallow -= 1
             return
-        self.control.send(identity, reply)
+        self.control.send_frame(identity, frame)
 
     def close(self) -> None:
         self._stop.set()

@@ -31,7 +31,7 @@ def test_files_follow_the_state_through_lost_events(
     wait_until(lambda: micrographs(tmp_path) == ["average/grid/m1.mrc", "average/grid/m2.mrc"], what="both rows")
     wait_until(lambda: items(tmp_path, "failed_items.json") == [], what="no failure listed")
     star = {"movies.star", "corrected_micrographs.star", "micrographs_ctf.star", "autopick.star"}
-    names = {"processed_items.json", "failed_items.json", *star}
+    names = {"processed_items.json", "failed_items.json", "settings.json", *star}
     wait_until(lambda: {path.name for path in tmp_path.iterdir()} == names, what="these files and no temporary ones")
 
 
@@ -51,6 +51,19 @@ def test_late_start_and_restart_are_right_and_leave_right_files_alone(
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert after["failed_items.json"] == before["failed_items.json"]
     assert after["processed_items.json"] > before["processed_items.json"]
+
+
+def test_a_file_that_was_changed_or_has_gone_is_written_again(
+    peers: Callable[..., Peer], tracker: Start, tmp_path: Path, wait_until: Wait
+) -> None:
+    peers([named(1)])
+    tracker()
+    wait_until(lambda: (tmp_path / "movies.star").is_file() and items(tmp_path), what="files")
+    right = {name: (tmp_path / name).read_text() for name in ("movies.star", "processed_items.json")}
+    (tmp_path / "movies.star").unlink()
+    (tmp_path / "processed_items.json").write_text("[]")
+    wait_until(lambda: all((tmp_path / name).is_file() for name in right), seconds=20, what="all files")
+    wait_until(lambda: {name: (tmp_path / name).read_text() for name in right} == right, seconds=20, what="the same")
 
 
 def test_selection_reaches_the_xml_of_each_movie(

@@ -23,6 +23,7 @@ from warpcore.services.session.tables import (
     MOVIES,
     PARTICLES,
     PROCESSED_ITEMS,
+    SETTINGS,
     STAR_FILES,
 )
 from warpcore.services.tracker.state import TrackerState
@@ -76,9 +77,9 @@ def test_a_reset_makes_everything_due_and_movies_star_waits_for_the_data_directo
     state = TrackerState("/processing")
     state.apply(reset([movie(1)]), 0.0)
     assert state.due(0.9) == []
-    assert state.due(1.0) == [*JSON, CORRECTED, CTF, AUTOPICK]
+    assert state.due(1.0) == [*JSON, CORRECTED, CTF, AUTOPICK, SETTINGS]
     state.set_data_directory("/data", 1.0)
-    assert state.due(2.0) == [*JSON, *STAR_FILES]
+    assert state.due(2.0) == [*JSON, *STAR_FILES, SETTINGS]
 
 
 def test_changes_wait_for_others_but_never_longer_than_the_limit() -> None:
@@ -171,7 +172,7 @@ def test_movies_of_another_pixel_size_are_another_optics_group(tmp_path: Any) ->
 def test_another_voltage_changes_the_optics(tmp_path: Any) -> None:
     state = started(named(1))
     state.apply(settings({"ctf": {"voltage": 200.0}}), 10.0)
-    assert settle(state, 20.0) == list(STAR_FILES)
+    assert settle(state, 20.0) == [*STAR_FILES, SETTINGS]
     assert blocks(state.text(MOVIES), tmp_path)["optics"]["rlnVoltage"].tolist() == [200.0]
 
 
@@ -181,7 +182,8 @@ def test_particles_are_due_only_while_they_are_exported_and_cost_a_bounded_share
     assert PARTICLES not in settle(state, 20.0)
     assert state.particle_files() == []
     state.apply(settings({"export": {"particles": True}}), 30.0)
-    assert state.due(40.0) == [PARTICLES]
+    assert state.due(40.0) == [PARTICLES, SETTINGS]
+    state.begun(SETTINGS)
     assert state.particle_files() == ["particles/grid/m1_picks.star", "particles/grid/m2_picks.star"]
     state.begun(PARTICLES)
     state.written(PARTICLES, 40.0, took_s=2.0)
@@ -226,7 +228,7 @@ def test_a_change_while_a_file_is_written_has_it_written_again() -> None:
 def test_a_new_reset_forgets_what_is_gone() -> None:
     state = started(movie(1), movie(2))
     state.apply(reset([movie(2)], seq=50), 10.0)
-    assert settle(state, 11.5) == [*JSON, *STAR_FILES]
+    assert settle(state, 11.5) == [*JSON, *STAR_FILES, SETTINGS]
     assert [one["Path"] for one in json.loads(state.text(PROCESSED_ITEMS))] == ["grid/m2.tif"]
 
 

@@ -17,10 +17,17 @@ import { connection, status, unseenAlarms } from "./state/session";
 import { VIEW_ENTRIES } from "./views/registry";
 import { anyCritical } from "./views/session/sentence";
 
+/** Views that a digit opens: there are no more digits. */
+const WITH_KEY = 9;
+
 export function Shell() {
   const help = useSignal(false);
   const keys = [
-    ...VIEW_ENTRIES.map(({ view, title }, place) => ({ key: `${place + 1}`, text: title, run: () => go(view) })),
+    ...VIEW_ENTRIES.slice(0, WITH_KEY).map(({ view, title }, place) => ({
+      key: `${place + 1}`,
+      text: title,
+      run: () => go(view),
+    })),
     { key: "ctrl+z", text: "Undo the last choice of movies", run: () => void undoLast() },
     {
       key: "?",

@@ -5,7 +5,7 @@ import { byStep } from "../src/views/movie/column_groups";
 
 function column(name: string, step: string): ColumnInfo {
   const rest = { heading: name, description: "", unit: "", digits: 0, kind: "number", main: true, limits: [] };
-  return { name, step, ...rest };
+  return { name, step, failed: false, ...rest };
 }
 
 it("groups columns by step, and leaves out what stands elsewhere", () => {

@@ -12,6 +12,7 @@ const column = (name: string, digits: number): ColumnInfo => ({
   kind: "number",
   main: true,
   limits: [],
+  failed: false,
 });
 
 it("puts what differs first, and leaves out what neither result has", () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { ColumnInfo } from "../src/api/types";
-import { columnText, enteredMoment, isMoment, unitText, valueText } from "../src/parts/values";
+import { columnText, enteredMoment, isMoment, readDigits, unitText, valueText } from "../src/parts/values";
 import { timeZone } from "../src/state/preferences";
 import { filterFrom, filterWords } from "../src/views/movies/filter_words";
 
@@ -14,6 +14,7 @@ const FOUND: ColumnInfo = {
   kind: "number",
   main: false,
   limits: [],
+  failed: false,
 };
 const DEFOCUS: ColumnInfo = { ...FOUND, name: "ctf.defocusUm", heading: "defocus", unit: "µm", digits: 2 };
 const SECONDS = Date.UTC(2024, 0, 31, 23, 30, 5) / 1000;
@@ -47,6 +48,11 @@ it("other columns keep their unit", () => {
   expect([isMoment(DEFOCUS), unitText(DEFOCUS)]).toEqual([false, "µm"]);
   expect(valueText(1.5, DEFOCUS)).toBe("1.50");
   expect(columnText(1.5, DEFOCUS, 1)).toBe("1.5\u202fµm");
+});
+
+it("values that are read alone have no more decimals than they tell", () => {
+  const told = [DEFOCUS, { ...DEFOCUS, digits: 4 }, { ...DEFOCUS, unit: "Å", digits: 4 }, { unit: "", digits: 4 }];
+  expect(told.map(readDigits)).toEqual([2, 2, 4, 3]);
 });
 
 it("a filter of moments takes in the whole of its last second, and is told as times", () => {

@@ -37,8 +37,8 @@ describe("a threshold", () => {
   });
 
   it("keeps candidates; those added by hand are counted apart", () => {
-    expect(keptText(56, 56, 0)).toBe("56 picks of 56 candidates");
-    expect(keptText(1, 56, 2)).toBe("1 pick of 56 candidates and 2 by hand");
+    expect(keptText(56, 56, 0)).toBe("56 particles of 56 candidates");
+    expect(keptText(1, 56, 2)).toBe("1 particle of 56 candidates and 2 by hand");
   });
 
   it("does not touch what a person has added or removed", () => {

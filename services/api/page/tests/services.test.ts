@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import type { Movie } from "../src/api/types";
 import { canCancel, optionWords, particleWords } from "../src/views/exports/words";
 import { byKind, retryWords } from "../src/views/failures/groups";
-import { chosen, joined, type LogLine } from "../src/views/logs/lines";
+import { chosen, emptyWords, joined, type LogLine } from "../src/views/logs/lines";
 import { gpuTroubles } from "../src/views/workers/load";
 
 function lines(first: number, last: number, level = "info"): LogLine[] {
@@ -25,6 +25,12 @@ it("shows lines from a level on that hold a text", () => {
   const all = [...lines(1, 2), ...lines(3, 4, "WARNING"), ...lines(5, 5, "error")];
   expect(chosen(all, "WARNING", "").map(({ number }) => number)).toEqual([3, 4, 5]);
   expect(chosen(all, "DEBUG", "LINE 2").map(({ number }) => number)).toEqual([2]);
+});
+
+it("says why no line is shown", () => {
+  expect(emptyWords(null)).toBe("Loading.");
+  expect(emptyWords([])).toBe("The log is empty so far.");
+  expect(emptyWords(lines(1, 1))).toContain("this level");
 });
 
 it("groups failed movies by kind of failure", () => {
@@ -58,7 +64,9 @@ it("tells how many particles an export has written", () => {
 });
 
 it("tells an export's own settings, and whether it can be given up", () => {
-  expect(optionWords({ box_size: 256, particle_pixel_size: null })).toBe("box size 256, particle pixel size none");
+  expect(optionWords({ box_size: 256, particle_pixel_size: null, invert: false })).toBe(
+    "box size 256, particle pixel size none, invert off",
+  );
   expect(optionWords({})).toBe("with the settings of the session");
   expect(["running", "collecting", "done", "cancelled"].map((state) => canCancel(state as never))).toEqual([
     true,

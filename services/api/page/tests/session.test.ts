@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { Alarm } from "../src/api/types";
 import { alarms, unseenAlarms } from "../src/state/session";
-import { shareOfLongest, stageWords } from "../src/views/session/latency";
+import { shareOfLongest, stageColumn } from "../src/views/session/latency";
 import { moodOf } from "../src/views/session/sentence";
 import { roomWords } from "../src/views/session/storage";
 import { timeLeft } from "../src/views/session/summary";
@@ -37,14 +37,14 @@ it("tells the time left at the present rate", () => {
   expect(timeLeft(5, null)).toBe("–");
 });
 
-it("draws stages against the longest, and names them", () => {
+it("draws stages against the longest, and names them as their columns", () => {
   const stages = [
     { stage: "motion", medianSeconds: 2, p90Seconds: 4, movies: 9 },
     { stage: "latency", medianSeconds: 6, p90Seconds: 8, movies: 9 },
   ];
   expect(shareOfLongest(4, stages)).toBe(0.5);
   expect(shareOfLongest(0, [])).toBe(0);
-  expect(["ctf", "at_worker", "picking"].map(stageWords)).toEqual(["CTF", "at the worker", "picking"]);
+  expect(["ctf", "at_worker"].map(stageColumn)).toEqual(["run.ctfS", "run.atWorkerS"]);
 });
 
 it("tells the room in a directory, or that it does not answer", () => {

@@ -1,7 +1,16 @@
 import { expect, it } from "vitest";
 import type { SettingsEffect } from "../src/api/settings";
 import { effectWords } from "../src/parts/effect_words";
-import { changesOf, type Field, parse, rangeWords, sectionsOf, textOf } from "../src/parts/setting_fields";
+import {
+  assignments,
+  changedFrom,
+  changesOf,
+  type Field,
+  parse,
+  rangeWords,
+  sectionsOf,
+  textOf,
+} from "../src/parts/setting_fields";
 
 const [ctf] = sectionsOf({
   properties: { ctf: { $ref: "#/$defs/CtfSettings" } },
@@ -17,7 +26,11 @@ const [ctf] = sectionsOf({
         upsampling: { type: "integer", enum: [1, 2, 4], default: 1 },
         shapes: { type: "array", items: { type: "string", enum: ["disc", "ring"] }, default: ["disc"] },
         patterns: { type: "array", items: { type: "string" }, default: ["*.tif"] },
-        limits: { type: "object", default: {} },
+        limits: {
+          type: "object",
+          default: {},
+          description: "limits such as `[null, 2.5]`; null: no limit",
+        },
       },
     },
   },
@@ -81,6 +94,21 @@ it("sends only what differs, and nothing that is wrong", () => {
   const { changes, problems } = changesOf(ctf!.fields, { ctf: { window: 512, range_max: 4, grid: null } }, texts);
   expect(changes).toEqual({ ctf: { range_max: 5 } });
   expect([...problems]).toEqual([["ctf.grid", "must be from 1 on"]]);
+});
+
+it("says none where files write null, but not in code", () => {
+  expect(field("limits").description).toBe("limits such as `[null, 2.5]`; none: no limit");
+});
+
+it("tells which settings change, from what to what", () => {
+  const changes = { ctf: { range_max: 5, grid: null, enabled: false } };
+  expect(changedFrom({ ctf: { range_max: 5, grid: null } }, changes)).toEqual({ "ctf.enabled": [undefined, false] });
+  expect(changedFrom({ ctf: { range_max: 4, grid: [5, 5] } }, changes)).toEqual({
+    "ctf.range_max": [4, 5],
+    "ctf.grid": [[5, 5], null],
+    "ctf.enabled": [undefined, false],
+  });
+  expect(assignments(changes)).toEqual(["ctf.range_max = 5", "ctf.grid = none", "ctf.enabled = off"]);
 });
 
 const NOTHING: SettingsEffect = { changed: [], runs: {}, movies: 0, kept: 0, rejected: 0, accepted: 0, retried: 0 };

@@ -31,9 +31,7 @@ class Denoise(Doing):
 
     def write(self, work: Work, staging: Staging) -> None:
         """The filtered average."""
-        write_mrc(
-            staging.place("denoise", work.path(FILTERED)), work.take(SMOOTH), work.take(AVERAGE).pixel_size_angstrom
-        )
+        write_mrc(staging.place("denoise", FILTERED), work.take(SMOOTH), work.take(AVERAGE).pixel_size_angstrom)
 
 
 DENOISE = Denoise()

@@ -27,7 +27,7 @@ class Level(Doing):
     def write(self, work: Work, staging: Staging) -> None:
         """Both figures."""
         figures = {name: work.results["level"][name] for name in ("relative", "level")}
-        staging.place("level", work.path(FILE)).write_text(json.dumps(figures))
+        staging.place("level", FILE).write_text(json.dumps(figures))
 
 
 LEVEL = Level()

@@ -45,6 +45,11 @@ export class ProblemError extends Error {
   }
 }
 
+/** For what can be had later too: then the last known stays. Other errors are the page's own, and go on. */
+export function ignoreProblem(error: unknown): void {
+  if (!(error instanceof ProblemError)) throw error;
+}
+
 export type Query = Record<string, string | number | boolean | undefined | readonly string[]>;
 
 /** A path with its query; arrays repeat their parameter, undefined leaves it out. */
@@ -62,10 +67,15 @@ export function address(path: string, query: Query = {}): string {
 /** Paths below `/api/items` that are no movies: one of such a name is `~/summary` there. */
 const TAKEN = ["summary", "timestamp"];
 
+/** A name as a part of a path: its slashes stay. */
+export function inPath(name: string): string {
+  return name.split("/").map(encodeURIComponent).join("/");
+}
+
 /** The path of a movie, or of what belongs to it: `itemPath("grid1/a", "curves")`. */
 export function itemPath(name: string, part = ""): string {
   const address = TAKEN.includes(name) ? `~/${name}` : name;
-  const path = `/api/items/${address.split("/").map(encodeURIComponent).join("/")}`;
+  const path = `/api/items/${inPath(address)}`;
   return part ? `${path}/${part}` : path;
 }
 

@@ -47,6 +47,7 @@ export const TOPICS = [
   "learning.done",
   "learning.failed",
   "alarm.raised",
+  "alarm.acknowledged",
   "alarm.cleared",
 ] as const;
 
@@ -58,32 +59,24 @@ export function waitBefore(tries: number): number {
   return Math.min(FIRST_WAIT_MS * 2 ** tries, LONGEST_WAIT_MS);
 }
 
-/** Follows the events until `close()`. */
+/** Follows the events as long as the page is there. */
 export class EventStream {
-  private source: EventSource | null = null;
   private lastId = "";
   private tries = 0;
-  private timer = 0;
 
-  constructor(
-    private readonly handlers: EventHandlers,
-    private readonly topics: readonly string[] = TOPICS,
-  ) {
+  constructor(private readonly handlers: EventHandlers) {
     this.open();
-  }
-
-  close(): void {
-    clearTimeout(this.timer);
-    this.source?.close();
-    this.source = null;
   }
 
   /** A stream of our own making each time: a browser's own retry gives up at the first answer that is no stream. */
   private open(): void {
     const query = this.lastId ? `?lastEventId=${encodeURIComponent(this.lastId)}` : "";
     const source = new EventSource(`/api/events${query}`);
-    this.source = source;
-    source.onerror = () => this.reopen();
+    source.onerror = () => {
+      source.close();
+      this.handlers.onLost();
+      setTimeout(() => this.open(), waitBefore(this.tries++));
+    };
     source.addEventListener("hello", (event) => {
       this.tries = 0;
       const hello = JSON.parse(event.data) as Hello;
@@ -93,17 +86,11 @@ export class EventStream {
     source.addEventListener("connection", (event) => {
       this.handlers.onScheduler((JSON.parse(event.data) as { scheduler: boolean }).scheduler);
     });
-    for (const topic of this.topics) {
+    for (const topic of TOPICS) {
       source.addEventListener(topic, (event: MessageEvent<string>) => {
         if (event.lastEventId) this.lastId = event.lastEventId;
         this.handlers.onEvent(topic, JSON.parse(event.data));
       });
     }
-  }
-
-  private reopen(): void {
-    this.source?.close();
-    this.handlers.onLost();
-    this.timer = window.setTimeout(() => this.open(), waitBefore(this.tries++));
   }
 }

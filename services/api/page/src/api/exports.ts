@@ -1,5 +1,5 @@
 /** Requests about export jobs, and what they answer. */
-import { getJson, sendJson } from "./client";
+import { getJson, inPath, sendJson } from "./client";
 
 export type ExportKind = "micrographs" | "particles";
 export type JobState = "running" | "collecting" | "done" | "cancelled" | "failed";
@@ -25,7 +25,7 @@ const jobPath = (job: string) => `/api/export/${encodeURIComponent(job)}`;
 
 /** Where a file of a job can be downloaded. */
 export function jobFilePath(job: string, file: string): string {
-  return `${jobPath(job)}/files/${file.split("/").map(encodeURIComponent).join("/")}`;
+  return `${jobPath(job)}/files/${inPath(file)}`;
 }
 
 export const exportsApi = {

@@ -15,6 +15,8 @@ export interface Training extends Job {
   steps: number;
   /** Grows while it runs. */
   curve: { step: number; loss: number }[];
+  /** Why no network can be trained here; null or missing where one can. */
+  unavailable?: string | null;
   /** Settings with which the trained network picks, once it is done. */
   settings: Sections | null;
 }

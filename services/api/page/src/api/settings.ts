@@ -45,7 +45,7 @@ export interface Revision {
   revision: number;
   at: string;
   by: string;
-  changed: Record<string, [unknown, unknown]>;
+  changed: Record<string, readonly [unknown, unknown]>;
 }
 
 export interface Profile {
@@ -61,8 +61,7 @@ export const settingsApi = {
   schema: () => getJson<SettingsSchema>("/api/settings/schema"),
   current: () => getJson<Sections>("/api/settings"),
   preview: (changes: Sections) => sendJson<SettingsEffect>("POST", "/api/settings/preview", changes),
-  change: (changes: Sections, by: string) =>
-    sendJson<Sections>("PATCH", address("/api/settings", { by: by || undefined }), changes),
+  change: (changes: Sections, by: string) => sendJson<Sections>("PATCH", address("/api/settings", { by }), changes),
   history: () => getJson<Revision[]>("/api/settings/history"),
   profiles: async () => (await getJson<{ profiles: Profile[] }>("/api/settings/profiles")).profiles,
   profile: (name: string) => getJson<Profile>(profilePath(name)),

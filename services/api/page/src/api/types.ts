@@ -68,22 +68,25 @@ export type Order = "normal" | "oldest" | "latest" | "alternate";
 export interface ProcessingStatus {
   isProcessing: boolean;
   /** Who paused it: a person, or the session itself, which had nothing to do. */
-  pausedBy?: "person" | "idle" | null;
+  pausedBy: "person" | "idle" | null;
   /** How the session goes, in one sentence. */
   summary: string;
-  order?: Order;
+  order: Order;
   totalItems: number;
   itemsLeft: number;
   counts: Partial<Record<MovieStatus, number>>;
   ratePerHour: number | null;
   rateWindowSeconds: number;
+  /** Movies an hour of which only some steps ran again. */
+  rerunsPerHour: number | null;
   workers: number;
   running: RunningTask[];
   dataDirectory: string;
   processingDirectory: string;
   warnings: string[];
   learnt: Learnt[];
-  latency?: StageTime[];
+  /** Of the movies that were done since the scheduler was started. */
+  latency: StageTime[];
   seq: number;
 }
 
@@ -154,7 +157,7 @@ export interface ColumnInfo {
   main: boolean;
   limits: { setting: string; upper: boolean }[];
   /** Whether the filter rejects a movie whose step found nothing, where there is a limit. */
-  failed?: boolean;
+  failed: boolean;
 }
 
 /** A choice for many movies that can be taken back by `undo`. */

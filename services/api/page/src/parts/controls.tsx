@@ -1,5 +1,6 @@
 /** Buttons, choices and what stands around them. Each has a name for screen readers and is reached by keyboard. */
 import type { ComponentChildren, TargetedEvent } from "preact";
+import { stateWords } from "./state_words";
 
 export interface ButtonProps {
   children: ComponentChildren;
@@ -143,8 +144,28 @@ export function Progress({ value, label }: { value: number; label: string }) {
 }
 
 /** A status or state as a word with a sign of its own shape and colour. */
-export function Badge({ word, text }: { word: string; text?: string }) {
-  return <span class={`badge ${word}`}>{text ?? word.replaceAll("_", " ")}</span>;
+export function Badge({ word, text = stateWords(word) }: { word: string; text?: string }) {
+  return <span class={`badge ${word}`}>{text}</span>;
+}
+
+/** The headings of a table: those of words, then those of numbers. */
+export function TableHead({ words, numbers = [] }: { words: readonly string[]; numbers?: readonly string[] }) {
+  return (
+    <thead>
+      <tr>
+        {words.map((heading) => (
+          <th key={heading} scope="col">
+            {heading}
+          </th>
+        ))}
+        {numbers.map((heading) => (
+          <th key={heading} scope="col" class="number">
+            {heading}
+          </th>
+        ))}
+      </tr>
+    </thead>
+  );
 }
 
 /** Names with their values: each `[name, value]`. */

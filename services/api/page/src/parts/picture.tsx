@@ -1,6 +1,7 @@
 /** A picture of a movie as the API renders it, in a box of fixed shape so that nothing moves when it arrives. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { address, itemPath, type Query } from "../api/client";
+import { onEvent } from "../state/sync";
 
 export interface PictureProps {
   name: string;
@@ -21,9 +22,15 @@ export function Picture({ name, kind, alt, generation, query }: PictureProps) {
   return <PictureBox url={pictureUrl(name, kind, generation, query)} alt={alt} missing={`No ${kind} yet`} />;
 }
 
-/** The picture at an address, or `missing` where there is none. */
+/** The picture at an address, or `missing` where there is none; asked for again when a lost connection is back. */
 export function PictureBox({ url, alt, missing }: { url: string; alt: string; missing: string }) {
   const [failed, setFailed] = useState("");
+  useEffect(() => {
+    if (failed === "") return undefined;
+    return onEvent((topic) => {
+      if (topic === "hello") setFailed("");
+    });
+  }, [failed]);
   return (
     <div class="picture">
       {failed === url ? (

@@ -1,6 +1,6 @@
 /** One setting of the form: its name, its control with unit, and what it means. */
 import type { TargetedEvent } from "preact";
-import { type Field, same, textOf } from "./setting_fields";
+import { type Field, same, textOf, valueWords } from "./setting_fields";
 
 export interface SettingControlProps {
   field: Field;
@@ -28,7 +28,7 @@ export function SettingControl({ field, text, current, problem, onText }: Settin
           <button
             type="button"
             class="button quiet"
-            title={`Back to ${shown(current)}`}
+            title={`Back to ${valueWords(current)}`}
             aria-label={`Undo the edit of ${field.name}`}
             onClick={() => onText(textOf(current))}
           >
@@ -48,7 +48,7 @@ export function SettingControl({ field, text, current, problem, onText }: Settin
               title={`Set ${field.name} to its default`}
               onClick={() => onText(textOf(field.initial))}
             >
-              default {shown(field.initial)}
+              default {valueWords(field.initial)}
             </button>
           </>
         )}
@@ -65,12 +65,6 @@ export function SettingControl({ field, text, current, problem, onText }: Settin
 /** A description, with what stands between backticks as code. */
 function Help({ text }: { text: string }) {
   return <>{text.split("`").map((part, place) => (place % 2 ? <code key={place}>{part}</code> : part))}</>;
-}
-
-function shown(value: unknown): string {
-  if (value === true) return "on";
-  if (value === false) return "off";
-  return textOf(value) || "none";
 }
 
 interface ControlProps {

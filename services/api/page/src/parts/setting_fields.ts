@@ -1,5 +1,5 @@
 /** Settings as fields of a form: what each may be, its value as text, and the text as a value again. */
-import type { Sections, SettingSchema, SettingsSchema } from "../api/settings";
+import type { Revision, Sections, SettingSchema, SettingsSchema } from "../api/settings";
 
 export type FieldKind = "switch" | "choice" | "choices" | "number" | "integer" | "text" | "list" | "json";
 
@@ -33,7 +33,11 @@ export interface Section {
 export function sectionsOf(schema: SettingsSchema): Section[] {
   return Object.entries(schema.properties).map(([name, { $ref }]) => {
     const { description = "", properties } = schema.$defs[$ref.split("/").at(-1) ?? ""] ?? { properties: {} };
-    return { name, description, fields: Object.entries(properties).map(([key, one]) => fieldOf(name, key, one)) };
+    return {
+      name,
+      description: withoutNull(description),
+      fields: Object.entries(properties).map(([key, one]) => fieldOf(name, key, one)),
+    };
   });
 }
 
@@ -49,12 +53,18 @@ function fieldOf(section: string, key: string, declared: SettingSchema): Field {
     optional: parts.some(({ type }) => type === "null"),
     choices: (limits.enum ?? []).map(String),
     unit: declared.unit ?? "",
-    description: declared.description ?? "",
+    description: withoutNull(declared.description ?? ""),
     initial: declared.default,
     range: rangeWords(limits),
     limits,
     numeric: limits.type === "number" || limits.type === "integer",
   };
+}
+
+/** A description in the words of the page, whose fields are empty, "none", where files write null; code stays. */
+function withoutNull(description: string): string {
+  const parts = description.split("`");
+  return parts.map((part, place) => (place % 2 ? part : part.replace(/\bnull\b/g, "none"))).join("`");
 }
 
 function kindOf(schema: SettingSchema): FieldKind {
@@ -85,6 +95,13 @@ export function textOf(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (Array.isArray(value)) return value.join(", ");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** A value as it is told: null is "none". */
+export function valueWords(value: unknown): string {
+  if (value === true) return "on";
+  if (value === false) return "off";
+  return textOf(value) || "none";
 }
 
 export type Parsed = { value: unknown } | { problem: string };
@@ -154,6 +171,24 @@ export function same(a: unknown, b: unknown): boolean {
 export function settingIn(settings: Sections, name: string): unknown {
   const [section = "", key = ""] = name.split(".");
   return settings[section]?.[key];
+}
+
+/** What `changes` change of `settings`: the old and the new value of each that differs, by name. */
+export function changedFrom(settings: Sections, changes: Sections): Revision["changed"] {
+  const changed = named(changes).map(([name, value]) => [name, [settingIn(settings, name), value]] as const);
+  return Object.fromEntries(changed.filter(([, [old, value]]) => !same(old, value)));
+}
+
+/** Settings with their values: `["ctf.range_max = 6"]`. */
+export function assignments(settings: Sections): string[] {
+  return named(settings).map(([name, value]) => `${name} = ${valueWords(value)}`);
+}
+
+/** All of `settings` with their values. */
+function named(settings: Sections): [name: string, value: unknown][] {
+  return Object.entries(settings).flatMap(([section, values]) =>
+    Object.entries(values).map(([key, value]): [string, unknown] => [`${section}.${key}`, value]),
+  );
 }
 
 /** What edited texts change of `settings`, and what is wrong with them, by name. */

@@ -11,9 +11,14 @@ export function resultValue(movie: Pick<Movie, "results">, column: string): numb
   return typeof value === "number" ? value : NaN;
 }
 
-/** A column among those of a list to choose from, with its unit: some have the heading of another one. */
+/** What a column is called where its heading stands alone: with its unit, as some share their heading. */
+export function columnTitle(column: Pick<ColumnInfo, "heading" | "unit">): string {
+  return `${column.heading} ${unitText(column)}`.trim();
+}
+
+/** A column among those of a list to choose from. */
 export function columnChoice(column: Pick<ColumnInfo, "name" | "heading" | "unit">): Choice<string> {
-  return { value: column.name, text: `${column.heading} ${unitText(column)}`.trim() };
+  return { value: column.name, text: columnTitle(column) };
 }
 
 /** Whether a column holds moments: seconds since 1970, which people read and enter as times. */
@@ -35,6 +40,13 @@ export function valueText(value: number, column: ColumnInfo | undefined, digits 
 /** A column's value as text with its unit; moments as times in the operator's zone. */
 export function columnText(value: number, column: ColumnInfo | undefined, digits = column?.digits ?? 2): string {
   return isMoment(column) ? valueText(value, column) : withUnit(value, column?.unit ?? "", digits);
+}
+
+const MOST_DIGITS: Record<string, number> = { µm: 2, "": 3 };
+
+/** Decimals of a column's values where people read them alone: the fourth of a defocus in µm is 1 Å, which no fit tells. */
+export function readDigits({ digits, unit }: Pick<ColumnInfo, "digits" | "unit">): number {
+  return Math.min(digits, MOST_DIGITS[unit] ?? digits);
 }
 
 /** Seconds since 1970 of a date and time as the browser's field gives it, in the operator's zone; null for none. */

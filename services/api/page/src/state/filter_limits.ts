@@ -1,10 +1,10 @@
 /** The filter's limits: those in force, and those that the operator tries out before they are applied. */
 import { computed, signal } from "@preact/signals";
-import { ProblemError } from "../api/client";
-import { type Sections, type SettingsEffect, settingsApi } from "../api/settings";
+import { ignoreProblem } from "../api/client";
+import type { Sections } from "../api/settings";
 import type { ColumnInfo } from "../api/types";
-import { operator } from "./preferences";
 import { columnByName, columnInfos } from "./session";
+import { loadSettings, settings } from "./settings";
 import { onEvent } from "./sync";
 
 /** The limits of one column; null: no limit on that side. A value equal to a limit passes. */
@@ -82,9 +82,6 @@ export function filterPatch(
   return { [SECTION]: section };
 }
 
-/** All settings in force; empty until they are known. */
-export const settings = signal<Sections>({});
-
 /** Limits that are tried out, by column; only those that differ from the ones in force. */
 export const drafts = signal<ReadonlyMap<string, Limits>>(new Map());
 
@@ -117,18 +114,8 @@ export function draft(name: string, side: Side, value: number | null): void {
   drafts.value = next;
 }
 
-/** What it would do to put the drafts in force. Throws ProblemError. */
-export function previewDrafts(): Promise<SettingsEffect> {
-  return settingsApi.preview(patch());
-}
-
-/** Put the drafts in force. Throws ProblemError. */
-export async function applyDrafts(): Promise<void> {
-  settings.value = await settingsApi.change(patch(), operator.peek());
-  drafts.value = new Map();
-}
-
-function patch(): Sections {
+/** The change of settings that puts the drafts in force. */
+export function draftsPatch(): Sections {
   return filterPatch(settings.peek(), columnByName.peek(), drafts.peek());
 }
 
@@ -136,9 +123,9 @@ function patch(): Sections {
 export function followLimits(): () => void {
   const load = async () => {
     try {
-      settings.value = await settingsApi.current();
+      await loadSettings();
     } catch (error) {
-      if (!(error instanceof ProblemError)) throw error;
+      ignoreProblem(error);
     }
   };
   void load();

@@ -131,5 +131,5 @@ function codeOf(words: string[], word: string): number {
 /** The session's movies. Read `moviesVersion.value` to be called again when they change. */
 export const movies = new MovieStore();
 
-/** Counts the changes of `movies`; at most one for each animation frame or answer. */
+/** Counts the changes of `movies`, one for each answer. */
 export const moviesVersion = signal(0);

@@ -32,6 +32,11 @@ function write(name: string, value: string): void {
 export const operator = signal(read("operator") ?? "");
 effect(() => write("operator", operator.value));
 
+/** Who changes something from this page, for its history: the operator, or the page where they give no name. */
+export function signature(): string {
+  return operator.peek().trim() || "page";
+}
+
 export const theme = kept<Theme>("theme", "system", ["system", "dark", "light"]);
 export const timeZone = kept<TimeZone>("timeZone", "local", ["local", "UTC"]);
 

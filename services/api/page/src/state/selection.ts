@@ -1,12 +1,11 @@
 /** Which movies are marked on the page, in all views alike, and the operator's actions on them with undo. */
 import { computed, signal } from "@preact/signals";
-import { api, ProblemError } from "../api/client";
+import { api, ignoreProblem, ProblemError } from "../api/client";
 import type { Selection } from "../api/types";
 import { counted } from "../parts/format";
 import { movies } from "./movies";
 import { dismiss, notify, notifyProblem } from "./notices";
-
-import { operator } from "./preferences";
+import { signature } from "./preferences";
 
 /** Ids of the marked movies. Replace the set, do not change it. */
 export const marked = signal<ReadonlySet<number>>(new Set());
@@ -63,7 +62,7 @@ export async function select(selection: Selection, ids: readonly number[]): Prom
   };
   try {
     for (let first = 0; first < ids.length; first += PORTION) {
-      const { changed, undo } = await api.select(selection, ids.slice(first, first + PORTION), operator.peek());
+      const { changed, undo } = await api.select(selection, ids.slice(first, first + PORTION), signature());
       total += changed;
       if (changed > 0) undos.push(undo);
     }
@@ -94,7 +93,7 @@ export async function loadUndoable(): Promise<void> {
     undoable.value = [...earlier.reverse().filter(({ undos: [undo] }) => !known.has(undo!)), ...undoable.peek()];
   } catch (error) {
     loaded = false;
-    if (!(error instanceof ProblemError)) throw error;
+    ignoreProblem(error);
   }
 }
 

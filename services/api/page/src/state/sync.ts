@@ -1,13 +1,17 @@
 /** Keeps the page's state true: loads it, follows the events, and asks again by itself after any loss. */
-import { api, getBytes, ProblemError, type Query } from "../api/client";
+import type { Signal } from "@preact/signals";
+import { api, getBytes, ignoreProblem, ProblemError, type Query } from "../api/client";
 import { EventStream } from "../api/events";
 import { decodeSeries, SERIES_TYPE, type Series } from "../api/series";
+import type { RunningTask } from "../api/types";
 import { movies, moviesVersion } from "./movies";
-import { alarms, columnInfos, connection, latest, status, workers } from "./session";
+import { alarms, columnInfos, connection, latest, showTask, status, workers } from "./session";
 import { wantedColumns } from "./wanted_columns";
 
 const STATUS_EVERY_MS = 2_000;
-const SERIES_PAUSE_MS = 250;
+/** Pauses after a request: a single change shows at once, many changes cost few requests. */
+const LEAST_PAUSE_MS = 50;
+const MOST_PAUSE_MS = { movies: 150, status: 1_000 };
 const LATEST_COUNT = 12;
 
 type Listener = (topic: string, body: unknown) => void;
@@ -22,10 +26,14 @@ export function onEvent(listener: Listener): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Runs `work` at most once at a time and once for any number of calls meanwhile, with a pause after it. */
-export function throttled(work: () => Promise<void>, pauseMs: number): () => void {
+/**
+ * Runs `work` at once, then at most once at a time and once for any number of calls meanwhile. The pause after it is
+ * `leastMs`, and twice as long each time that a call has waited, up to `mostMs`.
+ */
+export function throttled(work: () => Promise<void>, leastMs: number, mostMs = leastMs): () => void {
   let running = false;
   let again = false;
+  let pauseMs = leastMs;
   const run = async () => {
     running = true;
     again = false;
@@ -34,6 +42,7 @@ export function throttled(work: () => Promise<void>, pauseMs: number): () => voi
     } finally {
       setTimeout(() => {
         running = false;
+        pauseMs = again ? Math.min(2 * pauseMs, mostMs) : leastMs;
         if (again) void run();
       }, pauseMs);
     }
@@ -44,14 +53,23 @@ export function throttled(work: () => Promise<void>, pauseMs: number): () => voi
   };
 }
 
-const refreshMovies = throttled(async () => {
-  try {
-    if (movies.epoch) await loadNewColumns();
-    await loadMovies();
-  } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-  }
-}, SERIES_PAUSE_MS);
+/** Whether the last request for movies was in vain. */
+let behind = false;
+
+const refreshMovies = throttled(
+  async () => {
+    try {
+      if (movies.epoch) await loadNewColumns();
+      await loadMovies();
+      behind = false;
+    } catch (error) {
+      behind = true;
+      ignoreProblem(error);
+    }
+  },
+  LEAST_PAUSE_MS,
+  MOST_PAUSE_MS.movies,
+);
 
 /** Movies that changed since the last answer, or all. */
 async function loadMovies(): Promise<void> {
@@ -73,39 +91,31 @@ async function askSeries(columns: readonly string[], since: Query = {}): Promise
   return decodeSeries(await getBytes("/api/series", { columns: columns.join(","), ...since }, SERIES_TYPE));
 }
 
-async function refreshStatus(): Promise<void> {
+async function loadStatus(): Promise<void> {
   try {
-    [status.value, workers.value] = await Promise.all([api.status(), api.workers()]);
-    // Whatever their status is now: after a change of settings all are to run again, and none is processed.
+    // The latest are those with results, whatever their status is now: after a change of settings all are to run again.
     const done = { filter: "run.doneAt:0..", sort: "-run.doneAt", pageSize: LATEST_COUNT };
-    latest.value = (await api.items(done)).items;
+    await Promise.all([
+      take(api.status(), status),
+      take(api.workers(), workers),
+      take(
+        api.items(done).then(({ items }) => items),
+        latest,
+      ),
+    ]);
     connection.value = { state: "connected", text: "" };
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
     connection.value = { state: "lost", text: lostText(error) };
   }
-  await Promise.all([
-    optional(api.alarms, (value) => {
-      alarms.value = value;
-    }),
-    refreshColumns(),
-  ]);
 }
 
-async function refreshColumns(): Promise<void> {
-  if (columnInfos.peek().length === 0)
-    await optional(api.columns, (value) => {
-      columnInfos.value = value;
-    });
+async function loadColumns(): Promise<void> {
+  if (columnInfos.peek().length === 0) await take(api.columns(), columnInfos).catch(ignoreProblem);
 }
 
-/** What is shown besides the status; while it cannot be had, the last known stays. */
-async function optional<T>(ask: () => Promise<T>, take: (value: T) => void): Promise<void> {
-  try {
-    take(await ask());
-  } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-  }
+async function take<T>(answer: Promise<T>, into: Signal<T>): Promise<void> {
+  into.value = await answer;
 }
 
 function lostText(error: ProblemError): string {
@@ -115,7 +125,26 @@ function lostText(error: ProblemError): string {
   return `${error.message}. The page shows the last known state and goes on by itself.`;
 }
 
-const refreshSession = throttled(refreshStatus, STATUS_EVERY_MS / 2);
+const refreshStatus = throttled(
+  async () => {
+    await Promise.all([loadStatus(), loadColumns()]);
+  },
+  LEAST_PAUSE_MS,
+  MOST_PAUSE_MS.status,
+);
+
+const refreshAlarms = throttled(
+  () => take(api.alarms(), alarms).catch(ignoreProblem),
+  LEAST_PAUSE_MS,
+  MOST_PAUSE_MS.status,
+);
+
+/** Ask for all that is shown besides the movies, and for these too where that was in vain. */
+export function refreshSession(): void {
+  refreshStatus();
+  refreshAlarms();
+  if (behind) refreshMovies();
+}
 
 function tell(topic: string, body: unknown): void {
   for (const listener of listeners) listener(topic, body);
@@ -140,7 +169,9 @@ export function startSync(): void {
     onEvent: (topic, body) => {
       tell(topic, body);
       if (topic.startsWith("movie.")) refreshMovies();
-      if (topic !== "worker.heartbeat" && topic !== "task.progress") refreshSession();
+      if (topic.startsWith("alarm.")) refreshAlarms();
+      if (topic.startsWith("task.")) showTask(topic, body as RunningTask);
+      if (topic !== "worker.heartbeat" && topic !== "task.progress") refreshStatus();
     },
     onScheduler: (connected) => {
       refreshSession();
@@ -149,6 +180,3 @@ export function startSync(): void {
     onLost: refreshSession,
   });
 }
-
-/** Ask now, after an action of the operator. */
-export { refreshMovies, refreshSession };

@@ -1,10 +1,10 @@
 /** What a person should look at now; one that was seen rests until it has been well. */
 import { api } from "../../api/client";
 import type { Alarm } from "../../api/types";
-import { Badge, Button, Empty, Panel } from "../../parts/controls";
+import { Badge, Button, Empty, Panel, TableHead } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
 import { notifyProblem } from "../../state/notices";
-import { alarms } from "../../state/session";
+import { alarms, status } from "../../state/session";
 
 async function acknowledge(id: string): Promise<void> {
   try {
@@ -18,18 +18,10 @@ export function AlarmsView() {
   return (
     <Panel title="Alarms">
       {alarms.value.length === 0 ? (
-        <Empty>All is well.</Empty>
+        <Empty>{status.value === null ? "Loading." : "All is well."}</Empty>
       ) : (
         <table class="values">
-          <thead>
-            <tr>
-              <th scope="col">severity</th>
-              <th scope="col">about</th>
-              <th scope="col">what is wrong, and what to do</th>
-              <th scope="col">since</th>
-              <th scope="col">seen</th>
-            </tr>
-          </thead>
+          <TableHead words={["severity", "about", "what is wrong, and what to do", "since", "seen"]} />
           <tbody>
             {alarms.value.map((alarm) => (
               <Row key={alarm.id} alarm={alarm} />

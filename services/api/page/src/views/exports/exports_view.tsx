@@ -1,10 +1,9 @@
 /** Export jobs: start one, follow it, cancel it, download its files. */
 import { signal } from "@preact/signals";
-import { ProblemError } from "../../api/client";
 import { exportsApi, type Job } from "../../api/exports";
 import { Badge, Button, Empty, Panel, Progress } from "../../parts/controls";
 import { counted, formatCount } from "../../parts/format";
-import { useFresh } from "../../parts/fresh";
+import { useFresh, whereItAnswers } from "../../parts/fresh";
 import { notifyProblem } from "../../state/notices";
 import { go, hrefOf, route } from "../../state/route";
 import { throttled } from "../../state/sync";
@@ -16,13 +15,13 @@ const PAUSE_MS = 500;
 
 const jobs = signal<readonly Job[] | null>(null);
 
-const loadJobs = throttled(async () => {
-  try {
-    jobs.value = (await exportsApi.jobs()).reverse();
-  } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-  }
-}, PAUSE_MS);
+const loadJobs = throttled(
+  () =>
+    whereItAnswers(async () => {
+      jobs.value = (await exportsApi.jobs()).reverse();
+    }),
+  PAUSE_MS,
+);
 
 export function ExportsView() {
   useFresh(loadJobs, "export.");
@@ -75,7 +74,7 @@ function JobRow({ job, open }: { job: Job; open: boolean }) {
       </header>
       {canCancel(state) && <Progress value={total ? (done + failed) / total : 0} label={name} />}
       <small>{optionWords(job.options)}</small>
-      {open && <JobFiles name={name} state={state} />}
+      {open && <JobFiles key={state} name={name} />}
     </article>
   );
 }

@@ -1,24 +1,19 @@
 /** What an export job has written, and what it could not. */
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { exportsApi, type Job, type JobState, jobFilePath } from "../../api/exports";
+import { exportsApi, type Job, jobFilePath } from "../../api/exports";
 import { Button, Empty } from "../../parts/controls";
+import { useFresh } from "../../parts/fresh";
 import { notifyProblem } from "../../state/notices";
 
-export function JobFiles({ name, state }: { name: string; state: JobState }) {
+/** Give it the job's state as key too: another one has other files. */
+export function JobFiles({ name }: { name: string }) {
   const job = useSignal<Job | null>(null);
   const load = async (after: number) => {
-    try {
-      const page = await exportsApi.job(name, after);
-      const before = after > 0 ? (job.peek()?.files ?? []) : [];
-      job.value = { ...page, files: [...before, ...page.files] };
-    } catch (error) {
-      notifyProblem(error);
-    }
+    const page = await exportsApi.job(name, after);
+    const before = after > 0 ? (job.peek()?.files ?? []) : [];
+    job.value = { ...page, files: [...before, ...page.files] };
   };
-  useEffect(() => {
-    void load(0);
-  }, [name, state]);
+  useFresh(() => load(0));
   if (job.value === null) return null;
   const { files, failures, nextAfter } = job.value;
   return (
@@ -42,7 +37,7 @@ export function JobFiles({ name, state }: { name: string; state: JobState }) {
           </li>
         ))}
       </ul>
-      {nextAfter !== null && <Button onClick={() => void load(nextAfter)}>More files</Button>}
+      {nextAfter !== null && <Button onClick={() => void load(nextAfter).catch(notifyProblem)}>More files</Button>}
     </>
   );
 }

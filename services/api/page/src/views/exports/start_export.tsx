@@ -5,12 +5,13 @@ import { type ExportKind, exportsApi, type Job } from "../../api/exports";
 import { Button, Panel, Segments } from "../../parts/controls";
 import { counted } from "../../parts/format";
 import { useFresh } from "../../parts/fresh";
+import { SettingChanges } from "../../parts/setting_changes";
 import { SettingControl } from "../../parts/setting_control";
-import { changesOf, settingIn, textOf } from "../../parts/setting_fields";
+import { changedFrom, changesOf, settingIn, textOf } from "../../parts/setting_fields";
 import { movies } from "../../state/movies";
 import { notify, notifyProblem } from "../../state/notices";
 import { marked, markedCount } from "../../state/selection";
-import { loadSettings, sections, settings } from "../settings/draft";
+import { loadSettings, sections, settings } from "../../state/settings";
 
 const SECTION = "export";
 
@@ -19,9 +20,9 @@ export function StartExport({ onStarted }: { onStarted: (job: Job) => void }) {
   const which = useSignal<"all" | "marked">("all");
   const texts = useSignal<ReadonlyMap<string, string>>(new Map());
   const refused = useSignal<ReadonlyMap<string, string>>(new Map());
-  useFresh(() => void loadSettings(), "settings.changed");
+  useFresh(loadSettings, "settings.changed");
   const fields = sections.value.find(({ name }) => name === SECTION)?.fields ?? [];
-  const { changes, problems } = changesOf(fields, settings.value ?? {}, texts.value);
+  const { changes, problems } = changesOf(fields, settings.value, texts.value);
   const start = async () => {
     try {
       const names = which.peek() === "marked" ? markedNames() : null;
@@ -66,11 +67,12 @@ export function StartExport({ onStarted }: { onStarted: (job: Job) => void }) {
           Start
         </Button>
       </div>
+      <SettingChanges changed={changedFrom(settings.value, changes)} />
       <details>
         <summary>Settings of this job alone</summary>
         <div class="setting-grid">
           {fields.map((field) => {
-            const current = settingIn(settings.value ?? {}, field.name);
+            const current = settingIn(settings.value, field.name);
             return (
               <SettingControl
                 key={field.name}

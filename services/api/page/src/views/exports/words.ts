@@ -1,18 +1,16 @@
 /** Export jobs in words. */
 import type { Job, JobState } from "../../api/exports";
 import { counted, formatCount } from "../../parts/format";
-import { textOf } from "../../parts/setting_fields";
+import { valueWords } from "../../parts/setting_fields";
 
 /** Whether a job has anything left that can be given up. */
 export function canCancel(state: JobState): boolean {
   return state === "running" || state === "collecting";
 }
 
-/** A job's own settings: "box size 256, invert false". */
+/** A job's own settings: "box size 256, invert off". */
 export function optionWords(options: Record<string, unknown>): string {
-  const told = Object.entries(options).map(
-    ([name, value]) => `${name.replaceAll("_", " ")} ${textOf(value) || "none"}`,
-  );
+  const told = Object.entries(options).map(([name, value]) => `${name.replaceAll("_", " ")} ${valueWords(value)}`);
   return told.join(", ") || "with the settings of the session";
 }
 

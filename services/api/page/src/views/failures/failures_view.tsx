@@ -1,10 +1,10 @@
 /** Failed movies by kind of failure, each with its reason; tried again one by one, by kind, or all. */
 import { signal } from "@preact/signals";
-import { api, ProblemError, type RetryChoice } from "../../api/client";
+import { api, type RetryChoice } from "../../api/client";
 import type { Movie } from "../../api/types";
-import { Button, Empty, Panel, Toolbar } from "../../parts/controls";
+import { Button, Empty, Panel, TableHead, Toolbar } from "../../parts/controls";
 import { counted } from "../../parts/format";
-import { useFresh } from "../../parts/fresh";
+import { useFresh, whereItAnswers } from "../../parts/fresh";
 import { notify, notifyProblem } from "../../state/notices";
 import { hrefOf } from "../../state/route";
 import { status } from "../../state/session";
@@ -26,13 +26,13 @@ async function retry(choice: RetryChoice): Promise<void> {
 
 const failed = signal<readonly Movie[] | null>(null);
 
-const loadFailed = throttled(async () => {
-  try {
-    failed.value = (await api.items({ status: "failed", pageSize: MOST })).items;
-  } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-  }
-}, PAUSE_MS);
+const loadFailed = throttled(
+  () =>
+    whereItAnswers(async () => {
+      failed.value = (await api.items({ status: "failed", pageSize: MOST })).items;
+    }),
+  PAUSE_MS,
+);
 
 export function FailuresView() {
   useFresh(loadFailed, "movie.");
@@ -65,15 +65,7 @@ function Group({ group: { kind, movies } }: { group: FailureGroup }) {
     >
       <p class="section-help">{KINDS[kind]}</p>
       <table class="values">
-        <thead>
-          <tr>
-            <th scope="col">movie</th>
-            <th scope="col">step</th>
-            <th scope="col">reason</th>
-            <th scope="col">host</th>
-            <th scope="col">again</th>
-          </tr>
-        </thead>
+        <TableHead words={["movie", "step", "reason", "host", "again"]} />
         <tbody>
           {movies.map(({ id, name, failure }) => (
             <tr key={id}>
@@ -84,7 +76,7 @@ function Group({ group: { kind, movies } }: { group: FailureGroup }) {
               <td class="long">{failure?.message}</td>
               <td>{failure?.host}</td>
               <td class="actions">
-                <RetryButtons text="Retry" label={`Try ${name} again`} choice={{ ids: [id] }} />
+                <RetryButtons text="Retry" label={`Retry ${name}`} choice={{ ids: [id] }} />
               </td>
             </tr>
           ))}

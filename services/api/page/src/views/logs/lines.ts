@@ -26,3 +26,9 @@ export function chosen(lines: readonly LogLine[], level: string, text: string): 
     (line) => LEVELS.indexOf(line.level.toUpperCase()) >= least && line.text.toLowerCase().includes(wanted),
   );
 }
+
+/** Why none of a log's lines is shown; null: they are still to come. */
+export function emptyWords(lines: readonly LogLine[] | null): string {
+  if (lines === null) return "Loading.";
+  return lines.length === 0 ? "The log is empty so far." : "No line of the log is of this level and holds this text.";
+}

@@ -1,12 +1,12 @@
 /** A worker's log, live: lines come by themselves while the view is shown. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { getJson, ProblemError } from "../../api/client";
+import { getJson, inPath, ProblemError } from "../../api/client";
 import { Button, Empty, Select, Toolbar } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
 import { go, route, setQuery } from "../../state/route";
 import { workers } from "../../state/session";
-import { chosen, joined, type LogLine } from "./lines";
+import { chosen, emptyWords, joined, type LogLine } from "./lines";
 
 const EVERY_MS = 1_000;
 const WHOLE_EVERY = 10;
@@ -49,20 +49,24 @@ export function LogsView() {
 }
 
 function Lines({ worker, level, text }: { worker: string; level: string; text: string }) {
-  const lines = useSignal<readonly LogLine[]>([]);
+  const lines = useSignal<readonly LogLine[] | null>(null);
+  const refused = useSignal("");
   const follows = useSignal(true);
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     let asked = 0;
-    const path = `/api/workers/${worker.split("/").map(encodeURIComponent).join("/")}/logs`;
+    const path = `/api/workers/${inPath(worker)}/logs`;
     const ask = async () => {
       // Now and then from the begin: a scheduler that was started again counts lines anew.
-      const after = asked++ % WHOLE_EVERY === 0 ? 0 : (lines.peek().at(-1)?.number ?? 0);
+      const after = asked++ % WHOLE_EVERY === 0 ? 0 : (lines.peek()?.at(-1)?.number ?? 0);
       try {
         const came = await getJson<{ lines: LogLine[] }>(path, { after, limit: MOST });
-        if (came.lines.length > 0) lines.value = joined(lines.peek(), came.lines, MOST);
+        const kept = lines.peek();
+        if (kept === null || came.lines.length > 0) lines.value = joined(kept ?? [], came.lines, MOST);
+        refused.value = "";
       } catch (error) {
         if (!(error instanceof ProblemError)) throw error;
+        if (!error.passing) refused.value = error.message;
       }
     };
     void ask();
@@ -71,7 +75,7 @@ function Lines({ worker, level, text }: { worker: string; level: string; text: s
     }, EVERY_MS);
     return () => clearInterval(timer);
   }, [worker]);
-  const shown = chosen(lines.value, level, text);
+  const shown = chosen(lines.value ?? [], level, text);
   useEffect(() => {
     if (follows.value && box.current) box.current.scrollTop = box.current.scrollHeight;
   });
@@ -82,7 +86,7 @@ function Lines({ worker, level, text }: { worker: string; level: string; text: s
   return (
     <>
       <div class="log" ref={box} onScroll={onScroll} tabIndex={0} role="log" aria-label={`Log of ${worker}`}>
-        {shown.length === 0 && <Empty>No such line.</Empty>}
+        {shown.length === 0 && <Empty>{refused.value || emptyWords(lines.value)}</Empty>}
         {shown.map((line) => (
           <div key={line.number} class={`line ${line.level.toLowerCase()}`}>
             <time>{formatTime(line.ts * 1000)}</time> <b>{line.level}</b> {line.text}

@@ -1,7 +1,7 @@
 /** Draws the average with what lies over it on a canvas. */
 import type { Picks, Point } from "../../api/documents";
 import type { HandEdits } from "./hand_edits";
-import { scoreColour } from "./picks_model";
+import { particleRadiusPx, scoreColour } from "./picks_model";
 import { lengthText, type ScaleBar } from "./ruler";
 import type { Tile } from "./tiles";
 import { type Place, type Size, toScreen, type View } from "./view_transform";
@@ -58,7 +58,7 @@ export interface PickMarks {
 /** Picks as circles of the particle's size, coloured by score; a person's marks have shapes of their own. */
 export function drawPicks(canvas: Canvas, { picks, out, threshold, hand, withCandidates }: PickMarks): void {
   const { context, view, letterPx } = canvas;
-  const radius = pickRadius(picks, view);
+  const radius = Math.max(LEAST_RADIUS_PX, particleRadiusPx(picks) * view.zoom);
   context.lineWidth = letterPx / 9;
   for (let i = picks.score.length - 1; i >= 0; i--) {
     if (out[i]) continue;
@@ -75,11 +75,6 @@ export function drawPicks(canvas: Canvas, { picks, out, threshold, hand, withCan
   }
   context.strokeStyle = REMOVED;
   for (const point of hand.removed) cross(canvas, point, Math.max(letterPx / 2.5, radius * 0.4), "slanted");
-}
-
-function pickRadius({ diameterAngstrom, pixelSizeAngstrom }: Picks, view: View): number {
-  const diameterPx = (diameterAngstrom ?? 100) / (pixelSizeAngstrom || 1);
-  return Math.max(LEAST_RADIUS_PX, (diameterPx / 2) * view.zoom);
 }
 
 /** Where the centre of a pick lies on the screen. */

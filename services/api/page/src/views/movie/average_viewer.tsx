@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Point } from "../../api/documents";
 import { pictureUrl } from "../../parts/picture";
+import { onEvent } from "../../state/sync";
 import { begin, drawOver, drawPicks, drawRuler, drawScaleBar, drawTile, type PickMarks } from "./average_drawing";
 import { usePointer, useWheel } from "./pointer";
 import { distanceAngstrom, scaleBar } from "./ruler";
@@ -143,7 +144,15 @@ function useTiles(name: string, generation: number | undefined, onArrival: () =>
   useEffect(() => {
     const cache = new TileCache(name, generation, onArrival);
     setTiles(cache);
-    return () => cache.close();
+    const stop = onEvent((topic) => {
+      if (topic !== "hello") return;
+      cache.forgetFailed();
+      onArrival();
+    });
+    return () => {
+      stop();
+      cache.close();
+    };
   }, [name, generation]);
   return tiles;
 }

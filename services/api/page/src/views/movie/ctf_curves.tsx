@@ -1,8 +1,8 @@
-/** The CTF in one dimension: the spectrum along the rings, its fit and their agreement. */
+/** The CTF in one dimension: the spectrum along the rings, its fit, and the quality of the fit. */
 import { useLayoutEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import type { Curves } from "../../api/documents";
-import { formatNumber } from "../../parts/format";
+import { formatNumber, withUnit } from "../../parts/format";
 import { themeVersion } from "../../state/preferences";
 import { usualRange } from "./curve";
 import { ringsUpTo } from "./rings";
@@ -36,7 +36,7 @@ export function CtfCurves({ curves }: { curves: Curves }) {
       class="ctf-curves"
       ref={element}
       role="img"
-      aria-label={`CTF curves: they agree to ${formatNumber(curves.summary.resolutionAngstrom, 2)} Å`}
+      aria-label={`CTF curves: the fit ends at ${withUnit(curves.summary.resolutionAngstrom, "Å", 2)}`}
     />
   );
 }
@@ -87,7 +87,7 @@ function options(curves: Curves, style: CSSStyleDeclaration): Omit<uPlot.Options
       { label: "at", value: (_, k) => (k ? `${formatNumber(1 / k, 2)} Å` : "–") },
       { label: "data", stroke: colour("--muted"), width: 1, value: number },
       { label: "fit", stroke: colour("--accent"), width: 1.5, value: number },
-      { label: "agreement", scale: "quality", stroke: colour("--warning"), width: 1.5, value: number },
+      { label: "quality", scale: "quality", stroke: colour("--warning"), width: 1.5, value: number },
     ],
     hooks: { draw: [(plot) => drawEnd(plot, curves.summary.resolutionAngstrom, colour("--warning"))] },
   };

@@ -45,7 +45,7 @@ export function useLoaded<T>(
     );
     return () => abort.abort();
   }, [subject, version, there]);
-  if (!there) return { value: null, missing: "not there yet" };
+  if (!there) return { value: null, missing: "Not measured yet." };
   return held.subject === subject ? held : { value: null, missing: "" };
 }
 

@@ -14,6 +14,7 @@ import { clicked } from "./hand_edits";
 import { choose, goTo, Heading, retry } from "./heading";
 import { hasResults, type MovieWithStory, type ShownMovie, useLoaded, useMovie } from "./movie_state";
 import { PickerPanel } from "./picker_panel";
+import { particleRadiusPx } from "./picks_model";
 import { PicksPanel } from "./picks_panel";
 import { type PicksState, usePicks } from "./picks_state";
 import { SpectrumPanel } from "./spectrum_panel";
@@ -86,8 +87,7 @@ function AveragePanel({
     const kept = picks.xPx.flatMap((x, i) =>
       picks.score[i]! >= threshold && !out[i] ? [[x, picks.yPx[i]!] as const] : [],
     );
-    const radius = (picks.diameterAngstrom ?? 100) / 2 / picks.pixelSizeAngstrom;
-    state.edit(clicked(hand, at, kept, radius));
+    state.edit(clicked(hand, at, kept, particleRadiusPx(picks)));
   };
   return (
     <Panel title="Average">

@@ -2,9 +2,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { pickerApi, type Suggestion, type Training } from "../../api/picker";
 import type { Sections } from "../../api/settings";
-import { Button, Panel, Progress } from "../../parts/controls";
+import { ApplyDialog } from "../../parts/apply_dialog";
+import { Button, Panel, Progress, TableHead } from "../../parts/controls";
 import { counted, formatNumber, withUnit } from "../../parts/format";
-import { ApplyDialog } from "./apply_dialog";
+import { headingOf } from "../../state/session";
 import { CURVE_BOX, curvePath } from "./curve";
 import { act, useLoaded } from "./movie_state";
 
@@ -63,26 +64,12 @@ function SuggestionPart({
       )}
       {here && suggestion !== null && suggestion.proposals.length > 0 && (
         <table class="values">
-          <thead>
-            <tr>
-              <th scope="col" class="number">
-                diameter
-              </th>
-              <th scope="col">shape</th>
-              <th scope="col" class="number">
-                evidence
-              </th>
-              <th scope="col" class="number">
-                particles
-              </th>
-              <td />
-            </tr>
-          </thead>
+          <TableHead words={["shape"]} numbers={["diameter", "evidence", headingOf("picking.count"), "use"]} />
           <tbody>
             {suggestion.proposals.map(({ diameterAngstrom, shape, evidence, particles }) => (
               <tr key={`${diameterAngstrom} ${shape}`}>
+                <th scope="row">{shape}</th>
                 <td class="number">{withUnit(diameterAngstrom, "Å")}</td>
-                <td>{shape}</td>
                 <td class="number">{formatNumber(evidence)}</td>
                 <td class="number">{formatNumber(particles)}</td>
                 <td class="number">
@@ -111,6 +98,7 @@ function TrainingPart({
   const running = training?.state === "running";
   const last = training?.curve.at(-1);
   const trained = training?.settings;
+  const unavailable = training?.unavailable ?? "";
   return (
     <section aria-label="Training">
       <div class="row">
@@ -118,7 +106,10 @@ function TrainingPart({
           <Button onClick={() => void act(pickerApi.cancelTraining(), reload)}>Give up</Button>
         ) : (
           <Button
-            title="Trains the network further on all movies whose picks were edited by hand, on the CPU"
+            title={
+              unavailable || "Trains the network further on all movies whose picks were edited by hand, on the CPU"
+            }
+            disabled={unavailable !== ""}
             onClick={() => void act(pickerApi.train(), reload)}
           >
             Train on edited picks
@@ -130,6 +121,7 @@ function TrainingPart({
           </Button>
         )}
       </div>
+      {unavailable && <p class="hint">{unavailable}</p>}
       {training !== null && training.state !== "none" && (
         <>
           <p class="hint" role="status">

@@ -17,6 +17,13 @@ export function overruled(picks: Picks, hand: HandEdits): Uint8Array {
   return flags;
 }
 
+const USUAL_DIAMETER_ANGSTROM = 100;
+
+/** Radius of a particle, px of the average; a usual one where no diameter is known. */
+export function particleRadiusPx({ diameterAngstrom, pixelSizeAngstrom }: Picks): number {
+  return (diameterAngstrom ?? USUAL_DIAMETER_ANGSTROM) / 2 / pixelSizeAngstrom;
+}
+
 /** How many candidates are picks at a threshold: those of at least that score, without those marked in `out`. */
 export function countAt(picks: Picks, out: Uint8Array, threshold: number): number {
   let count = 0;
@@ -24,9 +31,9 @@ export function countAt(picks: Picks, out: Uint8Array, threshold: number): numbe
   return count;
 }
 
-/** What a threshold keeps, in words: "56 picks of 57 candidates and 1 by hand". */
+/** What a threshold keeps, in words: "56 particles of 57 candidates and 1 by hand". */
 export function keptText(kept: number, candidates: number, byHand: number): string {
-  const ofPicker = `${counted(kept, "pick")} of ${counted(candidates, "candidate")}`;
+  const ofPicker = `${counted(kept, "particle")} of ${counted(candidates, "candidate")}`;
   return byHand === 0 ? ofPicker : `${ofPicker} and ${formatCount(byHand)} by hand`;
 }
 

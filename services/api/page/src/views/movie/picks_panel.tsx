@@ -2,9 +2,10 @@
 import { useMemo, useState } from "preact/hooks";
 import type { Picks } from "../../api/documents";
 import type { Sections } from "../../api/settings";
+import { ApplyDialog } from "../../parts/apply_dialog";
 import { Button, Empty, Panel } from "../../parts/controls";
 import { counted, formatCount, formatNumber, withUnit } from "../../parts/format";
-import { ApplyDialog } from "./apply_dialog";
+import { headingOf } from "../../state/session";
 import { countAt, expectedFalse, keptText, scoreColour } from "./picks_model";
 import { type PicksState, trialThreshold } from "./picks_state";
 
@@ -13,7 +14,7 @@ export function PicksPanel({ state }: { state: PicksState }) {
   return (
     <Panel title="Picks" actions={picks && <Certainty picks={picks} />}>
       {picks === null ? (
-        <Empty>{missing ? "Not measured yet." : "Loading."}</Empty>
+        <Empty>{missing || "Loading."}</Empty>
       ) : (
         <>
           <Threshold state={state} picks={picks} />
@@ -25,7 +26,7 @@ export function PicksPanel({ state }: { state: PicksState }) {
 }
 
 function Certainty({ picks }: { picks: Picks }) {
-  const text = `certainty ${formatNumber(picks.certainty, 2)}`;
+  const text = `${headingOf("picking.certainty")} ${formatNumber(picks.certainty, 2)}`;
   return picks.uncertain ? (
     <span class="badge warning" title="Picks are no better than chance here; only few are kept.">
       picks uncertain: {text}

@@ -1,7 +1,7 @@
 /** The picks of the shown movie: threshold, and edits by hand that are stored as soon as they rest. */
 import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ProblemError } from "../../api/client";
+import { ignoreProblem, ProblemError } from "../../api/client";
 import type { HandAnswer, Picks } from "../../api/documents";
 import { movieApi } from "../../api/movie";
 import { notifyProblem } from "../../state/notices";
@@ -10,6 +10,7 @@ import { useLoaded } from "./movie_state";
 import { overruled } from "./picks_model";
 
 const STORED_AFTER_MS = 800;
+const SENT_AGAIN_AFTER_MS = 2000;
 
 /** The threshold that is tried on one movie after the other; null: that of the results. */
 export const trialThreshold = signal<number | null>(null);
@@ -37,27 +38,18 @@ export interface PicksState {
  */
 export function usePicks(name: string, version: number, picked: boolean): PicksState {
   const { value: picks, missing } = useLoaded((signal) => movieApi.picks(name, signal), name, version, picked);
-  const hand = useHandEdits(name, picks, picked);
+  const edits = useHandEdits(name, picks, picked);
   useEffect(() => {
     // Applied: the results have it.
     if (picks !== null && picks.threshold === trialThreshold.peek()) trialThreshold.value = null;
   }, [picks]);
-  const out = useMemo(
-    () => (picks === null ? new Uint8Array() : overruled(picks, hand.present)),
-    [picks, hand.present],
-  );
+  const out = useMemo(() => (picks === null ? new Uint8Array() : overruled(picks, edits.hand)), [picks, edits.hand]);
   return {
     picks,
     missing,
     threshold: trialThreshold.value ?? picks?.threshold ?? 0.5,
-    hand: hand.present,
     out,
-    edit: hand.edit,
-    undo: hand.undo,
-    redo: hand.redo,
-    canUndo: hand.canUndo,
-    canRedo: hand.canRedo,
-    storing: hand.storing,
+    ...edits,
   };
 }
 
@@ -75,7 +67,8 @@ function useHandEdits(name: string, picks: Picks | null, picked: boolean) {
 
   useEffect(() => () => void flush(waiting), []);
   useEffect(() => {
-    if (picked) movieApi.handPicks(name).then(told, ignored);
+    // Where nothing is picked there are no edits, and nothing to undo.
+    if (picked) movieApi.handPicks(name).then(told).catch(ignoreProblem);
   }, [picked]);
   useEffect(() => {
     // What others, or an earlier visit, have stored; one's own edits win while they are on their way.
@@ -87,20 +80,14 @@ function useHandEdits(name: string, picks: Picks | null, picked: boolean) {
     setHistory(next);
     setStoring(true);
     if (waiting.current !== null) clearTimeout(waiting.current.timer);
-    const send = async () => {
-      try {
-        told(await movieApi.putHandPicks(name, next.present));
-      } catch (error) {
-        notifyProblem(error);
-      }
-    };
+    const send = async () => told(await movieApi.putHandPicks(name, next.present));
     const timer = window.setTimeout(() => void flush(waiting), STORED_AFTER_MS);
     waiting.current = { timer, send, settled: () => setStoring(false) };
   };
   const undoStored = async () => {
     try {
-      await flush(waiting); // Else what is on its way would come after the undo, and undo it.
-      if (stored.current === 0) return;
+      // Else what is on its way would come after the undo, and undo it.
+      if (!(await flush(waiting)) || stored.current === 0) return;
       const answer = await movieApi.undoHandPicks(name);
       setHistory(historyOf(answer.hand));
       told(answer);
@@ -109,7 +96,7 @@ function useHandEdits(name: string, picks: Picks | null, picked: boolean) {
     }
   };
   return {
-    present: history.present,
+    hand: history.present,
     edit: (next: HandEdits) => store(edited(history, next)),
     undo: () => (history.past.length > 0 ? store(undone(history)) : void undoStored()),
     redo: () => store(redone(history)),
@@ -127,17 +114,26 @@ interface Pending {
   settled: () => void;
 }
 
-async function flush(waiting: { current: Pending | null }): Promise<void> {
+/** Sends what is not stored yet, and again as long as warpcore does not answer. False: it could not be stored now. */
+async function flush(waiting: { current: Pending | null }): Promise<boolean> {
   const now = waiting.current;
-  if (now === null) return;
+  if (now === null) return true;
   clearTimeout(now.timer);
-  await now.send();
-  if (waiting.current !== now) return;
-  waiting.current = null;
-  now.settled();
-}
-
-/** Where nothing is picked there are no edits, and nothing to undo. */
-function ignored(error: unknown): void {
-  if (!(error instanceof ProblemError)) throw error;
+  let sent = true;
+  try {
+    await now.send();
+  } catch (error) {
+    sent = false;
+    const passing = error instanceof ProblemError && error.passing;
+    if (!passing) notifyProblem(error);
+    else if (waiting.current === now) {
+      now.timer = window.setTimeout(() => void flush(waiting), SENT_AGAIN_AFTER_MS);
+      return false;
+    }
+  }
+  if (waiting.current === now) {
+    waiting.current = null;
+    now.settled();
+  }
+  return sent;
 }

@@ -1,9 +1,10 @@
-/** The power spectrum with rings at resolutions: data at the left, the fitted model at the right. */
+/** The power spectrum with rings at resolutions, its curves, and what was fitted. */
 import { useState } from "preact/hooks";
 import type { Curves } from "../../api/documents";
 import { Empty, Facts, Panel } from "../../parts/controls";
 import { formatNumber, withUnit } from "../../parts/format";
 import { Picture } from "../../parts/picture";
+import { headingOf } from "../../state/session";
 import { CtfCurves } from "./ctf_curves";
 import type { Loaded } from "./movie_state";
 import { resolutionAt, ringsUpTo } from "./rings";
@@ -20,7 +21,7 @@ export function SpectrumPanel({
   return (
     <Panel title="Power spectrum and CTF fit">
       {curves === null ? (
-        <Empty>{missing ? "Not measured yet." : "Loading."}</Empty>
+        <Empty>{missing || "Loading."}</Empty>
       ) : (
         <div class="spectrum">
           <Rings name={name} generation={generation} curves={curves} />
@@ -64,7 +65,7 @@ function Rings({ name, generation, curves }: { name: string; generation: number 
       <figcaption>
         {pointed !== null && pointed < 1000
           ? `here ${withUnit(pointed, "Å", 2)}`
-          : "data left, model right; rings in Å, the fit's end dashed"}
+          : "Upper left: the data. Lower left: their mean along each ring. Right: the fitted model. Rings are in Å; the fit ends at the dashed one."}
       </figcaption>
     </figure>
   );
@@ -76,11 +77,11 @@ function FitFacts({ curves: { summary } }: { curves: Curves }) {
     <>
       <Facts
         facts={[
-          ["defocus U", withUnit(defocusUAngstrom * 1e-4, "µm", 3)],
-          ["defocus V", withUnit(defocusVAngstrom * 1e-4, "µm", 3)],
-          ["angle", withUnit(angleDegrees, "°", 1)],
-          ["fit to", withUnit(resolutionAngstrom, "Å", 2)],
-          ["merit", formatNumber(figureOfMerit, 3)],
+          [headingOf("ctf.defocusUAngstrom"), withUnit(defocusUAngstrom * 1e-4, "µm", 2)],
+          [headingOf("ctf.defocusVAngstrom"), withUnit(defocusVAngstrom * 1e-4, "µm", 2)],
+          [headingOf("ctf.defocusAngleDegrees"), withUnit(angleDegrees, "°", 1)],
+          [headingOf("ctf.resolutionAngstrom"), withUnit(resolutionAngstrom, "Å", 2)],
+          [headingOf("ctf.figureOfMerit"), formatNumber(figureOfMerit, 3)],
         ]}
       />
       {summary.failure && <p class="bad">{summary.failure}</p>}

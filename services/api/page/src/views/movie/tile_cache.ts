@@ -52,6 +52,13 @@ export class TileCache {
     }
   }
 
+  /** Ask again for what could not be had. */
+  forgetFailed(): void {
+    for (const [url, picture] of this.pictures) {
+      if (picture.complete && picture.naturalWidth === 0) this.drop(url, picture);
+    }
+  }
+
   close(): void {
     for (const [url, picture] of this.pictures) this.drop(url, picture);
   }

@@ -6,15 +6,16 @@ import type { Loaded } from "./movie_state";
 import { scaleBar } from "./ruler";
 import { type Bounds, boundsOf, localTracks, pathLength, pathThrough } from "./tracks";
 
-/** Parts of a drawing's width. */
+/** Parts of a drawing's width: the longest scale bar, the rim about it, and the strip below the tracks where it lies. */
 const BAR = 0.3;
 const RIM = 0.05;
+const STRIP = 0.13;
 
 export function TracksPanel({ tracks: { value: tracks, missing } }: { tracks: Loaded<Tracks> }) {
   return (
     <Panel title="Motion">
       {tracks === null ? (
-        <Empty>{missing ? "Not measured yet." : "Loading."}</Empty>
+        <Empty>{missing || "Loading."}</Empty>
       ) : tracks.skipped ? (
         <Empty>Motion is not corrected: the settings switch it off.</Empty>
       ) : (
@@ -38,7 +39,7 @@ function GlobalTrack({ tracks: { track, dosePerFrame } }: { tracks: Tracks }) {
   return (
     <figure>
       <svg
-        viewBox={`${bounds.x} ${bounds.y} ${bounds.width} ${bounds.height}`}
+        viewBox={viewBox(bounds)}
         role="img"
         aria-label={`Track of the whole field over ${track.length} frames, ${formatNumber(length, 1)} Å long`}
       >
@@ -71,7 +72,7 @@ function LocalTracks({ tracks }: { tracks: Tracks }) {
   return (
     <figure>
       <svg
-        viewBox={`0 0 ${bounds.width} ${bounds.height}`}
+        viewBox={viewBox(bounds)}
         role="img"
         aria-label={`Movement of ${lines.length} places beside the whole, magnified ${formatNumber(magnification)} times`}
       >
@@ -93,15 +94,20 @@ function Start({ at, radius }: { at: Point | undefined; radius: number }) {
   return at ? <circle class="frame" cx={at[0]} cy={at[1]} r={radius} /> : null;
 }
 
-/** A scale bar at the lower left of a drawing whose unit is so many Å. */
+/** A drawing with the strip of its scale bar. */
+function viewBox({ x, y, width, height }: Bounds): string {
+  return [x, y, width, height + STRIP * width].join(" ");
+}
+
+/** A scale bar below a drawing whose unit is so many Å. */
 function Bar({ bounds, angstromPerUnit }: { bounds: Bounds; angstromPerUnit: number }) {
   const { lengthPx, text } = scaleBar(angstromPerUnit, BAR * bounds.width);
   const x = bounds.x + RIM * bounds.width;
-  const y = bounds.y + bounds.height * (1 - RIM);
+  const y = bounds.y + bounds.height + (STRIP - RIM / 2) * bounds.width;
   return (
     <g class="bar">
       <line x1={x} x2={x + lengthPx} y1={y} y2={y} vector-effect="non-scaling-stroke" />
-      <text x={x} y={y - 0.02 * bounds.height} font-size={0.055 * bounds.width}>
+      <text x={x} y={y - 0.02 * bounds.width} font-size={0.055 * bounds.width}>
         {text}
       </text>
     </g>

@@ -1,14 +1,13 @@
 /** "Try with": the movie processed aside with other settings, beside its present result. */
 import { useEffect, useState } from "preact/hooks";
 import { movieApi, type Try } from "../../api/movie";
-import { type Sections, type SettingsSchema, settingsApi } from "../../api/settings";
+import { ApplyDialog } from "../../parts/apply_dialog";
 import { Badge, Button, Empty, Panel, Progress, Segments } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
 import { useFresh } from "../../parts/fresh";
 import { SettingControl } from "../../parts/setting_control";
-import { changesOf, settingIn, textOf } from "../../parts/setting_fields";
-import { stepSections } from "../../parts/step_sections";
-import { ApplyDialog, assignments } from "./apply_dialog";
+import { assignments, changesOf, settingIn, textOf } from "../../parts/setting_fields";
+import { loadSettings, settings, stepSections } from "../../state/settings";
 import { act, type MovieWithStory, useLoaded } from "./movie_state";
 import { TryResult } from "./try_result";
 
@@ -16,9 +15,8 @@ export function TryPanel({ movie, generation }: { movie: MovieWithStory; generat
   const { name } = movie;
   const [version, setVersion] = useState(0);
   const reload = () => setVersion((before) => before + 1);
-  useFresh(reload, "try.", "settings.changed");
-  const schema = useLoaded(settingsApi.schema, "settings", 0).value;
-  const settings = useLoaded(settingsApi.current, "settings", version).value;
+  useFresh(reload, "try.");
+  useFresh(loadSettings, "settings.changed");
   const tries = useLoaded((signal) => movieApi.tries(name, signal), name, version).value;
   const running = tries?.some(({ state }) => state === "waiting" || state === "running") ?? false;
   useEffect(() => {
@@ -28,11 +26,11 @@ export function TryPanel({ movie, generation }: { movie: MovieWithStory; generat
   }, [running, version]);
   return (
     <Panel title="Try with other settings" wide>
-      {schema === null || settings === null ? (
+      {stepSections.value.length === 0 ? (
         <Empty>Loading.</Empty>
       ) : (
         <div class="try">
-          <TryForm name={name} schema={schema} present={settings} onStarted={reload} />
+          <TryForm name={name} onStarted={reload} />
           <div class="tries" aria-live="polite">
             {tries?.length ? (
               tries.map((one) => (
@@ -53,18 +51,9 @@ export function goToTry(): void {
   document.querySelector<HTMLElement>(".try-form button")?.focus();
 }
 
-function TryForm({
-  name,
-  schema,
-  present,
-  onStarted,
-}: {
-  name: string;
-  schema: SettingsSchema;
-  present: Sections;
-  onStarted: () => void;
-}) {
-  const sections = stepSections(schema);
+function TryForm({ name, onStarted }: { name: string; onStarted: () => void }) {
+  const sections = stepSections.value;
+  const present = settings.value;
   const [section, setSection] = useState("ctf");
   const [texts, setTexts] = useState<ReadonlyMap<string, string>>(new Map());
   const { changes, problems } = changesOf(

@@ -1,7 +1,7 @@
 /** What a try has measured and made, beside the movie's present result. */
 import { useState } from "preact/hooks";
 import { movieApi, type Try, tryPictureUrl } from "../../api/movie";
-import { Segments } from "../../parts/controls";
+import { Segments, TableHead } from "../../parts/controls";
 import { formatNumber } from "../../parts/format";
 import { Picture, PictureBox } from "../../parts/picture";
 import { columnText } from "../../parts/values";
@@ -61,20 +61,7 @@ export function TryResult({
         </div>
       </div>
       <table class="values">
-        <thead>
-          <tr>
-            <th scope="col">value</th>
-            <th scope="col" class="number">
-              now
-            </th>
-            <th scope="col" class="number">
-              tried
-            </th>
-            <th scope="col" class="number">
-              difference
-            </th>
-          </tr>
-        </thead>
+        <TableHead words={["value"]} numbers={["now", "tried", "difference"]} />
         <tbody>
           {compared(columnInfos.value, movie.results, tried.results).map(
             ({ column, now, tried: after, difference }) => (

@@ -2,7 +2,7 @@
 import { movieApi, type Values } from "../../api/movie";
 import type { ColumnInfo, Movie } from "../../api/types";
 import { Empty, Panel } from "../../parts/controls";
-import { columnText } from "../../parts/values";
+import { columnText, readDigits } from "../../parts/values";
 import { columnInfos } from "../../state/session";
 import { byStep } from "./column_groups";
 import { useLoaded } from "./movie_state";
@@ -43,5 +43,5 @@ export function ValuesPanel({ movie: { name }, version }: { movie: Movie; versio
 
 function valueText(values: Values, column: ColumnInfo): string {
   const value = values[column.name];
-  return typeof value === "string" ? value : columnText(value ?? NaN, column);
+  return typeof value === "string" ? value : columnText(value ?? NaN, column, readDigits(column));
 }

@@ -3,6 +3,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Button, Segments, Select, Toolbar } from "../../parts/controls";
 import type { Tool } from "./average_viewer";
+import type { Contrast } from "./tile_cache";
 import { contrast, tool, withCandidates, withJunk, withPicks } from "./viewer_choices";
 
 const SENT_AFTER_MS = 150;
@@ -55,45 +56,55 @@ function ContrastControls() {
     return () => clearTimeout(timer);
   }, [wanted.value]);
   const { low, high, lowpassAngstrom } = wanted.value;
+  const change = (to: Partial<Contrast>) => {
+    wanted.value = { ...wanted.peek(), ...to };
+  };
   return (
     <>
-      <label class="field" title={`${low} % of the pixels are black`}>
-        <span>black</span>
-        <input
-          type="range"
-          min={0}
-          max={30}
-          step={0.5}
-          value={low}
-          onInput={(event) => {
-            wanted.value = { ...wanted.peek(), low: Number(event.currentTarget.value) };
-          }}
-        />
-      </label>
-      <label class="field" title={`${100 - high} % of the pixels are white`}>
-        <span>white</span>
-        <input
-          type="range"
-          min={70}
-          max={100}
-          step={0.5}
-          value={high}
-          onInput={(event) => {
-            wanted.value = { ...wanted.peek(), high: Number(event.currentTarget.value) };
-          }}
-        />
-      </label>
+      <Percentile label="black" part={low} value={low} from={0} to={30} onInput={(value) => change({ low: value })} />
+      <Percentile
+        label="white"
+        part={100 - high}
+        value={high}
+        from={70}
+        to={100}
+        onInput={(value) => change({ high: value })}
+      />
       <Select
         label="smooth"
         value={String(lowpassAngstrom)}
-        onChange={(value) => {
-          wanted.value = { ...wanted.peek(), lowpassAngstrom: Number(value) };
-        }}
+        onChange={(value) => change({ lowpassAngstrom: Number(value) })}
         choices={LOWPASS_ANGSTROM.map((angstrom) => ({
           value: String(angstrom),
           text: angstrom === 0 ? "none" : `${angstrom} Å`,
         }))}
       />
     </>
+  );
+}
+
+interface PercentileProps {
+  label: string;
+  /** So many % of the pixels are of that colour. */
+  part: number;
+  value: number;
+  from: number;
+  to: number;
+  onInput: (value: number) => void;
+}
+
+function Percentile({ label, part, value, from, to, onInput }: PercentileProps) {
+  return (
+    <label class="field" title={`${part} % of the pixels are ${label}`}>
+      <span>{label}</span>
+      <input
+        type="range"
+        min={from}
+        max={to}
+        step={0.5}
+        value={value}
+        onInput={(event) => onInput(Number(event.currentTarget.value))}
+      />
+    </label>
   );
 }

@@ -3,7 +3,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ColumnInfo } from "../../api/types";
-import { columnText, unitText } from "../../parts/values";
+import { columnText, columnTitle, unitText } from "../../parts/values";
 import { movies, moviesVersion } from "../../state/movies";
 import { themeVersion, timeZone } from "../../state/preferences";
 import { Chart } from "./chart";
@@ -31,7 +31,7 @@ function useChart(x: string, y: string, beside: boolean) {
 export function ColumnPanel({ column, x }: { column: ColumnInfo; x: string }) {
   const { plot, histogram, chart } = useChart(x, column.name, true);
   return (
-    <section class="panel chart" aria-label={`${column.heading} over time`}>
+    <section class="panel chart" aria-label={`${columnTitle(column)} over time`} aria-busy={isLoading(x, column.name)}>
       <ChartTitle title={column.heading} columns={[column]} />
       <div class="chart-body">
         <div class="chart-plot" ref={plot} />
@@ -45,7 +45,11 @@ export function ColumnPanel({ column, x }: { column: ColumnInfo; x: string }) {
 export function AgainstPanel({ x, y, children }: { x: ColumnInfo; y: ColumnInfo; children: ComponentChildren }) {
   const { plot, chart } = useChart(x.name, y.name, false);
   return (
-    <section class="panel chart against" aria-label={`${y.heading} against ${x.heading}`}>
+    <section
+      class="panel chart against"
+      aria-label={`${columnTitle(y)} against ${columnTitle(x)}`}
+      aria-busy={isLoading(x.name, y.name)}
+    >
       <ChartTitle title="Two columns" columns={[y, x]}>
         {children}
       </ChartTitle>
@@ -55,6 +59,12 @@ export function AgainstPanel({ x, y, children }: { x: ColumnInfo; y: ColumnInfo;
       </div>
     </section>
   );
+}
+
+/** Whether values of these axes are still to come. */
+function isLoading(x: string, y: string): boolean {
+  moviesVersion.value;
+  return pointsOf(x, y) === null;
 }
 
 /** Title and unit; at its right the values of the movie under the pointer. */

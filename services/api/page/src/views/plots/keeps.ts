@@ -1,9 +1,10 @@
 /** What the filter keeps with the limits that are tried out, counted in the page as they move. */
 import { computed } from "@preact/signals";
 import { counted, formatCount } from "../../parts/format";
-import { drafts, limitsInForce, settings } from "../../state/filter_limits";
+import { drafts, limitsInForce } from "../../state/filter_limits";
 import { movies, moviesVersion } from "../../state/movies";
 import { columnInfos } from "../../state/session";
+import { settings } from "../../state/settings";
 import { judgedMovies, limitedBy, PARTICLES } from "./filtering";
 import { type Kept, KeptCounter, type LimitedColumn } from "./kept";
 

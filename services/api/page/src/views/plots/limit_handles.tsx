@@ -3,7 +3,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { ColumnInfo } from "../../api/types";
 import { decimalsIn } from "../../parts/format";
-import { columnText, isMoment } from "../../parts/values";
+import { columnText, columnTitle, isMoment } from "../../parts/values";
 import { draft, drafts, limitsOf, type Side } from "../../state/filter_limits";
 import { limitAt, limitByKey, limitStep, shareOf } from "./limit_moves";
 import type { Area } from "./raster";
@@ -65,7 +65,7 @@ function LimitHandle({ column, area, field, axis, side }: Props & { side: Side }
       style={placed(axis, share, box)}
       role="slider"
       tabIndex={0}
-      aria-label={`${side === "low" ? "Lowest" : "Highest"} ${column.heading}`}
+      aria-label={`${side === "low" ? "Lowest" : "Highest"} ${columnTitle(column)}`}
       aria-orientation={axis === "y" ? "vertical" : "horizontal"}
       aria-valuemin={low}
       aria-valuemax={high}

@@ -1,84 +1,39 @@
 /** What the filter keeps with the limits that are tried out, and how they are put in force. */
 import { useState } from "preact/hooks";
-import type { SettingsEffect } from "../../api/settings";
+import { ApplyDialog } from "../../parts/apply_dialog";
 import { Button } from "../../parts/controls";
-import { Dialog } from "../../parts/dialog";
-import { effectWords } from "../../parts/effect_words";
 import { decimalsIn } from "../../parts/format";
 import { columnText } from "../../parts/values";
-import {
-  applyDrafts,
-  drafts,
-  type Limits,
-  limitsInForce,
-  previewDrafts,
-  SIDES,
-  type Side,
-} from "../../state/filter_limits";
-import { notify, notifyProblem } from "../../state/notices";
+import { drafts, draftsPatch, type Limits, limitsInForce, SIDES, type Side } from "../../state/filter_limits";
 import { columnByName } from "../../state/session";
 import { kept, keptText } from "./keeps";
 
 export function LimitsBar() {
-  const [effect, setEffect] = useState<SettingsEffect | null>(null);
+  const [applying, setApplying] = useState(false);
   const changed = drafts.value.size > 0;
-  const preview = async () => {
-    try {
-      setEffect(await previewDrafts());
-    } catch (error) {
-      notifyProblem(error);
-    }
+  const reset = () => {
+    drafts.value = new Map();
   };
   return (
     <section class="limits-bar" aria-label="Limits">
       <strong aria-live="polite">The filter {keptText(kept.value)}</strong>
       <span class="limits-changes">{changed ? changes().join(", ") : "Drag a limit to see what it would keep."}</span>
-      <Button
-        disabled={!changed}
-        onClick={() => {
-          drafts.value = new Map();
-        }}
-      >
+      <Button disabled={!changed} onClick={reset}>
         Reset
       </Button>
-      <Button kind="primary" disabled={!changed} onClick={() => void preview()}>
+      <Button kind="primary" disabled={!changed} onClick={() => setApplying(true)}>
         Apply…
       </Button>
-      {effect && <ApplyDialog effect={effect} onClose={() => setEffect(null)} />}
+      {applying && (
+        <ApplyDialog title="Apply limits" patch={draftsPatch()} onApplied={reset} onClose={() => setApplying(false)}>
+          <ul class="plain">
+            {changes().map((text) => (
+              <li key={text}>{text}</li>
+            ))}
+          </ul>
+        </ApplyDialog>
+      )}
     </section>
-  );
-}
-
-function ApplyDialog({ effect, onClose }: { effect: SettingsEffect; onClose: () => void }) {
-  const apply = async () => {
-    try {
-      await applyDrafts();
-      notify("The limits are in force");
-      onClose();
-    } catch (error) {
-      notifyProblem(error);
-    }
-  };
-  return (
-    <Dialog
-      title="Apply limits"
-      onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" onClick={() => void apply()}>
-            Apply
-          </Button>
-        </>
-      }
-    >
-      <p>{effectWords(effect, [])}</p>
-      <ul class="plain">
-        {changes().map((text) => (
-          <li key={text}>{text}</li>
-        ))}
-      </ul>
-    </Dialog>
   );
 }
 

@@ -1,20 +1,14 @@
 /** How long the last movies took from found to done, stage by stage. */
 import type { StageTime } from "../../api/types";
-import { Panel } from "../../parts/controls";
+import { Empty, Panel } from "../../parts/controls";
 import { counted, formatDuration } from "../../parts/format";
+import { columnByName } from "../../state/session";
 
 const WHOLE = "latency";
-const WORDS: Record<string, string> = {
-  incubation: "until whole",
-  wait: "waits for a worker",
-  at_worker: "at the worker",
-  ctf: "CTF",
-  latency: "found to done",
-};
 
-/** A stage's own name in words: "ctf" is CTF, "at_worker" at the worker. */
-export function stageWords(stage: string): string {
-  return WORDS[stage] ?? stage.replaceAll("_", " ");
+/** The column of movies that holds a stage's seconds: that of `at_worker` is `run.atWorkerS`. */
+export function stageColumn(stage: string): string {
+  return `run.${stage.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())}S`;
 }
 
 /** The part of `seconds` in the longest of `stages`, from 0 to 1. */
@@ -24,26 +18,38 @@ export function shareOfLongest(seconds: number, stages: readonly StageTime[]): n
 }
 
 export function Latency({ stages }: { stages: readonly StageTime[] }) {
-  if (stages.length === 0) return null;
-  const movies = stages.find(({ stage }) => stage === WHOLE)?.movies ?? 0;
   return (
     <Panel title="From found to done">
-      <table class="values latency">
-        <caption>Median and 90th percentile of the last {counted(movies, "movie")}</caption>
-        <tbody>
-          {stages.map((stage) => (
-            <tr key={stage.stage} class={stage.stage === WHOLE ? "whole" : undefined}>
-              <th scope="row">{stageWords(stage.stage)}</th>
-              <td class="latency-bar" aria-hidden="true">
-                <span style={{ width: `${100 * shareOfLongest(stage.p90Seconds, stages)}%` }} />
-                <i style={{ width: `${100 * shareOfLongest(stage.medianSeconds, stages)}%` }} />
-              </td>
-              <td class="number">{formatDuration(stage.medianSeconds)}</td>
-              <td class="number">{formatDuration(stage.p90Seconds)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      {stages.length === 0 ? (
+        <Empty>No movie has been done since the scheduler was started; the times come with the next ones.</Empty>
+      ) : (
+        <Stages stages={stages} />
+      )}
     </Panel>
+  );
+}
+
+function Stages({ stages }: { stages: readonly StageTime[] }) {
+  const movies = stages.find(({ stage }) => stage === WHOLE)?.movies ?? 0;
+  return (
+    <table class="values latency">
+      <caption>Median and 90th percentile of the last {counted(movies, "movie")}</caption>
+      <tbody>
+        {stages.map(({ stage, medianSeconds, p90Seconds }) => {
+          const column = columnByName.value.get(stageColumn(stage));
+          return (
+            <tr key={stage} class={stage === WHOLE ? "whole" : undefined} title={column?.description}>
+              <th scope="row">{column?.heading ?? stage}</th>
+              <td class="latency-bar" aria-hidden="true">
+                <span style={{ width: `${100 * shareOfLongest(p90Seconds, stages)}%` }} />
+                <i style={{ width: `${100 * shareOfLongest(medianSeconds, stages)}%` }} />
+              </td>
+              <td class="number">{formatDuration(medianSeconds)}</td>
+              <td class="number">{formatDuration(p90Seconds)}</td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </table>
   );
 }

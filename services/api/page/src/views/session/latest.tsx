@@ -1,24 +1,26 @@
 /** The newest movie with its pictures, and the values of the last ones, filtered out or not. */
 import type { Movie } from "../../api/types";
-import { Badge, Empty, Facts, Panel } from "../../parts/controls";
-import { withUnit } from "../../parts/format";
+import { Badge, Empty, Facts, Panel, TableHead } from "../../parts/controls";
 import { Picture } from "../../parts/picture";
-import { resultValue } from "../../parts/values";
+import { columnText, resultValue } from "../../parts/values";
 import { movies, moviesVersion } from "../../state/movies";
 import { hrefOf } from "../../state/route";
-import { latest } from "../../state/session";
-import { STATUS_WORDS } from "./summary";
+import { columnByName, headingOf, latest } from "../../state/session";
 
-/** What an operator looks at first, with the words of this view. */
-const SHOWN: readonly [column: string, words: string, unit: string, digits: number][] = [
-  ["ctf.defocusUm", "defocus", "µm", 2],
-  ["ctf.resolutionAngstrom", "CTF fit", "Å", 1],
-  ["motion.accumulatedTotalAngstrom", "motion", "Å", 1],
-  ["picking.count", "picks", "", 0],
+/** What an operator looks at first, with as many decimals as are read at a glance. */
+const SHOWN: readonly [column: string, digits: number][] = [
+  ["ctf.defocusUm", 2],
+  ["ctf.resolutionAngstrom", 1],
+  ["motion.accumulatedTotalAngstrom", 1],
+  ["picking.count", 0],
 ];
 
+/** Headings and values of a movie. */
 function shown(movie: Movie): [string, string][] {
-  return SHOWN.map(([column, words, unit, digits]) => [words, withUnit(resultValue(movie, column), unit, digits)]);
+  return SHOWN.map(([column, digits]) => [
+    headingOf(column),
+    columnText(resultValue(movie, column), columnByName.value.get(column), digits),
+  ]);
 }
 
 /** The number of a movie's present results, so that the browser keeps their pictures; undefined while it is unknown. */
@@ -39,7 +41,7 @@ export function NewestMovie() {
           <a class="newest-name" href={hrefOf("movies", movie.name)}>
             {movie.name}
           </a>{" "}
-          {movie.status === "outdated" && <Status movie={movie} />}
+          {movie.status === "outdated" && <Badge word={movie.status} />}
           <div class="newest">
             <NewestPictures movie={movie} />
           </div>
@@ -48,10 +50,6 @@ export function NewestMovie() {
       )}
     </Panel>
   );
-}
-
-function Status({ movie: { status } }: { movie: Movie }) {
-  return <Badge word={status} text={STATUS_WORDS.get(status) ?? status} />;
 }
 
 function NewestPictures({ movie }: { movie: Movie }) {
@@ -76,17 +74,7 @@ export function LatestMovies() {
   return (
     <Panel title="Last processed">
       <table class="values">
-        <thead>
-          <tr>
-            <th scope="col">movie</th>
-            <th scope="col">status</th>
-            {SHOWN.map(([column, words]) => (
-              <th key={column} scope="col" class="number">
-                {words}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <TableHead words={["movie", "status"]} numbers={SHOWN.map(([column]) => headingOf(column))} />
         <tbody>
           {movies.map((movie) => (
             <tr key={movie.id}>
@@ -94,7 +82,7 @@ export function LatestMovies() {
                 <a href={hrefOf("movies", movie.name)}>{movie.name}</a>
               </th>
               <td>
-                <Status movie={movie} />
+                <Badge word={movie.status} />
               </td>
               {shown(movie).map(([words, text]) => (
                 <td key={words} class="number">

@@ -28,7 +28,7 @@ export function SessionView() {
         </div>
         <div>
           <WorkersAtWork running={now.running} />
-          <Latency stages={now.latency ?? []} />
+          <Latency stages={now.latency} />
           <Learnt status={now} />
           <Storage />
         </div>

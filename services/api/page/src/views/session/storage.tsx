@@ -1,6 +1,7 @@
 /** The session's directories with the room that they have, its own files, and its report. */
+import { Fragment } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { getJson } from "../../api/client";
+import { getJson, ignoreProblem } from "../../api/client";
 import type { DiskRoom, SessionFile } from "../../api/types";
 import { Facts, Panel } from "../../parts/controls";
 import { formatBytes } from "../../parts/format";
@@ -13,9 +14,9 @@ export function Storage() {
   const [files, setFiles] = useState<SessionFile[]>([]);
   useEffect(() => {
     const ask = () => {
-      // What a lost connection means is told elsewhere; the last figures stay.
-      getJson<DiskRoom[]>("/api/disk").then(setDisks, () => undefined);
-      getJson<SessionFile[]>("/api/files").then(setFiles, () => undefined);
+      if (document.hidden) return;
+      getJson<DiskRoom[]>("/api/disk").then(setDisks).catch(ignoreProblem);
+      getJson<SessionFile[]>("/api/files").then(setFiles).catch(ignoreProblem);
     };
     ask();
     const timer = setInterval(ask, AGAIN_MS);
@@ -29,19 +30,19 @@ export function Storage() {
           Session report
         </a>
         {files.map(({ name, url, bytes, description }) => (
-          <>
+          <Fragment key={name}>
             {" · "}
-            <a key={name} href={url} title={`${description}, ${formatBytes(bytes)}`} download>
+            <a href={url} title={`${description}, ${formatBytes(bytes)}`} download>
               {name}
             </a>
-          </>
+          </Fragment>
         ))}
       </p>
     </Panel>
   );
 }
 
-/** "412 GiB free of 2.0 TiB", or that nothing is known. */
+/** "412 GB free of 2.0 TB", or that nothing is known. */
 export function roomWords({ freeBytes, totalBytes }: DiskRoom): string {
   if (freeBytes === null || totalBytes === null) return "is not there, or does not answer";
   return `${formatBytes(freeBytes)} free of ${formatBytes(totalBytes)}`;

@@ -1,24 +1,12 @@
 /** State, progress by status, rate and time left, as one row of figures. */
 import type { ComponentChildren } from "preact";
-import type { MovieStatus, Order, ProcessingStatus } from "../../api/types";
+import type { Order, ProcessingStatus } from "../../api/types";
 import { Button, type Choice, Select } from "../../parts/controls";
 import { counted, formatCount, formatDuration, formatNumber } from "../../parts/format";
+import { STATUS_WORDS } from "../../parts/state_words";
 import { hrefOf } from "../../state/route";
 import { unseenAlarms } from "../../state/session";
 import { moodOf } from "./sentence";
-
-const SHOWN: readonly [MovieStatus, string][] = [
-  ["processed", "processed"],
-  ["filtered_out", "filtered out"],
-  ["failed", "failed"],
-  ["processing", "in work"],
-  ["queued", "queued"],
-  ["outdated", "to run again"],
-  ["unprocessed", "waiting"],
-];
-
-/** A movie's status in the words of this view. */
-export const STATUS_WORDS: ReadonlyMap<MovieStatus, string> = new Map(SHOWN);
 
 const ORDERS: readonly Choice<Order>[] = [
   { value: "normal", text: "as found" },
@@ -43,6 +31,7 @@ export function Summary({
   setOrder: (order: Order) => void;
 }) {
   const { isProcessing, totalItems, itemsLeft, ratePerHour, rateWindowSeconds, workers, counts } = status;
+  const donePerHour = (ratePerHour ?? 0) + (status.rerunsPerHour ?? 0);
   return (
     <section class="summary" aria-label="Progress">
       <StateSentence status={status} />
@@ -61,7 +50,7 @@ export function Summary({
           title={`Measured over the last ${formatDuration(rateWindowSeconds)}`}
         />
         <Figure name="left" value={formatCount(itemsLeft)} />
-        <Figure name="time left" value={timeLeft(itemsLeft, ratePerHour)} />
+        <Figure name="time left" value={timeLeft(itemsLeft, donePerHour)} />
         <Figure name={workers === 1 ? "worker" : "workers"} value={formatCount(workers)} />
         <Figure
           name="failed"
@@ -71,11 +60,9 @@ export function Summary({
             </a>
           }
         />
-        {status.order !== undefined && (
-          <span class="order">
-            <Select label="Next movie" choices={ORDERS} value={status.order} onChange={setOrder} />
-          </span>
-        )}
+        <span class="order">
+          <Select label="Next movie" choices={ORDERS} value={status.order} onChange={setOrder} />
+        </span>
       </div>
       <StatusBar counts={counts} total={totalItems} />
     </section>
@@ -102,7 +89,7 @@ function Figure({ name, value, title }: { name: string; value: ComponentChildren
 
 /** All movies as one bar, a part for each status. */
 function StatusBar({ counts, total }: { counts: ProcessingStatus["counts"]; total: number }) {
-  const parts = SHOWN.filter(([status]) => counts[status]);
+  const parts = STATUS_WORDS.filter(([status]) => counts[status]);
   const text = parts.map(([status, word]) => `${formatCount(counts[status]!)} ${word}`).join(", ");
   return (
     <div>

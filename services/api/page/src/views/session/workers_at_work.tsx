@@ -1,6 +1,6 @@
 /** The workers with the step that each is in. */
 import type { RunningTask, Worker } from "../../api/types";
-import { Badge, Empty, Panel, Progress } from "../../parts/controls";
+import { Badge, Empty, Panel, Progress, TableHead } from "../../parts/controls";
 import { withUnit } from "../../parts/format";
 import { hrefOf } from "../../state/route";
 import { workers } from "../../state/session";
@@ -14,23 +14,7 @@ export function WorkersAtWork({ running }: { running: readonly RunningTask[] }) 
         </Empty>
       ) : (
         <table class="values at-work">
-          <thead>
-            <tr>
-              <th scope="col">worker</th>
-              <th scope="col">state</th>
-              <th scope="col">movie</th>
-              <th scope="col">step</th>
-              <th scope="col" class="number">
-                GPU
-              </th>
-              <th scope="col" class="number">
-                memory
-              </th>
-              <th scope="col" class="number">
-                done
-              </th>
-            </tr>
-          </thead>
+          <TableHead words={["worker", "state", "movie", "step"]} numbers={["GPU", "memory", "done"]} />
           <tbody>
             {workers.value.map((worker) => (
               <WorkerRow key={worker.id} worker={worker} task={running.find((task) => task.worker === worker.id)} />

@@ -1,24 +1,15 @@
-/** The settings as the page knows them, the operator's edits of them, and what these edits would do. */
+/** The operator's edits of the settings, what these would do, the history of changes, and profiles. */
 import { computed, signal } from "@preact/signals";
 import { ProblemError } from "../../api/client";
-import {
-  type Profile,
-  type Revision,
-  type Sections,
-  type SettingsEffect,
-  type SettingsSchema,
-  settingsApi,
-} from "../../api/settings";
+import { type Profile, type Revision, type SettingsEffect, settingsApi } from "../../api/settings";
 import { effectWords } from "../../parts/effect_words";
-import { changesOf, same, sectionsOf, settingIn, textOf } from "../../parts/setting_fields";
-import { stepSections } from "../../parts/step_sections";
+import { changesOf, same, settingIn, textOf } from "../../parts/setting_fields";
 import { notify, notifyProblem } from "../../state/notices";
-import { operator } from "../../state/preferences";
+import { signature } from "../../state/preferences";
+import { loadSettings, sections, settings, steps } from "../../state/settings";
 
 const PREVIEW_AFTER_MS = 300;
 
-export const schema = signal<SettingsSchema | null>(null);
-export const settings = signal<Sections | null>(null);
 export const history = signal<readonly Revision[]>([]);
 export const profiles = signal<readonly Profile[]>([]);
 
@@ -31,16 +22,9 @@ export const refused = signal<ReadonlyMap<string, string>>(new Map());
 /** What the present edits would do; null while that is not known. */
 export const effect = signal<SettingsEffect | null>(null);
 
-export const sections = computed(() => (schema.value ? sectionsOf(schema.value) : []));
 const fields = computed(() => sections.value.flatMap((section) => section.fields));
-export const draft = computed(() => changesOf(fields.value, settings.value ?? {}, texts.value));
+export const draft = computed(() => changesOf(fields.value, settings.value, texts.value));
 export const changedCount = computed(() => Object.values(draft.value.changes).flatMap(Object.keys).length);
-
-/** The sentence of a preview. */
-export function inWords(effect: SettingsEffect): string {
-  const steps = schema.value === null ? [] : stepSections(schema.value).map(({ name }) => name);
-  return effectWords(effect, steps);
-}
 
 let timer = 0;
 let asked = 0;
@@ -85,8 +69,8 @@ function takeRefusal(error: unknown): void {
 export async function apply(): Promise<void> {
   const told = effect.peek();
   try {
-    settings.value = await settingsApi.change(draft.peek().changes, operator.peek());
-    notify(told ? `Settings changed: ${inWords(told)}.` : "Settings changed.");
+    settings.value = await settingsApi.change(draft.peek().changes, signature());
+    notify(told ? `Settings changed: ${effectWords(told, steps.peek())}.` : "Settings changed.");
     discard();
     await loadHistory();
   } catch (error) {
@@ -94,28 +78,11 @@ export async function apply(): Promise<void> {
   }
 }
 
-/** Load what is in force, its history and the profiles; also when someone else has changed it. */
+/** Load what is in force, its history and the profiles. Throws ProblemError. */
 export async function load(): Promise<void> {
   await loadSettings();
-  await whereItAnswers(() => Promise.all([loadHistory(), loadProfiles()]));
-}
-
-/** Load the schema and what is in force. */
-export async function loadSettings(): Promise<void> {
-  await whereItAnswers(async () => {
-    schema.value ??= await settingsApi.schema();
-    settings.value = await settingsApi.current();
-    previewSoon();
-  });
-}
-
-/** A lost connection is told by the shell's line; the view asks again when the connection is back. */
-async function whereItAnswers(work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof ProblemError && error.passing)) notifyProblem(error);
-  }
+  previewSoon();
+  await Promise.all([loadHistory(), loadProfiles()]);
 }
 
 async function loadHistory(): Promise<void> {
@@ -130,7 +97,7 @@ async function loadProfiles(): Promise<void> {
 export async function takeProfile(name: string): Promise<void> {
   try {
     const { settings: wanted } = await settingsApi.profile(name);
-    const current = settings.peek() ?? {};
+    const current = settings.peek();
     const differing = fields
       .peek()
       .filter((field) => settingIn(wanted, field.name) !== undefined)
@@ -145,7 +112,7 @@ export async function takeProfile(name: string): Promise<void> {
 
 /** Keep the settings in force under a name, or forget a name. */
 export async function saveProfile(name: string): Promise<void> {
-  await changeProfiles(() => settingsApi.saveProfile(name, operator.peek()), `Saved as ${name}.`);
+  await changeProfiles(() => settingsApi.saveProfile(name, signature()), `Saved as ${name}.`);
 }
 
 export async function deleteProfile(name: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** Who changed which settings when; each change can be set back. */
 import { Button, Empty, Panel } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
+import { SettingChanges } from "../../parts/setting_changes";
 import { textOf } from "../../parts/setting_fields";
 import { edit, history } from "./draft";
 
@@ -24,11 +25,7 @@ export function History() {
                 </Button>
               )}
             </header>
-            {Object.entries(changed).map(([name, [old, value]]) => (
-              <div key={name}>
-                <code>{name}</code> {textOf(old) || "none"} → {textOf(value) || "none"}
-              </div>
-            ))}
+            <SettingChanges changed={changed} />
             {Object.keys(changed).length === 0 && <div>A file that a setting names is another one now.</div>}
           </li>
         ))}

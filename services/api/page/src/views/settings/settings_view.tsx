@@ -1,33 +1,23 @@
 /** All settings as a form: what differs from defaults, what a change would do, who changed what, and profiles. */
 import { Button, Empty, Panel, Toolbar } from "../../parts/controls";
+import { effectWords } from "../../parts/effect_words";
 import { counted } from "../../parts/format";
 import { useFresh } from "../../parts/fresh";
 import { useKeys } from "../../parts/keys";
+import { OperatorField } from "../../parts/operator_field";
+import { SettingChanges } from "../../parts/setting_changes";
 import { SettingControl } from "../../parts/setting_control";
-import { type Field, type Section, same, settingIn, textOf } from "../../parts/setting_fields";
-import { operator } from "../../state/preferences";
+import { changedFrom, type Field, type Section, same, settingIn, textOf } from "../../parts/setting_fields";
 import { route, setQuery } from "../../state/route";
-import {
-  apply,
-  changedCount,
-  discard,
-  draft,
-  edit,
-  effect,
-  inWords,
-  load,
-  refused,
-  sections,
-  settings,
-  texts,
-} from "./draft";
+import { sections, settings, steps } from "../../state/settings";
+import { apply, changedCount, discard, draft, edit, effect, load, refused, texts } from "./draft";
 import { History } from "./history";
 import { Profiles } from "./profiles";
 
 export function SettingsView() {
-  useFresh(() => void load(), "settings.changed");
+  useFresh(load, "settings.changed");
   useKeys([{ key: "/", text: "Search settings", run: () => document.getElementById("settings-search")?.focus() }]);
-  if (settings.value === null || sections.value.length === 0) return <Empty>Waiting for the settings.</Empty>;
+  if (sections.value.length === 0) return <Empty>Waiting for the settings.</Empty>;
   const search = route.value.query.get("search") ?? "";
   const onlyChanged = route.value.query.get("only") === "differing";
   const shown = sections.value
@@ -56,9 +46,7 @@ export function SettingsView() {
 function isShown(field: Field, search: string, onlyChanged: boolean): boolean {
   const text = `${field.name} ${field.label} ${field.description}`.toLowerCase();
   if (!text.includes(search.toLowerCase())) return false;
-  return (
-    !onlyChanged || (field.initial !== undefined && !same(settingIn(settings.value ?? {}, field.name), field.initial))
-  );
+  return !onlyChanged || (field.initial !== undefined && !same(settingIn(settings.value, field.name), field.initial));
 }
 
 function Tools({ search, onlyChanged }: { search: string; onlyChanged: boolean }) {
@@ -94,7 +82,7 @@ function SectionPanel({ section }: { section: Section }) {
 
 function Setting({ field }: { field: Field }) {
   const { name } = field;
-  const current = settingIn(settings.value ?? {}, name);
+  const current = settingIn(settings.value, name);
   return (
     <SettingControl
       field={field}
@@ -126,18 +114,9 @@ function Preview() {
         <Button disabled={count === 0 && wrong === 0} onClick={discard}>
           Discard
         </Button>
-        <label class="field">
-          <span>by</span>
-          <input
-            value={operator.value}
-            maxLength={100}
-            placeholder="your name"
-            onInput={(event) => {
-              operator.value = event.currentTarget.value;
-            }}
-          />
-        </label>
+        <OperatorField />
       </div>
+      <SettingChanges changed={changedFrom(settings.value, draft.value.changes)} />
     </Panel>
   );
 }
@@ -146,5 +125,5 @@ function previewWords(count: number, wrong: number): string {
   if (wrong > 0) return `${counted(wrong, "value")} cannot be used.`;
   if (count === 0) return "Change a value to see here what it would do.";
   const head = `${counted(count, "setting")} changed`;
-  return effect.value === null ? `${head} …` : `${head}: ${inWords(effect.value)}.`;
+  return effect.value === null ? `${head} …` : `${head}: ${effectWords(effect.value, steps.value)}.`;
 }

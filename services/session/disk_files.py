@@ -1,0 +1,131 @@
+"""The real file system below a processing directory, as `session/placing.py` sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from warpcore.services.session.paths import flush, flush_folder, inside, write_text_whole
+from warpcore.services.session.placing import (
+    Flush,
+    Link,
+    MakeFolder,
+    Move,
+    Operation,
+    RemoveFile,
+    RemoveFolder,
+    Renew,
+    Write,
+)
+
+_NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+class DiskFiles:
+    """Files below a processing directory. All methods raise OSError."""
+
+    def __init__(self, processing_directory: Path) -> None:
+        self._root = processing_directory
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a regular file; None where there is none."""
+        try:
+            info = os.stat(self._at(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return info.st_size if stat.S_ISREG(info.st_mode) else None
+
+    def text(self, path: str) -> str | None:
+        """What is in a text file; None where there is none, or no text."""
+        try:
+            return self._at(path).read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+            return None
+
+    def has_folder(self, path: str) -> bool:
+        """Whether there is this folder."""
+        try:
+            return stat.S_ISDIR(os.stat(self._at(path)).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def folders(self, path: str) -> list[str]:
+        """The names of the folders in a folder, the oldest first; none where it is missing."""
+        found = []
+        try:
+            with os.scandir(self._at(path)) as entries:
+                for entry in entries:
+                    with contextlib.suppress(FileNotFoundError):
+                        if entry.is_dir():
+                            found.append((entry.stat().st_mtime_ns, entry.name))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return [name for _, name in sorted(found)]
+
+    def carry_out(self, operation: Operation) -> None:
+        """Do one operation."""
+        match operation:
+            case MakeFolder(path):
+                self._at(path).mkdir(parents=True, exist_ok=True)
+            case Link(source, target):
+                _link(self._at(source), self._at(target))
+            case Write(path, text, durable):
+                write_text_whole(self._at(path), text, durable=durable)
+            case Move(source, target):
+                _move(self._at(source), self._at(target))
+            case RemoveFile(path):
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    os.unlink(self._at(path))
+            case RemoveFolder(path):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(self._at(path))
+            case Renew(path):
+                os.utime(self._at(path))
+            case Flush(path):
+                flush_folder(self._at(path))
+
+    def _at(self, path: str) -> Path:
+        return self._root if path == "." else inside(self._root, path)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Hard-link, or copy where that cannot be."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _copy(source, target)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename; onto another file system by a copy that is whole before it has the name."""
+    try:
+        os.replace(source, target)
+    except FileNotFoundError:
+        if source.exists():
+            raise
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(source, target)
+        source.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy beside `target`, then rename. The name is always the same, so what a crash leaves is written over."""
+    temporary = target.with_name(f".{target.name}.copied")
+    try:
+        shutil.copy2(source, temporary)
+        flush(temporary)
+        temporary.replace(target)
+    except OSError as error:
+        # The user knows the name that it was to have, not that of the copy.
+        raise OSError(error.errno, error.strerror, str(source), None, str(target)) from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,334 @@
+"""How outputs come to their names: lists of plain operations, which a crash may cut anywhere.
+
+A worker writes into a folder of its own, `.warpcore/staging/<lease>`. Whoever holds the truth (the scheduler, or
+`warpcore process`) places the files: it keeps the former ones, takes the folder over by renaming it, so that nothing
+that its writer still does reaches it, and moves the files to their final names. After a crash the same is done again:
+`place` looks at what is there, and does the rest.
+
+All paths are relative to the processing directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from warpcore.services.session.generations import (
+    KEPT_GENERATIONS,
+    Generation,
+    generation_from,
+    is_generation_key,
+    kept_folder,
+    kept_home,
+    manifest_of,
+    manifest_path,
+)
+from warpcore.services.session.movie_record import record_path
+from warpcore.services.session.paths import OWN_FOLDER, is_output
+
+STAGING = f"{OWN_FOLDER}/staging"
+"""Where workers write, a folder for each lease."""
+PLACING = f"{OWN_FOLDER}/placing"
+"""Where those of these folders lie that are being placed."""
+
+
+class IncompleteError(Exception):
+    """What was reported is not there, so nothing was changed; one line that names the file."""
+
+
+# --- operations --------------------------------------------------------------------------------------------------
+# Each can be done again after it was done.
+
+
+@dataclass(frozen=True, slots=True)
+class MakeFolder:
+    """Make a folder and those above it, where they are missing."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Give a file a second name, in place of what has it; a copy where the file system has no links."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write a text file, whole or not at all. One that is not `durable` may be lost with the host's power."""
+
+    path: str
+    text: str
+    durable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Rename a file or a folder, a file in place of what has its name. A source that is gone was moved before."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFile:
+    """Delete a file, if it is there."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFolder:
+    """Delete a folder with all in it, if it is there."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Make a folder the newest of its kind."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Make the names in a folder durable."""
+
+    path: str
+
+
+Operation = MakeFolder | Link | Write | Move | RemoveFile | RemoveFolder | Renew | Flush
+
+
+class Files(Protocol):
+    """A file system below a processing directory. All methods raise OSError."""
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a regular file; None where there is none."""
+
+    def text(self, path: str) -> str | None:
+        """What is in a text file; None where there is none."""
+
+    def has_folder(self, path: str) -> bool:
+        """Whether there is this folder."""
+
+    def folders(self, path: str) -> list[str]:
+        """The names of the folders in a folder, the oldest first; none where it is missing."""
+
+    def carry_out(self, operation: Operation) -> None:
+        """Do it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is left to do, in order, and the keys of the generations that are kept then, newest last."""
+
+    operations: list[Operation]
+    kept: list[str]
+
+
+# --- new outputs -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What a task has made of the movie `root`, and what is to become of it.
+
+    `folder` is the name of its folder under `STAGING`. `staged` gives for each final path the name of the file in it
+    and its bytes, `unchanged` the final paths where the same bytes stand already. `stale` are outputs that are no
+    longer made. `before` is kept first, unless it has no fingerprints. A try lies below `target`, and gets links to
+    the session's files that are `unchanged`, and to those `linked` that are there. `record` is the text of the movie's
+    record, "" for none.
+    """
+
+    root: str
+    folder: str
+    staged: dict[str, tuple[str, int]] = field(default_factory=dict)
+    unchanged: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    before: Generation = field(default_factory=Generation)
+    target: str = ""
+    linked: list[str] = field(default_factory=list)
+    record: str = ""
+
+    @property
+    def written_in(self) -> str:
+        """The folder that the task wrote to."""
+        return f"{STAGING}/{self.folder}"
+
+    @property
+    def placed_from(self) -> str:
+        """The same folder, once it was taken over."""
+        return f"{PLACING}/{self.folder}"
+
+    def final(self, path: str) -> str:
+        """Where an output goes."""
+        return f"{self.target}/{path}" if self.target else path
+
+
+def place(files: Files, placement: Placement) -> list[str]:
+    """Place outputs, or go on where an earlier call ended; returns the keys of the generations that are kept.
+
+    Raises IncompleteError, and OSError where the file system does not let it; then it can be called again.
+    """
+    plan = plan_placing(placement, files)
+    for operation in plan.operations:
+        files.carry_out(operation)
+    return plan.kept
+
+
+def plan_placing(placement: Placement, files: Files) -> Plan:
+    """What is left to do. Raises IncompleteError where the task's folder was not taken over and is not whole."""
+    if files.has_folder(placement.placed_from):
+        # Some files may be in place already, so what is there is no longer the former generation.
+        return Plan([*_moves(placement, files)], _newest(_keys(placement.root, files)))
+    _check_whole(placement, files)
+    keeping = _plan_keeping(placement.root, placement.before, files)
+    taking: list[Operation] = [MakeFolder(PLACING), Move(placement.written_in, placement.placed_from)]
+    return Plan([*keeping.operations, *taking, *_moves(placement, files)], keeping.kept)
+
+
+def drop(files: Files, folder: str) -> None:
+    """Delete the folder of a task that was placed, or whose lease has ended without."""
+    files.carry_out(RemoveFolder(f"{PLACING}/{folder}"))
+    files.carry_out(RemoveFolder(f"{STAGING}/{folder}"))
+
+
+def folders_of_tasks(files: Files) -> set[str]:
+    """The names of all folders that tasks have written to and that are still there."""
+    return {*files.folders(STAGING), *files.folders(PLACING)}
+
+
+def _check_whole(placement: Placement, files: Files) -> None:
+    for path, (name, size) in placement.staged.items():
+        found = files.size(f"{placement.written_in}/{name}")
+        if found != size:
+            there = "is not there" if found is None else f"has {found} bytes, not the {size} that were reported"
+            raise IncompleteError(
+                f"{path} was written, but {placement.written_in}/{name} {there}; "
+                "does the worker see the same processing directory?"
+            )
+    for path in placement.unchanged:
+        if files.size(path) is None:
+            raise IncompleteError(f"{path} was reported as unchanged, but it is not there")
+
+
+def _moves(placement: Placement, files: Files) -> Iterator[Operation]:
+    finals = {placement.final(path): name for path, (name, _) in placement.staged.items()}
+    of_session = [*placement.linked, *placement.unchanged] if placement.target else []
+    linked = {placement.final(path): path for path in of_session if files.size(path) is not None}
+    stale = [placement.final(path) for path in placement.stale if is_output(path)]
+    folders = _parents([*linked, *finals])
+    yield from map(MakeFolder, folders)
+    for final, path in linked.items():
+        yield from _link_over(path, final)
+    for final, name in finals.items():
+        yield Move(f"{placement.placed_from}/{name}", final)
+    yield from map(RemoveFile, stale)
+    if placement.record:
+        yield from _record(placement.root, placement.record)
+    yield from map(Flush, folders)
+
+
+def _record(root: str, text: str) -> Iterator[Operation]:
+    path = record_path(root)
+    yield MakeFolder(str(PurePosixPath(path).parent))
+    # A lost one costs a rebuilt state this movie's results; to flush each would cost every movie some time.
+    yield Write(path, text, durable=False)
+
+
+# --- kept outputs ------------------------------------------------------------------------------------------------
+
+
+def restore(
+    files: Files, root: str, key: str, present: Generation, record: Callable[[Generation], str] | None = None
+) -> tuple[Generation | None, list[str]]:
+    """Put a kept generation's files back in place of the present ones, which are kept in turn.
+
+    `record` gives the text of the movie's record. Returns the generation and the keys that are kept now. The generation
+    is None where it cannot be restored: then no output has changed. Raises OSError; then it can be called again, with a
+    `present` that has no fingerprints.
+    """
+    generation = kept(files, root, key)
+    if generation is not None:
+        # The newest stay: the one that is wanted must not go to make room for the present one.
+        files.carry_out(Renew(kept_folder(root, key)))
+    plan = _plan_keeping(root, present, files)
+    operations = plan.operations
+    if generation is not None:
+        operations = [*operations, *_put_back(root, generation, present)]
+        if record is not None:
+            operations += _record(root, record(generation))
+    for operation in operations:
+        files.carry_out(operation)
+    return generation, plan.kept
+
+
+def kept(files: Files, root: str, key: str) -> Generation | None:
+    """A kept generation; None where it is missing or not whole."""
+    manifest = files.text(manifest_path(root, key))
+    generation = generation_from(manifest) if manifest is not None else None
+    if generation is None or generation.key != key:
+        return None
+    numbered = (f"{kept_folder(root, key)}/{number}" for number in range(len(generation.files)))
+    return generation if all(files.size(path) is not None for path in numbered) else None
+
+
+def _put_back(root: str, generation: Generation, present: Generation) -> Iterator[Operation]:
+    folders = _parents(generation.files)
+    yield from map(MakeFolder, folders)
+    for number, path in enumerate(generation.files):
+        yield from _link_over(f"{kept_folder(root, generation.key)}/{number}", path)
+    for path in sorted(set(present.files) - set(generation.files)):
+        if is_output(path):
+            yield RemoveFile(path)
+            yield RemoveFile(_temporary(path))
+    yield from map(Flush, folders)
+
+
+def _plan_keeping(root: str, generation: Generation, files: Files) -> Plan:
+    """Keep the present outputs, if they have fingerprints; not where a file is missing: they could not be restored."""
+    keys, operations = _keys(root, files), list[Operation]()
+    if generation.fingerprints and generation.files and all(files.size(path) is not None for path in generation.files):
+        folder = kept_folder(root, generation.key)
+        keys = [*(key for key in keys if key != generation.key), generation.key]
+        operations += [RemoveFolder(folder), MakeFolder(folder)]
+        operations += [Link(path, f"{folder}/{number}") for number, path in enumerate(generation.files)]
+        operations.append(Write(manifest_path(root, generation.key), manifest_of(generation)))
+    newest = _newest(keys)
+    operations += [RemoveFolder(kept_folder(root, key)) for key in keys if key not in newest]
+    return Plan(operations, newest)
+
+
+def _keys(root: str, files: Files) -> list[str]:
+    return [name for name in files.folders(kept_home(root)) if is_generation_key(name)]
+
+
+def _newest(keys: Sequence[str]) -> list[str]:
+    return list(keys[-KEPT_GENERATIONS:])
+
+
+def _link_over(source: str, target: str) -> Iterator[Operation]:
+    """Give a file a second name in place of another file; readers see the old one or the new one.
+
+    Where both are links to one file already, the rename does nothing and leaves its source behind.
+    """
+    temporary = _temporary(target)
+    yield Link(source, temporary)
+    yield Move(temporary, target)
+    yield RemoveFile(temporary)
+
+
+def _temporary(target: str) -> str:
+    """Where a link waits for its rename."""
+    path = PurePosixPath(target)
+    return str(path.with_name(f".{path.name}.restored"))
+
+
+def _parents(paths: Iterable[str]) -> list[str]:
+    return sorted({str(PurePosixPath(path).parent) for path in paths})

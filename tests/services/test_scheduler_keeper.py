@@ -1,0 +1,148 @@
+"""The database is checked, backed up, and noticed when it is damaged, deleted or replaced while in use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files
+from warpcore.bus import messages as wire
+from warpcore.bus.client import RequestClient
+from warpcore.services.scheduler.shell import keeper
+from warpcore.services.scheduler.shell.keeper import Due
+from warpcore.services.scheduler.shell.lock import SessionError
+from warpcore.services.scheduler.store import backups
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.schema import FORMAT, StateError
+
+
+@pytest.fixture
+def site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Site:
+    return Site(tmp_path, free_ports(4))
+
+
+def opened(path: Path) -> Store:
+    return Store(path, data_directory="/data", processing_directory=str(path.parent))
+
+
+def state_of(site: Site) -> Path:
+    return site.processing.resolve() / ".warpcore" / "state.db"
+
+
+def spoil(path: Path) -> None:
+    """Damage that only a check of the whole file finds: a page in the middle."""
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 4096 // 2 * 4096)
+        file.write(b"\xff" * 4096)
+
+
+def alarm(client: RequestClient) -> str:
+    told = [one.text for one in ask(client, wire.GetAlarms()).alarms if one.subject == "state"]
+    return told[0] if told else ""
+
+
+def test_when_the_database_is_checked_and_backed_up() -> None:
+    due = Due(check_at=600, backup_at=100)
+    assert [due.checks(now) for now in (599, 600, 601, 1200)] == [False, True, False, True]
+    assert [due.backs_up(now) for now in (99, 100, 3699, 3700)] == [False, True, False, True]
+
+
+def test_backups_are_whole_databases_of_which_three_stay(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with closing(opened(path)) as store:
+        made = [backups.back_up(path, at) for at in (3600.0 * hour for hour in range(5))]
+        assert backups.hourly_backups(path) == made[2:]
+        assert made[-1].name == "state.19700101T040000Z.db"
+        epoch = store.epoch
+    path.unlink()
+    shutil.copy(made[-1], path)
+    with closing(opened(path)) as store:
+        assert store.epoch == epoch
+
+
+def test_a_backup_that_fails_leaves_nothing_and_takes_none_away(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with closing(opened(path)):
+        first = backups.back_up(path, 0.0)
+        os.truncate(path, 5000)
+        with pytest.raises(sqlite3.DatabaseError):
+            backups.back_up(path, 3600.0)
+    assert list(backups.folder_of(path).iterdir()) == [first]
+
+
+def test_damage_is_found_at_the_start_and_the_ways_back_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with closing(opened(path)) as store, closing(sqlite3.connect(path)) as db:
+        db.executemany("INSERT INTO changes VALUES (?, 'a', ?)", [(number, bytes(900)) for number in range(500)])
+        db.commit()
+        backup = backups.back_up(path, 0.0)
+        assert store.epoch
+    spoil(path)
+    with pytest.raises(StateError, match=rf"is damaged \(.*\): put back {backup}, or .* warpcore scheduler --rebuild"):
+        opened(path)
+
+
+def test_an_older_program_says_how_to_go_back_before_an_upgrade(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with closing(opened(path)):
+        backup = backups.upgrade_backup(path, FORMAT)
+        with closing(sqlite3.connect(path)) as db:
+            backups.copy(db, backup)
+            db.execute(f"PRAGMA user_version = {FORMAT + 1}")
+    with pytest.raises(StateError, match=rf"newer warpcore .* or move it away and put {backup} there"):
+        opened(path)
+
+
+def test_a_deleted_folder_is_written_again_with_all_that_was_acknowledged(
+    site: Site, wait_until: WaitUntil, free_ports: Callable[[int], list[int]]
+) -> None:
+    path = state_of(site)
+    with site.running() as client:
+        ask(client, files("a.tif", "b.tif"))
+        shutil.rmtree(path.parent)
+        wait_until(path.exists, 20, "the database is back")
+        ask(client, files("c.tif"))
+        wait_until(lambda: (path.parent / "lock").exists(), what="the lock is back")
+        second = Site(site.data.parent, free_ports(4))
+        with pytest.raises(SessionError, match="is in use"), second.running():
+            pass
+        assert alarm(client) == ""
+    with site.running() as client:
+        assert ask(client, wire.GetItems()).total == 3
+
+
+def test_damage_while_running_stops_assignments_with_an_alarm(
+    site: Site, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "CHECK_EVERY_S", 1.0)
+    path = state_of(site)
+    with site.running() as client:
+        ask(client, files(*(f"{number}.tif" for number in range(400))))
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        spoil(path)
+        wait_until(lambda: "is damaged" in alarm(client), 20, "the alarm")
+        assert "warpcore scheduler --rebuild" in alarm(client)
+        worker = WorkerSide(site, "w")
+        worker.register()
+        wait_until(lambda: worker.got(wire.WorkerRegistered), what="registration")
+        worker.dealer.send(wire.PullTasks("w", 2))
+        worker.register()
+        wait_until(lambda: len(worker.got(wire.WorkerRegistered)) == 2, what="an answer to what came after the pull")
+        assert not worker.got(wire.AssignTask)
+        worker.dealer.close()
+
+
+def test_another_database_in_its_place_stops_assignments(site: Site, wait_until: WaitUntil) -> None:
+    path = state_of(site)
+    with site.running() as client:
+        ask(client, files("a.tif"))
+        shutil.copy(path, path.with_name("copy"))
+        path.with_name("copy").replace(path)
+        wait_until(lambda: "is another file than the one in use" in alarm(client), 20, "the alarm")

@@ -1,0 +1,294 @@
+"""Simulated file systems, and hosts that have them mounted. They fill up, vanish, err and hang.
+
+A name leads to an inode, as on a real disk: a process that has a file open writes to it wherever it was moved.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from unittest import mock
+
+from tests.simulation.clock import Simulator
+from warpcore.bus.vocabulary import StoragePlace
+from warpcore.services.storage import looking
+
+LATENCY_S = 0.004
+ROOTS = {"data": StoragePlace.DATA, "processing": StoragePlace.PROCESSING}
+_TERABYTE = 10**12
+_numbers = itertools.count(1)
+
+
+def parent_of(path: str) -> str:
+    """The folder that a path lies in."""
+    return path.rpartition("/")[0] or "."
+
+
+@dataclass
+class Inode:
+    """A file's content and time. `text` stands for the bytes; `size` is what `stat` says."""
+
+    text: str = ""
+    mtime_ns: int = 0
+    number: int = field(default_factory=lambda: next(_numbers))
+    claimed_bytes: int | None = None
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.text) if self.claimed_bytes is None else self.claimed_bytes
+
+
+class FileSystem:
+    """Files by path. `error` is what each call fails with (an errno), `room_bytes` what is left; None: enough."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.device = next(_numbers)
+        self.files: dict[str, Inode] = {}
+        self.folders: dict[str, int] = {".": 0}
+        self.error = 0
+        self.room_bytes: int | None = None
+        self.is_full_for_all = False
+        """Whether a database that has space of its own on the disk cannot be written either."""
+        self._simulator = simulator
+        self._hanging: list[Callable[[], None]] | None = None
+
+    # --- whether it answers ----------------------------------------------------------------------------------------
+
+    def answer(self, action: Callable[[], None]) -> None:
+        """Do something once the file system answers: soon, or when it no longer hangs."""
+        if self._hanging is not None:
+            self._hanging.append(action)
+        else:
+            self._simulator.after(LATENCY_S, action)
+
+    def hang(self) -> None:
+        """Calls do not return any more."""
+        self._hanging = self._hanging or []
+
+    def recover(self) -> None:
+        """It is well: it answers, has room, and makes no errors."""
+        waiting, self._hanging = self._hanging or [], None
+        self.error, self.room_bytes = 0, None
+        for action in waiting:
+            self.answer(action)
+
+    # --- calls; all raise OSError ------------------------------------------------------------------------------------
+
+    def at(self, path: str) -> Inode | None:
+        """The file of this name."""
+        self._check(path)
+        return self.files.get(path)
+
+    def names(self, folder: str) -> list[str]:
+        """The names in a folder."""
+        self._check(folder)
+        inside = "" if folder == "." else f"{folder}/"
+        found = {one[len(inside) :].split("/")[0] for one in [*self.files, *self.folders] if one.startswith(inside)}
+        return sorted(found - {"."})
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder and those above it."""
+        self._check(path)
+        if path not in self.folders:
+            self.make_folder(parent_of(path))
+            self.folders[path] = next(_numbers)
+
+    def create(self, path: str) -> Inode:
+        """Open a file for writing: a new one, or the present one cut to nothing."""
+        self._check(path)
+        if parent_of(path) not in self.folders:
+            raise OSError(errno.ENOENT, "No such file or directory", path)
+        self._take(path, 1)
+        inode = self.files.setdefault(path, Inode())
+        inode.text, inode.mtime_ns = "", self._now_ns()
+        return inode
+
+    def append(self, inode: Inode, text: str) -> None:
+        """Write to an open file; on a disk that fills up a part of it."""
+        self._check("an open file")
+        fits = text if self.room_bytes is None else text[: self.room_bytes]
+        inode.text, inode.mtime_ns = inode.text + fits, self._now_ns()
+        self._take("an open file", len(text))
+
+    def write_whole(self, path: str, text: str) -> None:
+        """Write under another name, then rename: readers see the old text or the new one."""
+        self.make_folder(parent_of(path))
+        self._take(path, len(text))
+        self.files[path] = Inode(text, self._now_ns())
+
+    def link(self, source: str, target: str) -> None:
+        """Give a file a second name, in place of what has it."""
+        self._check(source)
+        self._take(target, 1)
+        self.files[target] = self._known(source)
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename a file or a folder with all in it."""
+        self._check(source)
+        if source in self.folders:
+            for everything in (self.files, self.folders):
+                for path in [path for path in everything if path == source or path.startswith(f"{source}/")]:
+                    everything[target + path[len(source) :]] = everything.pop(path)  # type: ignore[index,attr-defined]
+        else:
+            self.files[target] = self._known(source)
+            del self.files[source]
+
+    def remove(self, path: str) -> None:
+        """Delete a file, if it is there."""
+        self._check(path)
+        self.files.pop(path, None)
+
+    def remove_folder(self, path: str) -> None:
+        """Delete a folder with all in it, if it is there."""
+        self._check(path)
+        for everything in (self.files, self.folders):
+            for one in [one for one in everything if one == path or one.startswith(f"{path}/")]:
+                del everything[one]  # type: ignore[attr-defined]
+
+    def renew(self, path: str) -> None:
+        """Make a folder the newest of its kind."""
+        self._check(path)
+        self.folders[path] = next(_numbers)
+
+    def _known(self, path: str) -> Inode:
+        if path not in self.files:
+            raise OSError(errno.ENOENT, "No such file or directory", path)
+        return self.files[path]
+
+    def _check(self, path: str) -> None:
+        if self.error:
+            raise OSError(self.error, os.strerror(self.error), path)
+
+    def _take(self, path: str, size: int) -> None:
+        if self.room_bytes is None:
+            return
+        enough, self.room_bytes = size <= self.room_bytes, max(0, self.room_bytes - size)
+        if not enough:
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    def _now_ns(self) -> int:
+        return int(self._simulator.time() * 1e9)
+
+
+class Host:
+    """A machine with both folders of the session mounted. `names` are those of its processes, for the trace."""
+
+    def __init__(self, simulator: Simulator, name: str, mounts: dict[StoragePlace, FileSystem]) -> None:
+        self.name = name
+        self._simulator = simulator
+        self._right = mounts
+        self.mounts = dict(mounts)
+
+    def unmount(self, place: StoragePlace) -> None:
+        """The mount is gone: its folder is an empty one of the host's own disk, which can be written."""
+        self.mounts[place] = FileSystem(self._simulator)
+
+    def mount(self, place: StoragePlace) -> None:
+        """The mount is back."""
+        self.mounts[place] = self._right[place]
+
+    def path(self, path: str) -> SeenPath:
+        """A path as this host sees it."""
+        return SeenPath(self, path)
+
+
+@dataclass(frozen=True)
+class SeenPath:
+    """A path on a host, with the few methods of `Path` by which the product looks at storage."""
+
+    host: Host
+    text: str
+
+    @property
+    def _place(self) -> tuple[FileSystem, str]:
+        root, _, path = self.text[1:].partition("/")
+        return self.host.mounts[ROOTS[root]], path or "."
+
+    @property
+    def parent(self) -> SeenPath:
+        """The folder that it lies in."""
+        return SeenPath(self.host, parent_of(self.text))
+
+    def __truediv__(self, other: str) -> SeenPath:
+        return SeenPath(self.host, f"{self.text}/{other}")
+
+    def __str__(self) -> str:
+        return self.text
+
+    def is_relative_to(self, other: SeenPath) -> bool:
+        """Whether it lies below another path."""
+        return self.text.startswith(f"{other.text}/")
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+        files, path = self._place
+        return path in files.folders
+
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        files, path = self._place
+        return files.at(path) is not None
+
+    def is_file(self) -> bool:
+        """Whether there is such a file."""
+        return self.exists()
+
+    def stat(self) -> SimpleNamespace:
+        """As `os.stat`."""
+        files, path = self._place
+        if (inode := files.at(path)) is not None:
+            return SimpleNamespace(
+                st_dev=files.device, st_ino=inode.number, st_size=inode.size, st_mtime_ns=inode.mtime_ns
+            )
+        if path not in files.folders:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self))
+        return SimpleNamespace(st_dev=files.device, st_ino=files.folders[path], st_size=0, st_mtime_ns=0)
+
+    def read_text(self, **_: object) -> str:
+        """As `Path.read_text`."""
+        files, path = self._place
+        inode = files.at(path)
+        if inode is None:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self))
+        return inode.text
+
+    def write_text(self, text: str) -> None:
+        """Write it whole."""
+        files, path = self._place
+        files.write_whole(path, text)
+
+    def names(self) -> list[str]:
+        """What lies in the folder."""
+        files, path = self._place
+        if path not in files.folders:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self))
+        return files.names(path)
+
+    def space(self) -> SimpleNamespace:
+        """As `os.statvfs`."""
+        files, path = self._place
+        files.at(path)
+        free = _TERABYTE if files.room_bytes is None else files.room_bytes
+        return SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=10 * _TERABYTE, f_files=10**7, f_favail=10**6)
+
+
+@contextmanager
+def looked_at() -> Iterator[None]:
+    """Within, the product's looks at storage (`services/storage/looking.py`) are looks at simulated file systems."""
+
+    @contextmanager
+    def scandir(folder: SeenPath) -> Iterator[Iterator[str]]:
+        yield iter(folder.names())
+
+    calls = SimpleNamespace(scandir=scandir, statvfs=SeenPath.space)
+    with (
+        mock.patch.object(looking, "os", calls),
+        mock.patch.object(looking, "write_text_whole", SeenPath.write_text),
+    ):
+        yield

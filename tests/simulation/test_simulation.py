@@ -1,0 +1,69 @@
+"""The session holds under any faults: a few hundred seeds every day, ten thousand by `make simulate`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.faults import KINDS, Fault, schedule
+from tests.simulation.shrinking import shrink, told
+from tests.simulation.world import Outcome, World, run
+
+RUNS_A_TEST = 25
+TESTS = 8
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("portion", range(TESTS))
+def test_all_invariants_hold_whatever_fails(portion: int) -> None:
+    for seed in range(portion * RUNS_A_TEST, (portion + 1) * RUNS_A_TEST):
+        outcome = run(seed)
+        if outcome.broken:
+            pytest.fail(told(shrink(outcome)))
+
+
+def test_a_session_without_faults_processes_all_movies() -> None:
+    assert run(1, []).broken == ""
+
+
+def test_a_seed_replays_exactly_in_another_process_too() -> None:
+    code = "from tests.simulation.world import run; print([run(seed).digest for seed in (3, 4, 5)])"
+    told_by = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        for hash_seed in ("1", "2")
+    }
+    assert told_by == {str([run(seed).digest for seed in (3, 4, 5)])}
+
+
+def test_all_kinds_of_faults_are_tried_by_the_everyday_seeds() -> None:
+    drawn = set()
+    for seed in range(TESTS * RUNS_A_TEST):
+        world = World(seed)
+        drawn |= {fault.kind for fault in schedule(world.simulator.stream("faults"), world.worker_names, world.movies)}
+    assert drawn == set(KINDS)
+
+
+def test_faults_can_be_written_down_and_read() -> None:
+    fault = Fault(12.5, "kill", "scheduler", 3.25, 7)
+    assert Fault.from_text(str(fault)) == fault
+
+
+def test_shrinking_leaves_the_faults_without_which_a_run_does_not_fail() -> None:
+    faults = [Fault(float(number), "kill", "scheduler", 1.0, number) for number in range(9)]
+    needed = [faults[2], faults[7]]
+
+    def run_again(seed: int, tried: list[Fault]) -> Outcome:
+        return Outcome(seed, tried, "files: wrong" if set(needed) <= set(tried) else "order: another")
+
+    assert shrink(Outcome(1, faults, "files: x"), run_again).faults == needed
