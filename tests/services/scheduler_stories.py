@@ -201,9 +201,9 @@ class SchedulerStories(SchedulerWorld):
         self.now += 2
         self.blind = blind
         known, well = known_files(self.state), look is WELL
-        token = f"token {self.now}" if well and place is StoragePlace.PROCESSING else ""
+        tokens = (f"token {self.now}",) if well and place is StoragePlace.PROCESSING else ()
         anchor = known[0].path if known and finds and well and place is StoragePlace.DATA else ""
-        self.do(StorageLooked(place, f"/{place}", look, token, anchor, sought=bool(known)))
+        self.do(StorageLooked(place, f"/{place}", look, tokens, anchor, sought=bool(known)))
         if place is StoragePlace.PROCESSING and not well:
             assert self.state.storage.holds
 

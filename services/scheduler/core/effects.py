@@ -107,14 +107,14 @@ class StateFault:
 class StorageLooked:
     """The scheduler has looked at a folder of the session.
 
-    `token` is what it has written into the processing directory, "" where it could not. `anchor` is the path of a movie
-    that it saw in the data directory, "" for none; `sought` says whether there was one to look for.
+    `tokens` are what it has written into the processing directory and what it writes next, if it can. `anchor` is the
+    path of a movie that it saw in the data directory, "" for none; `sought`: there was one to look for.
     """
 
     place: StoragePlace
     path: str
     look: Look
-    token: str = ""
+    tokens: tuple[str, ...] = ()
     anchor: str = ""
     sought: bool = False
 

@@ -38,8 +38,7 @@ def looked(state: State, stimulus: StorageLooked) -> None:
     storage, place = state.storage, stimulus.place
     before = storage.condition(place)
     storage.looked(place, stimulus.path, stimulus.look, needs(state, place), state.now)
-    if stimulus.token:
-        storage.tokens.append(stimulus.token)
+    storage.tokens += [token for token in stimulus.tokens if token not in storage.tokens]
     if place is StoragePlace.DATA:
         storage.anchor, storage.anchored = stimulus.anchor, stimulus.sought
     back = before is StorageCondition.AWAY and storage.condition(place) is not StorageCondition.AWAY

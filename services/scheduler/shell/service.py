@@ -210,7 +210,7 @@ class Service:
     def _look_at_storage(self) -> None:
         for look in self._storage.looks():
             self._handle(look)
-            self._storage.tell(self._session.state)
+            self._storage.tell(self._session.state.storage.holds)
         if is_unsure(self._session.state):
             self._storage.hurry(StoragePlace.DATA)
 
