@@ -38,7 +38,7 @@ from warpcore.services.scheduler.core.views import refused_settings
 from warpcore.services.scheduler.shell.answers import SOURCE, Answers, Asked, Round, at_fault
 from warpcore.services.scheduler.shell.disk import OutputCheck, Restorer, TryFolders, recorded_outputs
 from warpcore.services.scheduler.shell.requests import Shell, signed
-from warpcore.services.scheduler.shell.session import Session, SessionError, locked
+from warpcore.services.scheduler.shell.session import Session, SessionError, garbage_looked_for_once, locked
 from warpcore.services.scheduler.store.recording import RecordError
 from warpcore.services.scheduler.store.schema import StateError
 from warpcore.services.session.settings import Settings, SettingsError
@@ -91,6 +91,7 @@ def run_scheduler(
         )
         try:
             with (
+                garbage_looked_for_once(),
                 Router(endpoints.bound(endpoints.controller_port), "workers") as workers,
                 Router(endpoints.bound(endpoints.control_port), "control") as control,
                 EventHub(endpoints.bound(endpoints.events_in_port), endpoints.bound(endpoints.events_out_port)) as hub,
