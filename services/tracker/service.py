@@ -24,7 +24,7 @@ from warpcore.bus.messages import (
     ProcessingStatus,
     ServiceEvent,
 )
-from warpcore.bus.vocabulary import JobState
+from warpcore.bus.vocabulary import ErrorCode, JobState
 from warpcore.services.formats.warp_xml import set_selection
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.paths import PathOutsideError, inside, sweep_temporaries, write_text_whole
@@ -177,12 +177,12 @@ class _Shell:
                     rows = collect_particles(self._directory, files, target)
                     self._client.request(ExportCollected(job, target))
                     log.info("%s: %d particles of %d movies in %s", job, rows, len(files), target)
-            except RefusedError as error:
+            except (RefusedError, NoAnswerError, WireError, OSError) as error:
+                if not isinstance(error, RefusedError) or error.error.code == ErrorCode.INTERNAL:
+                    self._complain(f"export {job}: its summary is not written: {error}; trying again")
+                    self._ask_at = time.monotonic() + RETRY_S
+                    return
                 log.warning("export %s: %s", job, error)
-            except (NoAnswerError, WireError, OSError) as error:
-                self._complain(f"export {job}: its summary is not written: {error}")
-                self._ask_at = time.monotonic() + RETRY_S
-                return
             self._state.collecting.discard(job)
 
     def _job_files(self, job: str) -> list[str] | None:
