@@ -423,7 +423,9 @@ class SchedulerStories(SchedulerWorld):
         stimulus = {
             "silence": Tick(),
             "goodbye": FromWorker(sender, wire.Goodbye(name)),
-            "new instance": FromWorker(b"new", wire.RegisterWorker(name, "new", "h", 1, "", 0, {}, [], former)),
+            "new instance": FromWorker(
+                f"{name}#new".encode(), wire.RegisterWorker(name, "new", "h", 1, "", 0, {}, [], former)
+            ),
             "files": FromControl(wire.RegisterFiles([wire.FoundFile("new.tif", 1, 1)])),
         }[what]
         handle(before, stimulus, self.now + (100.0 if what == "silence" else 0.0))
