@@ -225,6 +225,17 @@ def hang(world: World, fault: Fault) -> None:
     world.later(fault.seconds, end)
 
 
+@fault("power", _session, 20.0)
+def power(world: World, fault: Fault) -> None:
+    """All hosts lose their power: what was not flushed to the disk for results is lost."""
+    for part in world.parts.values():
+        for one in world.with_children(part.name):
+            one.kill()
+    world.disks[StoragePlace.PROCESSING].cut_power(world.simulator.stream(f"power {fault.at_s}"))
+    world.power_cuts += 1
+    world.later(fault.seconds, lambda: [world.start(part) for part in world.parts.values()])
+
+
 # --- files and users ---------------------------------------------------------------------------------------------
 
 

@@ -71,6 +71,7 @@ class World:
             "tracker": self.tracker,
         }
         self.workers = [self._worker(f"w{number}") for number in range(1, chance.randint(2, 3) + 1)]
+        self.power_cuts = 0
         self._twins = 0
         self._ends_at = 0.0
 
@@ -121,6 +122,7 @@ class World:
 
     def run(self, faults: Sequence[Fault]) -> str:
         """Let the session run, with these faults; returns the invariant that did not hold, "" where all did."""
+        self.disks[StoragePlace.PROCESSING].keeps_journal = any(fault.kind == "power" for fault in faults)
         try:
             for part in [*self.parts.values(), self.user]:
                 part.start()
