@@ -13,7 +13,9 @@ LARGEST_PAGE = 1000
 MOST_AT_ONCE = 2000
 """Most movies or files in one message, where all are read or registered page by page."""
 MOST_CHOSEN = 500
-"""Most movies that one message may select or retry. Each is stored and told, so this takes a few dozen ms."""
+"""Most movies that one message may select. Each is stored and told, so this takes a few dozen ms."""
+MOST_RETRIED = 2500
+"""Most movies that one message may retry or forget: a person's word after a night's fault takes effect at once."""
 MOST_CHANGES = 5000
 """Most rows of the change log in one answer."""
 USUAL_AT_ONCE = 500

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Protocol
 
+from warpcore.cli.log_files import LogFile
+from warpcore.cli.logs import as_event
+from warpcore.services.process.logs import LogFormat
 from warpcore.services.process.parent import PARENT_VARIABLE
 
-LOG_BYTES = 10 * 1024 * 1024
-LOG_GENERATIONS = 3
+LONGEST_LINE_BYTES = 64 * 1024
+"""A longer line is read as several."""
 LAST_LINES_S = 1.0
 """Seconds to wait for the last lines of a child that has ended."""
 
@@ -40,9 +40,16 @@ class Child:
     """A running service. Start it from the main thread: the kernel ends it with the thread that started it."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], log_file: Path, tell: Callable[[str], None]
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log_file: Path,
+        tell: Callable[[str], None],
+        log_format: LogFormat = LogFormat.TEXT,
     ) -> None:
+        """`tell` gets each line that goes to `log_file`; the file is named after the service."""
         self.last_line = ""
+        self._log_format = log_format
         self._status: int | None = None
         self._process = subprocess.Popen(
             command,
@@ -66,7 +73,7 @@ class Child:
             # Killed before it is reaped: until then no other process can get its id, which is its group's id too.
             self.kill()
             self._status = self._process.wait()
-            self._reader.join(LAST_LINES_S)
+            self._reader.join(2 * LAST_LINES_S)
         return self._status
 
     def terminate(self) -> None:
@@ -82,15 +89,17 @@ class Child:
 
     def _read(self, log_file: Path, tell: Callable[[str], None]) -> None:
         assert self._process.stdout is not None
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        writer = RotatingFileHandler(log_file, maxBytes=LOG_BYTES, backupCount=LOG_GENERATIONS, encoding="utf-8")
-        with closing(writer), self._process.stdout as output:
-            for raw in output:
+        log = LogFile(log_file)
+        with self._process.stdout as output:
+            for raw in iter(lambda: output.readline(LONGEST_LINE_BYTES), b""):
                 line = raw.decode("utf-8", "replace").rstrip()
                 if line:
                     self.last_line = line
-                    writer.emit(logging.makeLogRecord({"msg": "%s", "args": (line,)}))
+                    if self._log_format is LogFormat.JSON:
+                        line = as_event(log_file.stem, line)
+                    log.write(line)
                     tell(line)
+        log.close(LAST_LINES_S)
 
 
 def _inherited() -> dict[str, str]:

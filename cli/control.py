@@ -75,12 +75,13 @@ def retry(
     control_port: o.ControlPort = 8081,
 ) -> None:
     """Queue failed movies again."""
+    from warpcore.bus.limits import MOST_RETRIED
     from warpcore.bus.messages import RetryItems
     from warpcore.bus.portions import portions
 
     if bool(names) == (failed or kind is not None):
         raise typer.BadParameter("give names of movies, or --failed or --kind for all that failed")
-    named = [RetryItems(names=some, force=force) for some in portions(names or [])]
+    named = [RetryItems(names=some, force=force) for some in portions(names or [], MOST_RETRIED)]
     requests = named or [RetryItems(kind, force=force)]
     with remote.client(scheduler, control_port) as asking:
         _retry(asking, requests)

@@ -26,7 +26,8 @@ def register(app: typer.Typer) -> None:
 
 def items(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Only these movies, each with all values and its story.")
+        list[str] | None,
+        typer.Argument(metavar="[[show] NAME…]", help="Only these movies, each with all values and its story."),
     ] = None,
     status: Annotated[MovieStatus | None, typer.Option(help="Only movies with this status.")] = None,
     sort: Annotated[
@@ -45,6 +46,8 @@ def items(
     from warpcore.bus.messages import GetItem, Item
     from warpcore.services.session.sorting import in_order, sortable
 
+    if names and names[0] == "show" and len(names) > 1:
+        names = names[1:]
     key = sort.removeprefix("-")
     if not sortable(key):
         if key == "all" or "," in key:
@@ -157,5 +160,13 @@ def _show_stories(found: list[Item], as_json: bool) -> None:
                 output.data(f"  {value} {column.name:<36} {column.description}")
         for step, text in item.learnt.items():
             output.data(f"  {step} goes by {text}")
-        for row in item.story:
-            output.data(f"  {row.get('seq', '')}  {row.get('text', '')}")
+        for line in item.story:
+            output.data(f"  {story_text(line)}")
+
+
+def story_text(line: dict[str, Any]) -> str:
+    """An event of a movie: `2026-11-26 13:38:40  queued → failed: … (ctf, lease 7 on host/1)`."""
+    lease = line.get("lease")
+    where = [line.get("step"), f"lease {lease} on {line.get('worker')}" if lease else ""]
+    told = ", ".join(part for part in where if part)
+    return f"{output.local_time(line['at'])}  {line['text']}" + (f"  ({told})" if told else "")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from warpcore.services.process.logs import LogFormat
+
 _PORTS = "Ports"
 
 
@@ -185,6 +187,14 @@ RestAfter = Annotated[
         min=0.0,
         envvar="WARPCORE_REST_AFTER",
         help="Without a movie for so long a worker gives the memory of its GPU back, until the next movie; 0: never.",
+    ),
+]
+Log = Annotated[
+    LogFormat,
+    typer.Option(
+        "--log-format",
+        envvar="WARPCORE_LOG_FORMAT",
+        help="Log as text, or as one JSON object a line with time, level, logger, message, movie, lease and worker.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]

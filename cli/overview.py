@@ -51,8 +51,8 @@ class Overview:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until the movies left are done at the measured rate; None as long as there is no rate."""
-        rate = self.status.rate_per_hour
+        """Seconds until the movies left are done at the measured rates; None as long as there is no rate."""
+        rate = (self.status.rate_per_hour or 0) + (self.status.reruns_per_hour or 0)
         return self.status.left / rate * 3600 if rate else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def lines(overview: Overview) -> list[str]:
         + (f" ({counts})" if counts else "")
         + (f", order {status.order}" if status.order != Order.NORMAL else ""),
     ]
-    if status.rate_per_hour is not None:
+    if status.rate_per_hour is not None or status.reruns_per_hour:
         told.append(f"rate: {rate_text(overview)}")
     told += [f"results: {latency_text(one)}" for one in status.latency if one.stage == "latency"]
     told += [f"worker {worker.id}: {worker_text(worker, status)}" for worker in overview.workers]
@@ -108,12 +108,13 @@ def state_text(status: ProcessingStatus) -> str:
 
 
 def rate_text(overview: Overview) -> str:
-    """`420 movies/h, 3 min left`."""
-    rate, left_s = overview.status.rate_per_hour, overview.left_s
-    if rate is None:
+    """`420 movies/h, 30 reruns/h, 3 min left`."""
+    rate, reruns, left_s = overview.status.rate_per_hour, overview.status.reruns_per_hour, overview.left_s
+    if rate is None and not reruns:
         return "no movie done yet"
+    again = f", {reruns:.0f} reruns/h" if reruns else ""
     left = f", {duration(left_s)} left" if left_s else ""
-    return f"{rate:.0f} movies/h{left}"
+    return f"{rate or 0:.0f} movies/h{again}{left}"
 
 
 def latency_text(latency: StageTime) -> str:

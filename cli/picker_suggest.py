@@ -36,10 +36,10 @@ def suggest(
     """Propose particle diameters with their evidence; nothing is picked or set."""
     from warpcore.cli.devices import use_device
     from warpcore.cli.initial_settings import settings_from
-    from warpcore.cli.logs import log_to_stderr
+    from warpcore.services.process.logs import log_to_stderr
 
     chosen = settings_from(settings, assignments or [])
-    log_to_stderr("WARNING")
+    log_to_stderr(level="WARNING")
     from warpcore.services.worker.devices import DeviceError
 
     try:

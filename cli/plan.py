@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from warpcore.cli.devices import thread_environment
+from warpcore.services.process.logs import LogFormat
 from warpcore.services.worker.devices import memory_environment, own_fraction
 
 
@@ -60,6 +61,7 @@ class SessionOptions:
     task_timeout_s: float = 1800.0
     origins: tuple[str, ...] = ()
     rest_after_min: float = 30.0
+    log_format: LogFormat = LogFormat.TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def session_services(options: SessionOptions) -> list[ServiceSpec]:
     discoverer = ["--data", str(options.data), "--watch" if options.watch else "--no-watch"]
     discoverer += ["--incubation", str(options.incubation_s), "--scan-interval", str(options.scan_interval_s)]
     discoverer += ["--give-up", str(options.give_up_s)]
-    return [
+    services = [
         _scheduler(options),
         ServiceSpec("tracker", ("tracker", "--processing", str(options.processing), *control, *events)),
         ServiceSpec("api", ("api", *control, *rest, *origins)),
@@ -96,6 +98,10 @@ def session_services(options: SessionOptions) -> list[ServiceSpec]:
         *_notifier(options, control),
         *_workers(options, here),
     ]
+    if options.log_format is LogFormat.TEXT:
+        return services
+    form = ("--log-format", options.log_format)
+    return [replace(one, arguments=(*one.arguments, *form)) for one in services]
 
 
 def _notifier(options: SessionOptions, control: tuple[str, ...]) -> list[ServiceSpec]:

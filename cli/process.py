@@ -33,14 +33,14 @@ def process(
 
     from warpcore.cli.devices import use_device
     from warpcore.cli.initial_settings import settings_from
-    from warpcore.cli.logs import log_to_stderr
     from warpcore.cli.preflight import processing_directory_fault
+    from warpcore.services.process.logs import log_to_stderr
 
     chosen = settings_from(settings, assignments or [])
     fault = processing_directory_fault(processing)
     if fault:
         raise CliError(fault)
-    log_to_stderr("WARNING")
+    log_to_stderr(level="WARNING")
     from warpcore.services.worker.devices import DeviceError
 
     try:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from warpcore.bus.endpoints import Endpoints
+from warpcore.cli.children import Child
 from warpcore.cli.errors import CONFIGURATION, CliError
 from warpcore.cli.overview import Overview
 from warpcore.cli.plan import ServiceSpec
 from warpcore.cli.screens import Screen
 from warpcore.cli.session import Session
 from warpcore.cli.watching import Watcher
+from warpcore.services.process.logs import LogFormat
 
 STEP_S = 0.1
 
@@ -38,13 +41,14 @@ def run_session(
     screen: Screen,
     ready: str,
     until: Callable[[Overview], bool] = lambda overview: False,
+    log_format: LogFormat = LogFormat.TEXT,
 ) -> None:
     """Run the services until a signal comes, or until `until` is true. `ready` is the note while the scheduler answers.
 
     Raises CliError where a service cannot run with its configuration. No process is left behind in any case.
     """
     interrupts = Interrupts()
-    session = Session(services, logs, screen.line)
+    session = Session(services, logs, screen.line, partial(Child, log_format=log_format))
     with screen, Watcher(endpoints) as watcher:
         try:
             session.begin()

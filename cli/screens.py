@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -10,8 +11,9 @@ from rich.text import Text
 
 from warpcore.bus.vocabulary import MovieStatus
 from warpcore.cli.display import live, rendered
-from warpcore.cli.logs import is_urgent
+from warpcore.cli.logs import as_event, is_urgent
 from warpcore.cli.overview import Overview, rate_text
+from warpcore.services.process.logs import LogFormat
 
 
 class Screen(Protocol):
@@ -88,6 +90,15 @@ class LiveScreen:
         self._live.update(rendered(overview, note))
 
 
+class JsonScreen(PlainScreen):
+    """One JSON object a line, for programs: the services' events as they are, and those of `up` itself."""
+
+    def line(self, service: str, text: str, error: bool) -> None:
+        """An event."""
+        event = as_event(service, text, logging.WARNING if error else logging.INFO)
+        self._console.print(Text(event), soft_wrap=True)
+
+
 class LastingScreen:
     """A screen whose terminal may go away: its window is closed, or its pipe breaks. Then nothing more is shown.
 
@@ -121,6 +132,8 @@ class LastingScreen:
                 self._there = False
 
 
-def screen_for(console: Console) -> Screen:
-    """The live screen on a terminal, else the plain one."""
+def screen_for(console: Console, log_format: LogFormat = LogFormat.TEXT) -> Screen:
+    """The live screen on a terminal, else the plain one; JSON lines where those are wanted."""
+    if log_format is LogFormat.JSON:
+        return LastingScreen(JsonScreen(console))
     return LastingScreen(LiveScreen(console) if console.is_terminal else PlainScreen(console))

@@ -15,6 +15,7 @@ from warpcore.bus.limits import MOST_PROCESSES
 from warpcore.cli import options as o
 from warpcore.cli import output
 from warpcore.cli.errors import CONFIGURATION, CliError
+from warpcore.services.process.logs import LogFormat, log_to_stderr
 
 if TYPE_CHECKING:
     from warpcore.services.session.settings import Settings
@@ -74,6 +75,7 @@ def scheduler(
     task_timeout: o.TaskTimeout = 1800.0,
     record: Record = None,
     rebuild: Rebuild = False,
+    log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Own all state and hand movies to workers. It listens on four ports; all other services connect to them."""
     from warpcore.cli.initial_settings import settings_change
@@ -82,7 +84,7 @@ def scheduler(
         _rebuild(data, processing, state, settings_change(settings, assignments or []))
         return
     endpoints = Endpoints("127.0.0.1", controller_port, control_port, events_in_port, events_out_port, bind)
-    with _service() as stop:
+    with _service(log_format) as stop:
         from warpcore.bus.sockets import BindError
         from warpcore.services.scheduler.shell.service import RecordError, SessionError, StateError, run_scheduler
         from warpcore.services.session.settings import SettingsError
@@ -144,12 +146,13 @@ def discoverer(
     scan_interval: o.ScanInterval = 2.0,
     incubation: o.Incubation = 1.0,
     give_up: o.GiveUp = 30.0,
+    log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Find movies in the data directory and register each once it is whole."""
     endpoints = Endpoints(
         scheduler, control_port=control_port, events_in_port=events_in_port, events_out_port=events_out_port
     )
-    with _service() as stop:
+    with _service(log_format) as stop:
         from warpcore.services.discoverer.service import DataDirectoryError, run_discoverer
 
         with _incurable(DataDirectoryError):
@@ -170,12 +173,13 @@ def tracker(
     control_port: o.ControlPort = 8081,
     events_in_port: o.EventsInPort = 8082,
     events_out_port: o.EventsOutPort = 8083,
+    log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Write processed_items.json, failed_items.json, XML and STAR files as movies change."""
     endpoints = Endpoints(
         scheduler, control_port=control_port, events_in_port=events_in_port, events_out_port=events_out_port
     )
-    with _service() as stop:
+    with _service(log_format) as stop:
         from warpcore.services.tracker.service import run_tracker
 
         run_tracker(endpoints, processing, stop=stop)
@@ -188,10 +192,11 @@ def notifier(
     control_port: o.ControlPort = 8081,
     events_out_port: o.EventsOutPort = 8083,
     test: Annotated[bool, typer.Option("--test", help="Send one test message by each way, and end.")] = False,
+    log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Send alarms by webhook and e-mail, as a file says."""
     endpoints = Endpoints(scheduler, control_port=control_port, events_out_port=events_out_port)
-    with _service() as stop:
+    with _service(log_format) as stop:
         from warpcore.services.notifier.channels import SendError
         from warpcore.services.notifier.configuration import ConfigurationError
         from warpcore.services.notifier.service import run_notifier, send_test
@@ -214,16 +219,19 @@ def api(
     bind: o.Bind = "127.0.0.1",
     processes: Processes = 1,
     origins: o.AllowOrigins = None,
+    log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Serve REST."""
-    with _service() as stop:
+    with _service(log_format) as stop:
         from warpcore.services.api.service import ApiPortError, run_api
 
         endpoints = Endpoints(scheduler, control_port=control_port, events_out_port=events_out_port)
         with _incurable(ApiPortError):
-            _exit_with(
-                run_api(endpoints, port=port, bind=bind, workers=processes, origins=origins or (), stop=stop),
+            sites = origins or ()
+            code = run_api(
+                endpoints, port=port, bind=bind, workers=processes, origins=sites, log_format=log_format, stop=stop
             )
+            _exit_with(code)
 
 
 def worker(
@@ -233,12 +241,13 @@ def worker(
     name: Name = None,
     processes: ComputeProcesses = None,
     rest_after: o.RestAfter = 30.0,
+    log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Process movies on one device. A worker connects to one port of the scheduler and needs none of its own."""
     from warpcore.cli.devices import bound_own_threads
 
     bound_own_threads(device)
-    with _service() as stop:
+    with _service(log_format) as stop:
         from warpcore.services.worker.devices import DeviceError
         from warpcore.services.worker.service import run_worker
 
@@ -253,15 +262,14 @@ def worker(
 
 
 @contextmanager
-def _service() -> Iterator[Event]:
+def _service(log_format: LogFormat) -> Iterator[Event]:
     """What all services do: end with the parent where there is one, log to stderr, end on INT and TERM."""
-    from warpcore.cli.logs import log_to_stderr
     from warpcore.cli.signals import stop_event
     from warpcore.services.process.parent import end_with_parent
 
     stop = stop_event()
     end_with_parent(insist=True)
-    log_to_stderr()
+    log_to_stderr(log_format)
     yield stop
 
 

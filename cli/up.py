@@ -14,6 +14,7 @@ from warpcore.cli import options as o
 from warpcore.cli import output
 from warpcore.cli.errors import CONFIGURATION, CliError
 from warpcore.cli.plan import Ports, SessionOptions, own_host
+from warpcore.services.process.logs import LogFormat
 
 WorkerCount = Annotated[
     str,
@@ -54,6 +55,7 @@ def up(
     task_timeout: o.TaskTimeout = 1800.0,
     origins: o.AllowOrigins = None,
     rest_after: o.RestAfter = 30.0,
+    log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Process every movie that appears in the data directory, until Ctrl-C."""
     options = SessionOptions(
@@ -74,6 +76,7 @@ def up(
         task_timeout_s=task_timeout,
         origins=tuple(origins or ()),
         rest_after_min=rest_after,
+        log_format=log_format,
     )
     from warpcore.services.storage.mounts import database_advice
 
@@ -143,11 +146,12 @@ def run(options: SessionOptions) -> None:
     ports = options.ports
     endpoints = Endpoints(host, ports.controller, ports.control, ports.events_in, ports.events_out, options.bind)
     page = url(options.bind, ports.rest)
-    output.note(f"live page: {page}")
+    if options.log_format is LogFormat.TEXT:
+        output.note(f"live page: {page}")
     ready = f"page at {page}, results in {options.processing}; Ctrl-C ends"
-    run_session(
-        session_services(options), logs_of(options.processing), endpoints, screen_for(Console(stderr=True)), ready
-    )
+    screen = screen_for(Console(stderr=True), options.log_format)
+    logs = logs_of(options.processing)
+    run_session(session_services(options), logs, endpoints, screen, ready, log_format=options.log_format)
 
 
 def logs_of(processing: Path) -> Path:

@@ -6,6 +6,7 @@ from warpcore.bus.messages.events import *
 from warpcore.bus.messages.exports import *
 from warpcore.bus.messages.files import *
 from warpcore.bus.messages.items import *
+from warpcore.bus.messages.metrics import *
 from warpcore.bus.messages.parts import *
 from warpcore.bus.messages.picks import *
 from warpcore.bus.messages.profiles import *

@@ -51,7 +51,7 @@ class GetMovies(Message, frozen=True):
 
 @message("item")
 class Item(Message, frozen=True):
-    """One movie and its story, oldest first: `{seq, at, text}`.
+    """One movie and its story, oldest first: `{seq, at, text, worker, lease, step}`.
 
     `learnt` says of each step that learns what its result goes by.
     """
@@ -93,7 +93,9 @@ class ItemsRetried(Message, frozen=True):
 
 @message("items.retry", port=Port.CONTROL, answers=(ItemsRetried,))
 class RetryItems(Message, frozen=True):
-    """Queue these movies again, at most 500; where none is named, the failed ones with id > `after`.
+    """Queue these movies again, at most 2500; where none is named, the failed ones with id > `after`.
+
+    Excluded movies do not run: named ones are refused, others passed over.
 
     `kind`: only those with a failure of this kind. `force` reruns all steps, of processed ones that are named too.
     """

@@ -126,7 +126,8 @@ class ProcessingStatus(Message, frozen=True):
     """How far the session is. `counts` are by movie status.
 
     `left` is how many movies run or wait to; excluded ones do not wait.
-    `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done.
+    `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done. It counts
+    movies of which all steps ran; `reruns_per_hour` those that were there and of which only some ran again.
     `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once.
     `learnt` says what steps have learnt, or learn, under the present settings. `order` says which movie is next,
     `paused_by` who paused. `latency` says how long each stage took for the movies done last; it is empty before the
@@ -152,6 +153,7 @@ class ProcessingStatus(Message, frozen=True):
     latency: list[StageTime] = field(default_factory=list)
     summary: str = ""
     holds: list[str] = field(default_factory=list)
+    reruns_per_hour: float | None = None
 
 
 @message("processing.start", port=Port.CONTROL, answers=(ProcessingStatus,))

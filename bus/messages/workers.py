@@ -15,7 +15,7 @@ from warpcore.bus.vocabulary import FailureKind, WorkerState
 
 @message("workers")
 class Workers(Message, frozen=True):
-    """The worker registry. Lost workers stay in it for an hour."""
+    """The worker registry. Lost workers stay in it for 10 min, ended ones for 1 min."""
 
     workers: list[Worker]
 
@@ -152,7 +152,10 @@ class ComputeDied(Message, frozen=True):
 
 @message("worker.log", port=Port.WORKER)
 class WorkerLog(Message, frozen=True):
-    """Log lines `{level, text, ts}` of a worker, passed on to subscribers."""
+    """Log lines `{number, level, text, ts}` of a worker, passed on to subscribers.
+
+    A worker numbers its lines from 1, and tells those that it keeps again when it has registered.
+    """
 
     worker: str
     lines: list[dict[str, Any]]

@@ -111,10 +111,10 @@ def all_routes(dependencies: Dependencies) -> dict[str, object]:
         picker,
         alarms,
         storage,
-        metrics,
     ):
         routes |= module.routes(scheduler)
     mirror, feed = dependencies.mirror, dependencies.feed
+    routes |= metrics.routes(scheduler, feed)
     routes |= listing.routes(scheduler, mirror, feed)
     routes |= selection.routes(scheduler, mirror, feed)
     routes |= series.routes(scheduler, mirror, feed)

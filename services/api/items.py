@@ -100,7 +100,7 @@ class RetryResource:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    @operation(optional_body=True, errors={**NO_MOVIE, 409: "The movie has not failed, or a worker holds it."})
+    @operation(optional_body=True, errors={**NO_MOVIE, 409: "It has not failed, is with a worker or is excluded."})
     async def on_post(self, name: MovieName, body: RetryBody) -> ItemView:
         """Queue a failed movie again, and forget its failures."""
         return ItemView.of_item(await ask(self._scheduler, RetryItem(name, body.force), Item))

@@ -1,52 +1,76 @@
-"""`GET /api/metrics`: the session and its workers, in the text format of Prometheus."""
+"""`GET /metrics`: the session and its workers, in the text format of Prometheus."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+import math
+import time
+from collections.abc import Iterable, Mapping
 from typing import get_args, get_type_hints
 
 import falcon.asgi
 from msgspec import Meta
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from warpcore.bus.messages import GetProcessing, GetWorkers, Load, ProcessingStatus, Worker, Workers
+from warpcore.bus.messages import GetMetrics, Histogram, Load, Metrics, Worker
 from warpcore.services.api.client import Scheduler, ask
+from warpcore.services.api.live import Feed
 from warpcore.services.api.operations import operation
 
+FRESH_S = 2.0
+"""So long one answer of the scheduler serves all that scrape."""
+_LONGEST_LABEL = 200
 _UNITS = (("_mb", "_bytes", 2**20), ("_percent", "_ratio", 0.01), ("_c", "_celsius", 1), ("_w", "_watts", 1))
 """How names of values end on the wire and, by the customs of Prometheus, here; and the factor between them."""
 
 
 class MetricsResource:
-    """`GET /api/metrics`."""
+    """`GET /metrics`."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, feed: Feed) -> None:
         self._scheduler = scheduler
+        self._feed = feed
+        self._asking = asyncio.Lock()
+        self._known: Metrics | None = None
+        self._asked_at = 0.0
 
     @operation(media_types=["text/plain"])
     async def on_get(self, resp: falcon.asgi.Response) -> None:
-        """Movies by status, rate, and each worker's state, counts and load, as text for Prometheus.
+        """Queue, rates, times of steps, failures, workers with their load, disk and memory, as text for Prometheus.
 
         Such as `warpcore_movies{status="failed"}` and `warpcore_worker_gpu_temperature_celsius{worker="h/cuda:0",…}`.
         """
-        status = await ask(self._scheduler, GetProcessing(), ProcessingStatus)
-        workers = await ask(self._scheduler, GetWorkers(), Workers)
+        metrics = await self._metrics()
         resp.content_type = CONTENT_TYPE_LATEST
-        resp.text = exposition(status, workers.workers)
+        resp.text = exposition(metrics, behind=max(0, metrics.seq - self._feed.log.head))
+
+    async def _metrics(self) -> Metrics:
+        """The scheduler's figures, not older than `FRESH_S`."""
+        async with self._asking:
+            if self._known is None or time.monotonic() - self._asked_at > FRESH_S:
+                self._known = None
+                self._asked_at = time.monotonic()
+                self._known = await ask(self._scheduler, GetMetrics(), Metrics)
+            return self._known
 
 
-def routes(scheduler: Scheduler) -> dict[str, object]:
-    """The resource of this module by its path."""
-    return {"/api/metrics": MetricsResource(scheduler)}
+def routes(scheduler: Scheduler, feed: Feed) -> dict[str, object]:
+    """The resource of this module by its paths: where Prometheus looks, and beside all others."""
+    resource = MetricsResource(scheduler, feed)
+    return {"/metrics": resource, "/api/metrics": resource}
 
 
-def exposition(status: ProcessingStatus, workers: Iterable[Worker]) -> str:
-    """The text that Prometheus reads. What is unknown is left out."""
+def exposition(metrics: Metrics, behind: int = 0) -> str:
+    """The text that Prometheus reads. What is unknown is left out.
+
+    `behind`: so many changes the scheduler has made that this process has not heard of yet.
+    """
     registry = CollectorRegistry()
-    registry.register(_Once([*_of_session(status), *_of_workers(list(workers))]))
+    lag = GaugeMetricFamily("warpcore_events_behind", "Changes that the API has not heard of yet.", value=behind)
+    registry.register(_Once([*_of_session(metrics), *_of_scheduler(metrics), lag, *_of_workers(metrics.worker_list)]))
     return generate_latest(registry).decode()
 
 
@@ -61,20 +85,65 @@ class _Once(Collector):
         return self._metrics
 
 
-def _of_session(status: ProcessingStatus) -> list[Metric]:
-    movies = GaugeMetricFamily("warpcore_movies", "Movies by status.", labels=["status"])
-    for name, count in status.counts.items():
-        movies.add_metric([name], count)
+def _of_session(found: Metrics) -> list[Metric]:
     metrics: list[Metric] = [
-        movies,
-        GaugeMetricFamily("warpcore_movies_left", "Movies that run or wait to.", value=status.left),
-        GaugeMetricFamily("warpcore_processing", "1 while movies are given to workers.", value=status.is_processing),
-        GaugeMetricFamily("warpcore_warnings", "Warnings that a person should know.", value=len(status.warnings)),
+        _by_label("warpcore_movies", "Movies by status.", "status", found.counts),
+        GaugeMetricFamily("warpcore_movies_left", "Movies that run or wait to.", value=found.left),
+        GaugeMetricFamily("warpcore_processing", "1 while movies are given to workers.", value=found.is_processing),
+        GaugeMetricFamily("warpcore_holds", "Reasons why the session holds by itself.", value=found.holds),
+        GaugeMetricFamily("warpcore_warnings", "Warnings that a person should know.", value=found.warnings),
+        _by_label("warpcore_alarms", "Alarms that hold, by severity.", "severity", found.alarms),
+        _by_label("warpcore_workers", "Workers by state.", "state", found.workers),
+        CounterMetricFamily(
+            "warpcore_tasks_lost", "Tasks that ended without a result; most run again.", value=found.tasks_lost
+        ),
     ]
-    if status.rate_per_hour is not None:
-        rate = GaugeMetricFamily("warpcore_movies_per_hour", "Measured rate.", value=status.rate_per_hour)
-        metrics.append(rate)
-    return metrics
+    failures = CounterMetricFamily("warpcore_movies_failed", "Movies that have failed, by kind.", labels=["kind"])
+    for kind, count in found.failures.items():
+        failures.add_metric([kind], count)
+    steps = HistogramMetricFamily("warpcore_step_seconds", "Time of a stage of a task.", labels=["step"])
+    for histogram in found.step_s:
+        steps.add_metric([histogram.name], _buckets(histogram), histogram.total)
+    rates = (
+        ("warpcore_movies_per_hour", "Rate of movies of which all steps ran.", found.rate_per_hour),
+        ("warpcore_reruns_per_hour", "Rate of movies of which some steps ran again.", found.reruns_per_hour),
+    )
+    known = [GaugeMetricFamily(name, text, value=rate) for name, text, rate in rates if rate is not None]
+    return [*metrics, failures, steps, *known]
+
+
+def _of_scheduler(found: Metrics) -> list[Metric]:
+    commits = HistogramMetricFamily("warpcore_commit_seconds", "Time of a commit of the database.")
+    commits.add_metric([], _buckets(found.commit_s), found.commit_s.total)
+    malformed = CounterMetricFamily("warpcore_malformed", "Frames that were dropped, by socket.", labels=["socket"])
+    for socket, count in found.malformed.items():
+        malformed.add_metric([socket], count)
+    return [
+        commits,
+        malformed,
+        CounterMetricFamily("warpcore_changes", "Changes of the state since the session began.", value=found.seq),
+        GaugeMetricFamily("warpcore_scheduler_uptime_seconds", "Since the scheduler began.", value=found.uptime_s),
+        GaugeMetricFamily(
+            "warpcore_scheduler_memory_bytes", "Resident memory of the scheduler.", value=found.memory_bytes
+        ),
+        _by_label("warpcore_disk_free_bytes", "Free space by folder.", "place", found.disk_free_bytes),
+    ]
+
+
+def _by_label(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    metric = GaugeMetricFamily(name, text, labels=[label])
+    for word, value in values.items():
+        metric.add_metric([word], value)
+    return metric
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """Pairs of upper bound and how many values are not above it, as Prometheus counts them."""
+    below, buckets = 0, []
+    for bound, count in zip([*histogram.bounds, float("inf")], histogram.counts, strict=True):
+        below += count
+        buckets.append(("+Inf" if math.isinf(bound) else f"{bound:g}", float(below)))
+    return buckets
 
 
 def _of_workers(workers: list[Worker]) -> list[Metric]:
@@ -89,7 +158,7 @@ def _of_workers(workers: list[Worker]) -> list[Metric]:
     )
     loads = {name: GaugeMetricFamily(_metric(name)[0], text, labels=labels) for name, text in _load_values().items()}
     for worker in workers:
-        who = [worker.id, worker.host, worker.device]
+        who = [text[:_LONGEST_LABEL] for text in (worker.id, worker.host, worker.device)]
         state.add_metric([*who, worker.state], 1)
         done.add_metric(who, worker.done)
         failed.add_metric(who, worker.failed)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from warpcore.bus.client import RefusedError
+from warpcore.bus.limits import MOST_CHOSEN, MOST_RETRIED
 from warpcore.bus.messages import (
     GetSelections,
     ItemsRetried,
@@ -81,12 +82,13 @@ class _Choosing:
         self._mirror = mirror
         self._feed = feed
 
-    async def _chosen(self, body: SelectionRequest | RetryRequest) -> list[dict[str, Any]]:
-        """The movies of a body, as many at a time as a message takes. Raises Problem 422, NoAnswerError."""
+    async def _chosen(self, body: SelectionRequest | RetryRequest, most: int) -> list[dict[str, Any]]:
+        """The movies of a body, at most `most` at a time. Raises Problem 422, NoAnswerError."""
         ids = list(body.ids or [])
         if body.filter is not None:
             ids += await ids_matching(self._scheduler, self._mirror, self._feed, _filters(body.filter))
-        return [*({"ids": some} for some in portions(ids)), *({"names": some} for some in portions(body.names or []))]
+        named = portions(body.names or [], most)
+        return [*({"ids": some} for some in portions(ids, most)), *({"names": some} for some in named)]
 
 
 class SelectionResource(_Choosing):
@@ -106,7 +108,7 @@ class SelectionResource(_Choosing):
         refuses one of them, nothing has changed.
         """
         changed, undo = 0, ""
-        for movies in await self._chosen(body):
+        for movies in await self._chosen(body, MOST_CHOSEN):
             message = SelectItems(body.selection, **movies, undo=undo, by=body.by)
             try:
                 reply = await ask(self._scheduler, message, SelectionChanged)
@@ -139,7 +141,9 @@ class RetryResource(_Choosing):
         if body.ids is None and body.names is None and body.filter is None:
             messages = [RetryItems(body.kind, force=body.force)]
         else:
-            messages = [RetryItems(body.kind, **some, force=body.force) for some in await self._chosen(body)]
+            messages = [
+                RetryItems(body.kind, **some, force=body.force) for some in await self._chosen(body, MOST_RETRIED)
+            ]
         retried, refused = 0, []
         while messages:
             message = messages.pop(0)

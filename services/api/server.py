@@ -1,6 +1,6 @@
 """The gunicorn process behind `run_api`.
 
-`python -m warpcore.services.api.server FD HOST CONTROL EVENTS WORKERS ORIGIN…`
+`python -m warpcore.services.api.server FD HOST CONTROL EVENTS WORKERS LOG_FORMAT ORIGIN…`
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
 from warpcore.bus.endpoints import Endpoints
@@ -16,6 +17,7 @@ from warpcore.services.api.app import Application, Dependencies, create_app
 from warpcore.services.api.client import SchedulerClient
 from warpcore.services.api.live import Feed, Following
 from warpcore.services.api.mirror import Mirror
+from warpcore.services.process.logs import LogFormat, log_to_stderr
 from warpcore.services.process.parent import end_with_parent
 from warpcore.services.process.versions import versions
 
@@ -68,9 +70,20 @@ class _Worker(ASGIWorker):  # type: ignore[misc]
             self.app.feed.close()
 
 
+class _Logger(Logger):  # type: ignore[misc]
+    """gunicorn's events go where all others of this process go."""
+
+    def setup(self, cfg: Any) -> None:
+        """As gunicorn sets it up, without its own way out."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 def main() -> None:
     """Serve on the inherited listening socket."""
-    descriptor, host, control_port, events_out_port, workers, *origins = sys.argv[1:]
+    descriptor, host, control_port, events_out_port, workers, log_format, *origins = sys.argv[1:]
+    log_to_stderr(LogFormat(log_format))
     endpoints = Endpoints(host, control_port=int(control_port), events_out_port=int(events_out_port))
     end_with_parent()
     options = {
@@ -80,6 +93,7 @@ def main() -> None:
         "control_socket_disable": True,
         "graceful_timeout": GRACE_S,
         "keepalive": KEEP_ALIVE_S,
+        "logger_class": _Logger,
         "loglevel": "warning",
         "proc_name": "warpcore-api",
     }

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 
 from warpcore.bus.endpoints import Endpoints
+from warpcore.services.process.logs import LogFormat
 from warpcore.services.process.parent import PARENT_VARIABLE
 
 POLL_S = 0.1
@@ -31,6 +32,7 @@ def run_api(
     bind: str = "127.0.0.1",
     workers: int = 1,
     origins: Sequence[str] = (),
+    log_format: LogFormat = LogFormat.TEXT,
     stop: threading.Event,
 ) -> int:
     """Serve REST at `bind:port` until `stop` is set. Returns the exit code, 0 after `stop`. Raises ApiPortError.
@@ -41,7 +43,7 @@ def run_api(
     with listening_socket(bind, port) as listener:
         command = [sys.executable, "-m", "warpcore.services.api.server"]
         ports = [str(endpoints.control_port), str(endpoints.events_out_port)]
-        command += [str(listener.fileno()), endpoints.host, *ports, str(workers), *origins]
+        command += [str(listener.fileno()), endpoints.host, *ports, str(workers), log_format, *origins]
         environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
         server = subprocess.Popen(command, pass_fds=[listener.fileno()], env=environment)
         try:

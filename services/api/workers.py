@@ -31,7 +31,7 @@ class WorkersResource:
 
     @operation()
     async def on_get(self) -> WorkersView:
-        """All workers, each with its load and its own warnings. Lost ones are listed for an hour."""
+        """All workers, each with its load and warnings. Lost ones are listed for 10 min, ended ones for 1 min."""
         return WorkersView.of(await ask(self._scheduler, GetWorkers(), Workers))
 
 

@@ -1,4 +1,7 @@
-"""The notifier's loop: hears of alarms, asks which hold, sends what is due, and keeps what it has told in a file."""
+"""The notifier's loop: hears of alarms, asks which hold, sends what is due, and keeps what it has told in a file.
+
+Files are read and written in threads: that the processing directory hangs is itself an alarm that must be sent.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,15 @@ from warpcore.bus.vocabulary import Severity
 from warpcore.services.notifier.channels import Send, SendError, channels
 from warpcore.services.notifier.configuration import Configuration, ConfigurationError, read_configuration
 from warpcore.services.notifier.state import USUAL, Notice, NotifierState, Pace
+from warpcore.services.process.side_thread import SideThread
 from warpcore.services.session.paths import write_text_whole
 
 log = logging.getLogger("warpcore.notifier")
 
 KEPT_IN = Path(".warpcore") / "notifier.json"
 ANSWER_S = 3.0
+LAST_WRITE_S = 2.0
+_Changed = tuple[Configuration, os.stat_result]
 SCHEDULER_LOST = "scheduler-lost:scheduler"
 
 
@@ -66,12 +72,15 @@ class _Shell:
 
     def __init__(self, endpoints: Endpoints, processing_directory: Path, configuration: Path, pace: Pace) -> None:
         self._file = configuration
-        self._read_ns = 0
+        self._changed_ns = 0
         self._configuration = Configuration()
         self._channels: Mapping[str, Send] = {}
         self._kept_in = processing_directory / KEPT_IN
         self._state = self._kept()
-        self._configure()
+        self._keeper: SideThread[str] = SideThread("keep what was told")
+        self._unkept = False
+        self._reader: SideThread[_Changed | None] = SideThread("read the configuration")
+        self._configure(read_configuration(configuration), _stat(configuration))
         self._pace = pace
         self._answered_at = time.monotonic()
         self._ask_at = 0.0
@@ -83,14 +92,16 @@ class _Shell:
         """The loop."""
         log.info("alarms are sent by %s", " and ".join(self._channels))
         while not stop.is_set():
+            self._reconfigure()
             if time.monotonic() >= self._ask_at:
-                self._configure_again()
                 self._ask()
             self._send()
+            self._keep()
             if self._events.receive(0.5) is not None:
                 for _ in self._events.drain():
                     pass
                 self._ask_at = 0.0
+        self._keep(LAST_WRITE_S)
 
     def close(self) -> None:
         """Disconnect."""
@@ -122,7 +133,7 @@ class _Shell:
 
     def _see(self, alarms: list[Alarm]) -> None:
         if self._state.see(alarms, self._configuration.severity, time.monotonic(), time.time(), self._pace):
-            self._keep()
+            self._unkept = True
 
     def _send(self) -> None:
         for name, outbox in self._state.outboxes.items():
@@ -138,28 +149,27 @@ class _Shell:
             outbox.sent(notices)
             self._complaint = ""
             log.info("%d notices sent by %s", len(notices), name)
-            self._keep()
+            self._unkept = True
 
-    def _configure(self) -> bool:
-        """Read the file, and return True, where it has changed. Raises ConfigurationError."""
-        seen = _stat(self._file)
-        if seen.st_mtime_ns == self._read_ns:
-            return False
-        self._configuration = read_configuration(self._file)
-        self._read_ns = seen.st_mtime_ns
-        if seen.st_mode & 0o077:
-            log.warning("%s holds secrets and others can read it; `chmod 600` it", self._file)
-        self._channels = channels(self._configuration)
-        self._state.use(self._channels)
-        return True
-
-    def _configure_again(self) -> None:
-        """Go by the file as it is now, where it has changed and can be used."""
+    def _reconfigure(self) -> None:
+        """Take the file as it was read in the meantime, where it has changed, and look at it again."""
         try:
-            if self._configure():
+            changed = self._reader.taken()
+            if changed is not None:
+                self._configure(*changed)
                 log.info("%s has changed; alarms are sent by %s", self._file, " and ".join(self._channels))
         except ConfigurationError as error:
             self._complain(f"{error}; the former one holds")
+        if self._reader.is_free:
+            known = self._changed_ns
+            self._reader.begin(lambda: _read_changed(self._file, known))
+
+    def _configure(self, configuration: Configuration, seen: os.stat_result) -> None:
+        if seen.st_mode & 0o077:
+            log.warning("%s holds secrets and others can read it; `chmod 600` it", self._file)
+        self._configuration, self._changed_ns = configuration, seen.st_mtime_ns
+        self._channels = channels(configuration)
+        self._state.use(self._channels)
 
     def _kept(self) -> NotifierState:
         """What an earlier notifier has told."""
@@ -174,18 +184,38 @@ class _Shell:
             outbox.failures, outbox.next_at = 0, 0.0  # of another process's clock
         return state
 
-    def _keep(self) -> None:
-        try:
-            self._kept_in.parent.mkdir(parents=True, exist_ok=True)
-            write_text_whole(self._kept_in, msgspec.json.encode(self._state).decode())
-        except OSError as error:
-            self._complain(f"{self._kept_in} cannot be written, after a restart alarms are told anew: {error}")
+    def _keep(self, wait_s: float = 0.0) -> None:
+        """Have what was told written, where it is not; `wait_s`: wait for it up to so long."""
+        if fault := self._keeper.taken(wait_s if not self._keeper.is_free else 0.0):
+            self._unkept = True
+            self._complain(f"{self._kept_in} cannot be written, after a restart alarms are told anew: {fault}")
+        if self._unkept and self._keeper.is_free:
+            self._unkept = False
+            text = msgspec.json.encode(self._state).decode()
+            self._keeper.begin(lambda: _written(self._kept_in, text))
+            if wait_s:
+                self._keeper.taken(wait_s)
 
     def _complain(self, text: str) -> None:
         """Log a fault, once where it comes again and again."""
         if text != self._complaint:
             self._complaint = text
             log.error("%s", text)
+
+
+def _written(path: Path, text: str) -> str:
+    """Write a file whole; why that cannot be, "" where it is done."""
+    try:
+        write_text_whole(path, text)
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def _read_changed(path: Path, changed_ns: int) -> _Changed | None:
+    """The configuration where its file is newer. Raises ConfigurationError."""
+    seen = _stat(path)
+    return (read_configuration(path), seen) if seen.st_mtime_ns != changed_ns else None
 
 
 def _stat(path: Path) -> os.stat_result:

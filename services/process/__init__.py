@@ -1,1 +1,1 @@
-"""The life of a process: its parent, and the versions that it runs with."""
+"""The life of a process: its parent, its threads, its log, and the versions that it runs with."""

@@ -124,6 +124,8 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy2(source, temporary)
         flush(temporary)
         temporary.replace(target)
-    except BaseException:
+    except OSError as error:
+        # The user knows the name that it was to have, not that of the copy.
+        raise OSError(error.errno, error.strerror, str(source), None, str(target)) from error
+    finally:
         temporary.unlink(missing_ok=True)
-        raise

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.process.logs import LogFormat, about, log_to_stderr
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
 from warpcore.services.worker.checkups import CHECK_EVERY_S, Checkups
 from warpcore.services.worker.compiling import CompileCount
@@ -241,6 +242,10 @@ class Compute:
 
     def _stage(self, job: Job, stage: Stage, work: Any) -> bool:
         """Run one stage of a job; False if the job ended there. Nothing that a movie does may end the process."""
+        with about(movie=job.task.name, lease=job.task.lease):
+            return self._run_stage(job, stage, work)
+
+    def _run_stage(self, job: Job, stage: Stage, work: Any) -> bool:
         with self._guard:
             job.in_stage = True
         if job.cancelled.is_set():
@@ -338,7 +343,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     options = parser.parse_args()
     faulthandler.enable()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    log_to_stderr(LogFormat.JSON)  # the nanny reads it
     logging.getLogger("jax").setLevel(logging.WARNING)
     from warpcore.services.worker.devices import DeviceError, FullError, UnusableError, open_device, unopened
 

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 import zmq
@@ -25,6 +24,7 @@ from warpcore.bus.requester import read_answer
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.process.instances import has_ended, new_instance
+from warpcore.services.process.logs import always
 from warpcore.services.process.threads import available_threads
 from warpcore.services.worker.backends import NO_PLUGIN, has_plugin
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
@@ -47,6 +47,7 @@ from warpcore.services.worker.gpus import visible_gpus
 from warpcore.services.worker.identity import Identity
 from warpcore.services.worker.line import Command, Report
 from warpcore.services.worker.load import LoadMeter, card_of
+from warpcore.services.worker.log_lines import LogLines, Output
 from warpcore.services.worker.nanny import Nanny
 from warpcore.services.worker.nvml import host_uuids, open_nvml
 from warpcore.services.worker.seeing import FolderLook, trouble
@@ -56,9 +57,6 @@ log = logging.getLogger("warpcore.worker")
 POLL_MS = 200
 GOODBYE_S = 2.0
 LOAD_EVERY_S = 2.0
-LOG_LINES_AT_ONCE = 50
-LONGEST_LINE = 4000
-"""Characters of a log line. Lines of one message fit a frame, whatever they hold."""
 LAST_WORDS_S = 1.0
 """How long the last log lines of an ended compute process are waited for."""
 
@@ -115,6 +113,7 @@ def run_worker(
     identity = Identity(
         name=name or default_name(device), instance=new_instance(), host=socket.gethostname(), pid=os.getpid()
     )
+    always(worker=identity.name)
     nanny = Nanny(identity, processes=processes or processes_on(device), rest_after_s=rest_after_s)
     shell = _Shell(endpoints, nanny, device)
     try:
@@ -157,7 +156,9 @@ class _Shell:
         self._poller.register(self._dealer.socket, zmq.POLLIN)
         self._environment = compute_environment(device, nanny.processes)
         self._computing: dict[int, _ComputeProcess] = {}
-        self._lines = _LogLines()
+        self._lines = LogLines()
+        logging.getLogger().addHandler(self._lines)
+        self._output = Output()
         self._meter = LoadMeter(card_of(self._environment))
         self._watch = GpuWatch(nanny.identity.name)
         self._folders = FolderLook(nanny.identity.name)
@@ -184,8 +185,9 @@ class _Shell:
     def close(self) -> None:
         """End the compute processes and the socket, whatever happened."""
         for compute in self._computing.values():
-            compute.end(lambda: self._lines.last)
+            compute.end(lambda: self._output.last)
         self._dealer.close()
+        logging.getLogger().removeHandler(self._lines)
 
     def _round(self) -> None:
         self._poller.poll(POLL_MS)
@@ -199,8 +201,7 @@ class _Shell:
         self._do(self._nanny.tick(now, self._load, list(self._warnings.values())))
         if (seen := self._folders.answer(now)) is not None:
             self._say_seen(seen)
-        lines = self._lines.take(LOG_LINES_AT_ONCE)
-        if lines and self._nanny.registered:
+        if self._nanny.registered and (lines := self._lines.take()):
             self._dealer.send(m.WorkerLog(worker=self._nanny.identity.name, lines=lines))
 
     def _say_seen(self, seen: m.WorkerSees) -> None:
@@ -214,7 +215,7 @@ class _Shell:
         self._load_at = now
         before, self._warnings = self._warnings, self._watch.see(self._load, now)
         for about in self._warnings.keys() - before.keys():
-            self._lines.add("warning", self._warnings[about])
+            log.warning("%s", self._warnings[about])
 
     def _hear_scheduler(self, envelope: Envelope, now: float) -> None:
         if envelope.reply_to is not None:
@@ -230,7 +231,10 @@ class _Shell:
                 log.warning("dropped a message of the scheduler: %s", error)
                 return
             if isinstance(message, m.CancelTask):
-                log.info("the scheduler cancels lease %d: %s", message.lease, message.reason)
+                text, lease = "the scheduler cancels lease %d: %s", message.lease
+                log.info(text, lease, message.reason, extra={"lease": lease})
+        if isinstance(message, m.WorkerRegistered):
+            self._lines.tell_again()
         self._do(self._nanny.from_scheduler(message, envelope.reply_to, now))
 
     def _tell_taken(self, taken: m.WaitForName) -> None:
@@ -252,13 +256,12 @@ class _Shell:
                 self._do(self._nanny.from_compute(report, now, number))
         except ChannelClosedError as error:
             self._poller.unregister(compute.line.fileno)
-            kind, cause = compute.end(lambda: self._lines.last)
+            kind, cause = compute.end(lambda: self._output.last)
             if isinstance(error, ChannelBrokenError):
                 kind, cause = FailureKind.LOST_WORKER, str(error)
             del self._computing[number]
             if not (self._nanny.stopping or self._nanny.aside or self._nanny.rests(number)):
                 log.error("compute process %s ended: %s", compute.process.pid, cause)
-                self._lines.add("error", f"compute process ended: {cause}")
             self._do(self._nanny.compute_exited(kind, cause, now, number))
 
     def _do(self, effects: list[Effect]) -> None:
@@ -268,7 +271,7 @@ class _Shell:
             elif isinstance(effect, ToCompute):
                 self._to_compute(effect)
             elif isinstance(effect, StartCompute):
-                compute = _ComputeProcess(self._device, self._environment, self._lines)
+                compute = _ComputeProcess(self._device, self._environment, self._output)
                 self._computing[effect.process] = compute
                 self._poller.register(compute.line.fileno, zmq.POLLIN)
             elif isinstance(effect, KillCompute):
@@ -292,7 +295,7 @@ class _Shell:
     def _kill(self, effect: KillCompute) -> None:
         compute = self._computing.get(effect.process)
         if compute is not None:
-            self._lines.add("info", f"ending a compute process: {effect.why}")
+            log.info("ending compute process %s: %s", compute.process.pid, effect.why)
             compute.kill()
 
     def _to_compute(self, effect: ToCompute) -> None:
@@ -308,7 +311,7 @@ class _Shell:
 class _ComputeProcess:
     """A running compute process, the line to it, and a thread that reads its log."""
 
-    def __init__(self, device: str, environment: Mapping[str, str], lines: _LogLines) -> None:
+    def __init__(self, device: str, environment: Mapping[str, str], output: Output) -> None:
         ours, theirs = socket.socketpair()
         command = [
             *(sys.executable, "-m", "warpcore.services.worker.compute"),
@@ -325,7 +328,7 @@ class _ComputeProcess:
         )
         theirs.close()
         self.line: Channel[Command, Report] = Channel(ours, Report)
-        self._reader = threading.Thread(target=lines.read_from, args=(self.process,), daemon=True)
+        self._reader = threading.Thread(target=output.read_from, args=(self.process,), daemon=True)
         self._reader.start()
 
     def kill(self) -> None:
@@ -340,39 +343,3 @@ class _ComputeProcess:
         self.line.close()
         self._reader.join(LAST_WORDS_S)
         return exit_cause(status, oom_kills() - self.oom_kills, last_line())
-
-
-class _LogLines:
-    """Log lines of the compute process, on their way to the scheduler. Bounded: the oldest go first."""
-
-    LIMIT = 2000
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: list[dict[str, Any]] = []
-        self.last = ""
-
-    def read_from(self, process: subprocess.Popen[bytes]) -> None:
-        """Read a process's output to its end."""
-        assert process.stdout is not None
-        with process.stdout as output:
-            for raw in output:
-                text = raw.decode(errors="replace").rstrip()
-                if text:
-                    level, _, rest = text.partition(" ")
-                    known = level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-                    self.add(level.lower() if known else "info", rest if known else text)
-
-    def add(self, level: str, text: str) -> None:
-        """Add one line; it goes to the nanny's own log too."""
-        log.log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
-        with self._lock:
-            self.last = text
-            self._waiting.append({"level": level, "text": text[:LONGEST_LINE], "ts": time.time()})
-            del self._waiting[: -self.LIMIT]
-
-    def take(self, count: int) -> list[dict[str, Any]]:
-        """Up to `count` lines, oldest first."""
-        with self._lock:
-            lines, self._waiting = self._waiting[:count], self._waiting[count:]
-        return lines

@@ -9,7 +9,7 @@ import pytest
 
 from warpcore.bus.messages import Failure, Movie
 from warpcore.cli.errors import CliError
-from warpcore.cli.items import chosen_columns, csv_table, movie_rows, reason, step_notes
+from warpcore.cli.items import chosen_columns, csv_table, movie_rows, reason, step_notes, story_text
 from warpcore.cli.output import rows
 from warpcore.services.steps.chain import CHAIN
 
@@ -28,6 +28,14 @@ def test_main_columns_have_units_in_their_titles_and_a_dash_for_what_was_not_mea
     assert (shown["defocus µm"], shown["res. Å"], shown["ice"], shown["particles"]) == ("1.2346", "3.46", "0.432", "12")
     assert shown["why"] == "CTF: few rings"
     assert set(lines[1][2:-1]) == {"-"}
+
+
+def test_an_event_of_a_movie_is_told_with_its_time_and_place() -> None:
+    at = time.mktime((2026, 11, 26, 13, 38, 40, 0, 0, -1))
+    text = "processing → failed: input in ctf on host/1: no rings"
+    line = {"seq": 4, "at": at, "text": text, "worker": "host/1", "lease": 7, "step": "ctf"}
+    assert story_text(line) == f"2026-11-26 13:38:40  {text}  (ctf, lease 7 on host/1)"
+    assert story_text({"seq": 1, "at": at, "text": "found"}) == "2026-11-26 13:38:40  found"
 
 
 def test_columns_are_chosen_by_name_field_heading_or_noun() -> None:

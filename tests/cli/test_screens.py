@@ -130,6 +130,8 @@ def test_what_steps_learn_stands_in_both(learnt: Learnt, text: str) -> None:
 
 def test_without_a_measured_rate_there_is_no_guess() -> None:
     assert overview(rate_per_hour=None).left_s is None
+    assert overview(rate_per_hour=0.0, reruns_per_hour=720.0).left_s == 10
+    assert "0 movies/h, 720 reruns/h, 10 s left" in drawn(120, rate_per_hour=0.0, reruns_per_hour=720.0)
     assert "no movie done yet" in drawn(rate_per_hour=None)
 
 

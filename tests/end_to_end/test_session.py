@@ -85,7 +85,8 @@ def test_a_session_with_bad_movies_and_changed_settings(
     count = GOOD + len(expected_words) + 1
     assignments = [part for one in (*SETTINGS, f"import.gain_path={gain}") for part in ("--set", one)]
     session = up(
-        *(data, processing, "--workers", "1", "--paused", "--incubation", "0.2", "--give-up", "1"), *assignments,
+        *(data, processing, "--workers", "1", "--paused", "--incubation", "0.2", "--give-up", "1"),
+        *("--log-format", "json"), *assignments,
         "--set", 'import.patterns=["*.tif"]',
     )  # fmt: skip
 
@@ -104,6 +105,7 @@ def test_a_session_with_bad_movies_and_changed_settings(
 
         bad_ones_have_failed_and_say_why(session.items(), expected_words)
         all_outputs_agree(session)
+        logs_are_json_and_tell_what_they_concern(session)
         settings_rerun_what_they_touch_and_no_more(session, log, wait_until)
         picking_alone_runs_when_it_is_toggled_on(session, log, wait_until)
         another_threshold_chooses_among_kept_scores(session, log, wait_until)
@@ -115,6 +117,19 @@ def test_a_session_with_bad_movies_and_changed_settings(
             one.wait(timeout=10)
     the_tap_has_shown_every_kind_of_event(log, text_log)
     assert session.stop() == 0
+
+
+def logs_are_json_and_tell_what_they_concern(session: Any) -> None:
+    """One object a line, in what `up` prints too; REST has the worker's lines as its file has them."""
+    logs = session.processing / "logs"
+    events = [json.loads(line) for file in (*logs.glob("*.log"), session.log) for line in file.read_text().splitlines()]
+    assert all({"time", "level", "logger", "message"} <= event.keys() for event in events)
+    (worker,) = session.get("/api/workers")["workers"]
+    told = [line["text"] for line in session.get(f"/api/workers/{worker['id']}/logs")["lines"]]
+    written = [json.loads(line) for line in (logs / "worker-1.log").read_text().splitlines()]
+    assert told == [line for event in written[: len(told)] for line in event["message"].splitlines()]
+    assert f"worker {worker['id']} serves the scheduler" in told
+    assert {event["worker"] for event in written} == {worker["id"]}
 
 
 def bad_ones_have_failed_and_say_why(items: dict[str, Any], expected_words: dict[str, str]) -> None:

@@ -61,6 +61,59 @@ def test_the_rate_is_measured_and_null_before_the_first_movie() -> None:
     assert world.ask(wire.GetProcessing()).rate_per_hour == 0
 
 
+def test_movies_of_which_only_some_steps_run_again_have_a_rate_of_their_own() -> None:
+    """To pick again takes a second; counted as movies it looked like thousands an hour."""
+    world = World("a.tif", "b.tif")
+    world.worker("w", credit=1)
+    for name in ("a", "b"):
+        world.now += 20
+        world.finish(name)
+    world.patch(ctf={"range_max": 5.0})
+    for name in ("a", "b"):
+        world.now += 1
+        assert "motion" not in world.tasks[name].run
+        world.finish(name)
+    status = world.ask(wire.GetProcessing())
+    assert status.rate_per_hour == pytest.approx(2 * 3600 / 42)
+    assert status.reruns_per_hour == pytest.approx(2 * 3600 / 42)
+    world.patch(motion={"range_min": 400.0})
+    world.now += 20
+    world.finish("a")
+    assert world.ask(wire.GetProcessing()).rate_per_hour == pytest.approx(3 * 3600 / 62), "all of its steps ran again"
+
+
+def test_a_movie_that_is_tried_again_is_no_failure_of_its_worker() -> None:
+    world = World("a.tif", workers=("w",))
+
+    def failed() -> int:
+        (worker,) = world.ask(wire.GetWorkers()).workers
+        return int(worker.failed)
+
+    world.fail("a", "internal")
+    world.say("w", wire.ComputeDied("w", [world.tasks["a"].lease], world.tasks["a"].lease, "lost_worker", "killed"))
+    world.fail("a", "internal")
+    assert (world.status("a"), failed()) == ("queued", 0)
+    world.fail("a", "internal")
+    assert (world.status("a"), failed()) == ("failed", 1)
+
+
+def test_lost_workers_leave_the_registry_and_the_alarm_stays() -> None:
+    world = World(workers=("gone", "ended", "w"))
+    world.say("ended", wire.Goodbye("ended"))
+
+    def listed() -> list[str]:
+        return [worker.id for worker in world.ask(wire.GetWorkers()).workers]
+
+    world.wait(90, "w")
+    assert listed() == ["gone", "w"]
+    world.wait(700, "w")
+    assert listed() == ["w"]
+    (alarm,) = world.ask(wire.GetAlarms()).alarms
+    assert (alarm.id, "gone is lost" in alarm.text) == ("worker-lost:gone", True)
+    world.wait(3600, "w")
+    assert world.ask(wire.GetAlarms()).alarms == []
+
+
 def test_excluded_movies_are_not_left_to_do() -> None:
     world = World("done.tif", "running.tif", "waiting.tif", "excluded.tif", "failed.tif")
     world.ask(wire.SelectItem("excluded", "exclude"))
@@ -82,6 +135,34 @@ def test_logs_are_kept_and_paged() -> None:
     assert [(line["number"], line["text"]) for line in page] == [(1199, "line 1198"), (1200, "line 1199")]
     assert [line["number"] for line in world.ask(wire.GetWorkerLogs("w", after=1198)).lines] == [1199, 1200]
     assert world.ask(wire.GetWorkerLogs("x")).code == "not_found"
+
+
+def test_a_movies_story_tells_when_where_and_why() -> None:
+    world = World("a.tif", workers=("w", "v"))
+    owner, lease = world.owner("a"), world.tasks["a"].lease
+    world.progress("a", "ctf")
+    world.now += 10
+    world.fail("a", "input")
+    found, assigned, begun, failed = world.ask(wire.GetItem("a")).story
+    assert (found["text"], found["worker"], found["lease"]) == ("found", "", 0)
+    assert (assigned["worker"], assigned["lease"], assigned["at"]) == (owner, lease, 1000.0)
+    assert (begun["worker"], begun["lease"], begun["step"]) == (owner, lease, "ctf")
+    assert failed["at"] == 1010.0
+    assert (failed["worker"], failed["lease"], failed["step"]) == (owner, lease, "ctf")
+    assert failed["text"] == f"processing → failed: input in ctf on {owner}: it went wrong"
+    world.ask(wire.RetryItem("a"))
+    *_, retried, again = world.ask(wire.GetItem("a")).story
+    assert (retried["text"], retried["lease"]) == ("failed → unprocessed: retried by the user", 0)
+    assert again["lease"] == world.tasks["a"].lease > lease
+
+
+def test_log_lines_that_are_told_again_count_once() -> None:
+    world = World(workers=("w",))
+    lines = [{"number": number, "level": "info", "text": f"line {number}", "ts": 1.0} for number in (1, 2, 3)]
+    world.say("w", wire.WorkerLog("w", lines[:2]))
+    world.worker("w")
+    world.say("w", wire.WorkerLog("w", lines))
+    assert [line["number"] for line in world.ask(wire.GetWorkerLogs("w")).lines] == [1, 2, 3]
 
 
 def test_this_one_now_goes_ahead_of_all_others() -> None:

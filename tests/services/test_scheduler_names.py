@@ -40,6 +40,7 @@ def test_a_second_instance_waits_while_the_first_lives_and_costs_it_nothing() ->
         assert isinstance(ask_for_name(world, "2"), wire.WaitForName)
     (warning,) = world.ask(wire.GetProcessing()).warnings
     assert warning.startswith("another worker called w waits until that one has ended")
+    assert ("worker-name:w", warning) in [(one.id, one.text) for one in world.ask(wire.GetAlarms()).alarms]
     assert world.state.workers["w"].leases == [lease]
     assert world.finish("a") == wire.Ok()
     world.files("b.tif")
@@ -50,6 +51,7 @@ def test_a_name_is_free_soon_after_its_worker_has_fallen_silent() -> None:
     world = World("a.tif", workers=("w",))
     assert seconds_until_registered(world) <= RIVAL_PATIENCE_S + 3.0
     assert world.status("a") == "unprocessed"
+    assert not [alarm for alarm in world.ask(wire.GetAlarms()).alarms if alarm.id.startswith("worker-name")]
 
 
 def test_nobody_loses_a_name_early_once_the_other_instance_has_given_up() -> None:

@@ -95,6 +95,24 @@ def test_the_movies_of_a_worker_that_writes_elsewhere_are_taken_back_and_count_n
     assert world.state.movies[1].lost == 0
 
 
+def test_the_movies_of_a_worker_whose_storage_hangs_go_to_others_after_a_while(world: StorageWorld) -> None:
+    world.sees("w")
+    world.progress("a")
+    world.worker("v")
+    world.sees("v")
+    world.tick(LOOK_EVERY_S + 1)
+    for _ in range(40):
+        world.sees("w", problem="/processing gives no answer for 12 s on its host")
+        world.tick(3)
+        world.sees("v")
+        if world.owner("a") == "v":
+            break
+        assert world.status("a") == "processing"
+    assert 60 < world.now - 1000 - LOOK_EVERY_S < 90
+    assert world.owner("a") == "v"
+    assert (world.state.movies[1].lost, world.state.movies[1].avoid) == (0, [])
+
+
 def test_a_worker_that_meets_storage_that_is_away_is_left_alone_longer_each_time(world: StorageWorld) -> None:
     world.sees("w")
     pauses = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.services.scheduler_world import World, finished
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import MOST_CHOSEN
+from warpcore.bus.limits import MOST_AT_ONCE, MOST_CHOSEN, MOST_RETRIED
 from warpcore.bus.vocabulary import MovieStatus
 from warpcore.services.scheduler.core import selecting
 from warpcore.services.scheduler.core.invariants import validate
@@ -142,14 +142,16 @@ def test_named_movies_are_retried_and_those_that_cannot_be_are_told() -> None:
 
 
 def test_a_retry_of_all_goes_on_after_a_portion() -> None:
-    count = MOST_CHOSEN + 3
-    world = World(*(f"m{number}.tif" for number in range(count)), "m0.mrc")
+    count = MOST_RETRIED + 3
+    paths = [*(f"m{number}.tif" for number in range(count)), "m0.mrc"]
+    world = World(*paths[:MOST_AT_ONCE])
+    world.files(*paths[MOST_AT_ONCE:])
     for movie in list(world.state.movies.values())[:count]:
         world.state.move(movie, MovieStatus.QUEUED, "test")
         movie.failure = wire.Failure("input", "load", "truncated", "host")
         world.state.move(movie, MovieStatus.FAILED, "test")
     first = world.ask(wire.RetryItems())
-    assert (first.retried, first.next_after) == (MOST_CHOSEN, MOST_CHOSEN)
+    assert (first.retried, first.next_after) == (MOST_RETRIED, MOST_RETRIED)
     rest = world.ask(wire.RetryItems(after=first.next_after))
     assert (rest.retried, rest.next_after) == (3, None)
     assert [one["name"] for one in rest.refused] == ["m0.mrc"], "its name is taken"

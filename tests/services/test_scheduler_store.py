@@ -11,6 +11,7 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from warpcore.bus import messages as wire
@@ -24,6 +25,7 @@ from warpcore.services.scheduler.core.records import (
     MovieRecord,
     ProfileRecord,
     SelectionRecord,
+    StoryLine,
     TaskRecord,
     WorkerRecord,
 )
@@ -93,6 +95,11 @@ def test_what_was_committed_is_read_back(tmp_path: Path) -> None:
     again.close()
 
 
+def test_the_story_of_an_earlier_version_is_read() -> None:
+    row = movie_row(MovieRecord(1, "a", "a.tif"))._replace(body=msgpack.packb({"story": [[1, 2.5, "found"]]}))
+    assert movie_from_row(row).story == [StoryLine(1, 2.5, "found")]
+
+
 def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
     failure = wire.Failure("input", "load", "truncated", "host")
     full = MovieRecord(
@@ -110,7 +117,16 @@ def test_every_field_of_a_record_is_stored_or_says_that_it_is_not() -> None:
             ["why"],
             {"ctf": {"x": 1.5}},
         ),
-        *({"ctf": "abc"}, {"ctf": ["x.mrc"]}, {"input": 1}, 2, ["w"], True, [(1, 2.5, "found")], ["ctf"]),
+        *(
+            {"ctf": "abc"},
+            {"ctf": ["x.mrc"]},
+            {"input": 1},
+            2,
+            ["w"],
+            True,
+            [StoryLine(1, 2.5, "found", "w", 7, "ctf")],
+            ["ctf"],
+        ),
         *({"k": {"ctf": "d"}}, {"k": b"r"}, "k", 8, "h", "r", 9, 1.0),
     )
     report = wire.TaskFinished(

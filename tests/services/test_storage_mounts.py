@@ -1,27 +1,114 @@
-"""A database on a network file system is told, and what to do."""
+"""A data directory that is unmounted, a processing directory that fills up: real mounts under running services."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
-from warpcore.services.storage.mounts import database_advice
+from tests.services.mounts import fill, mounted, needs_mounts
+from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask
+from warpcore.bus import messages as wire
+from warpcore.bus.client import RequestClient
+from warpcore.services.discoverer.service import run_discoverer
+from warpcore.services.scheduler.shell import storage as storage_watch
+from warpcore.services.session.errors import InputError
+from warpcore.services.worker.failures import TaskError, classify
+from warpcore.services.worker.pipeline import load
 
-MOUNTS = [("/", "ext4"), ("/data", "nfs4"), ("/data/local", "xfs"), ("/databases", "ext4"), ("/home", "cifs")]
-
-
-@pytest.mark.parametrize(("path", "kind"), [("/data/p/.warpcore/state.db", "nfs4"), ("/home/a/state.db", "cifs")])
-def test_a_network_file_system_is_named(path: str, kind: str) -> None:
-    assert f"({kind})" in database_advice(Path(path), MOUNTS)
-    assert "--state FILE" in database_advice(Path(path), MOUNTS)
-
-
-@pytest.mark.parametrize("path", ["/p/state.db", "/data/local/state.db", "/databases/state.db"])
-def test_a_disk_of_this_host_is_fine(path: str) -> None:
-    assert database_advice(Path(path), MOUNTS) == ""
+pytestmark = needs_mounts
+MOVIES = 40
 
 
-def test_the_mounts_of_this_host_can_be_read(tmp_path: Path) -> None:
-    assert database_advice(tmp_path / "state.db") == ""
-    assert database_advice(tmp_path / "state.db", [(str(tmp_path), "nfs")])
+@pytest.fixture
+def site(tmp_path: Path, free_ports: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A scheduler's folders, at which it looks more often than in a session."""
+    monkeypatch.setattr(storage_watch, "LOOK_EVERY_S", 0.5)
+    return Site(tmp_path, free_ports(4))
+
+
+def status(client: RequestClient) -> wire.ProcessingStatus:
+    answer = ask(client, wire.GetProcessing())
+    assert isinstance(answer, wire.ProcessingStatus)
+    return answer
+
+
+def work(worker: WorkerSide, done: set[int]) -> None:
+    """Read each movie that was assigned since the last call, as a worker does, and report what came of it."""
+    for task in worker.got(wire.AssignTask):
+        if task.lease in done:
+            continue
+        done.add(task.lease)
+        try:
+            load(task, lambda step, fraction, message="": None)
+        except (InputError, TaskError, OSError) as error:
+            failed = classify(error, "load")
+            worker.dealer.send(wire.TaskFailed(worker.name, task.lease, failed.kind, failed.step, failed.message))
+        else:
+            worker.finish(task)
+
+
+def test_no_movie_fails_while_the_data_directory_is_unmounted_and_all_are_done_once_it_is_back(
+    site: Site, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    stop, done = threading.Event(), set[int]()
+    with mounted(tmp_path / "storage") as storage:
+        site.data = storage.path
+        frames = np.ones((3, 32, 32), np.uint8)
+        for number in range(MOVIES):
+            tifffile.imwrite(storage.path / f"m{number}.tif", frames, photometric="minisblack", metadata=None)
+
+        def discover() -> None:
+            run_discoverer(site.endpoints, storage.path, incubation_s=0.1, scan_interval_s=0.2, stop=stop)
+
+        worker, discoverer = WorkerSide(site, "w"), threading.Thread(target=discover)
+
+        def worked(condition: Callable[[], object]) -> Callable[[], object]:
+            def holds() -> object:
+                work(worker, done)
+                return condition()
+
+            return holds
+
+        with site.running() as client:
+            discoverer.start()
+            wait_until(lambda: status(client).total == MOVIES, 30, what="all movies found")
+            worker.register()
+            worker.dealer.send(wire.PullTasks("w", 2))
+            wait_until(worked(lambda: len(done) >= 2), 30, what="the first movies")
+            storage.go()
+            wait_until(worked(lambda: status(client).holds), 30, what="hold")
+            now = status(client)
+            assert f"data directory {storage.path} is away: it is empty" in now.holds[0]
+            assert now.summary.startswith("trouble")
+            assert now.counts["failed"] == 0
+            storage.come()
+            wait_until(worked(lambda: status(client).counts["processed"] == MOVIES), 60, what="all done")
+            assert status(client).holds == []
+            stop.set()
+            discoverer.join(10)
+        worker.dealer.close()
+
+
+def test_processing_holds_while_its_disk_is_full_and_goes_on_when_there_is_room(
+    site: Site, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    with mounted(tmp_path / "storage", megabytes=20) as storage:
+        site.processing = storage.path
+        worker = WorkerSide(site, "w")
+        with site.running() as client:
+            ask(client, wire.RegisterFiles([wire.FoundFile("a.tif", 100, 5)]))
+            filler = storage.path / "filler"
+            fill(filler)
+            wait_until(lambda: status(client).holds, 30, what="hold")
+            assert f"disk full on {storage.path}: 0 MB left, needs 1 MB" in status(client).holds[0]
+            filler.unlink()
+            wait_until(lambda: not status(client).holds, 30, what="the end of the hold")
+            worker.register()
+            worker.dealer.send(wire.PullTasks("w", 2))
+            wait_until(lambda: worker.got(wire.AssignTask), 30, what="the movie")
+        worker.dealer.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import threading
@@ -16,12 +17,14 @@ from tests.bus.server import Server
 from warpcore.bus import messages as m
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, decode, encode
+from warpcore.bus.limits import LOG_LINES
 from warpcore.bus.schema import Message, read_message
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.process.instances import new_instance
 from warpcore.services.session.settings import Settings
 from warpcore.services.worker import nanny as nanny_module
-from warpcore.services.worker.service import LOG_LINES_AT_ONCE, LONGEST_LINE, run_worker
+from warpcore.services.worker.log_lines import LINES_AT_ONCE, LONGEST_LINE, LogLines
+from warpcore.services.worker.service import run_worker
 
 
 class Scheduler:
@@ -68,8 +71,10 @@ def scheduler(
     free_ports: Callable[[int], list[int]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Scheduler]:
     """A scheduler with a running worker; the parameter, if there is one, is after how many seconds it rests."""
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(nanny_module, "REFUSED_PAUSE_S", 0.1)
     monkeypatch.setenv("WARPCORE_CACHE", str(tmp_path / "cache"))
     endpoints = Endpoints(controller_port=free_ports(1)[0])
@@ -182,7 +187,33 @@ def test_a_worker_on_a_device_that_computes_wrongly_says_so_and_takes_no_movie(
     assert {one.credit for one in scheduler.of(m.PullTasks) if isinstance(one, m.PullTasks)} <= {0}
 
 
+def test_a_worker_tells_its_whole_log_and_again_once_it_is_forgotten(
+    scheduler: Scheduler, wait_until: Callable[..., None]
+) -> None:
+    """Its first lines come from before it was registered."""
+
+    def told(text: str) -> list[int]:
+        lines = [line for one in scheduler.of(m.WorkerLog) if isinstance(one, m.WorkerLog) for line in one.lines]
+        return [line["number"] for line in lines if text in line["text"]]
+
+    first, of_compute = "worker w serves the scheduler", "no GPU in use"
+    wait_until(lambda: told(first) and told(of_compute), 60, what="the worker's log")
+    assert len(told(first)) == len(told(of_compute)) == 1
+    assert scheduler.say(m.UnknownWorker())
+    wait_until(lambda: len(told(of_compute)) == 2, 20, what="the same lines again")
+    assert len(set(told(first))) == len(set(told(of_compute))) == 1, "under the same numbers"
+
+
+def test_a_log_keeps_its_last_lines_and_numbers_each() -> None:
+    lines = LogLines()
+    for number in range(LOG_LINES):
+        lines.emit(logging.makeLogRecord({"msg": "a\nb %d", "args": (number,), "levelname": "INFO"}))
+    first, second, *_ = lines.take()
+    assert (first["number"], first["text"]) == (LOG_LINES + 1, "a")
+    assert (second["number"], second["text"]) == (LOG_LINES + 2, f"b {LOG_LINES // 2}")
+
+
 def test_log_lines_of_any_content_fit_a_frame() -> None:
-    lines = [{"level": "warning", "text": "\U0001f52c" * LONGEST_LINE, "ts": 1.5} for _ in range(LOG_LINES_AT_ONCE)]
+    lines = [{"level": "warning", "text": "\U0001f52c" * LONGEST_LINE, "ts": 1.5} for _ in range(LINES_AT_ONCE)]
     log = m.WorkerLog("w" * 128, lines)
     assert decode(encode(Envelope(log.TYPE, log.to_body(), "w"))).body == log.to_body()

@@ -52,11 +52,14 @@ class MovieView(View, frozen=True):
 
 
 class StoryLine(View, frozen=True):
-    """One transition of a movie."""
+    """One event of a movie."""
 
-    seq: Annotated[int, Meta(description="Number of the change.")]
+    seq: Annotated[int, Meta(description="Number of the change before it.")]
     at: Annotated[float, Meta(description="Seconds since 1970-01-01, UTC.")]
-    text: str
+    text: Annotated[str, Meta(description="What happened, and why.")]
+    worker: Annotated[str, Meta(description="The worker that it happened on; empty: on none.")] = ""
+    lease: Annotated[int, Meta(description="Number of the task, as logs name it; 0: none.")] = 0
+    step: Annotated[str, Meta(description="The step that ran or failed; empty: none.")] = ""
 
 
 class ItemView(MovieView, frozen=True):

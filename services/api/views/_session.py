@@ -65,6 +65,9 @@ class StatusView(View, frozen=True):
     items_left: Annotated[Count, Meta(description="Movies that run or wait; excluded ones do not count.")]
     counts: Counts
     rate_per_hour: Annotated[float | None, Meta(description="Measured movies per hour; null before the first is done.")]
+    reruns_per_hour: Annotated[
+        float | None, Meta(description="Movies per hour of which only some steps ran again; null before the first.")
+    ]
     rate_window_seconds: Annotated[float, Meta(description="Over how long the rate is measured, s.")]
     workers: Annotated[Count, Meta(description="Workers that can be given movies.")]
     running: list[TaskView]

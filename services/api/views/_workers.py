@@ -47,7 +47,7 @@ class WorkerView(View, frozen=True):
 class WorkersView(View, frozen=True):
     """The registry of workers."""
 
-    workers: Annotated[list[WorkerView], Meta(description="Lost ones stay listed for an hour.")]
+    workers: Annotated[list[WorkerView], Meta(description="Lost ones stay listed for 10 min, ended ones for 1 min.")]
 
 
 class LogLine(View, frozen=True):

@@ -16,6 +16,8 @@ from warpcore.services.scheduler.core.state import State
 
 NO_WORKER_S = 60.0
 """How long movies wait without a worker before it is told; workers take some time to start."""
+NAME_TAKEN_S = 20.0
+"""A worker that is started again may wait for so long until the one before is known to be gone."""
 DISCOVERER_SILENT_S = 45.0
 """The discoverer asks the scheduler for the settings every 10 s."""
 LIVE_GAP_S = 2.0
@@ -63,6 +65,14 @@ def workers_lost(state: State) -> Iterator[Finding]:
             text = f"worker {worker.name} is lost ({worker.reason}); its movies go to others"
             yield Finding(worker.name, text, f"worker {worker.name} is lost")
     yield from _unheard(state, "worker-lost")
+
+
+@rule("worker-name")
+def names_taken(state: State) -> Iterator[Finding]:
+    """Workers that wait because another one has their name."""
+    for worker in registry.with_rivals(state):
+        title = f"two workers are called {worker.name}"
+        yield Finding(worker.name, registry.name_taken(worker), title, patience_s=NAME_TAKEN_S)
 
 
 @rule("no-worker")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from warpcore.bus import messages as wire
-from warpcore.bus.limits import HIGHEST_PRIORITY, MOST_CHOSEN
+from warpcore.bus.limits import HIGHEST_PRIORITY, MOST_RETRIED
 from warpcore.bus.vocabulary import DONE, LEASED, WAITING, ErrorCode, FailureKind, MovieStatus, Selection
 from warpcore.services.scheduler.core import ordering, tasks, views
 from warpcore.services.scheduler.core.handlers import handles
@@ -34,7 +34,7 @@ def retry_many(state: State, message: wire.RetryItems) -> None:
     """Forgets the failures of many movies and lets them run again; without names those that have failed."""
     next_after = None
     if message.ids or message.names:
-        movies = named_many(state, message.ids, message.names)
+        movies = named_many(state, message.ids, message.names, MOST_RETRIED)
         if movies is None:
             return
     else:
@@ -83,17 +83,23 @@ def _run_again(state: State, movie: MovieRecord, force: bool) -> None:
 
 
 def _failed_after(state: State, message: wire.RetryItems) -> tuple[list[MovieRecord], int | None]:
-    """The next failed movies that a retry of all is to look at, and the id after which it goes on."""
+    """The next failed movies that a retry of all is to look at, and the id after which it goes on.
+
+    Excluded ones are passed over: a person wants nothing of them.
+    """
     ids = range(max(0, message.after) + 1, len(state.movies) + 1)
     failed = (state.movies[id] for id in ids if state.movies[id].status == MovieStatus.FAILED)
-    page = list(itertools.islice(failed, MOST_CHOSEN))
-    return page, page[-1].id if len(page) == MOST_CHOSEN else None
+    wanted = (movie for movie in failed if movie.selection != Selection.EXCLUDE)
+    page = list(itertools.islice(wanted, MOST_RETRIED))
+    return page, page[-1].id if len(page) == MOST_RETRIED else None
 
 
 def _why_no_retry(state: State, movie: MovieRecord, force: bool) -> str:
     """Why a movie cannot be run again now, "" where it can."""
     if movie.failure is not None and movie.failure.kind == FailureKind.CONFLICT:
         return f"{movie.name}: {movie.failure.message}"
+    if movie.selection == Selection.EXCLUDE:
+        return f"{movie.name} is excluded, so it does not run; include it or leave it to the filter, then retry it"
     if movie.restoring:
         return f"earlier outputs of {movie.name} are being put back; try again in a moment"
     if movie.status in LEASED:

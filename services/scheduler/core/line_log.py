@@ -27,9 +27,14 @@ class LineLog:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self._lines)
 
-    def add(self, raw: dict[str, Any]) -> dict[str, Any]:
-        """Add a line `{level, text, ts}` as it came; returns it as it is kept."""
-        self._number += 1
+    def add(self, raw: dict[str, Any]) -> dict[str, Any] | None:
+        """Add a line `{number, level, text, ts}`; returns it as it is kept, None where it was told before."""
+        number = raw.get("number")
+        if not isinstance(number, int) or number < 1:
+            number = self._number + 1
+        if number <= self._number:
+            return None  # to an earlier connection
+        self._number = number
         line = {
             "number": self._number,
             "level": str(raw.get("level", ""))[:20],

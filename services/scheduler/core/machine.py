@@ -79,7 +79,7 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
     restores the state from its rows.
     """
     state.now, state.wall = now, wall
-    state.effects, state.was_busy = [], {}
+    state.effects, state.was_busy, state.ended = [], {}, {}
     match stimulus:
         case FromControl(message):
             _from_control(state, message)

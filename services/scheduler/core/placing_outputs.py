@@ -84,7 +84,7 @@ def begun(state: State) -> list[PlaceOutputs]:
 def warnings(state: State) -> list[str]:
     """What keeps outputs from being placed, each text once, with how many tasks wait for it."""
     texts = [task.message for task in _placing(state) if task.place_at is not None]
-    return [f"{text}; outputs of {texts.count(text)} tasks wait for it" for text in dict.fromkeys(texts)]
+    return [f"{text}; tasks that wait for it: {texts.count(text)}" for text in dict.fromkeys(texts)]
 
 
 def paths_of_report(state: State, task: TaskRecord) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker, TaskFinished
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
@@ -23,6 +23,20 @@ DERIVED = DONE | {MovieStatus.OUTDATED}
 
 NOT_STORED = {"stored": False}
 STORY_LENGTH = 20
+
+
+class StoryLine(NamedTuple):
+    """An event of a movie: number of the change before it, time (epoch seconds), what happened and why.
+
+    `worker`, `lease` and `step` say where, as far as a task had to do with it: "" and 0 where none had.
+    """
+
+    seq: int
+    at: float
+    text: str
+    worker: str = ""
+    lease: int = 0
+    step: str = ""
 
 
 @dataclass(slots=True)
@@ -61,7 +75,7 @@ class MovieRecord(Living):
     lost: int = 0
     avoid: list[str] = field(default_factory=list)
     suspect: bool = False
-    story: list[tuple[int, float, str]] = field(default_factory=list)
+    story: list[StoryLine] = field(default_factory=list)
     outdated_steps: list[str] = field(default_factory=list)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
     kept_results: dict[str, bytes] = field(default_factory=dict)
@@ -102,9 +116,13 @@ class MovieRecord(Living):
         self.parked_until = None
         self.storage_failed_at = None
 
-    def tell(self, seq: int, at: float, text: str) -> None:
-        """Add a line to the story. A long one loses its oldest lines, but never the first."""
-        self.story.append((seq, at, text))
+    def tell(self, seq: int, at: float, text: str, task: TaskRecord | None = None) -> None:
+        """Add a line to the story; `task` is what it comes from. A long one loses its oldest lines, never the first."""
+        line = StoryLine(seq, at, text)
+        if task is not None:
+            step = self.failure.step if self.failure is not None else task.step
+            line = line._replace(worker=task.worker, lease=task.lease, step=step)
+        self.story.append(line)
         if len(self.story) > STORY_LENGTH:
             del self.story[1]
 
@@ -115,7 +133,7 @@ class MovieRecord(Living):
 
     def told(self) -> Iterable[str]:
         """The lines of its story."""
-        return (text for _, _, text in self.story)
+        return (line.text for line in self.story)
 
 
 @dataclass(slots=True)

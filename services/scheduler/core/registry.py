@@ -19,7 +19,12 @@ from warpcore.services.scheduler.core.state import State
 HEARTBEAT_S = 2.0
 MOST_CREDIT = 3 * MOST_PROCESSES
 """Tasks of a worker at a time: each of its compute processes loads one, computes one and writes one."""
+ENDED_SHOWN_S = 60.0
+"""How long a worker stays in the registry that has ended in order."""
+LOST_SHOWN_S = 600.0
+"""How long one that is gone without a word stays there. The alarm goes on telling of it."""
 FORGOTTEN_AFTER_S = 3600.0
+"""How long the alarm tells of a lost worker that does not come back."""
 MOST_LOST = 100
 """Lost workers that are still told, the latest ones."""
 RIVAL_PATIENCE_S = 5 * HEARTBEAT_S
@@ -190,7 +195,6 @@ def _compute_died(state: State, worker: WorkerRecord, message: wire.ComputeDied)
         elif message.kind in (FailureKind.RESOURCE, FailureKind.BAD_GPU):
             tasks.fail(state, task, message.kind, task.step, cause)
         else:
-            worker.failed += 1
             tasks.requeue(state, task, cause, cancel=False, strike=True)
     if message.kind == FailureKind.BAD_GPU:
         set_aside(state, worker, message.cause)
@@ -252,7 +256,8 @@ def expire(state: State) -> None:
             lose(state, worker, f"{worker.name} was silent for {silent_s:.0f} s")
     lost = sorted((one for one in state.workers.values() if not one.alive), key=lambda one: one.heard_at)
     for place, worker in enumerate(lost):
-        if place < len(lost) - MOST_LOST or state.now - worker.heard_at > FORGOTTEN_AFTER_S:
+        shown_s = ENDED_SHOWN_S if worker.reason == ENDED else LOST_SHOWN_S
+        if place < len(lost) - MOST_LOST or state.now - worker.heard_at > shown_s:
             del state.workers[worker.name]
     for task in list(state.tasks.values()):
         if task.state == LeaseState.PLACING:
@@ -285,14 +290,20 @@ def tell_load(state: State) -> None:
 
 def warnings(state: State) -> list[str]:
     """The warnings of all living workers and of the discoverer, each text once, and names that two workers want."""
-    living = [worker for worker in state.workers.values() if worker.alive]
-    told = dict.fromkeys(text for worker in living for text in worker.warnings)
-    wanted = [
-        f"another worker called {worker.name} waits until that one has ended; to run both, give one another --name"
-        for worker in living
-        if _is_awaited(state, worker)
-    ]
-    return list(told | dict.fromkeys([*state.file_warnings, *wanted]))[:MOST_WARNINGS]
+    told = dict.fromkeys(text for worker in state.workers.values() if worker.alive for text in worker.warnings)
+    told |= dict.fromkeys(state.file_warnings) | dict.fromkeys(map(name_taken, with_rivals(state)))
+    return list(told)[:MOST_WARNINGS]
+
+
+def with_rivals(state: State) -> list[WorkerRecord]:
+    """Living workers for whose name another instance waits."""
+    return [worker for worker in state.workers.values() if worker.alive and _is_awaited(state, worker)]
+
+
+def name_taken(worker: WorkerRecord) -> str:
+    """What a person should know of two workers of one name."""
+    name = worker.name
+    return f"another worker called {name} waits until that one has ended; to run both, give one another --name"
 
 
 def view(state: State, worker: WorkerRecord) -> wire.Worker:

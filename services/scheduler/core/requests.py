@@ -125,14 +125,14 @@ def status(state: State, message: wire.GetProcessing) -> None:
     _reply_status(state)
 
 
-def _left(state: State) -> int:
+def movies_left(state: State) -> int:
     """How many movies wait for a worker or are with one; of the excluded ones only those that run already."""
     running = sum(task.processes for task in state.tasks.values())
     return len(state.queue) + len(state.parked) + running
 
 
 def _reply_status(state: State) -> None:
-    left = _left(state)
+    left = movies_left(state)
     running = [
         {
             "movie": state.movies[task.movie].name,
@@ -148,17 +148,18 @@ def _reply_status(state: State) -> None:
     state.reply(
         wire.ProcessingStatus(
             is_processing=not state.paused,
-            counts=_counts(state),
+            counts=counts_by_status(state),
             total=len(state.movies),
             left=left,
             rate_per_hour=state.rate.per_hour(state.now),
+            reruns_per_hour=state.reruns.per_hour(state.now),
             rate_window_s=state.rate.window_s,
             workers=sum(worker.usable for worker in state.workers.values()),
             running=views.fitting(running) if running else [],
             seq=state.seq,
             data_directory=state.data_directory,
             processing_directory=state.processing_directory,
-            warnings=[*settings_warnings(state.set_aside), *placing_outputs.warnings(state), *registry.warnings(state)],
+            warnings=warnings(state),
             learnt=learnt.views_of(state),
             order=state.order,
             paused_by=state.paused_by,
@@ -172,7 +173,7 @@ def _reply_status(state: State) -> None:
 @handles(wire.GetSummary, reads=True)
 def summary(state: State, message: wire.GetSummary) -> None:
     """Counts by status, and the time of the last change."""
-    counts = _counts(state)
+    counts = counts_by_status(state)
     state.reply(wire.Summary(counts, len(state.movies), counts[MovieStatus.FAILED], state.last_modified, state.seq))
 
 
@@ -181,6 +182,11 @@ def workers(state: State, message: wire.GetWorkers) -> None:
     """The registry of workers."""
     shown = [registry.view(state, worker) for worker in state.workers.values() if worker.registered]
     state.reply(wire.Workers(views.fitting(shown) if shown else []))
+
+
+def warnings(state: State) -> list[str]:
+    """What a person should know now, one line each."""
+    return [*settings_warnings(state.set_aside), *placing_outputs.warnings(state), *registry.warnings(state)]
 
 
 def settings_warnings(set_aside: dict[str, Any]) -> list[str]:
@@ -206,8 +212,8 @@ def named(state: State, name: str) -> MovieRecord | None:
     return movie
 
 
-def named_many(state: State, ids: list[int], names: list[str]) -> list[MovieRecord] | None:
-    """The movies of these ids and names, each once; unknown or too many ones are answered with an error."""
+def named_many(state: State, ids: list[int], names: list[str], most: int = MOST_CHOSEN) -> list[MovieRecord] | None:
+    """The movies of these ids and names, each once; unknown ones or more than `most` are answered with an error."""
     unknown: list[object] = [id for id in ids if id not in state.movies]
     found = {name: addressed(name, state.by_name, state.movies) for name in names}
     unknown += [name for name, movie in found.items() if movie is None]
@@ -216,19 +222,20 @@ def named_many(state: State, ids: list[int], names: list[str]) -> list[MovieReco
         state.reply(wire.Error(ErrorCode.NOT_FOUND, text))
         return None
     wanted = dict.fromkeys([*ids, *(movie.id for movie in found.values() if movie is not None)])
-    if len(wanted) > MOST_CHOSEN:
-        _invalid(state, f"{len(wanted)} movies in one message; send at most {MOST_CHOSEN}")
+    if len(wanted) > most:
+        _invalid(state, f"{len(wanted)} movies in one message; send at most {most}")
         return None
     return [state.movies[id] for id in wanted]
 
 
 def reply_item(state: State, movie: MovieRecord) -> None:
     """Answer with a movie and its story."""
-    story = [{"seq": seq, "at": at, "text": text} for seq, at, text in movie.story]
+    story = [line._asdict() for line in movie.story]
     state.reply(wire.Item(state.movie_view(movie), story, learnt.gone_by(state, movie)))
 
 
-def _counts(state: State) -> dict[str, int]:
+def counts_by_status(state: State) -> dict[str, int]:
+    """How many movies have each status."""
     return {str(status): count for status, count in state.counts.items()}
 
 

@@ -25,6 +25,7 @@ from warpcore.services.scheduler.core.records import (
     MovieRecord,
     ProfileRecord,
     SelectionRecord,
+    StoryLine,
     TaskRecord,
 )
 from warpcore.services.scheduler.core.try_records import TryRecord
@@ -138,7 +139,7 @@ Readers = Mapping[str, Callable[[Any], Any]]
 _MOVIE_READERS: Readers = {
     "selection": Selection,
     "failure": Failure.from_body,
-    "story": lambda lines: [(seq, at, text) for seq, at, text in lines],
+    "story": lambda lines: [StoryLine(*line) for line in lines],
 }
 
 

@@ -23,6 +23,8 @@ AGAIN_S = 2.0
 """How soon a worker that does not see the folders is asked again."""
 ANSWER_S = 12.0
 """A worker tells by itself when its storage hangs for 10 s; this is for one that tells nothing."""
+GIVEN_BACK_S = 60.0
+"""So long a worker whose storage hangs or errs may keep its movies; then others do them."""
 FIRST_PAUSE_S = 3.0
 LONGEST_PAUSE_S = 60.0
 MOST_KNOWN = 8
@@ -97,6 +99,7 @@ def watch(state: State) -> None:
             continue
         if sight.asked_at is not None:
             sight.problem = "it does not say whether it sees the session's folders; is its warpcore as new as this one?"
+            _note_blind(state, worker)
         _ask(state, worker)
 
 
@@ -123,9 +126,25 @@ def answered(state: State, worker: WorkerRecord, message: wire.WorkerSees) -> No
     if not sight.problem and not sight.sees_data and state.storage.anchor:
         sight.problem = NOT_SHOWN  # it was asked about a movie that has gone since
     sight.next_at = state.now + (AGAIN_S if sight.problem else LOOK_EVERY_S)
+    _note_blind(state, worker)
     if lost:
-        for lease in list(worker.leases):
-            tasks.requeue(state, state.tasks[lease], f"{worker.name}: {lost}", cancel=True)
+        _take_back(state, worker)
+
+
+def _note_blind(state: State, worker: WorkerRecord) -> None:
+    """Note since when a worker does not see the folders. After a while its movies go to others, and count nothing."""
+    sight = worker.sight
+    if not sight.problem:
+        sight.blind_since = None
+    elif sight.blind_since is None:
+        sight.blind_since = state.now
+    elif state.now - sight.blind_since > GIVEN_BACK_S and not state.storage.holds:
+        _take_back(state, worker)
+
+
+def _take_back(state: State, worker: WorkerRecord) -> None:
+    for lease in list(worker.leases):
+        tasks.requeue(state, state.tasks[lease], f"{worker.name}: {worker.sight.problem}", cancel=True)
 
 
 def _ask(state: State, worker: WorkerRecord) -> None:

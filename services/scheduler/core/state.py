@@ -55,14 +55,15 @@ Subscribers take a snapshot instead, and a restart decides again (`derive`) what
 class State:
     """All state, in memory. `now` is monotonic and decides, `wall` (epoch seconds) is only shown.
 
-    `effects` collects what a stimulus asks the shell to do. `set_aside` are stored settings that this version cannot
-    use, by dotted name, `words` what the migration of others means to the user. `derived` counts movies, and `migrated`
-    says that settings, are now otherwise than stored. `placing` are the leases whose workers have reported. `alarms`
-    are those that have come, and stay until `alarms_held_until` in any case; `suspected` says since when what rules
-    find has held (both monotonic), `recent` which movies have ended last. `active_at` is when (monotonic) there was
-    something to do last. `hungry` names all workers with room for a task, and perhaps others; `was_busy` says of those
-    whose leases the present stimulus changes whether they had any before. `fault` says what is wrong with the database,
-    once something is.
+    `effects` collects what a stimulus asks the shell to do, `ended` the leases that it ends, by movie. `set_aside` are
+    stored settings that this version cannot use, by dotted name, `words` what the migration of others means to the
+    user. `derived` counts movies, and `migrated` says that settings, are now otherwise than stored. `placing` are the
+    leases whose workers have reported. `alarms` are those that have come, and stay until `alarms_held_until` in any
+    case; `suspected` says since when what rules find has held (both monotonic), `recent` which movies have ended last.
+    `active_at` is when (monotonic) there was something to do last. `hungry` names all workers with room for a task, and
+    perhaps others; `was_busy` says of those whose leases the present stimulus changes whether they had any before.
+    `fault` says what is wrong with the database, once something is. `rate` is that of movies of which all steps ran,
+    `reruns` that of those of which only some did.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -74,6 +75,7 @@ class State:
         self.now = 0.0
         self.wall = 0.0
         self.effects: list[Effect] = []
+        self.ended: dict[int, TaskRecord] = {}
         self.movies: dict[int, MovieRecord] = {}
         self.by_name: dict[str, MovieRecord] = {}
         self.by_path: dict[str, MovieRecord] = {}
@@ -91,6 +93,7 @@ class State:
         self.to_restore = OrderedQueue()
         self.restoring: set[int] = set()
         self.rate = Rate()
+        self.reruns = Rate()
         self.arrivals = Arrivals()
         self.latest_runs = LatestRuns()
         self.last_hour = LastHour()
@@ -172,7 +175,8 @@ class State:
         movie.become(status, why)
         self.counts[previous] -= 1
         self.counts[status] += 1
-        movie.tell(self.seq, self.wall, f"{previous} → {status}: {why}" if previous != status else f"{status}: {why}")
+        text = f"{previous} → {status}: {why}" if previous != status else f"{status}: {why}"
+        movie.tell(self.seq, self.wall, text, self._task_behind(movie))
         topic = "movie.status"
         if status == MovieStatus.FAILED:
             topic = "movie.failed"
@@ -181,6 +185,11 @@ class State:
         if topic != "movie.status":
             self.recent.note(movie.id)
         self.changed(movie, topic, previous)
+
+    def _task_behind(self, movie: MovieRecord) -> TaskRecord | None:
+        """The task that runs a movie's own steps now, or ended in this stimulus."""
+        task = self.ended.get(movie.id) if movie.lease is None else self.tasks[movie.lease]
+        return task if task is not None and task.processes else None
 
     def changed(self, movie: MovieRecord, topic: str = "movie.status", previous: str | None = "") -> None:
         """Store, place and publish a movie after a change; `previous` "" stands for its present status."""
@@ -326,6 +335,7 @@ class State:
         worker.leases.append(task.lease)
         worker.become(WorkerState.BUSY, f"lease {task.lease}")
         self.rate.begin(self.now)
+        self.reruns.begin(self.now)
         self.effects.append(SaveTask(rows.task_row(task)))
         return task
 
@@ -339,6 +349,7 @@ class State:
         task.become(end, why)
         movie = self.movies[task.movie]
         del self.tasks[task.lease]
+        self.ended[movie.id] = task
         self.placing.discard(task.lease)
         movie.lease = None
         self._free_worker(task)

@@ -12,6 +12,7 @@ from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.runs import run_of
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.fingerprints import OFF
 from warpcore.services.session.generations import Generation
 from warpcore.services.steps import motion
 from warpcore.services.steps.chain import CHAIN
@@ -80,7 +81,8 @@ def finish(state: State, task: TaskRecord, outputs: dict[str, list[str]], kept: 
     made = generation_after(movie, task, outputs)
     movie.fingerprints, movie.results, movie.outputs = made.fingerprints, made.results, made.outputs
     movie.forget_failures()
-    state.rate.count(state.now)
+    whole = all(step in task.run for step, made_with in task.wanted.items() if made_with != OFF)
+    (state.rate if whole else state.reruns).count(state.now)
     run = run_of(movie, task, seconds, state.wall)
     movie.run = {**movie.run, **run}
     state.latest_runs.count(run)
@@ -126,9 +128,6 @@ def fail(state: State, task: TaskRecord, kind: str, step: str, text: str) -> Non
             state.movies[task.movie].parked_until = state.now + retries.STORAGE_PAUSE_S
         requeue(state, task, f"{kind} on {task.worker}: {text}", cancel=False)
         return
-    worker = state.workers.get(task.worker)
-    if worker is not None:
-        worker.failed += 1
     movie = _released(state, task, text)
     if not task.processes:
         lost(state, movie, task, text)
@@ -158,7 +157,14 @@ def give_up(state: State, movie: MovieRecord, task: TaskRecord, kind: str, step:
         movie.forget_failures()
         wait_again(state, movie, f"{kind} in {step} under former settings on {task.worker}: {text}")
         return
-    state.move(movie, MovieStatus.FAILED, f"{kind} in {step} on {task.worker}: {text}")
+    _end_failed(state, movie, task, f"{kind} in {step} on {task.worker}: {text}")
+
+
+def _end_failed(state: State, movie: MovieRecord, task: TaskRecord, why: str) -> None:
+    """A movie has failed for good; only now it counts as one that failed on this worker."""
+    if (worker := state.workers.get(task.worker)) is not None:
+        worker.failed += 1
+    state.move(movie, MovieStatus.FAILED, why)
     exporting.release_held(state, movie)
 
 
@@ -242,8 +248,7 @@ def give_up_poisoned(state: State, movie: MovieRecord, task: TaskRecord, why: st
     """Fail a movie that has cost several workers."""
     text = f"it has cost {movie.lost} workers, the last: {why}; look at the file, then retry it"
     _note_failure(state, movie, task, FailureKind.POISONED, task.step, text[:LONGEST_TEXT])
-    state.move(movie, MovieStatus.FAILED, f"poisoned on {task.worker}: {why}")
-    exporting.release_held(state, movie)
+    _end_failed(state, movie, task, f"poisoned on {task.worker}: {why}")
 
 
 def wait_again(state: State, movie: MovieRecord, why: str) -> None:
@@ -255,7 +260,7 @@ def wait_again(state: State, movie: MovieRecord, why: str) -> None:
 
 
 def lost(state: State, movie: MovieRecord, task: TaskRecord, why: str) -> None:
-    """Say that a lease ended without a result."""
+    """Say that a lease ended without a result; its movie goes back to the queue, or has failed."""
     state.publish("task.lost", event(movie, task, text=why))
 
 

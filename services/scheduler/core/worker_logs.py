@@ -17,11 +17,12 @@ EVENT_BUDGET_BYTES = 64 * 1024
 
 @handles(wire.WorkerLog)
 def log(state: State, speaker: Speaker, message: wire.WorkerLog) -> None:
-    """Log lines of a worker: the last are kept, all are passed on."""
+    """Log lines of a worker: the last are kept, all are passed on, each once by its number."""
     worker = speaker.worker
     if worker is None:
         return
-    lines = [worker.log.add(raw) for raw in message.lines[:MOST_LINES_AT_ONCE]]
+    added = (worker.log.add(raw) for raw in message.lines[:MOST_LINES_AT_ONCE])
+    lines = [line for line in added if line is not None]
     while lines:
         shown = views.fitting(lines, EVENT_BUDGET_BYTES)
         state.publish("worker.log", wire.WorkerLogEvent(worker.name, shown), durable=False)

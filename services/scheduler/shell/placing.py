@@ -136,7 +136,8 @@ class Placer:
                 return PlacingFailed(lease, text, True, FailureKind.STORAGE_AWAY)
             return PlacingFailed(lease, str(error), False, FailureKind.STORAGE_AWAY)
         kind = storage_kind(error)
-        text = f"outputs cannot be put in place: {error.filename or self._directory}: {reason(error)}"
+        where = error.filename2 or error.filename or self._directory  # where it was to go, if that is known
+        text = f"outputs cannot be put in place: {where}: {reason(error)}"
         return PlacingFailed(lease, text, kind is not None or error.errno in _PASSING, kind or FailureKind.RESOURCE)
 
     def _is_there(self) -> bool:

@@ -7,19 +7,28 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import msgspec
+import psutil
 import zmq
 
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import LONGEST_BY
 from warpcore.bus.schema import Message
+from warpcore.bus.vocabulary import Severity, Word, WorkerState
+from warpcore.services.scheduler.core import registry
 from warpcore.services.scheduler.core.effects import ChangeSettings, StartTry
 from warpcore.services.scheduler.core.handlers import Place, handles
+from warpcore.services.scheduler.core.requests import counts_by_status, movies_left, warnings
+from warpcore.services.scheduler.core.views import fitting
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.session.settings import parse_settings, patch_settings
+
+MOST_WORKERS = 200
+"""Workers of which metrics tell each one's load; all are counted."""
 
 
 @dataclass(slots=True)
@@ -83,6 +92,40 @@ def changes(shell: Shell, message: wire.GetChanges) -> wire.Changes:
 def settings_history(shell: Shell, message: wire.GetSettingsHistory) -> wire.SettingsHistory:
     """A page of the changes of the settings, newest first."""
     return wire.SettingsHistory(shell.session.store.settings_history(message.before, message.limit))
+
+
+@handles(wire.GetMetrics, place=Place.STORED, reads=True)
+def metrics(shell: Shell, message: wire.GetMetrics) -> wire.Metrics:
+    """Figures for monitoring."""
+    state, meters = shell.session.state, shell.session.meters
+    workers = [worker for worker in state.workers.values() if worker.registered]
+    return wire.Metrics(
+        uptime_s=shell.uptime_s,
+        seq=shell.session.store.head,
+        memory_bytes=psutil.Process().memory_info().rss,
+        counts=counts_by_status(state),
+        left=movies_left(state),
+        is_processing=not state.paused,
+        holds=len(state.storage.holds),
+        warnings=len(warnings(state)),
+        rate_per_hour=state.rate.per_hour(state.now),
+        reruns_per_hour=state.reruns.per_hour(state.now),
+        failures=dict(meters.failures),
+        tasks_lost=meters.tasks_lost,
+        alarms=_counted(Severity, (alarm.severity for alarm in state.alarms.values())),
+        workers=_counted(WorkerState, (worker.state for worker in workers)),
+        step_s=[tally.histogram for tally in meters.steps.values()],
+        commit_s=meters.commits.histogram,
+        disk_free_bytes=dict(meters.disk_free_bytes),
+        malformed=shell.malformed,
+        worker_list=fitting(registry.view(state, worker) for worker in workers[:MOST_WORKERS]),
+    )
+
+
+def _counted(words: type[Word], found: Iterable[Word]) -> dict[str, int]:
+    """How often each of the words was found, those that were not too."""
+    counts = Counter(found)
+    return {str(word): counts[word] for word in words}
 
 
 @handles(wire.GetHealth, place=Place.STORED, reads=True)

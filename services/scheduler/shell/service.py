@@ -149,6 +149,7 @@ class Service:
                 poller.poll(self._pause_ms())
                 self.round()
             self._publish_service("service.stopping")
+            log.info("the scheduler ends; workers keep what they have")
         finally:
             self._check.close()
             self._keeper.close()
@@ -159,6 +160,7 @@ class Service:
         """Before the first round: go on with what an earlier run has begun, and look at the folders."""
         for warning in self._session.warnings:
             log.warning("%s", warning)
+        log.info("%s", self._session.described)
         self._publish_service("service.started")
         self._note(self._session.begun)
         for look in self._storage.first():
@@ -330,7 +332,7 @@ class Service:
         done, self._round = self._round, Round()
         began = time.monotonic()
         try:
-            self._session.store.commit(time.time())
+            self._session.commit(time.time())
             self._commit_s = time.monotonic() - began
         except StateError as error:
             log.error("%s; nothing of this round counts", error)

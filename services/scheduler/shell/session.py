@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from warpcore.bus.vocabulary import MovieStatus
-from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, SaveChoice, Started, Stimulus
+from warpcore.services.scheduler.core import journal
+from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, Started, Stimulus
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.requests import settings_warnings
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.shell.lock import STATE_FOLDER, Lock, SessionError
+from warpcore.services.scheduler.shell.meters import Meters
 from warpcore.services.scheduler.shell.references import Present, check_references, check_settings
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.recording import Recorder
@@ -24,7 +26,7 @@ from warpcore.services.session.settings import Settings, check_size
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.storage.mounts import database_advice
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("warpcore.scheduler")
 
 BY_START = "start"
 """Who the history of settings names for those that a start of the session was given."""
@@ -69,6 +71,8 @@ class Session:
         }
         self._timeouts = (heartbeat_timeout_s, task_timeout_s)
         self._recorder: Recorder | None = None
+        self._told: list[journal.Entry] = []
+        self.meters = Meters()
         if CHAIN.faults:
             raise SessionError("; ".join(CHAIN.faults))
         path = state_path or processing_directory.resolve() / STATE_FOLDER / "state.db"
@@ -121,10 +125,25 @@ class Session:
         else:
             effects = self._recorder.handle(self.state, stimulus, now, wall)
         self.store.stage(effects)
-        for effect in effects:
-            if isinstance(effect, SaveChoice):
-                log.log(logging.WARNING if effect.failed else logging.INFO, "%s", effect.told)
+        self._told += journal.entries(effects)
+        self.meters.note(stimulus, effects)
         return effects
+
+    def commit(self, wall: float) -> None:
+        """Make durable what was decided, then tell the log. Raises StateError: then nothing of it has happened."""
+        told, self._told = self._told, []
+        begun = time.monotonic()
+        if self.store.commit(wall):
+            self.meters.commits.add(time.monotonic() - begun)
+        for entry in journal.shown(told):
+            log.log(entry.level, "%s", entry.text, extra=entry.about)
+
+    @property
+    def described(self) -> str:
+        """Where the session is and how many movies it has, in one line."""
+        counts = [f"{count} {status.replace('_', ' ')}" for status, count in self.state.counts.items() if count]
+        movies = f"{len(self.state.movies)} movies ({', '.join(counts)})" if counts else "no movies yet"
+        return f"scheduler of {self.state.data_directory}, results in {self.state.processing_directory}: {movies}"
 
     def checked(self, settings: Settings, *, whole: bool = False, by: str = "") -> ChangeSettings:
         """The stimulus that puts these settings in force; `whole`: they replace all others. `by` is who asks.
@@ -167,7 +186,7 @@ class Session:
         if settings is not None or not known.data:
             self.begun += self.decide(self.checked(settings or self.state.settings, by=BY_START))
             _, faults = check_references(self.state.settings)
-        self.store.commit(time.time())
+        self.commit(time.time())
         kept = "results made with the former file are kept"
         files = [f"{fault['name']} = {fault['value']} {fault['problem']}; {kept}" for fault in faults]
         return [*self.state.words, *settings_warnings(self.state.set_aside), *files]

@@ -133,11 +133,14 @@ class Store:
             pending.note(effect, self._last_lease)
         self._pending.take(pending)
 
-    def commit(self, wall: float = 0.0) -> None:
-        """Make durable what was staged: all or (raising StateError) nothing. `wall` is shown as its time."""
+    def commit(self, wall: float = 0.0) -> bool:
+        """Make durable what was staged: all or (raising StateError) nothing. `wall` is shown as its time.
+
+        False: there was nothing.
+        """
         pending, self._pending = self._pending, Pending()
         if pending == Pending():
-            return
+            return False
         if MOVIES in pending.rows:
             pending.meta["last_modified"] = wall
         head = pending.meta.get("seq", self._head)
@@ -160,6 +163,7 @@ class Store:
                 raise
         self._head, self._floor = head, floor
         self._last_lease = pending.meta.get("lease", self._last_lease)
+        return True
 
     def discard(self) -> None:
         """Forget what was staged and not committed."""

@@ -82,7 +82,10 @@ def _from_3_to_4(db: sqlite3.Connection) -> None:
 
 
 def _from_4_to_5(db: sqlite3.Connection) -> None:
-    """The scheduler alone places outputs. How far a worker came that might, nobody knows: its steps run again."""
+    """The scheduler alone places outputs. How far a worker came that might, nobody knows: its steps run again.
+
+    Lines of a movie's story may name worker, lease and step.
+    """
     for lease, movie, packed in db.execute("SELECT lease, movie, body FROM tasks").fetchall():
         body = msgpack.unpackb(packed)
         if body.get("state") != "committed":

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import falcon.asgi
+import falcon.testing
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.services.api.rest_session import Api
-from warpcore.bus.messages import Load, ProcessingStatus, Worker
+from warpcore.bus.messages import GetMetrics, Histogram, Load, Metrics, Worker
+from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import Throttling, WorkerState
-from warpcore.services.api.metrics import exposition
+from warpcore.services.api.live import Feed
+from warpcore.services.api.metrics import MetricsResource, exposition
 
-STATUS = ProcessingStatus(
-    is_processing=True,
+METRICS = Metrics(
+    uptime_s=60.0,
+    seq=9,
+    memory_bytes=100_000_000,
     counts={"processed": 7, "failed": 1},
-    total=8,
     left=0,
+    is_processing=True,
+    holds=0,
+    warnings=0,
     rate_per_hour=None,
-    rate_window_s=600.0,
-    workers=1,
-    running=[],
-    seq=1,
-    data_directory="/data",
-    processing_directory="/processing",
+    reruns_per_hour=None,
+    failures={"input": 1, "disk_full": 0},
+    tasks_lost=2,
+    alarms={"warning": 0, "critical": 1},
+    workers={"idle": 0, "busy": 1},
+    step_s=[Histogram("motion", [1.0, 10.0], [3, 2, 1], 42.0)],
+    commit_s=Histogram("commit", [0.01], [5, 0], 0.02),
+    disk_free_bytes={"processing": 10**12},
+    malformed={"control": 0},
 )
 WORKER = Worker("h/cuda:0", "h", 3, "NVIDIA H100 (cuda:0)", 80_000, {}, WorkerState.BUSY, done=5, failed=1)
 WHO = {"worker": "h/cuda:0", "host": "h", "device": "NVIDIA H100 (cuda:0)"}
@@ -38,12 +55,24 @@ def value(text: str, name: str, **labels: str) -> float | None:
     return samples(text).get((name, frozenset(labels.items())))
 
 
+def with_worker(load: Load, **changes: Any) -> str:
+    worker = msgspec.structs.replace(WORKER, load=load)
+    return exposition(msgspec.structs.replace(METRICS, worker_list=[worker], **changes))
+
+
 def test_a_session_tells_its_movies_and_workers(api: Api) -> None:
-    answer = api.http.get("/api/metrics")
+    answer = api.http.get("/metrics")
+    assert api.http.get("/api/metrics").status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     assert value(answer.text, "warpcore_movies", status="processed") == 3
     assert value(answer.text, "warpcore_movies", status="failed") == 1
     assert value(answer.text, "warpcore_processing") == 1
+    assert value(answer.text, "warpcore_movies_failed_total", kind="input") == 1
+    assert value(answer.text, "warpcore_workers", state="idle") == 1
+    assert (value(answer.text, "warpcore_commit_seconds_count") or 0) > 0
+    assert (value(answer.text, "warpcore_scheduler_memory_bytes") or 0) > 10_000_000
+    assert (value(answer.text, "warpcore_disk_free_bytes", place="processing") or 0) > 0
+    assert value(answer.text, "warpcore_events_behind") is not None
     workers = api.http.get("/api/workers").json()["workers"]
     done = {dict(labels)["worker"]: n for (name, labels), n in samples(answer.text).items() if "movies_done" in name}
     assert done == {worker["id"]: worker["done"] for worker in workers}
@@ -59,7 +88,7 @@ def test_a_gpu_tells_what_it_does_in_base_units() -> None:
         gpu_ecc_uncorrected=2,
         gpu_throttling=[Throttling.HEAT],
     )
-    text = exposition(STATUS, [msgspec.structs.replace(WORKER, load=load)])
+    text = with_worker(load)
     assert value(text, "warpcore_worker_gpu_memory_bytes", **WHO) == 2 * 2**20
     assert value(text, "warpcore_worker_gpu_temperature_celsius", **WHO) == 61
     assert value(text, "warpcore_worker_gpu_utilisation_ratio", **WHO) == 0.4
@@ -71,7 +100,7 @@ def test_a_gpu_tells_what_it_does_in_base_units() -> None:
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    text = exposition(STATUS, [WORKER])
+    text = with_worker(Load())
     assert "gpu_memory" not in text
     assert "per_hour" not in text
     assert value(text, "warpcore_movies", status="failed") == 1
@@ -80,6 +109,58 @@ def test_what_is_not_known_is_left_out() -> None:
 def test_every_value_of_a_load_has_a_metric() -> None:
     """A new value is declared in `Load`, and nowhere else."""
     numbers = {name: 1 for name in Load.__struct_fields__ if name != "gpu_throttling"}
-    text = exposition(STATUS, [msgspec.structs.replace(WORKER, load=Load(**numbers, gpu_throttling=[Throttling.HEAT]))])
+    text = with_worker(Load(**numbers, gpu_throttling=[Throttling.HEAT]))
     told = {name for name, labels in samples(text) if labels == frozenset(WHO.items())}
     assert len(told) == len(numbers) + 2, "and movies done and failed"
+
+
+def test_a_histogram_counts_up_to_each_bound() -> None:
+    text = exposition(METRICS)
+    for bound, count in (("1", 3), ("10", 5), ("+Inf", 6)):
+        assert value(text, "warpcore_step_seconds_bucket", step="motion", le=bound) == count
+    assert value(text, "warpcore_step_seconds_sum", step="motion") == 42
+    assert value(text, "warpcore_step_seconds_count", step="motion") == 6
+
+
+def test_many_scrapes_ask_the_scheduler_once() -> None:
+    class Counting:
+        asked = 0
+
+        async def request(self, message: Message) -> Message:
+            assert isinstance(message, GetMetrics)
+            self.asked += 1
+            return METRICS
+
+    scheduler = Counting()
+
+    async def scrape_together() -> None:
+        resource = MetricsResource(scheduler, Feed())
+        answers = [falcon.asgi.Response() for _ in range(20)]
+        request = falcon.testing.create_asgi_req()
+        await asyncio.gather(*(resource.on_get(request, answer) for answer in answers))
+        assert all("warpcore_movies_left" in (answer.text or "") for answer in answers)
+
+    asyncio.run(scrape_together())
+    assert scheduler.asked == 1
+
+
+MONITORING = Path(__file__).resolve().parents[3] / "deploy" / "monitoring"
+
+
+def known_metrics() -> set[str]:
+    """Every name that a scrape can hold."""
+    numbers = {name: 1 for name in Load.__struct_fields__ if name != "gpu_throttling"}
+    load = Load(**numbers, gpu_throttling=[Throttling.HEAT])
+    return {name for name, _ in samples(with_worker(load, rate_per_hour=1.0, reruns_per_hour=1.0))}
+
+
+def test_the_example_dashboard_and_alert_rules_name_metrics_that_exist() -> None:
+    dashboard = json.loads((MONITORING / "grafana-dashboard.json").read_text())
+    shown = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    rules = re.findall(r"^ +expr: (.+)$", (MONITORING / "prometheus-alerts.yml").read_text(), re.MULTILINE)
+    assert len(shown) >= 15
+    assert len(rules) >= 9
+    named = {name for text in (*shown, *rules) for name in re.findall(r"\bwarpcore_\w+", text)}
+    assert named <= known_metrics()
+    without_buckets = {name.removesuffix("_bucket") for name in named}
+    assert {"warpcore_movies", "warpcore_step_seconds", "warpcore_disk_free_bytes"} <= without_buckets

@@ -77,6 +77,8 @@ export interface ProcessingStatus {
   counts: Partial<Record<MovieStatus, number>>;
   ratePerHour: number | null;
   rateWindowSeconds: number;
+  /** Movies an hour of which only some steps ran again. */
+  rerunsPerHour: number | null;
   workers: number;
   running: RunningTask[];
   dataDirectory: string;

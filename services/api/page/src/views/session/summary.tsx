@@ -31,6 +31,7 @@ export function Summary({
   setOrder: (order: Order) => void;
 }) {
   const { isProcessing, totalItems, itemsLeft, ratePerHour, rateWindowSeconds, workers, counts } = status;
+  const donePerHour = (ratePerHour ?? 0) + (status.rerunsPerHour ?? 0);
   return (
     <section class="summary" aria-label="Progress">
       <StateSentence status={status} />
@@ -49,7 +50,7 @@ export function Summary({
           title={`Measured over the last ${formatDuration(rateWindowSeconds)}`}
         />
         <Figure name="left" value={formatCount(itemsLeft)} />
-        <Figure name="time left" value={timeLeft(itemsLeft, ratePerHour)} />
+        <Figure name="time left" value={timeLeft(itemsLeft, donePerHour)} />
         <Figure name={workers === 1 ? "worker" : "workers"} value={formatCount(workers)} />
         <Figure
           name="failed"
