@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.simulation import edges
@@ -195,11 +195,11 @@ class World:
         return part is not None and (not part.up or str(part.starts) != start)
 
 
-def run(seed: int, faults: list[Fault] | None = None, *, trace: bool = False) -> Outcome:
-    """Run the session of a seed with its own faults, or with others."""
+def run(seed: int, faults: list[Fault] | None = None, *, kinds: Iterable[str] = KINDS, trace: bool = False) -> Outcome:
+    """Run the session of a seed with its own faults, of these kinds, or with others."""
     world = World(seed)
     if faults is None:
-        faults = schedule(world.simulator.stream("faults"), world.worker_names, world.movies)
+        faults = schedule(world.simulator.stream("faults"), world.worker_names, world.movies, kinds)
     if trace:
         world.simulator.lines = []
     with edges.simulated(world.simulator, world.ports):
