@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,13 +36,13 @@ class Inode:
 
     text: str = ""
     mtime_ns: int = 0
+    flushed_bytes: int = 0
     number: int = field(default_factory=lambda: next(_numbers))
-    claimed_bytes: int | None = None
 
     @property
     def size(self) -> int:
         """In bytes."""
-        return len(self.text) if self.claimed_bytes is None else self.claimed_bytes
+        return len(self.text)
 
 
 class FileSystem:
@@ -55,6 +56,9 @@ class FileSystem:
         self.room_bytes: int | None = None
         self.is_full_for_all = False
         """Whether a database that has space of its own on the disk cannot be written either."""
+        self.keeps_journal = False
+        """Whether names are remembered as they were since the last flush, so that the power can be cut."""
+        self._journal: list[tuple[dict[str, Inode], dict[str, int]]] = []
         self._simulator = simulator
         self._hanging: list[Callable[[], None]] | None = None
 
@@ -78,6 +82,15 @@ class FileSystem:
         for action in waiting:
             self.answer(action)
 
+    def cut_power(self, chance: random.Random) -> None:
+        """Some of the last changes of names since the last flush are lost, and bytes that were not flushed."""
+        kept = chance.randint(0, len(self._journal))
+        if kept < len(self._journal):
+            self.files, self.folders = self._journal[kept]
+        self._journal = []
+        for inode in self.files.values():
+            inode.text = inode.text[: chance.randint(min(inode.flushed_bytes, inode.size), inode.size)]
+
     # --- calls; all raise OSError ------------------------------------------------------------------------------------
 
     def at(self, path: str) -> Inode | None:
@@ -96,6 +109,7 @@ class FileSystem:
         """Make a folder and those above it."""
         self._check(path)
         if path not in self.folders:
+            self._remember()
             self.make_folder(parent_of(path))
             self.folders[path] = next(_numbers)
 
@@ -105,8 +119,9 @@ class FileSystem:
         if parent_of(path) not in self.folders:
             raise OSError(errno.ENOENT, "No such file or directory", path)
         self._take(path, 1)
+        self._remember()
         inode = self.files.setdefault(path, Inode())
-        inode.text, inode.mtime_ns = "", self._now_ns()
+        inode.text, inode.mtime_ns, inode.flushed_bytes = "", self._now_ns(), 0
         return inode
 
     def append(self, inode: Inode, text: str) -> None:
@@ -120,17 +135,30 @@ class FileSystem:
         """Write under another name, then rename: readers see the old text or the new one."""
         self.make_folder(parent_of(path))
         self._take(path, len(text))
-        self.files[path] = Inode(text, self._now_ns())
+        self._remember()
+        self.files[path] = Inode(text, self._now_ns(), len(text))
+
+    def flush_file(self, inode: Inode) -> None:
+        """Make a file's bytes durable."""
+        self._check("an open file")
+        inode.flushed_bytes = inode.size
+
+    def flush(self, folder: str) -> None:
+        """Make names durable: as journals do, all that were changed until now."""
+        self._check(folder)
+        self._journal = []
 
     def link(self, source: str, target: str) -> None:
         """Give a file a second name, in place of what has it."""
         self._check(source)
         self._take(target, 1)
+        self._remember()
         self.files[target] = self._known(source)
 
     def rename(self, source: str, target: str) -> None:
         """Rename a file or a folder with all in it."""
         self._check(source)
+        self._remember()
         if source in self.folders:
             for everything in (self.files, self.folders):
                 for path in [path for path in everything if path == source or path.startswith(f"{source}/")]:
@@ -142,11 +170,13 @@ class FileSystem:
     def remove(self, path: str) -> None:
         """Delete a file, if it is there."""
         self._check(path)
+        self._remember()
         self.files.pop(path, None)
 
     def remove_folder(self, path: str) -> None:
         """Delete a folder with all in it, if it is there."""
         self._check(path)
+        self._remember()
         for everything in (self.files, self.folders):
             for one in [one for one in everything if one == path or one.startswith(f"{path}/")]:
                 del everything[one]  # type: ignore[attr-defined]
@@ -155,6 +185,10 @@ class FileSystem:
         """Make a folder the newest of its kind."""
         self._check(path)
         self.folders[path] = next(_numbers)
+
+    def _remember(self) -> None:
+        if self.keeps_journal:
+            self._journal.append((dict(self.files), dict(self.folders)))
 
     def _known(self, path: str) -> Inode:
         if path not in self.files:

@@ -72,7 +72,7 @@ class DiskFiles:
             case Renew(path):
                 files.renew(path)
             case Flush(path):
-                files.at(path)
+                files.flush(path)
 
 
 class StepwisePlacer(Placer):

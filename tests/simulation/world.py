@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.simulation import edges
@@ -71,6 +71,7 @@ class World:
             "tracker": self.tracker,
         }
         self.workers = [self._worker(f"w{number}") for number in range(1, chance.randint(2, 3) + 1)]
+        self.power_cuts = 0
         self._twins = 0
         self._ends_at = 0.0
 
@@ -121,6 +122,7 @@ class World:
 
     def run(self, faults: Sequence[Fault]) -> str:
         """Let the session run, with these faults; returns the invariant that did not hold, "" where all did."""
+        self.disks[StoragePlace.PROCESSING].keeps_journal = any(fault.kind == "power" for fault in faults)
         try:
             for part in [*self.parts.values(), self.user]:
                 part.start()
@@ -193,11 +195,11 @@ class World:
         return part is not None and (not part.up or str(part.starts) != start)
 
 
-def run(seed: int, faults: list[Fault] | None = None, *, trace: bool = False) -> Outcome:
-    """Run the session of a seed with its own faults, or with others."""
+def run(seed: int, faults: list[Fault] | None = None, *, kinds: Iterable[str] = KINDS, trace: bool = False) -> Outcome:
+    """Run the session of a seed with its own faults, of these kinds, or with others."""
     world = World(seed)
     if faults is None:
-        faults = schedule(world.simulator.stream("faults"), world.worker_names, world.movies)
+        faults = schedule(world.simulator.stream("faults"), world.worker_names, world.movies, kinds)
     if trace:
         world.simulator.lines = []
     with edges.simulated(world.simulator, world.ports):
