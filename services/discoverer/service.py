@@ -106,6 +106,7 @@ class _Shell:
         self._revision = -1
         self._epoch = ""
         self._learnt_up_to: int | None = 0
+        self._forgotten = 0
         self._batch_limit = MOST_AT_ONCE
         self._warned: list[str] = []
         now = time.monotonic()
@@ -177,6 +178,12 @@ class _Shell:
         self._next_settings = now + SETTINGS_INTERVAL_S
         self._warned = []  # sent again from time to time, since a restarted scheduler has forgotten them
         self._apply(answer.settings, answer.settings_revision)
+        if answer.forgotten != self._forgotten:
+            # Files of forgotten movies are like new ones; which they are shows what is still registered.
+            self._forgotten = answer.forgotten
+            self._incubation.forget()
+            self._learnt_up_to = 0
+            return
         if isinstance(request, GetKnownFiles) and request.after == self._learnt_up_to:
             self._incubation.learn(answer.files)
             self._learnt_up_to = answer.next_after
