@@ -16,6 +16,7 @@ from warpcore.bus.vocabulary import StoragePlace
 from warpcore.services.scheduler.core.effects import Effect, OutputsMissing, Stimulus
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.shell.disk import Recorded, missing_outputs
+from warpcore.services.scheduler.shell.meters import Meters
 from warpcore.services.scheduler.shell.service import Service
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.scheduler.store import schema
@@ -52,11 +53,12 @@ class DiskStore(Store):
         self.epoch = meta["epoch"]
         self._head, self._last_lease, self._floor = meta["seq"], meta["lease"], meta["floor"]
 
-    def commit(self, wall: float = 0.0) -> None:
+    def commit(self, wall: float = 0.0) -> bool:
         """As ever; the process may die before it and after it."""
         self._part.step()
-        super().commit(wall)
+        written = super().commit(wall)
         self._part.step()
+        return written
 
     def _write(self, pending: Pending) -> None:
         if self._files.error or (self._files.room_bytes is not None and self._files.is_full_for_all):
@@ -73,6 +75,8 @@ class WatchedSession(Session):
         self._lock = self._recorder = None
         self._where = {"data_directory": "/data", "processing_directory": "/processing"}
         self._timeouts = (HEARTBEAT_TIMEOUT_S, TASK_TIMEOUT_S)
+        self._told = []
+        self.meters = Meters()
         self.begun = []
         self.state = self.restored()
         self.warnings = self._begin(None, None)
