@@ -22,6 +22,7 @@ from warpcore.services.api.live.readers import PING_S
 from warpcore.services.api.pictures import renderings
 from warpcore.services.api.pictures.queries import MOST_PIXELS
 from warpcore.services.scheduler.core.hand_picks import MOST_FORMER
+from warpcore.services.scheduler.core.line_log import LineLog
 from warpcore.services.scheduler.core.views import FRAME_BUDGET_BYTES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +41,8 @@ def test_the_document_of_rest_gives_the_limits_that_hold() -> None:
     limit = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", text.partition("## Limits")[2].partition("\n## ")[0], re.M))
     patience = inspect.signature(SchedulerClient).parameters
     assert limit["body"] == f"{MAX_BODY_BYTES} bytes"
-    assert limit["log lines of a worker"] == f"the last {limits.LOG_LINES} are kept"
+    kept = f"the last {limits.LOG_LINES} are kept, at most {LineLog.MOST_BYTES // 1024} KiB"
+    assert limit["log lines of a worker"] == kept
     files = limit["files and failures of an export job"]
     assert re.findall(r"\d+", files) == [str(FRAME_BUDGET_BYTES * 3 // 4), str(FRAME_BUDGET_BYTES // 4)]
     pictures = re.findall(r"\d+", limit["pictures at once"])

@@ -38,6 +38,7 @@ from warpcore.services.discoverer.incubation import Incubation, Notice
 from warpcore.services.discoverer.listing import Watched, output_folders
 from warpcore.services.process.side_thread import SideThread
 from warpcore.services.session.named_files import named_files
+from warpcore.services.session.paths import movie_root
 from warpcore.services.session.settings import ImportSettings
 
 log = logging.getLogger(__name__)
@@ -246,7 +247,7 @@ class _Shell:
             if notice.topic == "file.reference":
                 log.warning("%s", notice.detail)
             elif notice.topic == "file.unreadable" or (notice.topic == "file.ready" and notice.detail):
-                log.warning("%s: %s", notice.path, notice.detail)
+                log.warning("%s: %s", notice.path, notice.detail, extra={"movie": movie_root(notice.path)})
             self._publisher.publish(notice.topic, FileEvent(notice.path, notice.detail))
 
     def _beat(self, now: float) -> None:
