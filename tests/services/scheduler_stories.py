@@ -321,10 +321,18 @@ class SchedulerStories(SchedulerWorld):
 
     @rule(kind=st.none() | st.sampled_from(list(FailureKind)), force=RARELY)
     def retry_many(self, kind: FailureKind | None, force: bool) -> None:
-        failures = [movie.failure.kind for movie in self.state.movies.values() if movie.failure is not None]
+        wanted = [movie for movie in self.state.movies.values() if movie.selection != Selection.EXCLUDE]
+        failures = [movie.failure.kind for movie in wanted if movie.failure is not None]
         answer = self.reply(self.do(FromControl(wire.RetryItems(kind, force=force))))
         assert answer.retried + len(answer.refused) == sum(kind in (None, failure) for failure in failures)
         assert len(answer.refused) == (failures.count(FailureKind.CONFLICT) if kind in (None, "conflict") else 0)
+
+    @rule(name=st.sampled_from(NAMES))
+    def forget(self, name: str) -> None:
+        known = name in self.state.by_name
+        answer = self.reply(self.do(FromControl(wire.ForgetItems(names=[name]))))
+        assert known == isinstance(answer, wire.ItemsForgotten)
+        assert (name in self.state.by_name) == (known and not answer.forgotten)
 
     @rule(kind=st.sampled_from(list(ExportKind)), names=st.none() | st.just(["a", "b"]))
     def export(self, kind: str, names: list[str] | None) -> None:

@@ -185,6 +185,18 @@ class SaveMovie:
 
 
 @dataclass(frozen=True, slots=True)
+class DropMovie:
+    """A movie is forgotten, by whom, and what had failed. `last` is the highest number that a movie ever had."""
+
+    movie: int
+    name: str
+    path: str
+    told: str
+    by: str
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class SaveTask:
     """Store a lease."""
 
@@ -384,6 +396,7 @@ class Reply:
 
 Effect = (
     SaveMovie
+    | DropMovie
     | SaveTask
     | DropTask
     | SaveSettings

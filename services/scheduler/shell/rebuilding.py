@@ -120,7 +120,7 @@ def _take_up(session: Session, found: Salvaged, data: Path, processing: Path) ->
 
 def _add(state: State, record: MovieRecordFile, found: Salvaged, processing: Path) -> None:
     file = record.name, record.path, record.size, record.mtime_ns
-    movie = MovieRecord(len(state.movies) + 1, *file, MovieStatus.PROCESSED)
+    movie = MovieRecord(state.last_movie + 1, *file, MovieStatus.PROCESSED)
     movie.fingerprints, movie.results, movie.outputs = record.fingerprints, record.results, record.outputs
     movie.selection = found.selections.get(record.path) or _selection_in_xml(processing / f"{record.name}.xml")
     if record.path in found.hand_picks:

@@ -54,6 +54,7 @@ class Stored:
     last_modified: float
     paused_by: Pauser | None
     order: str = Order.NORMAL
+    last_movie: int = 0
     alarms: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] | None = None
     revision: int = 0
@@ -196,6 +197,7 @@ class Store:
                 last_modified=meta["last_modified"],
                 paused_by=Pauser(meta["paused"]) if meta["paused"] else None,
                 order=meta["order"],
+                last_movie=meta["last_movie"],
                 alarms=json.loads(meta["alarms"]),
             )
             settings = select("SELECT body, revision, identity, migration, set_aside FROM settings").fetchone()
