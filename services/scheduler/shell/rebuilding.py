@@ -105,6 +105,8 @@ def _take_up(session: Session, found: Salvaged, data: Path, processing: Path) ->
         state.effects.append(SaveProfile(rows.profile_row(profile)))
     state.cut_log()
     session.store.stage(state.effects)
+    # A worker of the lost session may still write into the folder of its lease: no new one has the same.
+    session.store.begin_leases(int(time.time()))
     state.effects = []
     lines = [f"{len(records)} movies have results, by their records in {processing / FOLDER}"]
     waiting = state.counts[MovieStatus.OUTDATED]

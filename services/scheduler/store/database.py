@@ -166,6 +166,10 @@ class Store:
         self._last_lease = pending.meta.get("lease", self._last_lease)
         return True
 
+    def begin_leases(self, after: int) -> None:
+        """Stage that the next lease is above this one."""
+        self._pending.meta["lease"] = after
+
     def discard(self) -> None:
         """Forget what was staged and not committed."""
         self._pending = Pending()
