@@ -62,6 +62,21 @@ def test_the_number_of_the_newest_is_not_given_again_after_a_restart(tmp_path: P
     assert (list(again.by_name), again.last_movie) == (["a"], 2)
 
 
+def test_a_movie_may_be_forgotten_in_the_round_in_which_its_lease_ends(tmp_path: Path) -> None:
+    """Its lease refers to it in the database."""
+    store = Store(tmp_path / "state.db", **WHERE)
+    world = World(workers=("w",))
+    world.store_into(store)
+    world.files("a.tif")
+    store.commit()
+    world.fail("a", "input")
+    forgotten(world, "a")
+    store.commit()
+    with closing(store):
+        stored = store.load()
+    assert (stored.movies, stored.tasks) == ([], [])
+
+
 def test_only_failed_movies_that_nothing_needs_are_forgotten() -> None:
     world = failed("a", "b")
     assert forgotten(world, "good").refused == [

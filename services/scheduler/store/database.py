@@ -176,10 +176,10 @@ class Store:
 
     def _write(self, pending: Pending) -> None:
         many = self._db.executemany
+        for table in reversed(WRITTEN):  # what refers to a row goes before it
+            many(table.delete, [key for key, row in pending.rows.get(table, {}).items() if row is None])
         for table in WRITTEN:
-            rows = pending.rows.get(table, {})
-            many(table.delete, [key for key, row in rows.items() if row is None])
-            many(table.save, [row for row in rows.values() if row is not None])
+            many(table.save, [row for row in pending.rows.get(table, {}).values() if row is not None])
         if pending.settings is not None:
             self._db.execute(_SAVE_SETTINGS, pending.settings)
             oldest = pending.settings[1] - HISTORY_LENGTH
