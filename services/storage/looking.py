@@ -90,13 +90,19 @@ class ProcessingFolder:
 
         def look() -> Look:
             nonlocal written
+<<<<<<< HEAD
+            present = read_token(self._folder)
+            known = present == self._token if self._token else None
+=======
             found = read_token(self._folder)
             known = found == self._token if self._token else None
+>>>>>>> main
             sighting = _sighting(self._folder, known)
             why = why_another(self._identity, sighting)
             if why:
                 return Look(away=why)
             self._identity = sighting.identity
+            self._token = self._token or present  # what an earlier run has written proves the folder too
             space = look_at_space(self._folder)
             try:
                 write_text_whole(self._folder / TOKEN, self._next)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.simulation.clock import Simulator
-from tests.simulation.disk import FileSystem, Host, Inode
+from tests.simulation.disk import FileSystem, Inode
+from tests.simulation.hosts import Host
 from tests.simulation.microscope import DAMAGED, WHOLE
 from tests.simulation.part import Killed, Part
 from warpcore.bus.messages import AssignTask

@@ -17,7 +17,7 @@ from unittest import mock
 
 from tests.simulation.checks import Broken
 from tests.simulation.clock import Simulator
-from tests.simulation.disk import SeenPath, looked_at
+from tests.simulation.hosts import SeenPath, looked_at
 from tests.simulation.microscope import WHOLE
 from tests.simulation.network import Dealer, Ports, Publisher, Subscriber
 from tests.simulation.part import Part

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 from tests.simulation.clock import Simulator, Timer
-from tests.simulation.disk import Host
+from tests.simulation.hosts import Host
 
 
 class Killed(BaseException):

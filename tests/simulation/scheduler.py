@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.simulation.clock import Simulator
-from tests.simulation.disk import FileSystem, Host
+from tests.simulation.disk import FileSystem
+from tests.simulation.hosts import Host
 from tests.simulation.network import Hub, Ports, Router
 from tests.simulation.part import Part
 from tests.simulation.placing import DiskFiles, StepwisePlacer

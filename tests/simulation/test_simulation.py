@@ -32,6 +32,10 @@ FOUND = {
         "unmount@16.23:all:23.08:317 die@18.89:scheduler:0.84:138",
     ),
     "outputs that were written where a mount was gone": (1033, "unmount@11.88:all:22.65:283"),
+    "a folder that was away before a full disk let its token be written": (
+        323,
+        "full@16.34:session:6.34:394 power@17.93:session:4.26:312 unmount@23.46:all:6.51:175",
+    ),
     "lists that were written where a mount was gone": (1558, "unmount@31.28:all:5.24:183"),
 }
 """What the simulation has found, as it shrank: a seed and its faults."""

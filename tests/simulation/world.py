@@ -9,8 +9,9 @@ from tests.simulation import edges
 from tests.simulation.checks import Broken, Checks
 from tests.simulation.clock import BEGIN_S, Simulator
 from tests.simulation.compute import Truth
-from tests.simulation.disk import FileSystem, Host
+from tests.simulation.disk import FileSystem
 from tests.simulation.faults import KINDS, Fault, schedule
+from tests.simulation.hosts import Host
 from tests.simulation.microscope import Microscope
 from tests.simulation.network import FAIR, Network, Ports
 from tests.simulation.part import Part
