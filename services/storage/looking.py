@@ -90,19 +90,15 @@ class ProcessingFolder:
 
         def look() -> Look:
             nonlocal written
-<<<<<<< HEAD
-            present = read_token(self._folder)
-            known = present == self._token if self._token else None
-=======
             found = read_token(self._folder)
             known = found == self._token if self._token else None
->>>>>>> main
             sighting = _sighting(self._folder, known)
             why = why_another(self._identity, sighting)
             if why:
                 return Look(away=why)
             self._identity = sighting.identity
-            self._token = self._token or present  # what an earlier run has written proves the folder too
+            is_first = not self._token
+            self._token = self._token or found  # what an earlier run has written proves the folder too
             space = look_at_space(self._folder)
             try:
                 write_text_whole(self._folder / TOKEN, self._next)
@@ -110,7 +106,7 @@ class ProcessingFolder:
                 if storage_kind(error) is not FailureKind.DISK_FULL:
                     raise
                 return replace(space, full=reason(error))
-            earlier = (found,) if found and not self._token else ()
+            earlier = (found,) if found and is_first else ()
             self._token, self._next = self._next, secrets.token_hex(8)
             written = *earlier, self._token, self._next
             return space
