@@ -7,6 +7,8 @@ PAGE := $(shell find services/api/page -type f -not -path '*/node_modules/*' -no
 # Checks and tests of the page need node: where the system has none, it comes from PyPI.
 COMMA := ,
 EXTRAS := test,lint,docs$(if $(shell command -v npm),,$(COMMA)page)
+# What mounts and ends lets its mounts go with it, where the user may have a namespace of mounts.
+OWN_MOUNTS = $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 
 .PHONY: demo test test-slow test-gpu lint hooks docs docs-tables screenshots bench profile simulate soak clean
 
@@ -71,8 +73,9 @@ profile: $(VENV)/.installed-test
 simulate: $(VENV)/.installed-test
 	$(BIN)/python -m tests.simulation --seeds 10000
 
+# Half an hour of faults against a real session, or WARPCORE_SOAK_MINUTES: a report, also in build/soak.txt.
 soak: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m soak --timeout=0
+	$(OWN_MOUNTS) $(BIN)/python -m pytest tests/end_to_end/test_soak.py -m soak -s --timeout=0
 
 clean:
 	rm -rf $(VENV) build dist services/api/page/dist services/api/page/node_modules

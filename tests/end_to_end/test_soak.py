@@ -1,87 +1,130 @@
-"""A long night: movies arrive, processes are killed, nothing is lost and no process grows.
+"""A night of faults: movies arrive, everything that can happen does, nothing is lost and no process grows.
 
-`WARPCORE_SOAK_MINUTES` says how long movies arrive (30 unless told otherwise).
+`WARPCORE_SOAK_MINUTES` says how long (30 unless told otherwise), `WARPCORE_SOAK_SEED` what happens in which order.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import random
-import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
 import pytest
-from movies_for_tests import write_movie
-
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(0)]
+from soak_checks import check_logs, check_memory, check_movies, check_outputs, listing_agrees, report
+from soak_faults import DOING
+from soak_movies import SETTINGS, Microscope
+from soak_plan import FAULTS, HEARTBEAT_TIMEOUT_S, Act, acts
+from soak_proxy import Proxy
+from soak_world import World, mount_at
 
 MINUTES = float(os.environ.get("WARPCORE_SOAK_MINUTES", "30"))
-MOVIE_EVERY_S, KILL_EVERY_S = 3.0, 45.0
-MOST_GROWTH_MB = 150
-"""What a service may grow over the run; measured over 4 minutes and 81 movies: scheduler 24 MB, tracker 1 MB."""
-
-KINDS = {
-    "compute": ("warpcore.services.worker.compute",),
-    "nanny": ("warpcore.cli.main", "worker"),
-    **{name: ("warpcore.cli.main", name) for name in ("scheduler", "tracker", "discoverer")},
-}
+SEED = int(os.environ.get("WARPCORE_SOAK_SEED", "0"))
+DISK_MB, DISK_MB_A_MINUTE = 300, 40
+PAUSE_S = 2.0
+REPORT = Path(__file__).resolve().parents[2] / "build" / "soak.txt"
+ASSIGNMENTS = [part for one in SETTINGS for part in ("--set", one)]
+QUICK = ("--incubation", "0.3", "--give-up", "2", "--scan-interval", "1")
 
 
-def test_movies_arrive_all_night_and_processes_die(
-    up: Callable[..., Any], tmp_path: Path, wait_until: Callable[..., None]
-) -> None:
-    data, processing = tmp_path / "data", tmp_path / "processing"
-    data.mkdir()
-    settings = (
-        "--set",
-        "picking.diameter=130",
-        "--set",
-        "import.pixel_size=2.2",
-        "--set",
-        "filter.resolution_max=null",
-    )
-    session = up(data, processing, "--workers", "2", *settings)
-    rng, dice = np.random.default_rng(0), random.Random(0)
-    memory: dict[str, list[float]] = {"scheduler": [], "tracker": []}
-    written, end = 0, time.monotonic() + 60 * MINUTES
-    next_movie, next_kill = time.monotonic(), time.monotonic() + KILL_EVERY_S
+class Soak:
+    """A session in a folder, attacked by `act`, and checked by `finish`."""
 
-    def due() -> bool:
-        return time.monotonic() >= min(next_movie, next_kill)
+    def __init__(self, folder: Path, up: Callable[..., Any], minutes: float, seed: int, stack: ExitStack) -> None:
+        self.folder, self.up, self.seed = folder, up, seed
+        size = int(DISK_MB + DISK_MB_A_MINUTE * minutes)
+        data, data_path, why = mount_at(folder / "data", size)
+        processing, processing_path, _ = mount_at(folder / "processing", size)
+        for mount in (data, processing):
+            if mount is not None:
+                stack.callback(mount.close)
+        self.without = {fault: why for fault in ("fill disk", "unmount data") if why}
+        files = data_path if data is None else data.files
+        self.microscope = Microscope(files, processing_path, folder / "simulated")
+        timeout = ("--heartbeat-timeout", str(HEARTBEAT_TIMEOUT_S))
+        session = up(data_path, processing_path, "--workers", "1", *timeout, *QUICK, *ASSIGNMENTS)
+        proxy = Proxy(int(session.ports[1]))
+        stack.callback(proxy.close)
+        self.world = World(session, self.microscope, proxy, data, processing, seed)
+        stack.callback(self.world.close)
+        self.recoveries: dict[str, list[float]] = {}
+        self.microscope.start()
+        self.world.recover(())
+        self.begun = time.monotonic()
 
-    while time.monotonic() < end:
-        wait_until(due, KILL_EVERY_S, "the next event")
-        if time.monotonic() >= next_movie:
-            next_movie += MOVIE_EVERY_S
-            write_movie(data / f"movie_{written:05d}.tif", rng.poisson(2, (6, 384, 384)).astype(np.uint8))
-            written += 1
-        if time.monotonic() >= next_kill:
-            next_kill += KILL_EVERY_S
-            pids = session.pids(*KINDS[dice.choice(sorted(KINDS))])
-            for name, seen in memory.items():
-                seen += [
-                    psutil.Process(pid).memory_info().rss / 2**20 for pid in session.pids("warpcore.cli.main", name)
-                ]
-            if pids:
-                os.kill(dice.choice(pids), signal.SIGKILL)
+    def plan(self) -> Iterator[Act]:
+        """What happens, without an end."""
+        return acts(self.seed, self.without)
 
-    wait_until(lambda: session.settled(written), 600, f"all {written} movies done")
-    statuses = session.get("/api/items/summary")
-    assert statuses["totalItems"] == written
-    assert statuses["failedItems"] == 0, [item["failure"] for item in session.items().values() if item["failure"]]
+    def act(self, act: Act) -> None:
+        """Do faults, let them last, end them, and wait until all goes on."""
+        print(f"{time.monotonic() - self.begun:6.0f} s  {' and '.join(act.faults)}", flush=True)
+        held = self.world.leased()
+        with ExitStack() as stack:
+            for fault in act.faults:
+                stack.enter_context(DOING[fault](self.world))
+            self.world.last(act.seconds)
+        took = self.world.recover(held)
+        for fault in act.faults:
+            self.recoveries.setdefault(fault, []).append(took)
+        self.world.last(PAUSE_S)
 
-    def listed() -> bool:
-        rows = json.loads((processing / "processed_items.json").read_text())
-        return len(rows) == written and all(row["ProcessingStatus"] in (1, 4) for row in rows)
+    def finish(self, wait_until: Callable[..., None]) -> None:
+        """Let all be done, check it against a quiet run of the same movies, and write the report."""
+        session, count = self.world.session, self.microscope.written
+        minutes = (time.monotonic() - self.begun) / 60
+        self.microscope.stop()
+        self.world.wait(lambda: session.settled(count), 600, f"all {count} movies done")
+        check_movies(session, self.microscope)
+        self.world.wait(lambda: listing_agrees(session), 60, "lists that agree with the state")
+        assert session.stop() == 0
+        files = check_outputs(session.processing, self._quiet(count, wait_until))
+        head = f"{minutes:.1f} minutes, seed {self.seed}: {count} movies, 0 lost, 0 double, {files} files byte-equal"
+        lines = [head, *report(self.recoveries, self.world.memory_mb, self.without)]
+        print("\n".join(lines))
+        REPORT.parent.mkdir(exist_ok=True)
+        REPORT.write_text("\n".join(lines) + "\n")
+        check_memory(self.world.memory_mb)
+        check_logs(session.processing / "logs")
 
-    wait_until(listed, 30, "all movies in the list")
-    for name, seen in memory.items():
-        print(f"{name}: {min(seen):.0f} to {max(seen):.0f} MB over {written} movies")
-        assert max(seen) - min(seen) < MOST_GROWTH_MB, f"{name} grew: {seen}"
-    assert session.stop() == 0
+    def _quiet(self, count: int, wait_until: Callable[..., None]) -> Path:
+        """Process the same movies with the same settings, and nothing else; where the results are."""
+        folder = self.folder / "quiet" / "mount"  # as deep as the other one: lists name movies relative to it
+        folder.mkdir(parents=True)
+        quiet = self.up(self.world.session.data, folder, "--workers", "2", *QUICK, *ASSIGNMENTS)
+        wait_until(lambda: quiet.settled(count), 600 + 10 * count, "the quiet run")
+        wait_until(lambda: listing_agrees(quiet), 60, "the lists of the quiet run")
+        assert quiet.stop() == 0
+        return folder
+
+
+@pytest.fixture
+def soak(tmp_path: Path, up: Callable[..., Any]) -> Iterator[Callable[[float, int], Soak]]:
+    """`soak(minutes, seed)` starts one that has room for so many minutes."""
+    with ExitStack() as stack:
+        yield lambda minutes, seed: Soak(tmp_path, up, minutes, seed, stack)
+
+
+def test_every_fault_has_a_way_to_do_it() -> None:
+    assert set(DOING) == set(FAULTS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_each_fault_once(soak: Callable[[float, int], Soak], wait_until: Callable[..., None]) -> None:
+    one = soak(10, 0)
+    for _, act in zip(set(FAULTS) - set(one.without), one.plan(), strict=False):
+        one.act(act)
+    one.finish(wait_until)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+def test_a_night_of_faults(soak: Callable[[float, int], Soak], wait_until: Callable[..., None]) -> None:
+    one = soak(MINUTES, SEED)
+    plan = one.plan()
+    while time.monotonic() < one.begun + 60 * MINUTES:
+        one.act(next(plan))
+    one.finish(wait_until)

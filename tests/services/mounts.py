@@ -37,6 +37,11 @@ class Mount:
         """Unmount it, whoever uses it: its folder is empty now."""
         subprocess.run(["umount", "--lazy", str(self.path)], check=True)
 
+    def close(self) -> None:
+        """Unmount all, mounted or not."""
+        for path in (self.path, self.files):
+            subprocess.run(["umount", "--lazy", str(path)], check=False, capture_output=True)
+
 
 def fill(path: Path) -> None:
     """Write a file that takes all that is left."""
@@ -52,5 +57,4 @@ def mounted(folder: Path, megabytes: int = 64) -> Iterator[Mount]:
     try:
         yield mount
     finally:
-        for path in (mount.path, mount.files):
-            subprocess.run(["umount", "--lazy", str(path)], check=False, capture_output=True)
+        mount.close()

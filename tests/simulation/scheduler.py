@@ -36,7 +36,7 @@ def empty_database() -> sqlite3.Connection:
     made = sqlite3.connect(":memory:", isolation_level=None)
     for statement in schema.SCHEMA.split(";\n"):
         made.execute(statement)
-    meta = {"epoch": "e", "seq": 0, "floor": 0, "lease": 0, "last_modified": 0.0}
+    meta = {"epoch": "e", "seq": 0, "floor": 0, "lease": 0, "last_movie": 0, "last_modified": 0.0}
     words = {"paused": "", "order": "normal", "alarms": "[]"}
     made.executemany("INSERT INTO meta VALUES (?, ?)", [*meta.items(), *words.items()])
     return made

@@ -54,6 +54,7 @@ class Stored:
     last_modified: float
     paused_by: Pauser | None
     order: str = Order.NORMAL
+    last_movie: int = 0
     alarms: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] | None = None
     revision: int = 0
@@ -165,6 +166,10 @@ class Store:
         self._last_lease = pending.meta.get("lease", self._last_lease)
         return True
 
+    def begin_leases(self, after: int) -> None:
+        """Stage that the next lease is above this one."""
+        self._pending.meta["lease"] = after
+
     def discard(self) -> None:
         """Forget what was staged and not committed."""
         self._pending = Pending()
@@ -196,6 +201,7 @@ class Store:
                 last_modified=meta["last_modified"],
                 paused_by=Pauser(meta["paused"]) if meta["paused"] else None,
                 order=meta["order"],
+                last_movie=meta["last_movie"],
                 alarms=json.loads(meta["alarms"]),
             )
             settings = select("SELECT body, revision, identity, migration, set_aside FROM settings").fetchone()
