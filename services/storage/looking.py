@@ -78,6 +78,7 @@ class ProcessingFolder:
         self._identity: Identity | None = None
         self._token = ""
         self._next = secrets.token_hex(8)
+        self._told: tuple[str, ...] = ()
 
     def look(self) -> tuple[Look, tuple[str, ...]]:
         """The look, and the tokens that workers may read: the one written now, and the next one.
@@ -97,7 +98,6 @@ class ProcessingFolder:
             if why:
                 return Look(away=why)
             self._identity = sighting.identity
-            is_first = not self._token
             self._token = self._token or found  # what an earlier run has written proves the folder too
             space = look_at_space(self._folder)
             try:
@@ -106,9 +106,9 @@ class ProcessingFolder:
                 if storage_kind(error) is not FailureKind.DISK_FULL:
                     raise
                 return replace(space, full=reason(error))
-            earlier = (found,) if found and is_first else ()
+            earlier = (found,) if found and found not in self._told else ()
             self._token, self._next = self._next, secrets.token_hex(8)
-            written = *earlier, self._token, self._next
+            self._told = written = *earlier, self._token, self._next
             return space
 
         return looked(look), written
