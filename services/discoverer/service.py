@@ -246,7 +246,9 @@ class _Shell:
         for notice in notices:
             if notice.topic == "file.reference":
                 log.warning("%s", notice.detail)
-            elif notice.topic == "file.unreadable" or (notice.topic == "file.ready" and notice.detail):
+            elif notice.topic == "file.unreadable":  # a folder may be, too
+                log.warning("%s: %s", notice.path, notice.detail)
+            elif notice.topic == "file.ready" and notice.detail:
                 log.warning("%s: %s", notice.path, notice.detail, extra={"movie": movie_root(notice.path)})
             self._publisher.publish(notice.topic, FileEvent(notice.path, notice.detail))
 
