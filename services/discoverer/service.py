@@ -248,7 +248,9 @@ class _Shell:
                 log.warning("%s", notice.detail)
             elif notice.path == ".":
                 log.warning("data directory %s: %s", self._directory, notice.detail)
-            elif notice.topic == "file.unreadable" or (notice.topic == "file.ready" and notice.detail):
+            elif notice.topic == "file.unreadable":  # a folder may be, too
+                log.warning("%s: %s", notice.path, notice.detail)
+            elif notice.topic == "file.ready" and notice.detail:
                 log.warning("%s: %s", notice.path, notice.detail, extra={"movie": movie_root(notice.path)})
             self._publisher.publish(notice.topic, FileEvent(notice.path, notice.detail))
 
