@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.simulation.compute import OUTPUTS, Truth
+from tests.simulation.part import Broken
 from warpcore.bus import messages as wire
 from warpcore.bus.follower import Reset
 from warpcore.bus.vocabulary import DONE, ENDED, FailureKind, MovieStatus, StoragePlace
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 OWN_FOLDER = ".warpcore/"
-
-
-class Broken(BaseException):
-    """An invariant does not hold; the text begins with its name. Not an Exception, so that no handler hides it."""
 
 
 def require(holds: object, invariant: str, text: str) -> None:

@@ -15,6 +15,10 @@ class Killed(BaseException):
     """SIGKILL: nothing of the process goes on. Not an Exception, so that no handler of the product survives it."""
 
 
+class Broken(BaseException):
+    """An invariant does not hold; the text begins with its name. Not an Exception, so that no handler hides it."""
+
+
 class Closing(Protocol):
     """What can be closed."""
 
@@ -130,6 +134,8 @@ class Part(ABC):
             action()
         except Killed:
             self.kill()
+        except Exception as error:
+            raise Broken(f"unexpected: {self.name} is ended by {error!r}") from error
         finally:
             Part.running = before
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.simulation import edges
-from tests.simulation.checks import Broken, Checks
+from tests.simulation.checks import Checks
 from tests.simulation.clock import BEGIN_S, Simulator
 from tests.simulation.compute import Truth
 from tests.simulation.disk import FileSystem
@@ -14,7 +14,7 @@ from tests.simulation.faults import KINDS, Fault, schedule
 from tests.simulation.hosts import Host
 from tests.simulation.microscope import Microscope
 from tests.simulation.network import FAIR, Network, Ports
-from tests.simulation.part import Part
+from tests.simulation.part import Broken, Part
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.services import Discoverer, Tracker
 from tests.simulation.user import User
