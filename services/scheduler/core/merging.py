@@ -24,8 +24,8 @@ class _Told:
 class ProgressMerger:
     """Holds progress back, by the connection that it came by and its lease. No clock: it is given the time.
 
-    The first word of a lease is never held back, nor is one that begins another step with a text. Before anything else of the same connection is handled, what waits of
-    it is taken out, so the order of what a worker says stays.
+    The first word of a lease is never held back, nor is one that begins another step with a text. Before anything else
+    of the same connection is handled, what waits of it is taken out, so the order of what a worker says stays.
     """
 
     def __init__(self) -> None:
