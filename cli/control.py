@@ -1,4 +1,4 @@
-"""Commands that ask the scheduler to do something: start, pause, order, first, retry, select, undo."""
+"""Commands that ask the scheduler to do something: start, pause, order, first, retry, forget, select, undo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Names = Annotated[list[str], typer.Argument(help="Movies, as `warpcore items` na
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (start, pause, order, first, retry, select, undo):
+    for command in (start, pause, order, first, retry, forget, select, undo):
         app.command(rich_help_panel="Control")(command)
 
 
@@ -103,6 +103,24 @@ def _retry(asking: RequestClient, requests: list[RetryItems]) -> None:
         if reply.next_after is not None:
             requests.append(replace(request, after=reply.next_after))
     output.note(f"{counted(retried)} to be run again" if retried else "nothing to retry")
+    if refused:
+        raise CliError(f"{counted(refused)} refused")
+
+
+def forget(names: Names, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
+    """Take failed movies out of the session, as where a file was deleted. One that is there is found anew."""
+    from warpcore.bus.limits import MOST_RETRIED
+    from warpcore.bus.messages import ForgetItems, ItemsForgotten
+    from warpcore.bus.portions import portions
+
+    forgotten = refused = 0
+    with remote.client(scheduler, control_port) as asking:
+        for some in portions(names, MOST_RETRIED):
+            reply = remote.ask(asking, ForgetItems(names=some, by=remote.asker()), ItemsForgotten)
+            forgotten, refused = forgotten + reply.forgotten, refused + len(reply.refused)
+            for one in reply.refused:
+                output.fail(one["problem"])
+    output.note(f"{counted(forgotten)} forgotten" if forgotten else "nothing is forgotten")
     if refused:
         raise CliError(f"{counted(refused)} refused")
 

@@ -22,7 +22,9 @@ from warpcore.services.api.live.readers import PING_S
 from warpcore.services.api.pictures import renderings
 from warpcore.services.api.pictures.queries import MOST_PIXELS
 from warpcore.services.scheduler.core.hand_picks import MOST_FORMER
+from warpcore.services.scheduler.core.line_log import LineLog
 from warpcore.services.scheduler.core.views import FRAME_BUDGET_BYTES
+from warpcore.services.session.settings import LARGEST_BYTES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md")])
@@ -40,7 +42,9 @@ def test_the_document_of_rest_gives_the_limits_that_hold() -> None:
     limit = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", text.partition("## Limits")[2].partition("\n## ")[0], re.M))
     patience = inspect.signature(SchedulerClient).parameters
     assert limit["body"] == f"{MAX_BODY_BYTES} bytes"
-    assert limit["log lines of a worker"] == f"the last {limits.LOG_LINES} are kept"
+    log_kib = LineLog.MOST_BYTES // 1024
+    assert limit["log lines of a worker"] == f"the last {limits.LOG_LINES} are kept, at most {log_kib} KiB"
+    assert limit["all settings together"] == f"{LARGEST_BYTES // 1024} KiB as JSON"
     files = limit["files and failures of an export job"]
     assert re.findall(r"\d+", files) == [str(FRAME_BUDGET_BYTES * 3 // 4), str(FRAME_BUDGET_BYTES // 4)]
     pictures = re.findall(r"\d+", limit["pictures at once"])

@@ -35,12 +35,17 @@ class RegisterFiles(Message, frozen=True):
 
 @message("files.list")
 class KnownFiles(Message, frozen=True):
-    """A page of registered files; `next_after` is null on the last page. `settings` are all current ones."""
+    """A page of registered files; `next_after` is null on the last page. `settings` are all current ones.
+
+    `forgotten` counts movies that were forgotten in this run of the scheduler: with another number than before, files
+    that were registered may not be any more.
+    """
 
     files: list[FoundFile]
     next_after: int | None
     settings: dict[str, Any]
     settings_revision: int
+    forgotten: int = 0
 
 
 @message("files.known", port=Port.CONTROL, answers=(KnownFiles,))

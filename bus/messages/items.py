@@ -107,6 +107,23 @@ class RetryItems(Message, frozen=True):
     after: int = 0
 
 
+@message("items.forgotten")
+class ItemsForgotten(Message, frozen=True):
+    """How many movies are forgotten. `refused` are `{name, problem}` of those that stay, as many as fit."""
+
+    forgotten: int
+    refused: list[dict[str, str]] = field(default_factory=list)
+
+
+@message("items.forget", port=Port.CONTROL, answers=(ItemsForgotten,))
+class ForgetItems(Message, frozen=True):
+    """Take these failed movies out of the session, at most 2500. A file that is there, or comes back, is found anew."""
+
+    ids: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    by: str = ""
+
+
 @message("item.select", port=Port.CONTROL, answers=(Item,))
 class SelectItem(Message, frozen=True):
     """Set the user's own choice for a movie."""

@@ -1,4 +1,4 @@
-"""`/api/selection` and `/api/retry`: what users ask of many movies at once."""
+"""`/api/selection`, `/api/retry` and `/api/forget`: what users ask of many movies at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from msgspec import Meta, field
 from warpcore.bus.client import RefusedError
 from warpcore.bus.limits import MOST_CHOSEN, MOST_RETRIED
 from warpcore.bus.messages import (
+    ForgetItems,
     GetSelections,
+    ItemsForgotten,
     ItemsRetried,
     RetryItems,
     SelectionChanged,
@@ -31,6 +33,7 @@ from warpcore.services.api.mirror.filtering import Filter, QueryError, parse_fil
 from warpcore.services.api.operations import operation
 from warpcore.services.api.parameters import LARGEST_NUMBER, By
 from warpcore.services.api.views import (
+    ForgottenView,
     RefusedMovie,
     RetriedView,
     SelectedView,
@@ -74,6 +77,15 @@ class RetryRequest(Body, frozen=True):
     force: Annotated[bool, Meta(description="Run all steps again, also those of chosen processed movies.")] = False
 
 
+class ForgetRequest(Body, frozen=True):
+    """Which failed movies are forgotten: those of `ids`, `names` and `filter`."""
+
+    ids: Ids = field(default_factory=list)
+    names: Names = field(default_factory=list)
+    filter: Filters = None
+    by: By = ""
+
+
 class _Choosing:
     """What finds the movies that a body chooses."""
 
@@ -82,7 +94,7 @@ class _Choosing:
         self._mirror = mirror
         self._feed = feed
 
-    async def _chosen(self, body: SelectionRequest | RetryRequest, most: int) -> list[dict[str, Any]]:
+    async def _chosen(self, body: SelectionRequest | RetryRequest | ForgetRequest, most: int) -> list[dict[str, Any]]:
         """The movies of a body, at most `most` at a time. Raises Problem 422, NoAnswerError."""
         ids = list(body.ids or [])
         if body.filter is not None:
@@ -155,12 +167,27 @@ class RetryResource(_Choosing):
         return RetriedView(retried=retried, refused=refused)
 
 
+class ForgetResource(_Choosing):
+    """`/api/forget`."""
+
+    @operation(errors=_REFUSED)
+    async def on_post(self, body: ForgetRequest) -> ForgottenView:
+        """Take failed movies out of the session. A file that is still there, or comes back, is found anew."""
+        forgotten, refused = 0, []
+        for movies in await self._chosen(body, MOST_RETRIED):
+            reply = await ask(self._scheduler, ForgetItems(**movies, by=body.by), ItemsForgotten)
+            forgotten += reply.forgotten
+            refused += [RefusedMovie(**one) for one in reply.refused]
+        return ForgottenView(forgotten=forgotten, refused=refused)
+
+
 def routes(scheduler: Scheduler, mirror: Mirror, feed: Feed) -> dict[str, object]:
     """The resources of this module by their paths."""
     return {
         "/api/selection": SelectionResource(scheduler, mirror, feed),
         "/api/selection/undo": UndoResource(scheduler),
         "/api/retry": RetryResource(scheduler, mirror, feed),
+        "/api/forget": ForgetResource(scheduler, mirror, feed),
     }
 
 

@@ -52,6 +52,7 @@ class Finder:
         self._folder = DataFolder(directory)
         self._looker: SideThread[str] = SideThread("look at the data directory")
         self._next_look = time.monotonic()
+        self._back_at = float("-inf")
         self._rewatching: Future[Watcher] | None = None
         self._rewatch = False
 
@@ -99,6 +100,7 @@ class Finder:
         if away is not None and bool(away) != bool(self._incubation.away):
             log.warning("data directory %s is %s", self._directory, f"away: {away}" if away else "back")
             self._rewatch = self._use_watcher and not away  # the watch has gone with the file system
+            self._back_at = now if not away else self._back_at
         if away is not None:
             self._incubation.away = away and f"data directory {self._directory} is away: {away}; waiting for it"
         if self._looker.is_free and now >= self._next_look:
@@ -134,7 +136,8 @@ class Finder:
             listing = future.result()
         except StoppedError:
             return ()
-        self._next_scan = now + max(self._scan_interval_s, _SCAN_SHARE * (now - begun))
+        has_hung = self._back_at >= begun  # then the time that the scan took says nothing
+        self._next_scan = now + max(self._scan_interval_s, 0.0 if has_hung else _SCAN_SHARE * (now - begun))
         return self._incubation.listed(listing, now)
 
     def _take_looks(self, now: float) -> Iterable[Notice]:

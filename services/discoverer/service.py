@@ -38,6 +38,7 @@ from warpcore.services.discoverer.incubation import Incubation, Notice
 from warpcore.services.discoverer.listing import Watched, output_folders
 from warpcore.services.process.side_thread import SideThread
 from warpcore.services.session.named_files import named_files
+from warpcore.services.session.paths import movie_root
 from warpcore.services.session.settings import ImportSettings
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ class _Shell:
         self._revision = -1
         self._epoch = ""
         self._learnt_up_to: int | None = 0
+        self._forgotten = 0
         self._batch_limit = MOST_AT_ONCE
         self._warned: list[str] = []
         now = time.monotonic()
@@ -177,6 +179,12 @@ class _Shell:
         self._next_settings = now + SETTINGS_INTERVAL_S
         self._warned = []  # sent again from time to time, since a restarted scheduler has forgotten them
         self._apply(answer.settings, answer.settings_revision)
+        if answer.forgotten != self._forgotten:
+            # Files of forgotten movies are like new ones; which they are shows what is still registered.
+            self._forgotten = answer.forgotten
+            self._incubation.forget()
+            self._learnt_up_to = 0
+            return
         if isinstance(request, GetKnownFiles) and request.after == self._learnt_up_to:
             self._incubation.learn(answer.files)
             self._learnt_up_to = answer.next_after
@@ -238,8 +246,12 @@ class _Shell:
         for notice in notices:
             if notice.topic == "file.reference":
                 log.warning("%s", notice.detail)
-            elif notice.topic == "file.unreadable" or (notice.topic == "file.ready" and notice.detail):
+            elif notice.path == ".":
+                log.warning("data directory %s: %s", self._directory, notice.detail)
+            elif notice.topic == "file.unreadable":  # a folder may be, too
                 log.warning("%s: %s", notice.path, notice.detail)
+            elif notice.topic == "file.ready" and notice.detail:
+                log.warning("%s: %s", notice.path, notice.detail, extra={"movie": movie_root(notice.path)})
             self._publisher.publish(notice.topic, FileEvent(notice.path, notice.detail))
 
     def _beat(self, now: float) -> None:

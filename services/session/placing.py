@@ -13,8 +13,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Protocol
 
+from warpcore.services.session.file_operations import (
+    Files,
+    Flush,
+    Link,
+    MakeFolder,
+    Move,
+    Operation,
+    RemoveFile,
+    RemoveFolder,
+    Renew,
+    Write,
+)
 from warpcore.services.session.generations import (
     KEPT_GENERATIONS,
     Generation,
@@ -36,92 +47,6 @@ PLACING = f"{OWN_FOLDER}/placing"
 
 class IncompleteError(Exception):
     """What was reported is not there, so nothing was changed; one line that names the file."""
-
-
-# --- operations --------------------------------------------------------------------------------------------------
-# Each can be done again after it was done.
-
-
-@dataclass(frozen=True, slots=True)
-class MakeFolder:
-    """Make a folder and those above it, where they are missing."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Give a file a second name, in place of what has it; a copy where the file system has no links."""
-
-    source: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Write a text file, whole or not at all. One that is not `durable` may be lost with the host's power."""
-
-    path: str
-    text: str
-    durable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Rename a file or a folder, a file in place of what has its name. A source that is gone was moved before."""
-
-    source: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveFile:
-    """Delete a file, if it is there."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveFolder:
-    """Delete a folder with all in it, if it is there."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Renew:
-    """Make a folder the newest of its kind."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Flush:
-    """Make the names in a folder durable."""
-
-    path: str
-
-
-Operation = MakeFolder | Link | Write | Move | RemoveFile | RemoveFolder | Renew | Flush
-
-
-class Files(Protocol):
-    """A file system below a processing directory. All methods raise OSError."""
-
-    def size(self, path: str) -> int | None:
-        """Bytes of a regular file; None where there is none."""
-
-    def text(self, path: str) -> str | None:
-        """What is in a text file; None where there is none."""
-
-    def has_folder(self, path: str) -> bool:
-        """Whether there is this folder."""
-
-    def folders(self, path: str) -> list[str]:
-        """The names of the folders in a folder, the oldest first; none where it is missing."""
-
-    def carry_out(self, operation: Operation) -> None:
-        """Do it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +162,7 @@ def _moves(placement: Placement, files: Files) -> Iterator[Operation]:
 
 def _record(root: str, text: str) -> Iterator[Operation]:
     path = record_path(root)
-    yield MakeFolder(str(PurePosixPath(path).parent))
+    yield MakeFolder(_parent(path))
     # A lost one costs a rebuilt state this movie's results; to flush each would cost every movie some time.
     yield Write(path, text, durable=False)
 
@@ -331,4 +256,8 @@ def _temporary(target: str) -> str:
 
 
 def _parents(paths: Iterable[str]) -> list[str]:
-    return sorted({str(PurePosixPath(path).parent) for path in paths})
+    return sorted({_parent(path) for path in paths})
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0] or "."

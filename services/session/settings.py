@@ -23,6 +23,7 @@ from warpcore.services.steps.picking import PickingSettings
 from warpcore.services.steps.source import ImportSettings
 
 __all__ = [
+    "LARGEST_BYTES",
     "SECTIONS",
     "AlarmSettings",
     "CtfSettings",

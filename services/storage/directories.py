@@ -25,14 +25,13 @@ def why_another(former: Identity | None, now: Sighting) -> str:
     """Why the folder is not the one that it was at the last good look, "" where it is.
 
     A file system that comes back may have another device number; a file that is known to lie there then proves it. The
-    same folder without that file is still the same: somebody has deleted the file.
+    same folder without that file is still the same: somebody has deleted the file. Where nothing waits to be read,
+    another folder with files in it is taken as well: to wait for files that nobody needs would be to wait for ever.
     """
-    if now.known_is_there or now.identity == former:
+    if now.known_is_there is not False or now.identity == former:
         return ""
-    if now.known_is_there is None or (former is None and not now.is_needed):
-        return ""
-    if now.is_empty:
+    if now.is_empty and (former is not None or now.is_needed):
         return "it is empty, as if its file system were not mounted"
-    if former is not None:
+    if not now.is_empty and former is not None and now.is_needed:
         return "another folder lies there, without this session's files"
     return ""

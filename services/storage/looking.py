@@ -77,27 +77,38 @@ class ProcessingFolder:
         self._folder = folder
         self._identity: Identity | None = None
         self._token = ""
+        self._next = secrets.token_hex(8)
+        self._told: tuple[str, ...] = ()
 
-    def look(self) -> tuple[Look, str]:
-        """The look, and the token that lies there now, "" where none could be written."""
-        written = ""
+    def look(self) -> tuple[Look, tuple[str, ...]]:
+        """The look, and the tokens that workers may read: the one written now, and the next one.
+
+        The next one is told before it is written, since a worker may read it before the scheduler hears of that; the
+        first time also the one of an earlier run, which a network file system may still show. There are none where
+        nothing could be written.
+        """
+        written: tuple[str, ...] = ()
 
         def look() -> Look:
             nonlocal written
-            known = read_token(self._folder) == self._token if self._token else None
+            found = read_token(self._folder)
+            known = found == self._token if self._token else None
             sighting = _sighting(self._folder, known)
             why = why_another(self._identity, sighting)
             if why:
                 return Look(away=why)
             self._identity = sighting.identity
+            self._token = self._token or found  # what an earlier run has written proves the folder too
             space = look_at_space(self._folder)
             try:
-                write_text_whole(self._folder / TOKEN, token := secrets.token_hex(8))
+                write_text_whole(self._folder / TOKEN, self._next)
             except OSError as error:
                 if storage_kind(error) is not FailureKind.DISK_FULL:
                     raise
                 return replace(space, full=reason(error))
-            self._token = written = token
+            earlier = (found,) if found and found not in self._told else ()
+            self._token, self._next = self._next, secrets.token_hex(8)
+            self._told = written = *earlier, self._token, self._next
             return space
 
         return looked(look), written

@@ -27,7 +27,7 @@ from warpcore.bus.messages import (
     ProcessingStatus,
     ServiceEvent,
 )
-from warpcore.bus.vocabulary import JobState
+from warpcore.bus.vocabulary import ErrorCode, JobState
 from warpcore.services.process.side_thread import SideThread
 from warpcore.services.session.tables import PARTICLES
 from warpcore.services.tracker.particles import collect_particles
@@ -255,11 +255,11 @@ class _Shell:
         self._state.collecting.discard(job)
 
     def _not_collected(self, job: str, error: Exception) -> None:
-        if isinstance(error, RefusedError):
+        if isinstance(error, RefusedError) and error.error.code != ErrorCode.INTERNAL:
             log.warning("export %s: %s", job, error)
             self._state.collecting.discard(job)
             return
-        self._complain(f"export {job}: its summary is not written: {error}")
+        self._complain(f"export {job}: its summary is not written: {error}; trying again")
         self._ask_at = time.monotonic() + RETRY_S
 
     def _job_files(self, job: str) -> list[str] | None:

@@ -274,9 +274,9 @@ class Nanny:
         return self._ask(done, now)
 
     def _tell_progress(self, held: Held, now: float) -> list[Effect]:
-        """Tell what is new of a task, as often as anybody can read; what is newer then replaces it."""
+        """Tell what is new of a task: words at once, else as often as anybody can read, the newest then."""
         new = held.untold
-        if new is None or not self.registered or now - held.told_at < PROGRESS_EVERY_S:
+        if new is None or not self.registered or (now - held.told_at < PROGRESS_EVERY_S and not new.message):
             return []
         held.told_at, held.untold = now, None
         name, movie = self.identity.name, held.task.name

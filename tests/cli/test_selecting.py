@@ -1,4 +1,4 @@
-"""`select`, `undo` and `retry` against a real scheduler."""
+"""`select`, `undo`, `forget` and `retry` against a real scheduler."""
 
 from __future__ import annotations
 
@@ -32,5 +32,10 @@ def test_a_selection_is_taken_back_by_its_number(tmp_path: Path, free_ports: Cal
         done = warpcore("undo", change.undo)
         assert done.stderr == "1 movie as before; 1 movie chosen anew since: left as they are\n"
         assert [ask(client, wire.GetItem(name)).movie.selection for name in ("a", "b")] == ["auto", "include"]
+        ask(client, files("a.mrc"))
+        assert warpcore("forget", "a.mrc").stderr == "1 movie forgotten\n"
+        kept = warpcore("forget", "a")
+        assert (kept.returncode, "a is unprocessed, not failed" in kept.stderr) == (1, True)
+        assert ask(client, wire.GetSummary()).total == 2
         refused = warpcore("retry", "a", "b")
         assert (refused.returncode, "2 movies refused" in refused.stderr) == (1, True)

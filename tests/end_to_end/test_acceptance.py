@@ -167,5 +167,8 @@ def complete_list(session: Any, count: int) -> bool:
     names = [row["Path"] for row in rows]
     if len(names) != count or len(set(names)) != count or any(row["ProcessingStatus"] in (2, 3) for row in rows):
         return False
-    stars = starfile.read(session.processing / "micrographs_ctf.star")["micrographs"]["rlnMicrographName"]
+    tables = starfile.read(session.processing / "micrographs_ctf.star")
+    if "micrographs" not in tables:
+        return False  # the lists are written one after another
+    stars = tables["micrographs"]["rlnMicrographName"]
     return len(set(stars)) == len(stars) == sum(row["ProcessingStatus"] == 1 for row in rows)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from warpcore.services.session.placing import (
-    STAGING,
+from warpcore.services.session.file_operations import (
     Flush,
     Link,
     MakeFolder,
@@ -16,6 +15,7 @@ from warpcore.services.session.placing import (
     Renew,
     Write,
 )
+from warpcore.services.session.placing import STAGING
 
 
 class CutOffError(Exception):

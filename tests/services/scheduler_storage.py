@@ -29,8 +29,8 @@ class StorageWorld(World):
             self.do(StorageLooked(place, "/data", look, anchor=anchor, sought=bool(known)))
             return
         self.token += not (look.away or look.full)
-        token = f"token {self.token}" if not (look.away or look.full) else ""
-        self.do(StorageLooked(place, "/processing", look, token))
+        tokens = () if look.away or look.full else (f"token {self.token}", f"token {self.token + 1}")
+        self.do(StorageLooked(place, "/processing", look, tokens))
 
     def look_at_all(self, look: Look = WELL) -> None:
         self.look(look)

@@ -201,9 +201,9 @@ class SchedulerStories(SchedulerWorld):
         self.now += 2
         self.blind = blind
         known, well = known_files(self.state), look is WELL
-        token = f"token {self.now}" if well and place is StoragePlace.PROCESSING else ""
+        tokens = (f"token {self.now}",) if well and place is StoragePlace.PROCESSING else ()
         anchor = known[0].path if known and finds and well and place is StoragePlace.DATA else ""
-        self.do(StorageLooked(place, f"/{place}", look, token, anchor, sought=bool(known)))
+        self.do(StorageLooked(place, f"/{place}", look, tokens, anchor, sought=bool(known)))
         if place is StoragePlace.PROCESSING and not well:
             assert self.state.storage.holds
 
@@ -321,10 +321,18 @@ class SchedulerStories(SchedulerWorld):
 
     @rule(kind=st.none() | st.sampled_from(list(FailureKind)), force=RARELY)
     def retry_many(self, kind: FailureKind | None, force: bool) -> None:
-        failures = [movie.failure.kind for movie in self.state.movies.values() if movie.failure is not None]
+        wanted = [movie for movie in self.state.movies.values() if movie.selection != Selection.EXCLUDE]
+        failures = [movie.failure.kind for movie in wanted if movie.failure is not None]
         answer = self.reply(self.do(FromControl(wire.RetryItems(kind, force=force))))
         assert answer.retried + len(answer.refused) == sum(kind in (None, failure) for failure in failures)
         assert len(answer.refused) == (failures.count(FailureKind.CONFLICT) if kind in (None, "conflict") else 0)
+
+    @rule(name=st.sampled_from(NAMES))
+    def forget(self, name: str) -> None:
+        known = name in self.state.by_name
+        answer = self.reply(self.do(FromControl(wire.ForgetItems(names=[name]))))
+        assert known == isinstance(answer, wire.ItemsForgotten)
+        assert (name in self.state.by_name) == (known and not answer.forgotten)
 
     @rule(kind=st.sampled_from(list(ExportKind)), names=st.none() | st.just(["a", "b"]))
     def export(self, kind: str, names: list[str] | None) -> None:
@@ -423,7 +431,9 @@ class SchedulerStories(SchedulerWorld):
         stimulus = {
             "silence": Tick(),
             "goodbye": FromWorker(sender, wire.Goodbye(name)),
-            "new instance": FromWorker(b"new", wire.RegisterWorker(name, "new", "h", 1, "", 0, {}, [], former)),
+            "new instance": FromWorker(
+                f"{name}#new".encode(), wire.RegisterWorker(name, "new", "h", 1, "", 0, {}, [], former)
+            ),
             "files": FromControl(wire.RegisterFiles([wire.FoundFile("new.tif", 1, 1)])),
         }[what]
         handle(before, stimulus, self.now + (100.0 if what == "silence" else 0.0))

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import zmq
 
+from tests.services.reports import whole
 from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files, opened, stage
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError, RequestClient
@@ -170,7 +171,7 @@ def test_what_was_being_placed_when_the_scheduler_died_is_placed_by_the_next_one
         (task,) = [one.message for one in effects if isinstance(one, Send) and isinstance(one.message, wire.AssignTask)]
         pattern = {step: CHAIN[step].outputs[0].pattern for step in task.run}
         stage(site.processing, task.lease, {step: {pattern[step]: b"x"} for step in task.run})
-        results = {step: {"resolution_angstrom": 4.0} for step in task.run}
+        results = whole({step: {"resolution_angstrom": 4.0} for step in task.run})
         sizes: dict[str, dict[str, int | None]] = {step: {pattern[step]: 1} for step in task.run}
         session.decide(FromWorker(b"w", wire.TaskFinished("w", task.lease, task.run, results, sizes)))
         session.store.commit()

@@ -77,3 +77,12 @@ def test_ended_leases_and_lost_connections_are_forgotten() -> None:
     assert merger.leases <= 1000 + 9
     merger.forget(FORGOTTEN_AFTER_S + 1)
     assert merger.leases == 1
+
+
+def test_a_text_of_another_step_is_not_lost_to_what_comes_next() -> None:
+    merger = ProgressMerger()
+    steps = ("load", "picking", "picking", "write")
+    said = [TaskProgress("w", 1, "a", step, 0.5, "scores kept" if step == "picking" else "") for step in steps]
+    handled = [merger.note(b"a", message, 100.0 + number / 100) for number, message in enumerate(said)]
+    assert handled == [True, True, False, False]
+    assert merger.taken(b"a", 100.1) == [said[-1]]

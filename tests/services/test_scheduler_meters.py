@@ -29,10 +29,11 @@ def finished(seconds: dict[str, float]) -> Publish:
 def test_times_count_for_stages_that_there_are_whatever_a_worker_says() -> None:
     meters = Meters()
     before = set(meters.steps)
-    meters.note(Tick(), [finished({"motion": 2.0, "x" * 1000: 1.0})])
+    meters.note(Tick(), [finished({"motion": 2.0, "export": 0.0, "x" * 1000: 1.0})])
     assert set(meters.steps) == before
     counts = meters.steps["motion"].histogram.counts
     assert (counts[STEP_BOUNDS_S.index(3.0)], sum(counts)) == (1, 1)
+    assert sum(meters.steps["export"].histogram.counts) == 0
 
 
 def test_failures_count_by_kind_and_tasks_without_a_result_beside_them() -> None:

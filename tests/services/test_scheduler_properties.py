@@ -85,6 +85,7 @@ class BusySession:
             (3, lambda: story.files({choice(PATHS)}, choice((100, 100, 200)))),
             (2, lambda: story.select_many(choice(list(Selection)), self.some_names(), pick(), rarely())),
             (1, lambda: story.retry_many(choice((None, "input", "internal")), rarely())),
+            (1, lambda: story.forget(choice(NAMES))),
             (2, lambda: story.edit_picks(choice(NAMES), self.some_places())),
             (1, lambda: story.undo_picks(choice(NAMES))),
             (2, lambda: story.start_try(choice(NAMES), choice(PATCHES))),

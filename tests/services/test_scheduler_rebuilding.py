@@ -95,6 +95,7 @@ def test_of_a_damaged_database_all_that_can_be_read_is_taken_up(site: Path) -> N
         assert told(session) == before
         assert session.state.settings.ctf.voltage == 200
         assert not session.state.paused
+        assert session.state.last_lease > 1_000_000_000, "no folder of a former lease is used again"
         (edits,) = session.state.hand_picks.values()
         assert edits_id(edits.present) == session.state.by_name["grid/a"].hand_picks == revision_of_edits
     assert any(line.startswith("the former state is ") for line in lines)

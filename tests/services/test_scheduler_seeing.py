@@ -34,6 +34,11 @@ def test_a_worker_is_given_movies_once_it_has_shown_that_it_sees_both_folders(wo
     assert why(world) == ""
 
 
+def test_a_token_counts_before_the_scheduler_knows_that_it_is_written(world: StorageWorld) -> None:
+    world.sees("w", token=f"token {world.token + 1}")
+    assert world.status("a") == "queued"
+
+
 @pytest.mark.parametrize(
     ("answer", "text"),
     [

@@ -121,7 +121,7 @@ def test_a_task_of_which_nothing_is_heard_while_storage_hangs_is_not_taken_back(
 
 
 def test_a_look_can_be_recorded_and_replayed() -> None:
-    look = StorageLooked(StoragePlace.DATA, "/data", FULL, "", "a.tif")
+    look = StorageLooked(StoragePlace.DATA, "/data", FULL, ("t1", "t2"), "a.tif")
     assert stimulus_from_plain(stimulus_to_plain(look)) == look
 
 

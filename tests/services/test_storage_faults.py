@@ -106,14 +106,15 @@ def test_a_folder_that_cannot_be_written_is_full_and_keeps_its_last_token(
     faulty: FaultyFolder, fault: str, why: str
 ) -> None:
     processing = ProcessingFolder(faulty.path)
-    _, token = processing.look()
+    _, (token, following) = processing.look()
     faulty.has(fault)
     look, none = processing.look()
-    assert (look.full, look.away, none) == (why, "", "")
+    assert (look.full, look.away, none) == (why, "", ())
     assert seeing.sees("w", wire.LookAtFolders(str(faulty.path), "")) == wire.WorkerSees("w", token)
     assert [path.name for path in (faulty.backing / ".warpcore").iterdir()] == ["token"], "no half file"
     faulty.is_well()
-    assert processing.look()[1]
+    assert processing.look()[1][0] == following
+    assert ProcessingFolder(faulty.path).look()[1][0] == following, "the token of an earlier run counts too"
 
 
 def test_a_scheduler_whose_data_directory_hangs_answers_holds_and_goes_on(

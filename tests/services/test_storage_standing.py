@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
 import pytest
 
@@ -92,6 +93,12 @@ def test_an_error_number_has_one_kind(number: int, kind: FailureKind | None) -> 
 def test_an_unmounted_folder_is_told_from_one_whose_files_were_deleted(now: Sighting, why: str) -> None:
     assert why_another((1, 7), now).startswith(why)
     assert bool(why_another((1, 7), now)) == bool(why)
+
+
+def test_another_folder_is_taken_where_nothing_waits_to_be_read_but_never_an_empty_one() -> None:
+    other = Sighting((2, 1), is_empty=False, known_is_there=False, is_needed=False)
+    assert not why_another((1, 7), other)
+    assert why_another((1, 7), replace(other, is_empty=True))
 
 
 def test_a_session_that_begins_with_an_empty_mount_point_and_knows_movies_waits() -> None:

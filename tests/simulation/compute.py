@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.simulation.clock import Simulator
-from tests.simulation.disk import FileSystem, Host, Inode
+from tests.simulation.disk import FileSystem, Inode
+from tests.simulation.hosts import Host
 from tests.simulation.microscope import DAMAGED, WHOLE
 from tests.simulation.part import Killed, Part
 from warpcore.bus.messages import AssignTask
@@ -168,9 +169,12 @@ class Compute(Part):
             self._tell(Progress(task.lease, Stage.COMPUTE, step, 0.0))
             yield self.chance.uniform(0.2, 1.5)
         outputs: dict[str, dict[str, int | None]] = {}
+        files = self.host.mounts[StoragePlace.PROCESSING]
         for step in task.run:
             for output in OUTPUTS[step]:
                 yield from self._write(task, step, output, outputs)
+        yield files
+        files.flush(f"{STAGING}/{task.lease}")
         results = self._truth.results(task.run, task.wanted)
         yield from self.hand_in(task, outputs)
         self._end(job, Finished(task.lease, task.run, results, outputs))
@@ -211,6 +215,7 @@ class Compute(Part):
             yield self.chance.uniform(0.01, 0.2)
             yield files
             files.append(inode, half)
+        files.flush_file(inode)
         present = files.at(output.path(task.name))
         unchanged = present is not None and present.text == text
         if unchanged:

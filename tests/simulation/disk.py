@@ -1,4 +1,4 @@
-"""Simulated file systems, and hosts that have them mounted. They fill up, vanish, err and hang.
+"""Simulated file systems. They fill up, err, hang and lose their power.
 
 A name leads to an inode, as on a real disk: a process that has a file open writes to it wherever it was moved.
 """
@@ -8,19 +8,13 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from unittest import mock
 
 from tests.simulation.clock import Simulator
-from warpcore.bus.vocabulary import StoragePlace
-from warpcore.services.storage import looking
 
 LATENCY_S = 0.004
-ROOTS = {"data": StoragePlace.DATA, "processing": StoragePlace.PROCESSING}
-_TERABYTE = 10**12
 _numbers = itertools.count(1)
 
 
@@ -35,13 +29,13 @@ class Inode:
 
     text: str = ""
     mtime_ns: int = 0
+    flushed_bytes: int = 0
     number: int = field(default_factory=lambda: next(_numbers))
-    claimed_bytes: int | None = None
 
     @property
     def size(self) -> int:
         """In bytes."""
-        return len(self.text) if self.claimed_bytes is None else self.claimed_bytes
+        return len(self.text)
 
 
 class FileSystem:
@@ -55,6 +49,9 @@ class FileSystem:
         self.room_bytes: int | None = None
         self.is_full_for_all = False
         """Whether a database that has space of its own on the disk cannot be written either."""
+        self.keeps_journal = False
+        """Whether names are remembered as they were since the last flush, so that the power can be cut."""
+        self._journal: list[tuple[dict[str, Inode], dict[str, int]]] = []
         self._simulator = simulator
         self._hanging: list[Callable[[], None]] | None = None
 
@@ -78,6 +75,15 @@ class FileSystem:
         for action in waiting:
             self.answer(action)
 
+    def cut_power(self, chance: random.Random) -> None:
+        """Some of the last changes of names since the last flush are lost, and bytes that were not flushed."""
+        kept = chance.randint(0, len(self._journal))
+        if kept < len(self._journal):
+            self.files, self.folders = self._journal[kept]
+        self._journal = []
+        for inode in self.files.values():
+            inode.text = inode.text[: chance.randint(min(inode.flushed_bytes, inode.size), inode.size)]
+
     # --- calls; all raise OSError ------------------------------------------------------------------------------------
 
     def at(self, path: str) -> Inode | None:
@@ -96,6 +102,7 @@ class FileSystem:
         """Make a folder and those above it."""
         self._check(path)
         if path not in self.folders:
+            self._remember()
             self.make_folder(parent_of(path))
             self.folders[path] = next(_numbers)
 
@@ -105,8 +112,9 @@ class FileSystem:
         if parent_of(path) not in self.folders:
             raise OSError(errno.ENOENT, "No such file or directory", path)
         self._take(path, 1)
+        self._remember()
         inode = self.files.setdefault(path, Inode())
-        inode.text, inode.mtime_ns = "", self._now_ns()
+        inode.text, inode.mtime_ns, inode.flushed_bytes = "", self._now_ns(), 0
         return inode
 
     def append(self, inode: Inode, text: str) -> None:
@@ -120,17 +128,30 @@ class FileSystem:
         """Write under another name, then rename: readers see the old text or the new one."""
         self.make_folder(parent_of(path))
         self._take(path, len(text))
-        self.files[path] = Inode(text, self._now_ns())
+        self._remember()
+        self.files[path] = Inode(text, self._now_ns(), len(text))
+
+    def flush_file(self, inode: Inode) -> None:
+        """Make a file's bytes durable."""
+        self._check("an open file")
+        inode.flushed_bytes = inode.size
+
+    def flush(self, folder: str) -> None:
+        """Make names durable: as journals do, all that were changed until now."""
+        self._check(folder)
+        self._journal = []
 
     def link(self, source: str, target: str) -> None:
         """Give a file a second name, in place of what has it."""
         self._check(source)
         self._take(target, 1)
+        self._remember()
         self.files[target] = self._known(source)
 
     def rename(self, source: str, target: str) -> None:
         """Rename a file or a folder with all in it."""
         self._check(source)
+        self._remember()
         if source in self.folders:
             for everything in (self.files, self.folders):
                 for path in [path for path in everything if path == source or path.startswith(f"{source}/")]:
@@ -142,11 +163,13 @@ class FileSystem:
     def remove(self, path: str) -> None:
         """Delete a file, if it is there."""
         self._check(path)
+        self._remember()
         self.files.pop(path, None)
 
     def remove_folder(self, path: str) -> None:
         """Delete a folder with all in it, if it is there."""
         self._check(path)
+        self._remember()
         for everything in (self.files, self.folders):
             for one in [one for one in everything if one == path or one.startswith(f"{path}/")]:
                 del everything[one]  # type: ignore[attr-defined]
@@ -155,6 +178,10 @@ class FileSystem:
         """Make a folder the newest of its kind."""
         self._check(path)
         self.folders[path] = next(_numbers)
+
+    def _remember(self) -> None:
+        if self.keeps_journal:
+            self._journal.append((dict(self.files), dict(self.folders)))
 
     def _known(self, path: str) -> Inode:
         if path not in self.files:
@@ -174,121 +201,3 @@ class FileSystem:
 
     def _now_ns(self) -> int:
         return int(self._simulator.time() * 1e9)
-
-
-class Host:
-    """A machine with both folders of the session mounted. `names` are those of its processes, for the trace."""
-
-    def __init__(self, simulator: Simulator, name: str, mounts: dict[StoragePlace, FileSystem]) -> None:
-        self.name = name
-        self._simulator = simulator
-        self._right = mounts
-        self.mounts = dict(mounts)
-
-    def unmount(self, place: StoragePlace) -> None:
-        """The mount is gone: its folder is an empty one of the host's own disk, which can be written."""
-        self.mounts[place] = FileSystem(self._simulator)
-
-    def mount(self, place: StoragePlace) -> None:
-        """The mount is back."""
-        self.mounts[place] = self._right[place]
-
-    def path(self, path: str) -> SeenPath:
-        """A path as this host sees it."""
-        return SeenPath(self, path)
-
-
-@dataclass(frozen=True)
-class SeenPath:
-    """A path on a host, with the few methods of `Path` by which the product looks at storage."""
-
-    host: Host
-    text: str
-
-    @property
-    def _place(self) -> tuple[FileSystem, str]:
-        root, _, path = self.text[1:].partition("/")
-        return self.host.mounts[ROOTS[root]], path or "."
-
-    @property
-    def parent(self) -> SeenPath:
-        """The folder that it lies in."""
-        return SeenPath(self.host, parent_of(self.text))
-
-    def __truediv__(self, other: str) -> SeenPath:
-        return SeenPath(self.host, f"{self.text}/{other}")
-
-    def __str__(self) -> str:
-        return self.text
-
-    def is_relative_to(self, other: SeenPath) -> bool:
-        """Whether it lies below another path."""
-        return self.text.startswith(f"{other.text}/")
-
-    def is_dir(self) -> bool:
-        """Whether it is a folder."""
-        files, path = self._place
-        return path in files.folders
-
-    def exists(self) -> bool:
-        """Whether there is such a file."""
-        files, path = self._place
-        return files.at(path) is not None
-
-    def is_file(self) -> bool:
-        """Whether there is such a file."""
-        return self.exists()
-
-    def stat(self) -> SimpleNamespace:
-        """As `os.stat`."""
-        files, path = self._place
-        if (inode := files.at(path)) is not None:
-            return SimpleNamespace(
-                st_dev=files.device, st_ino=inode.number, st_size=inode.size, st_mtime_ns=inode.mtime_ns
-            )
-        if path not in files.folders:
-            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self))
-        return SimpleNamespace(st_dev=files.device, st_ino=files.folders[path], st_size=0, st_mtime_ns=0)
-
-    def read_text(self, **_: object) -> str:
-        """As `Path.read_text`."""
-        files, path = self._place
-        inode = files.at(path)
-        if inode is None:
-            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self))
-        return inode.text
-
-    def write_text(self, text: str) -> None:
-        """Write it whole."""
-        files, path = self._place
-        files.write_whole(path, text)
-
-    def names(self) -> list[str]:
-        """What lies in the folder."""
-        files, path = self._place
-        if path not in files.folders:
-            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self))
-        return files.names(path)
-
-    def space(self) -> SimpleNamespace:
-        """As `os.statvfs`."""
-        files, path = self._place
-        files.at(path)
-        free = _TERABYTE if files.room_bytes is None else files.room_bytes
-        return SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=10 * _TERABYTE, f_files=10**7, f_favail=10**6)
-
-
-@contextmanager
-def looked_at() -> Iterator[None]:
-    """Within, the product's looks at storage (`services/storage/looking.py`) are looks at simulated file systems."""
-
-    @contextmanager
-    def scandir(folder: SeenPath) -> Iterator[Iterator[str]]:
-        yield iter(folder.names())
-
-    calls = SimpleNamespace(scandir=scandir, statvfs=SeenPath.space)
-    with (
-        mock.patch.object(looking, "os", calls),
-        mock.patch.object(looking, "write_text_whole", SeenPath.write_text),
-    ):
-        yield

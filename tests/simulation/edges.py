@@ -15,12 +15,11 @@ from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 from unittest import mock
 
-from tests.simulation.checks import Broken
 from tests.simulation.clock import Simulator
-from tests.simulation.disk import SeenPath, looked_at
+from tests.simulation.hosts import SeenPath, looked_at
 from tests.simulation.microscope import WHOLE
 from tests.simulation.network import Dealer, Ports, Publisher, Subscriber
-from tests.simulation.part import Part
+from tests.simulation.part import Broken, Part
 from tests.simulation.scheduler import Nothing, OutputCheck, placer
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.vocabulary import StoragePlace

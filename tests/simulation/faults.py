@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,9 +92,11 @@ def fault(
     return register
 
 
-def schedule(chance: random.Random, workers: Sequence[str], movies: Sequence[str]) -> list[Fault]:
-    """Faults for one session, in order."""
-    names = list(KINDS)
+def schedule(
+    chance: random.Random, workers: Sequence[str], movies: Sequence[str], kinds: Iterable[str] = KINDS
+) -> list[Fault]:
+    """Faults of these kinds for one session, in order."""
+    names = list(kinds)
     drawn = chance.choices(names, [KINDS[name].weight for name in names], k=chance.randint(1, MOST_FAULTS))
     found = []
     for name in drawn:
@@ -223,6 +225,17 @@ def hang(world: World, fault: Fault) -> None:
         scheduler.go_on()
 
     world.later(fault.seconds, end)
+
+
+@fault("power", _session, 20.0)
+def power(world: World, fault: Fault) -> None:
+    """All hosts lose their power: what was not flushed to the disk for results is lost."""
+    for part in world.parts.values():
+        for one in world.with_children(part.name):
+            one.kill()
+    world.disks[StoragePlace.PROCESSING].cut_power(world.simulator.stream(f"power {fault.at_s}"))
+    world.power_cuts += 1
+    world.later(fault.seconds, lambda: [world.start(part) for part in world.parts.values()])
 
 
 # --- files and users ---------------------------------------------------------------------------------------------

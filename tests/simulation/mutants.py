@@ -32,10 +32,11 @@ NO_HOLDS = property(lambda self: [])
 
 @dataclass(frozen=True)
 class Mutant:
-    """One decision undone: `patches` are objects, names and what stands there instead."""
+    """One decision undone: `patches` are objects, names and what stands there instead; `kinds` the faults to try."""
 
     point: int
     undone: str
+    kinds: tuple[str, ...]
     patches: tuple[tuple[Any, str, Any], ...]
 
 
@@ -67,6 +68,7 @@ MUTANTS = (
     Mutant(
         2,
         "a failed commit forgets workers, and a worker drops the error that answers its registration",
+        ("full", "kill"),
         (
             (service, "go_on", lambda stored, before: stored),
             (Nanny, "_refused", lambda self, request, now: []),
@@ -75,11 +77,13 @@ MUTANTS = (
     Mutant(
         3,
         "workers put outputs in place themselves",
+        ("stop", "cut", "settings"),
         ((Compute, "hand_in", _renames_itself),),
     ),
     Mutant(
         4,
         "a data directory that is away is not seen",
+        ("unmount", "kill"),
         (
             (Storage, "holds", NO_HOLDS),
             (looking, "why_another", lambda former, now: ""),
@@ -91,19 +95,27 @@ MUTANTS = (
     Mutant(
         5,
         "a full disk counts as a shortage of the movie",
+        ("full",),
         (
             (Storage, "holds", NO_HOLDS),
             (failures, "storage_kind", _nothing),
         ),
     ),
-    Mutant(7, "a second worker of a name replaces the first", ((registry, "_makes_way", _replaced_silently),)),
+    Mutant(
+        7,
+        "a second worker of a name replaces the first",
+        ("twin", "kill"),
+        ((registry, "_makes_way", _replaced_silently),),
+    ),
     Mutant(
         12,
         "workers need not show that they see the folders",
+        ("unmount", "kill"),
         (
             (seeing, "demand", _nothing),
             (seeing, "watch", _nothing),
             (seeing, "met_away", _nothing),
+            (looking.SeenFolders, "why_away", lambda self, directory, missing: ""),
         ),
     ),
 )

@@ -20,7 +20,7 @@ Arrive = Callable[[bytes], None]
 
 RECONNECT_S = 0.5
 QUEUED = 1000
-"""Frames that wait for a connection; more are dropped, as by ZeroMQ."""
+"""Frames that wait for a connection; the oldest of more are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +144,14 @@ class Dealer:
         self.closed = False
         self._source, self._port = source, port
         self._arrived: deque[bytes] = deque()
-        self._waiting = 0
+        self._unsent: deque[bytes] = deque(maxlen=QUEUED)
         part.sockets.append(self)
 
     def send(self, message: Message, *, id: str | None = None) -> str:
         """Send, and return the message's id."""
         self.part.step()
         envelope = Envelope(message.TYPE, message.to_body(), self._source, id=id or new_id())
-        self._waiting += 1
-        if self._waiting <= QUEUED:
-            self._carry(encode(envelope))
+        self._carry(encode(envelope))
         return envelope.id
 
     def receive(self) -> Iterator[Envelope]:
@@ -172,16 +170,31 @@ class Dealer:
         self.closed = True
 
     def _carry(self, frame: bytes) -> None:
-        way = self.part.host.name, self._port.host
-        self._port.network.carry(frame, way, self, self._handed_over)
+        if self._unsent:
+            self._unsent.append(frame)
+        else:
+            way = self.part.host.name, self._port.host
+            self._port.network.carry(frame, way, self, self._handed_over)
 
     def _handed_over(self, frame: bytes) -> None:
-        """At the scheduler's host; where nobody listens it waits at ours."""
+        """At the scheduler's host; where nobody listens it waits at ours, before all that is sent later."""
         if isinstance(self._port.end, Router):
-            self._waiting -= 1
             self._port.end.arrived(self, frame)
-        elif not self.closed:
-            self.part.simulator.after(RECONNECT_S, lambda: self._carry(frame))
+            return
+        if not self._unsent:
+            self.part.simulator.after(RECONNECT_S, self._reconnect)
+        self._unsent.append(frame)
+
+    def _reconnect(self) -> None:
+        if self.closed:
+            return
+        if not isinstance(self._port.end, Router):
+            self.part.simulator.after(RECONNECT_S, self._reconnect)
+            return
+        frames = list(self._unsent)
+        self._unsent.clear()
+        for frame in frames:
+            self._carry(frame)
 
 
 class Hub:

@@ -8,11 +8,15 @@ from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 from tests.simulation.clock import Simulator, Timer
-from tests.simulation.disk import Host
+from tests.simulation.hosts import Host
 
 
 class Killed(BaseException):
     """SIGKILL: nothing of the process goes on. Not an Exception, so that no handler of the product survives it."""
+
+
+class Broken(BaseException):
+    """An invariant does not hold; the text begins with its name. Not an Exception, so that no handler hides it."""
 
 
 class Closing(Protocol):
@@ -130,6 +134,8 @@ class Part(ABC):
             action()
         except Killed:
             self.kill()
+        except Exception as error:
+            raise Broken(f"unexpected: {self.name} is ended by {error!r}") from error
         finally:
             Part.running = before
 

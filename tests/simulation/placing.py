@@ -11,9 +11,8 @@ from tests.simulation.part import Part
 from warpcore.bus.vocabulary import StoragePlace
 from warpcore.services.scheduler.core.effects import DropStaging, OutputsPlaced, PlaceOutputs, RestoreOutputs
 from warpcore.services.scheduler.shell.placing import Done, Placer, Task
-from warpcore.services.session.placing import (
+from warpcore.services.session.file_operations import (
     Flush,
-    IncompleteError,
     Link,
     MakeFolder,
     Move,
@@ -22,8 +21,8 @@ from warpcore.services.session.placing import (
     RemoveFolder,
     Renew,
     Write,
-    plan_placing,
 )
+from warpcore.services.session.placing import IncompleteError, plan_placing
 
 
 class DiskFiles:
@@ -73,7 +72,7 @@ class DiskFiles:
             case Renew(path):
                 files.renew(path)
             case Flush(path):
-                files.at(path)
+                files.flush(path)
 
 
 class StepwisePlacer(Placer):

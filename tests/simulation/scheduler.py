@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.simulation.clock import Simulator
-from tests.simulation.disk import FileSystem, Host
+from tests.simulation.disk import FileSystem
+from tests.simulation.hosts import Host
 from tests.simulation.network import Hub, Ports, Router
 from tests.simulation.part import Part
 from tests.simulation.placing import DiskFiles, StepwisePlacer
@@ -35,7 +36,7 @@ def empty_database() -> sqlite3.Connection:
     made = sqlite3.connect(":memory:", isolation_level=None)
     for statement in schema.SCHEMA.split(";\n"):
         made.execute(statement)
-    meta = {"epoch": "e", "seq": 0, "floor": 0, "lease": 0, "last_modified": 0.0}
+    meta = {"epoch": "e", "seq": 0, "floor": 0, "lease": 0, "last_movie": 0, "last_modified": 0.0}
     words = {"paused": "", "order": "normal", "alarms": "[]"}
     made.executemany("INSERT INTO meta VALUES (?, ?)", [*meta.items(), *words.items()])
     return made

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.simulation.clock import Simulator
-from tests.simulation.disk import Host
 from tests.simulation.edges import ENDPOINTS
+from tests.simulation.hosts import Host
 from tests.simulation.network import Dealer, Ports, Subscriber
 from tests.simulation.part import Part
 from warpcore.bus.follower import ANSWER_TIMEOUT_S, QUIET_S, REFUSED_PAUSE_S, FollowerState

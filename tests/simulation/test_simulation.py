@@ -26,6 +26,34 @@ def test_all_invariants_hold_whatever_fails(portion: int) -> None:
             pytest.fail(told(shrink(outcome)))
 
 
+FOUND = {
+    "outputs that were being placed when the scheduler died": (
+        27,
+        "unmount@16.23:all:23.08:317 die@18.89:scheduler:0.84:138",
+    ),
+    "outputs that were written where a mount was gone": (1033, "unmount@11.88:all:22.65:283"),
+    "a folder that was away before a full disk let its token be written": (
+        323,
+        "full@16.34:session:6.34:394 power@17.93:session:4.26:312 unmount@23.46:all:6.51:175",
+    ),
+    "lists that were written where a mount was gone": (1558, "unmount@31.28:all:5.24:183"),
+}
+"""What the simulation has found, as it shrank: a seed and its faults."""
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_what_the_simulation_has_found_stays_mended(what: str) -> None:
+    seed, faults = FOUND[what]
+    assert run(seed, list(map(Fault.from_text, faults.split()))).broken == ""
+
+
+def test_a_file_is_found_soon_after_the_storage_has_hung() -> None:
+    faults = "hang@32.29:session:14.26:64 replace@52.35:m2.tif:0.62:59"
+    outcome = run(5280, list(map(Fault.from_text, faults.split())))
+    assert outcome.broken == ""
+    assert outcome.simulated_s < 85, "a scan that hung for 14 s is not followed by a pause of 56 s"
+
+
 def test_a_session_without_faults_processes_all_movies() -> None:
     assert run(1, []).broken == ""
 

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any
 
 from tests.simulation.clock import Simulator
-from tests.simulation.disk import Host
+from tests.simulation.hosts import Host
 from tests.simulation.network import Dealer, Ports
 from tests.simulation.part import Part
 from warpcore.bus import messages as wire

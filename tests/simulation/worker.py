@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.simulation.clock import Simulator
 from tests.simulation.compute import Compute, Truth
-from tests.simulation.disk import Host
+from tests.simulation.hosts import Host
 from tests.simulation.network import Dealer, Ports
 from tests.simulation.part import Part
 from warpcore.bus import messages as m

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.simulation import edges
-from tests.simulation.checks import Broken, Checks
+from tests.simulation.checks import Checks
 from tests.simulation.clock import BEGIN_S, Simulator
 from tests.simulation.compute import Truth
-from tests.simulation.disk import FileSystem, Host
+from tests.simulation.disk import FileSystem
 from tests.simulation.faults import KINDS, Fault, schedule
+from tests.simulation.hosts import Host
 from tests.simulation.microscope import Microscope
 from tests.simulation.network import FAIR, Network, Ports
-from tests.simulation.part import Part
+from tests.simulation.part import Broken, Part
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.services import Discoverer, Tracker
 from tests.simulation.user import User
@@ -71,6 +72,7 @@ class World:
             "tracker": self.tracker,
         }
         self.workers = [self._worker(f"w{number}") for number in range(1, chance.randint(2, 3) + 1)]
+        self.power_cuts = 0
         self._twins = 0
         self._ends_at = 0.0
 
@@ -121,6 +123,7 @@ class World:
 
     def run(self, faults: Sequence[Fault]) -> str:
         """Let the session run, with these faults; returns the invariant that did not hold, "" where all did."""
+        self.disks[StoragePlace.PROCESSING].keeps_journal = any(fault.kind == "power" for fault in faults)
         try:
             for part in [*self.parts.values(), self.user]:
                 part.start()
@@ -193,11 +196,11 @@ class World:
         return part is not None and (not part.up or str(part.starts) != start)
 
 
-def run(seed: int, faults: list[Fault] | None = None, *, trace: bool = False) -> Outcome:
-    """Run the session of a seed with its own faults, or with others."""
+def run(seed: int, faults: list[Fault] | None = None, *, kinds: Iterable[str] = KINDS, trace: bool = False) -> Outcome:
+    """Run the session of a seed with its own faults, of these kinds, or with others."""
     world = World(seed)
     if faults is None:
-        faults = schedule(world.simulator.stream("faults"), world.worker_names, world.movies)
+        faults = schedule(world.simulator.stream("faults"), world.worker_names, world.movies, kinds)
     if trace:
         world.simulator.lines = []
     with edges.simulated(world.simulator, world.ports):

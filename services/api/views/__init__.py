@@ -12,6 +12,7 @@ from warpcore.services.api.views._plots import CtfFit, Curves, DefocusSurface, E
 from warpcore.services.api.views._profiles import ProfilesView, ProfileView, RevisionView
 from warpcore.services.api.views._results import results_schemas
 from warpcore.services.api.views._selection import (
+    ForgottenView,
     RefusedMovie,
     RetriedView,
     SelectedView,
@@ -34,6 +35,7 @@ __all__ = [
     "DiskView",
     "Edits",
     "File",
+    "ForgottenView",
     "HandPicks",
     "HealthView",
     "Index",

@@ -49,10 +49,17 @@ class SelectionChangesView(View, frozen=True):
 
 
 class RefusedMovie(View, frozen=True):
-    """A movie that cannot be retried now."""
+    """A movie for which that cannot be done now."""
 
     name: str
     problem: str
+
+
+class ForgottenView(View, frozen=True):
+    """What became of movies that were to be forgotten."""
+
+    forgotten: Annotated[Count, Meta(description="Movies that the session no longer has.")]
+    refused: list[RefusedMovie]
 
 
 class RetriedView(View, frozen=True):

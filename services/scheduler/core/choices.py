@@ -87,8 +87,7 @@ def _failed_after(state: State, message: wire.RetryItems) -> tuple[list[MovieRec
 
     Excluded ones are passed over: a person wants nothing of them.
     """
-    ids = range(max(0, message.after) + 1, len(state.movies) + 1)
-    failed = (state.movies[id] for id in ids if state.movies[id].status == MovieStatus.FAILED)
+    failed = (movie for movie in state.movies_after(message.after) if movie.status == MovieStatus.FAILED)
     wanted = (movie for movie in failed if movie.selection != Selection.EXCLUDE)
     page = list(itertools.islice(wanted, MOST_RETRIED))
     return page, page[-1].id if len(page) == MOST_RETRIED else None

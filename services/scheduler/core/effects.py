@@ -107,14 +107,14 @@ class StateFault:
 class StorageLooked:
     """The scheduler has looked at a folder of the session.
 
-    `token` is what it has written into the processing directory, "" where it could not. `anchor` is the path of a movie
-    that it saw in the data directory, "" for none; `sought` says whether there was one to look for.
+    `tokens` are what it has written into the processing directory and what it writes next, if it can. `anchor` is the
+    path of a movie that it saw in the data directory, "" for none; `sought`: there was one to look for.
     """
 
     place: StoragePlace
     path: str
     look: Look
-    token: str = ""
+    tokens: tuple[str, ...] = ()
     anchor: str = ""
     sought: bool = False
 
@@ -182,6 +182,18 @@ class SaveMovie:
     """Store a movie."""
 
     row: MovieRow
+
+
+@dataclass(frozen=True, slots=True)
+class DropMovie:
+    """A movie is forgotten, by whom, and what had failed. `last` is the highest number that a movie ever had."""
+
+    movie: int
+    name: str
+    path: str
+    told: str
+    by: str
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +396,7 @@ class Reply:
 
 Effect = (
     SaveMovie
+    | DropMovie
     | SaveTask
     | DropTask
     | SaveSettings

@@ -51,7 +51,7 @@ def get(state: State, message: wire.GetExport) -> None:
     job = _named(state, message.job)
     if job is not None:
         failed = [id for id, item in job.items.items() if item.state == ItemState.FAILED]
-        names = {id: state.movies[id].name for id in failed}
+        names = {id: state.name_of(id) for id in failed}
         state.reply(views.export_view(job, names, max(0, message.after)))
 
 

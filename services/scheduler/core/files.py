@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import MOST_AT_ONCE
 from warpcore.bus.vocabulary import LEASED, WAITING, ErrorCode, FailureKind, MovieStatus
-from warpcore.services.scheduler.core import registry, tasks, views
+from warpcore.services.scheduler.core import registry, requests, tasks, views
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord
@@ -45,20 +46,16 @@ def register(state: State, message: wire.RegisterFiles) -> None:
 def known(state: State, message: wire.GetKnownFiles) -> None:
     """A page of the registered files."""
     state.discoverer_heard_at = state.now
-    files = []
-    limit = min(max(1, message.limit), MOST_AT_ONCE)
-    after = max(0, message.after)
-    for id in range(after + 1, min(after + limit, len(state.movies)) + 1):
-        movie = state.movies[id]
-        files.append(wire.FoundFile(movie.path, movie.size, movie.mtime_ns))
-    shown = views.fitting(files)
-    last = after + len(shown)
+    movies = list(itertools.islice(state.movies_after(message.after), min(max(1, message.limit), MOST_AT_ONCE)))
+    shown = views.fitting(wire.FoundFile(movie.path, movie.size, movie.mtime_ns) for movie in movies)
+    reached = movies[len(shown) - 1].id if shown else None
     state.reply(
         wire.KnownFiles(
             files=shown,
-            next_after=last if last < len(state.movies) else None,
+            next_after=requests.next_page(state, reached),
             settings=state.settings.to_dict(),
             settings_revision=state.revision,
+            forgotten=state.forgotten,
         )
     )
 
@@ -86,7 +83,7 @@ def _add(state: State, file: wire.FoundFile, seen_s: float) -> None:
     root = movie_root(file.path)
     first = state.by_name.get(root)
     status = MovieStatus.UNPROCESSED if first is None else MovieStatus.FAILED
-    movie = MovieRecord(len(state.movies) + 1, root, file.path, file.size, file.mtime_ns, status)
+    movie = MovieRecord(state.last_movie + 1, root, file.path, file.size, file.mtime_ns, status)
     movie.found_at, movie.ready_at = state.wall - seen_s, state.wall
     movie.tell(state.seq, state.wall, "found")
     if first is not None:

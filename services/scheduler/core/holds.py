@@ -24,9 +24,9 @@ VALID_TOKENS = 150
 class Storage:
     """What this run knows of the session's folders; nothing of it is stored.
 
-    `tokens` are those that lay in the processing directory lately, newest last. `anchor` is the path of a movie that
-    lay in the data directory at the last look, "" where none was seen; `anchored` says whether that look sought one.
-    `done` counts tasks that went well. `reported` is what a worker said of a full disk, "" where none did.
+    `tokens` are those that lay in the processing directory lately and the one that comes next, newest last. `anchor` is
+    the path of a movie that lay in the data directory at the last look, "" where none was seen; `anchored`: that look
+    sought one. `done` counts tasks that went well. `reported` is what a worker said of a full disk, "" where none did.
     """
 
     standings: dict[StoragePlace, Standing] = field(default_factory=dict)

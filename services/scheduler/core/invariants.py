@@ -52,7 +52,9 @@ def _require(holds: object, text: str) -> None:
 
 
 def _maps(state: State) -> None:
-    _require(list(state.movies) == list(range(1, len(state.movies) + 1)), "movie ids are not 1, 2, 3, …")
+    ids = list(state.movies)
+    _require(ids == sorted(ids) and min(ids, default=1) > 0, "movies are not in the order of their numbers")
+    _require(max(ids, default=0) <= state.last_movie, f"a movie has a number above {state.last_movie}")
     _require(len(state.by_name) == len(state.by_path) == len(state.movies), "a movie is missing in a map")
     counts = Counter(movie.status for movie in state.movies.values())
     _require(state.counts == {one: counts[one] for one in MovieStatus}, f"counts {state.counts} are not {counts}")

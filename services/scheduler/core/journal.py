@@ -38,6 +38,9 @@ def entries(effects: Iterable[e.Effect]) -> Iterator[Entry]:
                 entry = _of_event(topic, body)
             case e.SaveRevision(row):
                 entry = Entry(logging.INFO, _settings(row))
+            case e.DropMovie(name=name, path=path, told=told, by=by):
+                text = f"movie {name} ({path}) is forgotten, by {by or 'nobody known'}; it had failed: {told}"
+                entry = Entry(logging.INFO, text, {"movie": name})
             case e.SaveBan(ban):
                 text = f"worker {ban.worker} is set aside: {ban.reason}"
                 entry = Entry(logging.ERROR, text, {"worker": ban.worker})

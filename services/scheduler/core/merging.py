@@ -14,17 +14,18 @@ FORGOTTEN_AFTER_S = 60.0
 
 @dataclass(slots=True)
 class _Told:
-    """When (monotonic s) the progress of a lease was handled last, and what has come since."""
+    """When (monotonic s) the progress of a lease was handled last, of which step, and what has come since."""
 
     handled_at: float
+    step: str
     waiting: TaskProgress | None = None
 
 
 class ProgressMerger:
     """Holds progress back, by the connection that it came by and its lease. No clock: it is given the time.
 
-    The first word of a lease is never held back. Before anything else of the same connection is handled, what waits of
-    it is taken out, so the order of what a worker says stays.
+    The first word of a lease is never held back, nor is one that begins another step with a text. Before anything else
+    of the same connection is handled, what waits of it is taken out, so the order of what a worker says stays.
     """
 
     def __init__(self) -> None:
@@ -42,10 +43,11 @@ class ProgressMerger:
         told = leases.get(message.lease)
         if told is None:
             if len(leases) < MOST_CREDIT:
-                leases[message.lease] = _Told(now)
+                leases[message.lease] = _Told(now, message.step)
             return True
-        if now - told.handled_at >= EVERY_S:
-            told.handled_at, told.waiting = now, None
+        says_more = bool(message.message) and message.step != told.step
+        if says_more or now - told.handled_at >= EVERY_S:
+            told.handled_at, told.step, told.waiting = now, message.step, None
             return True
         if told.waiting is None:
             self._due.append((told.handled_at + EVERY_S, sender, message.lease))
@@ -79,5 +81,5 @@ class ProgressMerger:
     def _take(self, told: _Told, now: float) -> TaskProgress | None:
         message, told.waiting = told.waiting, None
         if message is not None:
-            told.handled_at = now
+            told.handled_at, told.step = now, message.step
         return message

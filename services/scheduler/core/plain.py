@@ -56,7 +56,8 @@ def stimulus_from_plain(plain: dict[str, Any]) -> e.Stimulus:
     if values.get("generation") is not None:
         values["generation"] = Generation(**values["generation"])
     if "look" in values:
-        values |= {"place": StoragePlace(values["place"]), "look": Look(**values["look"])}
+        look, tokens = Look(**values["look"]), tuple(values["tokens"])
+        values |= {"place": StoragePlace(values["place"]), "look": look, "tokens": tokens}
     stimulus: e.Stimulus = kind(**values)
     return stimulus
 

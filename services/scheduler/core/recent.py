@@ -22,9 +22,13 @@ class Recent:
         """The last `count` of them."""
         return list(self._movies)[-count:]
 
+    def forget(self, movie: int) -> None:
+        """It does not count any more."""
+        self._movies.pop(movie, None)
+
     def note(self, movie: int) -> None:
         """A movie has ended, perhaps once more."""
-        self._movies.pop(movie, None)
+        self.forget(movie)
         self._movies[movie] = None
         if len(self._movies) > self._size:
             del self._movies[next(iter(self._movies))]

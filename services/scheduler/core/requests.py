@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from warpcore.bus import messages as wire
@@ -21,21 +22,25 @@ from warpcore.services.session.sorting import in_order, sortable
 @handles(wire.GetSnapshot, reads=True)
 def snapshot(state: State, message: wire.GetSnapshot) -> None:
     """A page of all movies, with settings and the number of the last change."""
-    after = max(0, message.after)
-    last = min(after + min(max(1, message.limit), MOST_AT_ONCE), len(state.movies))
-    page = views.fitting(state.movie_view(state.movies[id]) for id in range(after + 1, last + 1))
-    reached = after + len(page)
+    wanted = itertools.islice(state.movies_after(message.after), min(max(1, message.limit), MOST_AT_ONCE))
+    page = views.fitting(map(state.movie_view, wanted))
     state.reply(
         wire.Snapshot(
             seq=state.seq,
             epoch=state.epoch,
             movies=page,
-            next_after=reached if reached < len(state.movies) else None,
+            next_after=next_page(state, page[-1].id if page else None),
             settings=state.settings.to_dict(),
             settings_revision=state.revision,
             paused=state.paused,
         )
     )
+
+
+def next_page(state: State, reached: int | None) -> int | None:
+    """After which movie the next page begins, where this one has `reached` so far; None where there is no more."""
+    newest = next(reversed(state.movies), 0)
+    return reached if reached is not None and reached < newest else None
 
 
 @handles(wire.GetItems, reads=True)

@@ -83,8 +83,12 @@ class LastHour:
 
     def count(self, movie: int, wall: float) -> None:
         """A movie is done, perhaps once more."""
-        self._done_at.pop(movie, None)
+        self.forget(movie)
         self._done_at[movie] = wall
+
+    def forget(self, movie: int) -> None:
+        """It does not count any more."""
+        self._done_at.pop(movie, None)
 
     def movies(self, wall: float) -> list[int]:
         """Their numbers; older ones are forgotten."""

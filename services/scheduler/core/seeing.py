@@ -7,6 +7,8 @@ the scheduler has written no token, no proof is asked for.
 
 from __future__ import annotations
 
+import itertools
+
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import StorageCondition, StoragePlace
 from warpcore.services.scheduler.core import tasks
@@ -38,8 +40,7 @@ def looked(state: State, stimulus: StorageLooked) -> None:
     storage, place = state.storage, stimulus.place
     before = storage.condition(place)
     storage.looked(place, stimulus.path, stimulus.look, needs(state, place), state.now)
-    if stimulus.token:
-        storage.tokens.append(stimulus.token)
+    storage.tokens += [token for token in stimulus.tokens if token not in storage.tokens]
     if place is StoragePlace.DATA:
         storage.anchor, storage.anchored = stimulus.anchor, stimulus.sought
     back = before is StorageCondition.AWAY and storage.condition(place) is not StorageCondition.AWAY
@@ -65,7 +66,7 @@ def known_files(state: State) -> list[KnownFile]:
         return Verdict.SKIP if len(ids) < MOST_KNOWN else Verdict.STOP
 
     state.queue.in_turn(0).choose(judge)
-    ids += range(len(state.movies), max(0, len(state.movies) - MOST_KNOWN), -1)
+    ids += itertools.islice(reversed(state.movies), MOST_KNOWN)
     movies = [state.movies[id] for id in dict.fromkeys(ids)]
     return [KnownFile(movie.path, movie.size, movie.mtime_ns) for movie in movies]
 

@@ -51,8 +51,8 @@ def undo(state: State, message: wire.UndoSelection) -> None:
     record = records[-1]
     changed = 0
     for id, (selection, number) in record.former.items():
-        movie = state.movies[id]
-        if movie.chosen_in == record.number:
+        movie = state.movies.get(id)
+        if movie is not None and movie.chosen_in == record.number:
             _set(state, movie, selection, number, f"selection: {selection} again")
             changed += 1
     _drop(state, [record])

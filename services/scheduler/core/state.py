@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from warpcore.bus.messages import Alarm, MovieEvent
@@ -63,7 +64,8 @@ class State:
     `active_at` is when (monotonic) there was something to do last. `hungry` names all workers with room for a task, and
     perhaps others; `was_busy` says of those whose leases the present stimulus changes whether they had any before.
     `fault` says what is wrong with the database, once something is. `rate` is that of movies of which all steps ran,
-    `reruns` that of those of which only some did.
+    `reruns` that of those of which only some did. `last_movie` is the highest number that a movie ever had, `forgotten`
+    says how many were forgotten in this run.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
@@ -112,6 +114,8 @@ class State:
         self.active_at: float | None = None
         self.seq = 0
         self.last_lease = 0
+        self.last_movie = 0
+        self.forgotten = 0
         self.last_modified = 0.0
         self.storage = Storage()
         self.file_warnings: list[str] = []
@@ -162,12 +166,30 @@ class State:
     def index(self, movie: MovieRecord) -> None:
         """Enter a movie into all maps and counts."""
         self.movies[movie.id] = movie
+        self.last_movie = max(self.last_movie, movie.id)
         self.by_name[movie.name] = movie
         self.by_path[movie.path] = movie
         self.counts[movie.status] += 1
         if movie.status in ENDED:
             self.recent.note(movie.id)
         self.place(movie)
+
+    def remove(self, movie: MovieRecord) -> None:
+        """Take a movie that has failed, and has no lease, out of all maps and counts."""
+        del self.movies[movie.id], self.by_name[movie.name], self.by_path[movie.path]
+        self.counts[movie.status] -= 1
+        self.hand_picks.pop(movie.id, None)
+        self.recent.forget(movie.id)
+        self.last_hour.forget(movie.id)
+
+    def movies_after(self, id: int) -> Iterator[MovieRecord]:
+        """All movies with higher numbers, in order. Those of forgotten movies are missing."""
+        numbers = range(max(0, id) + 1, self.last_movie + 1)
+        return (self.movies[number] for number in numbers if number in self.movies)
+
+    def name_of(self, id: int) -> str:
+        """A movie's name, also where it is forgotten."""
+        return self.movies[id].name if id in self.movies else f"movie {id}, forgotten"
 
     def move(self, movie: MovieRecord, status: MovieStatus, why: str) -> None:
         """Change a movie's status, or store it under the present one. Raises IllegalTransition, nothing changed."""

@@ -16,7 +16,7 @@ from warpcore.services.scheduler.core.state import State
 def go_on(stored: State, before: State) -> State:
     """The `stored` state with what the one `before` knew beside it."""
     stored.rate, stored.reruns, stored.arrivals = before.rate, before.reruns, before.arrivals
-    stored.latest_runs = before.latest_runs
+    stored.latest_runs, stored.forgotten = before.latest_runs, before.forgotten
     stored.file_warnings, stored.discoverer_heard_at = before.file_warnings, before.discoverer_heard_at
     stored.suspected, stored.alarms_held_until = before.suspected, before.alarms_held_until
     stored.active_at = before.active_at

@@ -61,7 +61,7 @@ class Meters:
         match event.topic:
             case "task.finished":
                 for stage, seconds in event.body["seconds"].items():
-                    if stage in self.steps:
+                    if stage in self.steps and seconds:  # a step without a computation of its own has no time
                         self.steps[stage].add(seconds)
             case "task.lost":
                 self.tasks_lost += 1

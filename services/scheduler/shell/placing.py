@@ -23,17 +23,10 @@ from warpcore.services.scheduler.core.effects import (
 )
 from warpcore.services.scheduler.shell.disk import taken
 from warpcore.services.session.disk_files import DiskFiles
+from warpcore.services.session.file_operations import Flush
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.movie_record import MovieRecordFile
-from warpcore.services.session.placing import (
-    STAGING,
-    Flush,
-    IncompleteError,
-    drop,
-    folders_of_tasks,
-    plan_placing,
-    restore,
-)
+from warpcore.services.session.placing import STAGING, IncompleteError, drop, folders_of_tasks, plan_placing, restore
 from warpcore.services.storage.faults import reason, storage_kind
 from warpcore.services.storage.looking import TOKEN
 

@@ -105,6 +105,8 @@ def _take_up(session: Session, found: Salvaged, data: Path, processing: Path) ->
         state.effects.append(SaveProfile(rows.profile_row(profile)))
     state.cut_log()
     session.store.stage(state.effects)
+    # A worker of the lost session may still write into the folder of its lease: no new one has the same.
+    session.store.begin_leases(int(time.time()))
     state.effects = []
     lines = [f"{len(records)} movies have results, by their records in {processing / FOLDER}"]
     waiting = state.counts[MovieStatus.OUTDATED]
@@ -120,7 +122,7 @@ def _take_up(session: Session, found: Salvaged, data: Path, processing: Path) ->
 
 def _add(state: State, record: MovieRecordFile, found: Salvaged, processing: Path) -> None:
     file = record.name, record.path, record.size, record.mtime_ns
-    movie = MovieRecord(len(state.movies) + 1, *file, MovieStatus.PROCESSED)
+    movie = MovieRecord(state.last_movie + 1, *file, MovieStatus.PROCESSED)
     movie.fingerprints, movie.results, movie.outputs = record.fingerprints, record.results, record.outputs
     movie.selection = found.selections.get(record.path) or _selection_in_xml(processing / f"{record.name}.xml")
     if record.path in found.hand_picks:

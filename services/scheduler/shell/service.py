@@ -47,7 +47,7 @@ from warpcore.services.scheduler.shell.lock import SessionError, locked
 from warpcore.services.scheduler.shell.placing import Placer
 from warpcore.services.scheduler.shell.preparing import PrepareError, Preparing
 from warpcore.services.scheduler.shell.requests import Shell, signed
-from warpcore.services.scheduler.shell.session import Session
+from warpcore.services.scheduler.shell.session import Session, garbage_looked_for_once
 from warpcore.services.scheduler.shell.storage import StorageWatch
 from warpcore.services.scheduler.store.recording import RecordError
 from warpcore.services.scheduler.store.schema import StateError
@@ -103,6 +103,7 @@ def run_scheduler(
         )
         try:
             with (
+                garbage_looked_for_once(),
                 Router(endpoints.bound(endpoints.controller_port), "workers") as workers,
                 Router(endpoints.bound(endpoints.control_port), "control") as control,
                 EventHub(endpoints.bound(endpoints.events_in_port), endpoints.bound(endpoints.events_out_port)) as hub,
@@ -210,7 +211,7 @@ class Service:
     def _look_at_storage(self) -> None:
         for look in self._storage.looks():
             self._handle(look)
-            self._storage.tell(self._session.state)
+            self._storage.tell(self._session.state.storage.holds)
         if is_unsure(self._session.state):
             self._storage.hurry(StoragePlace.DATA)
 

@@ -1,4 +1,4 @@
-"""Looks at the session's folders beside the running service, and tells the log what has changed."""
+"""Looks at the session's folders beside the running service."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 from warpcore.bus.vocabulary import StoragePlace
 from warpcore.services.process.side_thread import SideThread
 from warpcore.services.scheduler.core.effects import StorageLooked
-from warpcore.services.scheduler.core.seeing import NOT_SHOWN
-from warpcore.services.scheduler.core.state import State
 from warpcore.services.storage.looking import DataFolder, KnownFile, ProcessingFolder, look_at_space, looked
 from warpcore.services.storage.standing import Look
 
@@ -20,7 +18,6 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 2.0
 SILENT_S = 10.0
 """A look that has not returned by then shows that the storage hangs."""
-
 
 Known = Callable[[], tuple[list[KnownFile], bool]]
 
@@ -39,7 +36,7 @@ class StorageWatch:
             place: SideThread(f"look at {place}") for place in self._paths
         }
         self._next_at = dict.fromkeys(self._paths, 0.0)
-        self._told: dict[str, str] = {}
+        self._held = False
 
     def first(self, wait_s: float = 1.0) -> Iterator[StorageLooked]:
         """The first looks, waited for up to `wait_s` each: so no worker is taken in before there is a token."""
@@ -65,17 +62,11 @@ class StorageWatch:
         """Look at a folder soon."""
         self._next_at[place] = 0.0
 
-    def tell(self, state: State) -> None:
-        """Tell the log why the session holds, when it goes on, and which workers do not see its folders."""
-        told = {text.partition(":")[0]: text for text in state.storage.holds}
-        for worker in state.workers.values():
-            if worker.alive and worker.sight.problem not in ("", NOT_SHOWN):
-                told[worker.name] = f"worker {worker.name} is given no movies: {worker.sight.problem}"
-        for key in told.keys() - self._told.keys():
-            log.warning("%s", told[key])
-        for key in self._told.keys() - told.keys():
-            log.warning("over: %s", self._told[key])
-        self._told = told
+    def tell(self, holds: list[str]) -> None:
+        """Tell the log why the session holds. Its alarm is told once it is stored, which a full disk can delay."""
+        if bool(holds) != self._held:
+            log.warning("%s", "; ".join(holds) or "storage is well again; processing goes on")
+        self._held = bool(holds)
 
     def _begin_due(self, now: float) -> None:
         for place, thread in self._threads.items():
@@ -95,8 +86,8 @@ class StorageWatch:
         if place is StoragePlace.PROCESSING:
 
             def look_at_processing() -> StorageLooked:
-                look, token = self._processing.look()
-                return StorageLooked(place, str(path), look, token)
+                look, tokens = self._processing.look()
+                return StorageLooked(place, str(path), look, tokens)
 
             return look_at_processing
         return lambda: StorageLooked(place, str(path), looked(lambda: look_at_space(path)))

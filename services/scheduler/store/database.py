@@ -54,6 +54,7 @@ class Stored:
     last_modified: float
     paused_by: Pauser | None
     order: str = Order.NORMAL
+    last_movie: int = 0
     alarms: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] | None = None
     revision: int = 0
@@ -165,16 +166,20 @@ class Store:
         self._last_lease = pending.meta.get("lease", self._last_lease)
         return True
 
+    def begin_leases(self, after: int) -> None:
+        """Stage that the next lease is above this one."""
+        self._pending.meta["lease"] = after
+
     def discard(self) -> None:
         """Forget what was staged and not committed."""
         self._pending = Pending()
 
     def _write(self, pending: Pending) -> None:
         many = self._db.executemany
+        for table in reversed(WRITTEN):  # what refers to a row goes before it
+            many(table.delete, [key for key, row in pending.rows.get(table, {}).items() if row is None])
         for table in WRITTEN:
-            rows = pending.rows.get(table, {})
-            many(table.delete, [key for key, row in rows.items() if row is None])
-            many(table.save, [row for row in rows.values() if row is not None])
+            many(table.save, [row for row in pending.rows.get(table, {}).values() if row is not None])
         if pending.settings is not None:
             self._db.execute(_SAVE_SETTINGS, pending.settings)
             oldest = pending.settings[1] - HISTORY_LENGTH
@@ -196,6 +201,7 @@ class Store:
                 last_modified=meta["last_modified"],
                 paused_by=Pauser(meta["paused"]) if meta["paused"] else None,
                 order=meta["order"],
+                last_movie=meta["last_movie"],
                 alarms=json.loads(meta["alarms"]),
             )
             settings = select("SELECT body, revision, identity, migration, set_aside FROM settings").fetchone()

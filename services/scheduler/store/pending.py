@@ -53,6 +53,10 @@ class Pending:
                     self.changes.append((seq, topic, msgpack.packb(body)))
             case e.SaveMovie(row):
                 self.save(t.MOVIES, row)
+            case e.DropMovie(movie=id, last=last):
+                self.drop(t.MOVIES, id)
+                self.drop(t.HAND_PICKS, id)
+                self.meta["last_movie"] = last
             case e.SaveTask(row):
                 self.meta["lease"] = max(row.lease, self.meta.get("lease", 0), last_lease)
                 self.save(t.LEASES, row)

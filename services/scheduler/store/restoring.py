@@ -43,7 +43,8 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     state.adopt(settings, stored.references)
     state.paused_by, state.seq = stored.paused_by, stored.seq
     state.arrange(Order(stored.order))
-    state.last_lease, state.last_modified = stored.last_lease, stored.last_modified
+    state.last_lease, state.last_movie = stored.last_lease, stored.last_movie
+    state.last_modified = stored.last_modified
     state.bans = {ban.worker: ban for ban in (Ban(*row) for row in stored.bans)}
     alarms.restore(state, map(Alarm.from_body, stored.alarms))
     _restore_movies(state, stored)

@@ -84,8 +84,9 @@ def _from_3_to_4(db: sqlite3.Connection) -> None:
 def _from_4_to_5(db: sqlite3.Connection) -> None:
     """The scheduler alone places outputs. How far a worker came that might, nobody knows: its steps run again.
 
-    Lines of a movie's story may name worker, lease and step.
+    Lines of a movie's story may name worker, lease and step. A forgotten movie's number is not given again.
     """
+    db.execute("INSERT INTO meta VALUES ('last_movie', 0)")
     for lease, movie, packed in db.execute("SELECT lease, movie, body FROM tasks").fetchall():
         body = msgpack.unpackb(packed)
         if body.get("state") != "committed":
@@ -125,6 +126,7 @@ def create(path: Path, data_directory: str, processing_directory: str) -> None:
             "seq": 0,
             "floor": 0,
             "lease": 0,
+            "last_movie": 0,
             "last_modified": 0.0,
             "paused": "",
             "order": "normal",

@@ -103,6 +103,19 @@ def test_a_choice_that_is_refused_in_part_changes_nothing(api: Api) -> None:
     assert api.http.get("/api/selection").json() == before
 
 
+def test_failed_movies_are_forgotten_and_lists_no_longer_have_them(api: Api) -> None:
+    api.register("lost/one.tif", "lost/one.mrc", "lost/one.eer")
+    refused = post(api, "forget", names=["lost/one"], by="ada")
+    assert (refused["forgotten"], refused["refused"][0]["name"]) == (0, "lost/one")
+    assert post(api, "forget", names=["lost/one.mrc"]) == {"forgotten": 1, "refused": []}
+    problem(api.http.get("/api/items/lost/one.mrc"), 404)
+    listed = api.http.get("/api/items", params={"filter": "name:lost/*"}).json()["items"]
+    assert [item["name"] for item in listed] == ["lost/one", "lost/one.eer"]
+    assert post(api, "forget", filter=["name:lost/one.e*", "status:failed"])["forgotten"] == 1
+    problem(api.http.post("/api/forget", json={"names": ["nobody"]}), 404)
+    problem(api.http.post("/api/forget", json={"filter": ["colour:red"]}), 422)
+
+
 def test_failed_movies_are_retried_by_kind_by_name_or_all(api: Api) -> None:
     assert post(api, "retry", kind="internal") == {"retried": 0, "refused": []}
     refused = post(api, "retry", names=["grid1/a"])

@@ -42,11 +42,17 @@ class Registry:
         self.revision = 1
         self.refuse: set[str] = set()
         self.warnings: list[str] = []
+        self.forgotten = 0
 
     def set(self, **values: object) -> None:
         """Change settings of the `import` section."""
         self.settings = patch_settings(self.settings, {"import": values})
         self.revision += 1
+
+    def forget(self, path: str) -> None:
+        """A person has the movie of this file forgotten."""
+        del self.files[path]
+        self.forgotten += 1
 
     def answer(self, request: Message) -> Message:
         if isinstance(request, RegisterFiles):
@@ -56,7 +62,7 @@ class Registry:
             known = [*self.files.values()]
             end = request.after + request.limit
             after = end if end < len(known) else None
-            return KnownFiles(known[request.after : end], after, self.settings.to_dict(), self.revision)
+            return KnownFiles(known[request.after : end], after, self.settings.to_dict(), self.revision, self.forgotten)
         if isinstance(request, GetProcessing):
             return ProcessingStatus(True, {}, 0, 0, None, 60.0, 0, [], 0, "", str(self.processing))
         return Error("unknown_type", request.TYPE)

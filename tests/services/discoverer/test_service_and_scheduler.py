@@ -7,10 +7,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.services.discoverer.peer import Peer, Registry, Running
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.messages import RegisterFiles, ServiceEvent, SettingsEvent
+from warpcore.services.discoverer import service
 from warpcore.services.discoverer.examining import Examined
 from warpcore.services.discoverer.incubation import Incubation
 from warpcore.services.discoverer.listing import Listing
@@ -80,6 +83,32 @@ def test_a_scheduler_with_a_new_state_is_told_all_files_again(
         registry.files.clear()
         wait_until(lambda: peer.beat("two") or "a.tif" in registry.files, what="second registration")
     assert registry.added == ["a.tif", "a.tif"]
+
+
+def test_a_forgotten_file_that_is_there_or_comes_back_is_registered_anew(
+    endpoints: Endpoints,
+    registry: Registry,
+    peer: Peer,
+    data: Path,
+    movie: Path,
+    tmp_path: Path,
+    wait_until: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that was deleted comes back as it was, with its size and time."""
+    monkeypatch.setattr(service, "SETTINGS_INTERVAL_S", 0.1)
+    for name in ("kept.tif", "there.tif", "away.tif"):
+        shutil.copyfile(movie, data / name)
+    with Running(endpoints, data):
+        wait_until(lambda: len(registry.files) == 3, what="all files")
+        (data / "away.tif").rename(tmp_path / "away.tif")
+        wait_until(lambda: peer.told("file.vanished") == ["away.tif"], what="that it is gone")
+        for name in ("there.tif", "away.tif"):
+            registry.forget(name)
+        wait_until(lambda: registry.batches[-1] == ["there.tif"], what="the one that is there")
+        (tmp_path / "away.tif").rename(data / "away.tif")
+        wait_until(lambda: registry.batches[-1] == ["away.tif"], what="the one that came back")
+    assert sorted(registry.added) == ["away.tif", "away.tif", "kept.tif", "there.tif", "there.tif"]
 
 
 def test_changed_patterns_take_effect_while_running(

@@ -36,7 +36,7 @@ def test_particles_are_collected_live(
 
 
 @pytest.mark.parametrize("told", ["by an event", "before the tracker started"])
-def test_an_export_job_gets_its_summary(
+def test_an_export_job_gets_its_summary_also_where_that_cannot_be_stored_at_once(
     peers: Callable[..., Peer],
     tracker: Start,
     tmp_path: Path,
@@ -46,6 +46,7 @@ def test_an_export_job_gets_its_summary(
     files = [particles(tmp_path, 1, 3), "particles/grid/m1_picks.mrcs", particles(tmp_path, 2, 2)]
     job = ExportJob("particles-1", "particles", "collecting", 2, 2, 0, {}, files)
     peer = peers([named(1), named(2)])
+    peer.refusals = 1
     if told == "by an event":
         tracker()
         wait_until(lambda: (tmp_path / "movies.star").is_file(), what="first files")

@@ -36,6 +36,7 @@ from warpcore.bus.messages import (
 )
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
+from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.formats.star_files import OpticsGroup, ParticleCtf, write_particles
 from warpcore.services.session.settings import Settings, patch_settings
 
@@ -52,6 +53,8 @@ class Peer:
         self.log: list[Change] = []
         self.jobs: dict[str, ExportJob] = {}
         self.collected: list[tuple[str, str]] = []
+        self.refusals = 0
+        """So many reports of a collected job cannot be stored."""
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._control = Router(endpoints.bound(endpoints.control_port), "control")
@@ -102,6 +105,9 @@ class Peer:
             job = self.jobs[request.job]
             more = request.after + 1 < len(job.files)
             return replace(job, files=job.files[request.after :][:1], next_after=request.after + 1 if more else None)
+        if isinstance(request, ExportCollected) and self.refusals:
+            self.refusals -= 1
+            return Error(ErrorCode.INTERNAL, "disk full")
         if isinstance(request, ExportCollected):
             self.collected.append((request.job, request.file))
             self.jobs[request.job] = replace(self.jobs[request.job], state="done")
