@@ -12,14 +12,34 @@ from tests.bus.server import serving
 from warpcore.bus import messages as m
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope
+from warpcore.bus.follower import Event, FollowerItem
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import MovieStatus
 from warpcore.services.api.live import Feed, Following
 from warpcore.services.api.mirror import Mirror
 
 DEADLINE_S = 20.0
-TOO_LARGE = 2**63
-"""A time that no column holds: it stands for any defect of the mirror."""
+UNTAKEN = 6
+"""The time of a movie that the mirror of the test cannot take."""
+
+
+class DefectiveMirror(Mirror):
+    """Has a defect that nobody foresaw."""
+
+    def take_page(self, movies: list[m.Movie], first: bool) -> None:
+        """As ever, but for one movie."""
+        self._fail_at(movies)
+        super().take_page(movies, first)
+
+    def take(self, item: FollowerItem) -> None:
+        """As ever, but for one movie."""
+        if isinstance(item, Event) and item.envelope.type == "movie.done":
+            self._fail_at([m.MovieEvent.from_body(item.envelope.body).movie])
+        super().take(item)
+
+    def _fail_at(self, movies: list[m.Movie]) -> None:
+        if any(movie.mtime_ns == UNTAKEN for movie in movies):
+            raise ZeroDivisionError("a defect")
 
 
 def movie(mtime_ns: int) -> m.Movie:
@@ -39,14 +59,14 @@ def test_what_the_mirror_cannot_take_is_told_as_a_lost_connection_until_it_can(
     changed, mended = threading.Event(), threading.Event()
 
     def answer(envelope: Envelope, before: int) -> Message:
-        seq, mtime_ns = (2, 5 if mended.is_set() else TOO_LARGE) if changed.is_set() else (1, 4)
+        seq, mtime_ns = (2, 5 if mended.is_set() else UNTAKEN) if changed.is_set() else (1, 4)
         if envelope.type == m.GetSnapshot.TYPE:
             return m.Snapshot(seq, "e", [movie(mtime_ns)], None, {}, 1, paused=False)
         row = m.Change(2, "movie.done", m.MovieEvent(movie(mtime_ns)).to_body())
         return m.Changes([row] if changed.is_set() else [], seq, "e")
 
     async def story() -> None:
-        mirror, feed = Mirror(), Feed()
+        mirror, feed = DefectiveMirror(), Feed()
         following = Following(endpoints, mirror, feed)
         await following.start()
         try:
