@@ -104,7 +104,18 @@ def place(files: Files, placement: Placement) -> list[str]:
     plan = plan_placing(placement, files)
     for operation in plan.operations:
         files.carry_out(operation)
+    check_placed(placement, files)
     return plan.kept
+
+
+def check_placed(placement: Placement, files: Files) -> None:
+    """Raises IncompleteError where a file is not in place after all: its file system was unmounted meanwhile.
+
+    A source that is missing counts as moved before, also where nothing of the session is there any more.
+    """
+    for path, (_, size) in placement.staged.items():
+        if files.size(placement.final(path)) != size:
+            raise IncompleteError(f"{placement.final(path)} was not put in place; was its file system unmounted?")
 
 
 def plan_placing(placement: Placement, files: Files) -> Plan:

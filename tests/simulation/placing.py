@@ -22,7 +22,7 @@ from warpcore.services.session.file_operations import (
     Renew,
     Write,
 )
-from warpcore.services.session.placing import IncompleteError, plan_placing
+from warpcore.services.session.placing import IncompleteError, check_placed, plan_placing
 
 
 class DiskFiles:
@@ -122,6 +122,7 @@ class StepwisePlacer(Placer):
                     for operation in plan.operations:
                         yield
                         self._files.carry_out(operation)
+                    check_placed(task.placement, self._files)
                     self._done.put(OutputsPlaced(task.lease, plan.kept))
                 except (OSError, IncompleteError) as error:
                     self._done.put(self._failed(task.lease, error))

@@ -36,6 +36,10 @@ FOUND = {
         323,
         "full@16.34:session:6.34:394 power@17.93:session:4.26:312 unmount@23.46:all:6.51:175",
     ),
+    "outputs whose mount went while they were being placed": (
+        2307,
+        "settings@10.57:session:28.19:352 unmount@18.83:all:17.66:85",
+    ),
     "lists that were written where a mount was gone": (1558, "unmount@31.28:all:5.24:183"),
 }
 """What the simulation has found, as it shrank: a seed and its faults."""

@@ -26,7 +26,15 @@ from warpcore.services.session.disk_files import DiskFiles
 from warpcore.services.session.file_operations import Flush
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.movie_record import MovieRecordFile
-from warpcore.services.session.placing import STAGING, IncompleteError, drop, folders_of_tasks, plan_placing, restore
+from warpcore.services.session.placing import (
+    STAGING,
+    IncompleteError,
+    check_placed,
+    drop,
+    folders_of_tasks,
+    plan_placing,
+    restore,
+)
 from warpcore.services.storage.faults import reason, storage_kind
 from warpcore.services.storage.looking import TOKEN
 
@@ -115,6 +123,7 @@ class Placer:
                     folders.setdefault(operation, []).append(task.lease)
                 else:
                     self._files.carry_out(operation)
+            check_placed(task.placement, self._files)
             placed[task.lease] = OutputsPlaced(task.lease, plan.kept)
         except (OSError, IncompleteError) as error:
             self._done.put(self._failed(task.lease, error))
