@@ -34,6 +34,7 @@ def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(30)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_demo_stays_up_until_ctrl_c_and_ends_by_saying_how_to_open_its_page_again(
     tmp_path: Path, free_ports: Callable[[int], list[int]], wait_until: Callable[..., None]

@@ -83,7 +83,7 @@ def test_as_json_stdout_is_one_document(folder: Path, command: Command) -> None:
         ("flat.mrc", "cannot tell: the gain has no pattern of its own"),
         ("small.mrc", "the gain is 128 × 256 px, the movie 256 × 256 px"),
         ("none.mrc", "cannot be read"),
-        ("a_damaged.tif", "not a TIFF"),
+        ("a_damaged.tif", "is no TIFF"),
     ],
 )
 def test_what_cannot_be_told_is_one_line_and_ends_in_1(folder: Path, command: Command, gain: str, reason: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from conftest import WARPCORE
 from movies_for_tests import write_movie
 
@@ -21,6 +22,7 @@ def facts(item: dict[str, Any]) -> dict[str, Any]:
     return {name: item[name] for name in KEPT} | {"results": measured}
 
 
+@pytest.mark.slow
 def test_a_lost_state_is_made_anew_and_nothing_runs_again(
     up: Callable[..., Any], tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
