@@ -18,16 +18,12 @@ from typing import Any
 import msgpack
 import zmq
 
+from tests.services.scheduler_world import RESULTS
 from warpcore.bus import messages as wire
 from warpcore.bus.envelope import Envelope, encode, new_id
 from warpcore.bus.schema import Message
+from warpcore.services.worker.seeing import sees
 
-STEPS_RESULTS: dict[str, Any] = {
-    "motion": {"skipped": False, "mean_frame_movement_angstrom": 1.2},
-    "ctf": {"defocus_um": 2.7, "defocus_delta_um": 0.1, "resolution_angstrom": 4.0},
-    "picking": {"count": 120},
-    "export": {"average": "average/x.mrc"},
-}
 WORDS_OF_PROGRESS = 4
 
 
@@ -72,11 +68,11 @@ class Peer:
             if self._instant:
                 for word in range(WORDS_OF_PROGRESS):
                     self.progress(word / WORDS_OF_PROGRESS)
-                self.commit()
+                self.finish()
+        elif raw["type"] == wire.LookAtFolders.TYPE:
+            self.send(sees(self.name, wire.LookAtFolders.from_body(raw["body"])))
         elif answers == wire.RegisterWorker.TYPE:
             self.send(wire.PullTasks(self.name, 1))
-        elif answers == wire.CommitTask.TYPE:
-            self.finish()
         elif answers == wire.TaskFinished.TYPE and raw["type"] == "ok":
             self.cycles += 1
 
@@ -85,17 +81,12 @@ class Peer:
             self.said += 1
             self.send(wire.TaskProgress(self.name, self.task["lease"], self.task["name"], "motion", fraction))
 
-    def commit(self) -> None:
-        if self.task is not None:
-            self.send(wire.CommitTask(self.name, self.task["lease"]))
-
     def finish(self) -> None:
         if self.task is not None:
             task, self.task = self.task, None
-            results = {step: STEPS_RESULTS[step] for step in task["run"]}
-            outputs = {step: [f"{step}/{task['name']}.mrc"] for step in task["run"]}
+            results = {step: RESULTS[step] for step in task["run"]}
             self.free_since = time.monotonic()
-            self.send(wire.TaskFinished(self.name, task["lease"], task["run"], results, outputs))
+            self.send(wire.TaskFinished(self.name, task["lease"], task["run"], results, {}))
 
 
 def run(address: str, workers: int, seconds: float, progress_hz: float, task_s: float) -> dict[str, Any]:
@@ -118,7 +109,7 @@ def run(address: str, workers: int, seconds: float, progress_hz: float, task_s: 
                 peer = peers[turn % workers]
                 peer.progress(random.random())
                 if random.random() < 1 / (task_s * progress_hz):
-                    peer.commit()
+                    peer.finish()
                 turn += 1
                 next_word += 1 / (workers * progress_hz)
         if half is None and now > began + seconds / 2:
