@@ -95,7 +95,7 @@ class Router:
         """Send a packed envelope without blocking; False if the peer is gone, or too much waits for it already."""
         if identity not in self._waiting:
             try:
-                self.socket.send_multipart([identity, frame], zmq.NOBLOCK)
+                self._deliver(identity, frame)
                 return True
             except zmq.Again:
                 pass
@@ -109,7 +109,7 @@ class Router:
         for identity, outbox in list(self._waiting.items()):
             try:
                 while outbox.frames:
-                    self.socket.send_multipart([identity, outbox.frames[0]], zmq.NOBLOCK)
+                    self._deliver(identity, outbox.frames[0])
                     self._take(outbox)
             except zmq.Again:
                 continue
@@ -126,6 +126,12 @@ class Router:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _deliver(self, identity: bytes, frame: bytes) -> None:
+        # libzmq 4.3.5 ends the process if it hears only between the two frames that the peer has gone, and something is
+        # sent then (its issue 4731). To ask for events makes it hear of that before.
+        self.socket.getsockopt(zmq.EVENTS)
+        self.socket.send_multipart([identity, frame], zmq.NOBLOCK)
 
     def _wait(self, identity: bytes, frame: bytes) -> bool:
         own = self._waiting[identity].bytes if identity in self._waiting else 0
