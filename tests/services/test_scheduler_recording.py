@@ -37,7 +37,7 @@ def site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Site:
 @pytest.fixture
 def recording(site: Site, tmp_path: Path, wait_until: WaitUntil) -> Path:
     """Two runs: the second begins from a database, and is recorded. Movies, a failure, settings, an export, a pause."""
-    worker, path = WorkerSide(site, "w"), tmp_path / "run.record"
+    path = tmp_path / "run.record"
 
     def task(name: str) -> wire.AssignTask:
         def assigned() -> list[Any]:
@@ -51,6 +51,8 @@ def recording(site: Site, tmp_path: Path, wait_until: WaitUntil) -> Path:
         ask(client, files("a.tif", "b.tif"))
         ask(client, wire.PatchSettings({"ctf": {"range_max": 5.0}}))
     with site.running(record=path) as client:
+        # Connected only now: a registration sent on a connection to the first run would be lost with it.
+        worker = WorkerSide(site, "w")
         worker.register()
         worker.dealer.send(wire.PullTasks("w", 2))
         worker.finish(task("a"))
