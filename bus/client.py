@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import zmq
 
+from warpcore.bus.connecting import LOOK_EVERY_S, Connection
 from warpcore.bus.dealer import read_single
-from warpcore.bus.envelope import Envelope, WireError, encode, new_id
+from warpcore.bus.envelope import Envelope, WireError, WireVersionError, encode, new_id
+from warpcore.bus.keys import ClientKey
 from warpcore.bus.messages import Error
 from warpcore.bus.requester import Patience, Question, Requester, Step, read_answer
 from warpcore.bus.schema import Message
-from warpcore.bus.sockets import Malformed, open_socket
+from warpcore.bus.sockets import Dropped, open_socket
+
+MOST_REFUSALS = 2
+"""Refused so often in a row, a client gives up: once may mean that its key was added a moment ago."""
 
 
 class NoAnswerError(TimeoutError):
@@ -34,14 +40,21 @@ class RequestClient:
     socket is closed.
     """
 
-    def __init__(self, endpoint: str, source: str, timeout_s: float = 5.0, attempts: int = 3) -> None:
+    def __init__(
+        self, endpoint: str, source: str, timeout_s: float = 5.0, attempts: int = 3, key: ClientKey | None = None
+    ) -> None:
         self.endpoint = endpoint
         self.source = source
         self.timeout_s = timeout_s
         self.attempts = attempts
+        self.answered_ts: float | None = None
+        """When the last answer was sent, by the clock of the host that sent it (seconds since the epoch)."""
+        self._key = key
         self._requester = Requester()
-        self._unreadable = Malformed(f"answers of {endpoint}")
+        self._unreadable = Dropped(f"answers of {endpoint}")
         self._socket: zmq.Socket[bytes] | None = None
+        self._connection: Connection | None = None
+        self._problem = ""
 
     @property
     def malformed(self) -> int:
@@ -62,19 +75,17 @@ class RequestClient:
             if answer is None:
                 self.close()
         if answer is None:
-            raise NoAnswerError(
-                f"no answer from {self.endpoint} to {message.TYPE} ({patience.attempts} attempt(s) of "
-                f"{patience.timeout_s:g} s); is the scheduler running there? check host and port"
-            )
+            raise NoAnswerError(f"no answer from {self.endpoint} to {message.TYPE}{self._why(patience)}")
+        self.answered_ts = answer.ts
         return self._opened(answer)
 
     def close(self) -> None:
         """Disconnect and drop what was not sent; a later request connects again."""
         for question in self._requester.questions:
             self._requester.forget(question.id)
-        if self._socket is not None:
-            self._socket.close(linger=0)
-            self._socket = None
+        if self._connection is not None:
+            self._connection.close()
+            self._socket = self._connection = None
 
     def __enter__(self) -> RequestClient:
         return self
@@ -87,9 +98,11 @@ class RequestClient:
         while (step := question.step(time.monotonic())) is not Step.GIVE_UP:
             if step is Step.SEND:
                 self._send(question)
-            answer = self._next_answer(question.due_at)
+            answer = self._next_answer(question)
             if answer is not None:
                 return answer
+            if self._connection is not None and self._connection.refusals >= MOST_REFUSALS:
+                return None
         return None
 
     def _send(self, question: Question) -> None:
@@ -98,23 +111,42 @@ class RequestClient:
         if self._socket is None:
             self._socket = open_socket(zmq.DEALER)
             self._socket.setsockopt(zmq.IDENTITY, f"{self.source}-{new_id()}".encode()[-64:])
-            self._socket.connect(self.endpoint)
-        self._socket.send(frame, zmq.NOBLOCK)
+            self._connection = Connection(self._socket, self.endpoint, self._key, tell=False)
+        with suppress(zmq.Again):  # a connection that was refused takes nothing
+            self._socket.send(frame, zmq.NOBLOCK)
 
-    def _next_answer(self, deadline: float) -> Envelope | None:
-        """The first envelope that answers an open question, or None at the deadline."""
+    def _next_answer(self, question: Question) -> Envelope | None:
+        """The first envelope that answers an open question, or None when its next step is due.
+
+        Raises NoAnswerError where the answer is of another wire version.
+        """
         assert self._socket is not None
+        assert self._connection is not None
         while True:
-            left_s = deadline - time.monotonic()
-            if not self._socket.poll(max(0, round(left_s * 1000))) or left_s < 0:
+            left_s = question.due_at - time.monotonic()
+            came = self._socket.poll(max(0, round(min(left_s, LOOK_EVERY_S) * 1000)))
+            if self._connection.look():
+                self._send(question)
+            self._problem = self._connection.problem
+            if left_s < 0 or self._connection.refusals >= MOST_REFUSALS:
                 return None
+            if not came:
+                continue
             try:
                 envelope = read_single(self._socket.recv_multipart(zmq.NOBLOCK))
             except WireError as error:
+                if isinstance(error, WireVersionError) and error.reply_to == question.id:
+                    raise NoAnswerError(f"{self.endpoint}: {error}") from None
                 self._unreadable.note(error)
                 continue
             if self._requester.answered(envelope.reply_to) is not None:
                 return envelope
+
+    def _why(self, patience: Patience) -> str:
+        if self._problem:
+            return f": {self._problem}"
+        tried = f"{patience.attempts} attempt(s) of {patience.timeout_s:g} s"
+        return f" ({tried}); is the scheduler running there? check host and port"
 
     def _opened(self, answer: Envelope) -> Message:
         message = read_answer(answer, self.endpoint, self._unreadable.note)

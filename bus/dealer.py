@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import zmq
 
+from warpcore.bus.connecting import Connection
 from warpcore.bus.envelope import Envelope, WireError, decode, encode, new_id
+from warpcore.bus.keys import ClientKey
 from warpcore.bus.schema import Message
-from warpcore.bus.sockets import MAX_DRAINED, Malformed, open_socket
+from warpcore.bus.sockets import MAX_DRAINED, Dropped, open_socket
 
 
 class Dealer:
@@ -18,14 +20,16 @@ class Dealer:
     must arrive is a request, which is repeated under its id until it is answered.
     """
 
-    def __init__(self, endpoint: str, identity: bytes, source: str, queued: int = 100) -> None:
+    def __init__(
+        self, endpoint: str, identity: bytes, source: str, queued: int = 100, key: ClientKey | None = None
+    ) -> None:
         self.endpoint = endpoint
         self.source = source
         self.dropped = 0
-        self._unreadable = Malformed(f"answers of {endpoint}")
+        self._unreadable = Dropped(f"answers of {endpoint}")
         self.socket = open_socket(zmq.DEALER, queued)
         self.socket.setsockopt(zmq.IDENTITY, identity)
-        self.socket.connect(endpoint)
+        self._connection = Connection(self.socket, endpoint, key)
 
     @property
     def malformed(self) -> int:
@@ -44,6 +48,7 @@ class Dealer:
 
     def receive(self) -> Iterator[Envelope]:
         """What has arrived, at most `MAX_DRAINED` messages at a time."""
+        self._connection.look()
         for _ in range(MAX_DRAINED):
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK)
@@ -56,7 +61,7 @@ class Dealer:
 
     def close(self) -> None:
         """Disconnect and drop what was not sent."""
-        self.socket.close(linger=0)
+        self._connection.close()
 
     def __enter__(self) -> Dealer:
         return self

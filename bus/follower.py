@@ -17,6 +17,7 @@ from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, WireError, new_id
 from warpcore.bus.events import Subscriber, check_event
+from warpcore.bus.keys import ClientKey
 from warpcore.bus.messages import Changes, Error, GetChanges, GetSnapshot, Movie, ServiceEvent, Snapshot
 from warpcore.bus.requester import Patience, Requester, read_answer
 from warpcore.bus.schema import Message
@@ -178,13 +179,14 @@ class Follower:
         source: str,
         topics: Sequence[str] = ("",),
         take_page: TakePage | None = None,
+        key: ClientKey | None = None,
     ) -> None:
         self.connected = False
         """Whether the scheduler has answered the last request, or has had little time to."""
         self._state = FollowerState(take_page)
         self._topics = tuple(topics)
-        self._events = Subscriber(endpoints.events_out)
-        self._dealer = Dealer(endpoints.control, f"{source}-{new_id()}".encode()[-64:], source, queued=2)
+        self._events = Subscriber(endpoints.events_out, key=key)
+        self._dealer = Dealer(endpoints.control, f"{source}-{new_id()}".encode()[-64:], source, queued=2, key=key)
         self._poller = zmq.Poller()
         self._poller.register(self._events.socket, zmq.POLLIN)
         self._poller.register(self._dealer.socket, zmq.POLLIN)

@@ -33,6 +33,9 @@ LONGEST_BY = 100
 KEPT_TRIES = 20
 """Tries that are kept; the oldest that has ended goes first, with its files."""
 
+MOST_VALUES_IN_USE = 20
+"""Values that are told of one setting that movies tell themselves."""
+
 MOST_PROFILES = 100
 """Named sets of settings that a session keeps."""
 LONGEST_PROFILE_NAME = 100
@@ -45,7 +48,14 @@ MOST_PROCESSES = 3
 
 LONGEST_NAME = 256
 """Characters of what names a worker, its host, device and versions."""
+LONGEST_SOURCE = 4096
+"""Characters of the path of a movie's metadata."""
 MOST_VERSIONS = 64
 """Packages of which a worker tells the version."""
 MOST_WORKERS = 2000
 """Workers that are registered at a time, and names of workers that are set aside."""
+MOST_POOLS = 32
+"""Pools that a session knows."""
+LONGEST_POOL_NAME = 64
+LARGEST_POOL = 1000
+"""Most workers that a pool may be allowed."""

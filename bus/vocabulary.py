@@ -49,6 +49,15 @@ class Selection(Word):
     EXCLUDE = "exclude", "Left out, and not processed."
 
 
+class Verdict(Word):
+    """What the movies of a square or hole are like: advice for whoever chooses where to go on, never control."""
+
+    FEW = "few", "Too few movies are done to say."
+    GOOD = "good", "More than half of its movies are good, and that is no chance."
+    MIDDLING = "middling", "About half of its movies are good."
+    POOR = "poor", "Less than half of its movies are good, and that is no chance."
+
+
 class Order(Word):
     """Which waiting movie is next. Priorities stand above it."""
 
@@ -111,6 +120,7 @@ class JobState(Word):
     DONE = "done", "Everything is written."
     CANCELLED = "cancelled", "Given up by the user."
     FAILED = "failed", "No movie could be exported."
+    DELETING = "deleting", "Its files are being deleted; then it is gone."
 
 
 class ItemState(Word):
@@ -152,6 +162,25 @@ class Throttling(Word):
     HARDWARE = "hardware", "Its hardware slows it down, and does not say why."
 
 
+class Role(Word):
+    """What the holder of a key may do on the wire; `bus/rights.py` says it message by message."""
+
+    WORKER = "worker", "Takes tasks and reports them, under the names that its key allows."
+    SERVICE = "service", "Does what one service has to do, and publishes as itself."
+    OPERATOR = "operator", "Reads all and changes all; the command line is one."
+    OBSERVER = "observer", "Reads all and changes nothing."
+
+
+class ServiceName(Word):
+    """Which service a key of the role `service` is for."""
+
+    DISCOVERER = "discoverer", "Finds movies and registers them."
+    TRACKER = "tracker", "Writes the session's lists."
+    API = "api", "Serves REST: it asks whatever people may ask, in their names."
+    NOTIFIER = "notifier", "Sends alarms."
+    POOL = "pool", "Starts and ends workers on a batch system."
+
+
 class ErrorCode(Word):
     """Why a request was refused."""
 
@@ -160,7 +189,15 @@ class ErrorCode(Word):
     NOT_FOUND = "not_found", "What the request names does not exist."
     INVALID = "invalid", "A value cannot be; `errors` lists each fault."
     CONFLICT = "conflict", "The request does not fit the present state."
+    FORBIDDEN = "forbidden", "The sender's key does not allow this message."
     INTERNAL = "internal", "An error in warpcore, or the state could not be stored."
+
+
+class AuditOutcome(Word):
+    """What came of a request that is written down."""
+
+    DONE = "done", "It was carried out."
+    REFUSED = "refused", "Whoever asked has no right to it, so nothing was changed."
 
 
 class Severity(Word):
@@ -180,12 +217,13 @@ class Purpose(Word):
     @classmethod
     def of(cls, purpose: str) -> Purpose:
         """What the `purpose` of a task stands for."""
-        word = purpose.partition("-")[0]
-        return cls(word) if word in (cls.PROCESS, cls.TRY) else cls.EXPORT
+        if purpose == cls.PROCESS:  # first, as nearly all are
+            return cls.PROCESS
+        return cls.TRY if purpose.partition("-")[0] == cls.TRY else cls.EXPORT
 
 
 TaskPurpose = Annotated[str, msgspec.Meta(pattern=rf"^({Purpose.PROCESS}|[a-z]+-[0-9]+)\Z")]
-"""The purpose of a task on the wire: `process`, or an export job or try, such as `particles-3` or `try-812`."""
+"""The purpose of a task on the wire: `process`, or an export job or try, such as `job-3` or `try-812`."""
 
 
 WAITING = frozenset({MovieStatus.UNPROCESSED, MovieStatus.OUTDATED})

@@ -80,7 +80,7 @@ class LearningEvent(Message, frozen=True):
 
 @part
 class ExportEvent(Message, frozen=True):
-    """Body of `export.started`, `.progress`, `.collecting`, `.done` (durable)."""
+    """Body of `export.started`, `.progress`, `.collecting`, `.done`, `.deleting`, `.deleted` (durable)."""
 
     job: ExportJob
 
@@ -134,6 +134,7 @@ EVENT_BODIES: dict[str, type[Message]] = {
     **dict.fromkeys(("alarm.raised", "alarm.acknowledged", "alarm.cleared"), AlarmEvent),
     **dict.fromkeys(("learning.done", "learning.failed"), LearningEvent),
     **dict.fromkeys(("export.started", "export.progress", "export.collecting", "export.done"), ExportEvent),
+    **dict.fromkeys(("export.deleting", "export.deleted"), ExportEvent),
     **dict.fromkeys(("try.started", "try.done", "try.deleted"), TryEvent),
     **dict.fromkeys(
         ("file.seen", "file.incubating", "file.ready", "file.reference", "file.vanished", "file.unreadable"), FileEvent

@@ -16,7 +16,9 @@ class ExportJob(Message, frozen=True):
     """An export job and how far it is.
 
     `files` are paths relative to the processing directory, as many as fit a frame. Where `next_after` is not null,
-    there are more (`export.get` with `after`). Events carry no files. `failures` are `{name, message}`, as many as fit.
+    there are more (`export.get` with `after`). Events carry no files. They lie in `folder`, which is the job's own and
+    laid out as the session's outputs are; "" for jobs that have ended without a file of their own, and for those of
+    versions that made no folders. `failures` are `{name, message}`, as many as fit.
     `particles` were written so far, `particles_at_edge` left out because their box would leave the micrograph; null
     where no movie has told.
     """
@@ -33,6 +35,7 @@ class ExportJob(Message, frozen=True):
     next_after: int | None = None
     particles: int | None = None
     particles_at_edge: int | None = None
+    folder: str = ""
 
 
 @message("export.start", port=Port.CONTROL, answers=(ExportJob,))
@@ -58,6 +61,13 @@ class GetExport(Message, frozen=True):
 @message("export.cancel", port=Port.CONTROL, answers=(ExportJob,))
 class CancelExport(Message, frozen=True):
     """Give up what has not begun; running tasks of the job finish."""
+
+    job: str
+
+
+@message("export.delete", port=Port.CONTROL, answers=(ExportJob,))
+class DeleteExport(Message, frozen=True):
+    """Forget a job and delete its folder; what runs of it is given up. The job is listed until its files are gone."""
 
     job: str
 

@@ -22,20 +22,26 @@ class FilesRegistered(Message, frozen=True):
 
 @message("files.register", port=Port.CONTROL, answers=(FilesRegistered,))
 class RegisterFiles(Message, frozen=True):
-    """Register complete files, at most 2 000 in a message. One known with the same size and mtime changes nothing.
+    """Register complete files, at most 2 000 in a message.
 
-    `warnings` are all that a person should know of the files that are there now, one line each. `seen_s` says how many
-    seconds ago each of the files was seen first, by the sender's clock; where it is empty, they were seen now.
+    One known with the same size and mtime changes nothing, but for what its header and metadata say now.
+
+    `warnings` are all that a person should know of the files that are there now, one line each; `notes` are the same of
+    what is usual and calls for nothing: they are shown, and are no alarms. `seen_s` says how many seconds ago each of
+    the files was seen first, by the sender's clock; where it is empty, they were seen now.
     """
 
     files: list[FoundFile]
     warnings: list[str] = field(default_factory=list)
     seen_s: list[float] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @message("files.list")
 class KnownFiles(Message, frozen=True):
     """A page of registered files; `next_after` is null on the last page. `settings` are all current ones.
+
+    Of a file's `acquisition` it tells where that comes from alone, and nothing of its header.
 
     `forgotten` counts movies that were forgotten in this run of the scheduler: with another number than before, files
     that were registered may not be any more.

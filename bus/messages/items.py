@@ -7,7 +7,8 @@ from typing import Any
 from msgspec import field
 
 from warpcore.bus import limits
-from warpcore.bus.messages.parts import Movie
+from warpcore.bus.messages.acquisition import Acquisition
+from warpcore.bus.messages.parts import Movie, ResolvedValue
 from warpcore.bus.schema import Message, Port, message
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection
 
@@ -53,12 +54,16 @@ class GetMovies(Message, frozen=True):
 class Item(Message, frozen=True):
     """One movie and its story, oldest first: `{seq, at, text, worker, lease, step}`.
 
-    `learnt` says of each step that learns what its result goes by.
+    `learnt` says of each step that learns what its result goes by. `resolved` are the settings that the movie may tell
+    itself, `waits_for` says what must be set before it can be processed; `acquisition` is all that its metadata say.
     """
 
     movie: Movie
     story: list[dict[str, Any]] = field(default_factory=list)
     learnt: dict[str, str] = field(default_factory=dict)
+    resolved: list[ResolvedValue] = field(default_factory=list)
+    waits_for: str = ""
+    acquisition: Acquisition | None = None
 
 
 @message("item.get", port=Port.CONTROL, answers=(Item,))

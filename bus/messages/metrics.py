@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import field
 
 from warpcore.bus.messages.parts import Worker
+from warpcore.bus.messages.pools import Pool
 from warpcore.bus.schema import Message, Port, message, part
 
 
@@ -27,7 +28,8 @@ class Metrics(Message, frozen=True):
 
     `counts` are movies by status, `failures` movies that failed by kind, `tasks_lost` tasks that ended without a
     result, `step_s` seconds of each stage of a task, `commit_s` seconds of a commit of the database. `alarms` are
-    counted by severity, `workers` by state, `worker_list` holds the first 200 of them. `disk_free_bytes` is by place,
+    counted by severity, `workers` by state, `worker_list` holds the first 200 of them, `pools` those that report.
+    `waiting` counts movies that workers could be given now (see `ProcessingStatus`). `disk_free_bytes` is by place,
     `malformed` dropped frames by socket.
     """
 
@@ -50,6 +52,8 @@ class Metrics(Message, frozen=True):
     disk_free_bytes: dict[str, int]
     malformed: dict[str, int]
     worker_list: list[Worker] = field(default_factory=list)
+    pools: list[Pool] = field(default_factory=list)
+    waiting: int | None = None
 
 
 @message("metrics.get", port=Port.CONTROL, answers=(Metrics,))

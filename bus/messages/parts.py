@@ -7,17 +7,46 @@ from typing import Annotated, Any
 from msgspec import Meta, field, to_builtins
 from msgspec.structs import replace
 
+from warpcore.bus.messages.acquisition import Acquisition, Header
 from warpcore.bus.schema import Message, part
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection, Throttling, WorkerState
 
 
 @part
 class FoundFile(Message, frozen=True):
-    """A complete file on disk. `path` is relative to the data directory, with slashes; size and mtime identify it."""
+    """A complete file on disk. `path` is relative to the data directory, with slashes; size and mtime identify it.
+
+    `header` is what the file itself says, `acquisition` what its metadata says; None where nothing does.
+    """
 
     path: str
     size: int
     mtime_ns: int
+    header: Header | None = None
+    acquisition: Acquisition | None = None
+
+
+@part
+class SeenFile(Message, frozen=True):
+    """A file by its absolute path on the scheduler's host; size and mtime as seen, null where it is not there."""
+
+    path: str
+    size: int | None = None
+    mtime_ns: int | None = None
+
+
+@part
+class ResolvedValue(Message, frozen=True):
+    """A setting that a movie may tell itself, as it is processed: null where nobody tells it.
+
+    `source` is `setting`, `metadata: FILE`, `header` or `assumed`, "" where nobody tells it; `conflict` says what
+    contradicts it, in words.
+    """
+
+    name: str
+    value: float | None
+    source: str
+    conflict: str = ""
 
 
 @part
@@ -37,7 +66,7 @@ class Movie(Message, frozen=True):
     `name` is the relative path without its extension. It is unique, and the key in REST and on the command line.
     `results` holds one summary per step, under `input` what is known of the raw movie and under `run` how it was
     processed; `fingerprints` holds what each stored result was made with. `hand_picks` names a person's own edits of
-    its picks, "" without any.
+    its picks, "" without any. `optics_group` is the number of its optics group in all STAR files.
     """
 
     id: int
@@ -55,6 +84,7 @@ class Movie(Message, frozen=True):
     worker: str | None = None
     outdated_steps: list[str] = field(default_factory=list)
     hand_picks: str = ""
+    optics_group: int = 1
 
 
 @part
@@ -95,7 +125,8 @@ class Load(Message, frozen=True, omit_defaults=True):
 class Worker(Message, frozen=True):
     """A worker in the registry. Seconds are measured by the scheduler's clock.
 
-    `warnings` are one line each: what the worker has noticed and a person should know, for as long as it is so.
+    `warnings` are one line each: what the worker has noticed and a person should know, for as long as it is so. `pool`
+    is `POOL/JOB` where a pool has started it. `idle_s` counts since it last had a movie; 0 while it has one.
     """
 
     id: str
@@ -112,6 +143,8 @@ class Worker(Message, frozen=True):
     load: Load = Load()
     reason: str = ""
     warnings: list[str] = field(default_factory=list)
+    pool: str = ""
+    idle_s: float = 0.0
 
 
 @part

@@ -121,6 +121,42 @@ class PreviewSettings(Message, frozen=True):
     whole: bool = False
 
 
+@part
+class ValueInUse(Message, frozen=True):
+    """A value that movies are processed with: null where nobody tells it. `value` has six digits unless it is set.
+
+    `source` is `setting`, `metadata`, `header` or `assumed`, "" where nobody tells it; `movies` have it from there.
+    """
+
+    value: float | None
+    source: str
+    movies: int
+
+
+@part
+class SettingInUse(Message, frozen=True):
+    """A setting that movies may tell themselves, with its values, those of most movies first.
+
+    Of many values the first 20 are told; `others` is the number of movies that have another one.
+    """
+
+    name: str
+    values: list[ValueInUse]
+    others: int = 0
+
+
+@message("settings.in_use")
+class SettingsInUse(Message, frozen=True):
+    """The settings that movies may tell themselves."""
+
+    settings: list[SettingInUse]
+
+
+@message("settings.in_use.get", port=Port.CONTROL, answers=(SettingsInUse,))
+class GetSettingsInUse(Message, frozen=True):
+    """With which values the movies are processed where a setting is null, and where these come from."""
+
+
 @message("processing.status")
 class ProcessingStatus(Message, frozen=True):
     """How far the session is. `counts` are by movie status.
@@ -128,11 +164,15 @@ class ProcessingStatus(Message, frozen=True):
     `left` is how many movies run or wait to; excluded ones do not wait.
     `rate_per_hour` is measured over the last `rate_window_s` seconds and null before the first movie is done. It counts
     movies of which all steps ran; `reruns_per_hour` those that were there and of which only some ran again.
-    `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once.
+    `warnings`: stored settings that were set aside, and what living workers and the discoverer have noticed, each once;
+    `notes` are those of them that are no alarms: what is usual, such as averages set aside and values that are assumed,
+    or passes by itself.
     `learnt` says what steps have learnt, or learn, under the present settings. `order` says which movie is next,
     `paused_by` who paused. `latency` says how long each stage took for the movies done last; it is empty before the
     first is done in this run of the scheduler. `summary` says in one sentence how the session goes, `holds` why no
-    movies are given to workers although nobody paused, one line a reason.
+    movies are given to workers although nobody paused, one line a reason. `pools` says in a line each how the pools are
+    that start workers. `waiting` counts movies that workers could be given now, were there enough: for their own steps,
+    for exports, and for the next try, which alone is given while the session is paused; null from an older scheduler.
     """
 
     is_processing: bool
@@ -154,6 +194,9 @@ class ProcessingStatus(Message, frozen=True):
     summary: str = ""
     holds: list[str] = field(default_factory=list)
     reruns_per_hour: float | None = None
+    pools: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    waiting: int | None = None
 
 
 @message("processing.start", port=Port.CONTROL, answers=(ProcessingStatus,))

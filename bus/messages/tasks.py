@@ -14,11 +14,17 @@ from warpcore.bus.vocabulary import FailureKind, Selection, TaskPurpose
 
 @message("task.assign")
 class AssignTask(Message, frozen=True):
-    """To a worker: one movie, the steps to run, and all settings. `lease` is the task's number.
+    """To a worker: one movie, the steps to run, and its settings. `lease` is the task's number.
 
     `purpose` is "process" or the name of an export job or a try, whose options are already in `settings`. `wanted`
     holds the fingerprint of each step; `stored` and `results` tell by step what is on disk now. `choices` are what
-    steps have learnt from the session's first movies, by step, `hand_picks` a person's own edits of the picks.
+    steps have learnt from the session's first movies, by step, `hand_picks` a person's own edits of the picks. In
+    `settings` nothing is null that the movie's header or metadata tells; `sources` says by setting where the value
+    comes from (`setting`, `metadata`, `header`, `assumed`), `metadata` names the file. `optics_group` is the number of
+    the movie's optics group.
+    `folder` (relative to the processing directory) is where an export job's outputs will lie, "" for the session's own.
+    `references` are folders in which files that settings name may lie, beside the two directories, and `follow_links`
+    says whether links may lead out of the data directory: the worker reads nothing else.
     """
 
     lease: int
@@ -37,6 +43,12 @@ class AssignTask(Message, frozen=True):
     stored: dict[str, str] = field(default_factory=dict)
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)
     hand_picks: HandPicks | None = None
+    sources: dict[str, str] = field(default_factory=dict)
+    metadata: str = ""
+    folder: str = ""
+    optics_group: int = 1
+    references: list[str] = field(default_factory=list)
+    follow_links: bool = False
 
 
 @message("task.cancel")

@@ -8,7 +8,7 @@ from msgspec import Meta, field
 
 from warpcore.bus import limits
 from warpcore.bus.messages.common import Ok, Short
-from warpcore.bus.messages.parts import Load, Worker
+from warpcore.bus.messages.parts import Load, SeenFile, Worker
 from warpcore.bus.schema import Message, Port, message
 from warpcore.bus.vocabulary import FailureKind, WorkerState
 
@@ -68,7 +68,7 @@ class RegisterWorker(Message, frozen=True):
 
     `name` stays the same when the nanny is restarted, `instance` does not. While an instance of a name lives, another
     one is told to wait, unless it `replaces` that instance, of which it has seen that its process has ended. `leases`
-    are the tasks that it still holds.
+    are the tasks that it still holds. `pool` is `POOL/JOB` where a pool has started it, "" elsewhere.
     """
 
     name: Short
@@ -80,6 +80,7 @@ class RegisterWorker(Message, frozen=True):
     versions: Annotated[dict[Short, Short], Meta(max_length=limits.MOST_VERSIONS)]
     leases: list[int] = field(default_factory=list)
     replaces: Short = ""
+    pool: Short = ""
 
 
 @message("worker.unknown")
@@ -87,9 +88,18 @@ class UnknownWorker(Message, frozen=True):
     """To a worker that the scheduler does not know: register again."""
 
 
+@message("worker.drain")
+class DrainWorker(Message, frozen=True):
+    """To a worker: take no more movies, finish those in hand, and end. It may come more than once."""
+
+    reason: Short
+
+
 @message("worker.heartbeat", port=Port.WORKER)
 class Heartbeat(Message, frozen=True):
     """Sent every 2 s. The scheduler sends `worker.unknown` to a worker that it does not know.
+
+    A worker that works for another session alone is `busy` without `leases`.
 
     `warnings` are all that are true now, one line each, so nobody has to store or withdraw them. `credit` is that of
     the last `worker.pull`, which may have been lost.
@@ -113,11 +123,15 @@ class PullTasks(Message, frozen=True):
 
 @message("worker.look")
 class LookAtFolders(Message, frozen=True):
-    """To a worker: say whether you see these folders. `movie` is a file of the data directory, "" for none."""
+    """To a worker: say whether you see these folders. `movie` is a file of the data directory, "" for none.
+
+    `references` are the absolute paths of files that settings name, as the scheduler's host sees them.
+    """
 
     processing_directory: str
     data_directory: str
     movie: str = ""
+    references: list[str] = field(default_factory=list)
 
 
 @message("worker.sees", port=Port.WORKER)
@@ -125,7 +139,8 @@ class WorkerSees(Message, frozen=True):
     """What the worker sees: the token that lies in the processing directory, size and mtime of the movie.
 
     A token that is not there is "", a movie that is not there has null. `problem` says in one line what kept the worker
-    from looking, or from writing into the processing directory.
+    from looking, or from writing into the processing directory. A worker with a map of paths tells in `looked_in` for
+    each folder and file that it was asked about where it has looked.
     """
 
     worker: str
@@ -134,11 +149,15 @@ class WorkerSees(Message, frozen=True):
     size: int | None = None
     mtime_ns: int | None = None
     problem: str = ""
+    looked_in: dict[str, str] = field(default_factory=dict)
+    references: list[SeenFile] = field(default_factory=list)
 
 
 @message("worker.compute_died", port=Port.WORKER, answers=(Ok,))
 class ComputeDied(Message, frozen=True):
     """The nanny's compute process is gone and with it `leases`; `culprit` is the one that it was computing.
+
+    It is null where any of them may be to blame, and 0 where none is: a worker that serves several sessions knows that.
 
     `kind` is `lost_worker`, `resource` (the kernel killed it for memory), or `bad_gpu`, which sets the worker aside.
     """

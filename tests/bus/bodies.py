@@ -28,8 +28,12 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     if origin in (typing.Union, types.UnionType):
         return st.one_of([st.none() if one is type(None) else values(one) for one in arguments])
     if origin is typing.Annotated:
-        pattern = hint.__metadata__[0].pattern
-        return st.from_regex(pattern) if pattern is not None else values(arguments[0])
+        limits = hint.__metadata__[0]
+        if limits.pattern is not None:
+            return st.from_regex(limits.pattern)
+        if limits.ge is not None:
+            return st.integers(limits.ge, limits.le)
+        return values(arguments[0])
     if origin is list:
         return st.lists(values(arguments[0]), max_size=2)
     if origin is tuple:
@@ -47,3 +51,12 @@ def messages(cls: type[Message]) -> st.SearchStrategy[Message]:
     """Any message of this type."""
     hints = get_type_hints(cls, include_extras=True)
     return st.builds(cls, **{name: values(hints[name]) for name in cls.__struct_fields__})
+
+
+def known_then(body: Any, old: Any) -> Any:
+    """The body without the fields that are newer than `old`."""
+    if isinstance(body, list) and isinstance(old, list):
+        return [known_then(one, before) for one, before in zip(body, old, strict=True)]
+    if not isinstance(body, dict):
+        return body
+    return {name: known_then(value, old.get(name)) for name, value in body.items() if name in old}

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from warpcore.bus.envelope import Envelope, encode
+from warpcore.bus.guard import Guard
 from warpcore.bus.replies import ReplyCache
+from warpcore.bus.rights import Domain
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message
 
@@ -18,13 +20,20 @@ Answer = Callable[[Envelope, int], Message | bytes | None]
 class Server:
     """A peer on a real ROUTER in a thread: answers as told and keeps what it received."""
 
-    def __init__(self, address: str, answer: Answer, replies: ReplyCache | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        answer: Answer,
+        replies: ReplyCache | None = None,
+        guard: Guard | None = None,
+        domain: Domain = Domain.CONTROL,
+    ) -> None:
         self.received: list[Envelope] = []
         self.carried_out: list[str] = []
         self._answer = answer
         self._replies = replies
         self._stop = threading.Event()
-        self.router = Router(address, "test")
+        self.router = Router(address, domain, guard)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
@@ -57,8 +66,14 @@ class Server:
 
 
 @contextmanager
-def serving(address: str, answer: Answer, replies: ReplyCache | None = None) -> Iterator[Server]:
-    server = Server(address, answer, replies)
+def serving(
+    address: str,
+    answer: Answer,
+    replies: ReplyCache | None = None,
+    guard: Guard | None = None,
+    domain: Domain = Domain.CONTROL,
+) -> Iterator[Server]:
+    server = Server(address, answer, replies, guard, domain)
     try:
         yield server
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.bus.bodies import known_then
 from warpcore.bus import messages as wire
 from warpcore.bus.envelope import WireError
 from warpcore.bus.events import check_event
@@ -68,7 +69,7 @@ def test_what_is_wrong_is_named_with_its_field_and_what_is_allowed(
     assert str(refused.value).startswith(type_name + said)
 
 
-@pytest.mark.parametrize("purpose", ["process", "micrographs-1", "particles-20"])
+@pytest.mark.parametrize("purpose", ["process", "micrographs-1", "job-20"])
 def test_a_task_is_for_the_movie_or_for_an_export_job(purpose: str) -> None:
     task = read_message("task.assign", {**TASK, "purpose": purpose})
     assert isinstance(task, wire.AssignTask)
@@ -102,13 +103,6 @@ def test_events_of_the_version_before_can_still_be_read(topic: str) -> None:
     assert known_then(EVENT_BODIES[topic].from_body(old).to_body(), old) == old
 
 
-def known_then(body: Any, old: Any) -> Any:
-    """The body without the fields that are newer than `old`."""
-    if not isinstance(body, dict):
-        return body
-    return {name: known_then(value, old.get(name)) for name, value in body.items() if name in old}
-
-
 def test_values_that_are_not_known_are_left_out_of_a_load() -> None:
     assert Load(gpu_memory_mb=5).to_body() == {"gpu_memory_mb": 5}
     assert Load(host_memory_mb=1, gpu_memory_mb=5).updated(Load(host_memory_mb=2)) == Load(2, 5)
@@ -117,7 +111,7 @@ def test_values_that_are_not_known_are_left_out_of_a_load() -> None:
 def test_each_type_is_a_request_an_answer_or_a_word_of_the_scheduler() -> None:
     requests = {cls for cls in REGISTRY.values() if cls.PORT is not None}
     answers = {answer for cls in requests for answer in cls.ANSWERS} | {wire.Error}
-    from_scheduler = {wire.UnknownWorker, wire.AssignTask, wire.CancelTask, wire.LookAtFolders}
+    from_scheduler = {wire.UnknownWorker, wire.AssignTask, wire.CancelTask, wire.DrainWorker, wire.LookAtFolders}
     assert requests | answers | from_scheduler == set(REGISTRY.values())
     assert not requests & answers
     one_way = {cls for cls in requests if not cls.ANSWERS}
