@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,19 +25,28 @@ def critical_dose(frequency: npt.ArrayLike, voltage_kv: float = 300.0) -> Float6
 
 
 def dose_weights(
-    frequency: npt.ArrayLike, frames: int, dose_per_frame: float, voltage_kv: float, pre_exposure: float = 0.0
+    frequency: npt.ArrayLike,
+    frames: int,
+    dose_per_frame: float,
+    voltage_kv: float,
+    pre_exposure: float = 0.0,
+    good: Sequence[bool] | None = None,
 ) -> Float64Array:
     """Weight of each frame at each frequency (1/Å): [frames, *frequency.shape].
 
     exp(-dose / (2 critical dose)) with the dose (e⁻/Å²) at the end of the frame, divided by the root of the mean square
     over frames: white noise in the weighted sum then has the power it has in the plain sum, at every frequency.
+    Frames that are not `good` weigh nothing; their dose counts.
     """
     k = np.asarray(frequency, dtype=np.float64)
     dose = pre_exposure + dose_per_frame * (1.0 + np.arange(frames, dtype=np.float64))
     # Relative to the first frame: the exponent of a large pre-exposure must not underflow before the normalisation.
     exponent = (dose - dose[0])[(...,) + (None,) * k.ndim] / (2.0 * critical_dose(k, voltage_kv))
     weights = np.exp(-exponent)
-    return np.asarray(weights / np.sqrt(np.mean(weights**2, axis=0)))
+    if good is None:
+        return np.asarray(weights / np.sqrt(np.mean(weights**2, axis=0)))
+    weights[~np.array(good)] = 0
+    return np.asarray(weights / np.sqrt(np.sum(weights**2, axis=0) / sum(good)))
 
 
 def low_rank_weights(
@@ -45,16 +56,19 @@ def low_rank_weights(
     voltage_kv: float,
     pre_exposure: float,
     tolerance: float,
+    good: Sequence[bool] | None = None,
 ) -> tuple[Float64Array, Float64Array]:
     """The weights as a short sum of products: (of_frame [rank, frames], of_frequency [rank, n]).
 
-    The first row of `of_frame` is all ones.
+    The first row of `of_frame` is all ones; columns of frames that are not `good` are 0.
 
     The weights are smooth in dose and frequency, so a few terms (4 to 6) hold them all: the weighted sum of F frames
     then needs `rank` transforms in place of F. The rank is the least whose largest error over all frames and
     frequencies is below `tolerance`.
     """
-    weights = dose_weights(frequency, frames, dose_per_frame, voltage_kv, pre_exposure)
+    weights = dose_weights(frequency, frames, dose_per_frame, voltage_kv, pre_exposure, good)
+    if good is not None:
+        weights = weights[np.array(good)]
     mean = weights.mean(0)
     u, s, vt = np.linalg.svd(weights - mean, full_matrices=False)
     rank = 0
@@ -62,5 +76,8 @@ def low_rank_weights(
         rank += 1
     # Signs of singular vectors are arbitrary: fixed here, so that equal input gives equal output on any library.
     sign = np.where(u[0, :rank] < 0, -1.0, 1.0)
-    of_frame = np.concatenate([np.ones((1, frames)), (u[:, :rank] * sign).T])
+    of_frame = np.concatenate([np.ones((1, len(weights))), (u[:, :rank] * sign).T])
+    if good is not None:
+        of_good, of_frame = of_frame, np.zeros((rank + 1, frames))
+        of_frame[:, np.array(good)] = of_good
     return of_frame, np.concatenate([mean[None], s[:rank, None] * vt[:rank] * sign[:, None]])

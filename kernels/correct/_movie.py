@@ -37,8 +37,8 @@ class Corrected:
     """Sums of aligned frames in e⁻/px (counts times gain), float32 [h, w], and the pixel size after binning.
 
     `average` has dose weights where they were asked for, `unweighted` never. `odd` and `even` are the sums of every
-    other frame (the first is odd), weighted like the average. `stack` [F, h, w] holds the aligned frames. Images of a
-    movie on the device lie there too.
+    other good frame (the first is odd), weighted like the average. `stack` [F, h, w] holds all aligned frames. Images
+    of a movie on the device lie there too.
     """
 
     average: Image
@@ -63,13 +63,15 @@ def correct_movie(
     pre_exposure: float = 0.0,
     halves: bool = False,
     stack: bool = False,
+    good: BoolArray | None = None,
     on_progress: Progress | None = None,
 ) -> Corrected:
     """Aligned sums of a movie of raw counts [F, H, W], in the orientation of its arrays.
 
     `binning` x makes 2^x pixels a side one, by Fourier cropping to an even size (0 keeps the size). Doses are in e⁻/Å².
-    Frames are summed, not averaged. Dose weights keep the sum's mean and its noise power. Content beyond a frame's
-    edge is mirrored. Raises ValueError where model, gain or defects do not fit the movie.
+    Frames are summed, not averaged; those that are not `good` [F] weigh nothing, though they stay in the stack. Dose
+    weights keep the sum's mean and its noise power. Content beyond a frame's edge is mirrored. Raises ValueError where
+    model, gain or defects do not fit the movie.
     """
     count, height, width = frames.shape
     if model.frames != count:
@@ -78,10 +80,11 @@ def correct_movie(
         raise ValueError(f"binning is a power of 2, at least 0, not {binning}")
     report = on_progress or (lambda fraction, message: None)
     displacements = Displacements(model, height, width, pixel_size_angstrom)
-    terms, table = np.ones((1, count)), None
+    terms, table = np.ones((1, count)) if good is None else good[None].astype(np.float64), None
     if dose_weighting and dose_per_frame > 0 and count > 1:
-        terms, table = _dose_terms(count, dose_per_frame, voltage_kv, pre_exposure, pixel_size_angstrom)
-    weights = _halved(terms) if halves else terms
+        used = None if good is None else tuple(good.tolist())
+        terms, table = _dose_terms(count, dose_per_frame, voltage_kv, pre_exposure, pixel_size_angstrom, used)
+    weights = _halved(terms, good) if halves else terms
     asked = _Asked(displacements, weights, terms, table, stack, binning, lambda done: report(0.8 * done, _NOW))
     if isinstance(frames, DeviceFrames):
         images, aligned, shape = _on_device(frames.ready(gain, defects), asked)
@@ -100,9 +103,10 @@ def correct_movie(
     )
 
 
-def _halved(terms: Float64Array) -> Float64Array:
-    """Weights of odd frames, then of even ones: the first frame is odd."""
-    odd = np.arange(terms.shape[1]) % 2 == 0
+def _halved(terms: Float64Array, good: BoolArray | None) -> Float64Array:
+    """Weights of odd frames, then of even ones: the first frame that counts is odd."""
+    number = np.arange(terms.shape[1]) if good is None else np.cumsum(good) - 1
+    odd = number % 2 == 0
     return np.concatenate([terms * odd, terms * ~odd])
 
 
@@ -168,12 +172,17 @@ def weighted_sums(
 
 @lru_cache(maxsize=4)
 def _dose_terms(
-    count: int, dose_per_frame: float, voltage_kv: float, pre_exposure: float, pixel_size_angstrom: float
+    count: int,
+    dose_per_frame: float,
+    voltage_kv: float,
+    pre_exposure: float,
+    pixel_size_angstrom: float,
+    good: tuple[bool, ...] | None = None,
 ) -> tuple[Float64Array, Float64Array]:
-    """([terms, frames], [terms, TABLE]): the first of the terms is the plain sum."""
+    """([terms, frames], [terms, TABLE]): the first of the terms is the plain sum of the good frames."""
     coarse = np.linspace(0, 1, 513)
     of_frame, of_frequency = low_rank_weights(
-        coarse * CORNER / pixel_size_angstrom, count, dose_per_frame, voltage_kv, pre_exposure, _WEIGHT_TOLERANCE
+        coarse * CORNER / pixel_size_angstrom, count, dose_per_frame, voltage_kv, pre_exposure, _WEIGHT_TOLERANCE, good
     )
     fine = np.linspace(0, 1, TABLE)
     return of_frame, np.stack([np.interp(fine, coarse, row) for row in of_frequency])

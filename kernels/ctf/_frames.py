@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from warpcore.kernels.image import DeviceFrames, ReadyFrames, all_defects, multiplicative_gain
+from warpcore.kernels.image import DeviceFrames, ReadyFrames, all_defects, chosen_frames, multiplicative_gain
 from warpcore.kernels.motion import MotionModel
 
 DOSE_OF_A_SUM = 4.0
@@ -29,14 +29,16 @@ MARGIN = 32
 class FrameSums:
     """The sums of a movie of raw counts [F, H, W], made one by one in each pass over them.
 
-    `gain` [H, W] multiplies, 0 marks a defect (None: as `frames` on the device know it); `shifts_px` [F, 2] (y, x):
-    where a frame's content lies relative to the first; `edges`: first frame of each sum, and the number of frames.
+    `used` [n] are the frames that count. `gain` [H, W] multiplies, 0 marks a defect (None: as `frames` on the device
+    know it); `shifts_px` [n, 2] (y, x): where a used frame's content lies relative to the first; `edges`: place in
+    `used` of the first frame of each sum, and the number of used frames.
     Within a sum frames are moved by whole pixels, around the edges of the field.
     """
 
     frames: npt.NDArray[np.generic] | ReadyFrames
     gain: npt.NDArray[np.float32] | None
     shifts_px: npt.NDArray[np.float64]
+    used: npt.NDArray[np.intp]
     edges: tuple[int, ...]
     pixel_size_angstrom: float
     dose_per_frame: float
@@ -49,7 +51,7 @@ class FrameSums:
     @property
     def dose(self) -> float:
         """Mean dose of a sum in e⁻/Å²."""
-        return self.dose_per_frame * len(self.frames) / (len(self.edges) - 1)
+        return self.dose_per_frame * len(self.used) / (len(self.edges) - 1)
 
     def __len__(self) -> int:
         """Number of sums."""
@@ -67,13 +69,13 @@ class FrameSums:
         gain, total = frames.gain_without_defects, None
         begins, ends = np.array(self.edges[:-1]), np.array(self.edges[1:])
         for first, chunk in frames.chunks():
-            for place in range(min(len(chunk), len(frames) - first)):
-                index = first + place
+            for frame in self.used[(self.used >= first) & (self.used < first + len(chunk))]:
+                index = int(np.searchsorted(self.used, frame))
                 of_sum = int(np.searchsorted(ends, index, side="right"))
                 begin, end = int(begins[of_sum]), int(ends[of_sum])
                 shift = np.round(self.shifts_px[index] - self.shifts_px[begin:end].mean(axis=0)).astype(np.int32)
                 before = jnp.zeros(chunk.shape[1:], jnp.float32) if index == begin else total
-                total = _add_moved(before, chunk, np.int32(place), gain, shift)
+                total = _add_moved(before, chunk, np.int32(frame - first), gain, shift)
                 if index == end - 1:
                     yield total
 
@@ -85,7 +87,7 @@ class FrameSums:
             shifts = np.round(self.shifts_px[begin:end] - centre).astype(np.int32)
             margin = MARGIN * max(1, -(-int(np.abs(shifts).max()) // MARGIN))
             around = ((margin, margin), (margin, margin))
-            group = frames[begin:end]
+            group = chosen_frames(frames, self.used[begin:end])
             means = group[:, ::16, ::16].astype(np.float64)
             level = np.nanmean(np.where(np.isfinite(means), means, np.nan), axis=(1, 2)) * self.gain[::16, ::16].mean()
             if margin not in gains:
@@ -107,23 +109,29 @@ def frame_sums(
     defects: npt.NDArray[np.bool_] | None,
     pixel_size_angstrom: float,
     dose_per_frame: float,
+    good: npt.NDArray[np.bool_] | None = None,
 ) -> FrameSums:
-    """The sums of a movie [F, H, W], about 4 e⁻/Å² each, with frames aligned along `model` (None: not aligned)."""
+    """The sums of a movie [F, H, W], about 4 e⁻/Å² each, with frames aligned along `model` (None: not aligned).
+
+    Frames that are not `good` [F] are in none of them.
+    """
     count, height, width = frames.shape
+    used = np.arange(count) if good is None else np.flatnonzero(good)
     shifts = np.zeros((count, 2))
     if model is not None:
         places = (np.arange(3) + 0.5) / 3
         x, y = np.meshgrid(places, places)
         shifts = model.displacements_angstrom(x, y).mean(axis=(1, 2))[:, ::-1] / pixel_size_angstrom
-    sums = sum_count(count, dose_per_frame)
-    edges = tuple(int(e) for e in np.round(np.linspace(0, count, sums + 1)))
+    shifts = shifts[used]
+    sums = sum_count(len(used), dose_per_frame)
+    edges = tuple(int(e) for e in np.round(np.linspace(0, len(used), sums + 1)))
     if isinstance(frames, DeviceFrames):
         ready = frames.ready(gain, defects)
-        return FrameSums(ready, None, shifts, edges, pixel_size_angstrom, dose_per_frame)
+        return FrameSums(ready, None, shifts, used, edges, pixel_size_angstrom, dose_per_frame)
     factors = multiplicative_gain(gain, height, width)
     bad = all_defects(gain, defects)
     factors = factors if bad is None else np.where(bad, np.float32(0), factors)
-    return FrameSums(frames, factors, shifts, edges, pixel_size_angstrom, dose_per_frame)
+    return FrameSums(frames, factors, shifts, used, edges, pixel_size_angstrom, dose_per_frame)
 
 
 def sum_count(frames: int, dose_per_frame: float) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from warpcore.kernels.image._backend import on_host
+from warpcore.kernels.image._chunked import Chunked, chosen_frames
+from warpcore.kernels.image._counting import in_electrons, too_many
 from warpcore.kernels.image._gain import apply_gain, gain_on_device
 
 BoolArray = npt.NDArray[np.bool_]
@@ -22,6 +23,8 @@ _SIGMA = 7.0
 _SOURCES = 16
 _LOOKS = 4
 _EXPECTED = 20.0
+_LEAST_CLIP = 6.0
+"""Of counts of less than one a pixel four times the mean is not one electron."""
 _CHUNK_BYTES = 64 << 20
 
 
@@ -38,23 +41,16 @@ class FrameSums:
         return np.asarray(self.first + self.second)
 
 
-class Chunked(Protocol):
-    """A movie on the device, whose frames come in chunks of equal size (`DeviceFrames`)."""
+def sum_frames(frames: npt.NDArray[np.generic] | Chunked, good: BoolArray | None = None) -> FrameSums:
+    """The sums of both halves of a movie [F, H, W]; non-finite pixels count as their frame's mean.
 
-    @property
-    def shape(self) -> tuple[int, int, int]: ...
-
-    def __len__(self) -> int: ...
-
-    def chunks(self) -> Iterator[tuple[int, jax.Array]]: ...
-
-
-def sum_frames(frames: npt.NDArray[np.generic] | Chunked) -> FrameSums:
-    """The sums of both halves of a movie [F, H, W]; non-finite pixels count as their frame's mean."""
-    middle = len(frames) // 2
+    Frames that are not `good` [F] are in neither half.
+    """
+    used = np.arange(len(frames)) if good is None else np.flatnonzero(good)
+    middle = len(used) // 2
     if not isinstance(frames, np.ndarray):
-        return _halves_of_chunks(frames, middle)
-    return FrameSums(_summed(frames[:middle]), _summed(frames[middle:]))
+        return _halves_of_chunks(frames, used[:middle], used[middle:])
+    return FrameSums(_summed(frames, used[:middle]), _summed(frames, used[middle:]))
 
 
 def find_defects(
@@ -64,8 +60,9 @@ def find_defects(
 
     A pixel is hot or dead where its count over all frames differs from that of its 24 neighbours by more than 7
     standard deviations, to the same side in both halves of the movie: specimen and cosmic hits do not stay in one pixel
-    of a drifting movie. The deviation is the larger of counting statistics and the spread among neighbours. A pixel
-    without counts where 20 are expected is dead. One frame shows nothing: then only the gain's defects are returned.
+    of a drifting movie. The deviation is the larger of counting statistics and the spread among neighbours. With few
+    counts so many deviate by chance; a hot one must also be too improbable for that (`too_many`). A pixel without
+    counts where 20 are expected is dead. One frame shows nothing: then only the gain's defects are returned.
     `sums` are those of `sum_frames`, if they were made before.
     """
     count, height, width = frames.shape
@@ -74,22 +71,24 @@ def find_defects(
     if count < 2 or min(height, width) < 16:
         return mask
     sums = sums or sum_frames(frames)
-    first, second = sums.first * known.factor, sums.second * known.factor
+    first, second = in_electrons(sums.first, sums.second)
+    gained = first * known.factor, second * known.factor
     found = jnp.asarray(mask)
     # A hot pixel inflates the spread among its neighbours and hides others: the search is repeated without those found.
     for _ in range(_LOOKS):
-        more = _outliers(first, second, ~found)
+        look = _outliers(*gained, ~found)
+        more = _confirmed(look, first + second, known.factor) | look.dead
         if not bool(more.any()):
             break
         found = found | more
     return on_host(found)
 
 
-def _summed(frames: npt.NDArray[np.generic]) -> jax.Array:
+def _summed(frames: npt.NDArray[np.generic], used: IntArray) -> jax.Array:
     total = jnp.zeros(frames.shape[1:], jnp.float32)
     step = max(1, _CHUNK_BYTES // max(1, total.size * frames.itemsize))
-    for start in range(0, len(frames), step):
-        total = total + _sum_of(jax.device_put(frames[start : start + step]))
+    for start in range(0, len(used), step):
+        total = total + _sum_of(jax.device_put(chosen_frames(frames, used[start : start + step])))
     return total
 
 
@@ -100,12 +99,11 @@ def _sum_of(frames: jax.Array) -> jax.Array:
     return apply_gain(frames, jnp.ones(frames.shape[1:], jnp.float32)).sum(0)
 
 
-def _halves_of_chunks(frames: Chunked, middle: int) -> FrameSums:
+def _halves_of_chunks(frames: Chunked, *halves: IntArray) -> FrameSums:
     both = jnp.zeros((2, *frames.shape[1:]), jnp.float32)
     for first, chunk in frames.chunks():
-        index = first + np.arange(len(chunk))
-        # Frames that only fill up the last chunk are in neither half.
-        belongs = np.stack([index < middle, (index >= middle) & (index < len(frames))])
+        # Frames that only fill up the last chunk have indices beyond those of the halves.
+        belongs = np.stack([np.isin(first + np.arange(len(chunk)), half) for half in halves])
         both = _add_halves(both, chunk, belongs)
     return FrameSums(both[0], both[1])
 
@@ -133,13 +131,24 @@ def _neighbourhood(image: jax.Array) -> jax.Array:
     return total
 
 
+class _Look(NamedTuple):
+    """Pixels that look hot or dead [H, W], the mean of the good ones around each, their number, and that of all."""
+
+    hot: jax.Array
+    dead: jax.Array
+    around: jax.Array
+    number: jax.Array
+    mean: jax.Array
+
+
 @jax.jit
-def _outliers(first: jax.Array, second: jax.Array, good: jax.Array) -> jax.Array:
+def _outliers(first: jax.Array, second: jax.Array, good: jax.Array) -> _Look:
     weight = good.astype(jnp.float32)
     around = _neighbourhood(weight)
     both = first + second
     # Clipped at four times the mean: one hot pixel must not hide another beside it.
-    known = jnp.minimum(both, 4 * jnp.sum(both * weight) / jnp.maximum(jnp.sum(weight), 1)) * weight
+    overall = jnp.sum(both * weight) / jnp.maximum(jnp.sum(weight), 1)
+    known = jnp.minimum(both, jnp.maximum(4 * overall, _LEAST_CLIP)) * weight
     mean = _neighbourhood(known) / jnp.maximum(around, 1)
     variance = _neighbourhood(known * known) / jnp.maximum(around, 1) - mean * mean
     spread = jnp.sqrt(jnp.maximum(jnp.maximum(variance, jnp.abs(mean)), 1e-12))
@@ -151,7 +160,21 @@ def _outliers(first: jax.Array, second: jax.Array, good: jax.Array) -> jax.Array
     hot = (deviation > _SIGMA) & (one > _SIGMA / 2) & (two > _SIGMA / 2)
     # No counts at all where 20 or more are expected: exp(-20) by chance.
     dead = ((deviation < -_SIGMA) & (one < -1) & (two < -1)) | ((both < 0.02 * mean) & (mean > _EXPECTED))
-    return (hot | dead) & good & (around >= 4)
+    told = good & (around >= 4)
+    return _Look(hot & told, dead & told, mean, around, overall)
+
+
+def _confirmed(look: _Look, electrons: jax.Array, factor: jax.Array) -> jax.Array:
+    """The hot pixels of a look [H, W] that have more electrons than chance gives a few of so many pixels."""
+    at = np.flatnonzero(on_host(look.hot))
+    if not len(at):
+        return look.hot
+    values = [np.asarray(one.ravel()[at], np.float64) for one in (electrons, look.around, look.number, factor)]
+    counts, around, number, gain = values
+    real = at[too_many(counts, around, number, 1 / np.abs(gain), float(look.mean), look.hot.size)]
+    confirmed = np.zeros(look.hot.size, np.bool_)
+    confirmed[real] = True
+    return jnp.asarray(confirmed.reshape(look.hot.shape))
 
 
 @dataclass(frozen=True, eq=False)

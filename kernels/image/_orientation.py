@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,6 +23,8 @@ _SURE = 6.0
 _FOUND, _FAINT, _APART = 0.3, 0.2, 0.25
 FLAT = 0.002
 _BLURRED = 0.15
+_PART = 0.7  # share of the pattern below which counts may lie on a pedestal
+_EVEN = 0.5  # of Poisson's variance: electrons that are counted do not vary so little
 
 
 @dataclass(frozen=True, order=True)
@@ -69,8 +72,9 @@ class GainMatches:
 
     `verdict`: `found` (`best` is the gain's orientation), `inverse` (the same for a gain in the other sense), `same`
     (the pattern is alike in several orientations, `best` among them), `absent` (in none), `flat` (the gain has no
-    pattern), `faint` (too few counts to tell; `best` is None). `pattern` is the gain's relative standard deviation,
-    `counts` the summed counts of a pixel.
+    pattern), `faint` (too few counts to tell; `best` is None), `pedestal` (the counts show a part of it in the
+    orientation `best`, and vary less than electrons do: the rest is a constant in all of them). `pattern` is the gain's
+    relative standard deviation, `counts` the summed counts of a pixel.
     """
 
     matches: tuple[Match, ...]
@@ -128,7 +132,7 @@ def match_gain(
         raise ValueError(f"a field of {counts.shape[1]} x {counts.shape[0]} px is too small to tell orientations apart")
     flawed = None if defects is None else centre(defects)
     pattern, usable = pattern_of(np.asarray(centre(multiplier), np.float32), flawed)
-    deviation, around, counted = _deviation(counts)
+    deviation, around, counted = pixel_deviation(counts)
     matches = []
     for orientation in ORIENTATIONS:
         turned = orientation.turned(pattern)
@@ -136,6 +140,11 @@ def match_gain(
             matches.append(_match(orientation, deviation, around, turned, counted & orientation.turned(usable)))
     strength = float(np.sqrt(np.mean(np.square(pattern[usable], dtype=np.float64)))) if usable.any() else 0.0
     verdict, best = _verdict(matches, strength)
+    on_pedestal = (
+        None if verdict in ("flat", "inverse") else _on_pedestal(matches, _evenness(deviation, around, counted))
+    )
+    if on_pedestal is not None:
+        verdict, best = "pedestal", on_pedestal
     return GainMatches(tuple(matches), verdict, best, strength, float(np.mean(counts, dtype=np.float64)))
 
 
@@ -153,7 +162,7 @@ def pattern_of(multiplier: FloatArray, defects: BoolArray | None) -> tuple[Float
     return np.where(usable, pattern, 0).astype(np.float32), usable
 
 
-def _deviation(counts: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+def pixel_deviation(counts: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Counts minus their neighbourhood's mean, that mean, and which pixels are neither hot, dead nor empty."""
     finite = np.isfinite(counts)
     counts = np.where(finite, counts, 0)
@@ -179,7 +188,7 @@ def _match(
     orientation: Orientation, deviation: FloatArray, around: FloatArray, pattern: FloatArray, usable: BoolArray
 ) -> Match:
     expected = around * pattern * usable
-    above, below = _block_sums(deviation * pattern * usable), _block_sums(expected * pattern)
+    above, below = block_sums(deviation * pattern * usable), block_sums(expected * pattern)
     total = float(below.sum())
     if not total > 0:
         return Match(orientation, 0.0, float("inf"))
@@ -188,7 +197,7 @@ def _match(
     return Match(orientation, share, scatter)
 
 
-def _block_sums(image: FloatArray) -> npt.NDArray[np.float64]:
+def block_sums(image: FloatArray) -> npt.NDArray[np.float64]:
     side = min(BLOCK_PX, min(image.shape) // 8)
     rows, columns = (range(0, size, side) for size in image.shape)
     along = np.add.reduceat(image.astype(np.float64), rows, axis=0)
@@ -210,6 +219,23 @@ def _verdict(matches: list[Match], strength: float) -> tuple[str, Orientation | 
         # Too like each other to be told apart by any number of counts, or by these?
         return ("same", top.orientation) if _SURE * top.error < _APART * abs(top.share) else ("faint", None)
     return ("found" if top.share > 0 else "inverse"), top.orientation
+
+
+def _evenness(deviation: FloatArray, around: FloatArray, usable: BoolArray) -> float:
+    """The variance of pixels about their neighbourhoods by its value for counted electrons, which is the mean."""
+    mean = float(np.sum(around[usable], dtype=np.float64))
+    return float(np.sum(np.square(deviation[usable], dtype=np.float64))) / mean if mean > 0 else math.inf
+
+
+def _on_pedestal(matches: list[Match], evenness: float) -> Orientation | None:
+    """The orientation in which counts on a pedestal show a part of the gain's pattern; None without a pedestal.
+
+    A constant in each count shows no pattern and has no variance, so that both shares are small. What an old gain
+    leaves in corrected frames is as small a part, but there electrons vary as they do.
+    """
+    top = max(matches, key=lambda match: match.share)
+    sure = _SURE * top.error < top.share < _PART
+    return top.orientation if sure and evenness < _EVEN else None
 
 
 def _apart(larger: float, smaller: float, error: float) -> bool:

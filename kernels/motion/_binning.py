@@ -17,6 +17,7 @@ from warpcore.kernels.image import (
     Repair,
     all_defects,
     apply_gain,
+    chosen_frames,
     multiplicative_gain,
     plan_repair,
 )
@@ -58,14 +59,18 @@ def bin_movie(
     gain: npt.NDArray[np.floating] | None,
     defects: BoolArray | None,
     factor: int,
+    used: npt.NDArray[np.intp] | None = None,
 ) -> jnp.ndarray:
     """Sums of frames from each of `starts` to the next, float32 [G bucketed, y, x].
 
     They are gain-corrected, repaired, binned, of mean zero, with a margin of zeros; groups after the last are zero.
+    Where only the frames `used` count, `starts` are places in that list.
     """
+    if used is None:
+        used = np.arange(len(frames))
     if isinstance(frames, DeviceFrames):
-        return _binned_on_device(frames.ready(gain, defects), starts, factor)
-    count, height, width = frames.shape
+        return _binned_on_device(frames.ready(gain, defects), starts, factor, used)
+    _, height, width = frames.shape
     groups = len(starts)
     repair = plan_repair(all_defects(gain, defects), height, width)
     filled = repair.fill_gain(multiplicative_gain(gain, height, width))
@@ -77,12 +82,13 @@ def bin_movie(
     while step > 1 and step * height * width * 4 > _CHUNK_BYTES:
         step //= 2
     binned = _empty(groups, height, width, factor)
-    ends = np.append(starts[1:], count)
+    ends = np.append(starts[1:], len(used))
     for begin in range(0, groups, step):
         end = min(begin + step, groups)
         first, last = int(starts[begin]), int(ends[end - 1])
-        chunk, values = frames[first:last], fill.values(frames[first:last], first)
-        if count > groups:
+        chunk = chosen_frames(frames, used[first:last])
+        values = fill.values(chunk, first)
+        if len(used) > groups:
             chunk = np.add.reduceat(chunk, starts[begin:end] - first, axis=0, dtype=np.float32)
             values = np.add.reduceat(values, starts[begin:end] - first, axis=0)
         if end - begin < step:
@@ -99,12 +105,15 @@ def _empty(groups: int, height: int, width: int, factor: int) -> Array:
     return jnp.zeros((bucket, height // factor + 2 * MARGIN, width // factor + 2 * MARGIN), jnp.float32)
 
 
-def _binned_on_device(frames: ReadyFrames, starts: npt.NDArray[np.intp], factor: int) -> Array:
+def _binned_on_device(
+    frames: ReadyFrames, starts: npt.NDArray[np.intp], factor: int, used: npt.NDArray[np.intp]
+) -> Array:
     """The device's form: `bin_movie` of frames that are there; a group's frames are added one after the other."""
     count, height, width = frames.shape
     binned = _empty(len(starts), height, width, factor)
-    group_of_frame = np.searchsorted(starts, np.arange(count), side="right") - 1
     outside = len(binned)
+    group_of_frame = np.full(count, outside)
+    group_of_frame[used] = np.searchsorted(starts, np.arange(len(used)), side="right") - 1
     for first, chunk in frames.chunks():
         index = first + np.arange(len(chunk))
         groups = np.where(index < count, group_of_frame[np.minimum(index, count - 1)], outside)

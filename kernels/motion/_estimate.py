@@ -12,7 +12,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from warpcore.kernels.image import DeviceFrames, on_host, spline_basis
-from warpcore.kernels.motion._binning import MARGIN, automatic_group, bin_again, bin_movie, binning_factor
+from warpcore.kernels.motion._binning import MARGIN, bin_again, bin_movie, binning_factor
 from warpcore.kernels.motion._fit import (
     Basis,
     Solution,
@@ -23,6 +23,7 @@ from warpcore.kernels.motion._fit import (
     likelihood,
     solve,
 )
+from warpcore.kernels.motion._groups import Groups
 from warpcore.kernels.motion._model import MotionModel
 from warpcore.kernels.motion._patches import Layout, patch_coefficients, plan_layout
 from warpcore.kernels.motion._prior import LocalPrior, choose_track_prior, local_prior
@@ -71,14 +72,16 @@ def estimate_motion(
     b_factor: float = -500.0,
     grid: tuple[int, int, int] | None = None,
     group_frames: int | None = None,
+    good: BoolArray | None = None,
     on_progress: Progress | None = None,
 ) -> MotionModel:
     """Movement of the specimen in a movie of raw counts [F, H, W], integers or floats, as its arrays are oriented.
 
     Pixel size in Å, dose in e⁻/Å² a frame, band in Å, B-factor in Å². `gain` [H, W] multiplies; `defects` [H, W] marks
     pixels to replace. `grid` gives the nodes (x, y) of the local field and t of the track, `group_frames` the frames
-    summed for the fit; None chooses either. One frame, or frames too small for patches, give no movement; so do frames
-    with nothing in common, and then the model's `failure` says so.
+    summed for the fit; None chooses either. Frames that are not `good` [F] are not looked at: the model takes them
+    along with those around them. One frame, or frames too small for patches, give no movement; so do frames with
+    nothing in common, and then the model's `failure` says so.
     Raises ValueError where gain or defects do not fit. Method: docs/motion.md.
     """
     if len(frames.shape) != 3 or not math.prod(frames.shape):
@@ -86,18 +89,16 @@ def estimate_motion(
     count, height, width = frames.shape
     report = on_progress or (lambda fraction, message: None)
     factor = binning_factor(pixel_size_angstrom, range_max_angstrom)
-    group = group_frames or automatic_group(count, dose_per_frame)
-    groups = max(1, count // group)
-    if groups == 1 or min(height, width) // factor < 32:
+    groups = Groups.of(count, good, dose_per_frame, group_frames)
+    if groups.count < 2 or min(height, width) // factor < 32:
         return MotionModel.zero(count)
-    starts = np.arange(groups) * count // groups
-    centres = (starts + np.append(starts[1:], count) - 1) / 2
-    nodes = grid or automatic_grid(groups, height, width, pixel_size_angstrom, dose_per_frame * count / groups)
+    dose = dose_per_frame * len(groups.used) / groups.count
+    nodes = grid or automatic_grid(groups.slots, height, width, pixel_size_angstrom, dose)
     report(0.0, "binning frames")
-    binned = bin_movie(frames, starts, gain, defects, factor)
+    binned = bin_movie(frames, groups.starts, gain, defects, factor, groups.used)
     pixel = pixel_size_angstrom * factor
     report(0.4, "aligning whole frames")
-    start = _start(binned, groups, pixel, range_min_angstrom, range_max_angstrom, b_factor)
+    start = _start(binned, groups.count, pixel, range_min_angstrom, range_max_angstrom, b_factor)
     if start is None:
         return MotionModel.zero(count, NO_SIGNAL)
     report(0.6, "cutting patches")
@@ -111,7 +112,7 @@ def estimate_motion(
     # Matrices have a few hundred rows: threads of the linear algebra library would only wait for each other (100 times
     # as long on a busy host).
     with threadpool_limits(1, user_api="blas"):
-        model = _fit(count, cut, start, centres, range_max_angstrom, x_fraction, y_fraction, height / width, nodes)
+        model = _fit(groups, cut, start, range_max_angstrom, x_fraction, y_fraction, height / width, nodes)
     report(1.0, "motion done")
     return model
 
@@ -164,18 +165,17 @@ def _cutter(binned: jnp.ndarray, layout: Layout, start: Float64Array, pixel: flo
 
 
 def _fit(
-    frames: int,
+    groups: Groups,
     cut: _Cut,
     start: Float64Array,
-    centres: Float64Array,
     range_max: float,
     x_fraction: Float64Array,
     y_fraction: Float64Array,
     aspect: float,
     nodes: tuple[int, int, int],
 ) -> MotionModel:
-    count = len(start)
-    nx, ny, nt = nodes[0], nodes[1], min(nodes[2], count)
+    count, centres = groups.count, groups.centres
+    nx, ny, nt = nodes[0], nodes[1], min(nodes[2], groups.slots)
     lt = min(count, nt, _LOCAL_NODES_TIME)
     # Time runs from the first group's centre to the last's: nodes between groups the data could not tell apart.
     times = (centres - centres[0]) / (centres[-1] - centres[0])
@@ -194,15 +194,14 @@ def _fit(
         track_nodes = solution.track_nodes - (basis.track @ solution.track_nodes).mean(0)
         solution = replace(solution, track_nodes=track_nodes)
     if _spectrum(problem, basis, solution).significance < _SIGNIFICANT:
-        return MotionModel.zero(frames, NO_SIGNAL)
+        return MotionModel.zero(groups.frames, NO_SIGNAL)
     # From there to nodes that run from the first frame to the last: straight on by half a group, as natural splines go
     # on.
-    first, last = -centres[0] / (centres[-1] - centres[0]), (frames - 1 - centres[0]) / (centres[-1] - centres[0])
-    track_nodes = spline_basis(nt, np.linspace(first, last, nt)) @ solution.track_nodes
-    local_nodes = spline_basis(lt, np.linspace(first, last, lt)) @ solution.local_nodes.reshape(lt, -1)
-    local_nodes = local_nodes.reshape(lt, ny, nx, 2)
+    track_nodes = spline_basis(nt, groups.fractions(nt)) @ solution.track_nodes
+    local_nodes = spline_basis(lt, groups.fractions(lt)) @ solution.local_nodes.reshape(lt, -1)
+    local_nodes = local_nodes.reshape(-1, ny, nx, 2)
     return MotionModel(
-        frames,
+        groups.frames,
         (track_nodes - track_nodes[:1]).astype(np.float32),
         (local_nodes - local_nodes[:1]).astype(np.float32),
     )

@@ -119,16 +119,26 @@ class MotionModel:
         residual = np.linalg.norm(design @ solution - local, axis=1)
         return track, np.concatenate([solution[:, 0], solution[:, 1]]), float(residual.max())
 
-    def warp_grids(self) -> dict[str, Grid]:
-        """GridMovementX/Y and GridLocalMovementX/Y: name to ((x, y, t), values in Å, x fastest, then y, then t)."""
-        zero_at_start = (self.global_nodes - self.global_nodes[:1]).astype(np.float64)
+    def warp_grids(self, first_frame: int = 0, frames_in_file: int | None = None) -> dict[str, Grid]:
+        """GridMovementX/Y and GridLocalMovementX/Y: name to ((x, y, t), values in Å, x fastest, then y, then t).
+
+        Warp spreads a grid over all `frames_in_file`, of which this model's frames are those from `first_frame` on.
+        Where the file has more, there is a node for each frame; those outside have the value of the nearest one inside.
+        """
         # Warp adds the two grids: the local field's start is taken off everywhere, so that their sum is the
         # displacement.
+        track = (self.global_nodes - self.global_nodes[:1]).astype(np.float64)
         local = (self.local_nodes - self.local_nodes[:1]).astype(np.float64)
+        if frames_in_file is not None and frames_in_file != self.frames:
+            inside = np.clip(np.arange(frames_in_file) - first_frame, 0, self.frames - 1)
+            at = self._time()[inside]
+            track = spline_basis(len(track), at) @ track
+            local = np.tensordot(spline_basis(len(local), at), local, axes=1)
+        t, y, x, _ = local.shape
         grids: dict[str, Grid] = {}
         for axis, name in enumerate("XY"):
-            grids[f"GridMovement{name}"] = (self.grid, [float(v) for v in zero_at_start[:, axis]])
-            grids[f"GridLocalMovement{name}"] = (self.local_grid, [float(v) for v in local[..., axis].ravel()])
+            grids[f"GridMovement{name}"] = ((1, 1, len(track)), [float(v) for v in track[:, axis]])
+            grids[f"GridLocalMovement{name}"] = ((x, y, t), [float(v) for v in local[..., axis].ravel()])
         return grids
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,7 +160,7 @@ class MotionModel:
             track = np.asarray(stored["global_angstrom"], np.float32).reshape(int(stored["grid"][2]), 2)
             local = np.asarray(stored["local_angstrom"], np.float32).reshape(t, y, x, 2)
             return cls(int(stored["frames"]), track, local, stored.get("failure"))
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError, OverflowError) as error:
             raise ValueError(f"not a stored motion model: {error!r}") from error
 
     def _time(self) -> Float64Array:

@@ -19,16 +19,16 @@ class Peaks(NamedTuple):
     column: np.ndarray
 
 
-def find_peaks(values: np.ndarray, least: float, distance_px: float) -> Peaks:
+def find_peaks(values: np.ndarray, least: float, distance_px: float, places: np.ndarray | None = None) -> Peaks:
     """Local maxima (8 neighbours) of a map [h, w], at least `least` and no nearer than `distance_px` to a better one.
 
-    Sub-pixel by a parabola through the three values along each axis. A plateau counts once.
+    Sub-pixel by a parabola through the three values along each axis. A plateau counts once. `places` [h, w] is another
+    map of the same maxima: where it is given, it tells their positions, from its largest of the 3 x 3 values there.
     """
     rows, columns = np.nonzero((values == scipy.ndimage.maximum_filter(values, size=3)) & (values >= least))
     order = np.lexsort((columns, rows, -values[rows, columns]))
     rows, columns = rows[order], columns[order]
-    y = rows + _parabola(values, rows, columns, 0)
-    x = columns + _parabola(values, rows, columns, 1)
+    y, x = _between_pixels(values, rows, columns) if places is None else _nearby(places, rows, columns)
     kept = thinned(y, x, distance_px)
     return Peaks(y[kept], x[kept], values[rows, columns][kept], rows[kept], columns[kept])
 
@@ -50,6 +50,22 @@ def thinned(y: np.ndarray, x: np.ndarray, distance: float) -> np.ndarray:
         both = open_[better] & open_[worse]
         better, worse = better[both], worse[both]
     return kept
+
+
+def _between_pixels(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return rows + _parabola(values, rows, columns, 0), columns + _parabola(values, rows, columns, 1)
+
+
+def _nearby(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (y, x) of the largest values among the 3 x 3 around some pixels."""
+    down, across = (one.ravel() for one in np.mgrid[-1:2, -1:2])
+    near_rows = np.clip(rows + down[:, None], 0, values.shape[0] - 1)
+    near_columns = np.clip(columns + across[:, None], 0, values.shape[1] - 1)
+    largest = values[near_rows, near_columns].argmax(axis=0), np.arange(len(rows))
+    row, column = near_rows[largest], near_columns[largest]
+    y, x = _between_pixels(values, row, column)
+    # Where values rise on beyond the 3 x 3, the parabola's top is not in this pixel.
+    return np.clip(y, row - 0.5, row + 0.5), np.clip(x, column - 0.5, column + 0.5)
 
 
 def _parabola(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, axis: int) -> np.ndarray:

@@ -144,6 +144,26 @@ def test_halves_add_up_and_stack_sums_to_the_unweighted() -> None:
     np.testing.assert_allclose(plain.odd, found.stack[::2].sum(0), atol=1e-3)
 
 
+def test_odd_frames_weigh_nothing_and_the_weights_of_the_rest_keep_the_noise() -> None:
+    frames = np.random.default_rng(7).poisson(5, (6, 96, 128)).astype(np.uint16)
+    spoilt, good = frames.copy(), np.array([False, True, True, False, True, True])
+    spoilt[~good] = 60000
+    arguments = {**ARGUMENTS, "dose_weighting": True, "dose_per_frame": 3.0, "halves": True, "stack": True}
+    found, same = (correct_movie(one, MotionModel.zero(6), **arguments, good=good) for one in (spoilt, frames))
+    np.testing.assert_array_equal(found.average, same.average)
+    np.testing.assert_allclose(found.unweighted, frames[good].sum(0), atol=1e-3)
+    # Their dose counts: the specimen had it, or it makes no difference, as before the first good frame.
+    weights = dose_weights(np.hypot(*frequencies(96, 128, 1.5)), 6, 3.0, 300.0)[good]
+    weights /= np.sqrt(np.mean(weights**2, axis=0))
+    expected = np.fft.irfft2((np.fft.rfft2(frames[good]) * weights).sum(0), s=(96, 128))
+    np.testing.assert_allclose(found.average, expected, atol=0.03)  # measured 0.01 of 20
+    plain = correct_movie(spoilt, MotionModel.zero(6), **{**ARGUMENTS, "halves": True}, good=good)
+    np.testing.assert_allclose(plain.odd, frames[[1, 4]].sum(0), atol=1e-3)
+    np.testing.assert_allclose(plain.even, frames[[2, 5]].sum(0), atol=1e-3)
+    assert found.stack is not None
+    np.testing.assert_allclose(found.stack[3], 60000)
+
+
 @pytest.mark.parametrize(("binning", "shape"), [(1.0, (50, 74)), (0.5, (70, 106))])
 def test_binning_crops_in_fourier_space_and_keeps_electrons(binning: float, shape: tuple[int, int]) -> None:
     frames = np.random.default_rng(4).poisson(5, (3, 100, 150)).astype(np.uint8)

@@ -77,6 +77,17 @@ def test_a_sum_follows_the_motion_and_leaves_defects_out() -> None:
     assert np.asarray(one).max() < 400
 
 
+def test_odd_frames_are_in_no_sum() -> None:
+    frames = np.random.default_rng(6).poisson(5, (8, 64, 96)).astype(np.uint16)
+    good = np.array([True, False, True, True, True, True, False, True])
+    spoilt = np.where(good[:, None, None], frames, 60000).astype(np.uint16)
+    known = {"gain": None, "defects": None, "pixel_size_angstrom": 1.1, "dose_per_frame": 2.0, "good": good}
+    sums = frame_sums(spoilt, None, **known)
+    assert (len(sums), sums.dose) == (3, 4.0)
+    for one, members in zip(sums, ([0, 2], [3, 4], [5, 7]), strict=True):
+        np.testing.assert_array_equal(one, frames[members].sum(0))
+
+
 def test_sums_hold_four_electrons_and_are_not_too_many() -> None:
     assert sum_count(24, 1.5) == 9
     assert sum_count(40, 1.0) == 10

@@ -82,6 +82,31 @@ def test_what_cannot_be_told_is_not_told() -> None:
     assert verdict(np.zeros((256, 256)), gain).verdict == "faint"
 
 
+@pytest.mark.parametrize("orientation", [ORIENTATIONS[0], ORIENTATIONS[6]], ids=str)
+@pytest.mark.parametrize(("electrons", "pedestal", "noise"), [(2, 24, 0), (24, 2400, 0), (24, 2400, 10), (80, 2400, 0)])
+def test_counts_on_a_pedestal_are_told_in_any_orientation(
+    orientation: Orientation, electrons: float, pedestal: int, noise: float
+) -> None:
+    """Summed over 24 frames with 1 or 100 more in each, and with read-out noise of 2 counts a frame."""
+    gain = gain_of((256, 256), pixel=0.03)
+    read_out = np.rint(np.random.default_rng(4).normal(0, noise, gain.shape))
+    found = verdict(counted(orientation.turned(gain), electrons) + pedestal + read_out, gain)
+    assert (found.verdict, found.best) == ("pedestal", orientation)
+    part = found.of(orientation)
+    assert part is not None
+    share = 0.88 * electrons / (0.88 * electrons + pedestal)  # the specimen's mean is 0.88
+    assert part.share == pytest.approx(share, rel=0.3)
+
+
+@pytest.mark.parametrize("electrons", [0.5, 4, 24, 400])
+@pytest.mark.parametrize("left", [0, 0.1, 0.5, 1])
+@pytest.mark.parametrize("bits", [1, 300])
+def test_counts_that_begin_at_zero_lie_on_no_pedestal(electrons: float, left: float, bits: int) -> None:
+    """Corrected, by a gain that has grown old, or not; counted, and with 300 counts an electron."""
+    gain = gain_of((256, 256))
+    assert verdict(bits * counted(1 + left * (gain - 1), electrons), gain).verdict != "pedestal"
+
+
 def test_counts_add_up_over_movies_until_they_tell() -> None:
     gain = gain_of((128, 128))
     one = counted(gain, 0.5, 1)

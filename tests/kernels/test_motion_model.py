@@ -77,6 +77,25 @@ def test_warp_grids_add_up_to_the_displacement() -> None:
     np.testing.assert_allclose(moved, model.displacements_angstrom(*at)[:, 0], atol=1e-9)
 
 
+def test_warp_grids_are_spread_over_all_frames_of_the_file() -> None:
+    """Warp looks up frame f of a file of F at f / (F - 1): Movie.ExportMovie.cs, StepZ."""
+    model, first, frames = _model(), 2, 15
+    assert model.frames + first < frames
+    grids = model.warp_grids(first, frames)
+    (x, y, t), values = grids["GridLocalMovementY"]
+    local = np.asarray(values).reshape(t, y, x)
+    shape, track = grids["GridMovementY"]
+    assert (shape, t) == ((1, 1, frames), frames)
+    at = 0.3, 0.8
+    moved = np.asarray(track) + np.einsum("y,x,tyx->t", spline_basis(y, at[1]), spline_basis(x, at[0]), local)
+    wanted = model.displacements_angstrom(*at)[:, 1]
+    # The nodes' start is taken off in float32: measured 5e-8 Å.
+    np.testing.assert_allclose(moved[first : first + model.frames], wanted, atol=1e-6)
+    np.testing.assert_allclose(moved[:first], wanted[0], atol=1e-6)
+    np.testing.assert_allclose(moved[first + model.frames :], wanted[-1], atol=1e-6)
+    assert model.warp_grids(0, model.frames) == model.warp_grids()
+
+
 def test_relion_polynomial_holds_a_movement_that_is_one() -> None:
     frames, height, width, pixel = 10, 400, 600, 1.5
     # Two nodes in time (linear) and three in space can hold z * (1, x, y, xy) exactly.

@@ -77,7 +77,7 @@ def test_the_same_boxes_give_the_same_bytes_whatever_the_rounding(found: ClassAv
     assert again.members.tobytes() == found.members.tobytes()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_noise_keeps_no_class(seed: int) -> None:
     assert len(class_averages(noise(300, 100 + seed), DIAMETER).images) == 0
 
