@@ -14,11 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from warpcore.services.readers.tiff_chain import (
-    BITS,
-    COMPRESSION,
     LENGTH,
     SAMPLE_FORMAT,
-    SAMPLES,
     WIDTH,
     BrokenFileError,
     Page,
@@ -26,6 +23,8 @@ from warpcore.services.readers.tiff_chain import (
     outside,
     page_chain,
 )
+from warpcore.services.readers.tiff_stacks import frames_of_lone_page, uncompressed_bytes
+from warpcore.services.session.opening import open_file
 
 _MRC_BITS = {0: 8, 1: 16, 2: 32, 6: 16, 12: 16, 101: 4}
 _MRC_FLOATS = (2, 12)
@@ -53,12 +52,9 @@ class ContainerError(ValueError):
 
 
 def check_container(path: Path) -> Contents:
-    """What a whole TIFF, EER or MRC holds. Raises ContainerError where it is none, OSError where it cannot be read."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        return _check(handle, path)
-    finally:
-        os.close(handle)
+    """What a whole TIFF, EER or MRC holds. Raises ContainerError where it is none, and as `open_file`."""
+    with open_file(path, buffering=0) as file:
+        return _check(file.fileno(), path)
 
 
 def _check(handle: int, path: Path) -> Contents:
@@ -84,7 +80,7 @@ def _check_mrc(file: PositionedFile) -> Contents:
         if 0 <= mode < 1000 and min(nx, ny, nz) > 0:
             break
     else:
-        raise BrokenFileError(f"is no MRC: its header gives {nx}x{ny}x{nz} pixels of mode {mode}")
+        raise BrokenFileError("is no MRC: its header gives no possible size and mode")
     if mode not in _MRC_BITS:
         raise BrokenFileError(f"has MRC mode {mode}, which is no movie's; known are {', '.join(map(str, _MRC_BITS))}")
     if extended < 0:
@@ -108,14 +104,15 @@ def _check_tiff(file: PositionedFile) -> Contents:
     if not count:
         raise BrokenFileError("has no pages (yet)")
     numbers = page.numbers
-    return Contents(count, numbers[LENGTH][0], numbers[WIDTH][0], numbers.get(SAMPLE_FORMAT) == _FLOAT)
+    frames = frames_of_lone_page(page, file.size) if count == 1 else count
+    return Contents(frames, numbers[LENGTH][0], numbers[WIDTH][0], numbers.get(SAMPLE_FORMAT) == _FLOAT)
 
 
 def _check_segments(file: PositionedFile, page: Page, number: int) -> None:
     offsets, counts = page.offsets, page.counts
     if offsets is None or not len(offsets) or not page.numbers.get(WIDTH) or not page.numbers.get(LENGTH):
         raise BrokenFileError(f"is damaged: page {number} has no image")
-    image_bytes = _image_bytes(page)
+    image_bytes = uncompressed_bytes(page)
     if counts is None and len(offsets) == 1 and image_bytes is not None and image_bytes <= file.size:
         counts = np.array([image_bytes], np.uint64)  # old writers leave the count out where there is no compression
     if counts is None or len(counts) != len(offsets):
@@ -125,14 +122,3 @@ def _check_segments(file: PositionedFile, page: Page, number: int) -> None:
     stored_bytes = int(counts.sum())
     if image_bytes is not None and stored_bytes < image_bytes:
         raise BrokenFileError(f"is truncated: page {number} has {stored_bytes} of {image_bytes} bytes")
-
-
-def _image_bytes(page: Page) -> int | None:
-    """Bytes of a page without compression, None where it has one."""
-    numbers = page.numbers
-    if numbers.get(COMPRESSION, (1,)) != (1,):
-        return None
-    bits = numbers.get(BITS) or (1,)
-    samples = (numbers.get(SAMPLES) or (1,))[0]
-    per_pixel = sum(bits) if len(bits) == samples else bits[0] * samples
-    return (numbers[WIDTH][0] * per_pixel + 7) // 8 * numbers[LENGTH][0]

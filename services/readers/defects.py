@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from warpcore.services.readers.reference import (
     DM_EXTENSIONS,
@@ -16,11 +15,19 @@ from warpcore.services.readers.reference import (
     orient,
     read_reference_image,
 )
+from warpcore.services.readers.serialem_defects import (
+    Mask,
+    Row,
+    misfit,
+    parse_serialem_defects,
+    read_list,
+    whole_numbers,
+)
 from warpcore.services.session.errors import InputError
+from warpcore.services.session.opening import check_file, read_bytes
 from warpcore.services.session.settings import ImportSettings
 
-Mask = npt.NDArray[np.bool_]
-_LONGEST_TEXT = 2**24
+_LARGEST_TEXT_BYTES = 2**24
 
 
 def read_defects(settings: ImportSettings, shape: tuple[int, int]) -> Mask | None:
@@ -34,7 +41,7 @@ def read_defects(settings: ImportSettings, shape: tuple[int, int]) -> Mask | Non
         return None
     path = Path(settings.defects_path)
     try:
-        status = path.stat()
+        status = check_file(path)
     except OSError as error:
         raise InputError(f"import.defects_path = {path}: cannot be read ({error.strerror})") from None
     orientation = (settings.gain_flip_x, settings.gain_flip_y, settings.gain_transpose)
@@ -43,12 +50,12 @@ def read_defects(settings: ImportSettings, shape: tuple[int, int]) -> Mask | Non
 
 @lru_cache(maxsize=4)
 def _read(path: Path, mtime_ns: int, size: int, orientation: tuple[bool, bool, bool], shape: tuple[int, int]) -> Mask:
-    if path.suffix.lower() in MRC_EXTENSIONS + TIFF_EXTENSIONS + DM_EXTENSIONS:
+    if _is_map(path):
         flip_x, flip_y, transpose = orientation
         turned = ImportSettings(gain_flip_x=flip_x, gain_flip_y=flip_y, gain_transpose=transpose)
         mask = orient(read_reference_image(path) != 0, turned)
         if mask.shape != shape:
-            raise _misfit(path, (mask.shape[1], mask.shape[0]), shape)
+            raise misfit(path, (mask.shape[1], mask.shape[0]), shape)
     else:
         mask = parse_defects(path, _text(path), shape)
     mask.flags.writeable = False
@@ -57,12 +64,11 @@ def _read(path: Path, mtime_ns: int, size: int, orientation: tuple[bool, bool, b
 
 def parse_defects(path: Path, text: str, shape: tuple[int, int]) -> Mask:
     """Mask [H, W] from the text of a defect file of either kind; `path` names it in errors (InputError)."""
-    rows = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.split("#")[0].strip()]
-    if any(words[0][0].isalpha() for _, words in rows):
-        return _serialem(path, rows, shape)
+    rows = _rows(path, text)
+    if _is_serialem(rows):
+        return parse_serialem_defects(path, rows, shape)
     mask = np.zeros(shape, np.bool_)
-    for number, words in rows:
-        x, y, width, height = _integers(path, number, words, 4)
+    for number, (x, y, width, height) in _boxes(path, rows):
         if width < 1 or height < 1 or not (0 <= x < shape[1] and 0 <= y < shape[0]):
             box, movie = f"{x} {y} {width} {height}", f"{shape[1]} × {shape[0]} px"
             raise InputError(f"{path}, line {number}: box {box} lies outside the movie of {movie}")
@@ -70,67 +76,47 @@ def parse_defects(path: Path, text: str, shape: tuple[int, int]) -> Mask:
     return mask
 
 
-def _serialem(path: Path, rows: Iterable[tuple[int, list[str]]], shape: tuple[int, int]) -> Mask:
-    """SerialEM counts y from the top of the image as TIFF rows do, so its mask is flipped in Y as TIFF movies are."""
-    camera: dict[str, int] = {}
-    boxes: list[tuple[int, int, int, int]] = []
+def check_defects(path: Path) -> None:
+    """Check that a file names defects, whatever movies they are for. Raises InputError, OSError."""
+    if _is_map(path):
+        read_reference_image(path)
+        return
+    rows = _rows(path, _text(path))
+    if _is_serialem(rows):
+        read_list(path, rows)
+    else:
+        list(_boxes(path, rows))
+
+
+def _is_map(path: Path) -> bool:
+    return path.suffix.lower() in MRC_EXTENSIONS + TIFF_EXTENSIONS + DM_EXTENSIONS
+
+
+def _rows(path: Path, text: str) -> list[Row]:
+    """The rows that are no comments. Raises InputError where there is none: that is no list of defects."""
+    lines = ((number, line.partition("#")[0].split()) for number, line in enumerate(text.splitlines(), 1))
+    rows = [(number, words) for number, words in lines if words]
+    if not rows:
+        raise InputError(f"{path}: no list of defects, it has no row; give null where the camera has none")
+    return rows
+
+
+def _is_serialem(rows: Sequence[Row]) -> bool:
+    return any(words[0][0].isalpha() for _, words in rows)
+
+
+def _boxes(path: Path, rows: Iterable[Row]) -> Iterator[tuple[int, list[int]]]:
+    """Line, and x y width height of each row. Raises InputError."""
     for number, words in rows:
-        name, values = words[0].lower(), words[1:]
-        if name in ("camerasizex", "camerasizey", "rotationandflip"):
-            (camera[name],) = _integers(path, number, values, 1)
-        elif name == "badcolumns":
-            boxes += [(x, 0, x, -1) for x in _integers(path, number, values)]
-        elif name == "badrows":
-            boxes += [(0, y, -1, y) for y in _integers(path, number, values)]
-        elif name == "partialbadcol":
-            x, low, high = _integers(path, number, values, 3)
-            boxes.append((x, low, x, high))
-        elif name == "partialbadrow":
-            y, low, high = _integers(path, number, values, 3)
-            boxes.append((low, y, high, y))
-        elif name in ("badpixel", "badpixels"):
-            pixels = _integers(path, number, values)
-            if len(pixels) % 2:
-                raise InputError(f"{path}, line {number}: pixels are pairs of x and y")
-            boxes += [(x, y, x, y) for x, y in zip(pixels[::2], pixels[1::2], strict=True)]
-    if camera.get("rotationandflip"):
-        raise InputError(
-            f"{path}: a SerialEM list with RotationAndFlip {camera['rotationandflip']} is not read; "
-            "make a map of it, with IMOD: clip defect -D LIST MOVIE map.mrc"
-        )
-    width, height = camera.get("camerasizex", shape[1]), camera.get("camerasizey", shape[0])
-    scale = next((scale for scale in (1, 2) if (height * scale, width * scale) == shape), None)
-    if scale is None:
-        raise _misfit(path, (width, height), shape)
-    mask = np.zeros((height, width), np.bool_)
-    for x0, y0, x1, y1 in boxes:
-        mask[y0 : (y1 if y1 >= 0 else height) + 1, x0 : (x1 if x1 >= 0 else width) + 1] = True
-    return np.ascontiguousarray(mask[::-1].repeat(scale, axis=0).repeat(scale, axis=1))
-
-
-def _integers(path: Path, number: int, words: list[str], count: int | None = None) -> list[int]:
-    try:
-        values = [int(float(word)) for word in words]
-    except ValueError:
-        raise InputError(f"{path}, line {number}: {' '.join(words)!r} are not numbers") from None
-    if count is not None and len(values) != count:
-        raise InputError(
-            f"{path}, line {number}: {len(values)} numbers where {count} belong (rows are x y width height)"
-        )
-    return values
+        yield number, whole_numbers(path, number, words, 4, "x y width height")
 
 
 def _text(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(_LONGEST_TEXT + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: neither an image nor a text file of defects ({error})") from None
-    if len(text) > _LONGEST_TEXT:
-        raise InputError(f"{path}: no list of defects, which has less than {_LONGEST_TEXT} characters")
+        # Comments may have a microscope's own code page; words with such bytes are unknown, and refused as they are.
+        text = read_bytes(path, _LARGEST_TEXT_BYTES).decode("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise InputError(f"{path}: neither an image nor a text file of defects ({error.strerror})") from None
+    if "\0" in text:
+        raise InputError(f"{path}: neither an image nor a text file of defects (it has zero bytes)")
     return text
-
-
-def _misfit(path: Path, size: tuple[int, int], shape: tuple[int, int]) -> InputError:
-    sizes = f"the defects are for {size[0]} × {size[1]} px, the movie is {shape[1]} × {shape[0]} px"
-    return InputError(f"import.defects_path = {path}: {sizes}")

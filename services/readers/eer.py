@@ -26,22 +26,17 @@ from warpcore.services.readers.raw import (
 from warpcore.services.readers.tiff import open_tiff
 from warpcore.services.readers.tiff_chain import COMPRESSION, LENGTH, WIDTH, Page, outside
 from warpcore.services.session.errors import InputError
+from warpcore.services.session.fractions import fractionation
+from warpcore.services.session.opening import open_file
 from warpcore.services.session.settings import ImportSettings
 
 COMPRESSIONS = (65000, 65001, 65002)
 SUPER_RESOLUTION = {1: 0, 2: 1, 4: 2}
 
+_MOST_SKIP_BITS = 14
+"""Of a run length; the decoder takes no longer ones."""
 _PIECE_RAW_FRAMES = 5
 """A thread adds so many raw frames to a frame before it takes others, so that cores share the last ones."""
-
-
-@dataclass(frozen=True)
-class Fractionation:
-    """How raw frames become frames: `groups` of `size` raw frames; the last `unused` are too few for a group."""
-
-    groups: int
-    size: int
-    unused: int
 
 
 @dataclass(frozen=True)
@@ -55,33 +50,6 @@ class _RawFrames:
     horizontal_bits: int
     vertical_bits: int
     pixel_size_angstrom: float | None
-
-
-def fractionation(raw_frames: int, settings: ImportSettings) -> Fractionation:
-    """Group raw frames by the first setting that is given: dose per group, frames per group, number of groups.
-
-    With `eer_dose_per_group` (e⁻/Å²), `dose_per_frame` is the dose of one raw frame; else it is the dose of a group.
-    Groups are equal, so that each has the same dose. Raw frames that remain at the end are left out, as in RELION.
-    """
-    if settings.eer_dose_per_group is not None:
-        if settings.dose_per_frame <= 0:
-            raise InputError("import.eer_dose_per_group needs import.dose_per_frame, the dose of one raw EER frame")
-        size = round(settings.eer_dose_per_group / settings.dose_per_frame)
-    elif settings.eer_frames_per_group is not None:
-        size = settings.eer_frames_per_group
-    elif settings.eer_groups is not None:
-        size = raw_frames // settings.eer_groups
-    else:
-        size = 1
-    size = max(1, min(size, raw_frames))
-    groups = raw_frames // size
-    if (
-        settings.eer_groups is not None
-        and settings.eer_dose_per_group is None
-        and settings.eer_frames_per_group is None
-    ):
-        groups = min(groups, settings.eer_groups)
-    return Fractionation(groups, size, raw_frames - groups * size)
 
 
 def read_eer_movie(path: Path, settings: ImportSettings, how: Decoding) -> RawMovie:
@@ -150,6 +118,7 @@ def _raw_frames(path: Path) -> _RawFrames:
                 if shape != (height, width) or page.numbers[COMPRESSION] != (first.compression,):
                     raise InputError(f"{path}: frame {index} is {shape}, frame 0 is {first.shape}")
                 segments.append(_segments(path, page, index, size))
+            _check_codes(path, segments, height * width, skip)
     return _RawFrames(segments, height, width, skip, horizontal, vertical, pixel_size)
 
 
@@ -162,6 +131,21 @@ def _segments(path: Path, page: Page, index: int, size: int) -> list[tuple[int, 
     if int(page.counts.sum()) > size:
         raise InputError(f"{path}: damaged, frame {index} claims more bytes than the file has; copy it again")
     return list(zip(page.offsets.tolist(), page.counts.tolist(), strict=True))
+
+
+def _check_codes(path: Path, segments: list[list[tuple[int, int]]], frame_px: int, skip_bits: int) -> None:
+    """Refuse frames with more pixels than their codes can tell of, before memory is allocated. Raises InputError.
+
+    A code of n bits stands for at most 2^n - 1 pixels, and the codes of a frame reach its last pixel (Thermo Fisher's
+    format of EER files). All frames count together, and twice as many pixels pass, for writers that end a little early.
+    """
+    if not 0 < skip_bits <= _MOST_SKIP_BITS:
+        raise InputError(f"{path}: damaged, run lengths of {skip_bits} bits; at most {_MOST_SKIP_BITS} can be read")
+    stored_bytes = sum(count for pieces in segments for _, count in pieces)
+    most_px = 8 * stored_bytes // skip_bits * ((1 << skip_bits) - 1)
+    if len(segments) * frame_px > 2 * most_px:
+        claim = f"{len(segments)} frames of {frame_px} pixels in {stored_bytes} bytes of events"
+        raise InputError(f"{path}: damaged, it claims {claim}; copy it again")
 
 
 def _code_bits(page: Any) -> tuple[int, int, int]:
@@ -191,7 +175,7 @@ def _render(
     locks = [threading.Lock() for _ in frames]
     blank = [not is_zero for _ in frames]
     super_resolution = SUPER_RESOLUTION[frames.shape[1] // raw.height]
-    with path.open("rb", buffering=0) as file:
+    with open_file(path, buffering=0) as file:
 
         def add(index: int, begin: int) -> None:
             with locks[index]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from warpcore.services.readers.reference import EER_GAIN_EXTENSION, orient, read_reference_image
 from warpcore.services.session.errors import InputError
+from warpcore.services.session.opening import check_file
 from warpcore.services.session.settings import ImportSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gain:
     """Counts are multiplied by `multiplier` (float32 [H, W]).
 
@@ -39,11 +40,17 @@ def read_gain(settings: ImportSettings, shape: tuple[int, int] | None, movie_is_
         return None
     path = Path(settings.gain_path)
     try:
-        status = path.stat()
+        status = check_file(path)
     except OSError as error:
         raise InputError(f"import.gain_path = {path}: cannot be read ({error.strerror})") from None
     orientation = (settings.gain_flip_x, settings.gain_flip_y, settings.gain_transpose)
     return _read(path, status.st_mtime_ns, status.st_size, orientation, shape, movie_is_eer)
+
+
+@lru_cache(maxsize=4)
+def named(gain: Gain, path: Path) -> Gain:
+    """The same gain under another path, as the scheduler's host names it. The same object each time."""
+    return replace(gain, path=path)
 
 
 @lru_cache(maxsize=4)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from mrcfile.mrcinterpreter import MrcInterpreter
 
+from warpcore.services.readers.mrc_bytes import sampled_bytes, signed_by_header, signed_by_pixels
 from warpcore.services.readers.raw import (
     MAX_SIDE_PX,
     Decoding,
@@ -18,21 +19,18 @@ from warpcore.services.readers.raw import (
     RawMovie,
     check_image_size,
     check_size,
-    decoding_pool,
     frames_in_buffer,
     kept_frames,
     nonfinite_notes,
-    read_at,
     replace_all_nonfinite,
-    row_blocks,
-    unpack_4bit,
 )
+from warpcore.services.readers.sections import Sections, read_sections
 from warpcore.services.session.errors import InputError
+from warpcore.services.session.opening import open_file
 from warpcore.services.session.settings import ImportSettings
 
 HEADER_BYTES = 1024
 IMOD_STAMP = 1146047817
-IMOD_SIGNED_BYTES = 1
 IMOD_PACKED_4BIT = 16
 
 STORED_TYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2", 101: "u1"}
@@ -40,31 +38,10 @@ STORED_TYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2", 101: "u1"}
 
 
 @dataclass(frozen=True)
-class MrcHeader:
-    """What an MRC header says: number of sections, their size in px, the type on disk, where the pixels begin."""
+class MrcHeader(Sections):
+    """What an MRC header says of its sections, and their pixel size, None where it has none."""
 
-    frames: int
-    height: int
-    width: int
-    stored: np.dtype[np.generic]
-    packed: bool
-    data_offset: int
     pixel_size_angstrom: float | None
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Type in memory: native order, float32 for float16."""
-        return np.dtype(np.float32) if self.stored.kind == "f" else self.stored.newbyteorder("=")
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of a row on disk."""
-        return (self.width + 1) // 2 if self.packed else self.width * self.stored.itemsize
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of a section on disk."""
-        return self.height * self.row_bytes
 
 
 def read_mrc_movie(path: Path, settings: ImportSettings, how: Decoding) -> RawMovie:
@@ -77,7 +54,7 @@ def read_mrc_movie(path: Path, settings: ImportSettings, how: Decoding) -> RawMo
     keep_packed = how.keep_packed and header.packed
     width = header.row_bytes if keep_packed else header.width
     with frames_in_buffer(how.allocate, len(kept), header.height, width, header.dtype) as (frames, buffer):
-        _read_sections(path, header, kept.start, frames, how.threads, unpack=header.packed and not keep_packed)
+        read_sections(path, header, kept.start, frames, how.threads, unpack=header.packed and not keep_packed)
         bad = replace_all_nonfinite(frames, how.threads) if header.dtype.kind == "f" else 0
         notes = nonfinite_notes(path, bad, frames.size)
     return RawMovie(
@@ -100,12 +77,23 @@ def read_mrc_header(path: Path, settings: ImportSettings) -> MovieHeader:
 
 
 def read_mrc_image(path: Path) -> npt.NDArray[np.generic]:
-    """The first section [H, W] of an MRC (a gain, a defect map), with its non-finite pixels. Raises InputError."""
+    """The one section [H, W] of an MRC (a gain, a defect map), with its non-finite pixels. Raises InputError."""
     header = parse_mrc_header(path)
-    check_image_size(path, header.height, header.width)
+    check_image_size(path, header.frames, header.height, header.width)
     image = np.empty((header.height, header.width), header.dtype)
-    _read_sections(path, header, 0, image[None], 1, unpack=header.packed)
+    read_sections(path, header, 0, image[None], 1, unpack=header.packed)
     return image
+
+
+def read_mrc_whole(path: Path) -> tuple[npt.NDArray[np.generic], float]:
+    """The array that an MRC of results or templates holds, and its pixel size in Å, 0 without one.
+
+    Raises OSError, ValueError.
+    """
+    parse_mrc_header(path)  # mrcfile believes a header that is longer than the file
+    with open_file(path) as opened:
+        file = MrcInterpreter(opened)
+        return np.asarray(file.data), float(file.voxel_size.x)
 
 
 def parse_mrc_header(path: Path) -> MrcHeader:
@@ -113,7 +101,7 @@ def parse_mrc_header(path: Path) -> MrcHeader:
 
     Raises InputError, also where the file is longer or shorter than its header says.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         raw = file.read(HEADER_BYTES)
         size = os.fstat(file.fileno()).st_size
     if size == 0:
@@ -133,9 +121,7 @@ def parse_mrc_header(path: Path) -> MrcHeader:
     if packed and mode == 0:
         width *= 2
     check_size(path, sections, height, width)
-    stored = np.dtype(order + STORED_TYPES[mode])
-    if mode == 0 and (packed or not _signed_bytes(flags, raw, order)):
-        stored = np.dtype(np.uint8)
+    stored = np.dtype(np.uint8 if packed else order + STORED_TYPES[mode])
     pixel_size = cell_width / intervals if intervals > 0 and cell_width > 0 else None
     header = MrcHeader(sections, height, width, stored, packed, HEADER_BYTES + extended_bytes, pixel_size)
     expected = header.data_offset + sections * header.frame_bytes
@@ -143,7 +129,22 @@ def parse_mrc_header(path: Path) -> MrcHeader:
         what = "truncated or still being written" if size < expected else "longer than its header says"
         stated = f"{sections} sections of {width} × {height} px in mode {mode}"
         raise InputError(f"{path}: {what}: {size} bytes, but {stated} make {expected}")
+    if mode == 0 and not packed and not _are_signed(path, header, flags, *struct.unpack_from(f"{order}2f", raw, 76)):
+        return replace(header, stored=np.dtype(np.uint8))
     return header
+
+
+def _are_signed(path: Path, header: MrcHeader, flags: int | None, minimum: float, maximum: float) -> bool:
+    """Whether bytes have a sign, by the header or, where that does not say, by the pixels. Raises InputError."""
+    told = signed_by_header(flags, minimum, maximum)
+    if told is None:
+        told = signed_by_pixels(sampled_bytes(path, header))
+    if told is None:
+        raise InputError(
+            f"{path}: nothing says whether its bytes are signed or counts up to 255, and its pixels could be either; "
+            "write it in mode 1 or 6, or set minimum and maximum in its header (IMOD: alterheader -mmm)"
+        )
+    return told
 
 
 def _byte_order(path: Path, raw: bytes) -> str:
@@ -153,40 +154,3 @@ def _byte_order(path: Path, raw: bytes) -> str:
         if 0 <= mode <= 255 and 0 <= width <= MAX_SIDE_PX and 0 <= height <= MAX_SIDE_PX:
             return order
     raise InputError(f"{path}: not an MRC, its header holds no possible size and mode")
-
-
-def _signed_bytes(flags: int | None, raw: bytes, order: str) -> bool:
-    """Whether bytes are signed: by IMOD's flag where there is one, else as MRC2014 says.
-
-    A maximum above 127 in the header shows an older, unsigned file.
-    """
-    if flags is not None:
-        return bool(flags & IMOD_SIGNED_BYTES)
-    minimum, maximum = struct.unpack_from(f"{order}2f", raw, 76)
-    return not (minimum >= 0 and maximum > 127)
-
-
-def _read_sections(
-    path: Path, header: MrcHeader, first: int, frames: npt.NDArray[Any], threads: int, *, unpack: bool
-) -> None:
-    """Fill `frames` [F, H, W] with the sections from `first` on, unpacked or with two pixels a byte as in the file."""
-    direct = not unpack and header.stored.itemsize == header.dtype.itemsize
-    blocks = [(index, rows) for index in range(len(frames)) for rows in row_blocks(header.height, frames.strides[1])]
-    with path.open("rb", buffering=0) as file:
-
-        def read(index: int, rows: range) -> None:
-            block = frames[index, rows.start : rows.stop]
-            stored: npt.NDArray[Any] = block if direct else np.empty((len(rows), header.row_bytes), np.uint8)
-            offset = header.data_offset + (first + index) * header.frame_bytes + rows.start * header.row_bytes
-            read_at(file.fileno(), stored.data.cast("B"), offset, path)
-            if unpack:
-                unpack_4bit(stored, block)
-            elif not direct:
-                block[...] = stored.view(header.stored)
-            elif not header.stored.isnative:
-                block.byteswap(inplace=True)
-
-        held = 0 if direct else max(len(rows) for _, rows in blocks) * header.row_bytes
-        with decoding_pool(threads, frames.nbytes, held) as pool:
-            for _ in pool.map(lambda block: read(*block), blocks):
-                pass

@@ -134,8 +134,10 @@ def check_size(path: Path, frames: int, height: int, width: int) -> None:
         raise InputError(f"{path}: impossible size of {frames} frames of {width} × {height} px; the file is corrupt")
 
 
-def check_image_size(path: Path, height: int, width: int) -> None:
-    """Refuse an image that is larger than any camera's, before memory is allocated. Raises InputError."""
+def check_image_size(path: Path, frames: int, height: int, width: int) -> None:
+    """Refuse a movie where one image belongs, and an image that is larger than any camera's. Raises InputError."""
+    if frames != 1:
+        raise InputError(f"{path}: holds {frames} frames, so it is a movie; give a file of one image")
     if height * width > MAX_IMAGE_PX:
         raise InputError(f"{path}: {width} × {height} px; no camera makes so large an image")
 

@@ -13,6 +13,7 @@ from warpcore.services.readers.mrc import read_mrc_image
 from warpcore.services.readers.raw import MAX_IMAGE_PX, damage_named, flip_y
 from warpcore.services.readers.tiff import read_tiff_image
 from warpcore.services.session.errors import InputError
+from warpcore.services.session.opening import open_file
 from warpcore.services.session.settings import ImportSettings
 
 MRC_EXTENSIONS = (".mrc", ".mrcs", ".map")
@@ -48,11 +49,11 @@ def _read_dm(path: Path) -> npt.NDArray[Any]:
 
     Raises InputError, also where the library that reads such files is not installed.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         kind = file.read(4)
         size = os.fstat(file.fileno()).st_size
     if kind not in (b"\0\0\0\3", b"\0\0\0\4"):
-        raise InputError(f"{path}: not a Digital Micrograph file, its first bytes are {kind!r}")
+        raise InputError(f"{path}: not a Digital Micrograph file")
     if size > _LARGEST_DM_BYTES:
         raise InputError(f"{path}: {size} bytes are more than one image of a camera has")
     try:
@@ -62,7 +63,7 @@ def _read_dm(path: Path) -> npt.NDArray[Any]:
             f"{path}: reading .dm4 needs the package ncempy, which is not installed: pip install 'warpcore[dm]'; "
             f"or convert the file, with IMOD: dm2mrc {path.name} {path.stem}.mrc"
         ) from None
-    with damage_named(path), fileDM(path) as file:
+    with open_file(path) as file, damage_named(path), fileDM(file) as file:
         image = np.asarray(file.getDataset(0)["data"])
     if image.ndim == 3 and len(image) == 1:
         image = image[0]

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from warpcore.services.readers.raw import RawMovie
+from warpcore.services.session.image_names import reference_word
 
-_WORD = re.compile(r"(gains?|darks?|(count|super|gain|dark)?ref(erence)?s?|defects?(map)?)", re.IGNORECASE)
 _GAIN_MEANS = (0.8, 1.25)
 """A gain multiplies counts by one on average."""
 _ENOUGH_PX = 2**24
 """So many pixels, of a whole image or of rows of it, show what an image is."""
-
-
-def reference_word(name: str) -> str:
-    """The word in a file's name that a reference has (`gain`, `CountRef`, `dark`, …), "" where there is none.
-
-    Words end at digits, signs and capital letters: `preferred.mrc` and `again.mrc` have none.
-    """
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", PurePath(name).stem)
-    return next((word for word in words if _WORD.fullmatch(word)), "")
 
 
 def holds_counts(frame: npt.NDArray[Any]) -> bool:

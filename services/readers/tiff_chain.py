@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 WIDTH, LENGTH, BITS, COMPRESSION, SAMPLES, SAMPLE_FORMAT = 256, 257, 258, 259, 277, 339
+_DESCRIPTION = 270
 _NUMBER_TAGS = {WIDTH, LENGTH, BITS, COMPRESSION, SAMPLES, SAMPLE_FORMAT}
 _STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS = 273, 279, 324, 325
 _INDEX_TAGS = {_STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS}
@@ -34,6 +35,7 @@ _MOST_SEGMENTS = 65_536
 _MOST_METADATA_BYTES = 128 * 2**20
 """Tags of all pages together. 1 000 frames of 5 760 rows, each row a strip with two 8-byte numbers, have 92 MB."""
 _BLOCK_BYTES = 4096
+_LONGEST_DESCRIPTION = 65_536
 
 
 class BrokenFileError(ValueError):
@@ -60,6 +62,10 @@ class PositionedFile:
                 raise BrokenFileError(f"became shorter while being read: {what} is gone")
         return self._block[begin : begin + length]
 
+    def read_some(self, offset: int, length: int) -> bytes:
+        """As many of these bytes as the file has, past the kept block."""
+        return self._read_fully(offset, min(length, self.size - offset)) if offset < self.size else b""
+
     def _read_fully(self, offset: int, length: int) -> bytes:
         pieces = []
         while length > 0:
@@ -76,12 +82,14 @@ class Page:
     """A page: the numbers of each tag that is used here, and where its strips or tiles lie.
 
     `counts` is None where the file does not say how long they are. `metadata_bytes` is what all tags occupy.
+    `description` is that of the first page; the others' is not read.
     """
 
     numbers: dict[int, tuple[int, ...]] = field(default_factory=dict)
     offsets: Index | None = None
     counts: Index | None = None
     metadata_bytes: int = 0
+    description: str = ""
 
 
 def page_chain(file: PositionedFile) -> Iterator[Page]:
@@ -131,7 +139,7 @@ def _header(file: PositionedFile) -> tuple[_Layout, int]:
     orders: dict[bytes, Literal["<", ">"]] = {b"II": "<", b"MM": ">"}
     order = orders.get(start[:2])
     if order is None or len(start) < 8:
-        raise BrokenFileError(f"is no TIFF: it begins with {start[:8]!r}")
+        raise BrokenFileError("is no TIFF: it does not begin as one")
     (magic,) = struct.unpack_from(order + "H", start, 2)
     if magic == 42:
         layout = _Layout(order, big=False)
@@ -139,7 +147,7 @@ def _header(file: PositionedFile) -> tuple[_Layout, int]:
     if magic == 43 and len(start) == 16 and struct.unpack_from(order + "HH", start, 4) == (8, 0):
         layout = _Layout(order, big=True)
         return layout, layout.offset(start[8:16])
-    raise BrokenFileError(f"is no TIFF: it begins with {start[:8]!r}")
+    raise BrokenFileError("is no TIFF: it does not begin as one")
 
 
 def _page(file: PositionedFile, layout: _Layout, offset: int, number: int) -> tuple[Page, int]:
@@ -162,12 +170,24 @@ def _page(file: PositionedFile, layout: _Layout, offset: int, number: int) -> tu
             raise BrokenFileError(f"is damaged: {what} claims {values_bytes} bytes for its tag {tag}")
         if tag in _NUMBER_TAGS:
             values = _values(file, layout, entry, kind, what, most=_MOST_NUMBERS)
-            page.numbers[tag] = tuple(int(value) for value in values)
+            if len(values):  # a tag without a value counts as not there
+                page.numbers[tag] = tuple(int(value) for value in values)
+        elif tag == _DESCRIPTION and number == 1:
+            page.description = _text(file, layout, entry)
         elif tag in _INDEX_TAGS:
             index[tag] = _values(file, layout, entry, kind, what, most=_MOST_SEGMENTS)
     for offsets, counts in ((_STRIP_OFFSETS, _STRIP_COUNTS), (_TILE_OFFSETS, _TILE_COUNTS)):
         page.offsets, page.counts = index.get(offsets, page.offsets), index.get(counts, page.counts)
     return page, layout.offset(raw[length:])
+
+
+def _text(file: PositionedFile, layout: _Layout, entry: bytes) -> str:
+    """The beginning of a text; "" where it lies outside the file: pixels may be whole without it."""
+    length = layout.offset(entry[4 : 4 + layout.offset_bytes])
+    held = entry[4 + layout.offset_bytes :]
+    if length > len(held):
+        held = file.read_some(layout.offset(held), min(length, _LONGEST_DESCRIPTION))
+    return held[:length].partition(b"\0")[0].decode("utf-8", "replace")
 
 
 def _values(file: PositionedFile, layout: _Layout, entry: bytes, kind: int, what: str, *, most: int) -> Index:

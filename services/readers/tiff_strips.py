@@ -131,7 +131,8 @@ def _decode_strips(path: Path, piece: _Piece, out: npt.NDArray[Any], strips: lis
     descriptor = piece.page.parent.filehandle.fileno()
     bytes_out = out.reshape(-1).view(np.uint8)
     strip_bytes = int(piece.page.rowsperstrip) * out.strides[0]
-    if decode is None and all(a + count == b for (a, count), (b, _) in pairwise(strips)):
+    # Some writers round the length of a strip up: then the next one begins behind what is no pixels.
+    if decode is None and all(count == strip_bytes == b - a for (a, count), (b, _) in pairwise(strips)):
         strips, strip_bytes = [(strips[0][0], sum(count for _, count in strips))], out.nbytes
     stored = None if decode is None else _read_compressed(path, descriptor, strips, scratch)
     for number, (offset, count) in enumerate(strips):

@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import tifffile
 
 
 def eer_bits(events: list[tuple[int, int, int]], pixels: int, skip_bits: int, sub_bits: int = 2) -> bytes:
@@ -158,3 +159,10 @@ def write_dm4(path: Path, image: np.ndarray, *, thumbnail: bool = True) -> None:
     images.append(entry(image.astype("<f4"), 6, 2))
     root = group(folder("ImageList", group(*images)))
     path.write_bytes(struct.pack(">IQI", 4, len(root), 1) + root + bytes(8))
+
+
+def write_tiff(path: Path, frames: np.ndarray, pixel_size_angstrom: float = 1.1) -> None:
+    """A TIFF movie [F, H, W] whose resolution tags tell its pixel size."""
+    per_cm = 1e8 / pixel_size_angstrom
+    how = {"photometric": "minisblack", "metadata": None, "resolution": (per_cm, per_cm)}
+    tifffile.imwrite(path, frames, resolutionunit="CENTIMETER", **how)

@@ -11,7 +11,7 @@ import pytest
 
 from warpcore.kernels.picking._weights import FORMAT, Calibration, Network, initial_parameters, write_network
 from warpcore.services.readers.picking_files import WEIGHTS_FORMAT
-from warpcore.services.scheduler.shell.references import check_picking, check_references, with_known
+from warpcore.services.scheduler.shell.references import check_kinds, check_references, with_known
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.session.fingerprints import FingerprintPlan, same_costly_half, steps_to_run
 from warpcore.services.session.named_files import used_files
@@ -44,8 +44,8 @@ def matched(path: Path | str) -> Settings:
 
 def test_a_users_own_weights_and_templates_are_taken(tmp_path: Path) -> None:
     assert WEIGHTS_FORMAT == FORMAT
-    assert check_picking(learnt(weights(tmp_path / "own.npz"))) == []
-    assert check_picking(matched(templates(tmp_path / "own.mrcs"))) == []
+    assert check_kinds(learnt(weights(tmp_path / "own.npz")), Settings()) == []
+    assert check_kinds(matched(templates(tmp_path / "own.mrcs")), Settings()) == []
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_users_own_weights_and_templates_are_taken(tmp_path: Path) -> None:
         (b"rubbish", "is not a picker's weights file"),
         (b"PK\x03\x04 rubbish", "is not a picker's weights file"),
         (write_network(Network({"full.bias": np.zeros(12)}, CALIBRATION), {}), "another network"),  # type: ignore[dict-item]
-        (write_network(Network(PARAMETERS, CALIBRATION), {"format": "other-9"}), "format 'other-9'"),
+        (write_network(Network(PARAMETERS, CALIBRATION), {"format": "other-9"}), "another format"),
         (write_network(Network(PARAMETERS, CALIBRATION), {"calibration": None}), "no calibration"),
         (
             write_network(Network({**PARAMETERS, "full.bias": PARAMETERS["full.bias"] * np.nan}, CALIBRATION), {}),
@@ -65,7 +65,7 @@ def test_a_users_own_weights_and_templates_are_taken(tmp_path: Path) -> None:
 def test_a_file_that_is_no_weights_is_refused_when_it_is_set(tmp_path: Path, content: bytes, problem: str) -> None:
     path = tmp_path / "own.npz"
     path.write_bytes(content)
-    (fault,) = check_picking(learnt(path))
+    (fault,) = check_kinds(learnt(path), Settings())
     assert (fault["name"], fault["value"]) == ("picking.weights_path", str(path))
     assert problem in fault["problem"]
 
@@ -75,7 +75,7 @@ def test_templates_that_cannot_match_are_refused_when_they_are_set(tmp_path: Pat
         (templates(tmp_path / "wide.mrcs", (2, 10, 14)), "not a stack of square images"),
         (templates(tmp_path / "unknown.mrcs", pixel=0.0), "no pixel size"),
     ):
-        (fault,) = check_picking(matched(made))
+        (fault,) = check_kinds(matched(made), Settings())
         assert fault["name"] == "picking.templates_path"
         assert problem in fault["problem"]
 
@@ -83,7 +83,7 @@ def test_templates_that_cannot_match_are_refused_when_they_are_set(tmp_path: Pat
 def test_files_that_the_method_does_not_use_do_not_matter(tmp_path: Path) -> None:
     named = patch_settings(learnt(tmp_path / "absent.npz"), {"picking": {"method": "blob"}})
     assert check_references(named) == ("", [])
-    assert check_picking(named) == []
+    assert check_kinds(named, patch_settings(named, {"picking": {"diameter": 120.0}})) == []
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,8 @@ def test_files_count_for_every_method_that_reads_them(method: str, reads: list[s
     options = {"method": method, "diameter": 130.0, "templates_path": "/t", "weights_path": "/w"}
     settings = parse_settings({"picking": options})
     assert [Path(one.path).name for one in used_files(settings)] == reads
-    assert [fault["value"] for fault in check_picking(settings)] == [f"/{name}" for name in reads]
+    before = patch_settings(settings, {"picking": {"diameter": 120.0}})
+    assert [fault["value"] for fault in check_kinds(settings, before)] == [f"/{name}" for name in reads]
 
 
 def test_what_a_file_holds_counts_and_not_when_it_was_written(tmp_path: Path) -> None:
@@ -126,8 +127,8 @@ def test_a_session_refuses_bad_files_and_sees_that_a_template_was_replaced(tmp_p
     session = Session(data, processing, settings=matched(stack))
     try:
         wanted = session.state.plan.wanted(1, 2)
-        with pytest.raises(SettingsError, match=r"picking.weights_path = '/nowhere.npz': cannot be read: No such file"):
-            session.checked(learnt("/nowhere.npz"))
+        with pytest.raises(SettingsError, match=r"picking.weights_path = .*nowhere.npz': cannot be read: No such file"):
+            session.checked(learnt(tmp_path / "nowhere.npz"))
         (tmp_path / "bad.npz").write_bytes(b"")
         with pytest.raises(SettingsError, match=r"picking.weights_path = .*bad.npz': is not a picker's weights file"):
             session.checked(learnt(tmp_path / "bad.npz"))

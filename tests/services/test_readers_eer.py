@@ -10,7 +10,7 @@ import tifffile
 
 from tests.services.movie_files import rendered, write_eer
 from warpcore.services.readers.eer import fractionation
-from warpcore.services.readers.movies import read_header, read_movie
+from warpcore.services.readers.movies import pixel_size_angstrom, read_header, read_movie
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
 
@@ -39,6 +39,8 @@ def test_events_land_in_their_pixels(tmp_path: Path, compression: int, skip_bits
     np.testing.assert_array_equal(raw.frames[1], rendered(frames[2:], SHAPE, upsampling))
     assert raw.frames.dtype == np.uint8
     assert raw.pixel_size_angstrom == pytest.approx(0.9 / upsampling)
+    set_to = wanted.model_copy(update={"pixel_size": 0.9})
+    assert pixel_size_angstrom(raw, set_to) == pytest.approx(pixel_size_angstrom(raw, wanted)), "of the physical pixel"
     header = read_header(tmp_path / "a.eer", wanted)
     assert (header.frames, header.height, header.width) == raw.frames.shape
     assert header.pixel_size_angstrom == raw.pixel_size_angstrom

@@ -129,7 +129,7 @@ def test_a_text_of_gigabytes_is_no_list_of_defects(tmp_path: Path) -> None:
     path = tmp_path / "defects.txt"
     path.write_text("1 1 1 1\n")
     os.truncate(path, 2**36)
-    with pytest.raises(InputError, match="no list of defects"):
+    with pytest.raises(InputError, match="more than 16777216 bytes"):
         read_defects(ImportSettings(defects_path=str(path)), (8, 8))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -20,7 +21,7 @@ RANDOM = np.random.default_rng(4)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize(("mode", "stored"), [(0, "i1"), (1, "i2"), (2, "f4"), (6, "u2"), (12, "f2")])
+@pytest.mark.parametrize(("mode", "stored"), [(0, "u1"), (1, "i2"), (2, "f4"), (6, "u2"), (12, "f2")])
 @pytest.mark.parametrize("extended", [0, 2048])
 def test_modes_are_read_as_they_lie(tmp_path: Path, mode: int, stored: str, order: str, extended: int) -> None:
     frames = RANDOM.integers(0, 100, (3, 6, 7)).astype(order + stored)
@@ -33,20 +34,57 @@ def test_modes_are_read_as_they_lie(tmp_path: Path, mode: int, stored: str, orde
     assert (header.frames, header.height, header.width, header.dtype) == (3, 6, 7, raw.frames.dtype)
 
 
-def test_bytes_are_signed_or_not_by_imods_flag_or_the_maximum(tmp_path: Path) -> None:
-    data = np.arange(128, 178, dtype=np.uint8)
-    size = (10, 5, 1)
-    cases = [
-        ({}, np.int8),
+SIZE = (64, 48, 3)
+
+
+def written(path: Path, counts: np.ndarray, **options: Any) -> np.ndarray:
+    """Frames read of an MRC in mode 0 that holds the low bytes of these counts."""
+    write_raw_mrc(path, counts.astype(np.uint8).tobytes(), SIZE, 0, **options)
+    return read_movie(path, PLAIN).frames
+
+
+@pytest.mark.parametrize(
+    ("options", "dtype"),
+    [
         ({"imod_flags": 0}, np.uint8),
         ({"imod_flags": 1}, np.int8),
+        ({"imod_flags": 1, "extrema": (0, 255)}, np.int8),
         ({"extrema": (0, 255)}, np.uint8),
-    ]
-    for options, dtype in cases:
-        write_raw_mrc(tmp_path / "a.mrc", data.tobytes(), size, 0, **options)
-        frames = read_movie(tmp_path / "a.mrc", PLAIN).frames
-        assert frames.dtype == dtype
-        np.testing.assert_array_equal(frames.reshape(-1), data.astype(dtype))
+        ({"extrema": (-128, 127)}, np.int8),
+    ],
+)
+def test_bytes_are_signed_or_not_by_imods_flag_or_the_extrema(
+    tmp_path: Path, options: dict[str, Any], dtype: type
+) -> None:
+    counts = RANDOM.integers(0, 256, SIZE[::-1])
+    frames = written(tmp_path / "a.mrc", counts, **options)
+    assert frames.dtype == dtype
+    np.testing.assert_array_equal(frames, counts.astype(np.uint8).view(dtype))
+
+
+@pytest.mark.parametrize("extrema", [(0, -1), (0, 0)])
+@pytest.mark.parametrize("mean", [0.05, 3.0, 30.0, 100.0, 150.0])
+def test_counts_up_to_255_without_statistics_are_counts(
+    tmp_path: Path, mean: float, extrema: tuple[float, float]
+) -> None:
+    """Poisson counts of any mean, cut off at 255, with hot pixels anywhere above 127."""
+    random = np.random.default_rng(4)
+    counts = np.minimum(random.poisson(mean, SIZE[::-1]), 255)
+    hot = random.integers(0, counts.size, 12)
+    counts.reshape(-1)[hot] = random.integers(128, 256, 12)
+    np.testing.assert_array_equal(written(tmp_path / "a.mrc", counts, extrema=extrema), counts)
+
+
+@pytest.mark.parametrize("mean", [-5.0, 0.0, 5.0])
+def test_numbers_about_zero_without_statistics_are_signed(tmp_path: Path, mean: float) -> None:
+    numbers = np.rint(RANDOM.normal(mean, 6, SIZE[::-1])).astype(int)
+    np.testing.assert_array_equal(written(tmp_path / "a.mrc", numbers), numbers)
+
+
+@pytest.mark.parametrize("low", [0, 240])
+def test_bytes_that_could_be_either_are_refused_with_what_to_do(tmp_path: Path, low: int) -> None:
+    with pytest.raises(InputError, match=r"a\.mrc: nothing says whether its bytes are signed .*alterheader -mmm"):
+        written(tmp_path / "a.mrc", RANDOM.integers(low, 256, SIZE[::-1]))
 
 
 @pytest.mark.parametrize("width", [8, 7])

@@ -155,32 +155,26 @@ def test_defect_maps_turn_with_the_gain(tmp_path: Path) -> None:
 
 def test_rows_of_boxes(tmp_path: Path) -> None:
     path = tmp_path / "d.txt"
-    path.write_text("# x y w h\n1 2 2 1\n\n5 0 1 9\n")
+    path.write_text("# x y w h\n1 2 2 1  # two pixels\n\n5 0 1 9\n")
     assert defects_of(path) == [[0, 5], [1, 5], [2, 1], [2, 2], [2, 5], [3, 5]]
     for text, reason in (
         ("1 2 3\n", "line 1: 3 numbers"),
         ("1 2 3 -1\n", "outside"),
         ("9 0 1 1\n", "outside"),
-        ("1 2 x 1\n", "not numbers"),
+        ("1 2 x 1\n", "line 1: whole numbers belong there"),
+        ("1 2 1.5 1\n", "whole numbers belong there"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=reason):
             defects_of(path)
 
 
-def test_serialem_list_counts_y_from_the_top_and_doubles_for_super_resolution(tmp_path: Path) -> None:
-    path = tmp_path / "defects.txt"
-    path.write_text(
-        "CameraSizeX 6\nCameraSizeY 4\nRotationAndFlip 0\nK2Type 1\n"
-        "BadColumns 2\nPartialBadRow 0 4 5\nBadPixels 0 3 5 1\n"
-    )
-    single = [[0, 0], [0, 2], [1, 2], [2, 2], [2, 5], [3, 2], [3, 4], [3, 5]]
-    assert defects_of(path) == single
-    doubled = defects_of(path, (8, 12))
-    assert len(doubled) == 4 * len(single)
-    assert [2 * single[0][0] + 1, 2 * single[0][1] + 1] in doubled
-    with pytest.raises(InputError, match="6 × 4 px"):
-        defects_of(path, (5, 6))
-    path.write_text("CameraSizeX 6\nCameraSizeY 4\nRotationAndFlip 3\nBadColumns 2\n")
-    with pytest.raises(InputError, match="clip defect"):
+@pytest.mark.parametrize("suffix", [".mrc", ".tif"])
+def test_a_movie_given_as_gain_or_defect_map_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"movie{suffix}"
+    frames = np.stack([IMAGE] * 3)
+    (mrc if suffix == ".mrc" else tiff)(path, frames)
+    with pytest.raises(InputError, match=rf"movie{suffix}: holds 3 frames, so it is a movie; give a file of one image"):
+        gain_of(path)
+    with pytest.raises(InputError, match="holds 3 frames"):
         defects_of(path)

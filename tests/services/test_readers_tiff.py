@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from warpcore.services.readers.movies import DEFAULT_PIXEL_SIZE_ANGSTROM, pixel_size_angstrom, read_header, read_movie
+from warpcore.services.readers.movies import pixel_size_angstrom, read_header, read_movie
 from warpcore.services.readers.raw import flip_y
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import ImportSettings
@@ -146,7 +146,8 @@ def test_pixel_size_from_resolution_per_centimetre_only(tmp_path: Path) -> None:
     assert pixel_size_angstrom(raw, ImportSettings(pixel_size=1.1)) == 1.1
     other = read_movie(tmp_path / "b.tif", PLAIN)
     assert other.pixel_size_angstrom is None
-    assert pixel_size_angstrom(other, PLAIN) == DEFAULT_PIXEL_SIZE_ANGSTROM
+    with pytest.raises(InputError, match=r"b\.tif: pixel size unknown: set import\.pixel_size"):
+        pixel_size_angstrom(other, PLAIN)
 
 
 def test_few_nonfinite_pixels_are_replaced_and_noted_many_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from warpcore.bus.client import RefusedError
 from warpcore.bus.limits import MOST_PROFILES
 from warpcore.services.scheduler.core.effects import SaveRevision
 from warpcore.services.scheduler.core.rows import RevisionRow
-from warpcore.services.scheduler.store.database import HISTORY_LENGTH, Store
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.history import SETTINGS_KEPT
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_the_history_tells_who_changed_what_from_what_and_outlives_a_restart(sit
         newest, ada, first = history(client)
         assert (newest.by, newest.changed) == ("test", {"ctf.voltage": [200.0, 300.0]}), "the client's own name"
         assert ada.by == "ada"
-        assert ada.changed == {"ctf.voltage": [300.0, 200.0], "picking.diameter": [None, 120.0]}
+        assert ada.changed == {"ctf.voltage": [None, 200.0], "picking.diameter": [None, 120.0]}
         assert (first.by, first.changed) == ("start", {"import.data": ["", str(site.data)]})
         assert newest.revision == ada.revision + 1
         assert newest.at >= ada.at > 0
@@ -58,10 +59,10 @@ def test_the_history_keeps_the_last_changes_and_pages_fit_a_frame(tmp_path: Path
     store = Store(tmp_path / "state.db", data_directory="/data", processing_directory="/processing")
     world = World()
     world.store_into(store)
-    for number in range(HISTORY_LENGTH + 10):
+    for number in range(SETTINGS_KEPT + 10):
         world.patch(ctf={"voltage": 200.0 + number % 2})
     store.commit()
-    assert len(store.settings_history(None, 10_000)) == HISTORY_LENGTH
+    assert len(store.settings_history(None, 10_000)) == SETTINGS_KEPT
     large = "x" * 400_000
     rows = [RevisionRow(world.state.revision + more, 1.0, "", f'{{"a": ["{large}", 1]}}') for more in (1, 2, 3)]
     store.stage([SaveRevision(row) for row in rows])
@@ -85,7 +86,7 @@ def test_a_profile_holds_the_settings_in_force_or_those_given(site: Site) -> Non
         ]
         ask(client, wire.PutSettings(ask(client, wire.GetProfile("small")).settings))
         settings = ask(client, wire.GetSettings()).settings
-        assert (settings["picking"]["diameter"], settings["ctf"]["voltage"]) == (80.0, 300.0)
+        assert (settings["picking"]["diameter"], settings["ctf"]["voltage"]) == (80.0, None)
         assert settings["import"]["data"] == str(site.data)
         assert ask(client, wire.DeleteProfile("small")).name == "small"
         for message in (wire.GetProfile("small"), wire.DeleteProfile("small")):
