@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from warpcore.services.formats.star_text import Value, loop_block, pairs_block, star_row
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.columns import Column
+from warpcore.services.steps.ctf import WORST_RESOLUTION_ANGSTROM
 
 COORDINATE_COLUMNS = ("rlnCoordinateX", "rlnCoordinateY", "rlnClassNumber", "rlnAutopickFigureOfMerit")
 MOVIE_COLUMNS = ("rlnMicrographMovieName", "rlnOpticsGroup")
@@ -23,6 +25,8 @@ PARTICLE_COLUMNS = (
     "rlnCoordinateX",
     "rlnCoordinateY",
     "rlnAutopickFigureOfMerit",
+    "rlnOriginXAngst",
+    "rlnOriginYAngst",
     "rlnImageName",
     "rlnMicrographName",
     "rlnCtfMaxResolution",
@@ -53,12 +57,33 @@ MOTION_GENERAL_NAMES = (
     "rlnEERGrouping",
     "rlnMotionModelVersion",
 )
+_STAR_DIGITS = 6
 _INTEGER_GENERAL = ("rlnMicrographStartFrame", "rlnEERUpsampling", "rlnEERGrouping", "rlnMotionModelVersion")
+
+
+def group_name(number: int) -> str:
+    """The name of an optics group: it says no more than its number, so that it never changes."""
+    return f"opticsGroup{number}"
+
+
+def names_in_one_file(groups: Iterable[tuple[int, str]]) -> dict[int, str]:
+    """The names of a file's groups by number, each once; `groups` are numbers with given names, "" for ours.
+
+    RELION joins groups of one name (star_handler.cpp, combine). A name that a group before has is told with the number.
+    """
+    names: dict[int, str] = {}
+    for number, given in sorted(groups):
+        name = given or group_name(number)
+        names[number] = f"{name}_{number}" if name in names.values() else name
+    return names
 
 
 @dataclass(frozen=True)
 class OpticsGroup:
-    """A row of `data_optics`: Å, kV, mm. `image_*` belong to particles only."""
+    """A row of `data_optics`: Å, kV, mm. `image_*` belong to particles only; `mtf` names a file, or is "".
+
+    `given_name` is the name that another program gave the group, "" for one of ours.
+    """
 
     original_pixel_size_angstrom: float
     pixel_size_angstrom: float
@@ -68,11 +93,8 @@ class OpticsGroup:
     number: int = 1
     image_pixel_size_angstrom: float | None = None
     image_size_px: int | None = None
-
-    @property
-    def name(self) -> str:
-        """`opticsGroup1` and so on."""
-        return f"opticsGroup{self.number}"
+    mtf: str = ""
+    given_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,19 +112,20 @@ class ParticleCtf:
 def optics_block(groups: Sequence[OpticsGroup]) -> str:
     """`data_optics`; empty without groups, since readers take an empty loop only at the end of a file.
 
-    The image columns are there where all groups are of particles.
+    The image columns are there where all groups are of particles, the MTF where one of them has one.
     """
     if not groups:
         return ""
     particles = all(group.image_size_px is not None for group in groups)
-    columns = ["rlnOpticsGroupName", "rlnOpticsGroup"]
+    mtf = any(group.mtf for group in groups)
+    columns = ["rlnOpticsGroupName", "rlnOpticsGroup", *(["rlnMtfFileName"] if mtf else [])]
     columns += ["rlnMicrographOriginalPixelSize", "rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast"]
     columns += ["rlnMicrographPixelSize"]
     if particles:
         columns += ["rlnImagePixelSize", "rlnImageSize", "rlnImageDimensionality", "rlnCtfDataAreCtfPremultiplied"]
-    rows = []
+    rows, names = [], names_in_one_file((group.number, group.given_name) for group in groups)
     for group in groups:
-        values: list[Value] = [group.name, group.number]
+        values: list[Value] = [names[group.number], group.number, *([group.mtf] if mtf else [])]
         values += [float(group.original_pixel_size_angstrom), float(group.voltage_kv), float(group.cs_mm)]
         values += [float(group.amplitude_contrast), float(group.pixel_size_angstrom)]
         if particles:
@@ -170,6 +193,14 @@ def write_motion_star(
     path.write_text(text, encoding="utf-8")
 
 
+def box_centre_px(position_px: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The whole pixels where a box is cut for positions in px (the centre of pixel 0 is 0): RELION truncates them.
+
+    So does RELION's `preprocessing.cpp` (extractParticlesFromOneMicrograph), of the six digits in a STAR file.
+    """
+    return np.trunc(np.round(np.asarray(position_px, np.float64), _STAR_DIGITS))
+
+
 def write_particles(
     path: Path,
     optics: OpticsGroup,
@@ -182,9 +213,15 @@ def write_particles(
 ) -> None:
     """Write one movie's particles as a whole particles.star.
 
-    `stack`, relative to the processing directory, holds them in this order.
+    `stack`, relative to the processing directory, holds them in this order. Their positions [N] are in px of the
+    micrograph, their boxes are centred at `box_centre_px`: the coordinates are that, the origins the rest. A particle
+    lies at its coordinate minus its origin divided by the micrograph's pixel size (RELION's `--recenter`).
     """
-    x, y, score = _column(x_px), _column(y_px), _column(scores)
+    positions = [np.round(np.asarray(px, np.float64).reshape(-1), _STAR_DIGITS) for px in (x_px, y_px)]
+    centres = [box_centre_px(px) for px in positions]
+    places = [*centres, *((at - px) * optics.pixel_size_angstrom for at, px in zip(centres, positions, strict=True))]
+    x, y, origin_x, origin_y = map(_column, places)
+    score = _column(scores)
     fits = [
         np.broadcast_to(np.asarray(value, np.float64), (len(x),)).tolist()
         for value in (
@@ -194,10 +231,13 @@ def write_particles(
             ctf.phase_shift_degrees,
         )
     ]
-    merit, resolution = float(ctf.figure_of_merit or 0), _resolution(ctf.max_resolution_angstrom)
+    merit, resolution = (
+        float(ctf.figure_of_merit or 0),
+        min(ctf.max_resolution_angstrom or math.inf, WORST_RESOLUTION_ANGSTROM),
+    )
     rows = (
-        star_row((optics.number, xi, yi, si, f"{i:06d}@{stack}", micrograph, resolution, merit, u, v, a, 0.0, 1.0, p))
-        for i, (xi, yi, si, u, v, a, p) in enumerate(zip(x, y, score, *fits, strict=True), 1)
+        star_row((optics.number, *place, f"{i:06d}@{stack}", micrograph, resolution, merit, u, v, a, 0.0, 1.0, p))
+        for i, (*place, u, v, a, p) in enumerate(zip(x, y, score, origin_x, origin_y, *fits, strict=True), 1)
     )
     path.write_text(particles_star([optics], rows), encoding="utf-8")
 
@@ -258,11 +298,6 @@ def particles_star(groups: Sequence[OpticsGroup], rows: Iterable[str]) -> str:
 def _column(values: npt.ArrayLike) -> list[float]:
     column: list[float] = np.asarray(values, np.float64).reshape(-1).tolist()
     return column
-
-
-def _resolution(angstrom: float | None) -> float:
-    """Infinite where no resolution was reached: it never looks measured, and a limit leaves it out."""
-    return float("inf") if angstrom is None else float(angstrom)
 
 
 def _typed(name: str, value: Value) -> Value:

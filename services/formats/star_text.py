@@ -11,12 +11,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from warpcore.services.session.movie_names import is_one_line
+
 Value = str | int | float
 
-_LINE_ENDS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
-"""What ends a line for some reader, or is shown by none."""
-_PLAIN = re.compile(r"[^\s\"'#_][^\s]*")
-"""What readers take as one word without quotes."""
+_WORD = re.compile(r"""\"([^\"]*)\"|'([^']*)'|(\S+)""")
+_PLAIN = re.compile(r"(?!data_|loop_|save_|stop_|global_)[^\s\"'#_\\][^\s\"'#\\]*", re.IGNORECASE)
+"""What readers take as one word without quotes: none of STAR's own words, nothing that RELION (`nextTokenInSTAR` of
+strings.cpp) or starfile (parser.py: pandas in loops, shlex in pairs) takes for a quote, a comment or an escape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ def read_loops(text: str) -> dict[str, Loop]:
     return loops
 
 
+def row_words(row: str) -> list[str]:
+    """The values of a row, without quotes."""
+    return ["".join(found) for found in _WORD.findall(row)]
+
+
 def _read_loop(lines: Iterator[str]) -> tuple[tuple[str, ...], list[str]]:
     """Column names and rows up to the empty line that ends the loop."""
     columns: list[str] = []
@@ -78,19 +85,15 @@ def _formatted(value: Value) -> str:
     if isinstance(value, str):
         return _quoted(value)
     if isinstance(value, float):
-        if math.isnan(value):
-            raise ValueError("NaN has no place in a STAR file")
+        if not math.isfinite(value):
+            raise ValueError(f"{value} has no place in a STAR file: RELION reads it as 0")
         return f"{value:.6f}"
     return str(int(value))
 
 
-UNWRITABLE = "has a control character, or both kinds of quotes, which no STAR file can hold; rename it"
-"""What is wrong with a name that is not writable."""
-
-
 def is_writable(text: str) -> bool:
     """Whether a STAR file can hold this text: in one line, with one kind of quotes at most."""
-    return not _LINE_ENDS.search(text) and not ('"' in text and "'" in text)
+    return is_one_line(text) and not ('"' in text and "'" in text)
 
 
 def _quoted(text: str) -> str:
@@ -98,4 +101,5 @@ def _quoted(text: str) -> str:
         return text
     if not is_writable(text):
         raise ValueError(f"{text!r} cannot be written to a STAR file")
-    return f"'{text}'" if '"' in text else f'"{text}"'
+    # In ' a \\ is itself, for RELION and for shlex; in " it is for RELION alone.
+    return f"'{text}'" if '"' in text or ("\\" in text and "'" not in text) else f'"{text}"'

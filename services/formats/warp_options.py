@@ -6,20 +6,25 @@ from dataclasses import dataclass
 
 from warpcore.services.formats.warp_xml import number
 from warpcore.services.session.settings import ImportSettings, Settings
+from warpcore.services.steps.fields import known
 
 
 @dataclass(frozen=True)
 class Acquisition:
-    """How a movie was recorded: raw size in px, frames, Å per raw px, e⁻/Å² a frame, raw frames in each frame (EER)."""
+    """How a movie was recorded: raw size in px, frames of the file, Å per raw px, e⁻/Å² a frame.
+
+    `raw_frames_per_frame` is 0 for all but EERs. `gain_path` and `defects_path` are references that fit the movie as
+    they are, relative to the processing directory.
+    """
 
     width_px: int
     height_px: int
     frames: int
     pixel_size_angstrom: float
     dose_per_frame: float
-    raw_frames_per_frame: int = 1
-    gain_hash: str = ""
-    defects_hash: str = ""
+    raw_frames_per_frame: int = 0
+    gain_path: str = ""
+    defects_path: str = ""
 
 
 def ctf_options(settings: Settings, movie: Acquisition) -> dict[str, str]:
@@ -30,8 +35,8 @@ def ctf_options(settings: Settings, movie: Acquisition) -> dict[str, str]:
         "Window": str(ctf.window),
         "RangeMin": number(_nyquist_fraction(settings, movie, ctf.range_min)),
         "RangeMax": number(_nyquist_fraction(settings, movie, ctf.range_max)),
-        "Voltage": str(round(ctf.voltage)),
-        "Cs": number(ctf.cs),
+        "Voltage": str(round(known(ctf, "voltage"))),
+        "Cs": number(known(ctf, "cs")),
         "Cc": "2.7",
         "Amplitude": number(ctf.amplitude_contrast),
         "DoPhase": str(ctf.fit_phase),
@@ -70,7 +75,7 @@ def export_options(settings: Settings, movie: Acquisition) -> dict[str, str]:
         "SkipFirstN": str(settings.import_.skip_first),
         "SkipLastN": str(settings.import_.skip_last),
         "DosePerAngstromFrame": number(movie.dose_per_frame),
-        "Voltage": str(round(settings.ctf.voltage)),
+        "Voltage": str(round(known(settings.ctf, "voltage"))),
     }
 
 
@@ -79,14 +84,15 @@ def _shared(imported: ImportSettings, movie: Acquisition) -> dict[str, str]:
     return {
         "PixelSize": number(pixel),
         "BinTimes": number(imported.binning),
+        # 0 is any number to Warp, which compares it for movies of all formats (ProcessingOptions.cs, Equals).
         "EERGroupFrames": str(movie.raw_frames_per_frame),
-        "GainPath": imported.gain_path or "",
-        "GainHash": movie.gain_hash,
-        "GainFlipX": str(imported.gain_flip_x),
-        "GainFlipY": str(imported.gain_flip_y),
-        "GainTranspose": str(imported.gain_transpose),
-        "DefectsPath": imported.defects_path or "",
-        "DefectsHash": movie.defects_hash,
+        "GainPath": movie.gain_path,
+        "GainHash": "",
+        "GainFlipX": "False",
+        "GainFlipY": "False",
+        "GainTranspose": "False",
+        "DefectsPath": movie.defects_path,
+        "DefectsHash": "",
         "Dimensions": f"{number(movie.width_px * pixel)},{number(movie.height_px * pixel)},{movie.frames}",
     }
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from warpcore.services.session.errors import InputError
+from warpcore.services.session.opening import open_file
 from warpcore.services.session.paths import written_whole
 
 Curve = npt.NDArray[np.float64]
@@ -103,7 +104,7 @@ LATER_GRIDS = (
 """Names in `MovieXml.grids`. A grid that is not given is written as one node of its neutral value, as Warp does."""
 
 _ONES = ("GridDoseWeights", "GridLocationWeights")
-_CTF_FIELDS = {
+CTF_FIELDS = {
     "PixelSize": "pixel_size_angstrom",
     "Cs": "cs_mm",
     "Cc": "cc_mm",
@@ -129,7 +130,7 @@ def write_movie_xml(path: Path, movie: MovieXml) -> None:
     _add_curve(root, "SimulatedBackground", movie.simulated_background)
     _add_curve(root, "SimulatedScale", movie.simulated_scale)
     if movie.ctf is not None:
-        _add_params(root, "CTF", {name: number(getattr(movie.ctf, key)) for name, key in _CTF_FIELDS.items()})
+        _add_params(root, "CTF", {name: number(getattr(movie.ctf, key)) for name, key in CTF_FIELDS.items()})
         defaults = {
             "GridCTF": movie.ctf.defocus_um,
             "GridCTFDefocusDelta": movie.ctf.defocus_delta_um,
@@ -164,10 +165,10 @@ def set_selection(path: Path, unselect_filter: bool | None, unselect_manual: boo
     the same time, its version stays and False is returned. Raises InputError where the file is not a movie's XML,
     OSError where there is none.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         old = file.read()
         read = _identity(path)
-    root = re.search(rb"<Movie\s[^>]*>", old)
+    root = re.search(rb"<Movie\s[^<>]*>", old)
     if root is None:
         raise InputError(f"{path}: not a movie's XML")
     tag = root.group()

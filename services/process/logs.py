@@ -17,8 +17,13 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-ABOUT = ("movie", "lease", "worker", "step")
-"""What an event can concern: a movie's name, a lease's number (its task), a worker's name, a step's name."""
+ABOUT = ("movie", "lease", "worker", "step", "session")
+"""What an event can concern: a movie's name, a lease's number (its task), a worker's name, a step's name, the
+processing directory of a movie's session."""
+LONGEST_LINE = 2000
+"""Characters of one line of an event; names, settings and errors in it come from elsewhere, and may be long."""
+LONGEST_EVENT = 20_000
+"""Characters of a whole event with its traceback."""
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 _about: ContextVar[Mapping[str, Any]] = ContextVar("about", default=MappingProxyType({}))
@@ -35,7 +40,7 @@ class LogFormat(StrEnum):
 def log_to_stderr(form: LogFormat = LogFormat.TEXT, level: int | str = logging.INFO) -> None:
     """Send all of this process's log events to stderr. Where that cannot be written to, they are lost silently."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else logging.Formatter(TEXT))
+    handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else TextFormatter(TEXT))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
     # A full disk, or a reader that has gone, must not print a traceback for each event.
@@ -63,6 +68,30 @@ def concerns(record: logging.LogRecord) -> dict[str, Any]:
     return {name: known[name] for name in ABOUT if known.get(name) is not None}
 
 
+def bounded(text: str) -> str:
+    """An event that fills no disk: of long lines the begin and the end, of many lines the first and the last ones."""
+    if len(text) > LONGEST_LINE:
+        text = "\n".join(cut(line, LONGEST_LINE) for line in cut(text, LONGEST_EVENT).split("\n"))
+    return text
+
+
+def cut(text: str, longest: int) -> str:
+    """A text of at most so many characters, and a word on those that are left out of its middle."""
+    if len(text) <= longest:
+        return text
+    left_out = f" … ({len(text) - longest} characters more) … "
+    half = max(longest - len(left_out), 2) // 2
+    return f"{text[:half]}{left_out}{text[-half:]}"
+
+
+class TextFormatter(logging.Formatter):
+    """A line for each event, and a traceback if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The event, without its end."""
+        return bounded(super().format(record))
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time (UTC), level, logger, message, what the event concerns, a traceback if any."""
 
@@ -72,11 +101,11 @@ class JsonFormatter(logging.Formatter):
             "time": timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": bounded(record.getMessage()),
             **concerns(record),
         }
         if record.exc_info:
-            found["traceback"] = self.formatException(record.exc_info)
+            found["traceback"] = bounded(self.formatException(record.exc_info))
         return json.dumps(found, default=str)
 
 

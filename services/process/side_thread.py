@@ -10,6 +10,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+SILENT_S = 10.0
+"""A call that has not returned by then hangs: its file system gives no answer."""
+
 
 class SideThread(Generic[T]):
     """One call at a time in a daemon thread. Nobody waits for a call that hangs, and its thread is left to itself."""
@@ -38,8 +41,10 @@ class SideThread(Generic[T]):
     def taken(self, wait_s: float = 0.0) -> T | None:
         """The result of a call that has ended, once; None where there is none. Raises what the call raised.
 
-        `wait_s`: wait for it up to so long.
+        `wait_s`: wait for it up to so long, where a call runs.
         """
+        if self.is_free:
+            return None
         try:
             result = self._results.get(timeout=wait_s) if wait_s else self._results.get_nowait()
         except queue.Empty:

@@ -25,7 +25,7 @@ class AlarmSettings(Section):
     defocus_target: float | None = _alarm(None, "defocus that is aimed at; null: none", unit="µm", ge=-20, le=20)
     defocus_tolerance: float = _alarm(0.5, "how far from `defocus_target` is well", unit="µm", ge=0, le=20)
     astigmatism_max: float | None = _alarm(0.5, "highest astigmatism that is well", unit="µm", ge=0)
-    motion_max: float | None = _alarm(None, "highest mean movement from frame to frame that is well", unit="Å", ge=0)
+    motion_max: float | None = _alarm(None, "highest mean early step that is well", unit="Å", ge=0)
     ice_ring_max: float | None = _alarm(1.0, "highest `ctf.ice_ring` that is well: crystalline ice beyond", ge=0)
     ice_thickness_max: float | None = _alarm(None, "highest `ctf.ice_thickness` that is well, in its own unit", ge=0)
     junk_max: float | None = _alarm(None, "highest share of junk that is well", unit="%", ge=0, le=100)

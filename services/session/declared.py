@@ -27,10 +27,10 @@ def declared(step: str, pattern: str) -> Output:
     raise UndeclaredError(f"step {step[:100]!r} declares no file {pattern[:200]!r}")
 
 
-def staged_name(step: str, output: Output) -> str:
+def staged_name(step: str, pattern: str) -> str:
     """The name of an output in the folder of its task: `motion.0.json`. Raises UndeclaredError."""
-    found = declared(step, output.pattern)
-    return f"{step}.{CHAIN[step].outputs.index(found)}{PurePosixPath(output.pattern).suffix}"
+    output = declared(step, pattern)
+    return f"{step}.{CHAIN[step].outputs.index(output)}{PurePosixPath(pattern).suffix}"
 
 
 def paths_of(reported: Reported, movie: str, suffix: str) -> dict[str, list[str]]:
@@ -43,7 +43,7 @@ def paths_of(reported: Reported, movie: str, suffix: str) -> dict[str, list[str]
 def staged_files(reported: Reported, movie: str, suffix: str) -> dict[str, tuple[str, int]]:
     """The final path of each file that was written, with its name in the task's folder, and its bytes."""
     return {
-        declared(step, pattern).path(movie, suffix): (staged_name(step, declared(step, pattern)), size)
+        declared(step, pattern).path(movie, suffix): (staged_name(step, pattern), size)
         for step, files in reported.items()
         for pattern, size in files.items()
         if size is not None

@@ -79,7 +79,7 @@ def _choices(hint: Any) -> tuple[Any, ...]:
 _CHOSEN = {
     "alarms": "which alarms come; ",
     "filter": "which movies pass; ",
-    "import": "which files are movies; ",
+    "import": "which files are movies, or their groups; ",
     "session": "when it pauses; ",
 }
 
@@ -122,4 +122,7 @@ def steps_in_words() -> Iterator[tuple[str, str, str, str]]:
         parents = ", ".join("the raw movie" if parent == INPUT else parent for parent in step.parents)
         if step.cheap is not None and step.cheap.parents:
             parents += f"; {', '.join(step.cheap.parents)} {step.cheap.when}".rstrip()
-        yield step.name, parents, str(step.version), step.description
+        version = str(step.version)
+        if step.cheap is not None and step.cheap.version:
+            version += f", cheap half {step.cheap.version}"
+        yield step.name, parents, version, step.description

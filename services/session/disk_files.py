@@ -9,19 +9,13 @@ import shutil
 import stat
 from pathlib import Path
 
-from warpcore.services.session.file_operations import (
-    Flush,
-    Link,
-    MakeFolder,
-    Move,
-    Operation,
-    RemoveFile,
-    RemoveFolder,
-    Renew,
-    Write,
-)
-from warpcore.services.session.paths import flush, flush_folder, inside, write_text_whole
+from warpcore.services.session import file_operations as do
+from warpcore.services.session.file_operations import Operation
+from warpcore.services.session.opening import RefusedFileError, read_bytes, result_place
+from warpcore.services.session.paths import flush, flush_folder, write_text_whole
 
+_LARGEST_TEXT = 64 << 20
+"""Bytes; a manifest of kept outputs has a thousandth of that."""
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -45,8 +39,8 @@ class DiskFiles:
     def text(self, path: str) -> str | None:
         """What is in a text file; None where there is none, or no text."""
         try:
-            return Path(self._at(path)).read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+            return read_bytes(self._at(path), _LARGEST_TEXT).decode()
+        except (FileNotFoundError, NotADirectoryError, RefusedFileError, UnicodeDecodeError):
             return None
 
     def has_folder(self, path: str) -> bool:
@@ -72,32 +66,45 @@ class DiskFiles:
     def carry_out(self, operation: Operation) -> None:
         """Do one operation."""
         match operation:
-            case MakeFolder(path):
-                os.makedirs(self._at(path), exist_ok=True)
-            case Link(source, target):
+            case do.MakeFolder(path):
+                _make_folder(self._at(path))
+            case do.Link(source, target):
                 _link(self._at(source), self._at(target))
-            case Write(path, text, durable):
-                write_text_whole(Path(self._at(path)), text, durable=durable)
-            case Move(source, target):
+            case do.Write(path, text, durable):
+                write_text_whole(self._at(path), text, durable=durable)
+            case do.Move(source, target):
                 _move(self._at(source), self._at(target))
-            case RemoveFile(path):
+            case do.RemoveFile(path):
                 with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                     os.unlink(self._at(path))
-            case RemoveFolder(path):
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.rmtree(self._at(path))
-            case Renew(path):
+            case do.RemoveFolder(path):
+                _remove_folder(self._at(path))
+            case do.Renew(path):
                 os.utime(self._at(path))
-            case Flush(path):
+            case do.Flush(path):
                 flush_folder(Path(self._at(path)))
 
     def _at(self, path: str) -> str:
-        """Raises PathOutsideError."""
-        if path == ".":
-            return self._root
-        if path.startswith("/") or ".." in path or "\0" in path:
-            return str(inside(Path(self._root), path))
-        return f"{self._root}/{path}"
+        """Where it lies. Raises PathOutsideError; PermissionError below a link of another user: anything may be there.
+
+        To look at such files, or to delete them, tells or takes away what is somebody else's too.
+        """
+        return self._root if path == "." else result_place(self._root, path)
+
+
+def _make_folder(path: str) -> None:
+    """Make a folder; most are there, and to look costs a third of what a refused `mkdir` does."""
+    if not os.path.isdir(path):
+        os.makedirs(path, exist_ok=True)
+
+
+def _remove_folder(path: str) -> None:
+    """Delete a folder with all in it. Of a link to one, the link alone goes: what it leads to may be anybody's."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISLNK(os.lstat(path).st_mode):
+            os.unlink(path)
+        else:
+            shutil.rmtree(path)
 
 
 def _link(source: str, target: str) -> None:

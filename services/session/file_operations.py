@@ -10,66 +10,57 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class MakeFolder:
-    """Make a folder and those above it, where they are missing."""
-
+class _OnPath:
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """Give a file a second name, in place of what has it; a copy where the file system has no links."""
-
+class _FromTo:
     source: str
     target: str
 
 
+class MakeFolder(_OnPath):
+    """Make a folder and those above it, where they are missing."""
+
+
+class RemoveFile(_OnPath):
+    """Delete a file, if it is there."""
+
+
+class RemoveFolder(_OnPath):
+    """Delete a folder with all in it, if it is there."""
+
+
+class Renew(_OnPath):
+    """Make a folder the newest of its kind."""
+
+
+class Flush(_OnPath):
+    """Make the names in a folder durable."""
+
+
+class Link(_FromTo):
+    """Give a file a second name, in place of what has it; a copy where the file system has no links."""
+
+
+class Move(_FromTo):
+    """Rename a file or a folder, a file in place of what has its name. A source that is gone was moved before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write a text file, whole or not at all. One that is not `durable` may be lost with the host's power."""
+    """Write a text file, whole or not at all, and make its folder where that is missing.
+
+    One that is not `durable` may be lost with the host's power.
+    """
 
     path: str
     text: str
     durable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Rename a file or a folder, a file in place of what has its name. A source that is gone was moved before."""
-
-    source: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveFile:
-    """Delete a file, if it is there."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveFolder:
-    """Delete a folder with all in it, if it is there."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Renew:
-    """Make a folder the newest of its kind."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Flush:
-    """Make the names in a folder durable."""
-
-    path: str
-
-
-Operation = MakeFolder | Link | Write | Move | RemoveFile | RemoveFolder | Renew | Flush
+Operation = MakeFolder | RemoveFile | RemoveFolder | Renew | Flush | Link | Move | Write
 
 
 class Files(Protocol):

@@ -11,22 +11,32 @@ from warpcore.services.steps.columns import Column
 
 
 def filter_reasons(results: Mapping[str, Any], limits: FilterSettings) -> list[str]:
-    """Why a processed movie is filtered out, one line a limit; empty where it passes.
+    """Why a processed movie is filtered out, as `Filter` says."""
+    return Filter(limits).reasons(results)
 
-    A value that was not measured passes, and so does text. Where a limit is set for it and its step says why it found
-    none, that is a reason too. Raises TypeError for text where a number must be.
-    """
-    reasons = []
-    failures = []
-    for column, allowed, upper in in_force(limits):
-        value = column.value(results)
-        is_text = isinstance(value, str) and not column.limits  # columns with limits of their own hold numbers
-        if value is not None and not is_text and _beyond(value, allowed, upper):
-            reasons.append(_told(column, value, allowed, upper))
-        failure = (results.get(column.step) or {}).get("failure")
-        if column.failed and failure:
-            failures.append(f"{column.failed}: {failure}")
-    return list(dict.fromkeys([*reasons, *failures]))
+
+class Filter:
+    """The limits in force, found once for all movies."""
+
+    def __init__(self, limits: FilterSettings) -> None:
+        self._in_force = tuple(in_force(limits))
+
+    def reasons(self, results: Mapping[str, Any]) -> list[str]:
+        """Why a processed movie is filtered out, one line a limit; empty where it passes.
+
+        A value that was not measured passes, and so does text. Where a limit is set for it and its step says why it
+        found none, that is a reason too. Raises TypeError for text where a number must be.
+        """
+        reasons = []
+        failures = []
+        for column, allowed, upper in self._in_force:
+            value = column.value(results)
+            is_text = isinstance(value, str) and not column.limits  # columns with limits of their own hold numbers
+            if value is not None and not is_text and _beyond(value, allowed, upper):
+                reasons.append(_told(column, value, allowed, upper))
+            if column.failed and (failure := (results.get(column.step) or {}).get("failure")):
+                failures.append(f"{column.failed}: {failure}")
+        return list(dict.fromkeys([*reasons, *failures]))
 
 
 def limits_by_column(limits: FilterSettings) -> dict[str, tuple[float | None, float | None]]:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from warpcore.services.session.settings import Settings
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.fields import Reach, Section, changed_values, reach_of
-from warpcore.services.steps.step import INPUT, Step
+from warpcore.services.steps.step import INPUT, CheapHalf, Step
 
 OFF = "off"
 """Stands for a step, or a cheap half, that is switched off."""
@@ -24,6 +25,8 @@ OFF = "off"
 FORM = "2:"
 """What fingerprints of this form begin with."""
 
+_MOST_REMEMBERED = 1024
+"""Movies whose fingerprints a plan remembers: each is asked for at its assignment and when its results come."""
 _CHEAP_DIGITS = 8
 _DIGITS = 24
 
@@ -59,9 +62,10 @@ class FingerprintPlan:
             openings[step.name] = _opening(step.name, step.version, costly, named, made.get(step.name))
             if step.cheap is not None and step.cheap.is_on(section):
                 cheap = _reaching(section, Reach.CHEAP, Reach.BOTH)
-                openings[_cheap(step)] = _opening(_cheap(step), step.version, cheap, [])
+                openings[_cheap(step)] = _opening(_cheap(step), _cheap_versions(step, step.cheap), cheap, [])
         self._openings = openings
         self._hashers = {part: hashlib.sha256(text.encode()) for part, text in openings.items()}
+        self._of_file = lru_cache(_MOST_REMEMBERED)(self._made)
 
     def __eq__(self, other: object) -> bool:
         return self._openings == other._openings if isinstance(other, FingerprintPlan) else NotImplemented
@@ -73,6 +77,10 @@ class FingerprintPlan:
 
         `edits` names, by step with a cheap half, what a person has changed in this movie's results.
         """
+        return {**self._of_file(size, mtime_ns, tuple(edits.items()) if edits else ())}
+
+    def _made(self, size: int, mtime_ns: int, named: tuple[tuple[str, str], ...]) -> dict[str, str]:
+        edits = dict(named)
         made = {INPUT: self._finish(INPUT, (str(size), str(mtime_ns)), _DIGITS)}
         wanted = dict.fromkeys(CHAIN.names, OFF)
         for step in self._steps:
@@ -81,7 +89,7 @@ class FingerprintPlan:
                 cheap = OFF
                 if _cheap(step) in self._hashers:
                     parents = [made.get(parent, OFF) for parent in step.cheap.parents]
-                    parents += [edits[step.name]] if edits and step.name in edits else []
+                    parents += [edits[step.name]] if step.name in edits else []
                     cheap = self._finish(_cheap(step), parents, _CHEAP_DIGITS)
                 wanted[step.name] = f"{costly}.{cheap}"
             else:
@@ -101,6 +109,11 @@ def steps_to_run(wanted: Mapping[str, str], stored: Mapping[str, str]) -> list[s
     One that is off and has no result needs nothing.
     """
     return [step for step, want in wanted.items() if stored.get(step, OFF) != want]
+
+
+def needed_steps(wanted: Mapping[str, str], stored: Mapping[str, str]) -> list[str]:
+    """Those of `steps_to_run` that are on: the result of one that is off stays, for when it is on again."""
+    return [step for step in steps_to_run(wanted, stored) if wanted[step] != OFF]
 
 
 def costly_half(fingerprint: str) -> str:
@@ -123,7 +136,14 @@ def _reaching(section: Section, *reaches: Reach) -> dict[str, Any]:
     return {name: value for name, value in changed_values(section).items() if reach_of(fields[name]) in reaches}
 
 
-def _opening(part: str, version: int, values: dict[str, Any], files: list[str], choice: str | None = None) -> str:
+def _cheap_versions(step: Step, cheap: CheapHalf) -> int | list[int]:
+    """The versions that count for a cheap half: the step's alone while its own has never grown."""
+    return [step.version, cheap.version] if cheap.version else step.version
+
+
+def _opening(
+    part: str, version: int | list[int], values: dict[str, Any], files: list[str], choice: str | None = None
+) -> str:
     """What is hashed, up to the parents."""
     learnt = [] if choice is None else [choice]
     return json.dumps([part, version, values, files, *learnt], sort_keys=True)

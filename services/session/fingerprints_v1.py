@@ -1,8 +1,8 @@
-"""Fingerprints as warpcore 0.1 first stored them, so that motion, CTF and images of that version stay.
+"""Fingerprints as warpcore 0.1 first stored them, so that motion and CTF of that version stay.
 
 That form hashed every setting of a section. Here it is made from the settings that existed then; it is no longer
-stored, and no longer counts for a step whose version has grown since. Picking's has, so its fingerprints are not
-recognised, nor the halves of others that build on it.
+stored, and no longer counts for a step whose version has grown since. Those of picking and export have, so their
+fingerprints are not recognised.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from warpcore.services.session.fingerprints import FORM, OFF, FingerprintPlan, costly_half
+from warpcore.services.session.fingerprints import FORM, OFF, FingerprintPlan
 from warpcore.services.session.settings import Settings
 from warpcore.services.steps.chain import CHAIN
-from warpcore.services.steps.fields import changed_values
+from warpcore.services.steps.fields import assumed_values, changed_values
 
-_VERSIONS = {"motion": 1, "ctf": 1, "export": 2}
+_VERSIONS = {"motion": 1, "ctf": 1}
 _IMPORT = [
     "pixel_size",
     "binning",
@@ -49,19 +49,8 @@ _CTF = [
     "use_sum",
     "grid",
 ]
-_IMAGES = [
-    "average",
-    "halves",
-    "stack",
-    "deconvolution",
-    "deconvolution_strength",
-    "deconvolution_falloff",
-    "float16",
-    "dose_weighting",
-]
-_BOXES = ["particles", "box_size", "particle_pixel_size", "invert", "normalize", "float16"]
-_NOT_HASHED = {"import": {"data", "patterns", "recursive"}, "export": set(_BOXES)}
-_KNOWN = {"import": _IMPORT, "motion": _MOTION, "ctf": _CTF, "export": _IMAGES}
+_NOT_HASHED = {"import": {"data", "patterns", "recursive"}}
+_KNOWN = {"import": _IMPORT, "motion": _MOTION, "ctf": _CTF}
 _USUAL_TIMES, _MOST_TIMES = 64, 4096
 """Third numbers that `ctf.grid` may have had: it had no effect, is no longer kept, and was hashed."""
 _MOST_SEARCHES = 20
@@ -79,10 +68,7 @@ class FormerPlan:
         self._found: list[int] = []
 
     def translated(self, stored: Mapping[str, str], size: int, mtime_ns: int) -> dict[str, str]:
-        """The stored fingerprints, those of the first form as today's where they fit the settings.
-
-        Of export that is its costly half: boxes of picks of that time are cut again.
-        """
+        """The stored fingerprints, those of the first form as today's where they fit the settings."""
         old = [step for step, made in stored.items() if step in _VERSIONS and made != OFF and not made.startswith(FORM)]
         if not old:
             return dict(stored)
@@ -117,9 +103,8 @@ def _fitting(
     for step in old:
         if CHAIN[step].version != _VERSIONS[step] or former[step] == OFF:
             continue
-        costly, dot, cheap = stored[step].partition(".")
-        if costly == former[step]:
-            yield step, costly_half(wanted[step]) + dot + cheap
+        if stored[step] == former[step]:
+            yield step, wanted[step]
 
 
 def _could_be_former(settings: Settings) -> bool:
@@ -139,13 +124,13 @@ class _Former:
         dumped = settings.to_dict()
 
         def values(section: str, names: list[str]) -> dict[str, Any]:
-            return {name: dumped[section][name] for name in names}
+            assumed = assumed_values(type(settings.section(section)))  # what is null today had these values then
+            return {name: assumed.get(name) if (value := dumped[section][name]) is None else value for name in names}
 
         self._fits = settings.ctf.enabled
         options = {
             "motion": {"import": values("import", _IMPORT), "motion": values("motion", _MOTION)},
             "ctf": values("ctf", _CTF),
-            "export": values("export", _IMAGES),
         }
         self._options = options
         self._openings = {part: self._opening(part, chosen) for part, chosen in options.items()}
@@ -155,7 +140,7 @@ class _Former:
         self._openings["ctf"] = self._opening("ctf", {**self._options["ctf"], "grid": grid})
         motion = self._finish("motion", f'"{size}", "{mtime_ns}", {self._files}')
         ctf = self._finish("ctf", f'"{motion}"') if self._fits else OFF
-        return {"motion": motion, "ctf": ctf, "export": self._finish("export", f'"{motion}", "{ctf}"')}
+        return {"motion": motion, "ctf": ctf}
 
     def _opening(self, part: str, chosen: dict[str, Any]) -> str:
         return json.dumps([part, _VERSIONS[part], chosen], sort_keys=True)[:-1] + ", ["

@@ -12,7 +12,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from warpcore.services.session.paths import is_output
+from warpcore.services.session.allowed import is_output
+from warpcore.services.steps.step import apart
 
 KEPT_GENERATIONS = 3
 _FOLDER = ".warpcore/kept"
@@ -43,14 +44,9 @@ def generation_key(fingerprints: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(fingerprints, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def is_generation_key(name: str) -> bool:
-    """Whether a folder's name can be a key; beside them may stand the folder of a movie below `<root>.kept/`."""
-    return len(name) == 16 and not set(name) - set("0123456789abcdef")
-
-
 def kept_home(root: str) -> str:
-    """Where a movie's generations are kept, relative to the processing directory."""
-    return f"{_FOLDER}/{root}.kept"
+    """Where a movie's generations are kept, relative to the processing directory; no other movie's lie there."""
+    return f"{_FOLDER}/{apart(root)}.kept"
 
 
 def kept_folder(root: str, key: str) -> str:
@@ -76,5 +72,5 @@ def generation_from(manifest: str) -> Generation | None:
         raw = json.loads(manifest)
         generation = Generation(raw["fingerprints"], raw["results"], raw["outputs"])
         return generation if all(map(is_output, generation.files)) else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from warpcore.services.session.facts import Facts
 from warpcore.services.session.fingerprints import FingerprintPlan, costly_half
+from warpcore.services.session.resolving import Resolved, for_fingerprints, resolved_by
 from warpcore.services.session.settings import Settings
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.learning import EVIDENCE
@@ -47,23 +50,51 @@ def without_evidence(results: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class MoviePlan:
+    """What movies of which the same is told are processed with, and the fingerprints that follow.
+
+    `sent` are the settings as their tasks carry them.
+    """
+
+    resolved: Resolved
+    plan: FingerprintPlan
+    sent: dict[str, Any]
+
+    @property
+    def settings(self) -> Settings:
+        """Their settings, in which nothing that a movie tells is null."""
+        return self.resolved.settings
+
+
 class SessionPlan:
     """The fingerprints under some settings with all that the session has learnt for them.
 
     `known` are choices by key; None stands for one that could not be made. `keys` are those that hold under these
     settings, by step in the chain's order, `choices` what was learnt under them, `undecided` the steps that still
-    learn. `unlearnt` is the plan without any choice.
+    learn. `unlearnt` is the plan without any choice. `plan` is that of movies of which nothing is told, `of` that of
+    others; what is learnt goes by the settings as they were given, so that one choice serves the whole session.
     """
 
     def __init__(self, settings: Settings, references: str, known: Mapping[str, Choice | None]) -> None:
-        self._settings = settings
+        self._settings, self._references = settings, references
         self.unlearnt = self.plan = FingerprintPlan(settings, references)
         self.keys = _keys(settings, self.unlearnt)
         self.choices = {step: choice for step, key in self.keys.items() if (choice := known.get(key)) is not None}
         self.undecided = tuple(step for step, key in self.keys.items() if key not in known)
-        if self.choices:
-            ids = {step: choice_id(choice) for step, choice in self.choices.items()}
-            self.plan = FingerprintPlan(settings, references, ids)
+        self._ids = {step: choice_id(choice) for step, choice in self.choices.items()}
+        if self._ids:
+            self.plan = FingerprintPlan(settings, references, self._ids)
+        self._of: dict[Facts, MoviePlan] = {}
+
+    def of(self, facts: Facts) -> MoviePlan:
+        """The plan of movies of which this is told, made once."""
+        made = self._of.get(facts)
+        if made is None:
+            resolved = resolved_by(self._settings, facts)
+            plan = FingerprintPlan(for_fingerprints(resolved, is_eer=facts.is_eer), self._references, self._ids)
+            made = self._of[facts] = MoviePlan(resolved, plan, resolved.settings.to_dict())
+        return made
 
     @property
     def ready(self) -> list[str]:

@@ -159,7 +159,7 @@ def load_settings_file(path: Path) -> Settings:
     """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError([{"name": str(path), "value": None, "problem": f"cannot be read: {error}"}]) from None
     if not isinstance(raw, dict):
         raise SettingsError([{"name": str(path), "value": None, "problem": "is not a JSON object of sections"}])

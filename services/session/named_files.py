@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,17 @@ class UsedFile:
 def file_settings() -> list[str]:
     """Dotted names of all settings that name files."""
     return [dotted for dotted, field in described() if told(field, "file")]
+
+
+def named_paths(settings: Settings) -> dict[str, str]:
+    """The paths of files that these settings name, used or not, by dotted name."""
+    found = {}
+    for dotted, field in described():
+        section, _, name = dotted.partition(".")
+        value = getattr(settings.section(section), name)
+        if value and (told(field, "file") or told(field, "is_path")):
+            found[dotted] = value
+    return found
 
 
 def used_files(settings: Settings) -> list[UsedFile]:
@@ -50,6 +61,17 @@ def named_files(values: Mapping[str, Any]) -> tuple[Path, ...]:
         if value and isinstance(value, str):
             found.append(Path(value))
     return tuple(found)
+
+
+def with_files(settings: Settings, seen: Callable[[str], str]) -> Settings:
+    """These settings with each file that they name at the path where it is `seen`."""
+    sections: dict[str, dict[str, str]] = {}
+    for dotted in file_settings():
+        section, _, name = dotted.partition(".")
+        if (path := getattr(settings.section(section), name)) is not None:
+            sections.setdefault(section, {})[name] = seen(path)
+    changed = {name: settings.section(name).model_copy(update=paths) for name, paths in sections.items()}
+    return settings.model_copy(update={settings.attribute(name): section for name, section in changed.items()})
 
 
 class NamedFiles:

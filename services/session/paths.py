@@ -5,20 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-_UMASK = os.umask(0)
-os.umask(_UMASK)
+from warpcore.bus.vocabulary import ExportKind
+from warpcore.services.session.allowed import OWN_FOLDER
+
+_GROUP = 0o070
 
 _NO_FLUSH = {errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 """What file systems say that cannot flush a folder."""
-
-
-class PathOutsideError(ValueError):
-    """A relative path that leads out of the directory it belongs to."""
 
 
 def movie_root(relative_path: str) -> str:
@@ -26,26 +24,15 @@ def movie_root(relative_path: str) -> str:
     return str(PurePosixPath(relative_path).with_suffix(""))
 
 
-def inside(directory: Path, relative_path: str) -> Path:
-    """`directory / relative_path`. Raises PathOutsideError where that is absolute, leads outside or holds a NUL."""
-    pure = PurePosixPath(relative_path)
-    if pure.is_absolute() or ".." in pure.parts or "\0" in relative_path or not pure.parts:
-        raise PathOutsideError(f"{relative_path!r} is not a path inside {directory}")
-    return directory / pure
+def close_to_readers(path: Path) -> None:
+    """Take all rights to a file from those who may not write it: who may read one can hold locks of it for ever."""
+    with suppress(OSError):  # another one of the group has made it, or it is not there
+        mode = path.stat().st_mode
+        path.chmod(0o600 | (mode & 0o020) * 3 | (mode & 0o002) * 3)
 
 
-OWN_FOLDER = ".warpcore"
-"""The folder of our own files below the processing directory; nothing in it is ever an output."""
-
-
-def is_output(relative_path: str) -> bool:
-    """Whether a path can be that of an output: inside the processing directory, and outside our own folder."""
-    try:
-        parts = inside(Path("/"), relative_path).parts
-    except PathOutsideError:
-        return False
-    return parts[1] != OWN_FOLDER
-
+EXPORTS = "exports"
+"""The folder of export jobs of micrographs, relative to the processing directory; those of particles lie in theirs."""
 
 TRIES = f"{OWN_FOLDER}/tries"
 """The folder of all tries, relative to the processing directory."""
@@ -54,6 +41,37 @@ TRIES = f"{OWN_FOLDER}/tries"
 def try_folder(id: str) -> str:
     """The folder of a try, relative to the processing directory: its outputs lie there as those of a session."""
     return f"{TRIES}/{id}"
+
+
+_JOBS = {ExportKind.PARTICLES: "particles", ExportKind.MICROGRAPHS: EXPORTS}
+_IN_A_JOB = re.compile(rf"((?:{'|'.join(_JOBS.values())})/job-[0-9]+_*)(/.+)", re.DOTALL)
+
+
+def job_folder(kind: ExportKind, number: int) -> str:
+    """The folder of an export job, relative to the processing directory: laid out as the session's own outputs are."""
+    return f"{_JOBS[kind]}/job-{number}"
+
+
+def outside_jobs(path: str) -> str:
+    """An output of the session, in no job's folder: one of a movie in a folder `job-1/` gets a `_` more.
+
+    So no movie and no job have a file in common: `particles/job-1/a` becomes `particles/job-1_/a`, and
+    `particles/job-1_/a` becomes `particles/job-1__/a`.
+    """
+    match = _IN_A_JOB.fullmatch(path)
+    return f"{match[1]}_{match[2]}" if match else path
+
+
+def is_job_folder(path: str) -> bool:
+    """Whether a path is one that `job_folder` makes: nothing else is ever deleted with a job."""
+    return re.fullmatch(rf"(?:{'|'.join(_JOBS.values())})/job-[0-9]+", path) is not None
+
+
+def newest_job(processing_directory: Path) -> int:
+    """The highest number of a job whose folder is there, 0 without any. Raises OSError."""
+    folders = (processing_directory / name for name in _JOBS.values())
+    names = (path.name.removeprefix("job-") for folder in folders if folder.is_dir() for path in folder.glob("job-*"))
+    return max((int(name) for name in names if name.isdecimal()), default=0)
 
 
 _TEMPORARY = re.compile(r"\.(?P<target>.+)\.[a-z0-9_]{8}(?P<suffix>\.[^.]+)")
@@ -65,18 +83,40 @@ def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
     The folder is made where it is missing. After an error nothing is left.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    temporary, handle = _created_beside(str(path))
     os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
+        yield Path(temporary)
         if durable:
-            flush(temporary)
-        temporary.chmod(file_mode())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            flush(Path(temporary))
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def create_empty(path: Path) -> None:
+    """Make a new, empty file with the modes of the umask, which libraries may lower (SQLite: 0644). Raises OSError."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+def _created_beside(path: str) -> tuple[str, int]:
+    """A new, empty file in the folder of `path`, which is made where it is missing: its path and its handle."""
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}{os.path.splitext(name)[1]}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return temporary, os.open(temporary, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)
+        return temporary, os.open(temporary, flags, 0o666)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one that `written_whole` gives to a file until it is whole."""
+    match = _TEMPORARY.fullmatch(name)
+    return match is not None and match["target"].endswith(match["suffix"])
 
 
 def sweep_temporaries(directory: Path) -> list[str]:
@@ -86,16 +126,16 @@ def sweep_temporaries(directory: Path) -> list[str]:
     """
     swept = []
     for path in directory.glob(".*"):
-        match = _TEMPORARY.fullmatch(path.name)
-        if match and match["target"].endswith(match["suffix"]) and path.is_file():
+        if is_temporary(path.name) and path.is_file():
             path.unlink(missing_ok=True)
             swept.append(path.name)
     return swept
 
 
-def file_mode() -> int:
-    """The mode of a newly created file; temporary files are private until they are renamed."""
-    return 0o666 & ~_UMASK
+def let_group_write() -> None:
+    """Let others of its group change the files and folders that this process makes from now on."""
+    umask = os.umask(0)
+    os.umask(umask & ~_GROUP)
 
 
 def flush(path: Path) -> None:
@@ -116,7 +156,23 @@ def flush_folder(path: Path) -> None:
             raise
 
 
-def write_text_whole(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write a UTF-8 text file that readers see either old or new, never in part."""
-    with written_whole(path, durable=durable) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def write_text_whole(path: Path | str, text: str, *, durable: bool = True) -> None:
+    """Write a UTF-8 text file that readers see either old or new, never in part.
+
+    As `written_whole` does, with one opening of the file: the scheduler writes such a file for each task.
+    """
+    left = memoryview(text.encode())
+    temporary, handle = _created_beside(str(path))
+    try:
+        try:
+            while left:
+                left = left[os.write(handle, left) :]
+            if durable:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise

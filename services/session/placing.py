@@ -14,30 +14,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from warpcore.services.session.file_operations import (
-    Files,
-    Flush,
-    Link,
-    MakeFolder,
-    Move,
-    Operation,
-    RemoveFile,
-    RemoveFolder,
-    Renew,
-    Write,
-)
+from warpcore.services.session import file_operations as do
+from warpcore.services.session.allowed import OWN_FOLDER, is_output
+from warpcore.services.session.file_operations import Files, Operation
 from warpcore.services.session.generations import (
     KEPT_GENERATIONS,
     Generation,
     generation_from,
-    is_generation_key,
     kept_folder,
     kept_home,
     manifest_of,
     manifest_path,
 )
 from warpcore.services.session.movie_record import record_path
-from warpcore.services.session.paths import OWN_FOLDER, is_output
 
 STAGING = f"{OWN_FOLDER}/staging"
 """Where workers write, a folder for each lease."""
@@ -120,19 +109,31 @@ def check_placed(placement: Placement, files: Files) -> None:
 
 def plan_placing(placement: Placement, files: Files) -> Plan:
     """What is left to do. Raises IncompleteError where the task's folder was not taken over and is not whole."""
+    if refused := next((path for path in (*placement.staged, *placement.unchanged) if not is_output(path)), None):
+        raise IncompleteError(f"{refused!r} is no name of an output; nothing was put in place")
     if files.has_folder(placement.placed_from):
         # Some files may be in place already, so what is there is no longer the former generation.
-        return Plan([*_moves(placement, files)], _newest(_keys(placement.root, files)))
+        return Plan([*_moves(placement, files)], _newest(files.folders(kept_home(placement.root))))
     _check_whole(placement, files)
     keeping = _plan_keeping(placement.root, placement.before, files)
-    taking: list[Operation] = [MakeFolder(PLACING), Move(placement.written_in, placement.placed_from)]
+    taking: list[Operation] = [do.MakeFolder(PLACING), do.Move(placement.written_in, placement.placed_from)]
+    if not placement.staged:
+        taking = []  # nothing comes out of that folder, so whatever is still written to it does no harm
     return Plan([*keeping.operations, *taking, *_moves(placement, files)], keeping.kept)
 
 
 def drop(files: Files, folder: str) -> None:
     """Delete the folder of a task that was placed, or whose lease has ended without."""
-    files.carry_out(RemoveFolder(f"{PLACING}/{folder}"))
-    files.carry_out(RemoveFolder(f"{STAGING}/{folder}"))
+    files.carry_out(do.RemoveFolder(f"{PLACING}/{folder}"))
+    files.carry_out(do.RemoveFolder(f"{STAGING}/{folder}"))
+
+
+def forget(files: Files, root: str, outputs: Iterable[str] = ()) -> None:
+    """Delete what is known of a movie that is forgotten: its record, outputs kept for going back, and these outputs."""
+    for path in outputs:
+        files.carry_out(do.RemoveFile(path))
+    files.carry_out(do.RemoveFile(record_path(root)))
+    files.carry_out(do.RemoveFolder(kept_home(root)))
 
 
 def folders_of_tasks(files: Files) -> set[str]:
@@ -160,22 +161,20 @@ def _moves(placement: Placement, files: Files) -> Iterator[Operation]:
     linked = {placement.final(path): path for path in of_session if files.size(path) is not None}
     stale = [placement.final(path) for path in placement.stale if is_output(path)]
     folders = _parents([*linked, *finals])
-    yield from map(MakeFolder, folders)
+    yield from map(do.MakeFolder, folders)
     for final, path in linked.items():
         yield from _link_over(path, final)
     for final, name in finals.items():
-        yield Move(f"{placement.placed_from}/{name}", final)
-    yield from map(RemoveFile, stale)
+        yield do.Move(f"{placement.placed_from}/{name}", final)
+    yield from map(do.RemoveFile, stale)
     if placement.record:
         yield from _record(placement.root, placement.record)
-    yield from map(Flush, folders)
+    yield from map(do.Flush, folders)
 
 
 def _record(root: str, text: str) -> Iterator[Operation]:
-    path = record_path(root)
-    yield MakeFolder(_parent(path))
     # A lost one costs a rebuilt state this movie's results; to flush each would cost every movie some time.
-    yield Write(path, text, durable=False)
+    yield do.Write(record_path(root), text, durable=False)
 
 
 # --- kept outputs ------------------------------------------------------------------------------------------------
@@ -193,7 +192,7 @@ def restore(
     generation = kept(files, root, key)
     if generation is not None:
         # The newest stay: the one that is wanted must not go to make room for the present one.
-        files.carry_out(Renew(kept_folder(root, key)))
+        files.carry_out(do.Renew(kept_folder(root, key)))
     plan = _plan_keeping(root, present, files)
     operations = plan.operations
     if generation is not None:
@@ -217,32 +216,28 @@ def kept(files: Files, root: str, key: str) -> Generation | None:
 
 def _put_back(root: str, generation: Generation, present: Generation) -> Iterator[Operation]:
     folders = _parents(generation.files)
-    yield from map(MakeFolder, folders)
+    yield from map(do.MakeFolder, folders)
     for number, path in enumerate(generation.files):
         yield from _link_over(f"{kept_folder(root, generation.key)}/{number}", path)
     for path in sorted(set(present.files) - set(generation.files)):
         if is_output(path):
-            yield RemoveFile(path)
-            yield RemoveFile(_temporary(path))
-    yield from map(Flush, folders)
+            yield do.RemoveFile(path)
+            yield do.RemoveFile(_temporary(path))
+    yield from map(do.Flush, folders)
 
 
 def _plan_keeping(root: str, generation: Generation, files: Files) -> Plan:
     """Keep the present outputs, if they have fingerprints; not where a file is missing: they could not be restored."""
-    keys, operations = _keys(root, files), list[Operation]()
+    keys, operations = files.folders(kept_home(root)), list[Operation]()
     if generation.fingerprints and generation.files and all(files.size(path) is not None for path in generation.files):
         folder = kept_folder(root, generation.key)
         keys = [*(key for key in keys if key != generation.key), generation.key]
-        operations += [RemoveFolder(folder), MakeFolder(folder)]
-        operations += [Link(path, f"{folder}/{number}") for number, path in enumerate(generation.files)]
-        operations.append(Write(manifest_path(root, generation.key), manifest_of(generation)))
+        operations += [do.RemoveFolder(folder), do.MakeFolder(folder)]
+        operations += [do.Link(path, f"{folder}/{number}") for number, path in enumerate(generation.files)]
+        operations.append(do.Write(manifest_path(root, generation.key), manifest_of(generation)))
     newest = _newest(keys)
-    operations += [RemoveFolder(kept_folder(root, key)) for key in keys if key not in newest]
+    operations += [do.RemoveFolder(kept_folder(root, key)) for key in keys if key not in newest]
     return Plan(operations, newest)
-
-
-def _keys(root: str, files: Files) -> list[str]:
-    return [name for name in files.folders(kept_home(root)) if is_generation_key(name)]
 
 
 def _newest(keys: Sequence[str]) -> list[str]:
@@ -255,9 +250,9 @@ def _link_over(source: str, target: str) -> Iterator[Operation]:
     Where both are links to one file already, the rename does nothing and leaves its source behind.
     """
     temporary = _temporary(target)
-    yield Link(source, temporary)
-    yield Move(temporary, target)
-    yield RemoveFile(temporary)
+    yield do.Link(source, temporary)
+    yield do.Move(temporary, target)
+    yield do.RemoveFile(temporary)
 
 
 def _temporary(target: str) -> str:

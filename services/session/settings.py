@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError, create_model, field_val
 from pydantic.fields import FieldInfo
 
 from warpcore.services.session.alarm_settings import AlarmSettings
+from warpcore.services.session.errors import one_line
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.columns import Column, Limit, limits_of
 from warpcore.services.steps.ctf import CtfSettings
@@ -49,13 +50,19 @@ __all__ = [
 LARGEST_BYTES = 64 * 1024
 """All settings as JSON; those of a usual session take 4 kB."""
 
+MOST_FAULTS = 100
+"""Impossible settings that are told."""
+
+LONGEST_TOLD = 500
+"""Characters of an impossible value that its line shows."""
+
 
 class SettingsError(ValueError):
     """Impossible settings; `errors` has one `{name, value, problem}` a fault, the text is one line of all."""
 
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         self.errors = errors
-        super().__init__("; ".join(_told(error) for error in errors))
+        super().__init__(one_line("; ".join(_told(error) for error in errors)))
 
 
 class SessionSettings(Section):
@@ -137,8 +144,13 @@ class _Settings(Section):
 
     def section(self, name: str) -> Section:
         """A section by its name on the wire."""
-        section: Section = getattr(self, "import_" if name == "import" else name)
+        section: Section = getattr(self, self.attribute(name))
         return section
+
+    @staticmethod
+    def attribute(section: str) -> str:
+        """The attribute that holds the section of this name on the wire."""
+        return "import_" if section == "import" else section
 
     @property
     def steps(self) -> dict[str, Section]:
@@ -198,7 +210,7 @@ def parse_settings(raw: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
-        raise SettingsError([_fault(detail) for detail in error.errors(include_url=False)]) from None
+        raise SettingsError([_fault(detail) for detail in error.errors(include_url=False)[:MOST_FAULTS]]) from None
 
 
 def patch_settings(settings: Settings, patch: dict[str, Any]) -> Settings:
@@ -244,14 +256,17 @@ def parse_assignment(text: str) -> dict[str, Any]:
         raise SettingsError([{"name": text, "value": None, "problem": "write it as section.name=value"}])
     try:
         parsed: Any = json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # also a number of thousands of digits, and lists in lists in lists
         parsed = value
     return {section: {key: parsed}}
 
 
 def _told(error: dict[str, Any]) -> str:
-    value = "" if error["value"] is None else f" = {error['value']!r}"
-    return f"{error['name']}{value}: {error['problem']}"
+    told = repr(error["value"])
+    if len(told) > LONGEST_TOLD:
+        told = f"{told[:LONGEST_TOLD]} …"
+    value = "" if error["value"] is None else f" = {told}"
+    return f"{one_line(error['name'], LONGEST_TOLD)}{value}: {error['problem']}"
 
 
 def _fault(detail: Any) -> dict[str, Any]:

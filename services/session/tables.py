@@ -6,6 +6,8 @@ PROCESSED_ITEMS, FAILED_ITEMS = "processed_items.json", "failed_items.json"
 MOVIES, CORRECTED = "movies.star", "corrected_micrographs.star"
 CTF, AUTOPICK, PARTICLES = "micrographs_ctf.star", "autopick.star", "particles.star"
 SETTINGS = "settings.json"
+REFERENCES = "references"
+"""The folder of gains and defects as other programs take them."""
 STAR_FILES = (MOVIES, CORRECTED, CTF, AUTOPICK)
 
 TABLES = {

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from warpcore.services.steps import ctf, export, motion, picking
-from warpcore.services.steps.columns import Column, columns_of
+from warpcore.services.steps.columns import Column, Result, columns_of
 from warpcore.services.steps.fields import Section
+from warpcore.services.steps.place import place_columns
 from warpcore.services.steps.run import run_columns
 from warpcore.services.steps.source import InputResult
-from warpcore.services.steps.step import INPUT, Step, StepError
+from warpcore.services.steps.step import INPUT, RECORD, Step, StepError
 
 ENTRY_POINTS = "warpcore.steps"
 SHIPPED = (motion.STEP, ctf.STEP, picking.STEP, export.STEP)
@@ -42,14 +43,24 @@ class Chain:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """All columns: those of the movie itself, those of each step, and how it was processed."""
+        """All columns: those of the movie itself, those of each step, where it was recorded, how it was processed."""
         own = columns_of(INPUT, InputResult)
-        return (*own, *(column for step in self.steps for column in step.columns), *run_columns(self.names))
+        return (
+            *own,
+            *(column for step in self.steps for column in step.columns),
+            *place_columns(),
+            *run_columns(self.names),
+        )
 
     @cached_property
     def column(self) -> Mapping[str, Column]:
         """The columns by name."""
         return {column.name: column for column in self.columns}
+
+    @cached_property
+    def forms(self) -> Mapping[str, type[Result]]:
+        """What the results of each step hold, those of the movie itself among them."""
+        return {INPUT: InputResult, **{step.name: step.result for step in self.steps}}
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
@@ -88,7 +99,7 @@ def _check_unique(chain: Chain) -> None:
 
 def _check_apart(chain: Chain) -> None:
     """Raises StepError where files of two movies could have one name."""
-    outputs = [(step.name, output) for step in chain for output in step.outputs]
+    outputs = [*((step.name, output) for step in chain for output in step.outputs), ("", RECORD)]
     for (step, one), (_, other) in itertools.combinations(outputs, 2):
         if one.may_meet(other):
             text = f"{one.pattern} can have the name of another movie's {other.pattern}; give it a folder of its own"

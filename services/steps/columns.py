@@ -24,18 +24,19 @@ TIME_OF_DAY = "UTC"
 class Star:
     """A column of a RELION STAR file: `table` is micrographs_ctf or corrected_micrographs.
 
-    The value in the file is the measured one times `factor`; `missing` stands for what was not measured, None for a
-    value without which a movie has no row in that table.
+    The value in the file is the measured one times `factor`, `most` where that is more; `missing` stands for what was
+    not measured, None for a value without which a movie has no row in that table.
     """
 
     table: str
     label: str
     factor: float = 1.0
     missing: float | None = 0.0
+    most: float = math.inf
 
     def value(self, measured: float | None) -> float | None:
         """What stands in the file; None where there can be no row."""
-        return self.missing if measured is None else self.factor * float(measured)
+        return self.missing if measured is None else min(self.most, self.factor * float(measured))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class Column:
     `noun` its name in sentences, `json` its key in `processed_items.json`. `main` ones stand in the list of movies by
     default.
     `failed` is what the filter says where a limit is set and the step found nothing. `compute` makes a derived value
-    from its step's results, by name; it is listed after the field `after`. `is_text`: its values are words.
+    from its step's results, by name; it is listed after the field `after`. `is_text`: its values are words;
+    `is_number`: its field can hold nothing but numbers, so that whoever has checked the results has checked it.
     """
 
     step: str
@@ -76,6 +78,7 @@ class Column:
     compute: Callable[[Mapping[str, Any]], Any] | None = None
     after: str = ""
     is_text: bool = False
+    is_number: bool = False
 
     @property
     def name(self) -> str:
@@ -133,7 +136,8 @@ def columns_of(step: str, result: type, derived: tuple[Column, ...] = ()) -> tup
     columns: list[Column] = []
     for field in dataclasses.fields(result):
         if "column" in field.metadata:
-            columns.append(Column(step, field.name, is_text=_allows_text(field.type), **field.metadata["column"]))
+            words, numbers = _allows_text(field.type), _is_number(field.type)
+            columns.append(Column(step, field.name, is_text=words, is_number=numbers, **field.metadata["column"]))
             mine = (one for one in derived if one.after == field.name)
             columns += [dataclasses.replace(one, step=step, noun=one.noun or one.heading) for one in mine]
     return tuple(columns)
@@ -141,7 +145,18 @@ def columns_of(step: str, result: type, derived: tuple[Column, ...] = ()) -> tup
 
 def _allows_text(annotation: Any) -> bool:
     """Whether a field's annotation, which may still be source text, allows words."""
-    return re.search(r"\b(str|Literal)\b", annotation if isinstance(annotation, str) else repr(annotation)) is not None
+    return re.search(r"\b(str|Literal)\b", _source(annotation)) is not None
+
+
+def _is_number(annotation: Any) -> bool:
+    """Whether a field's annotation, which may still be source text, allows numbers alone."""
+    return re.fullmatch(r"(int|float|bool|None)( \| (int|float|bool|None))*", _source(annotation)) is not None
+
+
+def _source(annotation: Any) -> str:
+    if isinstance(annotation, str):
+        return annotation
+    return annotation.__name__ if isinstance(annotation, type) else repr(annotation)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(column, dataclasses.field))
@@ -166,7 +181,7 @@ class Result:
         return cls(**{field.name: None for field in missing} | known)
 
 
-def result_fault(result: type[Result], values: Mapping[str, Any]) -> str:
+def result_fault(result: type[Result], values: object) -> str:
     """Why reported values cannot be a step's result, "" where they can: a field is missing or of another type.
 
     Any value may be None, which stands for what was not measured.

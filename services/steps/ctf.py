@@ -25,8 +25,24 @@ class CtfSettings(Section):
     range_max: float = setting(4.0, "finest ring used", unit="Å", gt=0, le=1000)
     defocus_min: float = setting(0.5, "lowest defocus searched, underfocus positive", unit="µm", ge=-20, le=20)
     defocus_max: float = setting(5.0, "highest defocus searched", unit="µm", ge=-20, le=20)
-    voltage: float = setting(300.0, "acceleration voltage", unit="kV", ge=20, le=2000)
-    cs: float = setting(2.7, "spherical aberration", unit="mm", ge=0, le=20)
+    voltage: float | None = setting(
+        None,
+        "acceleration voltage; null: from the movie's metadata, else 300",
+        unit="kV",
+        assumed=300.0,
+        unset="from metadata",
+        ge=20,
+        le=2000,
+    )
+    cs: float | None = setting(
+        None,
+        "spherical aberration; null: from the movie's metadata, else 2.7",
+        unit="mm",
+        assumed=2.7,
+        unset="from metadata",
+        ge=0,
+        le=20,
+    )
     amplitude_contrast: float = setting(0.07, "share of amplitude contrast", ge=0, le=1)
     fit_phase: bool = setting(False, "fit the phase shift of a phase plate too")
     use_sum: bool = setting(
@@ -48,6 +64,11 @@ class CtfSettings(Section):
 
 
 _TABLE = "micrographs_ctf"
+WORST_RESOLUTION_ANGSTROM = 25.0
+"""What STAR files say where no resolution, or a worse one, was reached: RELION's own cap (ctffind_runner.cpp).
+
+Not infinity, which RELION reads as 0, the best of all (metadata_table.cpp, setValueFromString).
+"""
 
 
 @result
@@ -95,7 +116,12 @@ class CtfResult(Result):
         json="DefocusRange",
     )
     tilt_degrees: float | None = column(
-        "tilt", "tilt of the specimen, by the mean plane of the defocus surface", unit="°", digits=1, json="Tilt"
+        "tilt",
+        "tilt of the specimen, by the mean plane of the defocus surface",
+        unit="°",
+        digits=1,
+        json="Tilt",
+        star=Star(_TABLE, "rlnMicrographTiltAngle"),
     )
     tilt_axis_degrees: float | None = column(
         "tilt axis",
@@ -103,6 +129,7 @@ class CtfResult(Result):
         unit="°",
         digits=1,
         json="TiltAxis",
+        star=Star(_TABLE, "rlnMicrographTiltAxisDirection"),
     )
     figure_of_merit: float | None = column(
         "merit",
@@ -117,8 +144,7 @@ class CtfResult(Result):
         unit="Å",
         digits=2,
         json="Resolution",
-        # No resolution reached is infinite: a selection by a limit leaves it out, and it never looks measured.
-        star=Star(_TABLE, "rlnCtfMaxResolution", missing=math.inf),
+        star=Star(_TABLE, "rlnCtfMaxResolution", missing=WORST_RESOLUTION_ANGSTROM, most=WORST_RESOLUTION_ANGSTROM),
         limits=(Limit("resolution_max", 5.0, upper=True, lowest=0),),
         noun="resolution",
         main=True,

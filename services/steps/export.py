@@ -31,6 +31,15 @@ class ExportSettings(Section):
     particle_pixel_size: float | None = setting(
         None, "pixel size of the particles; null: that of the average", unit="Å", reach=Reach.CHEAP, gt=0.01, le=100
     )
+    project_root: str = setting(
+        ".",
+        "RELION's project, from which STAR files name all files, as seen from the processing directory: `.`, `..`, …",
+        reach=Reach.BOTH,
+        pattern=r"^(\.|\.\.(/\.\.){0,20})$",
+    )
+    mtf_path: str | None = setting(
+        None, "detector's MTF for RELION's optics groups, a STAR file; null: none", reach=Reach.CHEAP, is_path=True
+    )
     invert: bool = setting(True, "particles bright on dark", reach=Reach.CHEAP)
     normalize: bool = setting(True, "background of each box with mean 0 and deviation 1", reach=Reach.CHEAP)
 
@@ -69,13 +78,18 @@ MOVIE_XML = Output(
 
 STEP = Step(
     name="export",
-    version=2,
+    version=3,
     parents=("motion", "ctf"),
     section=ExportSettings,
     result=ExportResult,
     doing="warpcore.services.worker.steps.export:EXPORT",
     description="writes averages, particles and metadata",
     outputs=(MOVIE_XML, AVERAGE, ODD, EVEN, STACK, DECONVOLVED, PARTICLES, PARTICLES_STAR, THUMBNAIL),
-    cheap=CheapHalf(parents=("picking",), is_on=lambda section: section.particles, when="where particles are exported"),
+    cheap=CheapHalf(
+        parents=("picking",),
+        is_on=lambda section: section.particles,
+        when="where particles are exported",
+        version=1,
+    ),
     is_on=lambda section: True,
 )

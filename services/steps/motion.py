@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -40,20 +41,26 @@ class MotionSettings(Section):
 
 @result
 class MotionResult(Result):
-    """What was measured of the movement; `skipped`: nothing, since there was one frame or the step was switched off."""
+    """What was measured of the movement; `skipped`: nothing: there was one good frame, or the step was off.
+
+    Of an average that another program has made, `metadata` is its motion STAR, `unweighted` its sum without dose
+    weighting (absolute paths), `original_pixel_size_angstrom` that of the movie, and `optics_group` the number and
+    `optics_group_name` the name of its group in that program's lists; lengths of the track are that program's.
+    """
 
     skipped: bool
     mean_frame_movement_angstrom: float | None = column(
-        "motion",
+        "early step",
         "mean movement from frame to frame over the first third of the exposure",
         unit="Å",
         digits=3,
-        json="Motion",
+        json="Motion",  # Warp's key for it
+        noun="mean early step",
         limits=(Limit("motion_max", 5.0, upper=True, lowest=0),),
         main=True,
     )
     accumulated_total_angstrom: float | None = column(
-        "track",
+        "total motion",
         "length of the track at the centre",
         unit="Å",
         digits=1,
@@ -62,7 +69,7 @@ class MotionResult(Result):
         main=True,
     )
     accumulated_early_angstrom: float | None = column(
-        "track to 4 e⁻/Å²",
+        "early motion",
         "length of the track over the first 4 e⁻/Å²",
         unit="Å",
         digits=1,
@@ -70,7 +77,7 @@ class MotionResult(Result):
         star=Star("corrected_micrographs", "rlnAccumMotionEarly"),
     )
     accumulated_late_angstrom: float | None = column(
-        "track from 4 e⁻/Å²",
+        "late motion",
         "length of the track after the first 4 e⁻/Å²",
         unit="Å",
         digits=1,
@@ -96,6 +103,12 @@ class MotionResult(Result):
         json="MotionPolynomialResidual",
         default=None,
     )
+    warnings: list[str] = field(default_factory=list)
+    metadata: str | None = None
+    unweighted: str | None = None
+    original_pixel_size_angstrom: float | None = None
+    optics_group: int | None = None
+    optics_group_name: str | None = None
 
 
 MODEL = Output("motion/{movie}.json", "the whole motion model, and tracks in Å at the centre and at 5 × 5 positions")

@@ -197,7 +197,7 @@ MASK = Output(
 
 STEP = Step(
     name="picking",
-    version=4,
+    version=5,
     parents=("motion", "ctf"),
     section=PickingSettings,
     result=PickingResult,

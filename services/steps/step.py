@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from warpcore.services.session.allowed import OWN_FOLDER, is_own_name
+from warpcore.services.session.paths import outside_jobs
 from warpcore.services.steps.columns import Column, Result, columns_of, result_fault
 from warpcore.services.steps.fields import Reach, Section, reach_of
 from warpcore.services.steps.learning import CHOICE, EVIDENCE, Learning
@@ -18,12 +20,15 @@ INPUT = "input"
 RUN = "run"
 """The name of how a movie was processed, which stands beside the results of its steps (`steps/run.py`)."""
 
+PLACE = "place"
+"""The name of where a movie was recorded, which stands there too (`steps/place.py`)."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _FOLDERS_AND_TOPICS = frozenset({"load", "write", "logs", "defects", "correct", "compute"})
 _SECTIONS = frozenset({"import", "filter", "alarms", "session"})
 _OF_RUN = frozenset({"age", "incubation", "wait", "at_worker", "latency"})
 _OF_SETTINGS = frozenset({"steps", "section", "runs", "following", "to_dict"})
-_RESERVED = _FOLDERS_AND_TOPICS | _SECTIONS | _OF_RUN | _OF_SETTINGS | {INPUT, RUN}
+_RESERVED = _FOLDERS_AND_TOPICS | _SECTIONS | _OF_RUN | _OF_SETTINGS | {INPUT, RUN, PLACE}
 """Names that mean something else in results, folders, times or the methods of all settings."""
 
 
@@ -31,21 +36,26 @@ class StepError(Exception):
     """A step that cannot be used as it is declared; the text names the step and what to mend."""
 
 
-_OURS = frozenset({"odd", "even", ".warpcore"})
-"""Folders that lie among those of movies: halves below `average/`, our own files below the processing directory."""
-_LIKE_OURS = re.compile(rf"(?:{'|'.join(map(re.escape, sorted(_OURS)))})_*")
-_LIKE_A_FILE = re.compile(r".*\.(?:json|mrcs?|png|star|xml)_*", re.DOTALL)
+_HALVES = ("odd", "even")
+"""Folders that lie among those of movies, below `average/`."""
+_LIKE_HALVES = re.compile(rf"(?:{'|'.join(_HALVES)})_*")
+_LIKE_A_FILE = re.compile(r".*\.(?:json|kept|mrcs?|png|star|xml)_*", re.DOTALL)
 
 
-def _apart(movie: str) -> str:
+def apart(movie: str) -> str:
     """A movie's name with folders that can be no folder and no file of ours: what looks like one gets a `_` more.
 
-    So no two movies have an output in common: `odd/a` becomes `odd_/a`, and `odd_/a` becomes `odd__/a`.
+    So no two movies have a file in common: `odd/a` becomes `odd_/a`, and `odd_/a` becomes `odd__/a`. Folders that are
+    called as our own are set apart at any depth: nothing in one is ever an output.
     """
     *folders, name = movie.split("/")
-    if folders and _LIKE_OURS.fullmatch(folders[0]):
+    if folders and _LIKE_HALVES.fullmatch(folders[0]):
         folders[0] += "_"
-    return "/".join([*(f"{one}_" if _LIKE_A_FILE.fullmatch(one) else one for one in folders), name])
+    return "/".join([*(f"{one}_" if _is_taken(one) else one for one in folders), name])
+
+
+def _is_taken(folder: str) -> bool:
+    return _LIKE_A_FILE.fullmatch(folder) is not None or is_own_name(folder.rstrip("_"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +66,12 @@ class Output:
     description: str
 
     def path(self, movie: str, suffix: str = "picks") -> str:
-        """Its name for one movie, relative to the processing directory; no other movie's output has it.
+        """Its name for one movie, relative to the processing directory; no other movie and no export job has it.
 
         A sub-folder in the name stays below its kind.
         """
         before, _, after = self.pattern.partition("{movie}")
-        return before + _apart(movie) + after.replace("{suffix}", suffix)
+        return outside_jobs(before + apart(movie) + after.replace("{suffix}", suffix))
 
     def may_meet(self, other: Output) -> bool:
         """Whether another output, of another movie, can have the same name as this one."""
@@ -70,7 +80,7 @@ class Output:
             return False
         longer, shorter = max(mine, its, key=len), min(mine, its, key=len)
         between = longer.removeprefix(shorter) if longer.startswith(shorter) else None
-        return between is not None and between.partition("/")[0] not in _OURS
+        return between is not None and between.partition("/")[0] not in (*_HALVES, OWN_FOLDER)
 
     @property
     def _fixed(self) -> tuple[str, str]:
@@ -85,6 +95,10 @@ class Output:
         return folder if slash and "{" not in folder else ""
 
 
+RECORD = Output("records/{movie}.json", "what a movie's outputs are and were made with")
+"""The scheduler writes it beside the outputs (`session/movie_record.py`)."""
+
+
 def _always(section: Any) -> bool:
     return True
 
@@ -97,12 +111,13 @@ def _enabled(section: Any) -> bool:
 class CheapHalf:
     """What a step makes anew without its costly half: which other steps only this half builds on, and when it is made.
 
-    `when` says the same as `is_on` in words.
+    `when` says the same as `is_on` in words. `version` grows when the method of this half alone changes.
     """
 
     parents: tuple[str, ...] = ()
     is_on: Callable[[Any], bool] = _always
     when: str = ""
+    version: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ _AWAY = frozenset(
     }
 )
 """A file system that was mounted read-only after an error is away too: its server or disk must be looked after."""
+_BUSY = frozenset({errno.ENFILE, errno.EMFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN, errno.EBUSY})
+"""What a busy host says, and may not say again."""
 
 STORAGE_KINDS = frozenset({FailureKind.DISK_FULL, FailureKind.STORAGE_AWAY})
 """Failures that are never a movie's."""
@@ -26,6 +28,11 @@ def storage_kind(error: OSError) -> FailureKind | None:
     if error.errno in _FULL:
         return FailureKind.DISK_FULL
     return FailureKind.STORAGE_AWAY if error.errno in _AWAY else None
+
+
+def may_pass(error: OSError) -> bool:
+    """Whether the storage or a busy host may have recovered when it is tried again."""
+    return storage_kind(error) is not None or error.errno in _BUSY
 
 
 def reason(error: OSError) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.session.opening import RefusedFileError, read_bytes, result_path
 from warpcore.services.session.paths import write_text_whole
 from warpcore.services.storage.directories import Identity, Sighting, why_another
 from warpcore.services.storage.faults import reason, storage_kind
@@ -16,11 +18,13 @@ from warpcore.services.storage.standing import Look
 
 TOKEN = ".warpcore/token"
 """A file that the scheduler renews, relative to the processing directory. Who reads it sees that directory."""
+_TOKEN = re.compile(r"[0-9a-f]{1,64}")
+_LARGEST_TOKEN = 64  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A file of the data directory, by its relative path, with the size and mtime that it was registered with."""
+    """A file with size and mtime: one of the data directory by its relative path, a reference by its absolute one."""
 
     path: str
     size: int
@@ -101,7 +105,7 @@ class ProcessingFolder:
             self._token = self._token or found  # what an earlier run has written proves the folder too
             space = look_at_space(self._folder)
             try:
-                write_text_whole(self._folder / TOKEN, self._next)
+                write_text_whole(result_path(self._folder, TOKEN), self._next)
             except OSError as error:
                 if storage_kind(error) is not FailureKind.DISK_FULL:
                     raise
@@ -139,12 +143,28 @@ class SeenFolders:
         return ""
 
 
+def files_seen(paths: Iterable[str]) -> tuple[KnownFile, ...]:
+    """Those of the files at these absolute paths that are there now, as they are."""
+    seen = []
+    for path in paths:
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):
+            continue
+        seen.append(KnownFile(path, found.st_size, found.st_mtime_ns))
+    return tuple(seen)
+
+
 def read_token(processing: Path) -> str:
-    """The token that lies in a processing directory, "" where there is none. Raises OSError for any other trouble."""
+    """The token that lies in a processing directory, "" where there is none. Raises OSError for any other trouble.
+
+    It is sent to the scheduler, so a text of another form counts as none: a link could lead to anything.
+    """
     try:
-        return (processing / TOKEN).read_text(encoding="utf-8", errors="replace")[:100]
-    except (FileNotFoundError, NotADirectoryError):
+        text = read_bytes(result_path(processing, TOKEN), _LARGEST_TOKEN).decode(errors="replace")
+    except (FileNotFoundError, NotADirectoryError, RefusedFileError):
         return ""
+    return text if _TOKEN.fullmatch(text) else ""
 
 
 def _sighting(folder: Path, known_is_there: bool | None) -> Sighting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,10 @@ def test_columns_are_among_relions_own(tmp_path: Path, shared_data: Path, name: 
     theirs, ours = blocks(shared_data / "relion" / f"{name}.star"), blocks(path)
     assert list(ours) == list(theirs)
     block = list(ours)[1]
-    more = {"rlnPhaseShift", "rlnCtfIceRingDensity"} if name == "micrographs_ctf" else set()
-    assert set(ours[block]) - set(theirs[block]) == more
+    tilt = {"rlnMicrographTiltAngle", "rlnMicrographTiltAxisDirection"}
+    origins = {"rlnOriginXAngst", "rlnOriginYAngst"}
+    more = {"micrographs_ctf": {"rlnPhaseShift", "rlnCtfIceRingDensity", *tilt}, "particles": origins}
+    assert set(ours[block]) - set(theirs[block]) == more.get(name, set())
     assert (
         set(theirs[block]) - set(ours[block])
         == {
@@ -168,8 +171,26 @@ def test_session_files_read_back(tmp_path: Path) -> None:
     assert read["autopick"]["coordinate_files"].iloc[0]["rlnMicrographCoordinates"] == "matching/a_picks.star"
 
 
-def test_a_resolution_that_was_not_reached_is_infinite_and_never_a_number() -> None:
-    assert ctf_row({"ctf": {**CTF, "resolution_angstrom": None}}).split()[8] == "inf"
+def test_the_mtf_stands_in_the_optics_table_where_there_is_one(tmp_path: Path) -> None:
+    """RELION: obs_model.cpp, the constructor reads rlnMtfFileName of each group where the table has that column."""
+    (tmp_path / "a.star").write_text(star.movies_star([replace(OPTICS, mtf="mtf k3.star")], []))
+    assert blocks(tmp_path / "a.star")["optics"]["rlnMtfFileName"].tolist() == ["mtf k3.star"]
+    assert "rlnMtfFileName" not in star.movies_star([OPTICS], [])
+
+
+@pytest.mark.parametrize(("measured", "written"), [(None, 25.0), (31.0, 25.0), (4.8, 4.8)])
+def test_a_resolution_that_was_not_reached_is_relions_worst(measured: float | None, written: float) -> None:
+    """RELION: ctffind_runner.cpp, joinCtffindResults: at most 25 Å."""
+    row = ctf_row({"ctf": {**CTF, "resolution_angstrom": measured}}).split()
+    labels = [column.star.label for column in star.measured_columns("micrographs_ctf") if column.star is not None]
+    assert float(row[3 + labels.index("rlnCtfMaxResolution")]) == written
+
+
+def test_what_relion_reads_as_nought_is_never_written() -> None:
+    """RELION: metadata_table.cpp, setValueFromString: `inf` and `nan` leave 0 behind."""
+    for number in (float("inf"), float("-inf"), float("nan")):
+        with pytest.raises(ValueError, match="RELION"):
+            star_row((number,))
 
 
 def test_a_movie_without_a_fit_has_no_row_among_those_with_one() -> None:
@@ -193,15 +214,13 @@ def test_particles_of_one_movie(tmp_path: Path) -> None:
 
 
 def test_names_with_blanks_survive_and_impossible_ones_are_refused(tmp_path: Path) -> None:
-    names = ["a b.tif", "#x", "_y", "it's", 'a"b c', ""]
+    names = ["a b.tif", "a#x", "_y", "it's", 'a"b c', "data_1", "a\\b", ""]
     (tmp_path / "a.star").write_text(loop_block("x", ("file", "n"), [star_row((names[0], 1)), star_row(("c", 2))]))
     assert starfile.read(tmp_path / "a.star")["file"].tolist() == ["a b.tif", "c"]
-    assert star_row(names) == '"a b.tif" "#x" "_y" it\'s \'a"b c\' ""'
+    assert star_row(names) == '"a b.tif" "a#x" "_y" "it\'s" \'a"b c\' "data_1" \'a\\b\' ""'
     for bad in ("a\nb", "a 'b\"c"):
         with pytest.raises(ValueError, match="cannot be written"):
             star_row((bad,))
-    with pytest.raises(ValueError, match="NaN"):
-        star_row((float("nan"),))
 
 
 def test_equal_content_is_equal_bytes(tmp_path: Path) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 import types
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.services.movie_xml import read_movie_xml
 from warpcore.services.formats import warp_xml as xml
 from warpcore.services.formats.warp_options import Acquisition, ctf_options, export_options, movement_options
+from warpcore.services.formats.warp_xml_reading import read_movie_xml
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.settings import Settings, parse_settings
 
@@ -178,6 +179,61 @@ def test_a_file_that_is_no_movie_is_an_error_with_its_path(tmp_path: Path) -> No
         assert path.read_bytes() == content
     with pytest.raises(FileNotFoundError):
         xml.set_selection(tmp_path / "none.xml", True, None)
+
+
+def damages(whole: bytes) -> Iterator[bytes]:
+    """Bytes changed, taken out and doubled at random, and cut."""
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for place in RANDOM.integers(0, len(whole), RANDOM.integers(1, 5)):
+            damaged[place] = (
+                RANDOM.integers(0, 256) if RANDOM.random() < 0.5 else RANDOM.choice(list(b"0123456789-.e|"))
+            )
+        begin, end = sorted(RANDOM.integers(0, len(whole), 2).tolist())
+        yield from (bytes(damaged), bytes(damaged[:begin] + damaged[end:]), whole[:begin])
+
+
+def test_damaged_files_are_read_or_refused_with_their_path(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    xml.write_movie_xml(path, full_movie())
+    refused = 0
+    for damaged in damages(path.read_bytes()):
+        path.write_bytes(damaged)
+        try:
+            read_movie_xml(path)
+        except InputError as error:
+            refused += str(path) in str(error)
+    assert refused > 60
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b"utf-8", b"klingon", "encoding"),
+        (b'Depth="40"', b'Depth="4000000"', "GridMovementX of 1 x 1 x 4000000"),
+        (b'Z="39"', b'Z="-1"', "other nodes"),
+        (b'Name="Voltage"', b'Name="Power"', "'Voltage' is missing"),
+        (b'"1, 0, 0, 1"', b'"1, 0, 0"', "MagnificationCorrection of 3 numbers"),
+        (b'Bfactor="0"', b'Bfactor="nan"', "no finite number"),
+        (b"0|1.5;", b"0|1.5|2;", "PS1D"),
+        (b"<Movie ", b'<!DOCTYPE a [<!ENTITY b "c">]><Movie ', "document type"),
+    ],
+)
+def test_what_is_damaged_is_said(tmp_path: Path, old: bytes, new: bytes, said: str) -> None:
+    path = tmp_path / "a.xml"
+    xml.write_movie_xml(path, full_movie())
+    whole = path.read_bytes()
+    assert old in whole
+    at = whole.index(old, whole.index(b"<CTF>") if b"Voltage" in old else 0)  # options have a voltage too
+    path.write_bytes(whole[:at] + whole[at:].replace(old, new, 1))
+    with pytest.raises(InputError, match=f"a.xml: .*{said}"):
+        read_movie_xml(path)
+
+
+def test_xml_of_an_older_warp_has_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_bytes(b'<Movie DataDirectory="/data" UnselectManual="False"/>')
+    assert read_movie_xml(path) == xml.MovieXml("/data", unselect_manual=False)
 
 
 def test_wrong_grids_are_refused(tmp_path: Path) -> None:

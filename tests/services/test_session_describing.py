@@ -22,7 +22,7 @@ def test_every_setting_is_described_once_in_the_order_of_the_sections() -> None:
         ("ctf.voltage", "kV", "20 to 2000", "ctf; picking; export"),
         ("ctf.window", "px", "128 to 4096, a multiple of 2", "ctf; picking; export"),
         ("motion.range_max", "Å", "above 0 to 1000", "motion; ctf; picking; export"),
-        ("import.patterns", "", "", "which files are movies; nothing runs"),
+        ("import.patterns", "", "", "which files are movies, or their groups; nothing runs"),
         ("import.eer_upsampling", "", "1 or 2 or 4", "everything"),
         (
             *("picking.method", "", '"auto" or "both" or "blob" or "network" or "template"'),

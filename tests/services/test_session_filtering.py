@@ -29,7 +29,7 @@ def reasons(results: dict[str, Any], **limits: Any) -> list[str]:
         ("ctf", {"defocus_um": -0.25}, "defocus -0.25 µm is below 0"),
         ("ctf", {"defocus_delta_um": 3.5}, "astigmatism 3.5 µm is above 3"),
         ("ctf", {"resolution_angstrom": 6.25}, "resolution 6.25 Å is above 5"),
-        ("motion", {"mean_frame_movement_angstrom": 7.0}, "motion 7 Å is above 5"),
+        ("motion", {"mean_frame_movement_angstrom": 7.0}, "mean early step 7 Å is above 5"),
         ("picking", {"count": 0}, "particles 0 is below 1"),
         ("picking", {"junk_percent": 12.0}, "junk 12 % is above 10"),
     ],
@@ -53,7 +53,7 @@ def test_a_fit_that_failed_is_a_reason_while_resolution_is_limited() -> None:
 def test_any_column_can_be_limited() -> None:
     limits = {"motion.accumulated_total_angstrom": [2.0, 20.0], "ctf.resolution_angstrom": [3.8, None]}
     measured = {**GOOD, "motion": {"mean_frame_movement_angstrom": 1.0, "accumulated_total_angstrom": 25.5}}
-    assert reasons(measured, limits=limits) == ["track 25.5 Å is above 20", "resolution 3.5 Å is below 3.8"]
+    assert reasons(measured, limits=limits) == ["total motion 25.5 Å is above 20", "resolution 3.5 Å is below 3.8"]
     measured["motion"]["accumulated_total_angstrom"] = 20.0
     assert reasons(measured, limits=limits) == ["resolution 3.5 Å is below 3.8"]
     assert reasons({}, limits=limits) == []

@@ -16,6 +16,7 @@ from warpcore.services.session.settings import Settings, parse_settings
 from warpcore.services.steps import Reach, setting
 from warpcore.services.steps.chain import CHAIN, Chain
 from warpcore.services.steps.fields import reach_of
+from warpcore.services.steps.step import Step
 
 FULL: dict[str, Any] = {"picking": {"diameter": 130.0}, "export": {"particles": True}}
 
@@ -104,11 +105,28 @@ def test_a_steps_version_outdates_its_results(monkeypatch: pytest.MonkeyPatch) -
     assert steps_to_run(wanted(FULL), before) == ["ctf", "picking", "export"]
 
 
+def test_the_version_of_a_cheap_half_outdates_that_half_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = wanted(FULL)
+
+    def newer(step: Step) -> Step:
+        assert step.cheap is not None
+        return dataclasses.replace(step, cheap=dataclasses.replace(step.cheap, version=step.cheap.version + 1))
+
+    chain = Chain([newer(one) if one.name == "export" else one for one in CHAIN])
+    monkeypatch.setattr(fingerprints, "CHAIN", chain)
+    assert steps_to_run(wanted(FULL), before) == ["export"]
+    assert same_costly_half("export", wanted(FULL), before)
+    off = {**FULL, "export": {**FULL["export"], "particles": False}}
+    with_newer = wanted(off)
+    monkeypatch.setattr(fingerprints, "CHAIN", CHAIN)
+    assert with_newer == wanted(off), "where no particles are exported nothing runs"
+
+
 def test_every_setting_says_what_it_touches() -> None:
     fields = {name: field for step in CHAIN for name, field in step.section.model_fields.items()}
     halves = {name for name, field in fields.items() if reach_of(field) in (Reach.CHEAP, Reach.BOTH)}
     boxes = {"particles", "box_size", "particle_pixel_size", "invert", "normalize", "float16"}
-    assert halves == {"threshold", "expected_false", *boxes}
+    assert halves == {"threshold", "expected_false", *boxes, "project_root", "mtf_path"}
 
 
 FORMER: list[tuple[dict[str, Any], str, dict[str, str]]] = [
@@ -176,12 +194,12 @@ FORMER: list[tuple[dict[str, Any], str, dict[str, str]]] = [
 ]
 
 
-PICKS_ANEW: list[list[str]] = [[], [], ["picking", "export"], [], ["picking"], []]
-"""What runs of each: picking where it is on, and boxes of its picks."""
+ANEW: list[list[str]] = [["export"], ["export"], ["picking", "export"], ["export"], ["picking", "export"], ["export"]]
+"""What runs of each: picking where it is on, and export, whose versions have grown since."""
 
 
 @pytest.mark.parametrize(
-    ("raw", "references", "stored", "runs"), [(*one, runs) for one, runs in zip(FORMER, PICKS_ANEW, strict=True)]
+    ("raw", "references", "stored", "runs"), [(*one, runs) for one, runs in zip(FORMER, ANEW, strict=True)]
 )
 def test_fingerprints_of_the_first_form_count_where_they_fit(
     raw: dict[str, Any], references: str, stored: dict[str, str], runs: list[str]
@@ -190,7 +208,6 @@ def test_fingerprints_of_the_first_form_count_where_they_fit(
     plan = FingerprintPlan(settings, references)
     translated = FormerPlan(settings, references, plan).translated(stored, 10, 20)
     assert steps_to_run(plan.wanted(10, 20), translated) == runs
-    assert same_costly_half("export", plan.wanted(10, 20), translated), "images are not made again"
     assert FormerPlan(settings, references, plan).translated(stored, 11, 20) == stored
     other = parse_settings({**raw, "motion": {"range_max": 9.0}})
     other_plan = FingerprintPlan(other, references)
@@ -208,14 +225,14 @@ def test_any_third_number_of_the_grid_is_recognised_and_the_search_for_it_ends()
     settings = parse_settings({"ctf": {"grid": [4, 3]}, "picking": {"diameter": 130.0}})
     plan = FingerprintPlan(settings)
     former = FormerPlan(settings, "", plan)
-    assert steps_to_run(plan.wanted(10, 20), former.translated(stored, 10, 20)) == ["picking"]
+    assert steps_to_run(plan.wanted(10, 20), former.translated(stored, 10, 20)) == ["picking", "export"]
     foreign = {**stored, "ctf": "0" * 24}
     begun = time.process_time()
     for _ in range(60):
         assert former.translated(foreign, 10, 20)["ctf"] == "0" * 24
     assert time.process_time() - begun < 20, "measured 3 s: 20 whole searches, then short ones"
     translated = former.translated(stored, 10, 20)
-    assert steps_to_run(plan.wanted(10, 20), translated) == ["picking"], "what was found is tried first"
+    assert steps_to_run(plan.wanted(10, 20), translated) == ["picking", "export"], "what was found is tried first"
 
 
 @pytest.mark.parametrize(
@@ -226,13 +243,12 @@ def test_any_third_number_of_the_grid_is_recognised_and_the_search_for_it_ends()
         {"export": {"particles": True, "float16": True, "box_size": 64}},
     ],
 )
-def test_settings_of_picks_and_boxes_leave_motion_and_images_of_the_first_form_alone(change: dict[str, Any]) -> None:
+def test_settings_of_picks_and_boxes_leave_motion_and_ctf_of_the_first_form_alone(change: dict[str, Any]) -> None:
     raw, references, stored = FORMER[2]
     settings = parse_settings({**raw, **change})
     plan = FingerprintPlan(settings, references)
     translated = FormerPlan(settings, references, plan).translated(stored, 10, 20)
     assert steps_to_run(plan.wanted(10, 20), translated) == ["picking", "export"]
-    assert same_costly_half("export", plan.wanted(10, 20), translated)
 
 
 def test_the_first_form_is_translated_once_and_then_stays() -> None:

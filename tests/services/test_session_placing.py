@@ -17,7 +17,17 @@ from tests.services.memory_files import CutOffError, MemoryFiles
 from warpcore.services.session import disk_files
 from warpcore.services.session.disk_files import DiskFiles
 from warpcore.services.session.generations import KEPT_GENERATIONS, Generation, kept_home
-from warpcore.services.session.placing import IncompleteError, Placement, drop, folders_of_tasks, kept, place, restore
+from warpcore.services.session.movie_record import record_path
+from warpcore.services.session.placing import (
+    IncompleteError,
+    Placement,
+    drop,
+    folders_of_tasks,
+    forget,
+    kept,
+    place,
+    restore,
+)
 
 LEASE = "7"
 FORMER = Generation(
@@ -30,6 +40,8 @@ PLACEMENT = Placement(
     stale=["matching/g/a_picks.star"],
     before=FORMER,
 )
+BELOW = f"g/a.kept/{'e' * 16}"
+"""A movie in a folder that is called as the one in which outputs of `g/a` are kept."""
 OF_TRY = replace(
     PLACEMENT, before=Generation(), stale=[], target=".warpcore/tries/try-3", linked=["matching/g/a_picks.star", "gone"]
 )
@@ -40,7 +52,7 @@ def disk() -> MemoryFiles:
     files = MemoryFiles()
     for key in ("a" * 16, "b" * 16, "c" * 16):
         files.write(f"{kept_home('g/a')}/{key}/generation.json", b"{}")
-    files.write(f"{kept_home('g/a')}/another-movie.kept/{'d' * 16}/generation.json", b"{}")
+    files.write(f"{kept_home(BELOW)}/{'d' * 16}/generation.json", b"{}")
     for path in FORMER.files:
         files.write(path, b"old")
     files.write("average/g/a.mrc", b"another's")
@@ -58,7 +70,7 @@ def count(act: Callable[[MemoryFiles], object]) -> int:
 
 
 def ends(files: MemoryFiles, kept_keys: list[str]) -> tuple[dict[str, bytes], list[str]]:
-    return dict(files.content), kept_keys
+    return files.content, kept_keys
 
 
 @pytest.mark.parametrize("placement", [PLACEMENT, OF_TRY], ids=["session", "try"])
@@ -86,10 +98,22 @@ def test_new_outputs_take_their_places_the_former_ones_are_kept_and_the_oldest_k
     assert keys == ["b" * 16, "c" * 16, FORMER.key]
     assert len(keys) == KEPT_GENERATIONS
     assert kept(files, "g/a", FORMER.key) == FORMER
-    assert files.has_folder(f"{kept_home('g/a')}/another-movie.kept"), "a movie below a folder of that name"
+    assert files.folders(kept_home(BELOW)) == ["d" * 16]
     assert folders_of_tasks(files) == {"7", "8"}
     drop(files, LEASE)
     assert folders_of_tasks(files) == {"8"}
+
+
+def test_of_a_forgotten_movie_neither_record_nor_kept_outputs_stay_and_of_others_all() -> None:
+    files = disk()
+    place(files, replace(PLACEMENT, record="{}"))
+    before = files.content
+    forget(files, "g/a")
+    gone = before.keys() - files.content.keys()
+    assert {path for path in gone if not path.startswith(f"{kept_home('g/a')}/")} == {record_path("g/a")}
+    assert files.folders(kept_home("g/a")) == []
+    assert files.folders(kept_home(BELOW)) == ["d" * 16]
+    forget(files, "g/a")
 
 
 def test_readers_see_each_output_old_or_new_and_never_neither() -> None:
@@ -116,14 +140,14 @@ def test_what_a_worker_still_writes_once_its_folder_was_taken_over_reaches_no_ou
 @pytest.mark.parametrize(
     ("damage", "what"),
     [
-        (lambda files: files.content.pop(".warpcore/staging/7/ctf.2.json"), "is not there"),
+        (lambda files: files.remove(".warpcore/staging/7/ctf.2.json"), "is not there"),
         (lambda files: files.stage(7, {"ctf.2.json": b"half"}), "has 4 bytes, not the 8"),
     ],
 )
 def test_what_is_not_whole_changes_nothing(damage: Callable[[MemoryFiles], object], what: str) -> None:
     files = disk()
     damage(files)
-    before = dict(files.content)
+    before = files.content
     with pytest.raises(IncompleteError, match=rf"powerspectrum/g/a\.json .*{what}"):
         place(files, PLACEMENT)
     assert files.content == before

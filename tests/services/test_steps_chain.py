@@ -25,6 +25,7 @@ from warpcore.services.steps import (
     setting,
 )
 from warpcore.services.steps.chain import CHAIN, ENTRY_POINTS, Chain, load_chain
+from warpcore.services.steps.columns import limits_of
 from warpcore.services.steps.fields import Reach, reach_of
 from warpcore.services.steps.step import RUN
 from warpcore.services.worker.steps.doing import doing_of
@@ -231,3 +232,16 @@ def test_an_installed_step_that_cannot_be_used_is_left_out_and_told(
     assert "no_such" in chain.faults[0]
     assert load_chain([entry("orphan", f"{module}:orphan")]).names == ("motion", "ctf", "picking", "export")
     del sys.modules[module]
+
+
+def test_each_word_for_motion_has_one_meaning() -> None:
+    """The mean early step and the total are two figures, 1.8 and 20 Å of one movie: none is called motion alone."""
+    shown = {column.heading: column.field for column in CHAIN.columns if column.step == "motion"}
+    assert shown["early step"] == "mean_frame_movement_angstrom"
+    assert shown["total motion"] == "accumulated_total_angstrom"
+    assert "motion" not in shown
+    ((column, limit),) = [one for one in limits_of(CHAIN.columns) if one[0].step == "motion"]
+    assert (limit.name, column.noun) == ("motion_max", "mean early step")
+    fields = Settings.model_fields["filter"].annotation
+    assert fields is not None
+    assert "highest mean early step" in str(fields.model_fields["motion_max"].description)

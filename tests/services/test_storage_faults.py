@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 
 from tests.services.faulty_folder import FaultyFolder, faulty_folder, needs_fuse
+from tests.services.movie_files import write_tiff
 from tests.services.notifier.receivers import Hook
-from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask
+from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, status
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.bus.events import Subscriber
@@ -62,18 +62,12 @@ def site(
     return site
 
 
-def status(client: RequestClient) -> wire.ProcessingStatus:
-    answer = ask(client, wire.GetProcessing())
-    assert isinstance(answer, wire.ProcessingStatus)
-    return answer
-
-
 def put(faulty: FaultyFolder, *names: str) -> list[wire.FoundFile]:
     """Small movies in the data directory, as the discoverer would tell them."""
     found = []
     for name in names:
         path = faulty.backing / name
-        tifffile.imwrite(path, np.ones((3, 32, 32), np.uint8), photometric="minisblack", metadata=None)
+        write_tiff(path, np.ones((3, 32, 32), np.uint8))
         found.append(wire.FoundFile(name, path.stat().st_size, path.stat().st_mtime_ns))
     return found
 
@@ -172,23 +166,26 @@ def test_a_settings_request_about_files_that_hang_is_answered_and_holds_up_no_ot
 def test_a_discoverer_whose_data_directory_hangs_beats_tells_and_takes_no_file_for_gone(
     site: Site, faulty: FaultyFolder, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warpcore.services.discoverer.finding._SILENT_S", SILENT_S)
+    monkeypatch.setattr("warpcore.services.discoverer.finding.SILENT_S", SILENT_S)
     put(faulty, "a.tif")
     stop = threading.Event()
 
     def discover() -> None:
         run_discoverer(site.endpoints, faulty.path, incubation_s=0.1, scan_interval_s=0.2, stop=stop)
 
+    def told() -> bool:
+        return "it does not answer" in " ".join(status(client).warnings)
+
     discoverer = threading.Thread(target=discover)
     with site.running() as client:
         discoverer.start()
         wait_until(lambda: status(client).total == 1, 30, what="the movie")
         faulty.has("hang")
-        wait_until(lambda: "it does not answer" in " ".join(status(client).warnings), 30, what="warning")
+        wait_until(told, 30, what="warning")
         faulty.is_well()
         put(faulty, "b.tif")
         wait_until(lambda: status(client).total == 2, 30, what="the next movie")
-        wait_until(lambda: not status(client).warnings, 30, what="the end of the warning")
+        wait_until(lambda: not told(), 30, what="the end of the warning")
         stop.set()
         discoverer.join(10)
         assert not discoverer.is_alive()

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 
 from tests.services.mounts import fill, mounted, needs_mounts
-from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask
+from tests.services.movie_files import write_tiff
+from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, status
 from warpcore.bus import messages as wire
-from warpcore.bus.client import RequestClient
 from warpcore.services.discoverer.service import run_discoverer
 from warpcore.services.scheduler.shell import storage as storage_watch
 from warpcore.services.session.errors import InputError
@@ -29,12 +28,6 @@ def site(tmp_path: Path, free_ports: Callable[[int], list[int]], monkeypatch: py
     """A scheduler's folders, at which it looks more often than in a session."""
     monkeypatch.setattr(storage_watch, "LOOK_EVERY_S", 0.5)
     return Site(tmp_path, free_ports(4))
-
-
-def status(client: RequestClient) -> wire.ProcessingStatus:
-    answer = ask(client, wire.GetProcessing())
-    assert isinstance(answer, wire.ProcessingStatus)
-    return answer
 
 
 def work(worker: WorkerSide, done: set[int]) -> None:
@@ -60,7 +53,7 @@ def test_no_movie_fails_while_the_data_directory_is_unmounted_and_all_are_done_o
         site.data = storage.path
         frames = np.ones((3, 32, 32), np.uint8)
         for number in range(MOVIES):
-            tifffile.imwrite(storage.path / f"m{number}.tif", frames, photometric="minisblack", metadata=None)
+            write_tiff(storage.path / f"m{number}.tif", frames)
 
         def discover() -> None:
             run_discoverer(site.endpoints, storage.path, incubation_s=0.1, scan_interval_s=0.2, stop=stop)

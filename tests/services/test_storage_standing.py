@@ -9,7 +9,7 @@ import pytest
 
 from warpcore.bus.vocabulary import FailureKind, StorageCondition, StoragePlace
 from warpcore.services.storage.directories import Sighting, why_another
-from warpcore.services.storage.faults import storage_kind
+from warpcore.services.storage.faults import may_pass, storage_kind
 from warpcore.services.storage.standing import Look, Needs, Standing, judged
 
 GB = 10**9
@@ -76,6 +76,13 @@ def test_movies_are_read_from_a_full_disk_all_the_same() -> None:
 )
 def test_an_error_number_has_one_kind(number: int, kind: FailureKind | None) -> None:
     assert storage_kind(OSError(number, "")) is kind
+    assert may_pass(OSError(number, "")) is (kind is not None)
+
+
+def test_what_a_busy_host_says_may_pass_and_is_no_fault_of_storage() -> None:
+    busy = OSError(errno.EMFILE, "")
+    assert storage_kind(busy) is None
+    assert may_pass(busy)
 
 
 @pytest.mark.parametrize(
