@@ -8,6 +8,7 @@ import time
 
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.envelope import new_id
+from warpcore.bus.keys import ClientKey
 from warpcore.bus.messages import Error
 from warpcore.bus.requester import Patience, Requester, read_answer
 from warpcore.bus.schema import Message
@@ -22,10 +23,10 @@ _FIRST_PAUSE_S = 0.25
 class Asker:
     """One request at a time, sent again and again under one id until there is an answer. Nothing here blocks."""
 
-    def __init__(self, endpoint: str, source: str) -> None:
+    def __init__(self, endpoint: str, source: str, key: ClientKey | None = None) -> None:
         self._patience = Patience(ANSWER_TIMEOUT_S, None, _FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._requester = Requester()
-        self._dealer = Dealer(endpoint, f"{source}-{new_id()}".encode()[-64:], source, queued=1)
+        self._dealer = Dealer(endpoint, f"{source}-{new_id()}".encode()[-64:], source, queued=1, key=key)
         self._silent = False
         self._refusals = 0
         self._not_before = 0.0

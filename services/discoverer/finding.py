@@ -9,18 +9,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from warpcore.services.discoverer.examining import Examined, examine
-from warpcore.services.discoverer.incubation import Incubation, Notice
+from warpcore.services.discoverer.incubation import Incubation
 from warpcore.services.discoverer.listing import Identity, Listing, StoppedError, Watched, list_files, look_at
+from warpcore.services.discoverer.not_taken import Notice
 from warpcore.services.discoverer.watcher import Watcher
-from warpcore.services.process.side_thread import SideThread
+from warpcore.services.process.side_thread import SILENT_S, SideThread
 from warpcore.services.storage.looking import DataFolder, KnownFile
 
 log = logging.getLogger(__name__)
 
 _EXAMINERS = 4
 _MOST_EXAMINED = 256
-_SILENT_S = 10.0
-"""A look at the data directory that has not returned by then shows that its storage hangs."""
 _SCAN_SHARE = 4
 """A scan is followed by a pause this many times as long, so that a slow file system has rest."""
 
@@ -90,12 +89,12 @@ class Finder:
         """End the threads; those that hang are left to themselves."""
         if self._watcher is not None:
             self._watcher.close()
-        self._pool.shutdown(wait=not self._looker.hangs_s(time.monotonic()) > _SILENT_S, cancel_futures=True)
+        self._pool.shutdown(wait=self._looker.hangs_s(time.monotonic()) <= SILENT_S, cancel_futures=True)
 
     def _look_at_directory(self, now: float) -> None:
         """Tell the incubation whether the data directory is there; no answer says that it is not."""
         away = self._looker.taken()
-        if away is None and self._looker.hangs_s(now) > _SILENT_S:
+        if away is None and self._looker.hangs_s(now) > SILENT_S:
             away = "it does not answer"
         if away is not None and bool(away) != bool(self._incubation.away):
             log.warning("data directory %s is %s", self._directory, f"away: {away}" if away else "back")
@@ -155,7 +154,8 @@ class Finder:
                 yield from self._incubation.examined(path, future.result(), now)
 
     def _examine(self, path: str, watched: Watched) -> None:
-        self._examining[path] = self._pool.submit(examine, self._directory, path, watched), watched
+        metadata = self._incubation.awaiting.pairing.of(path)
+        self._examining[path] = self._pool.submit(examine, self._directory, path, watched, metadata), watched
 
 
 def _watch(former: Watcher | None, directory: Path, recursive: bool) -> Watcher:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope
 from warpcore.bus.events import Publisher, Subscriber
+from warpcore.bus.keys import ClientKey
 from warpcore.bus.limits import MOST_AT_ONCE
 from warpcore.bus.messages import (
     Error,
@@ -34,12 +35,19 @@ from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.discoverer.asker import Asker
 from warpcore.services.discoverer.finding import Finder
-from warpcore.services.discoverer.incubation import Incubation, Notice
+from warpcore.services.discoverer.incubation import Incubation
 from warpcore.services.discoverer.listing import Watched, output_folders
+from warpcore.services.discoverer.not_taken import Notice
+from warpcore.services.process.alive import tell_alive
+from warpcore.services.process.logs import cut
 from warpcore.services.process.side_thread import SideThread
 from warpcore.services.session.named_files import named_files
+from warpcore.services.session.path_map import AS_TOLD, PathMap
 from warpcore.services.session.paths import movie_root
 from warpcore.services.session.settings import ImportSettings
+
+LONGEST_SHOWN = 300
+"""Characters of the patterns that the log shows."""
 
 log = logging.getLogger(__name__)
 
@@ -67,18 +75,24 @@ def run_discoverer(
     scan_interval_s: float = 2.0,
     incubation_s: float = 1.0,
     give_up_s: float = 30.0,
+    follow_links: bool = False,
+    paths: PathMap = AS_TOLD,
+    key: ClientKey | None = None,
     stop: threading.Event,
 ) -> None:
     """Find movies below `data_directory` and register them until `stop` is set (then ends within about 3 s).
 
     A file is registered when its size and mtime have not changed for `incubation_s` and its container is whole. One
     that is not whole after `give_up_s` without change is registered too, so that its failure is seen. Without `watch`
-    the folder is only scanned, as network file systems need it. Raises DataDirectoryError.
+    the folder is only scanned, as network file systems need it. `paths` says where this host sees other folders that
+    the scheduler names: what it names in its data directory is in `data_directory`. `follow_links`: links out of it
+    count. It connects under `key`. Raises DataDirectoryError.
     """
     _check_directory(data_directory)
     incubation = Incubation(incubation_s, give_up_s)
     finder = Finder(data_directory, incubation, use_watcher=watch, scan_interval_s=scan_interval_s, stopped=stop.is_set)
-    with closing(finder), closing(_Shell(endpoints, data_directory, incubation, finder)) as shell:
+    shell = _Shell(endpoints, data_directory, incubation, finder, follow_links, paths, key)
+    with closing(finder), closing(shell):
         shell.run(stop)
 
 
@@ -98,8 +112,19 @@ def _check_directory(directory: Path) -> None:
 class _Shell:
     """Carries requests, answers and events between incubation and scheduler, which make all decisions."""
 
-    def __init__(self, endpoints: Endpoints, directory: Path, incubation: Incubation, finder: Finder) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        directory: Path,
+        incubation: Incubation,
+        finder: Finder,
+        follow_links: bool = False,
+        paths: PathMap = AS_TOLD,
+        key: ClientKey | None = None,
+    ) -> None:
         self._directory = directory
+        self._follow_links = follow_links
+        self._paths = paths
         self._incubation = incubation
         self._finder = finder
         self._excluded: frozenset[str] | None = None
@@ -109,16 +134,16 @@ class _Shell:
         self._learnt_up_to: int | None = 0
         self._forgotten = 0
         self._batch_limit = MOST_AT_ONCE
-        self._warned: list[str] = []
+        self._told: tuple[list[str], list[str]] = [], []
         now = time.monotonic()
         self._next_beat = now
         self._next_settings = now + SETTINGS_INTERVAL_S
         with ExitStack() as stack:
-            self._publisher = stack.enter_context(Publisher(endpoints.events_in, SOURCE))
+            self._publisher = stack.enter_context(Publisher(endpoints.events_in, SOURCE, key=key))
             self._events = stack.enter_context(
-                Subscriber(endpoints.events_out, ("settings.changed", "service.heartbeat"))
+                Subscriber(endpoints.events_out, ("settings.changed", "service.heartbeat"), key=key)
             )
-            self._asker = stack.enter_context(closing(Asker(endpoints.control, SOURCE)))
+            self._asker = stack.enter_context(closing(Asker(endpoints.control, SOURCE, key)))
             self._resources = stack.pop_all()
 
     def run(self, stop: threading.Event) -> None:
@@ -153,10 +178,14 @@ class _Shell:
                 self._asker.ask(GetProcessing())
         elif self._learnt_up_to is not None:
             self._asker.ask(GetKnownFiles(after=self._learnt_up_to))
-        elif (files := self._incubation.batch(self._batch_limit)) or self._warned != self._incubation.warnings:
-            self._asker.ask(RegisterFiles(files, self._incubation.warnings, self._incubation.seen_s(files, now)))
+        elif (files := self._incubation.ready.batch(self._batch_limit)) or self._told != self._to_tell():
+            warnings, notes = self._to_tell()
+            self._asker.ask(RegisterFiles(files, warnings, self._incubation.ready.seen_s(files, now), notes))
         elif now >= self._next_settings:
             self._asker.ask(GetKnownFiles(after=_PAST_ALL_FILES, limit=1))
+
+    def _to_tell(self) -> tuple[list[str], list[str]]:
+        return self._incubation.warnings, self._incubation.notes
 
     def _take_answer(self, now: float) -> None:
         answered = self._asker.answered(now)
@@ -164,20 +193,21 @@ class _Shell:
             return
         request, answer = answered
         if isinstance(answer, ProcessingStatus):
-            processing = Path(answer.processing_directory)
+            self._paths = self._paths.also(answer.data_directory, str(self._directory.absolute()))
+            processing = Path(self._paths.here(answer.processing_directory))
             self._placing.begin(lambda: output_folders(self._directory, processing))
         elif isinstance(answer, KnownFiles):
             self._learn(request, answer, now)
         elif isinstance(answer, FilesRegistered) and isinstance(request, RegisterFiles):
             self._incubation.acknowledged(request.files)
-            self._warned = request.warnings
+            self._told = request.warnings, request.notes
             self._batch_limit = min(2 * self._batch_limit, MOST_AT_ONCE)
         else:
             self._take_refusal(request, answer, now)
 
     def _learn(self, request: Message, answer: KnownFiles, now: float) -> None:
         self._next_settings = now + SETTINGS_INTERVAL_S
-        self._warned = []  # sent again from time to time, since a restarted scheduler has forgotten them
+        self._told = [], []  # sent again from time to time, since a restarted scheduler has forgotten them
         self._apply(answer.settings, answer.settings_revision)
         if answer.forgotten != self._forgotten:
             # Files of forgotten movies are like new ones; which they are shows what is still registered.
@@ -234,10 +264,14 @@ class _Shell:
             log.error("import settings of the scheduler are not understood, the old ones stay: %s", error)
             return
         self._revision = revision
-        watched = Watched(tuple(settings.patterns), settings.recursive, self._excluded, named_files(values))
+        self._incubation.awaiting.wait_s = settings.metadata_wait
+        here, excluded = self._paths.here, self._excluded
+        template = Path(here(settings.metadata_template)) if settings.metadata_template else None
+        named = tuple(Path(here(str(path))) for path in named_files(values))
+        watched = Watched(tuple(settings.patterns), settings.recursive, excluded, named, template, self._follow_links)
         if watched != self._finder.watched:
             where = ", also in sub-folders" if watched.recursive else ""
-            log.info("looking for %s%s", ", ".join(watched.patterns), where)
+            log.info("looking for %s%s", cut(", ".join(watched.patterns), LONGEST_SHOWN), where)
             self._finder.watch(watched)
 
     # --- telling ---
@@ -246,9 +280,7 @@ class _Shell:
         for notice in notices:
             if notice.topic == "file.reference":
                 log.warning("%s", notice.detail)
-            elif notice.path == ".":
-                log.warning("data directory %s: %s", self._directory, notice.detail)
-            elif notice.topic == "file.unreadable":  # a folder may be, too
+            elif notice.topic == "file.unreadable" and notice.path != ".":  # the finder tells of the directory itself
                 log.warning("%s: %s", notice.path, notice.detail)
             elif notice.topic == "file.ready" and notice.detail:
                 log.warning("%s: %s", notice.path, notice.detail, extra={"movie": movie_root(notice.path)})
@@ -258,6 +290,7 @@ class _Shell:
         if now >= self._next_beat:
             self._next_beat = now + HEARTBEAT_S
             self._say("service.heartbeat")
+            tell_alive()
 
     def _say(self, topic: str) -> None:
         detail = f"{self._incubation.incubating} incubating, {self._incubation.waiting} to register"

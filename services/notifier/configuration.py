@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from warpcore.bus.vocabulary import Severity
+from warpcore.services.session.errors import one_line
 
 Line = Annotated[str, Meta(min_length=1, pattern=r"^[^\r\n]*\Z")]
 Address = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+\Z")]
@@ -61,12 +62,12 @@ def read_configuration(path: Path) -> Configuration:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}; give another --notify") from None
-    except ValueError:  # its text would show a line of the file
+    except (ValueError, RecursionError):  # its text would show a line of the file
         raise ConfigurationError(f"{path} is no TOML; docs/alarms.md shows what it holds") from None
     try:
         configuration = msgspec.convert(raw, Configuration)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{path}: {error}; docs/alarms.md shows what it holds") from None
+        raise ConfigurationError(f"{path}: {one_line(str(error))}; docs/alarms.md shows what it holds") from None
     if configuration.webhook is None and configuration.email is None:
         raise ConfigurationError(f"{path} names neither a [webhook] nor an [email]; docs/alarms.md shows both")
     return configuration

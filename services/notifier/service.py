@@ -18,11 +18,13 @@ from warpcore.bus.client import NoAnswerError, RefusedError, RequestClient
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import WireError
 from warpcore.bus.events import Subscriber
+from warpcore.bus.keys import ClientKey
 from warpcore.bus.messages import Alarm, Alarms, GetAlarms
 from warpcore.bus.vocabulary import Severity
 from warpcore.services.notifier.channels import Send, SendError, channels
 from warpcore.services.notifier.configuration import Configuration, ConfigurationError, read_configuration
 from warpcore.services.notifier.state import USUAL, Notice, NotifierState, Pace
+from warpcore.services.process.alive import tell_alive
 from warpcore.services.process.side_thread import SideThread
 from warpcore.services.session.paths import write_text_whole
 
@@ -41,14 +43,15 @@ def run_notifier(
     configuration: Path,
     *,
     pace: Pace = USUAL,
+    key: ClientKey | None = None,
     stop: threading.Event,
 ) -> None:
-    """Send alarms as the file `configuration` says, until `stop` is set.
+    """Send alarms as the file `configuration` says, until `stop` is set. It connects under `key`.
 
     Raises ConfigurationError where that file cannot be used at the start; one that is changed later and cannot be used
     is told in the log, and the former one holds.
     """
-    shell = _Shell(endpoints, processing_directory, configuration, pace)
+    shell = _Shell(endpoints, processing_directory, configuration, pace, key)
     try:
         shell.run(stop)
     finally:
@@ -70,7 +73,14 @@ def send_test(configuration: Path) -> list[str]:
 class _Shell:
     """Sockets, the file and the clock around a `NotifierState`."""
 
-    def __init__(self, endpoints: Endpoints, processing_directory: Path, configuration: Path, pace: Pace) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        processing_directory: Path,
+        configuration: Path,
+        pace: Pace,
+        key: ClientKey | None = None,
+    ) -> None:
         self._file = configuration
         self._changed_ns = 0
         self._configuration = Configuration()
@@ -84,8 +94,9 @@ class _Shell:
         self._pace = pace
         self._answered_at = time.monotonic()
         self._ask_at = 0.0
-        self._events = Subscriber(endpoints.events_out, ("alarm.",))
-        self._client = RequestClient(endpoints.control, "notifier", timeout_s=min(ANSWER_S, pace.ask_s), attempts=1)
+        self._events = Subscriber(endpoints.events_out, ("alarm.",), key)
+        patience_s = min(ANSWER_S, pace.ask_s)
+        self._client = RequestClient(endpoints.control, "notifier", timeout_s=patience_s, attempts=1, key=key)
         self._complaint = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -111,6 +122,7 @@ class _Shell:
     def _ask(self) -> None:
         now = time.monotonic()
         self._ask_at = now + self._pace.ask_s
+        tell_alive()
         try:
             answer = self._client.request(GetAlarms())
         except (NoAnswerError, RefusedError, WireError) as error:
@@ -177,7 +189,7 @@ class _Shell:
             state = msgspec.json.decode(self._kept_in.read_bytes(), type=NotifierState)
         except FileNotFoundError:
             return NotifierState()
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             log.warning("%s cannot be read, alarms that hold are told anew: %s", self._kept_in, error)
             return NotifierState()
         for outbox in state.outboxes.values():
@@ -186,15 +198,17 @@ class _Shell:
 
     def _keep(self, wait_s: float = 0.0) -> None:
         """Have what was told written, where it is not; `wait_s`: wait for it up to so long."""
-        if fault := self._keeper.taken(wait_s if not self._keeper.is_free else 0.0):
-            self._unkept = True
-            self._complain(f"{self._kept_in} cannot be written, after a restart alarms are told anew: {fault}")
+        self._take_kept(wait_s)
         if self._unkept and self._keeper.is_free:
             self._unkept = False
             text = msgspec.json.encode(self._state).decode()
             self._keeper.begin(lambda: _written(self._kept_in, text))
-            if wait_s:
-                self._keeper.taken(wait_s)
+            self._take_kept(wait_s)
+
+    def _take_kept(self, wait_s: float) -> None:
+        if fault := self._keeper.taken(wait_s):
+            self._unkept = True
+            self._complain(f"{self._kept_in} cannot be written, after a restart alarms are told anew: {fault}")
 
     def _complain(self, text: str) -> None:
         """Log a fault, once where it comes again and again."""

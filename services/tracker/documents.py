@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os.path
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,9 +13,11 @@ from warpcore.bus.messages import Movie
 from warpcore.bus.vocabulary import LEASED, MovieStatus, Selection
 from warpcore.services.formats.star_files import OpticsGroup, autopick_row, measured_row, movie_row
 from warpcore.services.formats.star_text import star_row
+from warpcore.services.session.project import Project
 from warpcore.services.session.selecting import UNSELECT_MANUAL
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.ctf import SPECTRUM, CtfSettings
+from warpcore.services.steps.fields import known
 from warpcore.services.steps.motion import STAR as MOTION_STAR
 from warpcore.services.steps.step import INPUT
 
@@ -31,6 +34,9 @@ class Optics:
     voltage_kv: float
     cs_mm: float
     amplitude_contrast: float
+    mtf: str = ""
+    group_name: str = ""
+    """Of a group of another program's, "" for one of ours."""
 
     def group(self, number: int) -> OpticsGroup:
         """The optics group with this number."""
@@ -41,6 +47,8 @@ class Optics:
             self.cs_mm,
             self.amplitude_contrast,
             number=number,
+            mtf=self.mtf,
+            given_name=self.group_name,
         )
 
 
@@ -51,7 +59,7 @@ class Rows:
     `halves` are the last columns of `corrected`.
     """
 
-    movie: str
+    movie: str | None
     corrected: str | None = None
     halves: str | None = None
     ctf: str | None = None
@@ -86,33 +94,52 @@ def item(movie: Movie) -> str:
     return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
 
-def optics(movie: Movie, ctf: CtfSettings) -> Optics | None:
+def items(lines: Iterable[str]) -> str:
+    """The text of processed_items.json or failed_items.json: a JSON array of what `item` gives."""
+    text = ",\n".join(lines)
+    return f"[\n{text}\n]\n" if text else "[]\n"
+
+
+def optics(movie: Movie, ctf: CtfSettings, mtf: str = "") -> Optics | None:
     """The optics of a movie that belongs in the STAR files: processed, and not left out by the user or the filter."""
     measured = movie.results.get(INPUT) or {}
     original, pixel = measured.get("raw_pixel_size_angstrom"), measured.get("pixel_size_angstrom")
+    motion = movie.results.get("motion") or {}
+    original = motion.get("original_pixel_size_angstrom") or original
     if processing_status(movie) != PROCESSED or original is None or pixel is None:
         return None
-    return Optics(float(original), float(pixel), ctf.voltage, ctf.cs, ctf.amplitude_contrast)
+    voltage, cs = measured.get("voltage_kv"), measured.get("cs_mm")  # results of earlier versions do not tell them
+    return Optics(
+        original_pixel_size_angstrom=float(original),
+        pixel_size_angstrom=float(pixel),
+        voltage_kv=known(ctf, "voltage") if voltage is None else float(voltage),
+        cs_mm=known(ctf, "cs") if cs is None else float(cs),
+        amplitude_contrast=ctf.amplitude_contrast,
+        mtf=mtf,
+        group_name=motion.get("optics_group_name") or "",
+    )
 
 
-def rows(movie: Movie, group: int, movie_file: str) -> Rows:
-    """The rows of a movie that `optics` accepts. `movie_file` is its path as seen from the processing directory."""
+def rows(movie: Movie, group: int, project: Project, data_directory: str) -> Rows:
+    """The rows of a movie that `optics` accepts, with all files as they are named in `project`."""
     results = movie.results
     export, picking = results.get("export") or {}, results.get("picking") or {}
     average, particles = export.get("average"), export.get("particles")
-    own = movie_row(movie_file, group)
+    metadata = (results.get("motion") or {}).get("metadata")  # of a program that has made the average of a movie
+    own = None if metadata else movie_row(project.file(os.path.join(data_directory, movie.path)), group)
     stack = None if particles is None else str(PurePosixPath(particles).with_suffix(".star"))
     if average is None:
         return Rows(own, particles=stack)
-    spectrum = f"{SPECTRUM.path(movie.name)}:mrc"
+    average, motion = project.output(average), project.output(metadata or MOTION_STAR.path(movie.name))
+    spectrum = f"{project.output(SPECTRUM.path(movie.name))}:mrc"
     even, odd = export.get("even"), export.get("odd")
     coordinates = picking.get("coordinates")
     return Rows(
         movie=own,
-        corrected=measured_row("corrected_micrographs", (average, MOTION_STAR.path(movie.name), group), results),
-        halves=star_row((even, odd)) if even and odd else None,
+        corrected=measured_row("corrected_micrographs", (average, motion, group), results),
+        halves=star_row((project.output(even), project.output(odd))) if even and odd else None,
         ctf=measured_row("micrographs_ctf", (average, group, spectrum), results),
-        autopick=None if coordinates is None else autopick_row(average, coordinates),
+        autopick=None if coordinates is None else autopick_row(average, project.output(coordinates)),
         particles=stack,
     )
 
@@ -125,8 +152,3 @@ def selection_flags(movie: Movie) -> tuple[bool, bool | None] | None:
     if movie.status in LEASED or not movie.results:
         return None
     return bool(movie.filter_reasons), UNSELECT_MANUAL.get(movie.selection)
-
-
-def movie_file(data_directory: str, processing_directory: str, path: str) -> str:
-    """A movie's path as seen from the processing directory (RELION's project)."""
-    return os.path.relpath(os.path.join(data_directory, path), processing_directory)

@@ -17,20 +17,20 @@ from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import WireError
 from warpcore.bus.events import Publisher
 from warpcore.bus.follower import Follower
+from warpcore.bus.keys import ClientKey
 from warpcore.bus.messages import (
     ExportCollected,
-    ExportJob,
     Exports,
-    GetExport,
     GetExports,
     GetProcessing,
     ProcessingStatus,
     ServiceEvent,
 )
 from warpcore.bus.vocabulary import ErrorCode, JobState
+from warpcore.services.process.alive import tell_alive
 from warpcore.services.process.side_thread import SideThread
 from warpcore.services.session.tables import PARTICLES
-from warpcore.services.tracker.particles import collect_particles
+from warpcore.services.tracker.export_files import particle_files_of
 from warpcore.services.tracker.state import TrackerState
 from warpcore.services.tracker.writing import MOST_XML, Files, Selected
 
@@ -53,15 +53,17 @@ def run_tracker(
     *,
     debounce_s: float = 1.0,
     max_delay_s: float = 10.0,
+    key: ClientKey | None = None,
     stop: threading.Event,
 ) -> None:
     """Write JSON, STAR and XML files under `processing_directory` from the scheduler's state until `stop` is set.
 
     Nothing is written before the scheduler has told its whole state; a file that says the right thing already is left
-    alone. Where a file cannot be written, that is logged and tried again.
+    alone. Where a file cannot be written, that is logged and tried again. Files are named as the scheduler's host sees
+    them, wherever this host does. It connects under `key`.
     """
-    directory = processing_directory.absolute()
-    shell = _Shell(endpoints, directory, TrackerState(str(directory), debounce_s, max_delay_s))
+    state = TrackerState(str(processing_directory), debounce_s, max_delay_s)
+    shell = _Shell(endpoints, processing_directory, state, key)
     try:
         shell.run(stop)
     finally:
@@ -74,14 +76,14 @@ class _Shell:
     What runs there returns what the loop is to do with its outcome.
     """
 
-    def __init__(self, endpoints: Endpoints, directory: Path, state: TrackerState) -> None:
+    def __init__(self, endpoints: Endpoints, directory: Path, state: TrackerState, key: ClientKey | None) -> None:
         self._directory = directory
         self._state = state
         self._files = Files(directory)
         self._writer: SideThread[Callable[[], None]] = SideThread("write the session's files")
-        self._follower = Follower(endpoints, "tracker", TOPICS)
-        self._client = RequestClient(endpoints.control, "tracker", timeout_s=2.0, attempts=1)
-        self._publisher = Publisher(endpoints.events_in, "tracker")
+        self._follower = Follower(endpoints, "tracker", TOPICS, key=key)
+        self._client = RequestClient(endpoints.control, "tracker", timeout_s=2.0, attempts=1, key=key)
+        self._publisher = Publisher(endpoints.events_in, "tracker", key=key)
         self._answered_resets = 0
         self._ask_at = 0.0
         self._beat_at = 0.0
@@ -113,6 +115,7 @@ class _Shell:
         if now >= self._beat_at:
             self._beat_at = now + BEAT_S
             self._tell("service.heartbeat")
+            tell_alive()
         if self._answered_resets != self._state.resets and now >= self._ask_at:
             self._ask()
         self._take_written()
@@ -128,7 +131,8 @@ class _Shell:
         try:
             status = self._client.request(GetProcessing())
             if isinstance(status, ProcessingStatus):
-                self._state.set_data_directory(status.data_directory, time.monotonic())
+                data, processing = status.data_directory, status.processing_directory
+                self._state.set_directories(data, processing, time.monotonic())
             waiting = self._client.request(GetExports(JobState.COLLECTING))
             if isinstance(waiting, Exports):
                 self._state.collecting |= {job.job for job in waiting.jobs}
@@ -161,7 +165,8 @@ class _Shell:
         name, state = due[0], self._state
         state.begun(name)
         if name == PARTICLES:
-            write: Callable[[], object] = partial(collect_particles, self._directory, state.particle_files(), PARTICLES)
+            groups = state.groups_of_averages()
+            write: Callable[[], object] = partial(self._files.collect, state.particle_files(), PARTICLES, groups)
         else:
             write = partial(self._files.write, name, state.text(name))
 
@@ -216,28 +221,30 @@ class _Shell:
         return True
 
     def _changed(self, names: list[str]) -> None:
-        if names:
-            log.warning("%s: changed or gone; written again", ", ".join(names))
-            self._state.changed(names, time.monotonic())
+        if again := self._state.changed(names, time.monotonic()):
+            log.warning("%s: changed or gone; written again", ", ".join(again))
 
     def _collect_next(self) -> None:
         """Begin to write the summary of a job that waits."""
         if not self._state.collecting or time.monotonic() < self._ask_at:
             return
         job = min(self._state.collecting)
-        target = f"{job}.star" if self._state.settings.export.particles else PARTICLES
         try:
-            files = self._job_files(job)
+            found = particle_files_of(self._client, job)
         except (NoAnswerError, RefusedError, WireError) as error:
             self._not_collected(job, error)
             return
-        if files is None:
+        if found is None:
             self._state.collecting.discard(job)
             return
+        folder, files = found
+        target = f"{folder}/{PARTICLES}"
+
+        groups = self._state.groups_of_averages()
 
         def collected() -> Callable[[], None]:
             try:
-                rows = collect_particles(self._directory, files, target)
+                rows = self._files.collect(files, target, groups)
             except OSError as error:
                 return partial(self._not_collected, job, error)
             return partial(self._collected, job, target, f"{rows} particles of {len(files)} movies")
@@ -249,30 +256,28 @@ class _Shell:
         try:
             self._client.request(ExportCollected(job, target))
         except (NoAnswerError, RefusedError, WireError) as error:
-            self._not_collected(job, error)
+            self._not_collected(job, error, target)
             return
         log.info("%s: %s in %s", job, what, target)
         self._state.collecting.discard(job)
 
-    def _not_collected(self, job: str, error: Exception) -> None:
+    def _not_collected(self, job: str, error: Exception, written: str = "") -> None:
+        """Try again, unless the job is gone: then the summary that was `written` of it goes too."""
         if isinstance(error, RefusedError) and error.error.code != ErrorCode.INTERNAL:
             log.warning("export %s: %s", job, error)
             self._state.collecting.discard(job)
+            if written:
+                self._writer.begin(partial(self._withdrawn, written))
             return
         self._complain(f"export {job}: its summary is not written: {error}; trying again")
         self._ask_at = time.monotonic() + RETRY_S
 
-    def _job_files(self, job: str) -> list[str] | None:
-        """The particle files that a job made; None where the job no longer waits."""
-        files: list[str] = []
-        after: int | None = 0
-        while after is not None:
-            answer = self._client.request(GetExport(job, after))
-            if not isinstance(answer, ExportJob) or answer.state != JobState.COLLECTING:
-                return None
-            files += [name for name in answer.files if name.endswith(".star")]
-            after = answer.next_after
-        return files
+    def _withdrawn(self, name: str) -> Callable[[], None]:
+        try:
+            self._files.withdraw(name)
+        except OSError as error:
+            return partial(self._complain, f"{self._directory / name}: cannot be deleted: {error}")
+        return lambda: None
 
     def _complain(self, text: str) -> None:
         """Log a fault once; again only after a file could be written."""

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from warpcore.bus.envelope import Envelope, WireError
 from warpcore.bus.follower import Event, FollowerItem, Reset
 from warpcore.bus.messages import ExportEvent, Movie, MovieEvent, SettingsEvent
 from warpcore.bus.vocabulary import LEASED, MovieStatus
-from warpcore.services.formats import star_files
+from warpcore.services.session.optics_groups import apart
+from warpcore.services.session.project import Project
 from warpcore.services.session.settings import Settings, SettingsError, parse_settings
 from warpcore.services.session.tables import (
-    AUTOPICK,
-    CORRECTED,
-    CTF,
     FAILED_ITEMS,
-    MOVIES,
     PARTICLES,
     PROCESSED_ITEMS,
     SETTINGS,
@@ -27,6 +24,7 @@ from warpcore.services.session.tables import (
 )
 from warpcore.services.tracker import documents
 from warpcore.services.tracker.documents import Optics, Rows
+from warpcore.services.tracker.star_texts import STAR_TEXTS
 
 log = logging.getLogger("warpcore.tracker")
 
@@ -56,10 +54,11 @@ class TrackerState:
     """
 
     processing_directory: str
+    """As the scheduler's host sees it, for the names of files; this host may see it elsewhere."""
     debounce_s: float = 1.0
     max_delay_s: float = 10.0
     data_directory: str | None = None
-    """The data directory. The shell asks for it after each reset; movies.star waits for it."""
+    """The data directory. The shell asks for it after each reset; STAR files wait for it."""
     settings: Settings = field(default_factory=Settings)
     selections: dict[str, tuple[bool, bool | None]] = field(default_factory=dict)
     """Selection flags to write into XML, by movie. The shell removes those that it has written."""
@@ -67,8 +66,8 @@ class TrackerState:
     """Export jobs that wait for their particles.star. The shell removes those that it has told the scheduler."""
     resets: int = 0
     _entries: dict[int, _Entry] = field(default_factory=dict)
-    _dirty: set[str] = field(default_factory=set)
-    _first_change: float = 0.0
+    _dirty: dict[str, float] = field(default_factory=dict)
+    """The files to write, and when each changed first since it was written."""
     _last_change: float = 0.0
     _not_before: float = 0.0
     _particles_not_before: float = 0.0
@@ -80,39 +79,34 @@ class TrackerState:
         elif isinstance(item, Event) and self.resets:
             self._event(item.envelope, now)
 
-    def set_data_directory(self, path: str, now: float) -> None:
-        """Take in the data directory that the scheduler names."""
-        if path != self.data_directory:
-            self.data_directory = path
-            for entry in self._entries.values():
-                entry.group = 0
-            self._touch(STAR_FILES, now)
+    def set_directories(self, data: str, processing: str, now: float) -> None:
+        """Take in the directories as the scheduler names them."""
+        if (data, processing) != (self.data_directory, self.processing_directory):
+            self.data_directory, self.processing_directory = data, processing
+            self._name_anew(now)
 
     def due(self, now: float) -> list[str]:
-        """The files to write now."""
-        if not self._dirty or now < self._not_before:
+        """The files to write now, those first that have waited longest, so that each has its turn."""
+        if now < self._not_before:
             return []
         quiet = now - self._last_change >= self.debounce_s
-        late = now - self._first_change >= READY_SHARE * self.max_delay_s
-        if not (quiet or late):
-            return []
-        return [name for name in TABLES if name in self._dirty and self._is_ready(name, now)]
+        longest_s = 0.0 if quiet else READY_SHARE * self.max_delay_s
+        dirty = [name for name in TABLES if name in self._dirty and now - self._dirty[name] >= longest_s]
+        return sorted((name for name in dirty if self._is_ready(name, now)), key=self._dirty.__getitem__)
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next file is due, at most half a second."""
         if self.selections or self.collecting:
             return 0.01
-        if not self._dirty:
+        waiting = [since for name, since in self._dirty.items() if self._is_ready(name, now)]
+        if not waiting:
             return 0.5
-        quiet, late = self._last_change + self.debounce_s, self._first_change + READY_SHARE * self.max_delay_s
-        at = max(min(quiet, late), self._not_before)
-        if not any(self._is_ready(name, now) for name in self._dirty):
-            at = max(at, self._particles_not_before)
-        return min(0.5, max(0.01, at - now))
+        quiet, late = self._last_change + self.debounce_s, min(waiting) + READY_SHARE * self.max_delay_s
+        return min(0.5, max(0.01, max(min(quiet, late), self._not_before) - now))
 
     def begun(self, name: str) -> None:
         """A due file is being written as it should be now; a change from here on makes it due again."""
-        self._dirty.discard(name)
+        self._dirty.pop(name, None)
 
     def written(self, name: str, now: float, took_s: float = 0.0) -> None:
         """A file has been written."""
@@ -120,33 +114,41 @@ class TrackerState:
             self._particles_not_before = now + took_s / PARTICLES_SHARE
 
     def failed(self, name: str, now: float, pause_s: float) -> None:
-        """Writing a file failed: it is tried again after a pause."""
-        self._dirty.add(name)
+        """Writing a file failed: after a pause it is tried again, behind the others."""
+        self._dirty[name] = now
         self._not_before = now + pause_s
 
-    def changed(self, names: Iterable[str], now: float) -> None:
-        """Files are no longer as they were written: they are due again."""
-        self._touch(names, now)
+    def changed(self, names: Iterable[str], now: float) -> list[str]:
+        """Files are no longer as they were written: those are due again that are still kept, which are returned."""
+        kept = [name for name in names if name != PARTICLES or self.settings.export.particles]
+        self._touch(kept, now)
+        return kept
 
     def text(self, name: str) -> str:
         """The whole text of one of the files, except particles.star."""
         entries = self._entries.values()
         if name == PROCESSED_ITEMS:
-            return _json_array(entry.item for entry in entries if entry.movie.status != MovieStatus.FAILED)
+            return documents.items(entry.item for entry in entries if entry.movie.status != MovieStatus.FAILED)
         if name == FAILED_ITEMS:
-            return _json_array(entry.item for entry in entries if entry.movie.status == MovieStatus.FAILED)
+            return documents.items(entry.item for entry in entries if entry.movie.status == MovieStatus.FAILED)
         if name == SETTINGS:
             return json.dumps(self.settings.to_dict(), indent=2, ensure_ascii=False) + "\n"
         made = self._rows()
-        used = {entry.optics: entry.group for entry in self._entries.values() if entry.optics is not None}
-        groups = [optics.group(number) for optics, number in used.items()]
-        return _STAR_TEXTS[name](groups, made)
+        used = {entry.group: entry.optics for entry in self._entries.values() if entry.optics is not None}
+        groups = [optics.group(number) for number, optics in sorted(used.items())]
+        return STAR_TEXTS[name](groups, made)
 
     def particle_files(self) -> list[str]:
         """The files whose rows make up particles.star, in order; none where particles are not exported."""
         if not self.settings.export.particles:
             return []
         return [made.particles for made in self._rows() if made.particles is not None]
+
+    def groups_of_averages(self) -> dict[str, int]:
+        """The optics group of each movie that has an average, by the name of that as particles have it."""
+        project = self._project
+        averages = ((one.movie.results.get("export") or {}, one.movie.optics_group) for one in self._entries.values())
+        return {project.output(export["average"]): group for export, group in averages if export.get("average")}
 
     def _reset(self, reset: Reset, now: float) -> None:
         self.resets += 1
@@ -169,7 +171,7 @@ class TrackerState:
                 self._settings_changed(SettingsEvent.from_body(envelope.body), now)
             elif envelope.type == "export.collecting":
                 self.collecting.add(ExportEvent.from_body(envelope.body).job.job)
-            elif envelope.type == "export.done":
+            elif envelope.type in ("export.done", "export.deleting", "export.deleted"):
                 self.collecting.discard(ExportEvent.from_body(envelope.body).job.job)
         except WireError as error:
             log.warning("an event %s cannot be read and is passed over: %s", envelope.type, error)
@@ -193,11 +195,12 @@ class TrackerState:
             self._touch(names, now)
         before = None if old is None or old.optics is None else old.movie.results
         after = None if new.optics is None else movie.results
-        if before != after or (old is not None and old.optics != new.optics):
+        moved = old is not None and old.movie.optics_group != movie.optics_group and new.optics is not None
+        if before != after or moved or (old is not None and old.optics != new.optics):
             self._touch(STAR_FILES, now)
         exported = [None if results is None else results.get("export") for results in (before, after)]
         # A particle file may have been replaced under the same summary, so any new result of the movie counts.
-        if self.settings.export.particles and (exported[0] != exported[1] or self._redone(old, movie)):
+        if self.settings.export.particles and (exported[0] != exported[1] or moved or self._redone(old, movie)):
             self._touch([PARTICLES], now)
 
     def _redone(self, old: _Entry | None, movie: Movie) -> bool:
@@ -207,12 +210,17 @@ class TrackerState:
         before = self.settings
         self._set_settings(event.settings)
         self._touch([SETTINGS], now)
-        if before.ctf != self.settings.ctf:
-            for entry in self._entries.values():
-                entry.optics, entry.group = documents.optics(entry.movie, self.settings.ctf), 0
-            self._touch(STAR_FILES, now)
+        old, new = ((one.ctf, one.export.project_root, one.export.mtf_path) for one in (before, self.settings))
+        if old != new:
+            self._name_anew(now)
         if self.settings.export.particles and not before.export.particles:
             self._touch([PARTICLES], now)
+
+    def _name_anew(self, now: float) -> None:
+        """All rows are made again, since files have other names or movies other optics."""
+        for entry in self._entries.values():
+            entry.optics, entry.group = self._optics(entry.movie), 0
+        self._touch(STAR_FILES, now)
 
     def _set_settings(self, raw: dict[str, object]) -> None:
         try:
@@ -221,7 +229,15 @@ class TrackerState:
             log.error("the scheduler's settings cannot be read here (%s); is it another version?", error)
 
     def _entry(self, movie: Movie) -> _Entry:
-        return _Entry(movie, documents.item(movie), documents.optics(movie, self.settings.ctf))
+        return _Entry(movie, documents.item(movie), self._optics(movie))
+
+    @property
+    def _project(self) -> Project:
+        return Project(self.processing_directory, self.settings.export.project_root)
+
+    def _optics(self, movie: Movie) -> Optics | None:
+        mtf = self.settings.export.mtf_path
+        return documents.optics(movie, self.settings.ctf, "" if mtf is None else self._project.file(mtf))
 
     def _select(self, movie: Movie) -> None:
         flags = documents.selection_flags(movie)
@@ -231,65 +247,25 @@ class TrackerState:
             self.selections[movie.name] = flags
 
     def _is_ready(self, name: str, now: float) -> bool:
-        if name == MOVIES:
+        if name in STAR_FILES:
             return self.data_directory is not None
         return name != PARTICLES or now >= self._particles_not_before
 
     def _touch(self, names: Iterable[str], now: float) -> None:
-        names = set(names)
-        if not names:
-            return
-        if not self._dirty - {PARTICLES}:
-            self._first_change = now
-        self._dirty |= names
-        self._last_change = now
+        for name in names:
+            self._dirty.setdefault(name, now)
+            self._last_change = now
 
     def _rows(self) -> list[Rows]:
-        """Rows of all movies that belong in STAR files.
-
-        Groups are numbered in the order of movies, rows kept while theirs stays.
-        """
-        numbers: dict[Optics, int] = {}
-        made = []
+        """Rows of all movies that belong in STAR files; they are kept while their group stays."""
+        numbers = apart((one.movie.optics_group, one.optics) for one in self._entries.values() if one.optics)
+        made, project = [], self._project
         for entry in self._entries.values():
             if entry.optics is None:
                 continue
-            number = numbers.setdefault(entry.optics, len(numbers) + 1)
+            number = numbers[entry.movie.optics_group, entry.optics]
             if entry.rows is None or entry.group != number:
-                path = documents.movie_file(self.data_directory or "", self.processing_directory, entry.movie.path)
-                entry.rows, entry.group = documents.rows(entry.movie, number, path), number
+                data = self.data_directory or ""
+                entry.rows, entry.group = documents.rows(entry.movie, number, project, data), number
             made.append(entry.rows)
         return made
-
-
-def _json_array(lines: Iterator[str]) -> str:
-    text = ",\n".join(lines)
-    return f"[\n{text}\n]\n" if text else "[]\n"
-
-
-def _movies(groups: list[star_files.OpticsGroup], made: list[Rows]) -> str:
-    return star_files.movies_star(groups, [row.movie for row in made])
-
-
-def _corrected(groups: list[star_files.OpticsGroup], made: list[Rows]) -> str:
-    """Name halves only where every micrograph has them, since all rows of a loop have the same columns."""
-    present = [row for row in made if row.corrected is not None]
-    halves = bool(present) and all(row.halves is not None for row in present)
-    lines = [f"{row.corrected} {row.halves}" if halves else str(row.corrected) for row in present]
-    return star_files.corrected_micrographs_star(groups, lines, halves=halves)
-
-
-def _ctf(groups: list[star_files.OpticsGroup], made: list[Rows]) -> str:
-    return star_files.micrographs_ctf_star(groups, [row.ctf for row in made if row.ctf is not None])
-
-
-def _autopick(groups: list[star_files.OpticsGroup], made: list[Rows]) -> str:
-    return star_files.autopick_star([row.autopick for row in made if row.autopick is not None])
-
-
-_STAR_TEXTS: dict[str, Callable[[list[star_files.OpticsGroup], list[Rows]], str]] = {
-    MOVIES: _movies,
-    CORRECTED: _corrected,
-    CTF: _ctf,
-    AUTOPICK: _autopick,
-}

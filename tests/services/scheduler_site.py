@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -14,16 +16,26 @@ from warpcore.bus.client import RequestClient
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.events import EventHub
+from warpcore.bus.keys import ClientKey
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
 from warpcore.services.scheduler.shell.service import Service, run_scheduler
 from warpcore.services.scheduler.shell.session import Session
-from warpcore.services.session.declared import declared, staged_name
+from warpcore.services.session.declared import staged_name
 from warpcore.services.session.placing import STAGING
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.worker.seeing import sees
 
 WaitUntil = Callable[..., None]
+_RUN = """
+import sys, threading
+from pathlib import Path
+from warpcore.bus.endpoints import Endpoints
+from warpcore.services.scheduler.shell.service import run_scheduler
+endpoints = Endpoints("127.0.0.1", *map(int, sys.argv[3:7]))
+access = Path(sys.argv[7]) if len(sys.argv) > 7 else None
+run_scheduler(endpoints, Path(sys.argv[1]), Path(sys.argv[2]), access=access, stop=threading.Event())
+"""
 
 
 class Site:
@@ -35,14 +47,16 @@ class Site:
     def __init__(self, folder: Path, ports: list[int]) -> None:
         self.data = folder / "data"
         self.processing = folder / "processing"
-        self.data.mkdir(exist_ok=True)
+        self.data.mkdir(exist_ok=True, parents=True)
         self.processing.mkdir(exist_ok=True)
         (self.data / "notes.txt").touch()
         self.endpoints = Endpoints("127.0.0.1", *ports)
+        self.command = [sys.executable, "-c", _RUN, str(self.data), str(self.processing), *map(str, ports)]
+        """Runs the scheduler in a process of its own; an access directory may be added."""
 
     @contextmanager
-    def running(self, **options: Any) -> Iterator[RequestClient]:
-        """The scheduler in a thread, and a client of it. What ends it is raised here."""
+    def running(self, key: ClientKey | None = None, **options: Any) -> Iterator[RequestClient]:
+        """The scheduler in a thread, and a client of it with this key. What ends it is raised here."""
         stop = threading.Event()
         ended: list[BaseException] = []
 
@@ -54,7 +68,7 @@ class Site:
 
         thread = threading.Thread(target=run)
         thread.start()
-        client = RequestClient(self.endpoints.control, "test", timeout_s=3.0)
+        client = RequestClient(self.endpoints.control, "test", timeout_s=3.0, key=key)
         try:
             yield client
         finally:
@@ -66,18 +80,31 @@ class Site:
                 raise ended[0]
 
 
+@contextmanager
+def process(site: Site) -> Iterator[subprocess.Popen[bytes]]:
+    """The scheduler as a process, killed at the end of the block."""
+    with (site.processing.parent / "scheduler.log").open("ab") as log:
+        scheduler = subprocess.Popen(site.command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield scheduler
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+
+
 class WorkerSide:
     """The worker's side of the wire, without any computing; its outputs are the first file of each step, empty.
 
     It shows what it sees whenever it is asked, as `got` takes the messages in.
     """
 
-    def __init__(self, site: Site, name: str, instance: str = "1") -> None:
+    def __init__(self, site: Site, name: str, instance: str = "1", key: ClientKey | None = None) -> None:
         self.processing = site.processing
         self.name = name
         self.instance = instance
-        self.dealer = Dealer(site.endpoints.workers, f"{name}#{instance}".encode(), name)
+        self.dealer = Dealer(site.endpoints.workers, f"{name}#{instance}".encode(), name, key=key)
         self.inbox: list[Message] = []
+        self.reported: set[int] = set()
 
     def register(self, leases: list[int] | None = None) -> None:
         self.dealer.send(wire.RegisterWorker(self.name, self.instance, "host", 1, "cpu", 0, {}, leases or []))
@@ -90,12 +117,21 @@ class WorkerSide:
                 self.dealer.send(sees(self.name, message))
         return [message for message in self.inbox if isinstance(message, kind)]
 
+    def take(self, wait_until: WaitUntil) -> wire.AssignTask:
+        """Register, ask for one task, and wait for it."""
+        self.register()
+        self.dealer.send(wire.PullTasks(self.name, 1))
+        wait_until(lambda: self.got(wire.AssignTask), what="assignment")
+        task: wire.AssignTask = self.got(wire.AssignTask)[0]
+        return task
+
     def finish(self, task: wire.AssignTask) -> None:
         results = {step: {"resolution_angstrom": 4.0} for step in task.run}
         self.report(task, results, {step: {CHAIN[step].outputs[0].pattern: b""} for step in task.run})
 
     def report(self, task: wire.AssignTask, results: dict[str, Any], outputs: dict[str, dict[str, bytes]]) -> None:
         """Write these outputs, and report them."""
+        self.reported.add(task.lease)
         stage(self.processing, task.lease, outputs)
         sizes: dict[str, dict[str, int | None]] = {
             step: {pattern: len(content) for pattern, content in files.items()} for step, files in outputs.items()
@@ -109,7 +145,7 @@ def stage(processing: Path, lease: int, outputs: dict[str, dict[str, bytes]]) ->
     for step, files in outputs.items():
         for pattern, content in files.items():
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / staged_name(step, declared(step, pattern))).write_bytes(content)
+            (folder / staged_name(step, pattern)).write_bytes(content)
 
 
 def files(*paths: str, size: int = 100) -> wire.RegisterFiles:
@@ -118,6 +154,12 @@ def files(*paths: str, size: int = 100) -> wire.RegisterFiles:
 
 def ask(client: RequestClient, message: Message) -> Any:
     return client.request(message)
+
+
+def status(client: RequestClient) -> wire.ProcessingStatus:
+    answer = ask(client, wire.GetProcessing())
+    assert isinstance(answer, wire.ProcessingStatus)
+    return answer
 
 
 @contextmanager

@@ -5,8 +5,9 @@ from __future__ import annotations
 from tests.services.scheduler_world import World
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import StoragePlace
-from warpcore.services.scheduler.core.effects import Effect, Send, StorageLooked, Tick
+from warpcore.services.scheduler.core.effects import Effect, Send
 from warpcore.services.scheduler.core.seeing import known_files
+from warpcore.services.scheduler.core.stimuli import StorageLooked, Tick
 from warpcore.services.storage.standing import Look
 
 WELL = Look(free_bytes=10**12, total_bytes=10**13, free_inodes=10**6)
@@ -36,11 +37,22 @@ class StorageWorld(World):
         self.look(look)
         self.look(look, StoragePlace.DATA)
 
-    def sees(self, name: str, *, token: str | None = None, data: bool = True, problem: str = "") -> list[Effect]:
+    def sees(
+        self,
+        name: str,
+        *,
+        token: str | None = None,
+        data: bool = True,
+        problem: str = "",
+        looked_in: dict[str, str] | None = None,
+        references: list[wire.SeenFile] | None = None,
+    ) -> list[Effect]:
         """The worker answers the question that it was asked last."""
         size, mtime_ns = (SEEN.size, SEEN.mtime_ns) if data else (None, None)
         now = f"token {self.token}" if token is None else token
-        return self.say(name, wire.WorkerSees(name, now, self.state.storage.anchor, size, mtime_ns, problem))
+        anchor = self.state.storage.anchor
+        found = wire.WorkerSees(name, now, anchor, size, mtime_ns, problem, looked_in or {}, references or [])
+        return self.say(name, found)
 
     def tick(self, seconds: float = 0.5) -> list[Effect]:
         """Time passes, and all workers live."""

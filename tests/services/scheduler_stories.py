@@ -19,15 +19,19 @@ from tests.services.scheduler_story_world import (
     PLACES,
     RARELY,
     STORED,
+    TOLD,
     WORKERS,
     SchedulerWorld,
     chosen,
 )
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import LEASED, WAITING, ExportKind, FailureKind, Order, Selection, StoragePlace
-from warpcore.services.scheduler.core.effects import (
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.seeing import known_files
+from warpcore.services.scheduler.core.stimuli import (
     AssignmentUndelivered,
     ChangeSettings,
+    ExportRemoved,
     FromControl,
     FromWorker,
     OutputsMissing,
@@ -39,13 +43,11 @@ from warpcore.services.scheduler.core.effects import (
     StorageLooked,
     Tick,
 )
-from warpcore.services.scheduler.core.machine import handle
-from warpcore.services.scheduler.core.seeing import known_files
 from warpcore.services.scheduler.core.taking_back import go_on
 from warpcore.services.session.settings import patch_settings
 from warpcore.services.storage.standing import Look
 
-__all__ = ["NAMES", "PATCHES", "PATHS", "WORKERS", "SchedulerStories"]
+__all__ = ["NAMES", "PATCHES", "PATHS", "TOLD", "WORKERS", "SchedulerStories"]
 
 
 def known(alarms: dict[str, wire.Alarm]) -> dict[str, tuple[float, bool]]:
@@ -71,9 +73,15 @@ class SchedulerStories(SchedulerWorld):
         for name in sorted(names):
             self.register(name, False, False)
 
-    @rule(which=st.sets(st.sampled_from(PATHS)), size=st.sampled_from((100, 100, 100, 100, 200)))
-    def files(self, which: set[str], size: int) -> None:
-        found = [wire.FoundFile(path, size, AGES_NS[path]) for path in sorted(which)]
+    @rule(
+        which=st.sets(st.sampled_from(PATHS)),
+        size=st.sampled_from((100, 100, 100, 100, 200)),
+        told=st.sampled_from(TOLD),
+    )
+    def files(
+        self, which: set[str], size: int, told: tuple[wire.Header | None, wire.Acquisition | None] = (None, None)
+    ) -> None:
+        found = [wire.FoundFile(path, size, AGES_NS[path], *told) for path in sorted(which)]
         answer = self.reply(self.do(FromControl(wire.RegisterFiles(found))))
         assert answer.added == len(which - self.registered)
         self.registered |= which
@@ -331,9 +339,12 @@ class SchedulerStories(SchedulerWorld):
     @rule(name=st.sampled_from(NAMES))
     def forget(self, name: str) -> None:
         known = name in self.state.by_name
+        gone = {self.state.by_name[name].path} if known else set()
         answer = self.reply(self.do(FromControl(wire.ForgetItems(names=[name]))))
         assert known == isinstance(answer, wire.ItemsForgotten)
         assert (name in self.state.by_name) == (known and not answer.forgotten)
+        if known and answer.forgotten:
+            self.registered -= gone
 
     @rule(kind=st.sampled_from(list(ExportKind)), names=st.none() | st.just(["a", "b"]))
     def export(self, kind: str, names: list[str] | None) -> None:
@@ -345,6 +356,23 @@ class SchedulerStories(SchedulerWorld):
         job = chosen(sorted(self.state.exports), pick)
         self.do(FromControl(wire.CancelExport(job) if cancel else wire.ExportCollected(job, "particles.star")))
         assert self.reply(self.do(FromControl(wire.GetExport(job)))).job == job
+
+    @precondition(lambda self: self.state.exports)
+    @rule(pick=PICK)
+    def delete_export(self, pick: int) -> None:
+        job = chosen(sorted(self.state.exports), pick)
+        number = self.state.last_export
+        answer = self.reply(self.do(FromControl(wire.DeleteExport(job))))
+        assert (answer.job, answer.state, self.state.last_export) == (job, "deleting", number)
+        assert all(task.state == "placing" for task in self.state.tasks.values() if task.purpose == job)
+
+    @precondition(lambda self: self.removals)
+    @rule(fails=RARELY)
+    def removed(self, fails: bool) -> None:
+        """The disk ends, or fails, the deletion of a folder."""
+        order = self.removals.pop()
+        self.do(ExportRemoved(order.job, "Stale file handle" if fails else ""))
+        assert fails or order.job not in self.state.exports
 
     @rule(name=st.sampled_from(NAMES), patch=st.sampled_from(PATCHES))
     def start_try(self, name: str, patch: dict[str, Any]) -> None:

@@ -19,18 +19,18 @@ from warpcore.bus.vocabulary import Purpose
 from warpcore.services.scheduler.core import ordering, seeing
 from warpcore.services.scheduler.core.effects import (
     Effect,
-    FromWorker,
     PlaceOutputs,
     Publish,
+    RemoveExport,
     Reply,
     RestoreOutputs,
     Send,
-    Stimulus,
 )
 from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.plain import digest, stimulus_from_plain, stimulus_to_plain
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import FromWorker, Stimulus
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.generations import Generation
@@ -44,6 +44,14 @@ RARELY = st.sampled_from((False, False, False, False, True))
 PLACES = ((1.0, 2.0), (3.5, 4.0), (60.0, 60.0))
 WORKERS = ("w1", "w2", "w3")
 WHERE = {"data_directory": "/data", "processing_directory": "/processing"}
+TOLD: tuple[tuple[wire.Header | None, wire.Acquisition | None], ...] = (
+    (None, None),
+    (wire.Header(8, 64, 64, 1.1), None),
+    (wire.Header(8, 64, 64), None),
+    (wire.Header(8, 64, 64), wire.Acquisition("x.xml", 1, "epu", voltage_kv=200.0, pixel_size_angstrom=1.2)),
+    (wire.Header(8, 64, 64, 1.1), wire.Acquisition("x.xml", 2, "epu", hole="7")),
+)
+"""What may be told of a movie: nothing, a pixel size or none, other values, another place."""
 PATCHES: tuple[dict[str, Any], ...] = (
     {"ctf": {"range_max": 5.0}},
     {"ctf": {"range_max": 4.0}},
@@ -57,6 +65,8 @@ PATCHES: tuple[dict[str, Any], ...] = (
     {"filter": {"limits": {}}},
     {"motion": {"b_factor": -100.0}},
     {"motion": {"b_factor": -500.0}},
+    {"import": {"pixel_size": 1.3}},
+    {"import": {"pixel_size": None}},
 )
 STORED = (
     "status",
@@ -74,6 +84,8 @@ STORED = (
     "lost",
     "avoid",
     "lease",
+    "header",
+    "acquisition",
 )
 
 
@@ -101,6 +113,8 @@ class SchedulerWorld(RuleBasedStateMachine):
         self.disk: dict[str, dict[str, Generation]] = {name: {} for name in NAMES}
         self.restores: list[RestoreOutputs] = []
         self.placements: list[PlaceOutputs] = []
+        self.removals: list[RemoveExport] = []
+        self.deleted: set[str] = set()
         self.told: list[tuple[Effect, tuple[str, str]]] = []
         self.seq = 0
         self.bulk = 5000
@@ -150,7 +164,12 @@ class SchedulerWorld(RuleBasedStateMachine):
             if isinstance(effect, RestoreOutputs):
                 self.restores.append(effect)
             if isinstance(effect, PlaceOutputs):
+                assert effect.placement.target not in self.deleted, "nothing comes into a folder that is deleted"
                 self.placements.append(effect)
+            if isinstance(effect, RemoveExport):
+                assert all(task.purpose != effect.job for task in self.state.tasks.values()), "files still come"
+                self.removals.append(effect)
+                self.deleted.add(effect.folder)
             if isinstance(effect, (Reply, Send)):
                 assert read_message(effect.message.TYPE, effect.message.to_body()) == effect.message
         self.check_order(busy)

@@ -8,24 +8,19 @@ from tests.services.memory_files import MemoryFiles
 from tests.services.reports import made, whole, write_staged
 from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message, read_message
-from warpcore.services.scheduler.core.effects import (
+from warpcore.services.scheduler.core.effects import Effect, PlaceOutputs, Publish, Reply, SaveSettings, Send
+from warpcore.services.scheduler.core.invariants import validate
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import (
     ChangeSettings,
-    Effect,
     FromControl,
     FromWorker,
     OutputsPlaced,
-    PlaceOutputs,
-    Publish,
-    Reply,
-    SaveSettings,
-    Send,
     Started,
     Stimulus,
     Tick,
 )
-from warpcore.services.scheduler.core.invariants import validate
-from warpcore.services.scheduler.core.machine import handle
-from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.session.placing import place
 from warpcore.services.session.settings import Settings, patch_settings

@@ -129,3 +129,19 @@ def test_limits_of_alarms_run_nothing() -> None:
     reply = world.patch(alarms={"resolution_max": 3.0, "window": 50})
     assert reply.effect.changed == ["alarms.window", "alarms.resolution_max"]
     assert (reply.outdated, reply.effect.runs, world.status("a")) == (0, {}, "processed")
+
+
+def test_odd_frames_are_told_where_a_quarter_of_the_last_movies_have_them_and_until_an_eighth_have() -> None:
+    world = World(*MOVIES, workers=("w",))
+    blank, copied = {"blank": [1]}, {"blank": [1], "repeated": [7, 8]}
+    end(world, range(3), input={"odd_frame_numbers": blank}, ctf={})
+    end(world, range(3, 12), input={"odd_frame_numbers": {}}, ctf={})
+    assert kinds(world) == [], "3 of 12 is no more than a quarter"
+    end(world, [12], input={"odd_frame_numbers": copied}, ctf={})
+    (alarm,) = alarms(world)
+    assert alarm.id == "frames:movies"
+    assert "4 of the last 13 movies have frames that weigh nothing (blank in 4, repeated in 1)" in alarm.text
+    end(world, range(13, 25), input={"odd_frame_numbers": {}}, ctf={})
+    assert kinds(world) == ["frames"], "4 of the last 25 are more than an eighth"
+    end(world, range(25, 28), input={"odd_frame_numbers": {}}, ctf={})
+    assert kinds(world) == []

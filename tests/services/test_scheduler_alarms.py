@@ -12,7 +12,7 @@ from tests.services.scheduler_alarms import MOVIES, alarms, end, kinds, told
 from tests.services.scheduler_world import World
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import ErrorCode, Order, Severity
-from warpcore.services.scheduler.core import registry
+from warpcore.services.scheduler.core import alarm_rules
 from warpcore.services.scheduler.core.alarms import HELD_AFTER_RESTART_S, RULES, rule
 from warpcore.services.scheduler.core.recent import Recent
 from warpcore.services.scheduler.store.database import Store
@@ -41,6 +41,21 @@ def test_a_lost_worker_is_told_once_and_until_it_is_back() -> None:
         ("alarm.raised", "worker-lost:w"),
         ("alarm.cleared", "worker-lost:w"),
     ]
+
+
+def test_a_worker_of_another_version_is_told_until_it_is_gone() -> None:
+    world = World()
+    world.state.version = "0.2.0"
+    for name, version in (("same", "0.2.0"), ("other", "0.1.0")):
+        hello = wire.RegisterWorker(name, "1", "host", 1, "gpu", 8000, {"warpcore": version})
+        world.say(name, hello)
+    world.wait(1.0, "same", "other")
+    (alarm,) = alarms(world)
+    assert alarm.id == "worker-version:other"
+    assert "worker other runs warpcore 0.1.0, the scheduler 0.2.0" in alarm.text
+    world.say("other", wire.Goodbye("other"))
+    world.wait(10.0, "same")
+    assert alarms(world) == []
 
 
 def test_a_worker_that_ends_in_order_is_no_alarm() -> None:
@@ -207,7 +222,7 @@ def test_what_was_lost_before_a_restart_and_is_not_heard_after_it_stays_told(tmp
     world.worker("lost", instance="2")
     world.wait(1.0, "lost")
     assert kinds(world) == ["worker-set-aside"]
-    world.wait(registry.FORGOTTEN_AFTER_S, "lost")
+    world.wait(alarm_rules.LOST_TOLD_S, "lost")
     assert "worker-set-aside" not in kinds(world), "it is forgotten, as in a run without a restart"
     assert world.store is not None
     world.store.close()

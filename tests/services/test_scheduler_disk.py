@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ import pytest
 import tifffile
 
 from warpcore.bus.vocabulary import FailureKind
-from warpcore.services.scheduler.core.effects import OutputsRestored, PlaceOutputs, RestoreOutputs
+from warpcore.services.scheduler.core.effects import PlaceOutputs, RestoreOutputs
+from warpcore.services.scheduler.core.stimuli import OutputsRestored, RestoringFailed
 from warpcore.services.scheduler.shell.disk import TryFolders
 from warpcore.services.scheduler.shell.placing import Placer
 from warpcore.services.scheduler.shell.session import Session
+from warpcore.services.session import disk_files
 from warpcore.services.session.disk_files import DiskFiles
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.paths import write_text_whole
@@ -39,6 +43,7 @@ def test_a_record_of_kept_outputs_that_was_changed_stops_no_other_movie(
     (tmp_path / "average" / "a.mrc").write_bytes(b"new")
     (found,) = tmp_path.rglob("*.json")
     whole = found.read_text()
+    write_text_whole(tmp_path / TOKEN, "token")
     placer = Placer(tmp_path, [], 0)
     ended: list[Any] = []
 
@@ -58,6 +63,30 @@ def test_a_record_of_kept_outputs_that_was_changed_stops_no_other_movie(
         assert (tmp_path / "average" / "a.mrc").read_bytes() == b"old"
     finally:
         placer.close()
+
+
+@pytest.mark.parametrize("fault", ["full", "away"])
+def test_kept_outputs_that_storage_does_not_let_be_put_back_wait_for_it(
+    tmp_path: Path, fault: str, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(source: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source, None, target)
+
+    if fault == "full":
+        (tmp_path / "average").mkdir()
+        (tmp_path / "average" / "a.mrc").write_bytes(b"old")
+        place(DiskFiles(tmp_path), Placement("a", "1", before=generation("old")))
+        monkeypatch.setattr(disk_files.os, "link", refused)
+    placer = Placer(tmp_path, [], 0)
+    ended: list[Any] = []
+    try:
+        placer.begin(RestoreOutputs(1, "a", generation("old").key, generation("new"), "a.tif", 1, 2))
+        wait_until(lambda: ended.extend(placer.done()) or ended, what="the movie's end")
+    finally:
+        placer.close()
+    (failed,) = ended
+    assert isinstance(failed, RestoringFailed)
+    assert ("No space left" if fault == "full" else "is away") in failed.text
 
 
 @pytest.mark.parametrize("mounted", [True, False], ids=["on the worker's host alone", "nowhere"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.services.scheduler_world import CHAIN, RESULTS, World
+from tests.services.scheduler_world import CHAIN, RESULTS, World, finished
 from warpcore.bus import messages as wire
 
 
@@ -151,7 +151,8 @@ def test_what_waits_in_a_worker_that_makes_progress_is_not_stale() -> None:
         (CHAIN, {**RESULTS, "motion": {"skipped": False}}, "results of motion: .*mean_frame_movement_angstrom"),
         (CHAIN, {**RESULTS, "ctf": {**RESULTS["ctf"], "defocus_um": "deep"}}, r"results of ctf: .*\$\.defocus_um"),
         (CHAIN, {**RESULTS, "input": {"width": 64}}, "results of input: .*frames"),
-        (CHAIN, {**RESULTS, "export": [1]}, "results of export are not a map"),
+        (CHAIN, {**RESULTS, "export": [1]}, "results of export: Expected"),
+        (CHAIN, {**RESULTS, "run": "fast"}, "results of run are no map"),
     ],
     ids=lambda value: "",
 )
@@ -196,3 +197,17 @@ def test_what_is_not_a_number_becomes_null() -> None:
     world = World("a.tif", workers=("w",))
     world.finish("a", ctf={"defocus_um": float("nan")})
     assert world.movie("a").results["ctf"]["defocus_um"] is None
+
+
+def test_a_rerun_that_fails_keeps_the_former_results_which_hold_again_with_the_former_settings() -> None:
+    world = finished("a.tif")
+    (record,) = world.state.movies.values()
+    results, outputs = dict(record.results), dict(record.outputs)
+    world.patch(picking={"diameter": 800.0})
+    world.say("w", wire.TaskFailed("w", world.tasks["a"].lease, "input", "picking", "it cannot work"))
+    assert world.status("a") == "failed"
+    assert (record.results, record.outputs) == (results, outputs)
+    leases = world.state.last_lease
+    world.patch(picking={"diameter": None})
+    assert world.status("a") == "processed"
+    assert (record.results, record.outputs, world.state.last_lease) == (results, outputs, leases)

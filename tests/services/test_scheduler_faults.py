@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -22,7 +21,9 @@ from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.sockets import BindError
-from warpcore.services.scheduler.core.effects import FromControl, FromWorker, Send
+from warpcore.bus.vocabulary import WorkerState
+from warpcore.services.scheduler.core.effects import Send
+from warpcore.services.scheduler.core.stimuli import FromControl, FromWorker
 from warpcore.services.scheduler.shell.service import run_scheduler
 from warpcore.services.scheduler.shell.session import Session, SessionError
 from warpcore.services.scheduler.store.schema import StateError
@@ -135,16 +136,50 @@ def test_a_failed_commit_forgets_no_worker(site: Site, wait_until: WaitUntil) ->
     idle.dealer.close()
 
 
+def test_while_its_state_cannot_be_read_back_all_is_refused_and_then_it_goes_on(
+    site: Site, wait_until: WaitUntil
+) -> None:
+    worker, ending = WorkerSide(site, "w"), WorkerSide(site, "ending")
+    with opened(site) as (session, client):
+        ask(client, files("a.tif"))
+        worker.register()
+        worker.dealer.send(wire.PullTasks("w", 1))
+        wait_until(lambda: worker.got(wire.AssignTask), what="assignment")
+        with closing(sqlite3.connect(session.store.path, isolation_level=None)) as other:
+            other.execute("ALTER TABLE movies RENAME TO gone")
+            with pytest.raises(RefusedError, match=r"state\.db cannot be written: no such table"):
+                client.request(files("b.tif"))
+            with pytest.raises(RefusedError, match=r"state\.db cannot be read: no such table"):
+                client.request(wire.GetItem("a"))
+            ending.dealer.send(wire.Heartbeat("ending", WorkerState.IDLE))
+            goodbye = ending.dealer.send(wire.Goodbye("ending"))
+            answers: list[Envelope] = []
+            wait_until(lambda: answers.extend(ending.dealer.receive()) or answers, what="an answer")
+            assert [one.reply_to for one in answers] == [goodbye], "a heartbeat wants no answer"
+            other.execute("ALTER TABLE gone RENAME TO movies")
+        wait_until(lambda: added(client, "b.tif") == 1, what="the state is read")
+        worker.finish(worker.got(wire.AssignTask)[0])
+        wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "processed")
+        assert not worker.got(wire.UnknownWorker)
+    worker.dealer.close()
+    ending.dealer.close()
+
+
+def added(client: RequestClient, *paths: str) -> int:
+    """How many of these files are registered as new; 0 where that is refused."""
+    try:
+        return int(ask(client, files(*paths)).added)
+    except RefusedError:
+        return 0
+
+
 def test_what_the_scheduler_has_seen_itself_is_not_lost_while_nothing_can_be_stored(
     site: Site, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker = WorkerSide(site, "w")
     with site.running() as client:
         ask(client, files("a.tif"))
-        worker.register()
-        worker.dealer.send(wire.PullTasks("w", 1))
-        wait_until(lambda: worker.got(wire.AssignTask), what="assignment")
-        worker.finish(worker.got(wire.AssignTask)[0])
+        worker.finish(worker.take(wait_until))
         wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "processed")
     worker.dealer.close()
     next((site.processing / "powerspectrum").iterdir()).unlink()
@@ -216,28 +251,11 @@ def test_directories_that_will_not_do(site: Site, tmp_path: Path) -> None:
         )
 
 
-RUN = """
-import sys, threading
-from pathlib import Path
-from warpcore.bus.endpoints import Endpoints
-from warpcore.services.scheduler.shell.service import Service, run_scheduler
-endpoints = Endpoints("127.0.0.1", *map(int, sys.argv[3:]))
-run_scheduler(endpoints, Path(sys.argv[1]), Path(sys.argv[2]), stop=threading.Event())
-"""
-
-
 def test_killed_at_any_moment_it_has_all_that_it_acknowledged(site: Site) -> None:
-    ports = (
-        site.endpoints.controller_port,
-        site.endpoints.control_port,
-        site.endpoints.events_in_port,
-        site.endpoints.events_out_port,
-    )
-    command = [sys.executable, "-c", RUN, str(site.data), str(site.processing), *map(str, ports)]
     acknowledged = 0
     for moment in range(3):
-        process = subprocess.Popen(command)
-        client = RequestClient(site.endpoints.control, "test", timeout_s=2.0, attempts=5)
+        process = subprocess.Popen(site.command)
+        client = RequestClient(site.endpoints.control, "test", timeout_s=2.0, attempts=15)
         try:
             assert ask(client, wire.GetSummary()).total >= acknowledged
             total = ask(client, wire.GetSummary()).total

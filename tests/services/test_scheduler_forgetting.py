@@ -14,10 +14,11 @@ from warpcore.bus import messages as wire
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.follower import Follower, Reset
 from warpcore.services.scheduler.core import journal
-from warpcore.services.scheduler.core.effects import FromControl
 from warpcore.services.scheduler.core.invariants import validate
+from warpcore.services.scheduler.core.stimuli import FromControl
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
+from warpcore.services.session.movie_record import record_path
 
 WHERE = {"data_directory": "/data", "processing_directory": "/processing"}
 
@@ -156,3 +157,13 @@ def test_whoever_follows_the_state_soon_has_it_without_the_movie(site: Site, wai
         assert resets == [["a", "a.mrc"], ["a"]]
     with site.running() as client:
         assert ask(client, wire.GetSummary()).total == 1
+
+
+def test_no_rebuilt_state_has_a_forgotten_movie(site: Site, wait_until: WaitUntil) -> None:
+    record = site.processing / record_path("a.mrc")
+    with site.running() as client:
+        ask(client, files("a.tif", "a.mrc"))
+        record.parent.mkdir()
+        record.write_text("what it was before it failed")
+        ask(client, wire.ForgetItems(names=["a.mrc"]))
+        wait_until(lambda: not record.exists(), what="the end of its record")

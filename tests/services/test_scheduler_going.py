@@ -29,6 +29,7 @@ GONE = Alarm("no-worker:workers", Severity.CRITICAL, "workers", "7 movies wait a
             Going(found=300, left=3, ended=297, last_hour=212, resolution_angstrom=3.44, alarms=[ICE]),
             "well: 212 movies in the last hour, median 3.4 Å; one alarm: ice ring",
         ),
+        (Going(found=3, ended=1, workers=1), "idle: 1 of 3 movies are done, none in the last hour"),
         (Going(found=300, ended=300), "idle: all 300 movies are done, none in the last hour"),
         (
             Going(paused=True, found=300, left=20, ended=280, last_hour=5, resolution_angstrom=3.0),

@@ -11,8 +11,9 @@ from tests.services.reports import made
 from tests.services.scheduler_world import RESULTS, World
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import MOST_HAND_PICKS
-from warpcore.services.scheduler.core.effects import FromControl, RestoreOutputs
+from warpcore.services.scheduler.core.effects import RestoreOutputs
 from warpcore.services.scheduler.core.hand_picks import MOST_FORMER
+from warpcore.services.scheduler.core.stimuli import FromControl
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.generations import generation_key

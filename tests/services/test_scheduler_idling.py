@@ -11,7 +11,7 @@ import pytest
 from tests.services.scheduler_world import World, finished
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import ExportKind, Pauser
-from warpcore.services.scheduler.core.effects import Started
+from warpcore.services.scheduler.core.stimuli import Started
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.session.settings import Settings, patch_settings
 

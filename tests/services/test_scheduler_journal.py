@@ -14,7 +14,8 @@ from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import Order
 from warpcore.services.scheduler.core import journal
-from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, FromControl, Tick
+from warpcore.services.scheduler.core.effects import Effect
+from warpcore.services.scheduler.core.stimuli import ChangeSettings, FromControl, Tick
 from warpcore.services.session.settings import patch_settings
 
 
@@ -30,7 +31,7 @@ def test_a_change_of_settings_tells_who_and_from_what_to_what() -> None:
     world = World()
     settings = patch_settings(world.state.settings, {"ctf": {"cs": 2.0, "voltage": 200}})
     effects = world.do(ChangeSettings(settings, "", by="ada"))
-    assert told(effects) == ["settings 1, by ada: ctf.voltage 300.0 → 200.0, ctf.cs 2.7 → 2.0"]
+    assert told(effects) == ["settings 1, by ada: ctf.voltage null → 200.0, ctf.cs null → 2.0"]
 
 
 def test_workers_are_told_of_as_they_come_and_go() -> None:
@@ -99,7 +100,7 @@ def test_the_running_scheduler_logs_its_decisions(
     assert f"scheduler of {site.data}, results in {site.processing}: no movies yet" in texts
     assert "worker w is there: cpu, process 1 on host, warpcore ?" in texts
     (change,) = [text for text in texts if text.startswith("settings") and "ada" in text]
-    assert change.endswith("by ada: ctf.cs 2.7 → 2.0")
+    assert change.endswith("by ada: ctf.cs null → 2.0")
     (record,) = [one for one in caplog.records if "worker w is there" in one.getMessage()]
     assert vars(record)["worker"] == "w"
     assert texts[-1] == "the scheduler ends; workers keep what they have"

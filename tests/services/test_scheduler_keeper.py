@@ -13,7 +13,7 @@ import pytest
 
 from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files
 from warpcore.bus import messages as wire
-from warpcore.bus.client import RequestClient
+from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.services.scheduler.shell import keeper
 from warpcore.services.scheduler.shell.keeper import Due
 from warpcore.services.scheduler.shell.lock import SessionError
@@ -48,9 +48,8 @@ def alarm(client: RequestClient) -> str:
 
 
 def test_when_the_database_is_checked_and_backed_up() -> None:
-    due = Due(check_at=600, backup_at=100)
-    assert [due.checks(now) for now in (599, 600, 601, 1200)] == [False, True, False, True]
-    assert [due.backs_up(now) for now in (99, 100, 3699, 3700)] == [False, True, False, True]
+    due = Due(every_s=600, at=100)
+    assert [due.comes(now) for now in (99, 100, 699, 700)] == [False, True, False, True]
 
 
 def test_backups_are_whole_databases_of_which_three_stay(tmp_path: Path) -> None:
@@ -139,6 +138,30 @@ def test_damage_while_running_stops_assignments_with_an_alarm(
         worker.dealer.close()
 
 
+def test_damage_that_a_commit_meets_stops_assignments_at_once(site: Site, wait_until: WaitUntil) -> None:
+    path = state_of(site)
+    with site.running() as client:
+        ask(client, files("a.tif"))
+        with closing(sqlite3.connect(path)) as db:
+            query = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_movies_1'"
+            (page,) = db.execute(query).fetchone()
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with path.open("r+b") as file:
+                file.seek((page - 1) * 4096)
+                file.write(b"\xff" * 4096)
+            # A change of another connection makes the scheduler's forget the pages that it has read.
+            db.execute("INSERT INTO meta VALUES ('other', 1)")
+            db.commit()
+        with pytest.raises(RefusedError, match="warpcore scheduler --rebuild"):
+            ask(client, files("b.tif"))
+        wait_until(lambda: "cannot be written" in alarm(client), what="the alarm")
+
+
+def test_a_database_that_cannot_be_read_now_is_not_called_damaged(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        backups.damage(tmp_path)
+
+
 def test_another_database_in_its_place_stops_assignments(site: Site, wait_until: WaitUntil) -> None:
     path = state_of(site)
     with site.running() as client:
@@ -146,3 +169,45 @@ def test_another_database_in_its_place_stops_assignments(site: Site, wait_until:
         shutil.copy(path, path.with_name("copy"))
         path.with_name("copy").replace(path)
         wait_until(lambda: "is another file than the one in use" in alarm(client), 20, "the alarm")
+
+
+def test_a_processing_directory_that_goes_and_comes_back_keeps_its_database(
+    site: Site, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another folder lies at its place meanwhile, as the mount point does of a file system that was unmounted."""
+    monkeypatch.setattr(keeper, "LOOK_EVERY_S", 0.05)
+    away = site.processing.with_name("away")
+    with site.running() as client:
+        ask(client, files("a.tif"))
+        site.processing.rename(away)
+        site.processing.mkdir()
+        wait_until(lambda: ask(client, wire.GetProcessing()).holds, 20, "the session holds")
+        ask(client, files("b.tif"))
+        assert list(site.processing.iterdir()) == []
+        site.processing.rmdir()
+        away.rename(site.processing)
+        wait_until(lambda: not ask(client, wire.GetProcessing()).holds, 20, "the session goes on")
+        ask(client, files("c.tif"))
+        assert alarm(client) == ""
+    with site.running() as client:
+        assert ask(client, wire.GetItems()).total == 3
+
+
+def test_a_file_system_that_comes_back_with_another_device_number_is_watched_again(
+    site: Site, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its numbers the folder is another one then, and the database is the same file."""
+    monkeypatch.setattr(keeper, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(keeper, "BACKUP_EVERY_S", 0.0)
+    path, away = state_of(site), site.processing.with_name("away")
+    with site.running() as client:
+        ask(client, files("a.tif"))
+        wait_until(lambda: backups.hourly_backups(path), what="a backup")
+        site.processing.rename(away)
+        site.processing.mkdir()
+        (away / ".warpcore").rename(site.processing / ".warpcore")
+        before = set(backups.hourly_backups(path))
+        wait_until(lambda: set(backups.hourly_backups(path)) - before, what="a backup there")
+        path.unlink()
+        wait_until(path.exists, what="it is written anew")
+        assert alarm(client) == ""

@@ -14,17 +14,12 @@ from tests.services.reports import whole
 from tests.services.scheduler_learner import COUNT, LEARNING, PICKS, describe, do, learners
 from tests.services.scheduler_world import RESULTS, World
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler.core.effects import (
-    ChangeSettings,
-    OutputsRestored,
-    RestoreOutputs,
-    SaveChoice,
-    Started,
-)
+from warpcore.services.scheduler.core.effects import RestoreOutputs, SaveChoice
 from warpcore.services.scheduler.core.evidence import LARGEST_EVIDENCE_BYTES
 from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.learning import LARGEST_CHOICE_BYTES
 from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.stimuli import ChangeSettings, OutputsRestored, Started
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.generations import Generation

@@ -16,7 +16,7 @@ from tests.services.scheduler_learner import COUNT, PICKS, learners, pool, told
 from tests.services.scheduler_world import RESULTS, World
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind
-from warpcore.services.scheduler.core.effects import Started
+from warpcore.services.scheduler.core.stimuli import Started
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.learning import choice_id
@@ -143,7 +143,7 @@ def happen(session: Session, draw: Any) -> None:
             session.die(draw(st.sampled_from(session.leased)))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data(), kinds=st.lists(st.sampled_from(KINDS), min_size=len(NAMES), max_size=len(NAMES)))
 def test_the_same_choice_and_the_same_results_whatever_the_order_of_events(data: Any, kinds: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder, closing(Store(Path(folder) / "state.db", **WHERE)) as store:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from tests.services.scheduler_world import RESULTS, World
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler.core.effects import (
-    AssignmentUndelivered,
-    Send,
-)
+from warpcore.services.scheduler.core.effects import Send
+from warpcore.services.scheduler.core.stimuli import AssignmentUndelivered
 
 
 def test_only_a_valid_lease_is_placed_and_counts_once() -> None:

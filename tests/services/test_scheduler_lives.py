@@ -63,10 +63,10 @@ def test_an_illegal_transition_of_each_kind_tells_its_story() -> None:
     ):
         state.workers["w"].become(WorkerState.STARTING, "test")
     job = state.exports[world.ask(wire.StartExport("micrographs")).job]
-    with pytest.raises(IllegalTransition, match=r"movie 1 of micrographs-1: pending → done .* 2 open of 2"):
+    with pytest.raises(IllegalTransition, match=r"movie 1 of job-1: pending → done .* 2 open of 2"):
         exporting.move_item(state, job, 1, ItemState.DONE, "test")
     world.ask(wire.CancelExport(job.job))
-    with pytest.raises(IllegalTransition, match=r"export micrographs-1: cancelled → running .* 0 done"):
+    with pytest.raises(IllegalTransition, match=r"export job-1: cancelled → running .* 0 done"):
         job.become(JobState.RUNNING, "test")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from tests.services.scheduler_world import World, finished
@@ -9,11 +12,15 @@ from warpcore.bus import messages as wire
 from warpcore.bus.schema import REGISTRY
 from warpcore.bus.vocabulary import MovieStatus
 from warpcore.services.scheduler.core import registry
-from warpcore.services.scheduler.core.effects import FromControl, Reply
+from warpcore.services.scheduler.core.effects import Reply
 from warpcore.services.scheduler.core.handlers import HANDLERS, Handler, Place, handles
 from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.lives import IllegalTransition
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.stimuli import FromControl, Started
 from warpcore.services.scheduler.shell import requests as _requests  # noqa: F401 - registers the shell's handlers
+from warpcore.services.scheduler.store.database import Store
+from warpcore.services.scheduler.store.restoring import restore
 
 
 def test_an_illegal_transition_tells_the_movies_story() -> None:
@@ -22,6 +29,21 @@ def test_an_illegal_transition_tells_the_movies_story() -> None:
     with pytest.raises(IllegalTransition, match=r"a: processed → queued .* Story: found; unprocessed → queued"):
         world.state.move(movie, MovieStatus.QUEUED, "test")
     validate(world.state)
+
+
+def test_a_start_decides_again_only_where_what_was_restored_was_not_decided_under_the_same(tmp_path: Path) -> None:
+    where = {"data_directory": "/data", "processing_directory": "/processing"}
+    world = World("a.tif", "b.tif", "c.tif", workers=("w",))
+    with closing(Store(tmp_path / "state.db", **where)) as store:
+        world.store_into(store)
+        world.finish("a")
+        world.fail("b", "input")
+        store.commit()
+        again = restore(store.load(), now=0.0, wall=0.0, **where)
+    assert [movie.name for movie in again.underived] == ["b", "c"]
+    handle(again, Started("gain:another"), 1.0)
+    assert again.by_name["a"].status == "outdated"
+    assert [movie.name for movie in again.underived] == ["a", "b", "c"]
 
 
 def test_a_story_keeps_its_beginning_and_its_end() -> None:
@@ -35,7 +57,14 @@ def test_a_story_keeps_its_beginning_and_its_end() -> None:
 
 def test_every_message_of_the_wire_is_handled_or_is_an_answer() -> None:
     answers = {answer for message in HANDLERS for answer in message.ANSWERS}
-    to_workers = {wire.Error, wire.UnknownWorker, wire.AssignTask, wire.CancelTask, wire.LookAtFolders}
+    to_workers = {
+        wire.Error,
+        wire.UnknownWorker,
+        wire.AssignTask,
+        wire.CancelTask,
+        wire.DrainWorker,
+        wire.LookAtFolders,
+    }
     assert set(REGISTRY.values()) - answers - to_workers == set(HANDLERS)
     assert all(handler.summary for handler in HANDLERS.values())
     assert [message for message, handler in HANDLERS.items() if handler.reads and not message.ANSWERS] == []
@@ -64,7 +93,7 @@ def test_forgotten_workers_leave_the_registry() -> None:
     world = World(workers=("w",))
     world.wait(40)
     assert [worker.state for worker in world.ask(wire.GetWorkers()).workers] == ["lost"]
-    world.wait(registry.FORGOTTEN_AFTER_S)
+    world.wait(registry.LOST_SHOWN_S)
     assert world.ask(wire.GetWorkers()).workers == []
 
 

@@ -79,6 +79,17 @@ def test_ended_leases_and_lost_connections_are_forgotten() -> None:
     assert merger.leases == 1
 
 
+def test_a_worker_that_does_many_leases_a_second_is_merged_too() -> None:
+    merger, handled = ProgressMerger(), 0
+    for lease in range(1, 201):
+        now = lease / 100
+        handled += sum(merger.note(b"a", progress(lease, word), now) for word in range(4))
+        merger.ended(b"a", lease)
+        handled += len(merger.taken(b"a", now))
+    assert handled == 200, "the first word of each: its results say more than what waits"
+    assert merger.leases == 0
+
+
 def test_a_text_of_another_step_is_not_lost_to_what_comes_next() -> None:
     merger = ProgressMerger()
     steps = ("load", "picking", "picking", "write")

@@ -10,7 +10,8 @@ from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, file
 from tests.services.scheduler_world import World
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import StoragePlace
-from warpcore.services.scheduler.core.effects import Publish, StorageLooked, Tick
+from warpcore.services.scheduler.core.effects import Publish
+from warpcore.services.scheduler.core.stimuli import StorageLooked, Tick
 from warpcore.services.scheduler.shell.meters import STEP_BOUNDS_S, Meters, Tally
 from warpcore.services.storage.standing import Look
 

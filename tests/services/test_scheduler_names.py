@@ -9,8 +9,9 @@ from warpcore.bus import limits
 from warpcore.bus import messages as wire
 from warpcore.bus.envelope import WireError
 from warpcore.bus.vocabulary import FailureKind, WorkerState
-from warpcore.services.scheduler.core import registry
-from warpcore.services.scheduler.core.registry import MOST_LOST, RIVAL_FORGOTTEN_S, RIVAL_PATIENCE_S
+from warpcore.services.scheduler.core import line_log, registry
+from warpcore.services.scheduler.core.names import RIVAL_FORGOTTEN_S, RIVAL_PATIENCE_S
+from warpcore.services.scheduler.core.registry import MOST_LOST
 
 HEARTBEAT_TIMEOUT_S = 30.0
 
@@ -143,6 +144,6 @@ def test_the_log_of_a_worker_is_bounded_in_bytes_and_all_of_it_is_told() -> None
         world.say("w", wire.WorkerLog("w", [{"level": "info", "text": "é" * 800_000, "ts": 1.0}] * 20))
     kept = world.ask(wire.GetWorkerLogs("w", 0, limits.LOG_LINES)).lines
     assert [line["number"] for line in kept][-1] == 400
-    assert sum(len(line["text"].encode()) for line in kept) <= world.state.workers["w"].log.MOST_BYTES
+    assert sum(len(line["text"].encode()) for line in kept) <= line_log.MOST_BYTES
     events = [body for topic, body in world.events[told:] if topic == "worker.log"]
     assert [line["number"] for body in events for line in body["lines"]] == [*range(1, 401)]

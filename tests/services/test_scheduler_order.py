@@ -8,7 +8,7 @@ import pytest
 
 from tests.services.scheduler_world import World, finished
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import Order
+from warpcore.bus.vocabulary import Order, WorkerState
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 
@@ -78,3 +78,16 @@ def test_an_order_holds_after_a_restart_and_is_told(tmp_path: Path) -> None:
     store.close()
     assert with_store.ask(wire.GetProcessing()).order == Order.ALTERNATE
     assert run_all(with_store) == "ba"
+
+
+def test_a_movie_goes_to_a_worker_that_is_not_busy_for_another_session() -> None:
+    world = World("a", workers=())
+    for name in ("w1", "w2"):
+        world.say(name, wire.RegisterWorker(name, name, "host", 1, "cpu", 0, {}))
+    world.say("w1", wire.Heartbeat("w1", WorkerState.BUSY, credit=1))
+    world.say("w2", wire.Heartbeat("w2", WorkerState.IDLE, credit=0))
+    assert world.owner("a") == "w1", "rather than to none"
+    world.files("b", "c")
+    world.say("w1", wire.Heartbeat("w1", WorkerState.BUSY, credit=2, leases=[1]))
+    world.say("w2", wire.Heartbeat("w2", WorkerState.IDLE, credit=1))
+    assert world.owner("c") == "w2"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.services.mounts import fill, mounted, needs_mounts
-from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files, stage
+from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files, process, stage
 from warpcore.bus import messages as wire
 from warpcore.bus.client import NoAnswerError, RequestClient
 from warpcore.services.session.movie_record import FOLDER
@@ -68,10 +67,7 @@ def test_a_worker_that_was_stopped_for_long_changes_nothing_that_is_current(site
             late.send_signal(signal.SIGSTOP)
             wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "unprocessed", what="its lease is lost")
             ask(client, wire.PatchSettings({"ctf": {"range_max": 5.0}}))
-            worker.register()
-            worker.dealer.send(wire.PullTasks("w", 1))
-            wait_until(lambda: worker.got(wire.AssignTask), what="assignment")
-            (task,) = worker.got(wire.AssignTask)
+            task = worker.take(wait_until)
             worker.report(task, {step: {} for step in task.run}, all_outputs("current"))
             wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "processed", what="the end")
             before, movie = outputs(site), ask(client, wire.GetItem("a")).movie
@@ -88,29 +84,6 @@ def test_a_worker_that_was_stopped_for_long_changes_nothing_that_is_current(site
             late.kill()
             late.communicate()
     worker.dealer.close()
-
-
-@contextmanager
-def process(site: Site) -> Iterator[subprocess.Popen[bytes]]:
-    """The scheduler as a process, killed at the end of the block."""
-    ports = site.endpoints
-    numbers = {
-        "controller": ports.controller_port,
-        "control": ports.control_port,
-        "events-in": ports.events_in_port,
-        "events-out": ports.events_out_port,
-    }
-    options = [word for name, port in numbers.items() for word in (f"--{name}-port", str(port))]
-    command = [sys.executable, "-m", "warpcore.cli.main", "scheduler", "--data", str(site.data)]
-    with (site.processing.parent / "scheduler.log").open("ab") as log:
-        scheduler = subprocess.Popen(
-            [*command, "--processing", str(site.processing), *options], stdout=log, stderr=subprocess.STDOUT
-        )
-    try:
-        yield scheduler
-    finally:
-        scheduler.kill()
-        scheduler.wait()
 
 
 def done(client: RequestClient) -> int:
@@ -179,10 +152,7 @@ def test_outputs_for_which_the_disk_has_no_room_wait_for_it_and_their_movie_does
         with process(site):
             wait_until(lambda: done(client) >= 0, 60, what="a scheduler that answers")
             ask(client, files("a.tif"))
-            worker.register()
-            worker.dealer.send(wire.PullTasks("w", 1))
-            wait_until(lambda: worker.got(wire.AssignTask), what="assignment")
-            (task,) = worker.got(wire.AssignTask)
+            task = worker.take(wait_until)
             worker.report(
                 task,
                 {step: {} for step in task.run},
@@ -211,10 +181,7 @@ def test_what_leases_of_an_earlier_run_have_left_goes_at_the_start(site: Site, w
     worker = WorkerSide(site, "w")
     with site.running() as client:
         ask(client, files("a.tif"))
-        worker.register()
-        worker.dealer.send(wire.PullTasks("w", 1))
-        wait_until(lambda: worker.got(wire.AssignTask), what="assignment")
-        (task,) = worker.got(wire.AssignTask)
+        task = worker.take(wait_until)
         stage(site.processing, task.lease, {"ctf": {SPECTRUM.pattern: b"half"}})
         worker.dealer.send(wire.Goodbye("w"))
         wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "unprocessed", what="the end of its lease")

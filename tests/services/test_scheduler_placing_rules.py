@@ -13,16 +13,9 @@ from tests.services.scheduler_world import RESULTS, World, finished
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.scheduler.core import placing_outputs
-from warpcore.services.scheduler.core.effects import (
-    DropStaging,
-    Effect,
-    OutputsPlaced,
-    PlaceOutputs,
-    PlacingFailed,
-    Started,
-    StartTry,
-)
+from warpcore.services.scheduler.core.effects import DropStaging, Effect, PlaceOutputs
 from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.stimuli import OutputsPlaced, PlacingFailed, Started, StartTry
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.settings import parse_settings

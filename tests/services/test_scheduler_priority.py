@@ -57,7 +57,7 @@ def test_rest_puts_a_movie_first(
     free_ports: Callable[[int], list[int]],
 ) -> None:
     (port,) = free_ports(1)
-    arguments = ["api", "--control-port", str(site.endpoints.control_port), "--port", str(port)]
+    arguments = ["api", "--insecure", "--control-port", str(site.endpoints.control_port), "--port", str(port)]
     server = subprocess.Popen([*WARPCORE, *arguments])
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}/api", timeout=30) as http:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.services.scheduler_stories import NAMES, PATCHES, PATHS, PLACES, WORKERS, SchedulerStories
+from tests.services.scheduler_stories import NAMES, PATCHES, PATHS, PLACES, TOLD, WORKERS, SchedulerStories
 from warpcore.bus.vocabulary import Order, Selection
 
 TestSchedulerStories = SchedulerStories.TestCase
@@ -82,7 +82,7 @@ class BusySession:
                     choice(NAMES), choice(selections), choice((None, 0, 1)), choice((None, False, True))
                 ),
             ),
-            (3, lambda: story.files({choice(PATHS)}, choice((100, 100, 200)))),
+            (3, lambda: story.files({choice(PATHS)}, choice((100, 100, 200)), choice(TOLD))),
             (2, lambda: story.select_many(choice(list(Selection)), self.some_names(), pick(), rarely())),
             (1, lambda: story.retry_many(choice((None, "input", "internal")), rarely())),
             (1, lambda: story.forget(choice(NAMES))),
@@ -107,6 +107,9 @@ class BusySession:
             events.append((8, lambda: story.restored(choice(("well", "well", "well", "gone", "broken")))))
         if story.state.exports:
             events.append((2, lambda: story.end_export(pick(), rarely())))
+            events.append((1, lambda: story.delete_export(pick())))
+        if story.removals:
+            events.append((4, lambda: story.removed(rarely())))
         return events
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgpack
 import pytest
 
 from tests.services.scheduler_storage import AWAY, WELL, StorageWorld, questions
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import StoragePlace
 from warpcore.services.scheduler.core.alarms import current
+from warpcore.services.scheduler.core.plain import stimulus_from_plain, stimulus_to_plain
 from warpcore.services.scheduler.core.retries import STORAGE_PAUSE_S
 from warpcore.services.scheduler.core.seeing import ANSWER_S, LOOK_EVERY_S
+from warpcore.services.scheduler.core.stimuli import ChangeSettings, ReferencesLooked
+from warpcore.services.session.settings import patch_settings
+from warpcore.services.storage.looking import KnownFile
 
 
 @pytest.fixture
@@ -46,6 +53,22 @@ def test_a_token_counts_before_the_scheduler_knows_that_it_is_written(world: Sto
         ({"token": "of another session"}, "sees another folder at /processing, not this session's; mount"),
         ({"data": False}, "does not see the data directory: /data/a.tif is not there; mount /data on host"),
         ({"problem": "/processing: Read-only file system"}, "/processing: Read-only file system"),
+        (
+            {"data": False, "looked_in": {"/data": "/mnt/krios"}},
+            "/data/a.tif is not there; the --path-map on host has it at /mnt/krios: correct that, or mount it there",
+        ),
+        (
+            {"token": "", "looked_in": {"/processing": "/mnt/results"}},
+            "/processing/.warpcore/token is not there; the --path-map on host has it at /mnt/results: correct that",
+        ),
+        (
+            {"token": "of another session", "looked_in": {"/processing": "/mnt/results"}},
+            "it sees another folder at /mnt/results than this session's /processing; the --path-map on host has it at",
+        ),
+        (
+            {"data": False, "looked_in": {"/data": "/data"}},
+            "/data/a.tif is not there; mount /data on host, or name it in the --path-map there, which does not",
+        ),
     ],
 )
 def test_a_worker_that_does_not_see_a_folder_gets_nothing_and_is_told_where(
@@ -168,3 +191,80 @@ def test_where_no_known_movie_is_left_in_the_data_directory_none_is_asked_for(wo
     world.tick(3)
     world.sees("w", data=False)
     assert world.status("a") == "queued"
+
+
+GAIN = KnownFile("/references/gain.mrc", 4096, 7)
+SEEN_GAIN = wire.SeenFile(GAIN.path, GAIN.size, GAIN.mtime_ns)
+
+
+def named(world: StorageWorld) -> None:
+    """A person names a gain."""
+    values = patch_settings(world.state.settings, {"import": {"gain_path": GAIN.path}})
+    world.do(ChangeSettings(values, "gain_path:4096:7"))
+
+
+def test_a_worker_shows_that_it_sees_the_files_that_settings_name(world: StorageWorld) -> None:
+    world.sees("w")
+    named(world)
+    assert "has not shown yet" in why(world)
+    world.sees("w")
+    assert "has not shown yet" in why(world), "nobody has seen the gain"
+    (asked,) = questions(world.do(ReferencesLooked((GAIN.path,), (GAIN,))))
+    assert asked.references == [GAIN.path]
+    world.sees("w", references=[SEEN_GAIN])
+    assert why(world) == ""
+    assert questions(world.do(ReferencesLooked((GAIN.path,), (GAIN,)))) == [], "it is the same file"
+    newer = replace(GAIN, mtime_ns=8)
+    assert len(questions(world.do(ReferencesLooked((GAIN.path,), (newer,))))) == 1
+    assert "has not shown yet" in why(world)
+
+
+@pytest.mark.parametrize(
+    ("seen", "text"),
+    [
+        (
+            wire.SeenFile(GAIN.path),
+            "it does not see a file that settings name: /references/gain.mrc is not there; the --path-map on host has "
+            "it at /mnt/gain.mrc: correct that, or mount it there",
+        ),
+        (wire.SeenFile(GAIN.path, GAIN.size, 6), "/references/gain.mrc has another size or time there; the --path-map"),
+    ],
+)
+def test_a_worker_with_another_gain_gets_nothing(world: StorageWorld, seen: wire.SeenFile, text: str) -> None:
+    named(world)
+    world.do(ReferencesLooked((GAIN.path,), (GAIN,)))
+    world.sees("w", references=[seen], looked_in={GAIN.path: "/mnt/gain.mrc"})
+    assert text in why(world)
+    assert world.status("a") == "unprocessed"
+
+
+def test_settings_that_were_taken_back_before_their_files_were_seen_leave_no_worker_blind(world: StorageWorld) -> None:
+    before = world.state.settings, world.state.references
+    named(world)
+    world.state.adopt(*before)
+    world.sees("w")
+    assert why(world) == ""
+
+
+def test_after_a_start_no_worker_counts_as_seeing_files_that_nobody_has_looked_for(world: StorageWorld) -> None:
+    """The settings are those of before, so nothing has changed; the first look may come after the first worker."""
+    values = patch_settings(world.state.settings, {"import": {"gain_path": GAIN.path}})
+    world.state.adopt(values, "gain_path:4096:7")
+    world.sees("w")
+    assert "has not shown yet" in why(world)
+
+
+def test_a_look_at_files_can_be_recorded() -> None:
+    look = ReferencesLooked((GAIN.path,), (GAIN,))
+    packed = msgpack.packb(stimulus_to_plain(look))
+    assert stimulus_from_plain(msgpack.unpackb(packed)) == look
+
+
+def test_files_that_the_scheduler_does_not_see_are_asked_of_no_worker(world: StorageWorld) -> None:
+    named(world)
+    world.do(ReferencesLooked(("/another",), ()))
+    assert "has not shown yet" in why(world), "that look was for other files"
+    (asked,) = questions(world.do(ReferencesLooked((GAIN.path,), ())))
+    assert asked.references == []
+    world.sees("w")
+    assert why(world) == ""

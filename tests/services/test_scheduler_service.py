@@ -17,6 +17,7 @@ from warpcore.bus.dealer import Dealer
 from warpcore.bus.envelope import Envelope
 from warpcore.bus.events import Subscriber
 from warpcore.bus.schema import Message, read_message
+from warpcore.services.scheduler.core import merging
 from warpcore.services.session.settings import parse_settings
 from warpcore.services.steps.export import AVERAGE
 
@@ -26,9 +27,10 @@ def site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Site:
     return Site(tmp_path, free_ports(4))
 
 
-def test_a_movie_goes_from_file_to_result(site: Site, wait_until: WaitUntil) -> None:
+def test_a_movie_goes_from_file_to_result(site: Site, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merging, "EVERY_S", 600.0)  # however long a commit takes, progress waits for the results
     worker = WorkerSide(site, "w")
-    with site.running() as client, Subscriber(site.endpoints.events_out, ["movie."]) as events:
+    with site.running() as client, Subscriber(site.endpoints.events_out, ["movie.", "task."]) as events:
         events_seen: list[Envelope] = []
         assert ask(client, files("a.tif")).added == 1
         worker.register()
@@ -36,7 +38,8 @@ def test_a_movie_goes_from_file_to_result(site: Site, wait_until: WaitUntil) -> 
         wait_until(lambda: worker.got(wire.AssignTask), what="assignment")
         (task,) = worker.got(wire.AssignTask)
         assert task.settings["import"]["data"] == str(site.data)
-        worker.dealer.send(wire.TaskProgress("w", task.lease, "a", "motion", 0.5))
+        for fraction in (0.5, 0.9):
+            worker.dealer.send(wire.TaskProgress("w", task.lease, "a", "motion", fraction))
         worker.finish(task)
         wait_until(lambda: worker.got(wire.Ok), what="answer to finished")
         wait_until(lambda: ask(client, wire.GetItem("a")).movie.status == "processed", what="its files in place")
@@ -51,7 +54,9 @@ def test_a_movie_goes_from_file_to_result(site: Site, wait_until: WaitUntil) -> 
         wait_until(done, what="movie.done event")
         changes = ask(client, wire.GetChanges(0))
         assert [change.seq for change in changes.changes] == list(range(1, changes.head + 1))
-        published = {event.seq: event.body for event in events_seen}
+        progress = [event.body["fraction"] for event in events_seen if event.type == "task.progress"]
+        assert progress in ([0.5], []), "what waits when the results come is told no more"
+        published = {event.seq: event.body for event in events_seen if event.seq}
         logged = {change.seq: change.body for change in changes.changes}
         assert all(logged[seq] == body for seq, body in published.items())
     worker.dealer.close()
@@ -149,7 +154,7 @@ def image(path: Path, shape: tuple[int, ...], value: float = 1) -> None:
 
 def test_a_gain_of_another_size_is_refused_when_it_is_set(site: Site) -> None:
     image(site.data / "a.mrc", (3, 64, 96))
-    gain = site.data.parent / "gain.mrc"
+    gain = site.data / "gain.mrc"
     with site.running(paused=True) as client:
         ask(client, files("a.mrc"))
         for shape, transpose, problem in (
@@ -199,7 +204,7 @@ def test_outputs_of_earlier_settings_are_put_back_on_disk(site: Site, wait_until
 
 
 def test_a_gain_replaced_on_disk_makes_its_movies_outdated_at_the_next_start(site: Site, wait_until: WaitUntil) -> None:
-    gain = site.data.parent / "gain.mrc"
+    gain = site.data / "gain.mrc"
     image(gain, (64, 64))
     worker = WorkerSide(site, "w")
     settings = parse_settings({"import": {"gain_path": str(gain)}})

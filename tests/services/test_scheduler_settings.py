@@ -7,16 +7,15 @@ from pathlib import Path
 
 from tests.services.scheduler_world import CHAIN, World, finished
 from warpcore.bus import messages as wire
-from warpcore.services.scheduler.core.effects import (
+from warpcore.services.scheduler.core.effects import CutLog, Publish, RestoreOutputs, SaveMovie, SaveSettings
+from warpcore.services.scheduler.core.placing_outputs import REPEAT_AFTER_S
+from warpcore.services.scheduler.core.stimuli import (
     ChangeSettings,
-    CutLog,
     OutputsMissing,
     OutputsRestored,
     PlacingFailed,
-    Publish,
-    RestoreOutputs,
-    SaveMovie,
-    SaveSettings,
+    RestoringFailed,
+    Tick,
 )
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
@@ -76,6 +75,25 @@ def test_outputs_of_earlier_settings_are_put_back_and_nothing_runs() -> None:
     assert world.state.by_name["a"].restoring == restore.present.key
     world.do(OutputsRestored(1, None, []))
     assert world.tasks["a"].run == ["ctf", "export"], "they were gone, so it runs"
+
+
+def test_outputs_that_storage_does_not_let_be_put_back_are_put_back_later_and_nothing_runs() -> None:
+    world = finished("a.tif")
+    world.keeps = True
+    movie = world.state.by_name["a"]
+    generation = Generation(movie.fingerprints, movie.results, movie.outputs)
+    world.patch(ctf={"range_max": 5.0})
+    world.finish("a")
+    world.patch(ctf={"range_max": 4.0})
+    world.do(RestoringFailed(1, "/p/average/a.mrc: No space left"))
+    assert "/p/average/a.mrc: No space left" in world.ask(wire.GetProcessing()).warnings
+    world.now += REPEAT_AFTER_S
+    (again,) = [effect for effect in world.do(Tick()) if isinstance(effect, RestoreOutputs)]
+    assert (again.key, again.present.fingerprints) == (generation.key, {}), "what is on disk may be mixed"
+    assert not [effect for effect in world.do(Tick()) if isinstance(effect, RestoreOutputs)], "asked for once"
+    world.do(OutputsRestored(1, generation, [generation.key]))
+    assert world.status("a") == "processed"
+    assert world.ask(wire.GetProcessing()).warnings == []
 
 
 def test_outputs_that_could_not_be_placed_are_unknown_so_their_steps_run() -> None:

@@ -11,9 +11,9 @@ from tests.services.scheduler_world import World
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, StoragePlace
 from warpcore.services.scheduler.core.alarms import current
-from warpcore.services.scheduler.core.effects import PlacingFailed, StorageLooked
 from warpcore.services.scheduler.core.plain import stimulus_from_plain, stimulus_to_plain
 from warpcore.services.scheduler.core.retries import RESOURCE_PAUSE_S, STORAGE_PAUSE_S
+from warpcore.services.scheduler.core.stimuli import PlacingFailed, StorageLooked
 from warpcore.services.storage.standing import Look
 
 

@@ -9,7 +9,8 @@ from tests.services.scheduler_world import RESULTS, World, finished
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import KEPT_TRIES
 from warpcore.bus.vocabulary import TryState
-from warpcore.services.scheduler.core.effects import DropTry, FromControl, StartTry
+from warpcore.services.scheduler.core.effects import DropTry
+from warpcore.services.scheduler.core.stimuli import FromControl, StartTry
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.movie_record import record_path
@@ -73,6 +74,27 @@ def test_a_try_goes_before_waiting_movies_and_one_runs_at_a_time() -> None:
     world.finish("c")
     assert world.tasks["b"].purpose == second.id
     assert world.state.by_name["c"].status == "unprocessed", "it waits as before"
+
+
+def waiting(world: World) -> int | None:
+    status: wire.ProcessingStatus = world.ask(wire.GetProcessing())
+    return status.waiting
+
+
+def test_a_try_and_movies_of_exports_wait_for_a_worker_as_movies_do() -> None:
+    """Pools and KEDA start workers for what waits, so that a try of a session without workers is done, too."""
+    world = finished("a.tif", "b.tif")
+    world.say("w", wire.Goodbye("w"))
+    assert waiting(world) == 0
+    world.ask(wire.StartExport("micrographs"))
+    assert waiting(world) == 2
+    attempt(world, "a", ctf={"range_max": 5.0})
+    attempt(world, "b", ctf={"range_max": 5.0})
+    assert waiting(world) == 3, "one try runs at a time"
+    world.ask(wire.PauseProcessing())
+    assert waiting(world) == 1, "a try runs while the session is paused"
+    world.worker("x")
+    assert waiting(world) == 0
 
 
 def test_a_try_runs_while_the_session_is_paused_and_of_movies_that_failed_or_are_excluded() -> None:

@@ -14,15 +14,17 @@ import pytest
 
 from tests.services.scheduler_site import Site, ask
 from warpcore.bus import messages as wire
-from warpcore.bus.vocabulary import MovieStatus, Pauser
-from warpcore.services.scheduler.core.effects import ChangeSettings, Effect, Reply, RestoreOutputs
+from warpcore.bus.vocabulary import JobState, Pauser
+from warpcore.services.scheduler.core.effects import Effect, Reply
 from warpcore.services.scheduler.core.invariants import validate
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import ChangeSettings
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.scheduler.store.schema import FORMAT, StateError
+from warpcore.services.session.learning import without_evidence
 from warpcore.services.session.migrations import LATEST
 from warpcore.services.session.settings import patch_settings
 from warpcore.services.steps.step import RUN
@@ -66,6 +68,8 @@ class Old:
 
 BEFORE_PICKING_4 = FIXTURES[:2]
 """Those whose method of picking was an earlier one."""
+BEFORE_EXPORT_3 = FIXTURES[:5]
+"""Those whose method of export was an earlier one."""
 
 
 @pytest.fixture(params=FIXTURES, ids=lambda path: path.name)
@@ -73,6 +77,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Old:
     return Old(request.param, tmp_path)
 
 
+exported_otherwise = pytest.mark.parametrize("old", BEFORE_EXPORT_3, indirect=True, ids=lambda path: path.name)
 picked_otherwise = pytest.mark.parametrize("old", BEFORE_PICKING_4, indirect=True, ids=lambda path: path.name)
 
 
@@ -82,7 +87,8 @@ def test_everything_is_as_the_earlier_version_said(old: Old) -> None:
     assert old.one("PRAGMA user_version") == FORMAT
     for told in old.expected["movies"]:
         movie = state.by_name[told["name"]]
-        assert movie.results == {step: summary for step, summary in told["results"].items() if step != RUN}
+        shown = {step: summary for step, summary in told["results"].items() if step != RUN}
+        assert without_evidence(movie.results) == shown
         assert (movie.selection, movie.priority) == (told["selection"], told["priority"])
         assert (movie.failure.to_body() if movie.failure else None) == told["failure"]
         if told["status"] not in ("processed", "filtered_out", "outdated"):
@@ -100,23 +106,32 @@ def test_everything_is_as_the_earlier_version_said(old: Old) -> None:
     assert not state.set_aside
 
 
+def outdated(state: State) -> dict[str, list[str]]:
+    return {name: movie.outdated_steps for name, movie in state.by_name.items() if movie.outdated_steps}
+
+
 @picked_otherwise
-def test_picking_alone_runs_again(old: Old) -> None:
-    """Its version has grown since."""
+def test_picking_and_export_alone_run_again(old: Old) -> None:
+    """Their versions have grown since."""
     state = old.state()
-    runs = {told["name"]: told["outdated_steps"] or ["picking"] for told in old.expected["movies"] if told["results"]}
-    assert {name: movie.outdated_steps for name, movie in state.by_name.items() if movie.outdated_steps} == runs
-    assert runs["again"] == ["picking"]
+    with_results = {told["name"]: told["outdated_steps"] for told in old.expected["movies"] if told["results"]}
+    assert outdated(state) == {name: steps or ["picking", "export"] for name, steps in with_results.items()}
+    assert with_results["again"] == []
     assert {name: str(movie.status) for name, movie in state.by_name.items()} == {
         told["name"]: "outdated" if told["results"] else told["status"] for told in old.expected["movies"]
     }
 
 
-def test_no_movie_runs_again_where_picking_is_off(old: Old) -> None:
+@exported_otherwise
+def test_export_alone_runs_again_where_picking_is_off(old: Old) -> None:
     old.settings(picking={"enabled": False})
-    assert {movie.name: str(movie.status) for movie in old.state().movies.values()} == {
-        told["name"]: told["status"] for told in old.expected["movies"]
+    expected = old.expected["movies"]
+    steps = {
+        told["name"]: [*(one for one in told["outdated_steps"] if one not in ("picking", "export")), "export"]
+        for told in expected
+        if told["results"]
     }
+    assert outdated(old.state()) == steps
 
 
 def changed(state: State, **sections: dict[str, Any]) -> tuple[wire.SettingsEffect, list[Effect]]:
@@ -129,32 +144,20 @@ def changed(state: State, **sections: dict[str, Any]) -> tuple[wire.SettingsEffe
     return reply.effect, effects
 
 
-@picked_otherwise
-def test_settings_set_back_after_the_upgrade_run_picking_alone(old: Old) -> None:
-    """Outdated movies and kept results hold only hashes, and these are of the form of their time."""
-    state = old.state()
-    assert state.by_name["grid/old"].outdated_steps == ["ctf", "picking", "export"]
-    changed(state, ctf={"range_max": 4.0})
-    assert state.by_name["grid/old"].outdated_steps == ["picking"]
-    validate(state)
-
-
-def test_settings_set_back_after_the_upgrade_run_nothing_where_picking_is_off(old: Old) -> None:
+@exported_otherwise
+def test_settings_set_back_after_the_upgrade_run_what_is_new_alone(old: Old) -> None:
+    """Outdated movies hold only hashes, and these are of the form of their time."""
     old.settings(picking={"enabled": False})
     state = old.state()
-    assert state.by_name["grid/old"].status == MovieStatus.OUTDATED
-    effect, effects = changed(state, ctf={"range_max": 4.0})
-    assert (effect.movies, effect.runs) == (0, {})
-    assert [effect.name for effect in effects if isinstance(effect, RestoreOutputs)] == ["again"]
-    assert state.by_name["grid/old"].status == MovieStatus.PROCESSED
+    assert state.by_name["grid/old"].outdated_steps == ["ctf", "export"]
+    changed(state, ctf={"range_max": 4.0})
+    assert state.by_name["grid/old"].outdated_steps == ["export"]
     validate(state)
 
 
 @pytest.mark.parametrize("old", FIXTURES[:3], indirect=True, ids=lambda path: path.name)
 @pytest.mark.parametrize(("paused", "by"), [(0, None), (1, Pauser.PERSON)])
 def test_who_had_paused_was_a_person(old: Old, paused: int, by: Pauser | None) -> None:
-    if int(old.one("PRAGMA user_version")) > 3:
-        pytest.skip("its format says who has paused")
     old.change("UPDATE meta SET value = ? WHERE key = 'paused'", paused)
     assert old.state().paused_by is by
 
@@ -171,10 +174,23 @@ def test_the_ladder_leads_to_the_tables_of_a_new_database(old: Old, tmp_path: Pa
     assert tables(old.path) == tables(tmp_path / "new.db")
 
 
+_DAMAGE = "UPDATE tasks SET body = x'c1'"
+_RUNGS_FAIL_AFTER = {
+    1: _DAMAGE,
+    2: "CREATE TABLE choices (x)",
+    3: "CREATE TABLE selections (x)",
+    4: _DAMAGE,
+    5: "UPDATE exports SET body = x'c1'",
+    6: "CREATE TABLE audit (x)",
+    7: "CREATE TABLE pools (x)",
+}
+"""By format, what its rung stumbles over."""
+
+
+@pytest.mark.parametrize("old", FIXTURES[: len(_RUNGS_FAIL_AFTER)], indirect=True, ids=lambda path: path.name)
 def test_a_rung_that_fails_leaves_the_database_as_it_was(old: Old) -> None:
     version = old.one("PRAGMA user_version")
-    damage = "UPDATE tasks SET body = x'c1'"
-    old.change({1: damage, 2: "CREATE TABLE choices (x)", 3: "CREATE TABLE selections (x)", 4: damage}[version])
+    old.change(_RUNGS_FAIL_AFTER[version])
     for _ in range(2):
         with pytest.raises(StateError, match="cannot be opened"):
             old.state()
@@ -192,6 +208,49 @@ def test_a_row_with_other_fields_is_no_damage(old: Old) -> None:
     movie = old.state().by_name["again"]
     assert (movie.story, movie.size) == ([], 0)
     assert movie.results
+
+
+def test_ended_export_jobs_stay_as_they_are_and_open_ones_begin_again_in_folders_of_their_own(old: Old) -> None:
+    """Files of a job lay among the session's own; what a worker still makes of one would name them there."""
+    (job,) = old.expected["exports"]
+    begun = old.state().exports[job["job"]]
+    assert (begun.folder, begun.open, begun.state) == ("exports/job-1", job["total"], JobState.RUNNING)
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "items", "became", "folder", "opened"),
+    [
+        ("collecting", "particles", ("done", "failed"), JobState.RUNNING, "particles/job-1", 1),
+        ("running", "micrographs", ("done", "running"), JobState.RUNNING, "exports/job-1", 2),
+        ("done", "particles", ("done", "failed"), JobState.DONE, "", 0),
+        ("cancelled", "particles", ("done", "running"), JobState.CANCELLED, "", 0),
+    ],
+)
+@pytest.mark.parametrize("old", FIXTURES[4:5], indirect=True, ids=lambda path: path.name)
+def test_jobs_of_each_state_are_taken_up(
+    old: Old, state: str, kind: str, items: tuple[str, str], became: JobState, folder: str, opened: int
+) -> None:
+    name = old.one("SELECT job FROM exports")
+    body = {**msgpack.unpackb(old.one("SELECT body FROM exports")), "state": state, "kind": kind, "file": "p.star"}
+    old.change("UPDATE exports SET body = ?", msgpack.packb(body))
+    movies = [old.one("SELECT min(movie) FROM export_movies"), old.one("SELECT max(movie) FROM export_movies")]
+    for movie, item in zip(movies, items, strict=True):
+        packed = msgpack.packb({"files": [f"average/{movie}.mrc"]})
+        old.change("UPDATE export_movies SET state = ?, body = ? WHERE movie = ?", item, packed, movie)
+        if item == "running":
+            lease = msgpack.packb(
+                {"worker": "w1", "instance": "2", "purpose": name, "run": ["export"], "state": "begun"}
+            )
+            old.change("DELETE FROM tasks WHERE movie = ?", movie)
+            old.change("INSERT INTO tasks VALUES (900, ?, ?)", movie, lease)
+    taken = old.state()
+    validate(taken)
+    job = taken.exports[name]
+    assert (job.state, job.folder, job.open) == (became, folder, opened)
+    assert 900 not in taken.tasks
+    if became == JobState.DONE:
+        assert (job.file, job.items[movies[0]].files) == ("p.star", [f"average/{movies[0]}.mrc"])
+    assert taken.last_export == 1, "the next one is job-2"
 
 
 @pytest.fixture

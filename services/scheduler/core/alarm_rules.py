@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from textwrap import shorten
 
 from warpcore.bus.vocabulary import Severity, StorageCondition, StoragePlace, WorkerState
-from warpcore.services.scheduler.core import registry, requests
+from warpcore.services.scheduler.core import names, notices, pools, registry, requests
 from warpcore.services.scheduler.core.alarms import Finding, come, rule
 from warpcore.services.scheduler.core.state import State
 
 NO_WORKER_S = 60.0
 """How long movies wait without a worker before it is told; workers take some time to start."""
+NO_WORKER_YET_S = 900.0
+"""How long where a pool has handed jobs to a batch system, in whose queue they may wait."""
+LOST_TOLD_S = 3600.0
+"""How long it is told that a worker is lost, or set aside, which does not come back."""
 NAME_TAKEN_S = 20.0
 """A worker that is started again may wait for so long until the one before is known to be gone."""
 DISCOVERER_SILENT_S = 45.0
@@ -30,8 +34,8 @@ LONGEST_TITLE = 60
 
 @rule("warning")
 def warnings(state: State) -> Iterator[Finding]:
-    """What workers and the discoverer have noticed, each text once, and stored settings that were set aside."""
-    told = dict.fromkeys(requests.settings_warnings(state.set_aside), "settings")
+    """What workers and the discoverer have noticed, each text once, and settings that are unlikely or set aside."""
+    told = dict.fromkeys((*requests.settings_warnings(state.set_aside), *notices.notices(state)), "settings")
     for worker in state.workers.values():
         told = dict.fromkeys(worker.warnings if worker.alive else (), worker.name) | told
     if state.storage.condition(StoragePlace.DATA) is not StorageCondition.AWAY:  # of which another alarm tells
@@ -70,9 +74,22 @@ def workers_lost(state: State) -> Iterator[Finding]:
 @rule("worker-name")
 def names_taken(state: State) -> Iterator[Finding]:
     """Workers that wait because another one has their name."""
-    for worker in registry.with_rivals(state):
+    for worker in names.with_rivals(state):
         title = f"two workers are called {worker.name}"
-        yield Finding(worker.name, registry.name_taken(worker), title, patience_s=NAME_TAKEN_S)
+        yield Finding(worker.name, names.name_taken(worker), title, patience_s=NAME_TAKEN_S)
+
+
+@rule("worker-version")
+def other_versions(state: State) -> Iterator[Finding]:
+    """Workers of another version of warpcore than the scheduler's: they may compute differently."""
+    for worker in state.workers.values():
+        version = worker.hello.versions.get("warpcore", "") if worker.alive and worker.hello is not None else ""
+        if version and state.version and version != state.version:
+            text = (
+                f"worker {worker.name} runs warpcore {version}, the scheduler {state.version}, which may compute "
+                "differently; install the same version on both hosts"
+            )
+            yield Finding(worker.name, text, f"worker {worker.name} has another version")
 
 
 @rule("no-worker")
@@ -81,7 +98,13 @@ def no_worker(state: State) -> Iterator[Finding]:
     waiting = len(state.queue)
     if any(worker.usable or (worker.alive and worker.sight.problem) for worker in state.workers.values()):
         return  # of one that does not see the folders another alarm tells
-    if waiting and not state.paused:
+    if not waiting or state.paused:
+        return
+    coming = pools.jobs_to_come(state)
+    if coming:
+        text = f"{waiting} movies wait and no worker runs; {coming} jobs of pools wait for a node, or start"
+        yield Finding("workers", text, "no worker runs yet", Severity.CRITICAL, patience_s=NO_WORKER_YET_S)
+    else:
         text = f"{waiting} movies wait and no worker runs; start one"
         yield Finding("workers", text, "no worker runs", Severity.CRITICAL, patience_s=NO_WORKER_S)
 
@@ -132,7 +155,7 @@ def _discoverer_silent_s(state: State) -> float:
 def _unheard(state: State, kind: str) -> Iterator[Finding]:
     """What was wrong with workers in an earlier run that were not heard in this one, until they would be forgotten."""
     for one in come(state, kind):
-        if one.subject not in state.workers and state.wall - one.since < registry.FORGOTTEN_AFTER_S:
+        if one.subject not in state.workers and state.wall - one.since < LOST_TOLD_S:
             yield Finding(one.subject, one.text, one.title, one.severity)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.alarm_bounds import alarm_bounds
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.columns import Column
+from warpcore.services.steps.step import INPUT
 
 FEWEST_MOVIES = 12
 """So many movies must have a value before anything is said of it."""
@@ -77,6 +79,20 @@ def counts_changed(state: State) -> Iterator[Finding]:
             text = f"the median of the last movies is {_told(column, present)}, before it was {_told(column, former)}"
             yield Finding(name, f"{column.noun} changed: {text}", f"{column.noun} changed")
             return  # both change together
+
+
+@rule("frames")
+def odd_frames(state: State) -> Iterator[Finding]:
+    """A quarter of the last movies have odd frames (blank, repeated, …), which weigh nothing; until an eighth have."""
+    seen = _results(state, _last(state, state.settings.alarms.window))
+    numbers = [one[INPUT].get("odd_frame_numbers") or {} for one in seen if INPUT in one]
+    odd = [reasons for reasons in numbers if reasons]
+    share = 0.125 if is_on(state, "frames", "movies") else 0.25
+    if len(numbers) >= FEWEST_MOVIES and len(odd) > share * len(numbers):
+        movies = Counter(reason for reasons in odd for reason in reasons)
+        why = ", ".join(f"{reason} in {count}" for reason, count in movies.most_common())
+        text = f"{len(odd)} of the last {len(numbers)} movies have frames that weigh nothing ({why})"
+        yield Finding("movies", f"{text}: look at shutter, beam and camera", "odd frames")
 
 
 def _last(state: State, count: int) -> list[MovieRecord]:

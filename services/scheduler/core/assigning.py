@@ -9,13 +9,13 @@ from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.queue import Verdict
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.fingerprints import OFF, steps_to_run
+from warpcore.services.session.fingerprints import needed_steps
 from warpcore.services.session.learning import SessionPlan
 
 
 def dispatch(state: State) -> None:
     """Assign all movies that can be assigned now; each worker gets one before any gets two."""
-    if state.fault or state.storage.holds or seeing.is_unsure(state):
+    if not state.hungry or state.fault or state.storage.holds or seeing.is_unsure(state):
         return
     if len(state.placing) >= placing_outputs.MOST_PLACING:
         return
@@ -34,12 +34,28 @@ def waiting_exports(state: State) -> list[ExportRecord]:
     return [job for job in state.exports.values() if job.state == JobState.RUNNING and len(job.pending)]
 
 
+def waiting(state: State) -> int:
+    """How many movies could be given to workers now, were there enough: also for exports, and for the next try.
+
+    While the session is paused that is the try alone, and nothing while it holds.
+    """
+    if state.fault or state.storage.holds:
+        return 0
+    tries = int(trying.next_ready(state) is not None)
+    if state.paused:
+        return tries
+    return tries + len(state.queue) + len(state.parked) + sum(len(job.pending) for job in waiting_exports(state))
+
+
 def _hungry(state: State) -> list[WorkerRecord]:
-    """Workers that ask for more, those with the fewest tasks first."""
+    """Workers that ask for more: those with the fewest tasks first, of these those without another session's."""
     asking = [worker for name in state.hungry if (worker := state.workers.get(name)) is not None and worker.asks > 0]
     # One that may have none now, as it does not see the folders, stays: nothing would bring it back.
     state.hungry = {worker.name for worker in asking}
-    return sorted((one for one in asking if one.room > 0), key=lambda worker: (len(worker.leases), worker.name))
+    return sorted(
+        (one for one in asking if one.room > 0),
+        key=lambda worker: (len(worker.leases), worker.serves_another, worker.name),
+    )
 
 
 def _assign_one(state: State, worker: WorkerRecord, exports: list[ExportRecord]) -> bool:
@@ -66,15 +82,16 @@ def _assign_one(state: State, worker: WorkerRecord, exports: list[ExportRecord])
 
 
 def _assign_processing(state: State, worker: WorkerRecord, movie: MovieRecord) -> None:
-    run = state.needed_steps(movie)
+    wanted, stored = state.wanted(movie), state.stored(movie, movie.fingerprints)
+    run = needed_steps(wanted, stored)
     if not run:
         tasks.settle(state, movie, "nothing left to run")
         return
     # The worker compares halves of fingerprints, and names what it keeps by them: both need today's form.
-    movie.fingerprints = state.stored(movie, movie.fingerprints)
-    task = state.lease(movie, worker, Purpose.PROCESS, run, state.wanted(movie), state.settings.picking.suffix)
+    movie.fingerprints = stored
+    task = state.lease(movie, worker, Purpose.PROCESS, run, wanted, state.settings.picking.suffix)
     state.move(movie, MovieStatus.QUEUED, f"assigned to {worker.name}")
-    _send(state, worker, movie, task, state.settings.to_dict(), state.learning)
+    _send(state, worker, movie, task, state.learning)
 
 
 def _assign_export(state: State, worker: WorkerRecord, job: ExportRecord) -> bool:
@@ -90,11 +107,11 @@ def _assign_export(state: State, worker: WorkerRecord, job: ExportRecord) -> boo
     movie = state.movies[chosen]
     settings = exporting.job_settings(state, job)
     planned = state.planned(settings)
-    wanted = planned.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
+    wanted = planned.of(movie.facts).plan.wanted(movie.size, movie.mtime_ns, movie.edits)
     task = state.lease(movie, worker, job.job, ["export"], wanted, settings.picking.suffix)
     exporting.begun(state, job, movie)
     state.place(movie)
-    _send(state, worker, movie, task, settings.to_dict(), planned)
+    _send(state, worker, movie, task, planned, folder=job.folder)
     return True
 
 
@@ -114,13 +131,13 @@ def _assign_try(state: State) -> None:
     if settings is None:
         return
     planned = state.planned(settings, record.references)
-    wanted = planned.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
+    wanted = planned.of(movie.facts).plan.wanted(movie.size, movie.mtime_ns, movie.edits)
     stored = state.stored(movie, movie.fingerprints)
-    run = [step for step in steps_to_run(wanted, stored) if wanted[step] != OFF]
+    run = needed_steps(wanted, stored)
     task = state.lease(movie, worker, record.id, run, wanted, settings.picking.suffix)
     trying.begun(state, record, worker.name)
     state.place(movie)
-    _send(state, worker, movie, task, settings.to_dict(), planned)
+    _send(state, worker, movie, task, planned)
 
 
 def _send(
@@ -128,9 +145,10 @@ def _send(
     worker: WorkerRecord,
     movie: MovieRecord,
     task: TaskRecord,
-    settings: dict[str, object],
     planned: SessionPlan,
+    folder: str = "",
 ) -> None:
+    plan = planned.of(movie.facts)
     message = wire.AssignTask(
         lease=task.lease,
         purpose=task.purpose,
@@ -140,14 +158,20 @@ def _send(
         mtime_ns=movie.mtime_ns,
         run=task.run,
         wanted=task.wanted,
-        settings=settings,
+        settings=plan.sent,
         results=movie.results,
         data_directory=state.data_directory,
         processing_directory=state.processing_directory,
         selection=movie.selection,
         stored=movie.fingerprints,
         choices=planned.choices,
+        sources=plan.resolved.sources,
+        metadata=movie.acquisition.source if movie.acquisition is not None else "",
+        optics_group=movie.optics_group,
         hand_picks=state.hand_picks[movie.id].present if movie.hand_picks else None,
+        folder=folder,
+        references=list(state.readable.references),
+        follow_links=state.readable.follow_links,
     )
     state.send(worker, message, lease=task.lease)
     state.publish("task.assigned", tasks.event(movie, task))

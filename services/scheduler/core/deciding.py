@@ -8,20 +8,27 @@ from typing import Any
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import DONE, MovieStatus, Pauser
-from warpcore.services.scheduler.core import exporting, placing_outputs, requests, restoring_outputs, tasks
+from warpcore.services.scheduler.core import (
+    export_deleting,
+    exporting,
+    placing_outputs,
+    requests,
+    restoring_outputs,
+    seeing,
+    tasks,
+)
 from warpcore.services.scheduler.core.effect import Decision, effect_of
 from warpcore.services.scheduler.core.effects import (
-    ChangeSettings,
-    OutputsMissing,
     PlaceOutputs,
+    RemoveExport,
     RestoreOutputs,
     SaveRevision,
     SaveSettings,
-    Started,
 )
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.rows import RevisionRow
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import ChangeSettings, OutputsMissing, Started
 from warpcore.services.session.settings import Settings, differences
 from warpcore.services.steps.chain import CHAIN
 
@@ -40,6 +47,7 @@ def change_settings(state: State, stimulus: ChangeSettings) -> None:
         state.set_aside = aside
         state.revision += 1
         _adopt(state, settings, references)
+        seeing.files_named(state)
         state.effects.append(SaveRevision(RevisionRow(state.revision, state.wall, stimulus.by, json.dumps(changed))))
         state.publish("settings.changed", wire.SettingsEvent(settings.to_dict(), state.revision, names, stimulus.by))
         decisions = list(_decisions(state))
@@ -69,15 +77,16 @@ def start(state: State, stimulus: Started) -> None:
     if references != state.references or state.migrated:
         _adopt(state, state.settings, references)
         state.migrated = False
+    state.last_export = max(state.last_export, stimulus.last_export)
     if stimulus.paused is not None:
         requests.pause(state, Pauser.PERSON if stimulus.paused else None)
-    decide_again(state, "start")
+    _carry_out(state, _changes(state, _decisions(state, state.underived)), "start")
     state.effects += unended_on_disk(state)
 
 
-def unended_on_disk(state: State) -> list[PlaceOutputs | RestoreOutputs]:
+def unended_on_disk(state: State) -> list[PlaceOutputs | RestoreOutputs | RemoveExport]:
     """What had begun on disk, and is done again after a restart or a state that was read back: to the same end."""
-    return [*restoring_outputs.begun(state), *placing_outputs.begun(state)]
+    return [*restoring_outputs.begun(state), *placing_outputs.begun(state), *export_deleting.begun(state)]
 
 
 def decide_again(state: State, why: str) -> None:
@@ -108,7 +117,10 @@ def _still_set_aside(state: State, changed: list[str]) -> dict[str, Any]:
 
 
 def _adopt(state: State, settings: Settings, references: str) -> None:
+    resized = settings.import_.pixel_size != state.settings.import_.pixel_size
     state.adopt(settings, references)
+    if resized:
+        state.place_waiting()
     state.effects.append(SaveSettings(settings.to_dict(), state.revision, references, dict(state.set_aside)))
 
 
@@ -140,12 +152,12 @@ def _revise(
         exporting.release_held(state, movie)
 
 
-def _decisions(state: State) -> Iterator[Decision]:
+def _decisions(state: State, movies: Iterable[MovieRecord] | None = None) -> Iterator[Decision]:
     """What each movie with results, and each failed one that gets another chance, deserves under these settings.
 
-    `failed` stands for a movie whose failure no longer counts.
+    `movies` are all where none are given. `failed` stands for a movie whose failure no longer counts.
     """
-    for movie in state.movies.values():
+    for movie in state.movies.values() if movies is None else movies:
         if movie.status == MovieStatus.FAILED:
             if tasks.void(state, movie):
                 yield movie, MovieStatus.FAILED, [], []

@@ -11,6 +11,7 @@ from warpcore.services.scheduler.core import lives
 from warpcore.services.scheduler.core.lives import IllegalTransition, Life, Living
 from warpcore.services.scheduler.core.queue import OrderedQueue
 from warpcore.services.scheduler.core.records import NOT_STORED
+from warpcore.services.session.named_files import named_paths
 from warpcore.services.session.settings import Settings, SettingsError, patch_settings
 
 PRODUCTS = ("average", "halves", "stack", "deconvolution")
@@ -46,8 +47,10 @@ class ExportItem(Living):
 class ExportRecord(Living):
     """A job. `file` is the summary that the tracker wrote; `open`, `done` and `failed` count its items.
 
-    `particles` were written and `particles_at_edge` left out, because their box would leave the micrograph; None where
-    no movie has told.
+    `folder` is its own, relative to the processing directory; "" for one that an earlier version has ended: its files
+    lie among the session's. `remove_at` (monotonic seconds) is when its folder is deleted again, `problem` why it could
+    not be. `particles` were written and `particles_at_edge` left out, because their box would leave the micrograph;
+    None where no movie has told.
     """
 
     LIFE: ClassVar[Life] = lives.JOB
@@ -59,11 +62,14 @@ class ExportRecord(Living):
     file: str = ""
     particles: int | None = None
     particles_at_edge: int | None = None
+    folder: str = ""
     items: dict[int, ExportItem] = field(default_factory=dict, metadata=NOT_STORED)
     pending: OrderedQueue = field(default_factory=OrderedQueue, metadata=NOT_STORED)
     open: int = field(default=0, metadata=NOT_STORED)
     done: int = field(default=0, metadata=NOT_STORED)
     failed: int = field(default=0, metadata=NOT_STORED)
+    remove_at: float | None = field(default=None, metadata=NOT_STORED)
+    problem: str = field(default="", metadata=NOT_STORED)
 
     def count(self) -> None:
         """Count the items and queue the pending ones, after they were read or made."""
@@ -97,6 +103,17 @@ class ExportRecord(Living):
         self.particles_at_edge = _plus(self.particles_at_edge, summary.get("particles_at_edge"))
 
     @property
+    def shown_folder(self) -> str:
+        """Its folder; "" once it has ended and written nothing, since then there is none."""
+        is_made = self.file or any(item.files for item in self.items.values())
+        return self.folder if is_made or self.state not in (JobState.DONE, JobState.CANCELLED) else ""
+
+    @property
+    def number(self) -> int:
+        """The number in its name."""
+        return int(self.job.rpartition("-")[2])
+
+    @property
     def title(self) -> str:
         """Its name."""
         return f"export {self.job}"
@@ -128,3 +145,12 @@ def export_settings(settings: Settings, kind: ExportKind, options: dict[str, Any
         problem = f"nothing to export; switch on at least one of {', '.join(PRODUCTS)}"
         raise SettingsError([{"name": "export", "value": None, "problem": problem}])
     return made
+
+
+def check_names_no_file(job: Settings, session: Settings) -> None:
+    """Raises SettingsError where the settings of a job name files that the session's do not: nobody has judged them."""
+    judged = named_paths(session)
+    problem = "a job names no file of its own; set it for the session"
+    own = [(name, path) for name, path in named_paths(job).items() if judged.get(name) != path]
+    if own:
+        raise SettingsError([{"name": name, "value": path, "problem": problem} for name, path in own])

@@ -7,11 +7,19 @@ from typing import Any
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import DONE, ErrorCode, ExportKind, ItemState, JobState, MovieStatus, Selection
 from warpcore.services.scheduler.core import rows, views
-from warpcore.services.scheduler.core.effects import SaveExport
-from warpcore.services.scheduler.core.export_records import OPEN_ITEMS, ExportItem, ExportRecord, export_settings
+from warpcore.services.scheduler.core.effects import RemoveExport, SaveExport
+from warpcore.services.scheduler.core.export_records import (
+    OPEN_ITEMS,
+    ExportItem,
+    ExportRecord,
+    check_names_no_file,
+    export_settings,
+)
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.allowed import is_output
+from warpcore.services.session.paths import job_folder
 from warpcore.services.session.settings import Settings, SettingsError, check_size
 
 MOST_ATTEMPTS = 3
@@ -21,7 +29,9 @@ MOST_ATTEMPTS = 3
 def start(state: State, message: wire.StartExport) -> None:
     """Starts an export job over the movies that are processed now."""
     try:
-        check_size(export_settings(state.settings, message.kind, message.options))
+        settings = export_settings(state.settings, message.kind, message.options)
+        check_size(settings)
+        check_names_no_file(settings, state.settings)
     except SettingsError as error:
         state.reply(views.refused_settings(error))
         return
@@ -36,19 +46,21 @@ def start(state: State, message: wire.StartExport) -> None:
         text = f"nothing to export: there is no {what} among those asked for"
         state.reply(wire.Error(ErrorCode.CONFLICT, text))
         return
-    job = ExportRecord(f"{message.kind}-{len(state.exports) + 1}", message.kind, message.options)
+    state.last_export += 1
+    number = state.last_export
+    job = ExportRecord(f"job-{number}", message.kind, message.options, folder=job_folder(message.kind, number))
     job.items = {movie.id: ExportItem() for movie in movies}
     job.count()
     state.exports[job.job] = job
-    _save(state, job, *job.items)
-    _tell(state, job, "export.started")
+    save(state, job, *job.items)
+    tell(state, job, "export.started")
     state.reply(views.export_head(job))
 
 
 @handles(wire.GetExport, reads=True)
 def get(state: State, message: wire.GetExport) -> None:
     """A job as it stands, with a page of its files."""
-    job = _named(state, message.job)
+    job = named(state, message.job)
     if job is not None:
         failed = [id for id, item in job.items.items() if item.state == ItemState.FAILED]
         names = {id: state.name_of(id) for id in failed}
@@ -66,7 +78,7 @@ def jobs(state: State, message: wire.GetExports) -> None:
 @handles(wire.CancelExport)
 def cancel(state: State, message: wire.CancelExport) -> None:
     """Gives up what of a job has not begun."""
-    job = _named(state, message.job)
+    job = named(state, message.job)
     if job is None:
         return
     if job.state == JobState.RUNNING:
@@ -74,22 +86,28 @@ def cancel(state: State, message: wire.CancelExport) -> None:
         for id in dropped:
             move_item(state, job, id, ItemState.DROPPED, "cancelled")
         job.become(JobState.CANCELLED, "by the user")
-        _save(state, job, *dropped)
-        _tell(state, job, "export.done")
+        save(state, job, *dropped)
+        tell(state, job, "export.done")
     state.reply(views.export_head(job))
 
 
 @handles(wire.ExportCollected)
 def collected(state: State, message: wire.ExportCollected) -> None:
     """The tracker has written a job's summary file."""
-    job = _named(state, message.job)
+    job = named(state, message.job)
     if job is None:
+        return
+    if not is_output(message.file):
+        state.reply(wire.Error(ErrorCode.INVALID, f"{message.file[:200]!r} is no file of results"))
+        return
+    if job.state == JobState.DELETING:
+        state.reply(wire.Error(ErrorCode.CONFLICT, f"{job.job} is being deleted"))
         return
     if job.state == JobState.COLLECTING:
         job.become(JobState.DONE, "collected")
         job.file = message.file
-        _save(state, job)
-        _tell(state, job, "export.done")
+        save(state, job)
+        tell(state, job, "export.done")
     state.reply(wire.Ok())
 
 
@@ -100,6 +118,18 @@ def move_item(state: State, job: ExportRecord, movie: int, to: ItemState, why: s
         state.held_exports.setdefault(movie, {})[job.job] = None
     elif movie in state.held_exports:
         state.held_exports[movie].pop(job.job, None)
+
+
+def remove_folder(state: State, job: ExportRecord) -> None:
+    """Have the folder of a job that is being deleted removed, once nothing is being put into it."""
+    if job.state == JobState.DELETING and not leases_of(state, job):
+        job.remove_at = None
+        state.effects.append(RemoveExport(job.job, job.folder))
+
+
+def leases_of(state: State, job: ExportRecord) -> list[TaskRecord]:
+    """The leases that a job has now."""
+    return [task for task in state.tasks.values() if task.purpose == job.job]
 
 
 def job_settings(state: State, job: ExportRecord) -> Settings:
@@ -124,13 +154,17 @@ def ready(state: State, job: ExportRecord, movie: MovieRecord) -> bool:
 def begun(state: State, job: ExportRecord, movie: MovieRecord) -> None:
     """A movie of the job was assigned."""
     move_item(state, job, movie.id, ItemState.RUNNING, "assigned")
-    _save(state, job, movie.id)
+    save(state, job, movie.id)
 
 
 def finished(state: State, task: TaskRecord, results: dict[str, Any], outputs: dict[str, list[str]]) -> None:
     """A movie of a job is exported."""
     job = state.exports[task.purpose]
-    files = [file for step in outputs.values() for file in step]
+    if job.state == JobState.DELETING:
+        _end_item(state, job, task.movie, ItemState.DROPPED)
+        remove_folder(state, job)
+        return
+    files = [f"{job.folder}/{file}" for step in outputs.values() for file in step]
     job.count_particles(results.get("export", {}))
     _end_item(state, job, task.movie, ItemState.DONE, files=files)
 
@@ -142,13 +176,14 @@ def failed(state: State, task: TaskRecord, text: str, *, again: bool, counted: b
     if counted:
         item.attempts += 1
         item.avoid = task.worker
-    if job.state == JobState.CANCELLED:
+    if job.state in (JobState.CANCELLED, JobState.DELETING):
         _end_item(state, job, task.movie, ItemState.DROPPED)
+        remove_folder(state, job)
     elif not again or item.attempts >= MOST_ATTEMPTS:
         _end_item(state, job, task.movie, ItemState.FAILED, message=text)
     else:
         move_item(state, job, task.movie, ItemState.PENDING, text)
-        _save(state, job, task.movie)
+        save(state, job, task.movie)
 
 
 def release_held(state: State, movie: MovieRecord) -> None:
@@ -157,7 +192,8 @@ def release_held(state: State, movie: MovieRecord) -> None:
         move_item(state, state.exports[name], movie.id, ItemState.PENDING, f"the movie is {movie.status}")
 
 
-def _named(state: State, name: str) -> ExportRecord | None:
+def named(state: State, name: str) -> ExportRecord | None:
+    """The job of this name; where there is none, that is the answer."""
     job = state.exports.get(name)
     if job is None:
         state.reply(wire.Error(ErrorCode.NOT_FOUND, f"no export job is called {name!r}"))
@@ -176,7 +212,7 @@ def _candidates(state: State, message: wire.StartExport) -> list[MovieRecord]:
     return movies
 
 
-def _save(state: State, job: ExportRecord, *movies: int) -> None:
+def save(state: State, job: ExportRecord, *movies: int) -> None:
     """Store a job, and these of its movies."""
     items = tuple(rows.export_item_row(job.job, movie, job.items[movie]) for movie in movies)
     state.effects.append(SaveExport(rows.export_row(job), items))
@@ -205,11 +241,11 @@ def _end_item(
     ended = job.open == 0 and job.state == JobState.RUNNING
     if ended:
         job.become(_ended(job), "its last movie has ended")
-    _save(state, job, movie)
+    save(state, job, movie)
     if ended:
-        _tell(state, job, "export.collecting" if job.state == JobState.COLLECTING else "export.done")
+        tell(state, job, "export.collecting" if job.state == JobState.COLLECTING else "export.done")
     elif job.state == JobState.RUNNING and _percent(job, 0) != _percent(job, 1):
-        _tell(state, job, "export.progress")
+        tell(state, job, "export.progress")
     release_held(state, state.movies[movie])
 
 
@@ -225,5 +261,6 @@ def _percent(job: ExportRecord, before: int) -> int:
     return (job.done + job.failed - before) * 100 // len(job.items)
 
 
-def _tell(state: State, job: ExportRecord, topic: str) -> None:
+def tell(state: State, job: ExportRecord, topic: str) -> None:
+    """Publish a job as it stands."""
     state.publish(topic, wire.ExportEvent(views.export_head(job)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import MOST_RETRIED
 from warpcore.bus.vocabulary import MovieStatus
@@ -22,22 +24,34 @@ def forget(state: State, message: wire.ForgetItems) -> None:
         return
     problems = {movie.name: _why_not(state, movie) for movie in movies}
     gone = [movie for movie in movies if not problems[movie.name]]
-    for movie in gone:
+    take_out(state, [(movie, _told(movie), ()) for movie in gone], by=message.by)
+    refused = [{"name": name, "problem": problem} for name, problem in problems.items() if problem]
+    state.reply(wire.ItemsForgotten(len(gone), views.fitting(refused)))
+
+
+def take_out(state: State, movies: Iterable[tuple[MovieRecord, str, tuple[str, ...]]], *, by: str) -> None:
+    """Take movies out that nothing holds: each with why, and the outputs that are deleted."""
+    gone = 0
+    for movie, told, outputs in movies:
         state.remove(movie)
-        state.effects.append(DropMovie(movie.id, movie.name, movie.path, _told(movie), message.by, state.last_movie))
+        state.effects.append(DropMovie(movie.id, movie.name, movie.path, told, by, state.last_movie, outputs))
+        gone += 1
     if gone:
-        state.forgotten += len(gone)
+        state.forgotten += gone
         # Nobody has to know how to take a movie out: who follows the state reads it anew.
         state.cut_log()
         state.last_modified = state.wall
-    refused = [{"name": name, "problem": problem} for name, problem in problems.items() if problem]
-    state.reply(wire.ItemsForgotten(len(gone), views.fitting(refused)))
 
 
 def _why_not(state: State, movie: MovieRecord) -> str:
     """Why a movie cannot be forgotten, "" where it can."""
     if movie.status != MovieStatus.FAILED:
         return f"{movie.name} is {movie.status}, not failed; only failed movies can be forgotten"
+    return why_held(state, movie)
+
+
+def why_held(state: State, movie: MovieRecord) -> str:
+    """What a movie is needed for beside its own results, "" where nothing needs it."""
     if movie.lease is not None:
         return f"{movie.name} is in use by {state.tasks[movie.lease].purpose}; wait until it has ended"
     for attempt in state.tries.values():
@@ -52,4 +66,4 @@ def _why_not(state: State, movie: MovieRecord) -> str:
 
 def _told(movie: MovieRecord) -> str:
     failure = movie.failure
-    return f"{failure.kind} in {failure.step}: {failure.message}" if failure is not None else ""
+    return f"it had failed: {failure.kind} in {failure.step}: {failure.message}" if failure is not None else ""

@@ -86,7 +86,9 @@ def _movies(now: Going) -> str:
     if now.left and (now.paused or now.holds or not lately):
         waiting = f"{_counted(now.left)} left"
         return f"{waiting}, {lately or 'none done in the last hour'}"
-    return lately or f"all {now.ended} movies are done, none in the last hour"
+    # Others may be held, as without a pixel size, or excluded: they count neither as done nor as left.
+    done = "all" if now.ended == now.found else f"{now.ended} of"
+    return lately or f"{done} {now.found} movies are done, none in the last hour"
 
 
 def _without_worker(now: Going) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from warpcore.bus.vocabulary import StorageCondition, StoragePlace
 from warpcore.services.scheduler.core.records import MovieRecord
+from warpcore.services.storage.looking import KnownFile
 from warpcore.services.storage.standing import Look, Needs, Standing, judged
 
 FIRST_PAUSE_S = 3.0
@@ -20,19 +21,26 @@ VALID_TOKENS = 150
 """A network file system may show what lay there minutes ago; with a token every 2 s these are those of 5 min."""
 
 
+def longer(pause_s: float) -> float:
+    """The pause after one that did not help; 0 where there was none."""
+    return min(2 * pause_s, LONGEST_PAUSE_S) or FIRST_PAUSE_S
+
+
 @dataclass(slots=True)
 class Storage:
     """What this run knows of the session's folders; nothing of it is stored.
 
     `tokens` are those that lay in the processing directory lately and the one that comes next, newest last. `anchor` is
     the path of a movie that lay in the data directory at the last look, "" where none was seen; `anchored`: that look
-    sought one. `done` counts tasks that went well. `reported` is what a worker said of a full disk, "" where none did.
+    sought one. `references` are the files that settings name, as last seen, by path; None until they are looked for.
+    `done` counts tasks that went well. `reported` is what a worker said of a full disk, "" where none did.
     """
 
     standings: dict[StoragePlace, Standing] = field(default_factory=dict)
     tokens: deque[str] = field(default_factory=lambda: deque(maxlen=VALID_TOKENS))
     anchor: str = ""
     anchored: bool = False
+    references: dict[str, KnownFile] | None = None
     done: int = 0
     reported: str = ""
     _reported_until: float = 0.0
@@ -64,7 +72,7 @@ class Storage:
         if self.reported:
             return
         again = self.done == self._done_at_report
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S) if again else FIRST_PAUSE_S
+        self._pause_s = longer(self._pause_s) if again else FIRST_PAUSE_S
         self._done_at_report = self.done
         self.reported, self._reported_until = text, now + self._pause_s
 

@@ -17,13 +17,16 @@ from warpcore.bus.vocabulary import (
     TryState,
     WorkerState,
 )
+from warpcore.services.scheduler.core import grouping
 from warpcore.services.scheduler.core.export_records import OPEN_ITEMS, ExportRecord
 from warpcore.services.scheduler.core.lessons import Lessons
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord, WorkerRecord
 from warpcore.services.scheduler.core.registry import MOST_CREDIT
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.session.facts import facts_of
 from warpcore.services.session.hand_picks import edits_id
+from warpcore.services.session.optics_groups import OpticsGroups
 
 
 class InvariantError(AssertionError):
@@ -33,6 +36,7 @@ class InvariantError(AssertionError):
 def validate(state: State) -> None:
     """Raises InvariantError for the first contradiction found."""
     _maps(state)
+    _groups(state)
     for movie in state.movies.values():
         _waiting(state, movie)
         _status(state, movie)
@@ -58,9 +62,30 @@ def _maps(state: State) -> None:
     _require(len(state.by_name) == len(state.by_path) == len(state.movies), "a movie is missing in a map")
     counts = Counter(movie.status for movie in state.movies.values())
     _require(state.counts == {one: counts[one] for one in MovieStatus}, f"counts {state.counts} are not {counts}")
+    told = {id: facts for facts, ids in state.told.items() for id in ids}
+    _require(told == {movie.id: movie.facts for movie in state.movies.values()}, "what movies tell is not theirs")
     for movie in state.movies.values():
         found = state.by_name[movie.name] is movie and state.by_path[movie.path] is movie
         _require(found, f"{movie.name} is not in the maps")
+
+
+def _groups(state: State) -> None:
+    """Numbers are those that the founders alone lead to, and no two movies have founded the same.
+
+    They are found in the first round of a run.
+    """
+    if state.groups is None:
+        return
+    fresh = OpticsGroups()
+    for movie in state.movies.values():
+        fresh.put(movie.id, grouping.grouped(state, movie), movie.founded_group)
+    fresh.settle()
+    for movie in state.movies.values():
+        numbers = movie.optics_group, movie.founded_group
+        _require(numbers == (fresh.group(movie.id), fresh.founded(movie.id)), f"{movie.name}: optics group {numbers}")
+    founded = [movie.founded_group for movie in state.movies.values() if movie.founded_group]
+    _require(len(set(founded)) == len(founded), f"optics groups have several founders: {founded}")
+    _require(max(founded, default=0) <= state.last_optics_group, "an optics group has a number above the last")
 
 
 def _waiting(state: State, movie: MovieRecord) -> None:
@@ -70,7 +95,13 @@ def _waiting(state: State, movie: MovieRecord) -> None:
     _require((movie.id in state.to_restore) == bool(restorable), f"{where}: to be restored")
     _require((movie.id in state.restoring) == bool(movie.restoring), f"{where}: restoring")
     _require(not restoring or movie.status == MovieStatus.OUTDATED, f"{where} is restored")
+    asks = state.learning.of(movie.facts).resolved.waits_for if movie.status in WAITING else ""
+    _require(movie.waits_for == asks, f"{where} waits for {movie.waits_for!r}, not {asks!r}")
+    _require((movie.id in state.unresolved) == bool(asks), f"{where}: unresolved")
+    facts = facts_of(movie.header, movie.acquisition, is_eer=movie.path.lower().endswith(".eer"))
+    _require(movie.facts == facts, f"{where}: {movie.facts}")
     waits = movie.status in WAITING and movie.selection != Selection.EXCLUDE and movie.lease is None and not restoring
+    waits = waits and not movie.waits_for
     _require((movie.id in state.queue) == (waits and movie.parked_until is None), f"{where}: queue")
     _require((movie.id in state.parked) == (waits and movie.parked_until is not None), f"{where}: parked")
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from textwrap import shorten
 from typing import Any
 
 from warpcore.bus import messages as wire
@@ -14,10 +12,11 @@ from warpcore.bus.vocabulary import Pauser, Severity
 from warpcore.services.scheduler.core import effects as e
 from warpcore.services.scheduler.core import registry
 from warpcore.services.scheduler.core.rows import RevisionRow
+from warpcore.services.scheduler.core.wording import changed_settings
+from warpcore.services.session.errors import one_line
 
 MOST_ENTRIES = 100
 """Entries of one round; of more only the number is told."""
-_LONGEST_VALUE = 60
 _LONGEST_TEXT = 500
 
 
@@ -36,14 +35,18 @@ def entries(effects: Iterable[e.Effect]) -> Iterator[Entry]:
         match effect:
             case e.Publish(topic, body):
                 entry = _of_event(topic, body)
+            case e.SaveMovie() | e.SaveTask() | e.DropTask() | e.Send() | e.PlaceOutputs() | e.DropStaging():
+                continue  # told here, as each task has these: the cases are tried one after the other
             case e.SaveRevision(row):
                 entry = Entry(logging.INFO, _settings(row))
             case e.DropMovie(name=name, path=path, told=told, by=by):
-                text = f"movie {name} ({path}) is forgotten, by {by or 'nobody known'}; it had failed: {told}"
+                text = f"movie {name} ({path}) is forgotten, by {by or 'nobody known'}; {told}"
                 entry = Entry(logging.INFO, text, {"movie": name})
             case e.SaveBan(ban):
                 text = f"worker {ban.worker} is set aside: {ban.reason}"
                 entry = Entry(logging.ERROR, text, {"worker": ban.worker})
+            case e.SavePool(told=told, by=by) if told:
+                entry = Entry(logging.INFO, f"{told}, by {by or 'nobody known'}")
             case e.SaveChoice(told=told, failed=failed):
                 entry = Entry(logging.WARNING if failed else logging.INFO, told)
             case e.Reply(wire.ItemsRetried(retried=retried)) if retried:
@@ -51,7 +54,7 @@ def entries(effects: Iterable[e.Effect]) -> Iterator[Entry]:
             case _:
                 entry = None
         if entry is not None:
-            yield Entry(entry.level, _one_line(entry.text), entry.about)
+            yield Entry(entry.level, one_line(entry.text), entry.about)
 
 
 def shown(found: list[Entry]) -> list[Entry]:
@@ -62,22 +65,12 @@ def shown(found: list[Entry]) -> list[Entry]:
 
 
 def _of_event(topic: str, body: dict[str, Any]) -> Entry | None:
-    match topic:
-        case "worker.registered" | "worker.lost":
-            return _of_worker(topic, wire.WorkerEvent.from_body(body).worker)
-        case "movie.failed" | "movie.added":
-            return _of_failure(wire.MovieEvent.from_body(body).movie) if body["movie"]["failure"] else None
-        case "processing.started" | "processing.paused" | "processing.ordered":
-            return Entry(logging.INFO, _processing(topic, wire.ProcessingEvent.from_body(body)))
-        case "alarm.raised" | "alarm.acknowledged" | "alarm.cleared":
-            return _of_alarm(topic.partition(".")[2], wire.AlarmEvent.from_body(body).alarm)
-        case "export.started" | "export.done":
-            job = wire.ExportEvent.from_body(body).job
-            return Entry(logging.INFO, f"export {job.job} ({job.kind}) is {job.state}: {job.done} of {job.total} done")
-    return None
+    tell = _EVENTS.get(topic)
+    return tell(topic, body) if tell is not None else None
 
 
-def _of_worker(topic: str, worker: wire.Worker) -> Entry:
+def _of_worker(topic: str, body: dict[str, Any]) -> Entry:
+    worker = wire.WorkerEvent.from_body(body).worker
     about = {"worker": worker.id}
     if topic == "worker.registered":
         version = worker.versions.get("warpcore", "?")
@@ -88,42 +81,52 @@ def _of_worker(topic: str, worker: wire.Worker) -> Entry:
     return Entry(logging.WARNING, f"worker {worker.id} is lost: {worker.reason}", about)
 
 
-def _of_failure(movie: wire.Movie) -> Entry | None:
-    failure = movie.failure
-    if failure is None:
+def _of_failure(topic: str, body: dict[str, Any]) -> Entry | None:
+    if not body["movie"]["failure"]:
         return None
+    movie = wire.MovieEvent.from_body(body).movie
+    failure = movie.failure
+    assert failure is not None
     where = f" on {failure.host}" if failure.host else ""
     text = f"movie {movie.name} has failed in {failure.step}{where} ({failure.kind}): {failure.message}"
     return Entry(logging.WARNING, text, {"movie": movie.name, "step": failure.step})
 
 
-def _of_alarm(what: str, alarm: wire.Alarm) -> Entry:
+def _of_alarm(topic: str, body: dict[str, Any]) -> Entry:
+    what, alarm = topic.partition(".")[2], wire.AlarmEvent.from_body(body).alarm
     level = logging.ERROR if alarm.severity == Severity.CRITICAL else logging.WARNING
     if what == "raised":
         return Entry(level, f"alarm: {alarm.text}")
     return Entry(logging.INFO, f"alarm {what}: {alarm.title or alarm.text}")
 
 
-def _processing(topic: str, event: wire.ProcessingEvent) -> str:
+def _of_processing(topic: str, body: dict[str, Any]) -> Entry:
+    event = wire.ProcessingEvent.from_body(body)
     if topic == "processing.ordered":
-        return f"movies are handed out in the order {event.order}"
+        return Entry(logging.INFO, f"movies are handed out in the order {event.order}")
     if topic == "processing.started":
-        return "processing goes on"
-    return "processing is paused" + (" until the next movie" if event.paused_by == Pauser.IDLE else "")
+        return Entry(logging.INFO, "processing goes on")
+    until = " until the next movie" if event.paused_by == Pauser.IDLE else ""
+    return Entry(logging.INFO, f"processing is paused{until}")
+
+
+def _of_export(topic: str, body: dict[str, Any]) -> Entry:
+    job = wire.ExportEvent.from_body(body).job
+    if topic == "export.deleted":
+        return Entry(logging.INFO, f"export {job.job} ({job.kind}) is deleted")
+    return Entry(logging.INFO, f"export {job.job} ({job.kind}) is {job.state}: {job.done} of {job.total} done")
+
+
+_EVENTS: dict[str, Callable[[str, dict[str, Any]], Entry | None]] = {
+    **dict.fromkeys(("worker.registered", "worker.lost"), _of_worker),
+    **dict.fromkeys(("movie.failed", "movie.added"), _of_failure),
+    **dict.fromkeys(("processing.started", "processing.paused", "processing.ordered"), _of_processing),
+    **dict.fromkeys(("alarm.raised", "alarm.acknowledged", "alarm.cleared"), _of_alarm),
+    **dict.fromkeys(("export.started", "export.done", "export.deleted"), _of_export),
+}
+"""The topics that the log tells of."""
 
 
 def _settings(row: RevisionRow) -> str:
     """`settings 3, by ada: ctf.cs 2.7 → 2.0, …`."""
-    changes = json.loads(row.changed).items()
-    told = ", ".join(f"{name} {_value(old)} → {_value(new)}" for name, (old, new) in changes)
-    text = shorten(told or "those that were set aside are gone", _LONGEST_TEXT, placeholder=" …")
-    return f"settings {row.revision}, by {row.by or 'nobody known'}: {text}"
-
-
-def _value(value: Any) -> str:
-    return shorten(json.dumps(value), _LONGEST_VALUE, placeholder=" …")
-
-
-def _one_line(text: str) -> str:
-    """Names and messages come from elsewhere: none of them begins a line of its own."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    return f"settings {row.revision}, by {row.by or 'nobody known'}: {changed_settings(row, _LONGEST_TEXT)}"

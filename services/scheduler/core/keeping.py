@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgpack
+import msgspec
 
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.session.generations import generation_key
@@ -17,12 +18,16 @@ from warpcore.services.session.learning import without_evidence
 
 def keep(movie: MovieRecord, keys: Iterable[str]) -> None:
     """Note that outputs are kept under these keys and no others; the present ones may be among them."""
+    keys = list(keys)
+    if not keys:
+        movie.kept, movie.kept_results = {}, {}
+        return
     present = generation_key(movie.fingerprints)
     made_with = {**movie.kept, present: movie.fingerprints}
     movie.kept = {key: made_with[key] for key in keys if key in made_with}
     results = {key: packed for key, packed in movie.kept_results.items() if key in movie.kept}
     if present in movie.kept:
-        results[present] = msgpack.packb(without_evidence(movie.results))
+        results[present] = msgspec.msgpack.encode(without_evidence(movie.results))
     movie.kept_results = results
 
 

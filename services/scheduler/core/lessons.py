@@ -13,8 +13,8 @@ from warpcore.services.steps.learning import EVIDENCE
 class Lessons:
     """For each step that still learns the movies with evidence, and the movies that can still get some.
 
-    A failed or excluded movie, and one whose result has no evidence, is passed over. Only a movie with nothing left to
-    run has told: what it told is then current.
+    A failed or excluded movie, one that waits for a setting, and one whose result has no evidence is passed over. Only
+    a movie with nothing left to run has told: what it told is then current.
     """
 
     def __init__(self, steps: Iterable[str], movies: Iterable[MovieRecord] = ()) -> None:
@@ -27,11 +27,16 @@ class Lessons:
         """Take in a movie as it is now."""
         if not self._told:
             return
-        included = movie.selection != Selection.EXCLUDE
+        included = movie.selection != Selection.EXCLUDE and not movie.waits_for
         _enter(self._open, movie.id, included and movie.status not in DONE and movie.status != MovieStatus.FAILED)
         for step, ids in self._told.items():
             evidence = (movie.results.get(step) or {}).get(EVIDENCE)
             _enter(ids, movie.id, included and movie.status in DONE and evidence is not None)
+
+    def forget(self, id: int) -> None:
+        """Leave out a movie that there is no more."""
+        for ids in (self._open, *self._told.values()):
+            _enter(ids, id, belongs=False)
 
     def so_far(self, step: str, count: int) -> list[int]:
         """The first movies that a step learns from, at most `count`; none after one that can still get evidence."""

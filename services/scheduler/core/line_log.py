@@ -10,14 +10,13 @@ from warpcore.bus.limits import LOG_LINES
 
 LONGEST_LINE = 2000
 """Characters of a line."""
+MOST_BYTES = 128 * 1024
+_LINE_BYTES = 200
+"""What a line takes beside its text."""
 
 
 class LineLog:
     """The last lines of one worker, each with its number; the oldest go first."""
-
-    MOST_BYTES = 128 * 1024
-    _LINE_BYTES = 200
-    """What a line takes beside its text."""
 
     def __init__(self) -> None:
         self._lines: deque[dict[str, Any]] = deque()
@@ -42,13 +41,14 @@ class LineLog:
             "ts": _number(raw.get("ts")),
         }
         self._lines.append(line)
-        self._bytes += self._size(line)
-        while len(self._lines) > LOG_LINES or self._bytes > self.MOST_BYTES:
-            self._bytes -= self._size(self._lines.popleft())
+        self._bytes += _size(line)
+        while len(self._lines) > LOG_LINES or self._bytes > MOST_BYTES:
+            self._bytes -= _size(self._lines.popleft())
         return line
 
-    def _size(self, line: dict[str, Any]) -> int:
-        return len(line["text"].encode(errors="replace")) + self._LINE_BYTES
+
+def _size(line: dict[str, Any]) -> int:
+    return len(line["text"].encode(errors="replace")) + _LINE_BYTES
 
 
 def _number(value: Any) -> float:

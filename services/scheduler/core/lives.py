@@ -102,6 +102,7 @@ JOB = Life(
     "state",
     ({_J.RUNNING}, {_J.COLLECTING, _J.DONE, _J.FAILED, _J.CANCELLED}),
     ({_J.COLLECTING}, {_J.DONE}),
+    ({_J.RUNNING, _J.COLLECTING, _J.DONE, _J.FAILED, _J.CANCELLED}, {_J.DELETING}),
 )
 
 ITEM = Life(

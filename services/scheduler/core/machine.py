@@ -6,20 +6,27 @@ from warpcore.bus import messages as wire
 from warpcore.bus.schema import Message, Port
 from warpcore.bus.vocabulary import ErrorCode
 from warpcore.services.scheduler.core import (
+    alarm_metadata,
+    alarm_pools,
     alarm_rules,
     alarm_storage,
     alarm_values,
+    alarm_workable,
     alarms,
     assigning,
     choices,
     deciding,
+    export_deleting,
     exporting,
     files,
     forgetting,
+    grouping,
     hand_picks,
     idling,
+    in_use,
     learning,
     placing_outputs,
+    pools,
     profiles,
     registry,
     reports,
@@ -31,16 +38,23 @@ from warpcore.services.scheduler.core import (
     tries,
     worker_logs,
 )
-from warpcore.services.scheduler.core.effects import (
+from warpcore.services.scheduler.core.effects import Effect
+from warpcore.services.scheduler.core.handlers import Place, handler_of
+from warpcore.services.scheduler.core.lives import LeaseState
+from warpcore.services.scheduler.core.registry import Speaker
+from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import (
     AssignmentUndelivered,
     ChangeSettings,
-    Effect,
+    ExportRemoved,
     FromControl,
     FromWorker,
     OutputsMissing,
     OutputsPlaced,
     OutputsRestored,
     PlacingFailed,
+    ReferencesLooked,
+    RestoringFailed,
     Started,
     StartTry,
     StateFault,
@@ -48,21 +62,23 @@ from warpcore.services.scheduler.core.effects import (
     StorageLooked,
     Tick,
 )
-from warpcore.services.scheduler.core.handlers import Place, handler_of
-from warpcore.services.scheduler.core.lives import LeaseState
-from warpcore.services.scheduler.core.registry import Speaker
-from warpcore.services.scheduler.core.state import State
 
 HANDLING = (
+    alarm_metadata,
+    alarm_pools,
     alarm_rules,
     alarm_storage,
     alarm_values,
+    alarm_workable,
     alarms,
     choices,
+    export_deleting,
     exporting,
     files,
     forgetting,
     hand_picks,
+    in_use,
+    pools,
     profiles,
     registry,
     reports,
@@ -103,12 +119,19 @@ def handle(state: State, stimulus: Stimulus, now: float, wall: float = 0.0) -> l
             state.fault = text
         case OutputsRestored():
             restoring_outputs.restored(state, stimulus)
+        case RestoringFailed():
+            restoring_outputs.failed(state, stimulus)
         case StorageLooked():
             seeing.looked(state, stimulus)
+        case ReferencesLooked():
+            seeing.looked_at_references(state, stimulus)
         case OutputsPlaced():
             placing_outputs.placed(state, stimulus)
         case PlacingFailed():
             placing_outputs.failed(state, stimulus)
+        case ExportRemoved():
+            export_deleting.removed(state, stimulus)
+    grouping.regroup(state)
     learning.learn(state)
     restoring_outputs.begin(state)
     idling.wake(state)
@@ -145,8 +168,11 @@ def _tick(state: State) -> None:
         movie.parked_until = None
         state.place(movie)
     registry.expire(state)
+    pools.expire(state)
     seeing.watch(state)
     placing_outputs.repeat_due(state)
+    restoring_outputs.repeat_due(state)
+    export_deleting.repeat_due(state)
     idling.watch(state)
     alarms.watch(state)
 

@@ -70,6 +70,10 @@ class ProgressMerger:
                 found.append((sender, message))
         return found
 
+    def ended(self, sender: bytes, lease: int) -> None:
+        """Forget a lease whose worker has reported: room for the next one, of a worker that does several a second."""
+        self._told.get(sender, {}).pop(lease, None)
+
     def forget(self, now: float) -> None:
         """Forget leases of which nothing was heard for long."""
         for sender, leases in list(self._told.items()):

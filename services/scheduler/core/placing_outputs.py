@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 
 from msgspec import structs
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, Purpose
 from warpcore.services.scheduler.core import seeing, tasks
-from warpcore.services.scheduler.core.effects import OutputsPlaced, PlaceOutputs, PlacingFailed
+from warpcore.services.scheduler.core.effects import PlaceOutputs
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import TaskRecord
 from warpcore.services.scheduler.core.report_checks import finite, report_fault
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import OutputsPlaced, PlacingFailed
 from warpcore.services.session.declared import paths_of, staged_files
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.movie_record import MovieRecordFile
@@ -103,21 +104,21 @@ def _ordered(state: State, task: TaskRecord) -> PlaceOutputs:
 
 
 def _placement(state: State, task: TaskRecord) -> Placement:
-    """What is to become of a task's files; an export job adds to those of its movie, and keeps none."""
+    """What is to become of a task's files; those of an export job and of a try lie in a folder of their own."""
     assert task.report is not None
     movie, ran = state.movies[task.movie], task.report.ran
     staged = staged_files(task.report.outputs, movie.name, task.suffix)
     paths = paths_of_report(state, task)
     new = {path for of_step in paths.values() for path in of_step}
-    placement = Placement(movie.name, str(task.lease), staged, sorted(new - staged.keys()))
+    placed = partial(Placement, movie.name, str(task.lease), staged, sorted(new - staged.keys()))
     if task.kind is Purpose.EXPORT:
-        return placement
+        return placed(target=state.exports[task.purpose].folder)
     if task.kind is Purpose.TRY:
         others = {path for step, paths in movie.outputs.items() if step not in ran for path in paths}
-        return replace(placement, target=try_folder(task.purpose), linked=sorted(others - new))
+        return placed(target=try_folder(task.purpose), linked=sorted(others - new))
     former = {path for step in ran for path in movie.outputs.get(step, [])}
     before = Generation(movie.fingerprints, movie.results, movie.outputs)
     after = tasks.generation_after(movie, task, paths)
     file = movie.name, movie.path, movie.size, movie.mtime_ns
-    record = MovieRecordFile(*file, after.fingerprints, after.results, after.outputs)
-    return replace(placement, stale=sorted(former - new), before=before, record=record.text)
+    record = MovieRecordFile(*file, after.fingerprints, after.results, after.outputs, *movie.said)
+    return placed(stale=sorted(former - new), before=before, record=record.text)

@@ -7,43 +7,49 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import msgpack
+import msgspec
 
 from warpcore.bus.schema import Message, read_message
 from warpcore.bus.vocabulary import FailureKind, StoragePlace
 from warpcore.services.scheduler.core import effects as e
+from warpcore.services.scheduler.core import stimuli as s
 from warpcore.services.session.generations import Generation
 from warpcore.services.session.settings import Settings, parse_settings
+from warpcore.services.storage.looking import KnownFile
 from warpcore.services.storage.standing import Look
 
 _STIMULI: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        e.FromControl,
-        e.FromWorker,
-        e.ChangeSettings,
-        e.StartTry,
-        e.Started,
-        e.Tick,
-        e.AssignmentUndelivered,
-        e.OutputsMissing,
-        e.StateFault,
-        e.OutputsRestored,
-        e.StorageLooked,
-        e.OutputsPlaced,
-        e.PlacingFailed,
+        s.FromControl,
+        s.FromWorker,
+        s.ChangeSettings,
+        s.StartTry,
+        s.Started,
+        s.Tick,
+        s.AssignmentUndelivered,
+        s.OutputsMissing,
+        s.StateFault,
+        s.OutputsRestored,
+        s.RestoringFailed,
+        s.StorageLooked,
+        s.ReferencesLooked,
+        s.OutputsPlaced,
+        s.PlacingFailed,
+        s.ExportRemoved,
     )
 }
 
 
-def stimulus_to_plain(stimulus: e.Stimulus) -> dict[str, Any]:
+def stimulus_to_plain(stimulus: s.Stimulus) -> dict[str, Any]:
     """A map of plain values with the stimulus's `kind`."""
     return {
         "kind": type(stimulus).__name__,
-        **{one.name: _value(getattr(stimulus, one.name)) for one in fields(stimulus)},
+        **{name: _value(value) for name, value in msgspec.structs.asdict(stimulus).items()},
     }
 
 
-def stimulus_from_plain(plain: dict[str, Any]) -> e.Stimulus:
+def stimulus_from_plain(plain: dict[str, Any]) -> s.Stimulus:
     """The stimulus of such a map. Raises ValueError, KeyError, TypeError or WireError for a bad one."""
     values = dict(plain)
     kind = _STIMULI[values.pop("kind")]
@@ -58,24 +64,28 @@ def stimulus_from_plain(plain: dict[str, Any]) -> e.Stimulus:
     if "look" in values:
         look, tokens = Look(**values["look"]), tuple(values["tokens"])
         values |= {"place": StoragePlace(values["place"]), "look": look, "tokens": tokens}
-    stimulus: e.Stimulus = kind(**values)
+    if "sought" in values and "found" in values:
+        values |= {"sought": tuple(values["sought"]), "found": tuple(KnownFile(**one) for one in values["found"])}
+    stimulus: s.Stimulus = kind(**values)
     return stimulus
 
 
-def title(stimulus: e.Stimulus) -> str:
+def title(stimulus: s.Stimulus) -> str:
     """What a person calls a stimulus."""
     match stimulus:
-        case e.StorageLooked(_, path):
+        case s.StorageLooked(_, path):
             return f"look at {path}"
-        case e.FromControl(message):
+        case s.FromControl(message):
             return f"{message.TYPE} from a client"
-        case e.FromWorker(sender, message):
+        case s.FromWorker(sender, message):
             return f"{message.TYPE} from {sender.decode(errors='replace')}"
-        case e.StartTry(name):
+        case s.StartTry(name):
             return f"try of {name}"
-        case e.OutputsMissing(movie) | e.OutputsRestored(movie):
+        case s.OutputsMissing(movie) | s.OutputsRestored(movie) | s.RestoringFailed(movie):
             return f"{type(stimulus).__name__} of movie {movie}"
-        case e.AssignmentUndelivered(lease) | e.OutputsPlaced(lease) | e.PlacingFailed(lease):
+        case s.ExportRemoved(job):
+            return f"{type(stimulus).__name__} of {job}"
+        case s.AssignmentUndelivered(lease) | s.OutputsPlaced(lease) | s.PlacingFailed(lease):
             return f"{type(stimulus).__name__} of lease {lease}"
     return type(stimulus).__name__
 
@@ -95,6 +105,8 @@ def _label(effect: e.Effect) -> str:
             return f"{name} lease {row.lease}"
         case e.SaveExport(row):
             return f"{name} {row.job}"
+        case e.DropExport(job) | e.RemoveExport(job):
+            return f"{name} {job}"
         case e.SaveChoice(row):
             return f"{name} {row.step} {row.key}"
         case e.PlaceOutputs(_, lease) | e.DropStaging(_, lease):
@@ -116,6 +128,10 @@ def _value(value: Any) -> Any:
         return {"type": value.TYPE, "body": value.to_body()}
     if isinstance(value, Settings):
         return value.to_dict()
+    if isinstance(value, tuple):
+        return [_value(one) for one in value]
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
     if is_dataclass(value):
         return {one.name: getattr(value, one.name) for one in fields(value)}
     return value

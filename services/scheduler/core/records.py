@@ -1,22 +1,34 @@
-"""What the scheduler keeps of a movie, a lease and a worker.
+"""What the scheduler keeps of a movie, a lease, a worker and a pool.
 
 A field is stored in the database unless it says `NOT_STORED`; `core/rows.py` finds that out from the dataclass.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
-from warpcore.bus.messages import Failure, HandPicks, Load, RegisterWorker, TaskFinished
+from warpcore.bus.messages import (
+    Acquisition,
+    Failure,
+    HandPicks,
+    Header,
+    Load,
+    RegisterWorker,
+    ReportPool,
+    TaskFinished,
+)
 from warpcore.bus.vocabulary import DONE, MovieStatus, Purpose, Selection, WorkerState
 from warpcore.services.scheduler.core import lives
 from warpcore.services.scheduler.core.line_log import LineLog
 from warpcore.services.scheduler.core.lives import LeaseState, Life, Living
 from warpcore.services.scheduler.core.sight import Sight
+from warpcore.services.session.facts import NOTHING_TOLD, Facts, facts_of
 from warpcore.services.steps import picking
+from warpcore.services.steps.place import place_of
 
 DERIVED = DONE | {MovieStatus.OUTDATED}
 """Statuses that follow from results and settings, so that they can always be decided again."""
@@ -53,6 +65,11 @@ class MovieRecord(Living):
     `SelectionRecord` that gave it its selection, 0 for one of an earlier version. `found_at` and `ready_at` (epoch
     seconds) say when its file was seen first and registered, `run` how it was processed (`services/steps/run.py`).
     `storage_failed_at`: how many tasks had gone well when the storage failed it last.
+
+    `header` and `acquisition` are what file and metadata say, None where nobody has looked; `facts` is what settings
+    follow from, `place` where it was recorded. `waits_for` says what must be set before it can be processed, "" where
+    nothing must. `optics_group` is the number of its optics group, `founded_group` the one that it was the first to
+    have, 0 for none (`services/session/optics_groups.py`).
     """
 
     LIFE: ClassVar[Life] = lives.MOVIE
@@ -84,11 +101,33 @@ class MovieRecord(Living):
     found_at: float = 0.0
     ready_at: float = 0.0
     run: dict[str, Any] = field(default_factory=dict)
+    header: Header | None = None
+    acquisition: Acquisition | None = None
+    optics_group: int = 0
+    founded_group: int = 0
+    facts: Facts = field(default=NOTHING_TOLD, metadata=NOT_STORED)
+    place: dict[str, Any] = field(default_factory=dict, metadata=NOT_STORED)
+    waits_for: str = field(default="", metadata=NOT_STORED)
     hand_picks: str = field(default="", metadata=NOT_STORED)
     restore_to: str = field(default="", metadata=NOT_STORED)
     lease: int | None = field(default=None, metadata=NOT_STORED)
     parked_until: float | None = field(default=None, metadata=NOT_STORED)
     storage_failed_at: int | None = field(default=None, metadata=NOT_STORED)
+
+    def __post_init__(self) -> None:
+        self.learn(self.header, self.acquisition)
+
+    def learn(self, header: Header | None, acquisition: Acquisition | None) -> None:
+        """Take in what the file and its metadata say."""
+        self.header, self.acquisition = header, acquisition
+        self.facts = facts_of(header, acquisition, is_eer=self.path.lower().endswith(".eer"))
+        self.place = place_of(acquisition)
+
+    @property
+    def said(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """What header and metadata say, as plain data, for the movie's record."""
+        header = None if self.header is None else self.header.to_body()
+        return header, None if self.acquisition is None else self.acquisition.to_body()
 
     @property
     def edits(self) -> dict[str, str]:
@@ -118,7 +157,7 @@ class MovieRecord(Living):
 
     def tell(self, seq: int, at: float, text: str, task: TaskRecord | None = None) -> None:
         """Add a line to the story; `task` is what it comes from. A long one loses its oldest lines, never the first."""
-        line = StoryLine(seq, at, text)
+        line = StoryLine(seq, at, sys.intern(text))  # all movies share the words of the few lines that there are
         if task is not None:
             step = self.failure.step if self.failure is not None else task.step
             line = line._replace(worker=task.worker, lease=task.lease, step=step)
@@ -198,8 +237,9 @@ class WorkerRecord(Living):
     """A worker of this run of the scheduler.
 
     `hello` is its registration, None until it has registered with this run, and `sender` the connection to send to.
-    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders. `heard_at` and
-    `rival_at` (monotonic seconds) say when it was heard last, and when another instance last asked for its name.
+    `reason` says why it is lost or set aside, `sight` what it has shown of the shared folders. `heard_at`, `idle_since`
+    and `rival_at` (monotonic seconds) say when it was heard last, since when it has had no movie where it has none, and
+    when another instance last asked for its name.
     """
 
     LIFE: ClassVar[Life] = lives.WORKER
@@ -211,8 +251,11 @@ class WorkerRecord(Living):
     state: WorkerState = WorkerState.IDLE
     reason: str = ""
     credit: int = 0
+    serves_another: bool = False
+    """Whether it works for another session, as its last heartbeat says: busy, and with none of our tasks."""
     leases: list[int] = field(default_factory=list)
     heard_at: float = 0.0
+    idle_since: float = 0.0
     rival_at: float = float("-inf")
     done: int = 0
     failed: int = 0
@@ -317,6 +360,26 @@ class ProfileRecord:
     by: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     migration: str = ""
+
+
+@dataclass(slots=True)
+class PoolRecord:
+    """A pool, and how many workers a person allows it.
+
+    At `revision` 0 nobody has set its limits. `resumed_in` is the revision in which a person last asked it to submit
+    again. `ended`: it said so, or was silent for so long that nobody waits for it. `report` is the last of this run,
+    heard `heard_at` (monotonic seconds), None until there is one; `troubled` counts those with problems in a row.
+    """
+
+    name: str
+    minimum: int = 0
+    maximum: int = 0
+    revision: int = 0
+    resumed_in: int = 0
+    ended: bool = False
+    report: ReportPool | None = field(default=None, metadata=NOT_STORED)
+    heard_at: float = field(default=0.0, metadata=NOT_STORED)
+    troubled: int = field(default=0, metadata=NOT_STORED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import MOST_PROCESSES, MOST_WORKERS
 from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
-from warpcore.services.scheduler.core import seeing, tasks, views
+from warpcore.services.scheduler.core import names, seeing, tasks, views
 from warpcore.services.scheduler.core.effects import LiftBan, SaveBan, Send
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.lives import LeaseState
@@ -23,14 +23,8 @@ ENDED_SHOWN_S = 60.0
 """How long a worker stays in the registry that has ended in order."""
 LOST_SHOWN_S = 600.0
 """How long one that is gone without a word stays there. The alarm goes on telling of it."""
-FORGOTTEN_AFTER_S = 3600.0
-"""How long the alarm tells of a lost worker that does not come back."""
 MOST_LOST = 100
 """Lost workers that are still told, the latest ones."""
-RIVAL_PATIENCE_S = 5 * HEARTBEAT_S
-"""After so long a silence a worker loses its name to another instance that waits for it."""
-RIVAL_FORGOTTEN_S = 10.0
-"""An instance that has not asked for so long waits no more; it asks every few seconds."""
 UNLISTED_GRACE_S = 10.0
 """How long a heartbeat may not name a lease: the assignment, or the report of its end, can still be on the way."""
 MOST_WARNINGS = 8
@@ -54,8 +48,10 @@ def register(state: State, speaker: Speaker, message: wire.RegisterWorker) -> No
         return
     worker = state.workers.get(message.name)
     if worker is not None and worker.instance != message.instance:
-        if not _makes_way(state, worker, message):
+        if names.must_wait(state, worker, message):
             return
+        if worker.alive:
+            lose(state, worker, f"{message.name} was started anew")
         worker = None
     if worker is None and sum(one.alive for one in state.workers.values()) >= MOST_WORKERS:
         state.reply(wire.Error(ErrorCode.CONFLICT, f"{MOST_WORKERS} workers are registered; end some of them"))
@@ -67,7 +63,8 @@ def register(state: State, speaker: Speaker, message: wire.RegisterWorker) -> No
         state.effects.append(LiftBan(message.name))
         ban = None
     if worker is None:
-        worker = state.workers[message.name] = WorkerRecord(message.name, message.instance)
+        worker = WorkerRecord(message.name, message.instance, idle_since=state.now)
+        state.workers[message.name] = worker
     news = not worker.alive or worker.sender != speaker.sender or not _is_same(worker.hello, message)
     worker.sender, worker.hello, worker.credit, worker.heard_at = speaker.sender, message, 0, state.now
     worker.reason = ban.reason if ban is not None else ""
@@ -92,19 +89,6 @@ def _end_others(state: State, sender: bytes, name: str) -> None:
 def _is_same(known: wire.RegisterWorker | None, message: wire.RegisterWorker) -> bool:
     """Whether a registration tells of the worker what is known."""
     return known is not None and known == replace(message, leases=known.leases, replaces=known.replaces)
-
-
-def _makes_way(state: State, worker: WorkerRecord, rival: wire.RegisterWorker) -> bool:
-    """Whether the worker of this name gives it to another instance. While it lives it does not; the rival is told."""
-    if worker.alive and rival.replaces != worker.instance:
-        worker.rival_at = state.now
-        silent_s = round(state.now - worker.heard_at, 3)
-        pid = worker.hello.pid if worker.hello is not None else 0
-        state.reply(wire.WaitForName(worker.name, worker.instance, worker.host, pid, silent_s))
-        return False
-    if worker.alive:
-        lose(state, worker, f"{worker.name} was started anew")
-    return True
 
 
 def _still_held(state: State, worker: WorkerRecord, leases: list[int]) -> list[int]:
@@ -137,6 +121,7 @@ def heartbeat(state: State, speaker: Speaker, message: wire.Heartbeat) -> None:
     if worker is None:
         return
     worker.load = message.load
+    worker.serves_another = message.state is WorkerState.BUSY and not message.leases
     worker.warnings = [text[: tasks.LONGEST_TEXT] for text in message.warnings[:MOST_WARNINGS]]
     if message.credit is not None:
         _take_credit(state, worker, message.credit)
@@ -252,7 +237,7 @@ def expire(state: State) -> None:
     """Lose silent workers, forget those lost long ago or very many, take back leases without progress."""
     for worker in list(state.workers.values()):
         silent_s = state.now - worker.heard_at
-        if worker.alive and silent_s > _patience_s(state, worker):
+        if worker.alive and silent_s > names.patience_s(state, worker):
             lose(state, worker, f"{worker.name} was silent for {silent_s:.0f} s")
     lost = sorted((one for one in state.workers.values() if not one.alive), key=lambda one: one.heard_at)
     for place, worker in enumerate(lost):
@@ -269,17 +254,6 @@ def expire(state: State) -> None:
             tasks.requeue(state, task, why, cancel=True, strike=task.begun)
 
 
-def _patience_s(state: State, worker: WorkerRecord) -> float:
-    """How long a worker may be silent: only for a few beats where another instance of its name waits."""
-    longest_s = state.heartbeat_timeout_s
-    return min(RIVAL_PATIENCE_S, longest_s) if _is_awaited(state, worker) else longest_s
-
-
-def _is_awaited(state: State, worker: WorkerRecord) -> bool:
-    """Whether another instance waits for the name of this worker."""
-    return state.now - worker.rival_at < RIVAL_FORGOTTEN_S
-
-
 def tell_load(state: State) -> None:
     """Publish which workers became idle or busy."""
     for name, was_busy in state.was_busy.items():
@@ -291,19 +265,8 @@ def tell_load(state: State) -> None:
 def warnings(state: State) -> list[str]:
     """The warnings of all living workers and of the discoverer, each text once, and names that two workers want."""
     told = dict.fromkeys(text for worker in state.workers.values() if worker.alive for text in worker.warnings)
-    told |= dict.fromkeys(state.file_warnings) | dict.fromkeys(map(name_taken, with_rivals(state)))
+    told |= dict.fromkeys((*state.file_warnings, *map(names.name_taken, names.with_rivals(state))))
     return list(told)[:MOST_WARNINGS]
-
-
-def with_rivals(state: State) -> list[WorkerRecord]:
-    """Living workers for whose name another instance waits."""
-    return [worker for worker in state.workers.values() if worker.alive and _is_awaited(state, worker)]
-
-
-def name_taken(worker: WorkerRecord) -> str:
-    """What a person should know of two workers of one name."""
-    name = worker.name
-    return f"another worker called {name} waits until that one has ended; to run both, give one another --name"
 
 
 def view(state: State, worker: WorkerRecord) -> wire.Worker:

@@ -12,15 +12,14 @@ from warpcore.services.scheduler.core.evidence import evidence_fault
 from warpcore.services.scheduler.core.records import TaskRecord
 from warpcore.services.scheduler.core.state import State
 from warpcore.services.session.declared import paths_of
-from warpcore.services.session.filtering import filter_reasons
 from warpcore.services.session.learning import without_evidence
 from warpcore.services.steps.chain import CHAIN
-from warpcore.services.steps.columns import Result, result_fault
-from warpcore.services.steps.source import InputResult
-from warpcore.services.steps.step import INPUT
+from warpcore.services.steps.columns import result_fault
 
 LARGEST_RESULTS_BYTES = 32_768
 LARGEST_OUTPUTS_BYTES = 65_536
+_LOOKED_INTO = frozenset({float, dict, list})
+"""Types of values that can be, or hold, no finite number: whole numbers and texts cost no call."""
 
 
 def finite(value: Any) -> Any:
@@ -28,9 +27,9 @@ def finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {name: finite(one) for name, one in value.items()}
+        return {name: finite(one) if type(one) in _LOOKED_INTO else one for name, one in value.items()}
     if isinstance(value, list):
-        return [finite(one) for one in value]
+        return [finite(one) if type(one) in _LOOKED_INTO else one for one in value]
     return value
 
 
@@ -39,24 +38,24 @@ def report_fault(state: State, task: TaskRecord, message: wire.TaskFinished) -> 
     missing = [step for step in task.run if step not in message.ran]
     if missing:
         return f"{', '.join(missing)} was to run and did not"
-    for step in (INPUT, *CHAIN.names):
-        if not isinstance(message.results.get(step, {}), dict):
-            return f"results of {step} are not a map"
     if task.kind is not Purpose.EXPORT:
         absent = [step for step in task.run if step not in message.results]
         if absent:
             return f"no results of {', '.join(absent)}"
-    forms: dict[str, type[Result]] = {INPUT: InputResult, **{step.name: step.result for step in CHAIN}}
-    for step in message.results.keys() & forms.keys():
-        if fault := result_fault(forms[step], message.results[step]):
+    for step, form in CHAIN.forms.items():
+        if step in message.results and (fault := result_fault(form, message.results[step])):
             return f"results of {step}: {fault}"
+    for step, values in message.results.items():
+        if not isinstance(values, dict):
+            return f"results of {step[:100]} are no map"
     size = views.packed_size(without_evidence(message.results))
     if size > LARGEST_RESULTS_BYTES:
         return f"results of {size} bytes"
-    if views.packed_size(message.outputs) > LARGEST_OUTPUTS_BYTES:
-        return f"outputs of {views.packed_size(message.outputs)} bytes"
+    size = views.packed_size(message.outputs)
+    if size > LARGEST_OUTPUTS_BYTES:
+        return f"outputs of {size} bytes"
     try:
-        filter_reasons(message.results, state.settings.filter)
+        state.filter.reasons(message.results)
         if fault := _value_fault(message.results) or evidence_fault(message.results):
             return fault
         paths_of(message.outputs, state.movies[task.movie].name, task.suffix)
@@ -66,9 +65,14 @@ def report_fault(state: State, task: TaskRecord, message: wire.TaskFinished) -> 
 
 
 def _value_fault(results: dict[str, Any]) -> str:
-    """Why no list or table can hold a measured value. Raises TypeError, ValueError where none can be computed."""
+    """Why no list or table can hold a measured value. Raises TypeError, ValueError where none can be computed.
+
+    Fields that can only be numbers were checked with their step's results.
+    """
     for column in CHAIN.columns:
+        if column.is_number or column.is_text or column.step not in results:
+            continue
         value = column.value(results)
-        if value is not None and not column.is_text and not isinstance(value, (int, float)):
+        if value is not None and not isinstance(value, (int, float)):
             return f"{column.name} is {str(value)[:80]!r}, which is no number"
     return ""

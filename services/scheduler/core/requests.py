@@ -8,7 +8,18 @@ from typing import Any
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import LARGEST_PAGE, MOST_AT_ONCE, MOST_CHOSEN
 from warpcore.bus.vocabulary import ErrorCode, MovieStatus, Pauser
-from warpcore.services.scheduler.core import learnt, placing_outputs, registry, views
+from warpcore.services.scheduler.core import (
+    alarm_metadata,
+    assigning,
+    export_deleting,
+    learnt,
+    notices,
+    placing_outputs,
+    pools,
+    registry,
+    restoring_outputs,
+    views,
+)
 from warpcore.services.scheduler.core.effects import SaveOrder, SavePaused
 from warpcore.services.scheduler.core.going import going, sentence
 from warpcore.services.scheduler.core.handlers import handles
@@ -124,6 +135,12 @@ def _processing(state: State) -> wire.ProcessingEvent:
     return wire.ProcessingEvent(state.paused, state.order, state.paused_by)
 
 
+@handles(wire.NoteAudit)
+def note_audit(state: State, message: wire.NoteAudit) -> None:
+    """Writes into the audit log what was changed or refused by the API itself."""
+    state.reply(wire.Ok())  # the entry follows from the request (`core/audit.py`)
+
+
 @handles(wire.GetProcessing, reads=True)
 def status(state: State, message: wire.GetProcessing) -> None:
     """Counts, measured rate, tasks that run, and warnings."""
@@ -165,12 +182,15 @@ def _reply_status(state: State) -> None:
             data_directory=state.data_directory,
             processing_directory=state.processing_directory,
             warnings=warnings(state),
+            notes=notes(state),
             learnt=learnt.views_of(state),
             order=state.order,
             paused_by=state.paused_by,
             latency=state.latest_runs.stage_times(),
             summary=sentence(going(state, left)),
             holds=state.storage.holds,
+            pools=pools.lines(state),
+            waiting=assigning.waiting(state),
         )
     )
 
@@ -191,7 +211,24 @@ def workers(state: State, message: wire.GetWorkers) -> None:
 
 def warnings(state: State) -> list[str]:
     """What a person should know now, one line each."""
-    return [*settings_warnings(state.set_aside), *placing_outputs.warnings(state), *registry.warnings(state)]
+    return [
+        *settings_warnings(state.set_aside),
+        *alarm_metadata.warnings(state),
+        *notices.notices(state),
+        *registry.warnings(state),
+        *notes(state),
+    ]
+
+
+def notes(state: State) -> list[str]:
+    """Those of the warnings that are no alarms: what passes by itself, and what is usual."""
+    return [
+        *placing_outputs.warnings(state),
+        *restoring_outputs.warnings(state),
+        *export_deleting.warnings(state),
+        *state.file_notes,
+        *notices.notes(state),
+    ]
 
 
 def settings_warnings(set_aside: dict[str, Any]) -> list[str]:
@@ -236,7 +273,17 @@ def named_many(state: State, ids: list[int], names: list[str], most: int = MOST_
 def reply_item(state: State, movie: MovieRecord) -> None:
     """Answer with a movie and its story."""
     story = [line._asdict() for line in movie.story]
-    state.reply(wire.Item(state.movie_view(movie), story, learnt.gone_by(state, movie)))
+    resolved = state.learning.of(movie.facts).resolved
+    state.reply(
+        wire.Item(
+            state.movie_view(movie),
+            story,
+            learnt.gone_by(state, movie),
+            views.resolved_values(resolved, movie.acquisition),
+            movie.waits_for,
+            movie.acquisition,
+        )
+    )
 
 
 def counts_by_status(state: State) -> dict[str, int]:

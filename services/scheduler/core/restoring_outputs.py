@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from warpcore.services.scheduler.core import rows, tasks
-from warpcore.services.scheduler.core.effects import OutputsRestored, RestoreOutputs, SaveMovie
+from warpcore.services.scheduler.core.effects import RestoreOutputs, SaveMovie
 from warpcore.services.scheduler.core.keeping import keep
+from warpcore.services.scheduler.core.placing_outputs import REPEAT_AFTER_S
 from warpcore.services.scheduler.core.queue import Verdict
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.session.filtering import filter_reasons
+from warpcore.services.scheduler.core.stimuli import OutputsRestored, RestoringFailed
 from warpcore.services.session.generations import Generation
 
 MOST_AT_ONCE = 64
@@ -32,13 +33,34 @@ def begin(state: State) -> None:
 
 def begun(state: State) -> list[RestoreOutputs]:
     """What had begun. The present outputs may be mixed by now, so they are not kept."""
-    movies = (state.movies[id] for id in sorted(state.restoring))
-    return [_ordered(movie, Generation(outputs=movie.outputs)) for movie in movies]
+    return [_ordered_again(state.movies[id]) for id in sorted(state.restoring)]
+
+
+def failed(state: State, stimulus: RestoringFailed) -> None:
+    """The storage did not let outputs be put back: again once it may have recovered."""
+    if stimulus.movie in state.restoring:
+        state.restore_again[stimulus.movie] = state.now + REPEAT_AFTER_S, stimulus.text[: tasks.LONGEST_TEXT]
+
+
+def repeat_due(state: State) -> None:
+    """Try again where the storage had not let outputs be put back."""
+    for id in [id for id, (at, _) in state.restore_again.items() if state.now >= at]:
+        del state.restore_again[id]
+        state.effects.append(_ordered_again(state.movies[id]))
+
+
+def warnings(state: State) -> list[str]:
+    """What keeps outputs from being put back, each text once."""
+    return list(dict.fromkeys(text for _, text in state.restore_again.values()))
+
+
+def _ordered_again(movie: MovieRecord) -> RestoreOutputs:
+    return _ordered(movie, Generation(outputs=movie.outputs))
 
 
 def _ordered(movie: MovieRecord, present: Generation) -> RestoreOutputs:
     file = movie.path, movie.size, movie.mtime_ns
-    return RestoreOutputs(movie.id, movie.name, movie.restoring, present, *file)
+    return RestoreOutputs(movie.id, movie.name, movie.restoring, present, *file, movie.said)
 
 
 def restored(state: State, stimulus: OutputsRestored) -> None:
@@ -48,6 +70,7 @@ def restored(state: State, stimulus: OutputsRestored) -> None:
         return
     key, movie.restoring = movie.restoring, ""
     state.restoring.discard(movie.id)
+    state.restore_again.pop(movie.id, None)
     keep(movie, (name for name in stimulus.keys if name != key))
     generation = stimulus.generation
     if generation is not None and _usable(state, generation):
@@ -67,7 +90,7 @@ def restored(state: State, stimulus: OutputsRestored) -> None:
 def _usable(state: State, generation: Generation) -> bool:
     """Whether a manifest holds results that can be judged; anybody may have changed the file."""
     try:
-        filter_reasons(generation.results, state.settings.filter)
+        state.filter.reasons(generation.results)
     except (TypeError, ValueError, AttributeError):
         return False
     return all(isinstance(files, list) for files in generation.outputs.values())

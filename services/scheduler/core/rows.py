@@ -7,14 +7,17 @@ default.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgpack
+import msgspec
 
-from warpcore.bus.messages import Failure, HandPicks, TaskFinished
+from warpcore.bus.messages import Acquisition, Failure, HandPicks, Header, TaskFinished
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ExportKind, ItemState, JobState, MovieStatus, Selection, TryState
 from warpcore.services.scheduler.core.export_records import ExportItem, ExportRecord
@@ -23,6 +26,7 @@ from warpcore.services.scheduler.core.records import (
     ChoiceRecord,
     HandPicksRecord,
     MovieRecord,
+    PoolRecord,
     ProfileRecord,
     SelectionRecord,
     StoryLine,
@@ -98,8 +102,28 @@ class RevisionRow(NamedTuple):
     changed: str
 
 
+class AuditRow(NamedTuple):
+    """Who changed what, at a time (epoch seconds); the store alone keeps these."""
+
+    id: int
+    at: float
+    user: str
+    by: str
+    via: str
+    action: str
+    detail: str
+    outcome: str
+
+
 class ProfileRow(NamedTuple):
     """A named set of settings."""
+
+    name: str
+    body: bytes
+
+
+class PoolRow(NamedTuple):
+    """A pool, and how many workers a person allows it."""
 
     name: str
     body: bytes
@@ -131,6 +155,7 @@ _EXPORT = _stored(ExportRecord, ExportRow)
 _ITEM = _stored(ExportItem, ExportItemRow)
 _CHOICE = _stored(ChoiceRecord, ChoiceRow)
 _PROFILE = _stored(ProfileRecord, ProfileRow)
+_POOL = _stored(PoolRecord, PoolRow)
 _TRY = _stored(TryRecord, TryRow)
 _SELECTION = _stored(SelectionRecord, SelectionRow)
 _HAND_PICKS = _stored(HandPicksRecord, HandPicksRow)
@@ -139,8 +164,20 @@ Readers = Mapping[str, Callable[[Any], Any]]
 _MOVIE_READERS: Readers = {
     "selection": Selection,
     "failure": Failure.from_body,
-    "story": lambda lines: [StoryLine(*line) for line in lines],
+    "header": Header.from_body,
+    "acquisition": lambda body: Acquisition.from_body(_sharing_texts(body)),
+    "story": lambda lines: [_line(*line) for line in lines],
 }
+
+
+def _line(seq: int, at: float, text: str, worker: str = "", lease: int = 0, step: str = "") -> StoryLine:
+    """A line of a story. All movies share the words of the few lines that there are."""
+    return StoryLine(seq, at, sys.intern(text), sys.intern(worker), lease, sys.intern(step))
+
+
+def _sharing_texts(body: dict[str, Any]) -> dict[str, Any]:
+    """Metadata of which equal texts (squares, holes, the gain's name) are one object in all movies."""
+    return {name: sys.intern(value) if isinstance(value, str) else value for name, value in body.items()}
 
 
 def movie_row(movie: MovieRecord) -> MovieRow:
@@ -200,6 +237,17 @@ def profile_from_row(row: ProfileRow) -> ProfileRecord:
     return ProfileRecord(name=name, **_values(body, _PROFILE, {}))
 
 
+def pool_row(pool: PoolRecord) -> PoolRow:
+    """The pool's limits as they are now."""
+    return PoolRow(pool.name, _body(pool, _POOL))
+
+
+def pool_from_row(row: PoolRow) -> PoolRecord:
+    """The pool of a row."""
+    name, body = row
+    return PoolRecord(name=name, **_values(body, _POOL, {}))
+
+
 def try_row(attempt: TryRecord) -> TryRow:
     """The try as it is now."""
     return TryRow(attempt.number, attempt.movie, _body(attempt, _TRY))
@@ -245,7 +293,7 @@ def hand_picks_from_row(row: HandPicksRow) -> HandPicksRecord:
 
 def choice_row(choice: ChoiceRecord) -> ChoiceRow:
     """What was learnt."""
-    body: bytes = msgpack.packb({name: getattr(choice, name) for name in _CHOICE})
+    body = msgspec.msgpack.encode({name: getattr(choice, name) for name in _CHOICE})
     return ChoiceRow(choice.key, choice.step, body)
 
 
@@ -258,9 +306,19 @@ def choice_from_row(row: ChoiceRow) -> ChoiceRecord:
 def _body(record: Any, names: tuple[str, ...]) -> bytes:
     """The stored fields, packed. What is empty is left out, unless the default is not."""
     needed = _with_default(type(record))  # type: ignore[arg-type]
-    values = {name: value for name in names if (value := getattr(record, name)) or name in needed}
-    packed: bytes = msgpack.packb(values, default=Message.to_body)
-    return packed
+    stored = zip(names, _values_of(names)(record), strict=True)
+    plain = {
+        name: value.to_body() if isinstance(value, Message) else value
+        for name, value in stored
+        if value or name in needed
+    }
+    return msgspec.msgpack.encode(plain)
+
+
+@cache
+def _values_of(names: tuple[str, ...]) -> attrgetter[tuple[Any, ...]]:
+    """Reads all these fields of a record in one call: three rows are made of each movie and of each lease."""
+    return attrgetter(*names)
 
 
 @cache

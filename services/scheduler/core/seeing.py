@@ -12,11 +12,13 @@ import itertools
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import StorageCondition, StoragePlace
 from warpcore.services.scheduler.core import tasks
-from warpcore.services.scheduler.core.effects import StorageLooked
+from warpcore.services.scheduler.core.holds import longer
 from warpcore.services.scheduler.core.queue import Verdict
 from warpcore.services.scheduler.core.records import WorkerRecord
 from warpcore.services.scheduler.core.sight import Sight
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import ReferencesLooked, StorageLooked
+from warpcore.services.session.named_files import used_files
 from warpcore.services.storage.looking import TOKEN, KnownFile
 from warpcore.services.storage.standing import Needs
 
@@ -27,8 +29,6 @@ ANSWER_S = 12.0
 """A worker tells by itself when its storage hangs for 10 s; this is for one that tells nothing."""
 GIVEN_BACK_S = 60.0
 """So long a worker whose storage hangs or errs may keep its movies; then others do them."""
-FIRST_PAUSE_S = 3.0
-LONGEST_PAUSE_S = 60.0
 MOST_KNOWN = 8
 STATE_SHARE = 1 / 20
 """The database needs this share of the space that results need."""
@@ -46,6 +46,36 @@ def looked(state: State, stimulus: StorageLooked) -> None:
     back = before is StorageCondition.AWAY and storage.condition(place) is not StorageCondition.AWAY
     for worker in state.workers.values():
         if back or (storage.anchor and not worker.sight.sees_data):
+            demand(state, worker)
+
+
+def reference_paths(state: State) -> tuple[str, ...]:
+    """The files that the present settings use."""
+    return tuple(dict.fromkeys(one.path for one in used_files(state.settings)))
+
+
+def files_named(state: State) -> None:
+    """Settings have changed. Where they use other files, workers must show that they see these, once they are seen."""
+    paths = reference_paths(state)
+    known = state.storage.references or {}
+    if known.keys() >= set(paths):
+        state.storage.references = {path: known[path] for path in paths}
+        return
+    state.storage.references = None
+    for worker in state.workers.values():
+        demand(state, worker)
+
+
+def looked_at_references(state: State, stimulus: ReferencesLooked) -> None:
+    """Take in which of the files that settings name the scheduler sees; what is new to it, workers must show."""
+    if stimulus.sought != reference_paths(state):
+        return
+    before, state.storage.references = state.storage.references, {one.path: one for one in stimulus.found}
+    if before == state.storage.references:
+        return
+    for worker in state.workers.values():
+        if worker.sight.problem in ("", NOT_SHOWN):
+            worker.sight.problem = ""
             demand(state, worker)
 
 
@@ -111,7 +141,7 @@ def met_away(state: State, worker: WorkerRecord, text: str) -> None:
         return
     sight.problem = sight.met = text
     sight.sees_data, sight.asked_at = False, None
-    sight.pause_s = min(2 * sight.pause_s, LONGEST_PAUSE_S) or FIRST_PAUSE_S
+    sight.pause_s = longer(sight.pause_s)
     sight.next_at = state.now + sight.pause_s
 
 
@@ -123,7 +153,7 @@ def answered(state: State, worker: WorkerRecord, message: wire.WorkerSees) -> No
     lost = _lost_results(state, worker, message)
     sight.asked_at = None
     sight.sees_data = _sees_data(state, message)
-    sight.problem = lost or message.problem or _lost_data(state, worker, message)
+    sight.problem = lost or message.problem or _lost_data(state, worker, message) or _lost_file(state, worker, message)
     if not sight.problem and not sight.sees_data and state.storage.anchor:
         sight.problem = NOT_SHOWN  # it was asked about a movie that has gone since
     sight.next_at = state.now + (AGAIN_S if sight.problem else LOOK_EVERY_S)
@@ -151,8 +181,9 @@ def _take_back(state: State, worker: WorkerRecord) -> None:
 def _ask(state: State, worker: WorkerRecord) -> None:
     sight = worker.sight
     sight.asked_at, sight.next_at = state.now, state.now + ANSWER_S
-    look = wire.LookAtFolders(state.processing_directory, state.data_directory, state.storage.anchor)
-    state.send(worker, look)
+    storage = state.storage
+    folders = state.processing_directory, state.data_directory
+    state.send(worker, wire.LookAtFolders(*folders, storage.anchor, list(storage.references or ())))
 
 
 def _lost_results(state: State, worker: WorkerRecord, message: wire.WorkerSees) -> str:
@@ -161,8 +192,21 @@ def _lost_results(state: State, worker: WorkerRecord, message: wire.WorkerSees) 
         return ""
     path = state.processing_directory
     if not message.token:
-        return f"it does not see the processing directory: {path}/{TOKEN} is not there; mount {path} on {worker.host}"
+        missing = f"it does not see the processing directory: {path}/{TOKEN} is not there"
+        return f"{missing}; {_mended(worker, message, path)}"
+    if here := message.looked_in.get(path):
+        return f"it sees another folder at {here} than this session's {path}; {_mended(worker, message, path)}"
     return f"it sees another folder at {path}, not this session's; mount the right one on {worker.host}"
+
+
+def _mended(worker: WorkerRecord, message: wire.WorkerSees, path: str) -> str:
+    """What to do where a worker does not see the scheduler's folder `path`."""
+    here = message.looked_in.get(path)
+    if here is None:
+        return f"mount {path} on {worker.host}"
+    if here == path:
+        return f"mount {path} on {worker.host}, or name it in the --path-map there, which does not"
+    return f"the --path-map on {worker.host} has it at {here}: correct that, or mount it there"
 
 
 def _sees_data(state: State, message: wire.WorkerSees) -> bool:
@@ -176,4 +220,19 @@ def _lost_data(state: State, worker: WorkerRecord, message: wire.WorkerSees) -> 
     if not anchor or message.movie != anchor or _sees_data(state, message):
         return ""
     path, what = state.data_directory, "is another file" if message.size is not None else "is not there"
-    return f"it does not see the data directory: {path}/{anchor} {what}; mount {path} on {worker.host}"
+    return f"it does not see the data directory: {path}/{anchor} {what}; {_mended(worker, message, path)}"
+
+
+def _lost_file(state: State, worker: WorkerRecord, message: wire.WorkerSees) -> str:
+    """Which file that settings name a worker does not see, or sees another one of; "" where there is none."""
+    if state.storage.references is None:
+        return NOT_SHOWN if reference_paths(state) else ""  # settings that named some were taken back
+    seen = {one.path: one for one in message.references}
+    for path, known in state.storage.references.items():
+        if path not in seen:
+            return NOT_SHOWN  # it was asked before the scheduler knew of this file
+        found = seen[path].size, seen[path].mtime_ns
+        if found != (known.size, known.mtime_ns):
+            what = "is not there" if found[0] is None else "has another size or time there"
+            return f"it does not see a file that settings name: {path} {what}; {_mended(worker, message, path)}"
+    return ""

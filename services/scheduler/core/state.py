@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from warpcore.bus.messages import Alarm, MovieEvent
+from warpcore.bus.messages import Acquisition, Alarm, Header, MovieEvent
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import DONE, ENDED, WAITING, MovieStatus, Order, Pauser, Selection, WorkerState
 from warpcore.services.scheduler.core import ordering, rows, views
@@ -33,6 +33,7 @@ from warpcore.services.scheduler.core.records import (
     ChoiceRecord,
     HandPicksRecord,
     MovieRecord,
+    PoolRecord,
     ProfileRecord,
     SelectionRecord,
     TaskRecord,
@@ -40,10 +41,13 @@ from warpcore.services.scheduler.core.records import (
 )
 from warpcore.services.scheduler.core.runs import LastHour, LatestRuns
 from warpcore.services.scheduler.core.try_records import TryRecord
-from warpcore.services.session.filtering import filter_reasons
-from warpcore.services.session.fingerprints import OFF, steps_to_run
+from warpcore.services.session.allowed import Readable
+from warpcore.services.session.facts import Facts
+from warpcore.services.session.filtering import Filter
+from warpcore.services.session.fingerprints import needed_steps
 from warpcore.services.session.fingerprints_v1 import FormerPlan
 from warpcore.services.session.learning import SessionPlan
+from warpcore.services.session.optics_groups import OpticsGroups
 from warpcore.services.session.settings import Settings
 
 BULK_CHANGES = 5000
@@ -58,19 +62,27 @@ class State:
 
     `effects` collects what a stimulus asks the shell to do, `ended` the leases that it ends, by movie. `set_aside` are
     stored settings that this version cannot use, by dotted name, `words` what the migration of others means to the
-    user. `derived` counts movies, and `migrated` says that settings, are now otherwise than stored. `placing` are the
-    leases whose workers have reported. `alarms` are those that have come, and stay until `alarms_held_until` in any
+    user. `derived` counts movies that are now otherwise than stored, as it was decided under the plan `derived_by`;
+    `migrated` says that settings are. `placing` are the
+    leases whose workers have reported; `restore_again` says when (monotonic) outputs that could not be put back are put
+    back, and why they could not. `alarms` are those that have come, and stay until `alarms_held_until` in any
     case; `suspected` says since when what rules find has held (both monotonic), `recent` which movies have ended last.
     `active_at` is when (monotonic) there was something to do last. `hungry` names all workers with room for a task, and
     perhaps others; `was_busy` says of those whose leases the present stimulus changes whether they had any before.
     `fault` says what is wrong with the database, once something is. `rate` is that of movies of which all steps ran,
-    `reruns` that of those of which only some did. `last_movie` is the highest number that a movie ever had, `forgotten`
-    says how many were forgotten in this run.
+    `reruns` that of those of which only some did. `last_movie` and `last_export` are the highest numbers that a movie
+    and an export job ever had, `forgotten` says how many movies were forgotten in this run. `unresolved` are the movies
+    that wait for a setting, by number, `told` those of which the same is told by headers and metadata. `groups` are the
+    optics groups under the settings `grouped_by`, None until they are found; `ungrouped` are the movies that have come,
+    gone or learnt since. `last_optics_group` is the highest number that one ever had. `readable` is what may be read
+    beside the two directories. `version` is that of warpcore here, "" where it does not matter.
     """
 
     def __init__(self, settings: Settings, *, data_directory: str, processing_directory: str, epoch: str) -> None:
         self.data_directory = data_directory
         self.processing_directory = processing_directory
+        self.readable = Readable()
+        self.version = ""
         self.epoch = epoch
         self.heartbeat_timeout_s = 30.0
         self.task_timeout_s = 1800.0
@@ -92,8 +104,11 @@ class State:
         self.order = Order.NORMAL
         self.queue = ordering.empty_queue(self.order)
         self.parked = Parked()
+        self.unresolved: dict[int, None] = {}
+        self.told: dict[Facts, dict[int, None]] = {}
         self.to_restore = OrderedQueue()
         self.restoring: set[int] = set()
+        self.restore_again: dict[int, tuple[float, str]] = {}
         self.rate = Rate()
         self.reruns = Rate()
         self.arrivals = Arrivals()
@@ -106,6 +121,7 @@ class State:
         self.hand_picks: dict[int, HandPicksRecord] = {}
         self.tries: dict[int, TryRecord] = {}
         self.profiles: dict[str, ProfileRecord] = {}
+        self.pools: dict[str, PoolRecord] = {}
         self.adopt(settings, "")
         self.set_aside: dict[str, Any] = {}
         self.migrated = False
@@ -115,10 +131,16 @@ class State:
         self.seq = 0
         self.last_lease = 0
         self.last_movie = 0
+        self.last_export = 0
+        self.last_optics_group = 0
+        self.groups: OpticsGroups | None = None
+        self.grouped_by: Any = None
+        self.ungrouped: dict[int, None] = {}
         self.forgotten = 0
         self.last_modified = 0.0
         self.storage = Storage()
         self.file_warnings: list[str] = []
+        self.file_notes: list[str] = []
         self.discoverer_heard_at: float | None = None
         self.recent = Recent()
         self.alarms: dict[str, Alarm] = {}
@@ -128,6 +150,7 @@ class State:
         self.bulk_changes = BULK_CHANGES
         self.quiet = False
         self.derived = 0
+        self.derived_by: SessionPlan | None = None
 
     @property
     def paused(self) -> bool:
@@ -169,18 +192,40 @@ class State:
         self.last_movie = max(self.last_movie, movie.id)
         self.by_name[movie.name] = movie
         self.by_path[movie.path] = movie
+        self.told.setdefault(movie.facts, {})[movie.id] = None
+        self.ungrouped[movie.id] = None
         self.counts[movie.status] += 1
         if movie.status in ENDED:
             self.recent.note(movie.id)
         self.place(movie)
 
     def remove(self, movie: MovieRecord) -> None:
-        """Take a movie that has failed, and has no lease, out of all maps and counts."""
+        """Take a movie without a lease, which is not being restored, out of all maps, queues and counts."""
         del self.movies[movie.id], self.by_name[movie.name], self.by_path[movie.path]
         self.counts[movie.status] -= 1
         self.hand_picks.pop(movie.id, None)
+        self.unresolved.pop(movie.id, None)
+        self._untell(movie)
+        self.ungrouped[movie.id] = None
+        for waiting in (self.queue, self.parked, self.to_restore):
+            waiting.remove(movie.id)
+        if self._lessons is not None:
+            self._lessons.forget(movie.id)
         self.recent.forget(movie.id)
         self.last_hour.forget(movie.id)
+
+    def learn(self, movie: MovieRecord, header: Header | None, acquisition: Acquisition | None) -> None:
+        """Take in what a known movie's file and metadata say now."""
+        self._untell(movie)
+        movie.learn(header, acquisition)
+        self.told.setdefault(movie.facts, {})[movie.id] = None
+        self.ungrouped[movie.id] = None
+
+    def _untell(self, movie: MovieRecord) -> None:
+        told = self.told[movie.facts]
+        del told[movie.id]
+        if not told:
+            del self.told[movie.facts]
 
     def movies_after(self, id: int) -> Iterator[MovieRecord]:
         """All movies with higher numbers, in order. Those of forgotten movies are missing."""
@@ -232,6 +277,11 @@ class State:
 
     def place(self, movie: MovieRecord) -> None:
         """Put a movie where its status, selection and lease say: in the queue, parked, or in neither."""
+        movie.waits_for = self.learning.of(movie.facts).resolved.waits_for if movie.status in WAITING else ""
+        if movie.waits_for:
+            self.unresolved[movie.id] = None
+        else:
+            self.unresolved.pop(movie.id, None)
         if self._lessons is not None:
             self._lessons.see(movie)
         restorable = movie.restore_to and movie.lease is None and not movie.restoring
@@ -240,7 +290,7 @@ class State:
         else:
             self.to_restore.remove(movie.id)
         waits = movie.status in WAITING and movie.selection != Selection.EXCLUDE and movie.lease is None
-        waits = waits and not movie.restore_to and not movie.restoring
+        waits = waits and not (movie.restore_to or movie.restoring or movie.waits_for)
         if waits and movie.parked_until is not None:
             self.queue.remove(movie.id)
             self.parked.put(movie.id, movie.parked_until)
@@ -250,6 +300,12 @@ class State:
             self.queue.put(movie.id, ordering.keys(self.order, movie))
         else:
             self.queue.remove(movie.id)
+
+    def place_waiting(self) -> None:
+        """Put all waiting movies where they belong, after a setting that they may wait for."""
+        for movie in self.movies.values():
+            if movie.status in WAITING:
+                self.place(movie)
 
     def movie_view(self, movie: MovieRecord) -> Any:
         """A movie as others see it."""
@@ -262,9 +318,10 @@ class State:
     def adopt(self, settings: Settings, references: str) -> None:
         """Take these settings, and the identities of the files that they name, as the present ones."""
         self.settings, self.references = settings, references
+        self.filter = Filter(settings.filter)
         self.learning = self.planned(settings)
         self.plan = self.learning.plan
-        # Results of the first form were made before anything was learnt.
+        # Results of the first form were made before anything was learnt, or told by movies.
         self.former = FormerPlan(settings, references, self.learning.unlearnt)
         self._lessons: Lessons | None = None
 
@@ -282,7 +339,7 @@ class State:
 
     def wanted(self, movie: MovieRecord) -> dict[str, str]:
         """The fingerprints that this movie's results should have."""
-        return self.plan.wanted(movie.size, movie.mtime_ns, movie.edits)
+        return self.learning.of(movie.facts).plan.wanted(movie.size, movie.mtime_ns, movie.edits)
 
     def needed_steps(self, movie: MovieRecord) -> list[str]:
         """The steps that must run. A step that is switched off need not: its result stays, for when it is on again."""
@@ -293,8 +350,7 @@ class State:
         return self.former.translated(made_with, movie.size, movie.mtime_ns)
 
     def _missing(self, movie: MovieRecord, made_with: dict[str, str]) -> list[str]:
-        wanted = self.wanted(movie)
-        return [step for step in steps_to_run(wanted, self.stored(movie, made_with)) if wanted[step] != OFF]
+        return needed_steps(self.wanted(movie), self.stored(movie, made_with))
 
     def need(self, movie: MovieRecord, steps: list[str]) -> None:
         """Note which steps must run, and which kept outputs could be put back instead."""
@@ -313,7 +369,7 @@ class State:
 
         `results` stand for its own, where they are given.
         """
-        reasons = filter_reasons(views.shown_results(movie, self.plan.off, results), self.settings.filter)
+        reasons = self.filter.reasons(views.shown_results(movie, self.plan.off, results))
         return movie.verdict(reasons), reasons
 
     def derive(self, movie: MovieRecord) -> bool:
@@ -328,6 +384,12 @@ class State:
             status, movie.filter_reasons = self.judge(movie)
             movie.become(status, "derived")
         return before != (movie.status, movie.outdated_steps, movie.filter_reasons)
+
+    @property
+    def underived(self) -> Iterator[MovieRecord]:
+        """The movies that `derive` has not decided on, or not as it would under what holds now."""
+        is_current = self.derived_by is self.learning
+        return (movie for movie in self.movies.values() if not (is_current and movie.status in DERIVED))
 
     # --- leases --------------------------------------------------------------------------------------------------
 
@@ -389,5 +451,6 @@ class State:
             self.was_busy.setdefault(worker.name, True)
             self.hungry.add(worker.name)
             worker.leases.remove(task.lease)
+            worker.idle_since = self.now
             if not worker.leases and worker.state == WorkerState.BUSY:
                 worker.become(WorkerState.IDLE, f"lease {task.lease} ended")

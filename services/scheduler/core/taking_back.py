@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from warpcore.bus.vocabulary import WorkerState
-from warpcore.services.scheduler.core.records import TaskRecord, WorkerRecord
+from warpcore.services.scheduler.core.records import PoolRecord, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.state import State
 
 
@@ -17,10 +17,13 @@ def go_on(stored: State, before: State) -> State:
     """The `stored` state with what the one `before` knew beside it."""
     stored.rate, stored.reruns, stored.arrivals = before.rate, before.reruns, before.arrivals
     stored.latest_runs, stored.forgotten = before.latest_runs, before.forgotten
-    stored.file_warnings, stored.discoverer_heard_at = before.file_warnings, before.discoverer_heard_at
+    stored.file_warnings, stored.file_notes = before.file_warnings, before.file_notes
+    stored.discoverer_heard_at = before.discoverer_heard_at
     stored.suspected, stored.alarms_held_until = before.suspected, before.alarms_held_until
     stored.active_at = before.active_at
     stored.storage, stored.fault = before.storage, before.fault
+    for pool in before.pools.values():
+        _take_report(stored, pool)
     for task in stored.tasks.values():
         _take_progress(task, before.tasks.get(task.lease))
     for worker in before.workers.values():
@@ -36,6 +39,13 @@ def _take_progress(task: TaskRecord, before: TaskRecord | None) -> None:
     if before is not None:
         task.active_at, task.unlisted_since = before.active_at, before.unlisted_since
         task.step, task.fraction, task.message = before.step, before.fraction, before.message
+
+
+def _take_report(stored: State, before: PoolRecord) -> None:
+    """What a pool has told; one that reported for the first time in this round is known at its next report."""
+    pool = stored.pools.get(before.name)
+    if pool is not None and not pool.ended:
+        pool.report, pool.heard_at, pool.troubled = before.report, before.heard_at, before.troubled
 
 
 def _take_worker(stored: State, worker: WorkerRecord) -> None:

@@ -6,11 +6,11 @@ from warpcore.bus import messages as wire
 from warpcore.bus.limits import KEPT_TRIES
 from warpcore.bus.vocabulary import ErrorCode, TryState
 from warpcore.services.scheduler.core import aside, tasks, trying, views
-from warpcore.services.scheduler.core.effects import StartTry
 from warpcore.services.scheduler.core.handlers import handles
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.requests import named
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import StartTry
 from warpcore.services.scheduler.core.try_records import TryRecord
 
 

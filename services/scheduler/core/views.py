@@ -7,7 +7,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, TypeVar
 
-import msgpack
+import msgspec
 from msgspec.structs import replace
 
 from warpcore.bus import messages as wire
@@ -17,9 +17,12 @@ from warpcore.services.scheduler.core.export_records import ExportRecord
 from warpcore.services.scheduler.core.records import MovieRecord, TaskRecord, WorkerRecord
 from warpcore.services.scheduler.core.try_records import TryRecord
 from warpcore.services.session.learning import without_evidence
+from warpcore.services.session.optics_groups import FIRST_GROUP
 from warpcore.services.session.paths import try_folder
+from warpcore.services.session.resolving import METADATA, RESOLVED, Resolved, value_of
 from warpcore.services.session.settings import SettingsError
-from warpcore.services.steps.step import RUN
+from warpcore.services.steps.place import with_off_target
+from warpcore.services.steps.step import PLACE, RUN
 
 FRAME_BUDGET_BYTES = 900_000
 """Space for the rows of an answer: a frame has 1 MiB, and envelope and settings need some of it."""
@@ -40,9 +43,12 @@ def valid_results(results: dict[str, Any], off: frozenset[str]) -> dict[str, Any
 
 
 def shown_results(movie: MovieRecord, off: frozenset[str], results: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The valid summaries by step, its own or those given, and under `run` how the movie was processed."""
+    """The valid summaries by step, its own or those given; `place`: where it was recorded, `run`: how it ran."""
     valid = valid_results(movie.results if results is None else results, off)
-    return {**valid, RUN: movie.run} if movie.run else valid
+    if not movie.place and not movie.run:
+        return valid
+    place = {PLACE: with_off_target(movie.place, valid)} if movie.place else {}
+    return {**valid, **place, RUN: movie.run} if movie.run else {**valid, **place}
 
 
 def _shared(view: type[Message], record: type[Any]) -> tuple[str, ...]:
@@ -55,6 +61,7 @@ _MOVIE = _shared(wire.Movie, MovieRecord)
 _of_movie = attrgetter(*_MOVIE)
 _WORKER_PLACE = wire.Movie.__struct_fields__.index("worker")
 _RESULTS_PLACE = _MOVIE.index("results")
+_GROUP_PLACE = _MOVIE.index("optics_group")
 _WORKER = _shared(wire.Worker, WorkerRecord)
 _of_worker = attrgetter(*_WORKER)
 _HELLO = _shared(wire.Worker, wire.RegisterWorker)
@@ -64,9 +71,21 @@ _of_hello = attrgetter(*_HELLO)
 def movie_view(movie: MovieRecord, worker: str | None, off: frozenset[str]) -> wire.Movie:
     """A movie's public state; `off` are the steps that are switched off."""
     values = [*_of_movie(movie)]
+    values[_GROUP_PLACE] = movie.optics_group or FIRST_GROUP
     values[_RESULTS_PLACE] = without_evidence(shown_results(movie, off))
     values.insert(_WORKER_PLACE, worker)
     return wire.Movie(*values)  # by position: each event of each movie comes through here
+
+
+def resolved_values(resolved: Resolved, acquisition: wire.Acquisition | None) -> list[wire.ResolvedValue]:
+    """What a movie is processed with of all that it may tell itself, each with where it comes from."""
+    file = "" if acquisition is None else f": {acquisition.source}"
+    sources = {name: f"{word}{file}" if word == METADATA else word for name, word in resolved.sources.items()}
+    settings, conflicts = resolved.settings, resolved.conflicts
+    return [
+        wire.ResolvedValue(name, value_of(settings, name), sources.get(name, ""), conflicts.get(name, ""))
+        for name in RESOLVED
+    ]
 
 
 def worker_view(worker: WorkerRecord, movies: list[str], now: float) -> wire.Worker:
@@ -78,7 +97,8 @@ def worker_view(worker: WorkerRecord, movies: list[str], now: float) -> wire.Wor
     if not worker.alive:
         values["warnings"] = []
     silent_s = round(max(0.0, now - worker.heard_at), 3)
-    return wire.Worker(id=worker.name, movies=movies, silent_s=silent_s, **values)
+    idle_s = 0.0 if worker.leases else round(max(0.0, now - worker.idle_since), 3)
+    return wire.Worker(id=worker.name, movies=movies, silent_s=silent_s, idle_s=idle_s, **values)
 
 
 def export_view(export: ExportRecord, names: dict[int, str], after: int = 0) -> wire.ExportJob:
@@ -117,6 +137,7 @@ def export_head(
         options=export.options,
         particles=export.particles,
         particles_at_edge=export.particles_at_edge,
+        folder=export.shown_folder,
         files=files or [],
         failures=failures or [],
         next_after=next_after,
@@ -158,7 +179,7 @@ def _short(part: Any) -> Any:
 
 def packed_size(value: Any) -> int:
     """Bytes of a plain value in a frame."""
-    return len(msgpack.packb(value))
+    return len(msgspec.msgpack.encode(value))
 
 
 def fitting(rows: Iterable[Any], budget_bytes: int = FRAME_BUDGET_BYTES) -> list[Any]:

@@ -12,15 +12,9 @@ from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ErrorCode
-from warpcore.services.scheduler.core.effects import (
-    DropStaging,
-    DropTry,
-    PlaceOutputs,
-    Publish,
-    RestoreOutputs,
-    Send,
-    Stimulus,
-)
+from warpcore.services.scheduler.core.audit import Asking
+from warpcore.services.scheduler.core.effects import Outward
+from warpcore.services.scheduler.core.stimuli import Stimulus
 from warpcore.services.scheduler.store.schema import StateError
 
 log = logging.getLogger(__name__)
@@ -30,13 +24,22 @@ SOURCE = "scheduler"
 
 @dataclass(slots=True)
 class Asked:
-    """A request and where it came from. `answer` is a message, or a function that makes one after the commit."""
+    """A request and where it came from. `answer` is a message, or a function that makes one after the commit.
+
+    `asking` is set where what it changes goes into the audit log.
+    """
 
     router: Router
     identity: bytes
     envelope: Envelope
     cached: bool = False
+    asking: Asking | None = None
     answer: Message | Callable[[], Message] | None = None
+
+    @property
+    def user(self) -> str:
+        """In whose name it is asked, as keys prove it: the holder of a key, or whom the API names; "" without keys."""
+        return self.envelope.user
 
     @property
     def key(self) -> tuple[bytes, str]:
@@ -51,7 +54,7 @@ class Round:
     seen: list[Stimulus] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     asked_before: set[tuple[bytes, str]] = field(default_factory=set)
-    out: list[Send | Publish | PlaceOutputs | RestoreOutputs | DropStaging | DropTry] = field(default_factory=list)
+    out: list[Outward] = field(default_factory=list)
 
     def ask(self, asked: Asked, answer: Message | Callable[[], Message]) -> None:
         """Have a request answered once the round is stored."""

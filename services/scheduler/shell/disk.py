@@ -8,44 +8,52 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from warpcore.bus.vocabulary import DONE
-from warpcore.services.scheduler.core.effects import OutputsMissing
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import OutputsMissing
+from warpcore.services.session.movie_record import steps_without_files
 from warpcore.services.session.paths import TRIES
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Recorded = tuple[int, dict[str, tuple[str, list[str]]]]
+
+
+class Recorded(NamedTuple):
+    """A finished movie's id, with fingerprints and files by step; `off` are the steps that are switched off.
+
+    These are the record's own maps, of which 100 000 are not copied: a record gets others, and never changes one.
+    """
+
+    movie: int
+    fingerprints: dict[str, str]
+    outputs: dict[str, list[str]]
+    off: frozenset[str]
+
+    @property
+    def files(self) -> dict[str, list[str]]:
+        """The files of each step that has some, has a result and is switched on."""
+        return {
+            step: files
+            for step, files in self.outputs.items()
+            if files and step in self.fingerprints and step not in self.off
+        }
 
 
 def recorded_outputs(state: State) -> list[Recorded]:
-    """Each finished movie's id, with fingerprint and files of each step that is switched on."""
-    return [
-        (
-            movie.id,
-            {
-                step: (movie.fingerprints[step], list(files))
-                for step, files in movie.outputs.items()
-                if files and step in movie.fingerprints and step not in state.plan.off
-            },
-        )
-        for movie in state.movies.values()
-        if movie.status in DONE
-    ]
+    """What is recorded of each finished movie."""
+    off = state.plan.off
+    finished = (movie for movie in state.movies.values() if movie.status in DONE)
+    return [Recorded(movie.id, movie.fingerprints, movie.outputs, off) for movie in finished]
 
 
 def missing_outputs(recorded: Recorded, processing_directory: Path) -> OutputsMissing | None:
     """The steps of one movie whose files are gone, None where all files exist."""
-    movie, steps = recorded
-    gone = {
-        step: made_with
-        for step, (made_with, files) in steps.items()
-        if not all((processing_directory / file).exists() for file in files)
-    }
-    return OutputsMissing(movie, gone) if gone else None
+    gone = steps_without_files(recorded.files, processing_directory)
+    made_with = {step: fingerprint for step, fingerprint in recorded.fingerprints.items() if step in gone}
+    return OutputsMissing(recorded.movie, made_with) if gone else None
 
 
 def taken(source: queue.SimpleQueue[T], most: int) -> Iterator[T]:

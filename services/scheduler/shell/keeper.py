@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from warpcore.services.scheduler.core.effects import StateFault
+from warpcore.services.scheduler.core.stimuli import StateFault
 from warpcore.services.scheduler.shell.lock import SessionError
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.scheduler.store.backups import back_up, damage, hourly_backups, ways_back
 from warpcore.services.scheduler.store.schema import StateError
+from warpcore.services.storage.directories import Identity
 
 log = logging.getLogger(__name__)
 
@@ -43,37 +44,35 @@ class Found:
 
 @dataclass(slots=True)
 class Due:
-    """When the database is looked at, checked and backed up next (monotonic seconds). No clock, no files."""
+    """Something that is done every `every_s`, and next `at` (monotonic seconds)."""
 
-    check_at: float
-    backup_at: float
+    every_s: float
+    at: float
 
-    def checks(self, now: float) -> bool:
-        """Whether to check it now; counts as done."""
-        due = now >= self.check_at
-        if due:
-            self.check_at = now + CHECK_EVERY_S
-        return due
-
-    def backs_up(self, now: float) -> bool:
-        """Whether to back it up now; counts as done."""
-        due = now >= self.backup_at
-        if due:
-            self.backup_at = now + BACKUP_EVERY_S
-        return due
+    def comes(self, now: float) -> bool:
+        """Whether to do it now; counts as done."""
+        if now < self.at:
+            return False
+        self.at = now + self.every_s
+        return True
 
 
 class Keeper:
-    """A thread with a connection of its own. Each fault is told once."""
+    """A thread with a connection of its own. Each fault is told once.
 
-    def __init__(self, state: Path, look_every_s: float = LOOK_EVERY_S) -> None:
-        self._state = state
-        self._look_every_s = look_every_s
-        self._due = Due(check_at=time.monotonic() + CHECK_EVERY_S, backup_at=time.monotonic() + _until_backup_s(state))
+    `folder` is one above the database that nobody deletes while its file system is there. Where another lies at its
+    place, the file system has gone with the database in it: to write that anew there would part it from the real one.
+    """
+
+    def __init__(self, state: Path, folder: Path) -> None:
+        self._state, self._folder = state, folder
+        now = time.monotonic()
+        self._check = Due(CHECK_EVERY_S, now + CHECK_EVERY_S)
+        self._backup = Due(BACKUP_EVERY_S, now + _until_backup_s(state))
         self._found: queue.SimpleQueue[Found] = queue.SimpleQueue()
         self._told: set[Fault] = set()
         self._stop = threading.Event()
-        self._inode = _inode(state)
+        self._known, self._known_folder = _inode(state), _identity(folder)
         self._thread = threading.Thread(target=self._run, name="database", daemon=True)
         self._thread.start()
 
@@ -88,18 +87,22 @@ class Keeper:
             except queue.Empty:
                 return
             fault = self._mended(session) if found.fault is Fault.GONE else _told(self._state, found)
-            if fault:
+            if fault and fault != session.state.fault:
                 log.error("%s; no movie is given to a worker any more", fault)
                 yield StateFault(fault)
 
     def _mended(self, session: Session) -> str:
         try:
-            session.save_again()
+            if self._is_there():
+                session.save_again()
+                self._known = _inode(self._state)
+                log.warning("%s was deleted while in use; it is there again, with all that it held", self._state)
         except (StateError, SessionError) as error:
             return f"{self._state} was deleted while in use, and {error}"
-        self._inode = _inode(self._state)
-        self._told.discard(Fault.GONE)
-        log.warning("%s was deleted while in use; it is there again, with all that it held", self._state)
+        except OSError:
+            return ""  # the look at the storage tells that it is away
+        finally:
+            self._told.discard(Fault.GONE)
         return ""
 
     def close(self) -> None:
@@ -108,22 +111,36 @@ class Keeper:
         self._thread.join(timeout=2.0)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._look_every_s):
+        trouble = ""
+        while not self._stop.wait(LOOK_EVERY_S):
+            before, trouble = trouble, ""
             try:
                 self._look()
             except (OSError, sqlite3.Error) as error:
-                log.warning("%s cannot be checked or backed up now: %s", self._state, error)
+                trouble = str(error)
+                if trouble != before:
+                    log.warning("%s cannot be checked or backed up now: %s", self._state, trouble)
 
     def _look(self) -> None:
-        now, inode = time.monotonic(), _inode(self._state)
-        if inode is None:
+        if Fault.GONE in self._told:
+            return  # it is being written anew, as another file
+        now, found = time.monotonic(), _inode(self._state)
+        if found == self._known:
+            # A file system that comes back may have another device number.
+            self._known_folder = _identity(self._folder)
+        elif not self._is_there():
+            return  # the look at the storage tells that it is away
+        if found is None:
             self._tell(Found(Fault.GONE))
-        elif inode != self._inode:
+        elif found != self._known:
             self._tell(Found(Fault.REPLACED))
-        elif self._due.checks(now) and (text := damage(self._state)):
+        elif self._check.comes(now) and (text := damage(self._state)):
             self._tell(Found(Fault.DAMAGED, text))
-        elif self._due.backs_up(now) and not self._told:
+        elif self._backup.comes(now) and not self._told:
             log.info("backed up the state as %s", back_up(self._state, time.time()))
+
+    def _is_there(self) -> bool:
+        return _identity(self._folder) == self._known_folder
 
     def _tell(self, found: Found) -> None:
         if found.fault not in self._told:
@@ -144,8 +161,15 @@ def _until_backup_s(state: Path) -> float:
 
 
 def _inode(path: Path) -> int | None:
-    """Which file a path is now; None where there is none. Raises OSError where that cannot be told."""
+    """Which file of its file system a path is now; None where there is none. Raises OSError as `_identity` does."""
+    identity = _identity(path)
+    return identity[1] if identity is not None else None
+
+
+def _identity(path: Path) -> Identity | None:
+    """Which file or folder a path is now; None where there is none. Raises OSError where that cannot be told."""
     try:
-        return path.stat().st_ino
+        found = path.stat()
     except FileNotFoundError:
         return None
+    return found.st_dev, found.st_ino

@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-STATE_FOLDER = ".warpcore"
+from warpcore.services.session.allowed import OWN_FOLDER
+from warpcore.services.session.paths import close_to_readers
+
+
+def state_file(processing_directory: Path, given: Path | None) -> Path:
+    """The database of a session: the file that was given, else one beside the results."""
+    return given or processing_directory.resolve() / OWN_FOLDER / "state.db"
 
 
 class SessionError(Exception):
@@ -27,15 +33,16 @@ class Lock:
     def take(self) -> None:
         """Hold the directory for this process alone, by a new file where the former is gone. Raises SessionError."""
         where = self._processing_directory
-        path = where / STATE_FOLDER / "lock"
+        path = where / OWN_FOLDER / "lock"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         except OSError as error:
             raise SessionError(
                 f"processing directory {where} cannot be written: {error.strerror}; "
                 "give another --processing directory, or the right to write there"
             ) from None
+        close_to_readers(path)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -58,7 +65,7 @@ class Lock:
     def take_again(self) -> None:
         """Hold the directory by its present lock file, which is not the one that was taken. Raises SessionError."""
         held = os.fstat(self._handle) if self._handle is not None else None
-        path = self._processing_directory / STATE_FOLDER / "lock"
+        path = self._processing_directory / OWN_FOLDER / "lock"
         if held is None or not path.exists() or not os.path.samestat(held, path.stat()):
             self.take()
 

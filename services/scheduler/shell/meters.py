@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind
-from warpcore.services.scheduler.core.effects import Effect, Publish, Stimulus, StorageLooked
+from warpcore.services.scheduler.core.effects import Effect, Publish
+from warpcore.services.scheduler.core.stimuli import Stimulus, StorageLooked
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.run import stages
 

@@ -7,12 +7,10 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from warpcore.services.process.side_thread import SideThread
-from warpcore.services.scheduler.core.effects import Stimulus
+from warpcore.services.process.side_thread import SILENT_S, SideThread
+from warpcore.services.scheduler.core.stimuli import Stimulus
 
 MOST_WAITING = 32
-SILENT_S = 10.0
-"""A request whose files have not answered by then is refused, and its thread left to itself."""
 
 A = TypeVar("A")
 Look = Callable[[], Stimulus]

@@ -10,22 +10,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
+from warpcore.bus.messages import Acquisition, Header
+from warpcore.bus.messages.acquisition import said
 from warpcore.bus.vocabulary import MovieStatus, Selection
 from warpcore.services.scheduler.core import rows
-from warpcore.services.scheduler.core.effects import SaveHandPicks, SaveMovie, SaveProfile
+from warpcore.services.scheduler.core.effects import SaveAudit, SaveHandPicks, SaveMovie, SavePool, SaveProfile
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.scheduler.shell.lock import STATE_FOLDER, locked
+from warpcore.services.scheduler.shell.disk import missing_outputs, recorded_outputs
+from warpcore.services.scheduler.shell.former_groups import FormerGroups
+from warpcore.services.scheduler.shell.lock import locked, state_file
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.scheduler.store.backups import hourly_backups
 from warpcore.services.scheduler.store.salvaging import Salvaged, salvage
+from warpcore.services.session.allowed import results_below
 from warpcore.services.session.hand_picks import edits_id
 from warpcore.services.session.migrations import load_settings_file
 from warpcore.services.session.movie_record import FOLDER, MovieRecordFile, read_records
-from warpcore.services.session.paths import movie_root
+from warpcore.services.session.opening import RefusedFileError, check_file, within
 from warpcore.services.session.selecting import UNSELECT_MANUAL
 from warpcore.services.session.settings import Settings, SettingsError
 from warpcore.services.session.tables import SETTINGS
+from warpcore.services.steps.export import MOVIE_XML
 
 _SHOWN = 5
 NOT_KNOWN = (
@@ -46,7 +52,7 @@ def rebuild(
     `settings` makes the new settings from those that were found. Where none were found and none are given, the session
     is paused, so that nothing runs again with wrong ones. Raises SessionError, StateError, SettingsError and OSError.
     """
-    state = state_path or processing.resolve() / STATE_FOLDER / "state.db"
+    state = state_file(processing, state_path)
     with locked(processing) as lock:
         aside = _move_aside(state)
         found = salvage([*([aside] if aside else []), *reversed(hourly_backups(state))])
@@ -83,48 +89,56 @@ def _settings(found: Salvaged, processing: Path) -> tuple[Settings | None, str]:
     """The settings that were in force, and where they were found; None and "" where nowhere."""
     if found.settings is not None:
         return found.settings.settings, f"as in {found.source}"
+    path = processing / SETTINGS
     try:
-        return load_settings_file(processing / SETTINGS), f"as in {processing / SETTINGS}"
-    except (SettingsError, OSError):
+        with within(results_below(processing)):
+            check_file(path)
+        return load_settings_file(path), f"as in {path}"
+    except (SettingsError, RefusedFileError, OSError):
         return None, ""
 
 
 def _take_up(session: Session, found: Salvaged, data: Path, processing: Path) -> list[str]:
-    state, unreadable, gone = session.state, [], 0
-    records = []
-    for path, record in read_records(processing):
-        if record is None or record.name != movie_root(record.path):
-            unreadable.append(str(path.relative_to(processing)))
-        else:
-            records.append(record)
+    state, found_records = session.state, list(read_records(processing))
+    records = [record for _, record in found_records if record is not None]
+    unusable = [path for path, record in found_records if record is None]
+    groups = FormerGroups(processing, state.settings.export.project_root, Path(state.data_directory))
     for record in sorted(records, key=lambda one: (one.mtime_ns, one.path)):
-        gone += not (data / record.path).exists()
-        _add(state, record, found, processing)
+        _add(state, record, found, groups, processing)
     for profile in found.profiles.values():
         state.profiles[profile.name] = profile
         state.effects.append(SaveProfile(rows.profile_row(profile)))
+    state.effects += map(SaveAudit, found.audit.values())
+    for pool in found.pools.values():
+        state.pools[pool.name] = pool
+        state.effects.append(SavePool(rows.pool_row(pool)))
     state.cut_log()
     session.store.stage(state.effects)
     # A worker of the lost session may still write into the folder of its lease: no new one has the same.
     session.store.begin_leases(int(time.time()))
-    state.effects = []
+    incomplete = [missing for one in recorded_outputs(state) if (missing := missing_outputs(one, processing))]
+    for missing in incomplete:
+        session.decide(missing)
     lines = [f"{len(records)} movies have results, by their records in {processing / FOLDER}"]
-    waiting = state.counts[MovieStatus.OUTDATED]
-    if waiting:
-        lines.append(f"{waiting} of them have steps to run again under these settings")
-    if gone:
-        lines.append(f"{gone} of them have results, but their files are gone from {data}")
-    if unreadable:
-        shown = ", ".join(unreadable[:_SHOWN]) + (", …" if len(unreadable) > _SHOWN else "")
-        lines.append(f"{len(unreadable)} records cannot be read, so these movies run again: {shown}")
+    of_them = (
+        (len(incomplete), "have outputs that are gone, so their steps run again"),
+        (state.counts[MovieStatus.OUTDATED], "have steps to run again under these settings"),
+        (sum(not (data / record.path).exists() for record in records), f"have results, but no file in {data} any more"),
+    )
+    lines += [f"{count} of them {what}" for count, what in of_them if count]
+    if unusable:
+        shown = ", ".join(unusable[:_SHOWN]) + (", …" if len(unusable) > _SHOWN else "")
+        lines.append(f"{len(unusable)} records cannot be used, so these movies run again: {shown}")
     return lines
 
 
-def _add(state: State, record: MovieRecordFile, found: Salvaged, processing: Path) -> None:
+def _add(state: State, record: MovieRecordFile, found: Salvaged, groups: FormerGroups, processing: Path) -> None:
     file = record.name, record.path, record.size, record.mtime_ns
     movie = MovieRecord(state.last_movie + 1, *file, MovieStatus.PROCESSED)
     movie.fingerprints, movie.results, movie.outputs = record.fingerprints, record.results, record.outputs
-    movie.selection = found.selections.get(record.path) or _selection_in_xml(processing / f"{record.name}.xml")
+    groups.take_up(movie)
+    movie.learn(said(Header, record.header), said(Acquisition, record.acquisition))
+    movie.selection = found.selections.get(record.path) or _selection_in_xml(processing / MOVIE_XML.path(record.name))
     if record.path in found.hand_picks:
         edits = replace(found.hand_picks[record.path], movie=movie.id)
         state.hand_picks[movie.id] = edits

@@ -9,25 +9,26 @@ import importlib.metadata
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 import psutil
 import zmq
+from msgspec import structs
 
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import LONGEST_BY
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import Severity, Word, WorkerState
-from warpcore.services.scheduler.core import registry
-from warpcore.services.scheduler.core.effects import ChangeSettings, StartTry
+from warpcore.services.scheduler.core import assigning, pools, registry
 from warpcore.services.scheduler.core.handlers import Place, handles
 from warpcore.services.scheduler.core.requests import counts_by_status, movies_left, warnings
+from warpcore.services.scheduler.core.stimuli import ChangeSettings, StartTry
 from warpcore.services.scheduler.core.views import fitting
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.session.settings import parse_settings, patch_settings
 
-MOST_WORKERS = 200
+MOST_WORKERS_TOLD = 200
 """Workers of which metrics tell each one's load; all are counted."""
 
 
@@ -65,7 +66,7 @@ def preview_settings(shell: Shell, message: wire.PreviewSettings) -> Callable[[]
     present = shell.session.state.settings
     settings = parse_settings(message.settings) if message.whole else patch_settings(present, message.settings)
     check = shell.session.checking(settings, whole=message.whole)
-    return lambda: replace(check(), dry=True)
+    return lambda: structs.replace(check(), dry=True)
 
 
 @handles(wire.StartTry, place=Place.PREPARED)
@@ -94,6 +95,12 @@ def settings_history(shell: Shell, message: wire.GetSettingsHistory) -> wire.Set
     return wire.SettingsHistory(shell.session.store.settings_history(message.before, message.limit))
 
 
+@handles(wire.GetAudit, place=Place.STORED, reads=True)
+def audit(shell: Shell, message: wire.GetAudit) -> wire.Audit:
+    """A page of who changed what, newest first."""
+    return shell.session.store.audit(message)
+
+
 @handles(wire.GetMetrics, place=Place.STORED, reads=True)
 def metrics(shell: Shell, message: wire.GetMetrics) -> wire.Metrics:
     """Figures for monitoring."""
@@ -118,7 +125,9 @@ def metrics(shell: Shell, message: wire.GetMetrics) -> wire.Metrics:
         commit_s=meters.commits.histogram,
         disk_free_bytes=dict(meters.disk_free_bytes),
         malformed=shell.malformed,
-        worker_list=fitting(registry.view(state, worker) for worker in workers[:MOST_WORKERS]),
+        worker_list=fitting(registry.view(state, worker) for worker in workers[:MOST_WORKERS_TOLD]),
+        pools=[structs.replace(pool, problems=[], log=[]) for pool in pools.shown(state)],
+        waiting=assigning.waiting(state),
     )
 
 

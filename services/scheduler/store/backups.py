@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from warpcore.services.session.paths import flush
+from warpcore.services.session.paths import create_empty, flush
 
 KEPT = 3
 """Backups of the last hours; those of upgrades stay beside them."""
@@ -49,6 +49,7 @@ def copy(source: sqlite3.Connection, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
         temporary.unlink(missing_ok=True)
+        create_empty(temporary)
         with closing(sqlite3.connect(temporary)) as made:
             source.backup(made)
         flush(temporary)
@@ -58,14 +59,24 @@ def copy(source: sqlite3.Connection, target: Path) -> None:
 
 
 def damage(state: Path) -> str:
-    """What SQLite's quick check says against a database, "" where nothing. Raises OSError."""
+    """What SQLite's quick check says against a database, "" where nothing.
+
+    Raises OSError and sqlite3.Error where it cannot be checked: the disk may be away.
+    """
     state.stat()
     try:
         with closing(sqlite3.connect(f"{state.as_uri()}?mode=rw", uri=True)) as db:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
-        return str(error)
+        if is_damage(error):
+            return str(error)
+        raise
     return "" if found == "ok" else str(found).replace("\n", " ")
+
+
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether SQLite says that the database is damaged, and not that it cannot be read or written now."""
+    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def ways_back(state: Path) -> str:

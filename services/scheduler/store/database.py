@@ -13,7 +13,7 @@ from typing import Any
 import msgpack
 
 from warpcore.bus.limits import MOST_CHANGES
-from warpcore.bus.messages import Change, SettingsRevision
+from warpcore.bus.messages import Audit, Change, GetAudit, SettingsRevision
 from warpcore.bus.vocabulary import Order, Pauser
 from warpcore.services.scheduler.core.effects import Effect
 from warpcore.services.scheduler.core.rows import (
@@ -23,30 +23,30 @@ from warpcore.services.scheduler.core.rows import (
     ExportRow,
     HandPicksRow,
     MovieRow,
+    PoolRow,
     ProfileRow,
-    RevisionRow,
     SelectionRow,
     TaskRow,
     TryRow,
 )
-from warpcore.services.scheduler.store import schema
-from warpcore.services.scheduler.store.backups import copy, damage, ways_back
+from warpcore.services.scheduler.store import history, schema
+from warpcore.services.scheduler.store.backups import copy, damage, is_damage, ways_back
 from warpcore.services.scheduler.store.pending import Pending
-from warpcore.services.scheduler.store.schema import StateError
-from warpcore.services.scheduler.store.tables import MOVIES, TABLES, WRITTEN
+from warpcore.services.scheduler.store.schema import DamageError, StateError
+from warpcore.services.scheduler.store.tables import AUDIT, CHANGES, MOVIES, TABLES, WRITTEN
+from warpcore.services.session.paths import close_to_readers
 
 LOG_LENGTH = 200_000
 """Rows that the change log keeps; a subscriber that is further behind takes a snapshot."""
 _TRIMMED_AT_ONCE = 5000
-HISTORY_LENGTH = 1000
-"""Changes of the settings that are kept."""
-_LARGEST = 2**63 - 1
-_CHANGES_BUDGET_BYTES = 900_000
 
 
 @dataclass(slots=True)
 class Stored:
-    """All that a run begins with, as rows. `settings` is None in a new database."""
+    """All that a run begins with, as rows. `settings` is None in a new database.
+
+    `movies` can be gone through once, where they were loaded lazily.
+    """
 
     epoch: str
     seq: int
@@ -55,13 +55,15 @@ class Stored:
     paused_by: Pauser | None
     order: str = Order.NORMAL
     last_movie: int = 0
+    last_export: int = 0
+    last_optics_group: int = 0
     alarms: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] | None = None
     revision: int = 0
     references: str = ""
     migration: str = ""
     set_aside: dict[str, Any] = field(default_factory=dict)
-    movies: list[MovieRow] = field(default_factory=list)
+    movies: Iterable[MovieRow] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
     bans: list[BanRow] = field(default_factory=list)
     exports: list[ExportRow] = field(default_factory=list)
@@ -71,6 +73,7 @@ class Stored:
     hand_picks: list[HandPicksRow] = field(default_factory=list)
     tries: list[TryRow] = field(default_factory=list)
     profiles: list[ProfileRow] = field(default_factory=list)
+    pools: list[PoolRow] = field(default_factory=list)
 
 
 class Store:
@@ -84,33 +87,51 @@ class Store:
         self.path = path
         self._pending = Pending()
         with self.errors("opened"):
-            if not path.exists():
-                schema.create(path, data_directory, processing_directory)
-            elif path.stat().st_size == 0:
-                raise StateError(f"{path} is empty, so the state is lost: {ways_back(path)}")
-            self._db = self._connected()
-            try:
-                version = schema.check(self._db, path, data_directory, processing_directory)
-                self._prepare()
-                if found := damage(path):
-                    raise StateError(f"{path} is damaged ({found}): {ways_back(path)}")
-                schema.climb(self._db, path, version)
-                meta = dict(self._db.execute("SELECT key, value FROM meta"))
-            except BaseException:
-                self._db.close()
-                raise
+            self._open(data_directory, processing_directory)
+            meta = dict(self._db.execute("SELECT key, value FROM meta"))
         self.epoch: str = meta["epoch"]
         self._head: int = meta["seq"]
         self._last_lease: int = meta["lease"]
         self._floor: int = meta["floor"]
 
+    def _open(self, data_directory: str, processing_directory: str) -> None:
+        path = self.path
+        if not path.exists():
+            schema.create(path, data_directory, processing_directory)
+        elif path.stat().st_size == 0:
+            raise StateError(f"{path} is empty, so the state is lost: {ways_back(path)}")
+        self._db = self._connected()
+        try:
+            version = schema.check(self._db, path, data_directory, processing_directory)
+            self._prepare()
+            if found := damage(path):
+                raise DamageError(f"{path} is damaged ({found}): {ways_back(path)}")
+            schema.climb(self._db, path, version)
+        except BaseException:
+            self._db.close()
+            raise
+
     def _connected(self) -> sqlite3.Connection:
+        for suffix in ("", "-wal", "-shm"):  # new ones of these two get the modes of the first
+            close_to_readers(self.path.with_name(self.path.name + suffix))
         # autocommit: each round's transaction is begun and ended here, not by the driver.
         return sqlite3.connect(self.path, isolation_level=None, check_same_thread=True)
 
     def _prepare(self) -> None:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self._db.execute(f"PRAGMA {pragma}")
+
+    def reopen(self) -> None:
+        """Open the database anew: a handle of before may stay stale when its storage is back. Raises StateError."""
+        with self.errors("opened"):
+            if not self.path.exists():
+                raise StateError(f"{self.path} is not there; is its file system mounted?")
+            self._db.close()
+            self._db = self._connected()
+            self._prepare()
+            (epoch,) = self._db.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+        if epoch != self.epoch:
+            raise StateError(f"{self.path} is another state than the one in use; start the session again to use it")
 
     def save_again(self) -> None:
         """Write the whole database to its place again, where somebody has deleted it. Raises StateError."""
@@ -176,21 +197,27 @@ class Store:
 
     def _write(self, pending: Pending) -> None:
         many = self._db.executemany
-        for table in reversed(WRITTEN):  # what refers to a row goes before it
-            many(table.delete, [key for key, row in pending.rows.get(table, {}).items() if row is None])
-        for table in WRITTEN:
-            many(table.save, [row for row in pending.rows.get(table, {}).values() if row is not None])
+        changed = [(table, pending.rows[table]) for table in WRITTEN if table in pending.rows]
+        for table, rows in reversed(changed):  # what refers to a row goes before it
+            if gone := [key for key, row in rows.items() if row is None]:
+                many(table.delete, gone)
+        for table, rows in changed:
+            table.save.run(self._db, [row for row in rows.values() if row is not None])
         if pending.settings is not None:
             self._db.execute(_SAVE_SETTINGS, pending.settings)
-            oldest = pending.settings[1] - HISTORY_LENGTH
-            self._db.execute("DELETE FROM settings_history WHERE revision <= ?", (oldest,))
-        many("INSERT INTO changes VALUES (?, ?, ?)", pending.changes)
+            history.trim_settings(self._db, newest=pending.settings[1])
+        if AUDIT in pending.rows:
+            history.trim_audit(self._db, [row.outcome for row in pending.rows[AUDIT].values()])
+        CHANGES.run(self._db, pending.changes)
         many("UPDATE meta SET value = ? WHERE key = ?", [(value, key) for key, value in pending.meta.items()])
 
     # --- reading -------------------------------------------------------------------------------------------------
 
-    def load(self) -> Stored:
-        """Everything, to begin a run with."""
+    def load(self, *, lazily: bool = False) -> Stored:
+        """Everything, to begin a run with.
+
+        `lazily`: movies are read while they are gone through: of 100 000 the rows take 140 MB.
+        """
         with self.errors("read"):
             select = self._db.execute
             meta = dict(select("SELECT key, value FROM meta"))
@@ -202,6 +229,8 @@ class Store:
                 paused_by=Pauser(meta["paused"]) if meta["paused"] else None,
                 order=meta["order"],
                 last_movie=meta["last_movie"],
+                last_export=meta["last_export"],
+                last_optics_group=meta["last_optics_group"],
                 alarms=json.loads(meta["alarms"]),
             )
             settings = select("SELECT body, revision, identity, migration, set_aside FROM settings").fetchone()
@@ -209,7 +238,8 @@ class Store:
                 body, stored.revision, stored.references, stored.migration, set_aside = settings
                 stored.settings, stored.set_aside = json.loads(body), json.loads(set_aside)
             for table in TABLES:
-                setattr(stored, table.stored, list(map(table.row._make, select(table.select))))
+                found = map(table.row._make, select(table.select))
+                setattr(stored, table.stored, found if lazily and table is MOVIES else list(found))
             return stored
 
     def changes(self, since: int, limit: int) -> tuple[list[Change], bool]:
@@ -217,7 +247,7 @@ class Store:
         if since < self._floor or since > self._head:
             return [], True
         found: list[Change] = []
-        left = _CHANGES_BUDGET_BYTES
+        left = history.PAGE_BYTES
         with self.errors("read"):
             query = "SELECT seq, topic, body FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
             for seq, topic, body in self._db.execute(query, (since, min(max(1, limit), MOST_CHANGES))):
@@ -229,17 +259,23 @@ class Store:
 
     def settings_history(self, before: int | None, limit: int) -> list[SettingsRevision]:
         """The committed changes of the settings with a revision < `before`, newest first, as many as fit a frame."""
-        found: list[SettingsRevision] = []
-        left = _CHANGES_BUDGET_BYTES
         with self.errors("read"):
-            query = "SELECT * FROM settings_history WHERE revision < ? ORDER BY revision DESC LIMIT ?"
-            bounds = (before if before is not None else _LARGEST, min(max(1, limit), HISTORY_LENGTH))
-            for row in map(RevisionRow._make, self._db.execute(query, bounds)):
-                left -= len(row.changed.encode())
-                if left < 0 and found:
-                    break
-                found.append(SettingsRevision(row.revision, row.at, row.by, json.loads(row.changed)))
-        return found
+            return history.settings_history(self._db, before, limit)
+
+    def audit(self, wanted: GetAudit) -> Audit:
+        """A page of the committed entries of the audit log, newest first, as many as fit a frame."""
+        with self.errors("read"):
+            return history.audit(self._db, wanted)
+
+    def has_audit_entry(self, at: float, action: str) -> bool:
+        """Whether the audit log has a committed entry of this moment (epoch seconds) and action."""
+        with self.errors("read"):
+            return history.has_entry(self._db, at, action)
+
+    def newest_audit_entry(self) -> int:
+        """The highest id of a committed entry of the audit log, 0 where there is none."""
+        with self.errors("read"):
+            return history.newest_entry(self._db)
 
     @property
     def head(self) -> int:
@@ -256,15 +292,15 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            way = f"; {ways_back(self.path)}" if getattr(error, "sqlite_errorcode", None) in _DAMAGE else ""
-            raise StateError(f"{self.path} cannot be {doing}: {error}{way}") from error
+            if is_damage(error):
+                raise DamageError(f"{self.path} cannot be {doing}: {error}; {ways_back(self.path)}") from error
+            raise StateError(f"{self.path} cannot be {doing}: {error}") from error
         except OSError as error:
             raise StateError(f"{self.path} cannot be {doing}: {error.strerror or error}") from error
         except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
             way = ways_back(self.path)
-            raise StateError(f"{self.path} cannot be {doing}, it is damaged ({error!r}): {way}") from error
+            raise DamageError(f"{self.path} cannot be {doing}, it is damaged ({error!r}): {way}") from error
 
 
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SAVE_SETTINGS = """INSERT OR REPLACE INTO settings (id, body, revision, identity, migration, set_aside)
 VALUES (1, ?, ?, ?, ?, ?)"""

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgpack
+import msgspec
 
 from warpcore.services.scheduler.core import effects as e
 from warpcore.services.scheduler.core.rows import BanRow
@@ -50,22 +50,29 @@ class Pending:
             case e.Publish(topic, body, seq):
                 if seq:
                     self.meta["seq"] = seq
-                    self.changes.append((seq, topic, msgpack.packb(body)))
+                    self.changes.append((seq, topic, msgspec.msgpack.encode(body)))
             case e.SaveMovie(row):
                 self.save(t.MOVIES, row)
-            case e.DropMovie(movie=id, last=last):
-                self.drop(t.MOVIES, id)
-                self.drop(t.HAND_PICKS, id)
-                self.meta["last_movie"] = last
             case e.SaveTask(row):
                 self.meta["lease"] = max(row.lease, self.meta.get("lease", 0), last_lease)
                 self.save(t.LEASES, row)
             case e.DropTask(lease):
                 self.drop(t.LEASES, lease)
+            case e.Reply() | e.Send() | e.PlaceOutputs() | e.DropStaging():
+                pass  # told here, as each task has these: the cases are tried one after the other
+            case e.DropMovie(movie=id, last=last):
+                self.drop(t.MOVIES, id)
+                self.drop(t.HAND_PICKS, id)
+                self.meta["last_movie"] = last
             case e.SaveExport(row, items):
                 self.save(t.EXPORTS, row)
                 for item in items:
                     self.save(t.EXPORT_MOVIES, item)
+            case e.DropExport(job, movies, last):
+                self.drop(t.EXPORTS, job)
+                for movie in movies:
+                    self.drop(t.EXPORT_MOVIES, job, movie)
+                self.meta["last_export"] = last
             case e.SaveChoice(row):
                 self.save(t.CHOICES, row)
             case e.SaveSelection(row):
@@ -84,6 +91,8 @@ class Pending:
                 self.drop(t.PROFILES, name)
             case e.SaveRevision(row):
                 self.save(t.HISTORY, row)
+            case e.SaveAudit(row):
+                self.save(t.AUDIT, row)
             case e.SaveSettings(settings, revision, references, set_aside):
                 aside = json.dumps(set_aside)
                 self.settings = (json.dumps(settings), revision, references, LATEST, aside)
@@ -91,8 +100,14 @@ class Pending:
                 self.meta["paused"] = by or ""
             case e.SaveOrder(order):
                 self.meta["order"] = str(order)
+            case e.SaveLastGroup(last):
+                self.meta["last_optics_group"] = last
             case e.SaveAlarms(alarms):
                 self.meta["alarms"] = json.dumps([alarm.to_body() for alarm in alarms])
+            case e.SavePool(row):
+                self.save(t.POOLS, row)
+            case e.DropPool(name):
+                self.drop(t.POOLS, name)
             case e.SaveBan(ban):
                 self.save(t.BANS, BanRow(ban.worker, ban.instance, ban.reason))
             case e.LiftBan(worker):

@@ -14,10 +14,11 @@ from typing import Any, BinaryIO
 
 import msgpack
 
-from warpcore.services.scheduler.core.effects import Effect, Stimulus
+from warpcore.services.scheduler.core.effects import Effect
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.plain import digest, stimulus_to_plain
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import Stimulus
 from warpcore.services.scheduler.store.database import Stored
 from warpcore.services.scheduler.store.tables import TABLES
 
@@ -42,6 +43,9 @@ class Begun:
     heartbeat_timeout_s: float
     task_timeout_s: float
     bulk_changes: int
+    references: tuple[str, ...] = ()
+    follow_links: bool = False
+    version: str = ""
 
 
 class Recorder:
@@ -64,6 +68,9 @@ class Recorder:
             state.heartbeat_timeout_s,
             state.task_timeout_s,
             state.bulk_changes,
+            state.readable.references,
+            state.readable.follow_links,
+            state.version,
         )
         tables = [table.stored for table in TABLES]
         plain = {name: value for name, value in _shallow(stored).items() if name not in tables}

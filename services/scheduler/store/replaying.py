@@ -19,6 +19,7 @@ from warpcore.services.scheduler.store.database import Stored
 from warpcore.services.scheduler.store.recording import FORMAT, Begun, RecordError
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.scheduler.store.tables import TABLES
+from warpcore.services.session.allowed import Readable
 from warpcore.services.session.settings import SettingsError
 
 _ROWS: dict[str, Any] = {table.stored: table.row._make for table in TABLES}
@@ -75,6 +76,8 @@ class _Run:
                 begun.task_timeout_s,
             )
             self._state.bulk_changes = begun.bulk_changes
+            self._state.readable = Readable(tuple(begun.references), begun.follow_links)
+            self._state.version = begun.version
             if before is not None:
                 self._state = go_on(self._state, before)
             self._stored = self._begun = None

@@ -40,10 +40,15 @@ def restore(stored: Stored, *, data_directory: str, processing_directory: str, n
     state.hand_picks = {row.movie: rows.hand_picks_from_row(row) for row in stored.hand_picks}
     state.tries = {row.number: rows.try_from_row(row) for row in stored.tries}
     state.profiles = {row.name: rows.profile_from_row(row) for row in stored.profiles}
+    for pool in map(rows.pool_from_row, stored.pools):
+        pool.heard_at = now  # it is not known to be silent before it had time to report to this run
+        state.pools[pool.name] = pool
     state.adopt(settings, stored.references)
     state.paused_by, state.seq = stored.paused_by, stored.seq
     state.arrange(Order(stored.order))
     state.last_lease, state.last_movie = stored.last_lease, stored.last_movie
+    state.last_export = stored.last_export
+    state.last_optics_group = stored.last_optics_group
     state.last_modified = stored.last_modified
     state.bans = {ban.worker: ban for ban in (Ban(*row) for row in stored.bans)}
     alarms.restore(state, map(Alarm.from_body, stored.alarms))
@@ -68,6 +73,7 @@ def _restore_movies(state: State, stored: Stored) -> None:
             state.restoring.add(movie.id)
         state.derived += state.derive(movie)
         state.index(movie)
+    state.derived_by = state.learning
 
 
 def _restore_rates(state: State) -> None:
@@ -115,6 +121,7 @@ def _restore_exports(state: State, stored: Stored) -> None:
     for row in stored.export_items:
         state.exports[row.job].items[row.movie] = rows.export_item_from_row(row)
     for job in state.exports.values():
+        state.last_export = max(state.last_export, job.number)
         job.count()
         for movie, item in job.items.items():
             if item.state == ItemState.HELD:

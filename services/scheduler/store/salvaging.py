@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 import msgpack
 
+from warpcore.bus.messages import AuditEntry
 from warpcore.bus.vocabulary import Selection
 from warpcore.services.scheduler.core import rows
-from warpcore.services.scheduler.core.records import HandPicksRecord, ProfileRecord
+from warpcore.services.scheduler.core.records import HandPicksRecord, PoolRecord, ProfileRecord
 from warpcore.services.session.migrations import Adopted, adopt
 
 T = TypeVar("T")
@@ -23,13 +24,18 @@ _UNREADABLE = (sqlite3.Error, ValueError, TypeError, KeyError, msgpack.UnpackExc
 
 @dataclass(slots=True)
 class Salvaged:
-    """What a person has entered, by the path of the movie where it is of one. `source` is where settings are from."""
+    """What a person has entered, by the path of the movie where it is of one, and who changed what, by id.
+
+    `source` is where settings are from.
+    """
 
     settings: Adopted | None = None
     source: Path | None = None
     selections: dict[str, Selection] = field(default_factory=dict)
     hand_picks: dict[str, HandPicksRecord] = field(default_factory=dict)
     profiles: dict[str, ProfileRecord] = field(default_factory=dict)
+    audit: dict[int, rows.AuditRow] = field(default_factory=dict)
+    pools: dict[str, PoolRecord] = field(default_factory=dict)
 
 
 def salvage(databases: Iterable[Path]) -> Salvaged:
@@ -46,6 +52,10 @@ def _add(found: Salvaged, db: sqlite3.Connection, path: Path) -> None:
         found.settings, found.source = settings, path
     for profile in _read(db, _PROFILES, lambda row: rows.profile_from_row(rows.ProfileRow(*row))):
         found.profiles.setdefault(profile.name, profile)
+    for entry in _read(db, _AUDIT, _audit_row):
+        found.audit.setdefault(entry.id, entry)
+    for pool in _read(db, _POOLS, lambda row: rows.pool_from_row(rows.PoolRow(*row))):
+        found.pools.setdefault(pool.name, pool)
     paths: dict[int, str] = {}
     for id, where, selection in _read(db, _MOVIES, _selection):
         paths[id] = where
@@ -68,6 +78,12 @@ def _settings(row: tuple[Any, ...]) -> Adopted:
     return adopt(json.loads(body), migration, json.loads(set_aside))
 
 
+def _audit_row(row: tuple[Any, ...]) -> rows.AuditRow:
+    found = rows.AuditRow(*row)
+    AuditEntry.from_body(found._asdict())  # raises for one that could not be told
+    return found
+
+
 def _selection(row: tuple[Any, ...]) -> tuple[int, str, Selection]:
     id, path, body = row
     return id, path, Selection(msgpack.unpackb(body, strict_map_key=False).get("selection", Selection.AUTO))
@@ -75,5 +91,7 @@ def _selection(row: tuple[Any, ...]) -> tuple[int, str, Selection]:
 
 _SETTINGS = "SELECT body, migration, set_aside FROM settings"
 _PROFILES = "SELECT name, body FROM profiles"
+_POOLS = "SELECT name, body FROM pools"
 _MOVIES = "SELECT id, path, body FROM movies"
+_AUDIT = "SELECT id, at, user, by, via, action, detail, outcome FROM audit"
 _HAND_PICKS = "SELECT movie, body FROM hand_picks"

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgpack
 
 from warpcore.services.scheduler.store.backups import copy, upgrade_backup
-from warpcore.services.session.paths import flush
+from warpcore.services.session.paths import create_empty, flush
 
 APPLICATION_ID = 0x57435344
 
@@ -36,13 +36,21 @@ CREATE TABLE selections (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE hand_picks (movie INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE tries (number INTEGER PRIMARY KEY, movie INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE profiles (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE pools (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE settings_history (revision INTEGER PRIMARY KEY, at REAL NOT NULL, by TEXT NOT NULL, changed TEXT NOT NULL);
+CREATE TABLE audit (id INTEGER PRIMARY KEY, at REAL NOT NULL, user TEXT NOT NULL, by TEXT NOT NULL,
+    via TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL, outcome TEXT NOT NULL);
+CREATE INDEX audit_by_outcome ON audit (outcome, id);
 CREATE TABLE changes (seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, body BLOB NOT NULL);
 """
 
 
 class StateError(Exception):
     """The state cannot be read or written; the text is one line with the path and what to do."""
+
+
+class DamageError(StateError):
+    """The database is damaged."""
 
 
 def _from_1_to_2(db: sqlite3.Connection) -> None:
@@ -102,7 +110,61 @@ def _from_4_to_5(db: sqlite3.Connection) -> None:
         db.execute("UPDATE movies SET body = ? WHERE id = ?", (msgpack.packb(record), movie))
 
 
-LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4, _from_4_to_5)
+def _from_5_to_6(db: sqlite3.Connection) -> None:
+    """A movie's body may hold what its header and metadata say. Nobody has looked for movies of before: nothing to do.
+
+    What they were processed with stands in the stored settings, so that their results stay. Optics groups have numbers,
+    and each export job has a folder and a number that is never given again.
+    """
+    db.execute("INSERT INTO meta VALUES ('last_optics_group', 0)")
+    _give_exports_folders(db)
+
+
+def _give_exports_folders(db: sqlite3.Connection) -> None:
+    """A job that has ended gets none: its files lie, and stay, among the session's own.
+
+    One that has not ended begins again, in its folder; what a worker still makes of it would name files elsewhere.
+    """
+    db.execute("INSERT INTO meta SELECT 'last_export', COALESCE(MAX(number), 0) FROM exports")
+    for number, job, packed in db.execute("SELECT number, job, body FROM exports").fetchall():
+        body = msgpack.unpackb(packed)
+        if body.get("state") not in ("running", "collecting"):
+            db.execute("UPDATE export_movies SET state = 'dropped' WHERE job = ? AND state = 'running'", (job,))
+            continue
+        top = {"particles": "particles", "micrographs": "exports"}[body["kind"]]
+        body |= {"state": "running", "folder": f"{top}/job-{number}", "particles": None, "particles_at_edge": None}
+        db.execute("UPDATE exports SET body = ? WHERE job = ?", (msgpack.packb(body), job))
+        again = "UPDATE export_movies SET state = 'pending', body = ? WHERE job = ? AND state IN ('running', 'done')"
+        db.execute(again, (msgpack.packb({}), job))
+    for lease, packed in db.execute("SELECT lease, body FROM tasks").fetchall():
+        purpose = msgpack.unpackb(packed).get("purpose", "process")
+        if purpose != "process" and not purpose.startswith("try-"):
+            db.execute("DELETE FROM tasks WHERE lease = ?", (lease,))
+
+
+def _from_6_to_7(db: sqlite3.Connection) -> None:
+    """Who changed what is written down from now on."""
+    db.execute(
+        "CREATE TABLE audit (id INTEGER PRIMARY KEY, at REAL NOT NULL, user TEXT NOT NULL, by TEXT NOT NULL, "
+        "via TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL, outcome TEXT NOT NULL)"
+    )
+    db.execute("CREATE INDEX audit_by_outcome ON audit (outcome, id)")
+
+
+def _from_7_to_8(db: sqlite3.Connection) -> None:
+    """Pools are known, with the limits that persons set."""
+    db.execute("CREATE TABLE pools (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID")
+
+
+LADDER: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _from_1_to_2,
+    _from_2_to_3,
+    _from_3_to_4,
+    _from_4_to_5,
+    _from_5_to_6,
+    _from_6_to_7,
+    _from_7_to_8,
+)
 """The rung at index n brings format n + 1 to format n + 2."""
 
 FORMAT = len(LADDER) + 1
@@ -115,33 +177,41 @@ def create(path: Path, data_directory: str, processing_directory: str) -> None:
         raise StateError(f"{path} is gone but its -wal file is not: put both back, or remove it to begin anew")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     temporary.unlink(missing_ok=True)
+    create_empty(temporary)
     made = sqlite3.connect(temporary, isolation_level=None)
     try:
         made.execute("PRAGMA synchronous = FULL")
-        made.execute("BEGIN")
-        for statement in SCHEMA.split(";\n"):
-            made.execute(statement)
-        meta = {
-            "epoch": uuid.uuid4().hex,
-            "seq": 0,
-            "floor": 0,
-            "lease": 0,
-            "last_movie": 0,
-            "last_modified": 0.0,
-            "paused": "",
-            "order": "normal",
-            "alarms": "[]",
-            "data_directory": data_directory,
-            "processing_directory": processing_directory,
-        }
-        made.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
-        made.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        made.execute(f"PRAGMA user_version = {FORMAT}")
-        made.execute("COMMIT")
+        fill(made, data_directory, processing_directory)
     finally:
         made.close()
     flush(temporary)
     temporary.replace(path)
+
+
+def fill(db: sqlite3.Connection, data_directory: str, processing_directory: str) -> None:
+    """Write the state of a session that has just begun into an empty database."""
+    meta = {
+        "epoch": uuid.uuid4().hex,
+        "seq": 0,
+        "floor": 0,
+        "lease": 0,
+        "last_movie": 0,
+        "last_export": 0,
+        "last_optics_group": 0,
+        "last_modified": 0.0,
+        "paused": "",
+        "order": "normal",
+        "alarms": "[]",
+        "data_directory": data_directory,
+        "processing_directory": processing_directory,
+    }
+    db.execute("BEGIN")
+    for statement in SCHEMA.split(";\n"):
+        db.execute(statement)
+    db.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {FORMAT}")
+    db.execute("COMMIT")
 
 
 def check(db: sqlite3.Connection, path: Path, data_directory: str, processing_directory: str) -> int:

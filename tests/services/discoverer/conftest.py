@@ -27,8 +27,8 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    return Registry(tmp_path / "processing")
+def registry(tmp_path: Path, data: Path) -> Registry:
+    return Registry(data, tmp_path / "processing")
 
 
 @pytest.fixture

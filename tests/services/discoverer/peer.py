@@ -26,14 +26,15 @@ from warpcore.bus.replies import ReplyCache
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
 from warpcore.services.discoverer.service import run_discoverer
+from warpcore.services.session.path_map import PathMap
 from warpcore.services.session.settings import Settings, patch_settings
 
 
 class Registry:
     """What the scheduler keeps of files and settings; outlives the sockets that serve it."""
 
-    def __init__(self, processing: Path) -> None:
-        self.processing = processing
+    def __init__(self, data: Path, processing: Path) -> None:
+        self.data, self.processing = data, processing
         self.files: dict[str, FoundFile] = {}
         self.batches: list[list[str]] = []
         self.replaced: list[str] = []
@@ -64,7 +65,7 @@ class Registry:
             after = end if end < len(known) else None
             return KnownFiles(known[request.after : end], after, self.settings.to_dict(), self.revision, self.forgotten)
         if isinstance(request, GetProcessing):
-            return ProcessingStatus(True, {}, 0, 0, None, 60.0, 0, [], 0, "", str(self.processing))
+            return ProcessingStatus(True, {}, 0, 0, None, 60.0, 0, [], 0, str(self.data), str(self.processing))
         return Error("unknown_type", request.TYPE)
 
     def _register(self, files: list[FoundFile]) -> Message:
@@ -155,14 +156,14 @@ class Peer:
 class Running:
     """A discoverer in a thread."""
 
-    def __init__(self, endpoints: Endpoints, data: Path, **options: float | bool) -> None:
+    def __init__(self, endpoints: Endpoints, data: Path, **options: float | bool | PathMap) -> None:
         self._stop = threading.Event()
         self.error: BaseException | None = None
         settings = {"watch": False, "scan_interval_s": 0.05, "incubation_s": 0.1, "give_up_s": 0.5, **options}
         self._thread = threading.Thread(target=self._run, args=(endpoints, data, settings))
         self._thread.start()
 
-    def _run(self, endpoints: Endpoints, data: Path, settings: dict[str, float]) -> None:
+    def _run(self, endpoints: Endpoints, data: Path, settings: dict[str, object]) -> None:
         try:
             run_discoverer(endpoints, data, stop=self._stop, **settings)  # type: ignore[arg-type]
         except BaseException as error:  # noqa: BLE001  # shown by close()

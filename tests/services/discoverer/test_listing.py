@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,10 @@ def test_identity_is_size_and_mtime_in_ns(tmp_path: Path) -> None:
     make(tmp_path, "a.tif")
     os.utime(tmp_path / "a.tif", ns=(5, 123_456_789))
     assert list_files(tmp_path, MOVIES).files == {"a.tif": (5, 123_456_789)}
-    assert look(tmp_path, "a.tif") == (5, 123_456_789)
-    assert look(tmp_path, "none.tif") is None
-    assert look(tmp_path, ".") is None
+    allowed = MOVIES.allowed(tmp_path)
+    assert look(tmp_path, "a.tif", allowed) == (5, 123_456_789)
+    assert look(tmp_path, "none.tif", allowed) is None
+    assert look(tmp_path, ".", allowed) is None
 
 
 def test_sub_folders_count_only_where_recursive_and_equal_names_stay_apart(tmp_path: Path) -> None:
@@ -68,13 +70,52 @@ def test_sub_folders_count_only_where_recursive_and_equal_names_stay_apart(tmp_p
         assert MOVIES.holds(path) == (path in names(tmp_path))
 
 
+def test_the_folders_that_epu_makes_are_looked_into_without_a_setting(tmp_path: Path) -> None:
+    data = "Images-Disc1/GridSquare_7001/Data"
+    own = {f"{data}/a.tif", "Images-Disc1/GridSquare_7001/b.mrc", "c.mrc"}
+    make(tmp_path, *own, "Atlas/d.mrc", "Images-Disc1/x/e.mrc", f"{data}/more/f.tif", "other/GridSquare_1/Data/g.tif")
+    assert names(tmp_path) == own
+    assert MOVIES.holds(f"{data}/a.tif")
+    assert MOVIES.holds_metadata(f"{data}/a.xml")
+    assert not MOVIES.holds("other/g.tif")
+    assert names(tmp_path, replace(MOVIES, excluded=frozenset({"Images-Disc1"}))) == {"c.mrc"}
+
+
 def test_links_to_files_count_links_to_nothing_do_not(tmp_path: Path) -> None:
     make(tmp_path, "elsewhere/a.tif", "data/b.tif")
     data = tmp_path / "data"
     (data / "link.tif").symlink_to(tmp_path / "elsewhere/a.tif")
     (data / "broken.tif").symlink_to(tmp_path / "none.tif")
     os.mkfifo(data / "pipe.tif")
-    assert names(data) == {"b.tif", "link.tif"}
+    assert names(data, replace(MOVIES, follow_links=True)) == {"b.tif", "link.tif"}
+
+
+def test_links_out_of_the_data_directory_are_told_and_not_followed(tmp_path: Path) -> None:
+    """A movie, a folder, another lab's file through `..`, and a link to a link; links within the directory count."""
+    make(tmp_path, "other/a.tif", "other/x/b.tif", "data/c.tif", "data/sub/d.tif")
+    data = tmp_path / "data"
+    (data / "lab.tif").symlink_to(tmp_path / "other/a.tif")
+    (data / "up.tif").symlink_to("../other/a.tif")
+    (data / "twice.tif").symlink_to("up.tif")
+    (data / "folder").symlink_to(tmp_path / "other/x")
+    (data / "inside.tif").symlink_to("sub/d.tif")
+    listing = list_files(data, DEEP)
+    assert set(listing.files) == {"c.tif", "sub/d.tif", "inside.tif"}
+    assert set(listing.unreadable) == {"lab.tif", "up.tif", "twice.tif", "folder"}
+    assert all("start the session with --follow-links" in why for why in listing.unreadable.values())
+    assert look(data, "lab.tif", DEEP.allowed(data)) is None
+    assert look(data, "folder/b.tif", DEEP.allowed(data)) is None
+    followed = replace(DEEP, follow_links=True)
+    assert look(data, "lab.tif", followed.allowed(data)) is not None
+    (data / "shadow.tif").symlink_to("/etc/passwd")
+    assert "operating system" in list_files(data, followed).unreadable["shadow.tif"]
+
+
+def test_a_data_directory_that_is_itself_a_link_is_as_any_other(tmp_path: Path) -> None:
+    make(tmp_path, "mounted/a.tif", "mounted/grid/b.tif")
+    (tmp_path / "data").symlink_to(tmp_path / "mounted")
+    (tmp_path / "mounted/inside.tif").symlink_to(tmp_path / "data/grid/b.tif")
+    assert names(tmp_path / "data", DEEP) == {"a.tif", "grid/b.tif", "inside.tif"}
 
 
 def test_a_link_to_itself_is_told(tmp_path: Path) -> None:
@@ -88,7 +129,8 @@ def test_links_to_folders_are_followed_once_each_and_never_in_circles(tmp_path: 
     (data / "AA_link_to_real").symlink_to(data / "real")
     (data / "real/up").symlink_to(data)
     (data / "out").symlink_to(tmp_path / "elsewhere")
-    assert names(data, DEEP) == {"real/a.tif", "zz/b.tif", "out/x.tif"}
+    assert names(data, replace(DEEP, follow_links=True)) == {"real/a.tif", "zz/b.tif", "out/x.tif"}
+    assert names(data, DEEP) == {"real/a.tif", "zz/b.tif"}
     assert names(data, MOVIES) == set()
 
 
@@ -133,14 +175,20 @@ def test_a_name_that_is_not_utf8_is_told_in_printable_form(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("new\nline.tif", "new\\nline.tif"), ("a'b\"c.tif", "a'b\"c.tif"), ("a\x85b.tif", "a\\x85b.tif")],
+    [
+        ("new\nline.tif", "new\\nline.tif"),
+        ("a'b\"c.tif", "a'b\"c.tif"),
+        ("a\x85b.tif", "a\\x85b.tif"),
+        ("a#1.tif", "a#1.tif"),
+        ("x" * 250 + ".tif", "x" * 250 + ".tif"),
+    ],
 )
 def test_a_name_that_no_star_file_can_hold_is_told(tmp_path: Path, name: str, shown: str) -> None:
-    make(tmp_path, name, 'it"s.tif', "it's.tif", "two  spaces #1.tif")
+    make(tmp_path, name, "a b.tif")
     listing = list_files(tmp_path, MOVIES)
-    assert set(listing.files) == {'it"s.tif', "it's.tif", "two  spaces #1.tif"}
-    assert look(tmp_path, name) is None
-    assert [(path, reason.endswith("rename it")) for path, reason in listing.unreadable.items()] == [(shown, True)]
+    assert set(listing.files) == {"a b.tif"}
+    assert look(tmp_path, name, MOVIES.allowed(tmp_path)) is None
+    assert list(listing.unreadable) == [shown]
 
 
 def test_a_unicode_name_counts(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from tests.services.discoverer.peer import Peer, Registry, Running
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.messages import FoundFile
 from warpcore.services.discoverer.examining import Examined
-from warpcore.services.discoverer.incubation import Incubation, Notice
+from warpcore.services.discoverer.incubation import Incubation
+from warpcore.services.discoverer.judging import Kind, NotTaken
 from warpcore.services.discoverer.listing import Identity, Listing, Watched, list_files, look_at
+from warpcore.services.discoverer.not_taken import Notice
 from warpcore.services.formats.mrc_writer import write_mrc
 from warpcore.services.session.named_files import NamedFiles, named_files
 from warpcore.services.session.settings import Settings, parse_settings
@@ -26,11 +28,15 @@ def told(notices: list[Notice]) -> list[str]:
     return [notice.detail for notice in notices if notice.topic == "file.reference"]
 
 
+def not_taken(reason: str, kind: Kind = Kind.REFERENCE) -> NotTaken | None:
+    return NotTaken(kind, reason) if reason else None
+
+
 def judge(incubation: Incubation, now: float, reference: str, identity: Identity = OLD) -> list[Notice]:
     """Scan, wait, look into what is due."""
     notices = incubation.listed(Listing({"gain.mrc": identity}), now)
     for path in incubation.due(now + 1, 10):
-        notices += incubation.examined(path, Examined(identity, reference=reference), now + 1)
+        notices += incubation.examined(path, Examined(identity, no_movie=not_taken(reference)), now + 1)
     return notices
 
 
@@ -42,7 +48,7 @@ def test_what_looks_like_a_reference_is_told_once_and_not_registered() -> None:
     )
     assert incubation.warnings == [text]
     assert judge(incubation, 2.0, "one frame") == []
-    assert incubation.batch() == []
+    assert incubation.ready.batch() == []
     assert incubation.incubating == incubation.waiting == 0
 
 
@@ -53,11 +59,11 @@ def test_it_is_judged_again_when_it_or_the_patterns_change() -> None:
     assert told(judge(incubation, 2.0, "one frame")) == []  # the same judgement is not told twice
     incubation.narrow(lambda path: True)
     assert told(judge(incubation, 4.0, "")) == []
-    assert incubation.batch() == [FoundFile("gain.mrc", *OLD)]
+    assert incubation.ready.batch() == [FoundFile("gain.mrc", *OLD)]
     assert incubation.warnings == []
-    incubation.acknowledged(incubation.batch())
+    incubation.acknowledged(incubation.ready.batch())
     assert len(told(judge(incubation, 6.0, "one frame", NEW))) == 1
-    assert incubation.batch() == []
+    assert incubation.ready.batch() == []
 
 
 def test_one_that_goes_or_is_named_is_a_warning_no_more() -> None:
@@ -81,9 +87,31 @@ def test_many_are_one_warning() -> None:
     listing = Listing({f"ref_{number:03d}.mrc": OLD for number in range(100)})
     incubation.listed(listing, 0.0)
     for path in incubation.due(0.0, 1000):
-        incubation.examined(path, Examined(OLD, reference="one frame"), 0.0)
+        incubation.examined(path, Examined(OLD, no_movie=not_taken("one frame")), 0.0)
     (text,) = incubation.warnings
     assert text.startswith("100 files look like references, not taken: ref_000.mrc, ref_001.mrc, ref_002.mrc, …")
+
+
+def test_averages_and_overview_images_are_told_once_however_many_there_are() -> None:
+    """Their line does not change as more come, and is no alarm: every session of EPU has them."""
+    incubation = Incubation(0.0)
+    files = {f"{kind.name.lower()}_{n:03d}.mrc": OLD for n in range(50) for kind in (Kind.AVERAGE, Kind.OVERVIEW)}
+    incubation.listed(Listing(files), 0.0)
+    notices, seen = [], set()
+    for path in incubation.due(0.0, 1000):
+        kind = Kind.AVERAGE if path.startswith("average") else Kind.OVERVIEW
+        notices += incubation.examined(path, Examined(OLD, no_movie=not_taken("one frame", kind)), 0.0)
+        seen.add(tuple(incubation.notes))
+    assert incubation.warnings == []
+    assert incubation.notes == told(notices)
+    assert incubation.notes == [
+        "averages of movies are not taken: average_000.mrc (one frame); if one is a movie, add its name to "
+        "import.patterns",
+        "images of atlas, squares and holes are not taken: overview_000.mrc (one frame); if one is a movie, add its "
+        "name to import.patterns",
+    ]
+    assert len(seen) == 2
+    assert incubation.ready.batch() == []
 
 
 def test_a_registered_file_that_a_setting_names_later_stays_registered_and_is_told_once() -> None:
@@ -103,7 +131,7 @@ def test_a_file_that_becomes_named_while_it_incubates_or_waits_is_dropped_withou
         judge(incubation, 0.0, "") if ready else incubation.listed(Listing({"gain.mrc": OLD}), 0.0)
         assert incubation.listed(Listing({}, named={"gain.mrc"}), 2.0) == []
         assert incubation.due(99.0, 10) == []
-        assert incubation.batch() == []
+        assert incubation.ready.batch() == []
 
 
 def test_all_settings_that_are_files_are_known() -> None:

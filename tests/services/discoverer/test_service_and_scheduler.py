@@ -169,6 +169,6 @@ def test_a_full_batch_fits_a_frame() -> None:
         incubation.listed(listing, 0.0)
         for path in incubation.due(0.0, 5000):
             incubation.examined(path, Examined(listing.files[path]), 0.0)
-        request = RegisterFiles(incubation.batch())
+        request = RegisterFiles(incubation.ready.batch())
         assert len(encode(Envelope(request.TYPE, request.to_body(), "discoverer"))) < 1_000_000
         assert request.files[0].path in listing.files

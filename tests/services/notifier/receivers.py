@@ -20,7 +20,7 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 class Hook:
     """A webhook: `posted` are the documents that it has taken, `headers` those of the last request.
 
-    As long as `status` is no success it takes nothing.
+    As long as `status` is no success it takes nothing, and repeats the path in its answer.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Hook:
                 hook.headers = dict(self.headers)
                 if hook.status == 200:
                     hook.posted.append(json.loads(body))
-                self.send_response(hook.status)
+                self.send_response(hook.status, None if hook.status == 200 else f"not {self.path}")
                 if hook.status == 302:
                     self.send_header("Location", "/elsewhere")
                 self.end_headers()
@@ -71,15 +71,18 @@ class Hook:
 
 
 class Mailbox:
-    """An SMTP server with one user: `mails` are those that it has taken."""
+    """An SMTP server with one user: `mails` are those that it has taken; it takes none as long as `answer` is set."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.mails: list[EmailMessage] = []
         self.receivers: list[str] = []
+        self.answer = ""
 
     async def handle_DATA(self, server: object, session: object, envelope: Envelope) -> str:
         """Takes a mail."""
+        if self.answer:
+            return self.answer
         content = envelope.content
         assert isinstance(content, bytes)
         message = email.message_from_bytes(content, policy=email.policy.default)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import logging
+import socket
+import ssl
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from tests.services.api.certificates import made
 from tests.services.notifier.receivers import Hook, Mailbox
 from warpcore.bus.messages import Alarm
 from warpcore.bus.vocabulary import Severity
@@ -32,6 +39,16 @@ def test_a_webhook_gets_text_for_chats_and_data_for_programs() -> None:
         assert document["alarms"][1]["at"] == "1970-01-01T00:02:00+00:00"
         assert hook.headers["Authorization"] == "Bearer hidden-token"
         assert hook.headers["Content-Type"] == "application/json"
+
+
+def test_user_and_password_of_an_address_are_sent_as_a_header_and_are_no_part_of_the_host() -> None:
+    with Hook().running() as hook:
+        url = hook.url.replace("http://", "http://me:hidden%2Bword%40@")
+        post(Webhook(url), "s", NOTICES)
+        assert base64.b64decode(hook.headers["Authorization"].removeprefix("Basic ")) == b"me:hidden+word@"
+        assert "@" not in hook.headers["Host"]
+        post(Webhook(url, {"Authorization": "Bearer x"}), "s", NOTICES)
+        assert hook.headers["Authorization"] == "Bearer x"
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
@@ -88,3 +105,37 @@ def test_a_wrong_password_and_a_server_without_encryption_are_errors_without_the
     assert mailbox.mails == []
     own = [record.getMessage() for record in caplog.records if record.name.startswith("warpcore")]
     assert "hidden" not in "".join([str(wrong.value), str(plain.value), *own])
+
+
+def test_what_a_mail_server_says_is_told_by_its_numbers_since_it_may_repeat_the_password(mailbox: Mailbox) -> None:
+    mailbox.answer = "554 5.7.1 nothing of me, hidden-password"
+    with mailbox.running(), pytest.raises(SendError) as raised:
+        mail(address(mailbox), "s", NOTICES)
+    assert str(raised.value) == "the mail server answers 554 (5.7.1)"
+
+
+def test_no_letter_of_a_password_is_told(mailbox: Mailbox) -> None:
+    with mailbox.running(), pytest.raises(SendError, match="letters of ASCII alone"):
+        mail(address(mailbox, "hidden-ß"), "s", NOTICES)
+
+
+def test_a_certificate_for_another_name_is_told_without_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = made(tmp_path, names="DNS:hidden.example")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def serve() -> None:
+        with suppress(OSError):
+            server.accept()
+
+    with context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        email = Email(["a@b.example"], "a@b.example", "localhost", server.getsockname()[1], "tls")
+        with pytest.raises(SendError) as raised:
+            mail(email, "s", NOTICES)
+        thread.join(10)
+    assert str(raised.value) == "no e-mail can be sent: its certificate is for another name"

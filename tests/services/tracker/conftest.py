@@ -38,14 +38,14 @@ def peers(endpoints: Endpoints) -> Iterator[Callable[..., Peer]]:
 
 @pytest.fixture
 def tracker(endpoints: Endpoints, tmp_path: Path) -> Iterator[Start]:
-    """Starts a tracker over `tmp_path`; what it returns ends it."""
+    """Starts a tracker over `tmp_path`, or another name of it; what it returns ends it."""
     running: list[Callable[[], None]] = []
 
-    def start() -> Callable[[], None]:
+    def start(directory: Path = tmp_path) -> Callable[[], None]:
         stop = threading.Event()
         thread = threading.Thread(
             target=run_tracker,
-            args=(endpoints, tmp_path),
+            args=(endpoints, directory),
             kwargs={"debounce_s": 0.02, "max_delay_s": 0.5, "stop": stop},
         )
         thread.start()

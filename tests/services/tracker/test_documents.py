@@ -10,10 +10,13 @@ from msgspec.structs import replace
 
 from tests.services.tracker.movies import RESULTS, movie
 from warpcore.bus.messages import Failure
+from warpcore.services.session.project import Project
 from warpcore.services.session.settings import CtfSettings
 from warpcore.services.steps.chain import CHAIN
-from warpcore.services.steps.step import RUN
+from warpcore.services.steps.step import PLACE, RUN
 from warpcore.services.tracker import documents
+
+PROJECT = Project("/data/processing")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_every_measured_value_is_in_the_item_in_json_and_with_its_own_key() -> N
     keys = [column.json for column in CHAIN.columns if column.json]
     assert len(set(keys)) == len(keys)
     measured = {(one.step, one.field) for one in CHAIN.columns if not one.json and one.compute is None}
-    assert {step for step, _ in measured} == {RUN}
+    assert {step for step, _ in measured} == {PLACE, RUN}
     assert set(keys) <= set(read())
     assert read(results={**RESULTS, "ctf": {**RESULTS["ctf"], "ice_thickness": 0.4567}})["IceThickness"] == 0.457
 
@@ -99,8 +102,8 @@ def test_a_failed_item_says_error_and_step_and_others_do_not() -> None:
 
 def test_rows_name_files_relative_to_the_processing_directory() -> None:
     one = movie(7)
-    rows = documents.rows(one, 2, documents.movie_file("/data/session", "/data/processing", one.path))
-    assert rows.movie == "../session/grid/m7.tif 2"
+    rows = documents.rows(one, 2, PROJECT, "/data/session")
+    assert rows.movie == "/data/session/grid/m7.tif 2"
     assert rows.corrected == "average/grid/m7.mrc motion/grid/m7.star 2 16.400000 2.500000 13.900000"
     assert rows.halves == "average/even/grid/m7.mrc average/odd/grid/m7.mrc"
     assert rows.ctf is not None
@@ -115,13 +118,29 @@ def test_rows_name_files_relative_to_the_processing_directory() -> None:
     assert rows.particles == "particles/grid/m7_picks.star"
 
 
+def test_rows_name_files_from_the_root_of_the_project_and_never_with_dots() -> None:
+    above = Project("/data/processing", "..")
+    rows = documents.rows(movie(7), 1, above, "/data/session")
+    assert rows.movie == "session/grid/m7.tif 1"
+    assert rows.corrected is not None
+    assert rows.corrected.split()[:2] == ["processing/average/grid/m7.mrc", "processing/motion/grid/m7.star"]
+    assert rows.halves == "processing/average/even/grid/m7.mrc processing/average/odd/grid/m7.mrc"
+    assert rows.autopick == "processing/average/grid/m7.mrc processing/matching/grid/m7_picks.star"
+    assert rows.ctf is not None
+    assert rows.ctf.split()[2] == "processing/powerspectrum/grid/m7.mrc:mrc"
+    assert rows.particles == "particles/grid/m7_picks.star"  # a file to be read by us
+    moved = documents.rows(movie(7), 1, Project("/elsewhere/processing", ".."), "/elsewhere/session")
+    assert moved == rows
+    assert documents.rows(movie(7), 1, above, "/datasets").movie == "/datasets/grid/m7.tif 1"
+
+
 def test_a_movie_has_only_the_rows_that_its_results_allow() -> None:
     no_ctf = {**RESULTS, "ctf": {"failure": "no rings", "defocus_u_angstrom": None}, "picking": None}
-    rows = documents.rows(movie(1, results=no_ctf), 1, "m")
+    rows = documents.rows(movie(1, results=no_ctf), 1, PROJECT, "/data")
     assert (rows.ctf, rows.autopick) == (None, None)
     assert rows.corrected is not None
     no_average = {**RESULTS, "export": {**RESULTS["export"], "average": None, "particles": None}}
-    rows = documents.rows(movie(1, results=no_average), 1, "m")
+    rows = documents.rows(movie(1, results=no_average), 1, PROJECT, "/data")
     assert (rows.corrected, rows.ctf, rows.autopick, rows.particles) == (None, None, None, None)
 
 
@@ -129,7 +148,7 @@ def test_only_accepted_movies_have_optics() -> None:
     ctf = CtfSettings(voltage=200.0)
     found = documents.optics(movie(1), ctf)
     assert found == documents.Optics(0.5, 1.0, 200.0, 2.7, 0.07)
-    assert found.group(3).name == "opticsGroup3"
+    assert found.group(3).number == 3
     assert documents.optics(movie(1, selection="exclude"), ctf) is None
     assert documents.optics(movie(1, status="filtered_out"), ctf) is None
     assert documents.optics(movie(1, status="filtered_out", selection="include"), ctf) is not None

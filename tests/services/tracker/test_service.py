@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.movie_xml import read_movie_xml
 from tests.services.tracker.movies import named
 from tests.services.tracker.world import Peer, Start, Wait, items, micrographs
 from warpcore.bus.messages import (
     Failure,
 )
 from warpcore.services.formats.warp_xml import MovieXml, write_movie_xml
+from warpcore.services.formats.warp_xml_reading import read_movie_xml
 
 
 def test_files_follow_the_state_through_lost_events(
@@ -51,6 +51,18 @@ def test_late_start_and_restart_are_right_and_leave_right_files_alone(
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert after["failed_items.json"] == before["failed_items.json"]
     assert after["processed_items.json"] > before["processed_items.json"]
+
+
+def test_lists_name_files_as_the_schedulers_host_sees_them(
+    peers: Callable[..., Peer], tracker: Start, tmp_path: Path, wait_until: Wait
+) -> None:
+    """It sees the processing directory at /data/processing, this host under another name, or by a link."""
+    link = tmp_path.with_name(f"{tmp_path.name}_link")
+    link.symlink_to(tmp_path)
+    peers([named(1)], export={"project_root": ".."})
+    tracker(link)
+    name = "processing/average/grid/m1.mrc"
+    wait_until(lambda: micrographs(tmp_path) == [name], what="the scheduler's name")
 
 
 def test_a_file_that_was_changed_or_has_gone_is_written_again(

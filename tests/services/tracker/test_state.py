@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,7 +51,7 @@ def started(*movies: Movie, **patch: Any) -> TrackerState:
     """A tracker that has written everything of a first reset at time 0."""
     state = TrackerState("/processing")
     state.apply(reset(movies, patch), 0.0)
-    state.set_data_directory("/data", 0.0)
+    state.set_directories("/data", "/processing", 0.0)
     settle(state, 5.0)
     return state
 
@@ -73,13 +75,26 @@ def test_nothing_is_written_before_the_state_is_known() -> None:
     assert state.due(100.0) == []
 
 
-def test_a_reset_makes_everything_due_and_movies_star_waits_for_the_data_directory() -> None:
+def test_a_reset_makes_everything_due_and_star_files_wait_for_the_directories() -> None:
     state = TrackerState("/processing")
     state.apply(reset([movie(1)]), 0.0)
     assert state.due(0.9) == []
-    assert state.due(1.0) == [*JSON, CORRECTED, CTF, AUTOPICK, SETTINGS]
-    state.set_data_directory("/data", 1.0)
+    assert state.due(1.0) == [*JSON, SETTINGS]
+    state.set_directories("/data", "/processing", 1.0)
     assert state.due(2.0) == [*JSON, *STAR_FILES, SETTINGS]
+
+
+def test_files_are_named_as_the_schedulers_host_sees_them(tmp_path: Path) -> None:
+    state = TrackerState("/mnt/here")
+    state.apply(reset([movie(1)], {"export": {"mtf_path": "/there/results/mtf.star"}}), 0.0)
+    state.set_directories("/there/results/raw", "/there/results", 0.0)
+    settle(state, 5.0)
+    written = blocks(state.text(MOVIES), tmp_path)
+    assert written["movies"].rlnMicrographMovieName.tolist() == ["raw/grid/m1.tif"]
+    assert written["optics"].rlnMtfFileName.tolist() == ["mtf.star"]
+    state.set_directories("/there/results/raw", "/moved", 6.0)
+    assert settle(state, 10.0) == list(STAR_FILES)
+    assert "/there/results/raw/" in state.text(MOVIES)
 
 
 def test_changes_wait_for_others_but_never_longer_than_the_limit() -> None:
@@ -142,7 +157,7 @@ def test_star_files_hold_accepted_movies_and_agree_with_each_other(tmp_path: Any
         read = blocks(state.text(name), tmp_path)
         assert read[block]["rlnMicrographName"].tolist() == wanted
     read = blocks(state.text(MOVIES), tmp_path)
-    assert read["movies"]["rlnMicrographMovieName"].tolist() == ["../data/grid/m1.tif", "../data/grid/m3.tif"]
+    assert read["movies"]["rlnMicrographMovieName"].tolist() == ["/data/grid/m1.tif", "/data/grid/m3.tif"]
     assert list(blocks(state.text(CORRECTED), tmp_path)["micrographs"])[-2:] == [
         "rlnMicrographNameEven",
         "rlnMicrographNameOdd",
@@ -169,6 +184,27 @@ def test_movies_of_another_pixel_size_are_another_optics_group(tmp_path: Any) ->
     assert read["micrographs"]["rlnOpticsGroup"].tolist() == [1, 2]
 
 
+def test_the_scheduler_s_optics_groups_stand_in_all_lists_in_the_order_of_their_numbers(tmp_path: Any) -> None:
+    state = started(named(1, optics_group=3), named(2, optics_group=1), named(3, optics_group=3))
+    for name in (MOVIES, CORRECTED, CTF):
+        read = blocks(state.text(name), tmp_path)
+        assert read["optics"]["rlnOpticsGroup"].tolist() == [1, 3]
+        assert read["optics"]["rlnOpticsGroupName"].tolist() == ["opticsGroup1", "opticsGroup3"]
+        (rows,) = [block for key, block in read.items() if key != "optics"]
+        assert rows["rlnOpticsGroup"].tolist() == [3, 1, 3]
+
+
+def test_a_movie_that_moves_to_another_group_makes_the_lists_due(tmp_path: Any) -> None:
+    state = started(named(1), named(2))
+    settle(state, 5.0)
+    state.apply(settings({"export": {"particles": True}}), 10.0)
+    settle(state, 20.0)
+    state.apply(told(named(2, optics_group=2)), 30.0)
+    assert settle(state, 200.0) == [*STAR_FILES, PARTICLES]
+    assert blocks(state.text(CORRECTED), tmp_path)["micrographs"]["rlnOpticsGroup"].tolist() == [1, 2]
+    assert state.groups_of_averages() == {"average/grid/m1.mrc": 1, "average/grid/m2.mrc": 2}
+
+
 def test_another_voltage_changes_the_optics(tmp_path: Any) -> None:
     state = started(named(1))
     state.apply(settings({"ctf": {"voltage": 200.0}}), 10.0)
@@ -191,6 +227,15 @@ def test_particles_are_due_only_while_they_are_exported_and_cost_a_bounded_share
     assert settle(state, 55.0) == [PROCESSED_ITEMS, *STAR_FILES]
     assert settle(state, 79.9) == []
     assert settle(state, 80.1) == [PARTICLES]
+
+
+def test_a_changed_file_is_due_again_but_no_particles_that_are_not_exported() -> None:
+    state = started(named(1))
+    assert state.changed([MOVIES, PARTICLES], 10.0) == [MOVIES]
+    assert settle(state, 20.0) == [MOVIES]
+    state.apply(settings({"export": {"particles": True}}), 30.0)
+    assert settle(state, 40.0) == [PARTICLES, SETTINGS]
+    assert state.changed([PARTICLES], 70.0) == [PARTICLES]
 
 
 def test_particles_of_a_movie_that_was_done_again_are_collected_again() -> None:
@@ -225,6 +270,37 @@ def test_a_change_while_a_file_is_written_has_it_written_again() -> None:
     assert state.due(13.5) == due
 
 
+def test_every_file_has_its_turn_while_movies_change_faster_than_files_are_written() -> None:
+    state, now, turns = started(named(1)), 10.0, []
+    for count in range(200):
+        state.apply(told(named(1, selection="auto" if count % 2 else "exclude")), now)
+        if due := state.due(now):
+            state.begun(due[0])
+            state.written(due[0], now)
+            turns.append((due[0], now))
+        now += 0.5
+    for name in (PROCESSED_ITEMS, *STAR_FILES):
+        times = [10.0, *(at for written, at in turns if written == name), now]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        assert max(gaps) <= 11.0
+        assert min(gaps[1:-1]) >= 8.0, "not more often than changes may wait"
+
+
+def test_a_file_that_cannot_be_written_keeps_no_other_from_being_written() -> None:
+    state, now, written = started(), 12.0, []
+    state.apply(told(movie(1)), 10.0)
+    while now < 30.0:
+        for name in state.due(now)[:1]:
+            state.begun(name)
+            if name == PROCESSED_ITEMS:
+                state.failed(name, now, 1.0)
+            else:
+                state.written(name, now)
+                written.append(name)
+        now += 0.5
+    assert written == list(STAR_FILES)
+
+
 def test_a_new_reset_forgets_what_is_gone() -> None:
     state = started(movie(1), movie(2))
     state.apply(reset([movie(2)], seq=50), 10.0)
@@ -243,9 +319,9 @@ def test_selection_goes_into_the_xml_but_not_while_a_worker_may_write_it() -> No
 
 def test_jobs_wait_to_be_collected() -> None:
     state = started()
-    job = ExportJob("particles-1", "particles", "collecting", 1, 1, 0, {})
+    job = ExportJob("job-1", "particles", "collecting", 1, 1, 0, {})
     state.apply(Event(Envelope("export.collecting", ExportEvent(job).to_body(), "s", seq=3)), 1.0)
-    assert state.collecting == {"particles-1"}
+    assert state.collecting == {"job-1"}
     state.apply(Event(Envelope("export.done", ExportEvent(job).to_body(), "s", seq=4)), 1.0)
     assert state.collecting == set()
 
@@ -261,7 +337,7 @@ def test_one_change_among_ten_thousand_movies_is_cheap() -> None:
     """Measured on a busy machine: 0.15 s of processor time for all texts after one change; limit 10 times that."""
     state = TrackerState("/processing")
     state.apply(reset([named(number) for number in range(1, 10_001)]), 0.0)
-    state.set_data_directory("/data", 0.0)
+    state.set_directories("/data", "/processing", 0.0)
     before = [state.text(name) for name in (*JSON, *STAR_FILES)]
     state.apply(told(named(77, selection="exclude")), 1.0)
     begun = time.process_time()

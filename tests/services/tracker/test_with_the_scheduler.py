@@ -96,7 +96,7 @@ def test_with_the_real_scheduler_files_agree_and_a_job_outlives_both(
 
         def job_state() -> str:
             worker.work()
-            job = client.request(GetExport("particles-1"))
+            job = client.request(GetExport("job-1"))
             assert isinstance(job, ExportJob)
             return job.state
 
@@ -104,11 +104,13 @@ def test_with_the_real_scheduler_files_agree_and_a_job_outlives_both(
         running.callback(ended(run_tracker, ports, processing, debounce_s=0.02))
 
         wait_until(lambda: job_state() == "done", what="job done")
-        assert len(starfile.read(processing / "particles.star", always_dict=True)["particles"]) == 4
+        folder = processing / "particles/job-1"
+        assert len(starfile.read(folder / "particles.star", always_dict=True)["particles"]) == 4
+        assert not (processing / "particles.star").exists(), "the session exports none itself"
         wait_until(lambda: micrographs(processing) == ["average/grid/m7.mrc"], what="row")
         wait_until(lambda: (processing / "movies.star").is_file(), what="movies.star")
         movies = starfile.read(processing / "movies.star", always_dict=True)["movies"]
-        assert movies["rlnMicrographMovieName"].tolist() == ["../data/grid/m7.tif"]
+        assert movies["rlnMicrographMovieName"].tolist() == [str(tmp_path / "data/grid/m7.tif")]
         assert [one["Path"] for one in items(processing) or []] == ["grid/m7.tif"]
         (failed,) = items(processing, "failed_items.json") or []
         assert (failed["Path"], failed["Step"]) == ("grid/m8.tif", "load")

@@ -41,7 +41,7 @@ from warpcore.services.formats.star_files import OpticsGroup, ParticleCtf, write
 from warpcore.services.session.settings import Settings, patch_settings
 
 Wait = Callable[..., None]
-Start = Callable[[], Callable[[], None]]
+Start = Callable[..., Callable[[], None]]
 
 
 class Peer:
@@ -52,6 +52,7 @@ class Peer:
         self.settings = patch_settings(Settings(), patch)
         self.log: list[Change] = []
         self.jobs: dict[str, ExportJob] = {}
+        self.gone: set[str] = set()
         self.collected: list[tuple[str, str]] = []
         self.refusals = 0
         """So many reports of a collected job cannot be stored."""
@@ -108,6 +109,9 @@ class Peer:
         if isinstance(request, ExportCollected) and self.refusals:
             self.refusals -= 1
             return Error(ErrorCode.INTERNAL, "disk full")
+        if isinstance(request, ExportCollected) and request.job in self.gone:
+            self.gone.remove(request.job)
+            return Error(ErrorCode.NOT_FOUND, f"no export job is called {request.job!r}")
         if isinstance(request, ExportCollected):
             self.collected.append((request.job, request.file))
             self.jobs[request.job] = replace(self.jobs[request.job], state="done")
