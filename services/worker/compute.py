@@ -16,24 +16,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from warpcore.bus.messages import AssignTask
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.process.logs import LogFormat, about, log_to_stderr
+from warpcore.services.session.path_map import AS_TOLD, PathMap
 from warpcore.services.worker.channel import Channel, ChannelBrokenError, ChannelClosedError
-from warpcore.services.worker.checkups import CHECK_EVERY_S, Checkups
+from warpcore.services.worker.checking import DeviceChecks, report_fault
+from warpcore.services.worker.checkups import CHECK_EVERY_S
 from warpcore.services.worker.compiling import CompileCount
 from warpcore.services.worker.exits import DEVICE_EXIT, FULL_EXIT
-from warpcore.services.worker.failures import CancelledError, TaskError, classify, sendable
+from warpcore.services.worker.failures import CancelledError, TaskError, classify
+from warpcore.services.worker.jobs import Job, Told
 from warpcore.services.worker.line import (
     Begin,
     Command,
     Dropped,
     Failed,
-    Faulty,
     Finished,
     Noticed,
     Progress,
@@ -42,29 +42,16 @@ from warpcore.services.worker.line import (
     Stage,
     Unusable,
 )
+from warpcore.services.worker.warmth import Warmth
 
 if TYPE_CHECKING:
     from warpcore.services.worker.gain_watch import GainWatch
-    from warpcore.services.worker.warm_up import LastMovie
 
 log = logging.getLogger("warpcore.worker.compute")
 
-PROGRESS_EVERY_S = 0.25
 STAGE_FAULT_EXIT = 70
 GPU_SWITCH_S = 0.0005
 """How long a stage's Python may keep the others waiting: a GPU is fed by many short calls."""
-
-
-@dataclass
-class Job:
-    """One task on its way through the stages, waiting for the next unless it is `in_stage`. `seconds` measures each."""
-
-    task: AssignTask
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    seconds: dict[str, float] = field(default_factory=dict)
-    payload: Any = None
-    step: str = "load"
-    in_stage: bool = False
 
 
 class Compute:
@@ -77,24 +64,27 @@ class Compute:
         check: Callable[[], str | None],
         every_s: float = CHECK_EVERY_S,
         cache: Path | None = None,
+        paths: PathMap = AS_TOLD,
     ) -> None:
         """`check` tells what is wrong with the device, or None; it runs between movies, `every_s` apart.
 
-        With a folder `cache` kernels are compiled before the first movie, for one like the last on this host.
+        With a folder `cache` kernels are compiled before the first movie, for one like the last on this host. `paths`
+        says where this host sees the folders that tasks name.
         """
-        self._cache = cache
-        self._last_movie: LastMovie | None = None
+        self._paths = paths
         self._compiled = CompileCount()
+        self._warmth = Warmth(cache, self._compiled)
         self._line = line
         self._ready = ready
-        self._check = check
-        self._checkups = Checkups(time.monotonic(), every_s)
+        self._checks = DeviceChecks(line, ready, check, every_s)
         self._jobs: dict[int, Job] = {}
         self._to_load: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._to_compute: queue.Queue[Job] = queue.Queue(maxsize=1)
         self._to_write: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._reported: dict[tuple[int, str], float] = {}
+        self._told = Told(line, self._jobs)
         self._guard = threading.Lock()
+        self._watches: dict[str, GainWatch] = {}
+        """By session, which its processing directory names: others have gains of their own."""
 
     def run(self) -> None:
         """Serve until the line ends; that ends the process, whatever the stages are doing."""
@@ -103,73 +93,21 @@ class Compute:
         self._line.send(self._ready)
         # Before the stages import it in threads of their own: those could find modules that are half imported.
         import warpcore.services.worker.pipeline  # noqa: F401
-        from warpcore.services.worker.gain_watch import GainWatch
 
         _begin(self._load_all)
         _begin(self._write_all)
-        self._warm_up()
-        watch = GainWatch()
+        self._warmth.warm_up(lambda: not self._to_compute.empty())
         while True:
-            self._check_if_due()
-            self._compute_next(watch)
+            self._checks.check_if_due()
+            self._compute_next()
 
-    def _warm_up(self) -> None:
-        """Compile for a movie like the last one, until a movie is there. Nothing that goes wrong here matters."""
-        if self._cache is None:
-            return
-        from warpcore.services.worker.warm_up import recalled, warm_up
-
-        def until_a_movie_is_there(step: str, fraction: float, message: str = "") -> None:
-            if not self._to_compute.empty():
-                raise CancelledError
-
-        self._last_movie = recalled(self._cache)
-        if self._last_movie is None:
-            return
-        begun = time.monotonic()
-        try:
-            warm_up(self._last_movie, until_a_movie_is_there)
-        except CancelledError:
-            pass
-        except Exception as error:  # noqa: BLE001 - the first movie will show whether anything is wrong
-            log.info("no warm-up: %s", classify(error, "warm-up").message)
-        log.info("warmed up in %.1f s; %s", time.monotonic() - begun, self._compiled.news() or "nothing was compiled")
-
-    def _remember(self, work: Any) -> None:
-        from warpcore.services.worker.warm_up import last_movie, remember
-
-        movie = last_movie(work)
-        if self._cache is not None and movie is not None and movie != self._last_movie:
-            self._last_movie = movie
-            remember(movie, self._cache)
-
-    def _compute_next(self, watch: GainWatch) -> None:
+    def _compute_next(self) -> None:
         """Compute the next movie; return without one where a check of the device is due before it comes."""
         try:
-            job = self._to_compute.get(timeout=self._checkups.wait_s(time.monotonic()))
+            job = self._to_compute.get(timeout=self._checks.wait_s())
         except queue.Empty:
             return
-        self._compute_one(job, watch)
-
-    def _check_if_due(self) -> None:
-        if not self._checkups.due(time.monotonic()):
-            return
-        from warpcore.services.worker.device_check import NotCheckedError
-
-        try:
-            fault = self._check()
-        except NotCheckedError as error:
-            log.warning("%s", error)
-            self._checkups.postponed(time.monotonic())
-            return
-        if fault is not None:
-            self._end_faulty(fault)
-        self._checkups.done(time.monotonic())
-
-    def _end_faulty(self, fault: str) -> NoReturn:
-        """Tell the nanny, and end without more words with a device that may hang."""
-        report_fault(self._line, self._ready, fault)
-        os._exit(DEVICE_EXIT)
+        self._compute_one(job)
 
     def _listen(self) -> None:
         try:
@@ -182,7 +120,7 @@ class Compute:
 
     def _command(self, command: Command) -> None:
         if isinstance(command, Begin):
-            self._jobs[command.task.lease] = job = Job(command.task)
+            self._jobs[command.number] = job = Job(command.task, command.number)
             self._to_load.put(job)
             return
         held = self._jobs.get(command.lease)
@@ -200,24 +138,30 @@ class Compute:
         from warpcore.services.worker.pipeline import load
 
         def load_one(job: Job) -> None:
-            if self._stage(job, Stage.LOAD, lambda: load(job.task, self._progress(job, Stage.LOAD))):
+            report = self._told.progress_of(job, Stage.LOAD)
+            if self._stage(job, Stage.LOAD, lambda: load(job.task, report, paths=self._paths)):
                 self._to_compute.put(job)
 
         # No movie is held on to while the next is waited for, here and below.
         while True:
             load_one(self._to_load.get())
 
-    def _compute_one(self, job: Job, watch: GainWatch) -> None:
+    def _compute_one(self, job: Job) -> None:
+        from warpcore.services.worker.gain_watch import GainWatch
         from warpcore.services.worker.pipeline import compute
 
+        session = job.task.processing_directory
+        watch = self._watches.setdefault(session, GainWatch())
         before = watch.warnings
-        if self._stage(job, Stage.COMPUTE, lambda: compute(job.payload, self._progress(job, Stage.COMPUTE), watch)):
-            self._remember(job.payload)
+        if self._stage(
+            job, Stage.COMPUTE, lambda: compute(job.payload, self._told.progress_of(job, Stage.COMPUTE), watch)
+        ):
+            self._warmth.remember(job.payload)
             # From here on a crash is not this movie's doing, though it may wait for the writer for long.
-            self._line.send(Progress(job.task.lease, Stage.WRITE, "write", 0.0))
+            self._line.send(Progress(job.number, Stage.WRITE, "write", 0.0))
             self._to_write.put(job)
         if watch.warnings != before:
-            self._line.send(Noticed(warnings=list(watch.warnings)))
+            self._line.send(Noticed(warnings=list(watch.warnings), processing_directory=session))
         news = self._compiled.news()
         if news is not None:
             log.info("%s", news)
@@ -227,7 +171,7 @@ class Compute:
 
         def write_one(job: Job) -> None:
             products = job.payload
-            if self._stage(job, Stage.WRITE, lambda: stage_outputs(products, self._progress(job, Stage.WRITE))):
+            if self._stage(job, Stage.WRITE, lambda: stage_outputs(products, self._told.progress_of(job, Stage.WRITE))):
                 self._finish(job, products)
 
         while True:
@@ -235,14 +179,13 @@ class Compute:
 
     def _finish(self, job: Job, products: Any) -> None:
         """Tell what was made, even where the task was cancelled meanwhile: under its lease nothing comes of it."""
-        lease = job.task.lease
-        del self._jobs[lease]
+        del self._jobs[job.number]
         seconds = {name: round(value, 4) for name, value in {**job.seconds, **products.seconds}.items()}
-        self._line.send(Finished(lease, products.run, products.results, job.payload.outputs, seconds))
+        self._line.send(Finished(job.number, products.run, products.results, job.payload.outputs, seconds))
 
     def _stage(self, job: Job, stage: Stage, work: Any) -> bool:
         """Run one stage of a job; False if the job ended there. Nothing that a movie does may end the process."""
-        with about(movie=job.task.name, lease=job.task.lease):
+        with about(movie=job.task.name, lease=job.task.lease, session=job.task.processing_directory):
             return self._run_stage(job, stage, work)
 
     def _run_stage(self, job: Job, stage: Stage, work: Any) -> bool:
@@ -272,54 +215,20 @@ class Compute:
 
     def _fail(self, job: Job, error: TaskError) -> None:
         job.payload = None
-        fault = self._fault_behind(error)
+        fault = self._checks.fault_behind(error)
         if fault is not None:
             error = TaskError(FailureKind.BAD_GPU, error.step, f"{error.message} (device check: {fault})")
-        self._jobs.pop(job.task.lease, None)
-        self._line.send(Failed(job.task.lease, error.kind, error.step, error.message))
+        self._jobs.pop(job.number, None)
+        self._line.send(Failed(job.number, error.kind, error.step, error.message))
         if fault is not None:
-            self._end_faulty(fault)
-
-    def _fault_behind(self, error: TaskError) -> str | None:
-        """What is wrong with the device, where a failure can come from that."""
-        from warpcore.services.worker.device_check import NotCheckedError
-
-        if error.kind not in (FailureKind.INTERNAL, FailureKind.BAD_GPU):
-            return None
-        try:
-            return self._check()
-        except NotCheckedError as not_checked:
-            log.warning("%s", not_checked)
-            return None
+            self._checks.end_faulty(fault)
 
     def _drop(self, job: Job) -> None:
         job.payload = None
         with self._guard:
-            held = self._jobs.pop(job.task.lease, None)
+            held = self._jobs.pop(job.number, None)
         if held is not None:
-            self._line.send(Dropped(job.task.lease))
-
-    def _progress(self, job: Job, stage: Stage) -> Any:
-        """The callback of a stage: raises CancelledError once the task is cancelled, else reports now and then."""
-
-        def report(step: str, fraction: float, message: str = "") -> None:
-            if job.cancelled.is_set():
-                raise CancelledError
-            begins = step != job.step
-            job.step = step
-            key, now = (job.task.lease, step), time.monotonic()
-            if not begins and fraction < 1 and now - self._reported.get(key, 0.0) < PROGRESS_EVERY_S:
-                return
-            self._reported = {k: t for k, t in self._reported.items() if k[0] in self._jobs} | {key: now}
-            self._line.send(Progress(job.task.lease, stage, step, float(fraction), sendable(message)))
-
-        return report
-
-
-def report_fault(line: Channel[Report, Command], ready: Ready, fault: str) -> None:
-    """Tell the nanny that the device is faulty; the log says it too."""
-    log.error("%s: %s", ready.device, fault)
-    line.send(Faulty(ready, fault))
+            self._line.send(Dropped(job.number))
 
 
 def _begin(stage: Callable[[], None]) -> None:
@@ -336,11 +245,15 @@ def _or_end(stage: Callable[[], None]) -> None:
 
 
 def main() -> None:
-    """Entry of the process: `python -m warpcore.services.worker.compute --line FD --device DEVICE --cache FOLDER`."""
+    """Entry of the process: `python -m warpcore.services.worker.compute --line FD --device DEVICE --cache FOLDER`.
+
+    `--path-map /there=/here`, any number of times, says where this host sees the scheduler's folders.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--line", type=int, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--path-map", action="append", default=[])
     options = parser.parse_args()
     faulthandler.enable()
     log_to_stderr(LogFormat.JSON)  # the nanny reads it
@@ -374,7 +287,7 @@ def main() -> None:
         sys.setswitchinterval(GPU_SWITCH_S)
     # A CPU has better things to do than to work on noise, and compiles in seconds.
     cache = None if ready.device.startswith("cpu") else options.cache
-    Compute(line, ready, check_device, cache=cache).run()
+    Compute(line, ready, check_device, cache=cache, paths=PathMap.of(options.path_map)).run()
 
 
 if __name__ == "__main__":

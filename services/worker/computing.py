@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from warpcore.bus.limits import MOST_PROCESSES
@@ -62,6 +62,10 @@ class Computing:
     def started(self, now: float) -> None:
         """A process was started."""
         self.lives, self.started_at, self.restart_at, self.at_rest = True, now, None, None
+
+    def came_up(self, ready: Ready) -> None:
+        """It has told its device, whoever has started it."""
+        self.lives, self.ready, self.at_rest, self.restart_at = True, ready, None, None
 
     def hangs(self, now: float) -> bool:
         """Whether it was started long ago and has told nothing of its device."""
@@ -151,10 +155,11 @@ class Processes:
         """Start those at rest; one that has not ended yet is started once it has."""
         return [self._started(one, now) for one in self._all if one.at_rest is not None and not one.lives]
 
-    def taker(self, held: Mapping[int, Held]) -> Computing | None:
-        """The ready process with the fewest tasks; None where none is ready."""
+    def taker(self, held: Mapping[int, Held], beside: Sequence[int] = ()) -> Computing | None:
+        """The ready process with the fewest tasks, with those of others `beside`; None where none is ready."""
         ready = [one for one in self._all if one.ready is not None]
-        return min(ready, key=lambda one: len(in_compute(held, one.number)), default=None)
+        others = dict(enumerate(beside))
+        return min(ready, key=lambda one: len(in_compute(held, one.number)) + others.get(one.number, 0), default=None)
 
     def _started(self, one: Computing, now: float) -> StartCompute:
         one.started(now)

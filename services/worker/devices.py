@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from warpcore.services.process.private import not_private
 from warpcore.services.worker.backends import ON_CPU, Found, has_driver, has_plugin, misfit, why_no_gpu
 from warpcore.services.worker.failures import is_out_of_device_memory
 from warpcore.services.worker.line import Ready
@@ -129,9 +130,11 @@ def open_device(device: str, cache: Path) -> Ready:
     """
     import jax
 
-    cache.mkdir(parents=True, exist_ok=True)
     set_option: Any = jax.config.update
-    set_option("jax_compilation_cache_dir", str(cache))
+    if shared := not_private(cache):
+        log.warning("compiled kernels are not kept: %s; give this user a folder with WARPCORE_CACHE", shared)
+    else:
+        set_option("jax_compilation_cache_dir", str(cache))
     set_option("jax_persistent_cache_min_compile_time_secs", 0.2)
     try:
         found = jax.devices()[0]

@@ -61,4 +61,11 @@ class GiveUp:
     why: str
 
 
-Effect = ToScheduler | ToCompute | StartCompute | KillCompute | LookAt | LookFor | GiveUp
+@dataclass(frozen=True, slots=True)
+class End:
+    """End the worker in good order: it has nothing in hand, and takes nothing more."""
+
+    why: str
+
+
+Effect = ToScheduler | ToCompute | StartCompute | KillCompute | LookAt | LookFor | GiveUp | End

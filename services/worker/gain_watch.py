@@ -1,4 +1,4 @@
-"""Notices a gain in the wrong orientation or sense, from the counts of the first movies that it is used on."""
+"""Notices a gain in the wrong orientation or sense, flat, missing, or on a pedestal, from the first movies' counts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from warpcore.services.readers.reference import EER_GAIN_EXTENSION
 from warpcore.services.readers.reference_images import fault_as_raw
 from warpcore.services.session.named_files import NamedFiles, named_files
 from warpcore.services.session.settings import ImportSettings, Settings
+from warpcore.services.worker.pattern_watch import PatternWatch
 
 MOST_MOVIES = 10
 """Where the counts of so many movies are too few, those of more would be too."""
@@ -22,11 +23,12 @@ MOST_MOVIES = 10
 
 @dataclass
 class _Use:
-    """One gain as it is used, and the counts of the movies seen so far."""
+    """One gain as it is used, and the counts of the movies seen so far; `is_lone`: single images are all there was."""
 
     gain: Gain
     orientation: Orientation
     is_eer: bool
+    is_lone: bool
     counts: npt.NDArray[np.float32]
     movies: int = 0
 
@@ -34,13 +36,15 @@ class _Use:
 class GainWatch:
     """Sums the middle of the field over movies until the gain's orientation is clear; then waits for another gain.
 
-    It changes no movie's results. `warnings` is what the user should know now, at most one line.
+    It changes no movie's results. `warnings` is what the user should know now, at most one line. A single image may be
+    an average that has the gain already: ten of them say something, and only until a movie of several frames comes.
     """
 
     def __init__(self) -> None:
         self.warnings: tuple[str, ...] = ()
         self._use: _Use | None = None
         self._settled = False
+        self._pattern = PatternWatch()
 
     def see(
         self,
@@ -48,21 +52,29 @@ class GainWatch:
         imported: ImportSettings,
         is_eer: bool,
         counts: Callable[[], npt.NDArray[np.floating]],
+        *,
+        is_lone: bool = False,
     ) -> bool:
-        """Look at a movie; True where `warnings` has changed.
+        """Look at a movie, which `is_lone` where its file has one frame; True where `warnings` has changed.
 
         `gain` is oriented by the settings; `counts` gives the raw counts summed over frames [H, W] and is called only
         where they are needed.
         """
         before = self.warnings
         if gain is None:
-            self._use, self.warnings = None, ()
+            self._use = None
+            if not is_lone and not self._pattern.settled:
+                self._pattern.see(counts())
+            self.warnings = () if self._pattern.pattern is None else (NO_GAIN,)
             return self.warnings != before
+        self._pattern = PatternWatch()
         orientation = orientation_of(imported)
-        if self._use is None or self._use.gain is not gain or self._use.orientation != orientation:
-            self._use = _Use(gain, orientation, is_eer, np.zeros((0, 0), np.float32))
+        use = self._use
+        if use is None or use.gain is not gain or use.orientation != orientation or (use.is_lone and not is_lone):
+            self._use = _Use(gain, orientation, is_eer, is_lone, np.zeros((0, 0), np.float32))
             self._settled, self.warnings = False, ()
-        if not self._settled:
+        assert self._use is not None
+        if not self._settled and self._use.is_lone == is_lone:
             self._look(self._use, np.asarray(centre(counts()), np.float32))
         return self.warnings != before
 
@@ -74,7 +86,7 @@ class GainWatch:
         except ValueError:
             self._settled = True  # a field this small comes from no camera
             return
-        if matches.verdict == "faint" and use.movies < MOST_MOVIES:
+        if (use.is_lone or matches.verdict == "faint") and use.movies < MOST_MOVIES:
             return
         self._settled = True
         use.counts = np.zeros((0, 0), np.float32)
@@ -103,6 +115,10 @@ def warning(matches: GainMatches, use: _Use) -> str | None:
     name = f"gain {use.gain.path}"
     here = matches.of(use.orientation)
     share = f"{here.share:.2f}" if here is not None else "nothing"
+    if matches.verdict == "flat":
+        return f"{name}: it is flat, so it corrects nothing; give the camera's gain, or none where frames are corrected"
+    if matches.verdict == "pedestal":
+        return f"{name}: {pedestal(matches)}"
     if matches.best is None:
         if matches.verdict != "absent":
             return None
@@ -125,6 +141,13 @@ def warning(matches: GainMatches, use: _Use) -> str | None:
     )
 
 
+NO_GAIN = (
+    "no gain is given, and movies share a pattern as those of an uncorrected camera do: set import.gain_path, or find "
+    "out why their frames are not corrected"
+)
+"""Without the figure, which differs between workers: it is one warning."""
+
+
 def setting_words(orientation: Orientation) -> str:
     """The three settings that give a gain this orientation, as `settings set` takes them."""
     values = {
@@ -133,6 +156,17 @@ def setting_words(orientation: Orientation) -> str:
         "import.gain_transpose": orientation.transpose,
     }
     return " ".join(f"{name}={str(value).lower()}" for name, value in values.items())
+
+
+def pedestal(matches: GainMatches) -> str:
+    """What a constant in all counts does, and what to do about it."""
+    best = None if matches.best is None else matches.of(matches.best)
+    assert best is not None
+    return (
+        f"about {100 * (1 - best.share):.0f} % of the movies' counts seem to be a constant, since they show "
+        f"{best.share:.2g} of its pattern and vary less than electrons do; times the gain it is a pattern that hides "
+        "all motion: write movies whose counts begin at zero"
+    )
 
 
 def inverse(gain: Gain, is_eer: bool) -> str:

@@ -20,6 +20,7 @@ from warpcore.services.worker.gpus import Gpu
 log = logging.getLogger(__name__)
 
 _LOCKS = Path("/proc/locks")
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Claim:
@@ -61,7 +62,7 @@ def claim_gpu(gpu: Gpu, folder: Path, *, shared: bool) -> Claim | None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock_file(gpu, folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(lock_file(gpu, folder), _LOCK_FLAGS, 0o600)
     except OSError as error:
         log.warning("%s: %s: cannot see which GPUs other workers use", folder, error.strerror)
         return Claim(gpu, None)

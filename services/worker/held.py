@@ -12,12 +12,13 @@ from warpcore.services.worker.line import Progress, Stage
 
 @dataclass
 class Held:
-    """One task, where it stands, in which compute process, and when it was cancelled (s, the nanny's clock).
+    """One task, where it stands, in which compute process, when it came and was cancelled (s, the nanny's clock).
 
     `untold` is its progress since what was told last, at `told_at`.
     """
 
     task: AssignTask
+    taken_at: float
     stage: Stage = Stage.WAITING
     process: int = 0
     cancelled_at: float | None = None
@@ -38,10 +39,10 @@ def culprit_of(held: Mapping[int, Held], lost: Sequence[int]) -> int | None:
     return suspects[0] if len(suspects) == 1 else None
 
 
-def state_of(held: Mapping[int, Held], ready: bool, aside: bool) -> WorkerState:
+def state_of(busy: bool, ready: bool, aside: bool) -> WorkerState:
     """What the worker's heartbeat says; `ready` is any compute process, `aside` the worker with a bad device."""
     if aside:
         return WorkerState.SET_ASIDE
     if not ready:
         return WorkerState.STARTING
-    return WorkerState.BUSY if held else WorkerState.IDLE
+    return WorkerState.BUSY if busy else WorkerState.IDLE

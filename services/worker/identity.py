@@ -11,12 +11,13 @@ from warpcore.services.worker.line import Ready
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the nanny tells of itself when it registers."""
+    """What the nanny tells of itself when it registers. `pool` is `POOL/JOB` where a pool has started it."""
 
     name: str
     instance: str
     host: str
     pid: int
+    pool: str = ""
 
     def registration(self, device: Ready, processes: int, leases: Iterable[int], replaces: str) -> RegisterWorker:
         """The message of a worker that holds `leases` and has so many compute processes on this device.
@@ -33,4 +34,5 @@ class Identity:
             versions=device.versions,
             leases=sorted(leases),
             replaces=replaces,
+            pool=self.pool,
         )

@@ -26,9 +26,18 @@ class Stage(StrEnum):
 
 
 class Begin(msgspec.Struct, frozen=True, tag="task"):
-    """Work on this task."""
+    """Work on this task. Tasks of several schedulers can have the same lease, so here it has a number of its own.
+
+    All else on this line names it by that number, in the field `lease`. Where there is none (0), it is the lease.
+    """
 
     task: AssignTask
+    job: int = 0
+
+    @property
+    def number(self) -> int:
+        """The task's number on this line."""
+        return self.job or self.task.lease
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -73,10 +82,14 @@ class Unusable(msgspec.Struct, frozen=True, tag="unusable"):
 
 
 class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
-    """What the compute process measures of itself, and what a person should know now. It replaces the one before."""
+    """What the compute process measures of itself, and what a person should know now. It replaces the one before.
+
+    The warnings are about the session with this processing directory, or about all where it is "".
+    """
 
     load: Load = Load()
     warnings: list[str] = []
+    processing_directory: str = ""
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):

@@ -14,11 +14,12 @@ from warpcore.bus import messages as m
 from warpcore.bus.envelope import new_id
 from warpcore.bus.requester import Jitter, Patience, Requester, Step
 from warpcore.bus.schema import Message
-from warpcore.bus.vocabulary import FailureKind
+from warpcore.bus.vocabulary import ErrorCode, FailureKind
 from warpcore.services.worker.computing import Processes
-from warpcore.services.worker.effects import Effect, GiveUp, KillCompute, LookAt, LookFor, ToCompute, ToScheduler
+from warpcore.services.worker.effects import Effect, End, GiveUp, KillCompute, LookAt, LookFor, ToCompute, ToScheduler
 from warpcore.services.worker.held import Held, culprit_of, in_compute, state_of
 from warpcore.services.worker.identity import Identity
+from warpcore.services.worker.leaving import Leaving
 from warpcore.services.worker.line import (
     Begin,
     Cancel,
@@ -43,6 +44,8 @@ LAST_PAUSE_S = 0.3
 QUIET_S = 30.0
 """An idle worker that has heard nothing for so long registers again: the scheduler may take it for another one."""
 PROGRESS_EVERY_S = 0.5
+NOBODY = 0
+"""The culprit of a death that no movie of this scheduler has caused."""
 CANCEL_GRACE_S = 10.0
 """A compute process that has not let go of a cancelled task by then is ended."""
 
@@ -56,6 +59,7 @@ class Nanny:
     processes: int = 1
     rest_after_s: float | None = None
     """Without a task for so long the compute processes are ended, so that others have their memory; None: never."""
+    leaving: Leaving = field(default_factory=Leaving)
     heartbeat_s: float = 2.0
     registered: bool = False
     stopping: bool = False
@@ -64,6 +68,11 @@ class Nanny:
     aside: str = ""
     """What is wrong with the device, once it was found to compute wrongly; then no compute process is started."""
     held: dict[int, Held] = field(default_factory=dict)
+    share: int | None = None
+    """How many tasks this scheduler may give in all, where the worker serves others too; None: as many as fit."""
+    _busy_elsewhere: bool = False
+    _beside: Sequence[int] = ()
+    """By compute process, how many tasks of other schedulers are in it."""
     _last_beat: float = float("-inf")
     _heard_at: float = 0.0
     _register_at: float | None = None
@@ -93,6 +102,37 @@ class Nanny:
         """Whether requests are still unanswered."""
         return bool(self._requester.questions)
 
+    @property
+    def at_once(self) -> int:
+        """How many tasks fit into the compute processes."""
+        return self._computing.at_once
+
+    @property
+    def told_credit(self) -> int:
+        """How many tasks the scheduler was told that it may give in all."""
+        return self._pulled or 0
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the scheduler knows this worker, and has answered all that was asked a while ago."""
+        return self.registered and all(question.attempts < 2 for question in self._requester.questions)
+
+    def offer(self, share: int) -> list[Effect]:
+        """The scheduler may give so many tasks in all."""
+        self.share = share
+        return self._pull()
+
+    def hear_of_others(self, busy: bool, tasks: Sequence[int]) -> None:
+        """Whether the worker has tasks of other schedulers, and how many are in each compute process."""
+        if busy != self._busy_elsewhere and not self.held:
+            self._last_beat = float("-inf")  # the next tick tells, so that an idle worker is given the next movie
+        self._busy_elsewhere, self._beside = busy, tasks
+
+    def kills_for_a_task(self, process: int) -> bool:
+        """Whether this compute process is being ended since a task in it did not stop."""
+        cause = self._computing[process].kill_cause
+        return cause is not None and cause[2] is not None
+
     def tick(self, now: float, load: m.Load, warnings: Sequence[str] = ()) -> list[Effect]:
         """Time has passed: beat, send again what was not answered, start or end compute processes where due.
 
@@ -109,13 +149,28 @@ class Nanny:
         for held in self.held.values():
             effects += self._tell_progress(held, now)
         effects += [ToScheduler(question.message, question.id) for question in self._requester.due(now)]
-        effects += self._computing.rest(now, busy=bool(self.held or self.stopping or self.aside))
+        effects += self._computing.rest(now, busy=bool(self._is_busy or self.stopping or self.aside))
+        effects += self._look_whether_to_leave(now)
         if self._is_to_register(now):
             effects += self._register(now)
         if self.registered and now - self._last_beat >= self.heartbeat_s:
             self._last_beat = now
             effects.append(self._one_way(self._heartbeat(load, warnings)))
         return effects
+
+    def _look_whether_to_leave(self, now: float) -> list[Effect]:
+        """Take no more movies where it is time to leave, and end once none is in hand."""
+        if self.stopping:
+            return []
+        self.leaving.look(now, self.registered, busy=self._is_busy)
+        if not self.leaving.why:
+            return []
+        ending: list[Effect] = [] if self.held else [End(self.leaving.why)]
+        return [*self._pull(), *ending]
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self.held) or self._busy_elsewhere
 
     def _is_to_register(self, now: float) -> bool:
         if self._register_at is not None:
@@ -129,11 +184,11 @@ class Nanny:
     # --- from the scheduler --------------------------------------------------------------------------------------
 
     def from_scheduler(self, message: Message, reply_to: str | None, now: float) -> list[Effect]:
-        """A message from the scheduler; answers to requests that are no longer open are ignored."""
+        """A message from the scheduler."""
         self._heard_at = now
         if reply_to is not None:
             question = self._requester.answered(reply_to)
-            return self._answered(question.message, message, now) if question is not None else []
+            return self._unasked(message, now) if question is None else self._answered(question.message, message, now)
         match message:
             case m.AssignTask():
                 return self._assigned(message, now)
@@ -141,6 +196,9 @@ class Nanny:
                 return self._cancel(message.lease, now)
             case m.LookAtFolders():
                 return [LookAt(message)]
+            case m.DrainWorker():
+                self.leaving.drain(message.reason)
+                return self._look_whether_to_leave(now)
             case m.UnknownWorker():
                 self.registered = False
                 return self._register(now)
@@ -158,6 +216,16 @@ class Nanny:
             case ((m.TaskFinished() | m.TaskFailed()), _):
                 self.held.pop(request.lease, None)
         return []
+
+    def _unasked(self, message: Message, now: float) -> list[Effect]:
+        """An answer to no open request. A refusal of what wants none, such as a beat: the key counts no more.
+
+        The worker asks to be registered until it does again.
+        """
+        if not (self.registered and isinstance(message, m.Error) and message.code == ErrorCode.FORBIDDEN):
+            return []
+        self.registered = False
+        return self._register(now)
 
     def _refused(self, request: Message, now: float) -> list[Effect]:
         """Ask again later, under a new id: the scheduler answers a repeated id with its first answer."""
@@ -184,16 +252,16 @@ class Nanny:
         return effects + self._pull()
 
     def _assigned(self, task: m.AssignTask, now: float) -> list[Effect]:
-        if self.stopping or task.lease in self.held:
+        if self.stopping or self.leaving.why or task.lease in self.held:
             return []
-        self.held[task.lease] = Held(task)
+        self.held[task.lease] = Held(task, now)
         return self._hand_over(now)
 
     def _hand_over(self, now: float) -> list[Effect]:
         """Pass in what waits; a task that came while no compute process was there waits for the next one."""
         effects = self._wake(now)
         for held in self._waiting():
-            process = self._computing.taker(self.held)
+            process = self._computing.taker(self.held, self._beside)
             if process is not None:
                 held.stage, held.process = Stage.SENT, process.number
                 effects.append(ToCompute(Begin(held.task), process.number))
@@ -225,7 +293,8 @@ class Nanny:
         """A report of a compute process; one on a task that is no longer held is ignored."""
         computing = self._computing[process]
         if isinstance(report, Ready):
-            self.device, computing.ready, self._pulled = report, report, None
+            computing.came_up(report)
+            self.device, self._pulled = report, None
             return [*self._hand_over(now), *(self._pull() if self.registered else self._register(now))]
         if isinstance(report, Noticed):
             if report.warnings != computing.noticed.warnings:
@@ -266,6 +335,7 @@ class Nanny:
                 self._let_go(lease)
                 return []
             case Finished():
+                self.leaving.done(now - held.taken_at)
                 done: Message = m.TaskFinished(name, lease, report.ran, report.results, report.outputs, report.seconds)
             case Failed():
                 done = m.TaskFailed(name, lease, report.kind, report.step, report.message)
@@ -299,8 +369,13 @@ class Nanny:
             if isinstance(request, (m.TaskFinished, m.TaskFailed)) and request.lease == lease:
                 self._requester.forget(question.id)
 
-    def compute_exited(self, kind: FailureKind, cause: str, now: float, process: int = 0) -> list[Effect]:
-        """A compute process is gone: its tasks are lost, the scheduler hears the cause, a new one is started."""
+    def compute_exited(
+        self, kind: FailureKind, cause: str, now: float, process: int = 0, *, innocent: bool = False
+    ) -> list[Effect]:
+        """A compute process is gone: its tasks are lost, the scheduler hears the cause, a new one is started.
+
+        None of them is to blame where they are `innocent`.
+        """
         computing = self._computing[process]
         computing.gone()
         if self.stopping or self.aside:
@@ -312,6 +387,7 @@ class Nanny:
         if computing.kill_cause is not None:
             (kind, cause, stuck), computing.kill_cause = computing.kill_cause, None
             culprit = stuck if stuck is not None and stuck in lost else culprit
+        culprit = NOBODY if innocent else culprit
         for lease in lost:
             self._let_go(lease)
         computing.died(now)
@@ -338,12 +414,14 @@ class Nanny:
 
     @property
     def _credit(self) -> int:
-        return 0 if self.stopping else self._computing.at_once
+        if self.stopping or self.leaving.why:
+            return 0
+        return self._computing.at_once if self.share is None else min(self.share, self._computing.at_once)
 
     def _heartbeat(self, load: m.Load, warnings: Sequence[str]) -> m.Heartbeat:
         return m.Heartbeat(
             worker=self.identity.name,
-            state=state_of(self.held, self._computing.at_once > 0, bool(self.aside)),
+            state=state_of(self._is_busy, self._computing.at_once > 0, bool(self.aside)),
             leases=sorted(self.held),
             load=self._computing.measured(load),
             warnings=list(dict.fromkeys([*self._computing.warnings, *warnings])),

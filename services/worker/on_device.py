@@ -18,6 +18,7 @@ from warpcore.services.readers.buffers import Allocator
 from warpcore.services.readers.movies import read_movie
 from warpcore.services.readers.raw import RawMovie
 from warpcore.services.session.settings import Settings
+from warpcore.services.steps.fields import known
 from warpcore.services.worker.failures import is_out_of_device_memory
 from warpcore.services.worker.page_locked import movie_memory
 from warpcore.services.worker.steps.work import Exposure
@@ -66,7 +67,8 @@ def _plan(movie: RawMovie, settings: Settings, exposure: Exposure, memory_share:
     count, pixels = len(movie.frames), movie.height * movie.width
     sums = 2 if settings.export.halves else 1
     if settings.export.dose_weighting:
-        dose = exposure.dose_per_frame, settings.ctf.voltage, exposure.pre_exposure, exposure.pixel_size_angstrom
+        voltage_kv = known(settings.ctf, "voltage")
+        dose = exposure.dose_per_frame, voltage_kv, exposure.pre_exposure, exposure.pixel_size_angstrom
         sums *= weighted_sums(count, *dose)
     factor = binning_factor(exposure.pixel_size_angstrom, settings.motion.range_max)
     fit = fit_bytes(pixels, count // automatic_group(count, exposure.dose_per_frame), factor)

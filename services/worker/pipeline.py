@@ -8,41 +8,44 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 from warpcore.bus.messages import AssignTask
-from warpcore.bus.vocabulary import FailureKind, Purpose
 from warpcore.kernels.image import DeviceFrames, find_defects, on_cpu, raw_counts, sum_frames
-from warpcore.services.formats.star_text import UNWRITABLE, is_writable
+from warpcore.services.formats.star_text import is_writable
 from warpcore.services.formats.warp_xml import write_movie_xml
-from warpcore.services.readers.defects import read_defects
-from warpcore.services.readers.gain import read_gain
-from warpcore.services.readers.movies import pixel_size_angstrom
+from warpcore.services.session.allowed import inside
 from warpcore.services.session.errors import InputError
-from warpcore.services.session.fingerprints import same_costly_half
-from warpcore.services.session.paths import inside
+from warpcore.services.session.movie_names import name_fault
+from warpcore.services.session.opening import within
+from warpcore.services.session.path_map import AS_TOLD, PathMap
 from warpcore.services.session.settings import parse_settings
+from warpcore.services.session.workable import Field, unworkable
 from warpcore.services.steps.chain import CHAIN
-from warpcore.services.steps.export import AVERAGE as AVERAGE_FILE
 from warpcore.services.steps.export import MOVIE_XML
-from warpcore.services.steps.step import INPUT, Step
-from warpcore.services.storage.looking import SeenFolders
-from warpcore.services.worker import stored
-from warpcore.services.worker.failures import TaskError, is_out_of_device_memory
-from warpcore.services.worker.gain_watch import GainWatch, shows_gain
-from warpcore.services.worker.on_device import frames_for_kernels, read_for_worker
+from warpcore.services.steps.step import Step
+from warpcore.services.worker.failures import is_out_of_device_memory
+from warpcore.services.worker.gain_watch import GainWatch
+from warpcore.services.worker.loading import (
+    check_identity,
+    load_average,
+    load_frames,
+    needs_frames,
+    read_back,
+    running,
+    take_up,
+)
 from warpcore.services.worker.running import Running
-from warpcore.services.worker.staging import Staging
+from warpcore.services.worker.staging import Staging, task_folder
 from warpcore.services.worker.steps.doing import doing_of
+from warpcore.services.worker.steps.odd_frames import look_for_odd_frames
+from warpcore.services.worker.steps.relion_motion import write_relion_motion
 from warpcore.services.worker.steps.work import (
     AVERAGE,
     BAD_PIXELS,
     COUNTS,
     EXPOSURE,
     FRAMES,
-    Average,
-    Exposure,
-    Frames,
+    ODD_FRAMES,
     Report,
     Work,
 )
@@ -51,31 +54,41 @@ from warpcore.services.worker.steps.xml import movie_xml
 log = logging.getLogger(__name__)
 
 _RUNNING = Running()
-_FOLDERS = SeenFolders()
 _SMALLER = (1 / 4, 1 / 16)
 """Shares of a device's memory that a movie gets after it ran out."""
 
 
-def load(task: AssignTask, report: Report, memory_share: float = 1.0) -> Work:
-    """Read what the task's steps need. Raises InputError for a movie that cannot be read."""
+def load(task: AssignTask, report: Report, memory_share: float = 1.0, paths: PathMap = AS_TOLD) -> Work:
+    """Read what the task's steps need. Raises InputError for a movie that cannot be read, or may not be.
+
+    `paths` says where this host sees the folders that the task names.
+    """
+    settings = parse_settings(task.settings)
+    work = Work(task, settings, list(task.run), dict(task.results), memory_share=memory_share, paths=paths)
+    with within(work.allowed):
+        _load(work, report)
+    return work
+
+
+def _load(work: Work, report: Report) -> None:
     report("load", 0.0)
-    path = inside(Path(task.data_directory), task.path)
-    if not is_writable(str(path)):
-        raise InputError(f"{str(path)!r}: its path {UNWRITABLE}")
-    _check_identity(path, task)
-    results = dict(task.results)
-    work = Work(task, parse_settings(task.settings), list(task.run), results, memory_share=memory_share)
-    _read_back(work)
-    _take_up(work)
-    if _needs_frames(work) or not _load_average(work):
+    data = work.here(work.task.data_directory)
+    path = inside(data, work.task.path)
+    if fault := name_fault(work.task.path):
+        raise InputError(f"{str(path)!r}: {fault}")
+    if not is_writable(work.task.data_directory):
+        raise InputError(f"{work.task.data_directory!r}: no STAR file can hold the name of this folder; rename it")
+    check_identity(path, data, work.task)
+    read_back(work)
+    take_up(work)
+    if needs_frames(work) or not load_average(work):
         # Without the average the images of the export must be made anew too.
         work.cheap.discard("export")
-        _load_frames(work, path)
+        load_frames(work, path)
         report("load", 1.0)
     else:
         report("load", 1.0, "average of the earlier run")
-    work.results = {step: summary for step, summary in results.items() if step not in work.run}
-    return work
+    work.results = {step: summary for step, summary in work.results.items() if step not in work.run}
 
 
 def compute(work: Work, report: Report, watch: GainWatch | None = None) -> Work:
@@ -85,6 +98,11 @@ def compute(work: Work, report: Report, watch: GainWatch | None = None) -> Work:
     memory does not suffice, the movie is loaded again and worked on in smaller pieces, with no other movie beside it;
     results have the same bytes.
     """
+    with within(work.allowed):
+        return _computed(work, report, watch)
+
+
+def _computed(work: Work, report: Report, watch: GainWatch | None) -> Work:
     with _RUNNING.beside_others():
         try:
             return _compute(work, report, watch)
@@ -96,7 +114,7 @@ def compute(work: Work, report: Report, watch: GainWatch | None = None) -> Work:
         for share in _SMALLER:
             log.warning("%s: out of memory on the device; again with fewer frames at a time", work.task.name)
             work.forget()
-            work = load(work.task, report, share)
+            work = load(work.task, report, share, work.paths)
             try:
                 return _compute(work, report, watch)
             except Exception as error:
@@ -109,6 +127,7 @@ def _compute(work: Work, report: Report, watch: GainWatch | None) -> Work:
     try:
         if work.get(FRAMES) is not None:
             with work.timed("defects"):
+                look_for_odd_frames(work)
                 _find_defects(work, watch)
         _run_steps(work, report)
         return work
@@ -124,11 +143,28 @@ def _run_steps(work: Work, report: Report) -> None:
         doing = doing_of(step)
         if step.name in work.run:
             report(step.name, 0.0)
+            _hold_against(work, step)
             with work.timed(step.name):
                 result = doing.run(work, report)
             if result is not None:
                 work.tell(step.name, result)
         doing.complete(work)
+
+
+def _hold_against(work: Work, step: Step) -> None:
+    """Refuse settings of a step that cannot work with this movie, as another try would. Raises InputError."""
+    average, frames = work.get(AVERAGE), work.get(FRAMES)
+    if average is not None:
+        height, width = average.pixels.shape
+        field = Field(height, width, average.pixel_size_angstrom)
+    elif frames is not None:
+        scale = 2**work.settings.import_.binning
+        height, width = (int(side / scale) for side in frames.movie.frames.shape[1:])
+        field = Field(height, width, work.take(EXPOSURE).pixel_size_angstrom * scale)
+    else:
+        return
+    for problem in unworkable(work.settings, field, [step.name]):
+        raise InputError(f"{work.task.name}: {problem.name} = {problem.value} cannot work with it: {problem.text}")
 
 
 def _let_go_of_frames(work: Work) -> None:
@@ -154,7 +190,7 @@ def stage_outputs(work: Work, report: Report) -> Staging:
 
 def _staged(work: Work, report: Report) -> Staging:
     report("write", 0.0)
-    staging = Staging(work.processing, str(work.task.lease), work.path)
+    staging = Staging(work.processing, task_folder(work.task.lease), work.path)
     try:
         _write(work, staging)
         staging.settle()
@@ -165,119 +201,42 @@ def _staged(work: Work, report: Report) -> Staging:
     return staging
 
 
-# --- loading -----------------------------------------------------------------------------------------------------
-
-
-def _check_identity(path: Path, task: AssignTask) -> None:
-    try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        if why := _FOLDERS.why_away(Path(task.data_directory), path):
-            raise TaskError(FailureKind.STORAGE_AWAY, "load", why) from None
-        raise InputError(f"{path}: the file is gone") from None
-    _FOLDERS.note(path.parent)
-    if Purpose.of(task.purpose) is not Purpose.EXPORT and (found.st_size, found.st_mtime_ns) != (
-        task.size,
-        task.mtime_ns,
-    ):
-        raise InputError(
-            f"{path}: the file has changed since it was registered; it is taken up again once it is stable"
-        )
-
-
-def _read_back(work: Work) -> None:
-    """Fill in what steps that do not run have left.
-
-    Where that is gone, they and those after them are added to the run.
-    """
-    for step in CHAIN:
-        if step.name in work.run or not work.settings.runs(step.name):
-            continue
-        if not doing_of(step).read_back(work, work.processing):
-            again = {*work.run, *work.settings.following(step.name)}
-            work.run = [name for name in CHAIN.names if name in again]
-
-
-def _take_up(work: Work) -> None:
-    """Take up costly halves that are as wanted: their settings are, and no step that they build on runs."""
-    task = work.task
-    for step in _running(work):
-        if step.cheap is None or work.is_export_job or set(step.parents) & set(work.run):
-            continue
-        if same_costly_half(step.name, task.wanted, task.stored) and doing_of(step).take_up(work, work.processing):
-            work.cheap.add(step.name)
-
-
-def _needs_frames(work: Work) -> bool:
-    return any(doing_of(step).needs_frames(work) for step in _running(work))
-
-
-def _running(work: Work) -> list[Step]:
-    return [step for step in CHAIN if step.name in work.run and work.settings.runs(step.name)]
-
-
-def _load_average(work: Work) -> bool:
-    """The average of the earlier run; False where there is none to use."""
-    known = work.task.results.get(INPUT)
-    if not work.settings.export.average or known is None:
-        return False
-    pixels = stored.read_average(inside(work.processing, work.path(AVERAGE_FILE)))
-    if pixels is None:
-        return False
-    # Sizes from the summary: the header of an MRC holds them in fewer digits.
-    work.put(AVERAGE, Average(pixels, known["pixel_size_angstrom"], pixels))
-    work.put(EXPOSURE, Exposure(known["raw_pixel_size_angstrom"], known["dose_per_frame"]))
-    return True
-
-
-def _load_frames(work: Work, path: Path) -> None:
-    imported = work.settings.import_
-    movie = read_for_worker(path, work.settings)
-    height, width = movie.height, movie.width
-    dose = imported.dose_per_frame * movie.dose_factor
-    work.put(EXPOSURE, Exposure(pixel_size_angstrom(movie, imported), dose, dose * movie.first_frame))
-    try:
-        gain = read_gain(imported, (height, width), movie.is_eer)
-        defects = read_defects(imported, (height, width))
-    except InputError as error:
-        movie.release()
-        if isinstance(error.__context__, FileNotFoundError):  # the scheduler has seen the file: this host does not
-            raise TaskError(FailureKind.STORAGE_AWAY, "load", str(error)) from None
-        raise InputError(f"{path}: {error}") from error
-    if gain is not None:
-        defects = gain.defects if defects is None else defects | gain.defects
-    seen = shows_gain(movie, work.settings)
-    movie, counts = frames_for_kernels(movie, work.settings, work.take(EXPOSURE), work.memory_share)
-    work.put(FRAMES, Frames(movie, counts, gain, defects, seen))
-
-
-# --- computing and writing ---------------------------------------------------------------------------------------
-
-
 def _find_defects(work: Work, watch: GainWatch | None) -> None:
     """Known defects and those that the frames show; the sums that show them also show whether the gain fits."""
     frames = work.take(FRAMES)
     movie = frames.movie
-    sums = sum_frames(frames.counts)
+    sums = sum_frames(frames.counts, work.take(ODD_FRAMES).good)
     gain_defects = None if frames.gain is None else frames.gain.defects
     work.put(COUNTS, raw_counts(sums, frames.multiplier, gain_defects, shows_gain=frames.shows_gain))
-    found = find_defects(frames.counts, frames.multiplier, sums)
-    work.put(BAD_PIXELS, found if frames.known_defects is None else found | frames.known_defects)
+    found, known = find_defects(frames.counts, frames.multiplier, sums), frames.known_defects
+    work.put(BAD_PIXELS, found if known is None else found | known)
     if watch is None or not frames.shows_gain:
         return
-    if watch.see(frames.gain, work.settings.import_, movie.is_eer, lambda: sums.total):
+    is_lone = movie.frames_in_file == 1 and not movie.is_eer
+    if watch.see(frames.gain, work.settings.import_, movie.is_eer, lambda: sums.total, is_lone=is_lone):
         for warning in watch.warnings:
             log.warning("%s", warning)
 
 
 def _write(work: Work, staging: Staging) -> None:
     """The outputs of the steps that ran. A job writes those of its own step alone."""
-    for step in _running(work):
+    for step in running(work):
         if work.is_export_job and step.name not in work.task.run:
             continue
         result = doing_of(step).write(work, staging)
         if result is not None:
             work.tell(step.name, result)
     if not work.is_export_job:
+        if work.get(FRAMES) is not None:
+            _write_references(work)
+            if not (work.results.get("motion") or {}).get("metadata"):
+                write_relion_motion(work, staging)
         # With the export, whose outputs always hold the XML; a run of earlier steps alone renews the same file.
         write_movie_xml(staging.place("export", MOVIE_XML), movie_xml(work))
+
+
+def _write_references(work: Work) -> None:
+    """What motion STAR and XML name must be there before they are."""
+    for reference in work.take(FRAMES).references(work.settings.import_.defects_path):
+        if reference is not None:
+            reference.write(work.processing)

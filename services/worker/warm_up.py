@@ -72,7 +72,7 @@ def recalled(cache: Path) -> LastMovie | None:
         parse_settings(movie.settings)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         log.info("%s: not used (%s)", cache / _FILE, error)
         return None
     return movie
@@ -104,7 +104,8 @@ def _work(movie: LastMovie, folder: Path) -> Work:
     )
     work = Work(task, settings, list(task.run), {})
     work.put(EXPOSURE, Exposure(movie.pixel_size_angstrom, movie.dose_per_frame))
-    raw = RawMovie(_noise(movie), movie.pixel_size_angstrom, folder / task.path)
+    noise = _noise(movie)
+    raw = RawMovie(noise, movie.pixel_size_angstrom, folder / task.path, frames_in_file=len(noise))
     raw, counts = frames_for_kernels(raw, settings, work.take(EXPOSURE), work.memory_share)
     work.put(FRAMES, Frames(raw, counts, None, None, False))
     return work

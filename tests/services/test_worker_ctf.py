@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.kernels.ctf_images import Truth, simulate_frames, simulate_image
-from tests.services.movie_xml import read_movie_xml
+from warpcore.services.formats.warp_xml_reading import read_movie_xml
 from warpcore.services.session.settings import parse_settings
 from warpcore.services.worker.local import FileOutcome, process_files
 

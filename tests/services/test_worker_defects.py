@@ -73,14 +73,16 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_hot_and_dead_pixels_are_found_and_listed_in_the_motion_star_with_the_known_ones(
+def test_hot_and_dead_pixels_are_found_and_listed_in_the_motion_star_and_the_known_ones_in_a_map(
     spoilt: Path, tmp_path: Path
 ) -> None:
     processed(spoilt / "a.tif", tmp_path, defects_path=str(spoilt / "defects.txt"))
-    rows = starfile.read(tmp_path / "motion/a.star")["hot_pixels"]
-    listed = {(int(y), int(x)) for x, y in rows[["rlnCoordinateX", "rlnCoordinateY"]].to_numpy()}
+    read = starfile.read(tmp_path / "motion/a.star")
+    listed = {(int(y), int(x)) for x, y in read["hot_pixels"][["rlnCoordinateX", "rlnCoordinateY"]].to_numpy()}
     known = {(y + j, x + i) for x, y, width, height in BOXES for j in range(height) for i in range(width)}
-    assert listed == {*HOT, *DEAD, *known}
+    assert listed == {*HOT, *DEAD}
+    defects = mrcfile.read(tmp_path / read["general"]["rlnMicrographDefectFile"])
+    assert {(int(y), int(x)) for y, x in np.argwhere(defects != 0)} == known
 
 
 def test_defects_leave_no_cross_in_the_spectrum(spoilt: Path, tmp_path: Path) -> None:

@@ -88,24 +88,25 @@ PICKS = f"matching/{NAME}_picks.json"
 
 def test_the_movie_went_to_the_device_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One object holds the frames of all steps; on the CPU it is the array as decoded."""
-    from warpcore.services.worker.local import _task
+    from warpcore.services.worker.local_files import plan_file
     from warpcore.services.worker.pipeline import load
 
     path = folder / f"{NAME}.tif"
     with device_form():
-        work: Work = load(_task(path, NAME, settings(folder), folder / "again"), lambda *_: None)
+        work: Work = load(plan_file(path, settings(folder), folder / "again").task, lambda *_: None)
     frames = work.take(FRAMES)
     assert isinstance(frames.counts, DeviceFrames)
     assert frames.counts.shape == (16, 640, 704)
     assert isinstance(
-        load(_task(path, NAME, settings(folder), folder / "again"), lambda *_: None).take(FRAMES).counts, np.ndarray
+        load(plan_file(path, settings(folder), folder / "again").task, lambda *_: None).take(FRAMES).counts, np.ndarray
     )
 
 
 def test_a_movie_that_runs_out_of_memory_is_done_in_smaller_pieces(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from warpcore.services.worker.local import _task, place_outputs
+    from warpcore.services.worker.local import place_outputs
+    from warpcore.services.worker.local_files import plan_file
     from warpcore.services.worker.pipeline import compute, load, stage_outputs
 
     path, out = folder / f"{NAME}.tif", folder / "smaller"
@@ -116,7 +117,7 @@ def test_a_movie_that_runs_out_of_memory_is_done_in_smaller_pieces(
             raise RuntimeError(failures.pop())  # what JAX raises
 
     with device_form():
-        first = load(_task(path, NAME, settings(folder), out), report)
+        first = load(plan_file(path, settings(folder), out).task, report)
         work = compute(first, report)
         assert first.get(FRAMES) is None, "the first try would fill the memory of the second"
         place_outputs(work, stage_outputs(work, report))
@@ -128,14 +129,14 @@ def test_a_movie_that_runs_out_of_memory_is_done_in_smaller_pieces(
 
 def test_a_movie_for_which_no_memory_suffices_fails_as_such(folder: Path) -> None:
     from warpcore.services.worker.failures import classify
-    from warpcore.services.worker.local import _task
+    from warpcore.services.worker.local_files import plan_file
     from warpcore.services.worker.pipeline import compute, load
 
     def report(step: str, fraction: float, message: str = "") -> None:
         if step == "motion":
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes.")
 
-    work = load(_task(folder / f"{NAME}.tif", NAME, settings(folder), folder / "none"), report)
+    work = load(plan_file(folder / f"{NAME}.tif", settings(folder), folder / "none").task, report)
     with device_form(), pytest.raises(RuntimeError, match="Out of memory") as raised:
         compute(work, report)
     assert classify(raised.value, "motion").kind == "resource"

@@ -16,7 +16,8 @@ import pytest
 from tests.services.scheduler_world import World
 from warpcore.bus import messages as m
 from warpcore.bus.vocabulary import FailureKind
-from warpcore.services.scheduler.core.effects import FromWorker, Publish
+from warpcore.services.scheduler.core.effects import Publish
+from warpcore.services.scheduler.core.stimuli import FromWorker
 from warpcore.services.worker.channel import Channel, ChannelClosedError
 from warpcore.services.worker.checkups import Checkups
 from warpcore.services.worker.device_check import ON_CPU, NotCheckedError, Results, Size, check_device, known, on_device

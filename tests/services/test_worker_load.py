@@ -12,9 +12,10 @@ from warpcore.bus.messages import Load
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import WorkerState
 from warpcore.services.api.views import WorkerView, camel
-from warpcore.services.scheduler.core.effects import FromControl, FromWorker, Publish, Reply, Started, Stimulus
+from warpcore.services.scheduler.core.effects import Publish, Reply
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import FromControl, FromWorker, Started, Stimulus
 from warpcore.services.session.settings import Settings
 from warpcore.services.worker.load import LoadMeter, card_of
 

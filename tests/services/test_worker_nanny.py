@@ -290,6 +290,20 @@ def test_an_idle_worker_that_hears_nothing_asks_by_itself(nanny: Nanny) -> None:
     assert asks(46.0 + QUIET_S)
 
 
+def test_a_worker_whose_beats_are_refused_asks_to_be_registered_until_it_is(nanny: Nanny) -> None:
+    revoked = m.Error(ErrorCode.FORBIDDEN, "this key was revoked")
+    (beat,) = [one for one in nanny.tick(2.0, NOTHING) if isinstance(one, ToScheduler)]
+    assert nanny.from_scheduler(m.Error(ErrorCode.INTERNAL, "disk full"), beat.id, 2.1) == []
+    effects = nanny.from_scheduler(revoked, beat.id, 2.1)
+    assert not nanny.registered
+    assert nanny.from_scheduler(revoked, "another beat", 2.2) == [], "once"
+    nanny.from_scheduler(revoked, request_id(effects, m.RegisterWorker), 2.2)
+    assert sent(nanny.tick(2.2 + REFUSED_PAUSE_S / 2, NOTHING)) == []
+    again = nanny.tick(2.2 + REFUSED_PAUSE_S, NOTHING)
+    answer(nanny, again, m.RegisterWorker, m.WorkerRegistered("w", 2.0, []), 9.0)
+    assert nanny.registered
+
+
 def test_each_heartbeat_says_how_many_movies_fit(nanny: Nanny) -> None:
     (beat,) = [one for one in sent(nanny.tick(2.0, NOTHING)) if isinstance(one, m.Heartbeat)]
     assert beat.credit == READY.at_once

@@ -30,9 +30,10 @@ device = use_device("cuda")
 from warpcore.cli.initial_settings import settings_from
 from warpcore.kernels.image import device_memory_bytes
 from warpcore.services.worker.devices import open_device
-from warpcore.services.worker.local import _task, place_outputs
+from warpcore.services.worker.local import place_outputs
+from warpcore.services.worker.local_files import plan_file
 from warpcore.services.worker.pipeline import compute, load, stage_outputs
-from warpcore.services.worker.service import cache_directory
+from warpcore.services.worker.caches import cache_directory
 from warpcore.services.worker.steps.work import FRAMES
 
 allowed, processing, *paths = sys.argv[1:]
@@ -40,7 +41,7 @@ open_device(device, cache_directory())
 settings = settings_from(None, [one for one in paths if "=" in one])
 for path in (Path(one) for one in paths if "=" not in one):
     share = int(allowed) / device_memory_bytes()
-    work = load(_task(path, path.stem, settings, Path(processing)), lambda *_: None, share)
+    work = load(plan_file(path, settings, Path(processing)).task, lambda *_: None, share)
     assert not work.take(FRAMES).counts.plan.resident
     place_outputs(work, stage_outputs(compute(work, lambda *_: None), lambda *_: None))
 """

@@ -44,9 +44,9 @@ from warpcore.services.worker.line import (
     Report,
     Stage,
 )
-from warpcore.services.worker.local import _task
+from warpcore.services.worker.local_files import plan_file
 from warpcore.services.worker.nanny import CANCEL_GRACE_S, Nanny
-from warpcore.services.worker.service import run_worker
+from warpcore.services.worker.service import Served, run_worker
 
 PROGRAM = """
 import socket, sys
@@ -58,6 +58,8 @@ line = Channel(socket.socket(fileno=int(sys.argv[1])), Command)
 with device_form():
     Compute(line, Ready("cuda:0", 8, {}), lambda: None).run()
 """
+# What dies and what waits is the same whatever is computed; motion compiles the least.
+SETTINGS = parse_settings({"import": {"dose_per_frame": 3.0}, "ctf": {"enabled": False}, "picking": {"enabled": False}})
 NAMES = ("movie_0001", "movie_0002", "movie_0003")
 GPU = Ready("NVIDIA H100 (cuda:0)", 8, {})
 GB = 1 << 30
@@ -200,10 +202,9 @@ def compute_process(cache: Path) -> Iterator[Channel[Command, Report]]:
 
 
 def test_a_damaged_movie_holds_up_no_other(movies: Path, tmp_path: Path) -> None:
-    settings = parse_settings({"import": {"dose_per_frame": 3.0}, "picking": {"diameter": 136.0, "method": "network"}})
     with compute_process(movies / "kernels") as line:
         for lease, name in enumerate(NAMES, 1):
-            task = _task(movies / f"{name}.tif", name, settings, tmp_path)
+            task = plan_file(movies / f"{name}.tif", SETTINGS, tmp_path).task
             line.send(Begin(msgspec.structs.replace(task, lease=lease)))
         ended: list[Report] = []
         while len(ended) < len(NAMES):
@@ -215,10 +216,9 @@ def test_a_damaged_movie_holds_up_no_other(movies: Path, tmp_path: Path) -> None
 
 
 def test_a_cancelled_movie_that_waits_is_let_go_at_once(movies: Path, tmp_path: Path) -> None:
-    settings = parse_settings({"import": {"dose_per_frame": 3.0}})
     with compute_process(movies / "kernels") as line:
         for lease in (1, 2):
-            task = _task(movies / f"{NAMES[0]}.tif", NAMES[0], settings, tmp_path)
+            task = plan_file(movies / f"{NAMES[0]}.tif", SETTINGS, tmp_path).task
             line.send(Begin(msgspec.structs.replace(task, lease=lease)))
         while not isinstance(report := line.receive(), Progress) or report.stage is not Stage.COMPUTE:
             pass
@@ -244,23 +244,24 @@ def test_a_worker_of_two_processes_goes_on_with_one_while_the_other_is_killed(
     endpoints, stop = Endpoints(controller_port=free_ports(1)[0]), threading.Event()
     scheduler = Scheduler(endpoints.workers)
     options = {"name": "w", "device": "cpu", "processes": 2, "stop": stop}
-    worker = threading.Thread(target=run_worker, args=(endpoints,), kwargs=options)
+    worker = threading.Thread(target=run_worker, args=([Served(endpoints)],), kwargs=options)
     before = set(psutil.Process().children())
     worker.start()
     try:
-        wait_until(lambda: m.PullTasks("w", 4) in scheduler.heard, 60, what="two ready processes")
+        wait_until(lambda: m.PullTasks("w", 4) in scheduler.heard, 120, what="two ready processes")
         computing = [one for one in psutil.Process().children() if one not in before]
         assert len(computing) == 2
-        settings = parse_settings({"import": {"dose_per_frame": 3.0}})
         for lease, name in ((1, NAMES[0]), (2, NAMES[2])):
-            given = msgspec.structs.replace(_task(movies / f"{name}.tif", name, settings, tmp_path / "p"), lease=lease)
+            given = msgspec.structs.replace(
+                plan_file(movies / f"{name}.tif", SETTINGS, tmp_path / "p").task, lease=lease
+            )
             assert scheduler.say(given)
         wait_until(
-            lambda: any(one.step == "motion" for one in scheduler.of(m.TaskProgress)), 60, what="a movie in work"
+            lambda: any(one.step == "motion" for one in scheduler.of(m.TaskProgress)), 120, what="a movie in work"
         )
         os.kill(computing[1].pid, signal.SIGKILL)
-        wait_until(lambda: scheduler.of(m.ComputeDied), 30, what="a death that is told")
-        wait_until(lambda: scheduler.of(m.TaskFinished), 60, what="the other movie")
+        wait_until(lambda: scheduler.of(m.ComputeDied), 120, what="a death that is told")
+        wait_until(lambda: scheduler.of(m.TaskFinished), 120, what="the other movie")
     finally:
         stop.set()
         worker.join(30)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from tests.bus.server import Server
 from warpcore.bus import messages as m
@@ -23,8 +24,8 @@ from warpcore.bus.vocabulary import ErrorCode, FailureKind, WorkerState
 from warpcore.services.process.instances import new_instance
 from warpcore.services.session.settings import Settings
 from warpcore.services.worker import nanny as nanny_module
-from warpcore.services.worker.log_lines import LINES_AT_ONCE, LONGEST_LINE, LogLines
-from warpcore.services.worker.service import run_worker
+from warpcore.services.worker.log_lines import LINES_AT_ONCE, LONGEST_LINE, LogLines, Reader
+from warpcore.services.worker.service import Served, run_worker
 
 
 class Scheduler:
@@ -80,7 +81,7 @@ def scheduler(
     endpoints = Endpoints(controller_port=free_ports(1)[0])
     one, stop = Scheduler(endpoints.workers), threading.Event()
     options = {"name": "w", "device": "cpu", "rest_after_s": getattr(request, "param", None), "stop": stop}
-    worker = threading.Thread(target=run_worker, args=(endpoints,), kwargs=options)
+    worker = threading.Thread(target=run_worker, args=([Served(endpoints)],), kwargs=options)
     worker.start()
     yield one
     stop.set()
@@ -154,6 +155,41 @@ def test_a_worker_without_movies_ends_its_computation_and_wakes_for_the_next_one
     assert not scheduler.of(m.ComputeDied)
 
 
+def test_a_worker_serves_two_schedulers_and_goes_on_with_one_when_the_other_dies(
+    tmp_path: Path,
+    wait_until: Callable[..., None],
+    free_ports: Callable[[int], list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both give their tasks the same lease."""
+    monkeypatch.setenv("WARPCORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(nanny_module, "REFUSED_PAUSE_S", 0.1)
+    endpoints, stop = [Endpoints(controller_port=port) for port in free_ports(2)], threading.Event()
+    one, other = (Scheduler(where.workers) for where in endpoints)
+    options = {"name": "both", "device": "cpu", "stop": stop}
+    worker = threading.Thread(target=run_worker, args=([Served(where) for where in endpoints],), kwargs=options)
+    worker.start()
+    try:
+        for each in (one, other):
+            wait_until(lambda each=each: m.PullTasks("both", 1) in each.heard, 60, what="an offer of a task to each")
+        for each, folder in ((one, tmp_path / "one"), (other, tmp_path / "other")):
+            folder.mkdir()
+            assert each.say(unreadable(folder))
+        for each in (one, other):
+            wait_until(lambda each=each: each.of(m.TaskFailed), 60, what="the task of each, told to its scheduler")
+            assert {message.lease for message in each.of(m.TaskFailed)} == {7}  # type: ignore[attr-defined]
+        assert "/other" not in str(one.of(m.TaskFailed))
+        other.server.close()
+        assert one.say(replace(unreadable(tmp_path / "one"), lease=8))
+        wait_until(lambda: 8 in {told.lease for told in one.of(m.TaskFailed)}, 60, what="another task")  # type: ignore[attr-defined]
+    finally:
+        stop.set()
+        worker.join(30)
+        one.server.close()
+        other.server.close()
+    assert not worker.is_alive()
+
+
 WRONG_TRANSFORMS = """
 import jax.numpy as jnp
 right = jnp.fft.rfft2
@@ -208,9 +244,21 @@ def test_a_log_keeps_its_last_lines_and_numbers_each() -> None:
     lines = LogLines()
     for number in range(LOG_LINES):
         lines.emit(logging.makeLogRecord({"msg": "a\nb %d", "args": (number,), "levelname": "INFO"}))
-    first, second, *_ = lines.take()
+    first, second, *_ = Reader(lines).take()
     assert (first["number"], first["text"]) == (LOG_LINES + 1, "a")
     assert (second["number"], second["text"]) == (LOG_LINES + 2, f"b {LOG_LINES // 2}")
+
+
+def test_a_scheduler_is_not_told_of_another_sessions_movies() -> None:
+    lines = LogLines()
+    for text, session in (("a's", "/a"), ("b's", "/b"), ("all's", None)):
+        lines.emit(logging.makeLogRecord({"msg": text, "levelname": "INFO", "session": session}))
+    of_a, of_b = Reader(lines), Reader(lines)
+    of_a.sessions.add("/a")
+    of_b.sessions.add("/b")
+    assert [line["text"] for line in of_a.take()] == ["a's", "all's"]
+    assert [line["text"] for line in of_b.take()] == ["b's", "all's"]
+    assert of_a.take() == []
 
 
 def test_log_lines_of_any_content_fit_a_frame() -> None:

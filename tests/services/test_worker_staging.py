@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from warpcore.services.session.declared import UndeclaredError
+from warpcore.services.session.disk_files import DiskFiles
+from warpcore.services.session.placing import PLACING, folders_of_tasks
 from warpcore.services.steps.export import AVERAGE, MOVIE_XML
 from warpcore.services.steps.step import Output
-from warpcore.services.worker.staging import Staging
+from warpcore.services.worker.staging import Staging, sweep_killed, task_folder
 
 
 def staging(processing: Path, lease: str = "7") -> Staging:
@@ -46,6 +51,18 @@ def test_what_is_discarded_leaves_nothing_and_touches_no_other_task(tmp_path: Pa
         task.place("export", MOVIE_XML).write_bytes(b"<xml>")
     mine.discard()
     assert left(tmp_path) == [".warpcore/staging/8/export.0.xml"]
+
+
+def test_folders_of_killed_processes_of_this_host_are_swept_and_no_others(tmp_path: Path) -> None:
+    host, mine, ended = socket.gethostname(), task_folder(0), subprocess.Popen(["true"])
+    ended.wait()
+    kept = [mine, "7", f"other.{ended.pid}.abcd", f"{host}.{os.getpid()}.abcd"]
+    for folder in (*kept, f"{host}.{ended.pid}.abcd"):
+        staging(tmp_path, folder).place("export", MOVIE_XML)
+    (tmp_path / PLACING / f"{host}.{ended.pid}.ef01").mkdir(parents=True)
+    sweep_killed(tmp_path)
+    assert folders_of_tasks(DiskFiles(tmp_path)) == set(kept)
+    assert task_folder(7) == "7"
 
 
 def test_a_file_that_its_step_does_not_declare_cannot_be_written(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ def failure(data: Path, name: str = "a", settings: Settings | None = None, size:
     task = AssignTask(
         *(1, "process", name, f"{name}.tif", size, 1, ["motion"], {}, (settings or Settings()).to_dict(), {}),
         *(str(data), str(data.parent / "processing")),
+        references=[str(data.parent)],
+        follow_links=True,
     )
     with pytest.raises((InputError, TaskError, OSError)) as caught:
         pipeline.load(task, lambda step, fraction, message="": None)
@@ -84,11 +86,13 @@ def test_a_movie_of_a_data_directory_that_is_away_waits_for_it(data: Path, leave
 
 
 def test_a_gain_that_this_host_does_not_see_is_the_hosts_fault(data: Path) -> None:
-    settings = Settings.model_validate({"import": {"gain_path": str(data / "gain.mrc")}})
+    settings = Settings.model_validate({"import": {"gain_path": str(data / "gain.mrc"), "pixel_size": 1.1}})
     found = (data / "a.tif").stat()
     task = AssignTask(
         *(1, "process", "a", "a.tif", found.st_size, found.st_mtime_ns, ["motion"], {}, settings.to_dict(), {}),
         *(str(data), str(data.parent / "processing")),
+        references=[str(data.parent)],
+        follow_links=True,
     )
     with pytest.raises(TaskError) as caught:
         pipeline.load(task, lambda step, fraction, message="": None)
@@ -119,8 +123,8 @@ def test_a_worker_shows_the_token_and_the_movie_or_what_keeps_it_from_that(data:
     found = (data / "a.tif").stat()
     assert sees("w", question) == WorkerSees("w", "", "a.tif", found.st_size, found.st_mtime_ns)
     (processing / ".warpcore").mkdir(parents=True)
-    (processing / ".warpcore" / "token").write_text("t1")
-    assert sees("w", question) == WorkerSees("w", "t1", "a.tif", found.st_size, found.st_mtime_ns)
+    (processing / ".warpcore" / "token").write_text("a1")
+    assert sees("w", question) == WorkerSees("w", "a1", "a.tif", found.st_size, found.st_mtime_ns)
     shutil.rmtree(data)
-    assert sees("w", question) == WorkerSees("w", "t1", "a.tif", None, None)
+    assert sees("w", question) == WorkerSees("w", "a1", "a.tif", None, None)
     assert not data.exists(), "nothing is ever made in the data directory"

@@ -14,7 +14,7 @@ from warpcore.cli.simulation_options import SimulationOptions
 from warpcore.kernels.image import device_form
 from warpcore.services.session.settings import parse_settings
 from warpcore.services.worker.failures import CancelledError
-from warpcore.services.worker.local import _task
+from warpcore.services.worker.local_files import plan_file
 from warpcore.services.worker.pipeline import load
 from warpcore.services.worker.warm_up import LastMovie, last_movie, recalled, remember, warm_up
 
@@ -26,7 +26,7 @@ from pathlib import Path
 from warpcore.kernels.image import device_form
 from warpcore.services.session.settings import parse_settings
 from warpcore.services.worker.compiling import CompileCount
-from warpcore.services.worker.local import _task
+from warpcore.services.worker.local_files import plan_file
 from warpcore.services.worker.pipeline import compute, load, stage_outputs
 from warpcore.services.worker.warm_up import recalled, warm_up
 
@@ -36,7 +36,7 @@ count.listen()
 with device_form():
     warm_up(recalled(cache), lambda *_: None)
     before = count._sum.kernels
-    work = compute(load(_task(path, path.stem, parse_settings(settings), cache), lambda *_: None), lambda *_: None)
+    work = compute(load(plan_file(path, parse_settings(settings), cache).task, lambda *_: None), lambda *_: None)
     stage_outputs(work, lambda *_: None).discard()
 print(work.results["motion"]["failure"], before, count._sum.kernels - before)
 """
@@ -51,7 +51,7 @@ def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def like_it(movie: Path) -> LastMovie:
     with device_form():
-        work = load(_task(movie, movie.stem, parse_settings(SETTINGS), movie.parent), nothing)
+        work = load(plan_file(movie, parse_settings(SETTINGS), movie.parent).task, nothing)
     found = last_movie(work)
     assert found is not None
     return found
@@ -74,6 +74,7 @@ def test_what_is_no_movie_is_not_used(text: str, tmp_path: Path) -> None:
     assert recalled(tmp_path) is None
 
 
+@pytest.mark.slow
 def test_the_first_movie_finds_most_of_its_kernels_compiled(movie: Path, like_it: LastMovie, tmp_path: Path) -> None:
     remember(like_it, tmp_path)
     command = [sys.executable, "-c", COUNTED, str(movie), str(tmp_path), json.dumps(SETTINGS)]

@@ -20,15 +20,16 @@ from warpcore.kernels.ctf import (
 )
 from warpcore.services.formats.mrc_writer import write_mrc
 from warpcore.services.formats.png import write_png
-from warpcore.services.session.paths import inside
+from warpcore.services.session.allowed import inside
 from warpcore.services.session.settings import Settings
 from warpcore.services.steps import ctf as step
 from warpcore.services.steps.ctf import CtfResult
+from warpcore.services.steps.fields import known
 from warpcore.services.worker import stored
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.doing import Doing
 from warpcore.services.worker.steps.motion import CORRECTED, MODEL
-from warpcore.services.worker.steps.work import AVERAGE, BAD_PIXELS, EXPOSURE, FRAMES, Key, Report, Work
+from warpcore.services.worker.steps.work import AVERAGE, BAD_PIXELS, EXPOSURE, FRAMES, ODD_FRAMES, Key, Report, Work
 
 FIT: Key[CtfFit] = Key("CTF fit")
 
@@ -51,14 +52,14 @@ class Ctf(Doing):
 
     def run(self, work: Work, report: Report) -> CtfResult:
         """Fit; one without rings is a result too, which says why."""
-        options, frames, exposure = work.settings.ctf, work.take(FRAMES), work.take(EXPOSURE)
-        dose = exposure.dose_per_frame * len(frames.movie.frames)
+        options, exposure = work.settings.ctf, work.take(EXPOSURE)
+        dose = exposure.dose_per_frame * work.take(ODD_FRAMES).good_count
         fit = fit_image(
             work.take(CORRECTED).unweighted,
             Recording(
                 work.take(AVERAGE).pixel_size_angstrom, dose=dose, moved_in_frame_angstrom=_largest_movement(work)
             ),
-            Optics(options.voltage, options.cs, options.amplitude_contrast),
+            Optics(known(options, "voltage"), known(options, "cs"), options.amplitude_contrast),
             Search(
                 range_min_angstrom=options.range_min,
                 range_max_angstrom=options.range_max,
@@ -123,8 +124,8 @@ def parameters_of(fit: CtfFit, settings: Settings) -> CtfParameters:
         defocus_u_angstrom=fit.defocus_u_angstrom,
         defocus_v_angstrom=fit.defocus_v_angstrom,
         angle_degrees=fit.angle_degrees,
-        voltage_kv=settings.ctf.voltage,
-        cs_mm=settings.ctf.cs,
+        voltage_kv=known(settings.ctf, "voltage"),
+        cs_mm=known(settings.ctf, "cs"),
         amplitude_contrast=settings.ctf.amplitude_contrast,
         phase_shift_degrees=fit.phase_shift_degrees,
     )
@@ -136,8 +137,8 @@ def _rounded(value: float | None) -> float | None:
 
 def _frame_sums(work: Work) -> FrameSums | None:
     """What is averaged as spectra: sums of few frames, each aligned where motion was measured."""
-    frames, exposure = work.take(FRAMES), work.take(EXPOSURE)
-    if len(frames.movie.frames) < 2:
+    frames, exposure, check = work.take(FRAMES), work.take(EXPOSURE), work.take(ODD_FRAMES)
+    if check.good_count < 2:
         return None
     return frame_sums(
         frames.counts,
@@ -146,6 +147,7 @@ def _frame_sums(work: Work) -> FrameSums | None:
         defects=work.take(BAD_PIXELS),
         pixel_size_angstrom=exposure.pixel_size_angstrom,
         dose_per_frame=exposure.dose_per_frame,
+        good=check.good,
     )
 
 

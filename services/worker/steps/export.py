@@ -13,7 +13,6 @@ from warpcore.kernels.image import thumbnail
 from warpcore.services.formats.mrc_writer import write_mrc
 from warpcore.services.formats.png import write_png
 from warpcore.services.session.errors import InputError
-from warpcore.services.session.paths import inside
 from warpcore.services.steps import export as step
 from warpcore.services.steps.export import ExportResult
 from warpcore.services.worker.staging import Staging
@@ -41,7 +40,7 @@ class Export(Doing):
     def take_up(self, work: Work, folder: Path) -> bool:
         """Leave the images of an earlier run as they are on disk, where all are there."""
         made = work.task.results.get("export") or {}
-        return all(inside(folder, made[name]).is_file() for name in IMAGES if made.get(name))
+        return all(_where(work, folder, made[name]).is_file() for name in IMAGES if made.get(name))
 
     def needs_frames(self, work: Work) -> bool:
         """A job over what is processed starts from the average on disk, but for halves and stacks."""
@@ -55,7 +54,7 @@ class Export(Doing):
             raise InputError(f"{work.task.name}: no picks to extract; switch picking on first (picking.diameter)")
         made = _retained(work, staging) if "export" in work.cheap else _write_images(work, staging)
         if options.particles and picks is not None:
-            boxes, count, at_edge = write_boxes(work, picks, staging)
+            boxes, count, at_edge = write_boxes(work, picks, staging, made.average or work.path(step.AVERAGE))
             made = replace(made, particles=boxes, particle_count=count, particles_at_edge=at_edge)
         return made
 
@@ -63,11 +62,17 @@ class Export(Doing):
 EXPORT = Export()
 
 
+def _where(work: Work, folder: Path, name: str) -> Path:
+    """A file of an earlier run: another program's average is named by its whole path."""
+    return work.here(name) if name.startswith("/") else folder / name
+
+
 def _retained(work: Work, staging: Staging) -> ExportResult:
     before = work.task.results["export"]
     made: dict[str, Any] = {name: before[name] for name in IMAGES if before.get(name)}
-    for name in made:
-        staging.retain("export", IMAGES[name])
+    for name, path in made.items():
+        if path == work.path(IMAGES[name]):  # another program's average is no output of ours
+            staging.retain("export", IMAGES[name])
     return ExportResult(**made)
 
 
@@ -77,7 +82,7 @@ def _write_images(work: Work, staging: Staging) -> ExportResult:
     made: dict[str, Any] = {}
 
     def place(name: str) -> Path:
-        made[name] = work.path(IMAGES[name])
+        made[name] = work.final_path(IMAGES[name])
         return staging.place("export", IMAGES[name])
 
     def write(name: str, pixels: Any) -> None:
@@ -86,6 +91,8 @@ def _write_images(work: Work, staging: Staging) -> ExportResult:
     if not work.is_export_job:
         if options.average:
             write("average", average.to_write)
+        elif (work.results.get("motion") or {}).get("metadata"):
+            made["average"] = str(Path(work.task.data_directory) / work.task.path)
         write_png(place("thumbnail"), thumbnail(average.pixels))
     if corrected is not None:
         for name in ("odd", "even", "stack"):

@@ -10,26 +10,29 @@ from typing import Any
 import jax
 import numpy as np
 
-from warpcore.kernels.correct import Corrected, correct_movie
+from warpcore.kernels.correct import Corrected, Image, correct_movie
 from warpcore.kernels.image import sent_back
 from warpcore.kernels.motion import MotionModel, estimate_motion, track_picture
 from warpcore.services.formats.png import write_png
-from warpcore.services.formats.star_files import write_motion_star
+from warpcore.services.readers.mrc import read_mrc_image
+from warpcore.services.session.allowed import inside
 from warpcore.services.session.errors import InputError
-from warpcore.services.session.paths import inside
 from warpcore.services.steps import motion as step
+from warpcore.services.steps.fields import known
 from warpcore.services.steps.motion import MotionResult
 from warpcore.services.steps.source import InputResult
 from warpcore.services.steps.step import INPUT
 from warpcore.services.worker import stored
 from warpcore.services.worker.staging import Staging
 from warpcore.services.worker.steps.doing import Doing
+from warpcore.services.worker.steps.odd_frames import notes, odd_frames, warnings
 from warpcore.services.worker.steps.work import (
     AVERAGE,
     BAD_PIXELS,
     COUNTS,
     EXPOSURE,
     FRAMES,
+    ODD_FRAMES,
     Average,
     Key,
     Report,
@@ -55,13 +58,13 @@ class Motion(Doing):
         return True
 
     def run(self, work: Work, report: Report) -> MotionResult:
-        """Estimate the motion; none where there is one frame, or where the step is switched off."""
+        """Estimate the motion; none where there is one good frame, or where the step is switched off."""
         options, frames, exposure = work.settings.motion, work.take(FRAMES), work.take(EXPOSURE)
-        count = len(frames.movie.frames)
-        skipped = count < 2 or not options.enabled
+        count, check = len(frames.movie.frames), work.take(ODD_FRAMES)
+        skipped = check.good_count < 2 or not options.enabled
         if skipped:
             model = MotionModel.zero(count)
-            report("motion", 1.0, "skipped: one frame" if count < 2 else "switched off")
+            report("motion", 1.0, "skipped: one frame" if options.enabled else "switched off")
         else:
             model = estimate_motion(
                 frames.counts,
@@ -74,11 +77,15 @@ class Motion(Doing):
                 b_factor=options.b_factor,
                 grid=None if options.grid is None else (options.grid[0], options.grid[1], options.grid[2]),
                 group_frames=options.group_frames,
+                good=check.good,
                 on_progress=lambda fraction, message: report("motion", fraction, message),
             )
             report("motion", 1.0)
         work.put(MODEL, model)
-        return _result(model, skipped, exposure.dose_per_frame)
+        told = work.task.results.get("motion") or {}
+        if count < 2 and told.get("metadata"):
+            return MotionResult(**told)
+        return _result(work, model, skipped)
 
     def complete(self, work: Work) -> None:
         """The aligned average, where frames were loaded; as it will stand on disk, so that later runs see the same."""
@@ -97,11 +104,12 @@ class Motion(Doing):
                 pixel_size_angstrom=exposure.pixel_size_angstrom,
                 binning=settings.import_.binning,
                 dose_per_frame=exposure.dose_per_frame,
-                voltage_kv=settings.ctf.voltage,
+                voltage_kv=known(settings.ctf, "voltage"),
                 dose_weighting=settings.export.dose_weighting,
                 pre_exposure=exposure.pre_exposure,
                 halves=settings.export.halves,
                 stack=settings.export.stack,
+                good=work.take(ODD_FRAMES).good,
             )
             jax.block_until_ready((corrected.average, corrected.unweighted, corrected.even))  # type: ignore[no-untyped-call]
         pixels, float16 = corrected.average, settings.export.float16
@@ -110,13 +118,15 @@ class Motion(Doing):
         # What will be written starts on its way to the host while later steps work on it.
         halves = {name: half for name in ("odd", "even") if (half := getattr(corrected, name)) is not None}
         halves = {name: sent_back(half, float16=float16) for name, half in halves.items()}
+        if (path := work.results["motion"].get("unweighted")) is not None:
+            corrected = replace(corrected, unweighted=_unweighted(work.here(path), pixels.shape))
         work.put(CORRECTED, replace(corrected, **halves))
         average = Average(pixels, corrected.pixel_size_angstrom, sent_back(pixels, float16=float16))
         work.put(AVERAGE, average)
         work.tell(INPUT, _input_result(work, average))
 
     def write(self, work: Work, staging: Staging) -> MotionResult:
-        """The model as JSON, RELION's motion STAR, and a picture of the tracks; the summary with RELION's residual."""
+        """The model as JSON and a picture of the tracks; the summary with the residual of RELION's polynomial."""
         model = work.take(MODEL)
         path = staging.place("motion", step.MODEL)
         path.write_text(
@@ -124,29 +134,22 @@ class Motion(Doing):
         )
         skipped = work.results["motion"]["skipped"]
         movie, exposure = work.take(FRAMES).movie, work.take(EXPOSURE)
-        _, height, width = movie.frames.shape
-        shifts, coefficients, residual_px = model.relion_polynomial(height, width, exposure.pixel_size_angstrom)
-        write_motion_star(
-            staging.place("motion", step.STAR),
-            _general(work),
-            shifts,
-            None if skipped else coefficients,
-            np.argwhere(work.take(BAD_PIXELS))[:, ::-1],
-            movie.first_frame + 1,
-        )
+        _, _, residual_px = model.relion_polynomial(movie.height, movie.width, exposure.pixel_size_angstrom)
         if not skipped:
             _write_picture(work, staging)
-        return replace(_result(model, skipped, exposure.dose_per_frame), relion_worst_residual_px=round(residual_px, 4))
+        if work.results["motion"].get("metadata"):
+            return MotionResult(**work.results["motion"])
+        return replace(_result(work, model, skipped), relion_worst_residual_px=round(residual_px, 4))
 
 
 MOTION = Motion()
 
 
-def _result(model: MotionModel, skipped: bool, dose_per_frame: float) -> MotionResult:
+def _result(work: Work, model: MotionModel, skipped: bool) -> MotionResult:
     """The summary, Å. A step that was skipped has measured nothing."""
     if skipped:
-        return MotionResult.unmeasured(skipped=True)
-    total, early, late = model.accumulated(dose_per_frame)
+        return MotionResult.unmeasured(skipped=True, warnings=warnings(work))
+    total, early, late = model.accumulated(work.take(EXPOSURE).dose_per_frame)
     return MotionResult(
         skipped=False,
         mean_frame_movement_angstrom=round(model.mean_frame_movement_angstrom(), 4),
@@ -157,14 +160,24 @@ def _result(model: MotionModel, skipped: bool, dose_per_frame: float) -> MotionR
         grid=list(model.grid),
         local_grid=list(model.local_grid),
         failure=model.failure,
+        warnings=warnings(work),
     )
+
+
+def _unweighted(path: Path, shape: tuple[int, ...]) -> Image:
+    """The sum without dose weighting that another program has made beside its average."""
+    image = np.asarray(read_mrc_image(path), np.float32)
+    if image.shape != shape:
+        raise InputError(f"{path}: {image.shape[::-1]} px, and the average beside it has {shape[::-1]}")
+    return image
 
 
 def _input_result(work: Work, average: Average) -> InputResult:
     movie, exposure, counts = work.take(FRAMES).movie, work.take(EXPOSURE), work.take(COUNTS).read()
-    frames, residual = len(movie.frames), counts.gain_residual
+    counted, residual, odd = work.take(ODD_FRAMES).good_count, counts.gain_residual, odd_frames(work)
+    gain, defects = work.take(FRAMES).references(work.settings.import_.defects_path)
     return InputResult(
-        frames=frames,
+        frames=len(movie.frames),
         height=average.pixels.shape[0],
         width=average.pixels.shape[1],
         raw_height=movie.frames.shape[1],
@@ -173,11 +186,21 @@ def _input_result(work: Work, average: Average) -> InputResult:
         pixel_size_angstrom=average.pixel_size_angstrom,
         raw_pixel_size_angstrom=exposure.pixel_size_angstrom,
         dose_per_frame=exposure.dose_per_frame,
+        voltage_kv=known(work.settings.ctf, "voltage"),
+        cs_mm=known(work.settings.ctf, "cs"),
         raw_frames_per_frame=movie.raw_frames_per_frame,
-        mean_counts=round(counts.per_pixel / frames, 6),
-        counted_dose_per_frame=round(counts.gained_per_pixel / frames / exposure.pixel_size_angstrom**2, 6),
+        mean_counts=round(counts.per_pixel / counted, 6),
+        counted_dose_per_frame=round(counts.gained_per_pixel / counted / exposure.pixel_size_angstrom**2, 6),
         gain_residual=None if residual is None else round(residual, 4),
-        notes=list(movie.notes),
+        sources=work.task.sources,
+        metadata=work.task.metadata,
+        frames_in_file=movie.frames_in_file,
+        first_frame=movie.first_frame,
+        gain_file=None if gain is None else gain.name,
+        defects_file=None if defects is None else defects.name,
+        odd_frames=sum(map(len, odd.values())),
+        odd_frame_numbers=odd,
+        notes=[*movie.notes, *notes(work)],
     )
 
 
@@ -192,31 +215,6 @@ def _tracks(work: Work) -> dict[str, Any]:
         "track_angstrom": np.round(model.global_track_angstrom(), 4).tolist(),
         "tracks_5x5_angstrom": np.round(model.displacements_angstrom(x, y), 4).tolist(),
     }
-
-
-def _general(work: Work) -> dict[str, Any]:
-    """RELION's `data_general` of the movie."""
-    imported, movie, exposure = work.settings.import_, work.take(FRAMES).movie, work.take(EXPOSURE)
-    frames, height, width = movie.frames.shape
-    general: dict[str, Any] = {
-        "rlnImageSizeX": width,
-        "rlnImageSizeY": height,
-        "rlnImageSizeZ": frames,
-        "rlnMicrographMovieName": str(movie.path),
-        "rlnMicrographBinning": float(2**imported.binning),
-        "rlnMicrographOriginalPixelSize": exposure.pixel_size_angstrom,
-        "rlnMicrographDoseRate": exposure.dose_per_frame,
-        "rlnMicrographPreExposure": exposure.pre_exposure,
-        "rlnVoltage": work.settings.ctf.voltage,
-        "rlnMicrographStartFrame": movie.first_frame + 1,
-    }
-    if imported.gain_path:
-        general["rlnMicrographGainName"] = imported.gain_path
-    if imported.defects_path:
-        general["rlnMicrographDefectFile"] = imported.defects_path
-    if movie.is_eer:
-        general |= {"rlnEERUpsampling": imported.eer_upsampling, "rlnEERGrouping": movie.raw_frames_per_frame}
-    return general
 
 
 def _write_picture(work: Work, staging: Staging) -> None:

@@ -14,8 +14,8 @@ from warpcore.kernels.picking import JunkMask, Picks, picks_overlay
 from warpcore.services.formats.mrc_writer import write_mrc
 from warpcore.services.formats.png import write_png
 from warpcore.services.formats.star_files import write_coordinates
+from warpcore.services.session.allowed import inside
 from warpcore.services.session.hand_picks import within_px
-from warpcore.services.session.paths import inside
 from warpcore.services.steps import picking as step
 from warpcore.services.steps.picking import PickingResult
 from warpcore.services.worker import stored
@@ -70,7 +70,7 @@ class Picking(Doing):
             choice = work.choice(step.STEP.name)
             own = own_templates(work.processing, work.settings, choice)
             given = given_to_pickers(average.pixels, average.pixel_size_angstrom, options, junk)
-            work.put(FOUND, score(given, options, ctf_parameters(work), choice, own))
+            work.put(FOUND, score(given, work.settings_here.picking, ctf_parameters(work), choice, own))
         found = work.take(FOUND)
         picks, threshold = cut(found.candidates, options)
         hand = work.task.hand_picks

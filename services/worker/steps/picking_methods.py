@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mrcfile
 import numpy as np
 import numpy.typing as npt
 
@@ -31,7 +30,10 @@ from warpcore.kernels.picking import (
     pick_templates,
     read_network,
 )
+from warpcore.services.readers import picking_files
+from warpcore.services.readers.mrc import read_mrc_whole
 from warpcore.services.session.errors import InputError
+from warpcore.services.session.opening import check_file
 from warpcore.services.session.settings import PickingSettings
 from warpcore.services.steps.picking_learning import BLOB, BOTH, NETWORK, TEMPLATE, best_shape, chosen_method
 
@@ -242,16 +244,17 @@ def read_weights(options: PickingSettings) -> Network | None:
         return None
     path = Path(options.weights_path)
     try:
-        found = path.stat()
+        found = check_file(path)
         return _network(path, found.st_mtime_ns, found.st_size, found.st_ino)
-    except (OSError, WeightsError) as error:
-        raise InputError(f"setting picking.weights_path: {path} cannot be used ({error})") from None
+    except (OSError, InputError, WeightsError) as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise InputError(f"setting picking.weights_path: {path} cannot be used ({why})") from None
 
 
 @lru_cache(maxsize=2)
 def _network(path: Path, mtime_ns: int, size: int, inode: int) -> Network:
-    """Read once; again where the file is another one."""
-    return read_network(path.read_bytes())
+    """Read once; again where the file is another one, which may also be no such file any more."""
+    return read_network(picking_files.read_weights(path))
 
 
 def read_templates(options: PickingSettings) -> tuple[npt.NDArray[np.float32], float]:
@@ -263,12 +266,11 @@ def read_templates(options: PickingSettings) -> tuple[npt.NDArray[np.float32], f
         raise InputError("setting picking.templates_path: picking.method = template needs an MRC stack of templates")
     path = Path(options.templates_path)
     try:
-        with mrcfile.open(path, mode="r") as file:
-            stack = np.atleast_3d(np.asarray(file.data, np.float32))
-            pixel = float(file.voxel_size.x)
-            stack = stack.transpose(2, 0, 1) if np.ndim(file.data) == 2 else stack
+        found, pixel = read_mrc_whole(path)
+        stack = np.asarray(found if found.ndim > 2 else found[np.newaxis], np.float32)
     except (OSError, ValueError) as error:
-        raise InputError(f"setting picking.templates_path: {path} cannot be read as MRC ({error})") from None
+        why = str(error).removeprefix(f"{path}: ")
+        raise InputError(f"setting picking.templates_path: {path} cannot be read as MRC ({why})") from None
     if pixel <= 0:
         raise InputError(f"setting picking.templates_path: {path} has no pixel size in its header")
     if stack.shape[1] != stack.shape[2]:

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mrcfile
 import numpy as np
 import numpy.typing as npt
 
@@ -27,8 +26,11 @@ from warpcore.kernels.picking import (
     templates_help,
 )
 from warpcore.services.formats.mrc_writer import write_mrc
+from warpcore.services.readers.mrc import read_mrc_whole
+from warpcore.services.session.allowed import inside, results_below
 from warpcore.services.session.learning import choice_id
-from warpcore.services.session.paths import inside, written_whole
+from warpcore.services.session.opening import read_bytes, result_path, within
+from warpcore.services.session.paths import written_whole
 from warpcore.services.session.settings import PickingSettings, Settings
 from warpcore.services.steps import ctf as ctf_step
 from warpcore.services.steps import export as export_step
@@ -40,6 +42,8 @@ from warpcore.services.worker.steps.picking_methods import OwnTemplates, by_choi
 _CLASSES = 4  # views; more cost time on every movie
 _FEWEST = 4  # movies with sure picks: two to make templates of and two held back
 _OF_CUTTING = ("threshold", "expected_false", "suffix")  # settings that scoring does not know
+
+_LARGEST_VERDICT = 1 << 20  # bytes
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +61,13 @@ def own_templates(processing: Path, settings: Settings, choice: Mapping[str, Any
     """The session's own templates where it makes some and they help; they are made where nobody has yet."""
     if choice is None or not choice.get("sure") or settings.picking.diameter is None:
         return None
+    with within(results_below(processing)):
+        return _own_templates(processing, settings, choice)
+
+
+def _own_templates(processing: Path, settings: Settings, choice: Mapping[str, Any]) -> OwnTemplates | None:
     name = f"matching/templates_{own_id(settings.picking, choice)}"
-    verdict_path, stack_path = inside(processing, f"{name}.json"), inside(processing, f"{name}.mrc")
+    verdict_path, stack_path = result_path(processing, f"{name}.json"), result_path(processing, f"{name}.mrc")
     verdict, own = _kept(verdict_path, stack_path)
     if verdict is None:
         movies = [_read(processing, settings, one) for one in choice["sure"]]
@@ -77,13 +86,12 @@ def own_templates(processing: Path, settings: Settings, choice: Mapping[str, Any
 def _kept(verdict_path: Path, stack_path: Path) -> tuple[dict[str, Any] | None, OwnTemplates | None]:
     """The verdict, and the templates where they help; None where either was not made yet, or is lost or damaged."""
     try:
-        raw = json.loads(verdict_path.read_text(encoding="utf-8"))
+        raw = json.loads(read_bytes(verdict_path, _LARGEST_VERDICT))
         if not raw["helps"]:
             return raw, None
-        with mrcfile.open(stack_path, mode="r") as file:
-            stack = np.asarray(file.data, np.float32)
+        stack = np.asarray(read_mrc_whole(stack_path)[0], np.float32)
         return raw, OwnTemplates(stack.reshape(-1, *stack.shape[-2:]), float(raw["pixel_size_angstrom"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None, None
 
 
@@ -121,12 +129,10 @@ def _made(settings: Settings, choice: Mapping[str, Any], movies: Sequence[_Movie
 
 
 def _read(processing: Path, settings: Settings, one: Mapping[str, Any]) -> _Movie | None:
-    image_path = inside(processing, export_step.AVERAGE.path(str(one["movie"])))
-    image = stored.read_average(image_path)
-    if image is None:
+    found = stored.read_micrograph(inside(processing, export_step.AVERAGE.path(str(one["movie"]))))
+    if found is None:
         return None
-    with mrcfile.open(image_path, mode="r", header_only=True) as file:
-        pixel_size = float(file.voxel_size.x)
+    image, pixel_size = found
     fit = stored.read_ctf(inside(processing, ctf_step.FIT.path(str(one["movie"]))))
     xy = np.asarray(one["xy"], np.float64).reshape(-1, 2)
     return _Movie(image, pixel_size, None if fit is None or fit.failure else parameters_of(fit, settings), xy)

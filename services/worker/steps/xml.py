@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from warpcore.kernels.ctf import CtfFit
 from warpcore.services.formats.warp_options import Acquisition, ctf_options, export_options, movement_options
 from warpcore.services.formats.warp_xml import Grid, MovieXml, WarpCtf
 from warpcore.services.session.selecting import UNSELECT_MANUAL
+from warpcore.services.steps.fields import known
 from warpcore.services.steps.step import INPUT
 from warpcore.services.worker.steps.ctf import FIT
 from warpcore.services.worker.steps.motion import MODEL
-from warpcore.services.worker.steps.work import AVERAGE, EXPOSURE, FRAMES, Work
+from warpcore.services.worker.steps.work import AVERAGE, EXPOSURE, Work
 
 
 def movie_xml(work: Work) -> MovieXml:
@@ -24,8 +26,10 @@ def movie_xml(work: Work) -> MovieXml:
     acquisition = _acquisition(work)
     grids: dict[str, Grid] = {}
     if moved:
+        summary = results.get(INPUT) or {}
+        over = work.take(MODEL).warp_grids(summary.get("first_frame") or 0, summary.get("frames_in_file"))
         # Warp's grids hold minus the specimen's displacement.
-        for name, ((x, y, t), values) in work.take(MODEL).warp_grids().items():
+        for name, ((x, y, t), values) in over.items():
             grids[name] = Grid.of(-np.reshape(values, (t, y, x)))
     fit = work.get(FIT) if settings.ctf.enabled else None
     if fit is not None and fit.failure is not None:
@@ -50,24 +54,27 @@ def movie_xml(work: Work) -> MovieXml:
 
 
 def _acquisition(work: Work) -> Acquisition:
-    """From the frames, or from the stored summary where only the average was read."""
-    frames, summary, exposure = work.get(FRAMES), work.results.get(INPUT) or {}, work.take(EXPOSURE)
-    if frames is not None:
-        count, height, width = frames.movie.frames.shape
-        per_frame = frames.movie.raw_frames_per_frame
-    else:
-        count = int(summary.get("frames", 1))
-        height, width = int(summary.get("raw_height", 0)), int(summary.get("raw_width", 0))
-        per_frame = int(summary.get("raw_frames_per_frame", 1))
-    return Acquisition(width, height, count, exposure.pixel_size_angstrom, exposure.dose_per_frame, per_frame)
+    """From the summary, since it may be that only the average was read."""
+    summary, exposure = work.results.get(INPUT) or {}, work.take(EXPOSURE)
+    is_eer = PurePosixPath(work.task.path).suffix.lower() == ".eer"
+    return Acquisition(
+        width_px=int(summary.get("raw_width", 0)),
+        height_px=int(summary.get("raw_height", 0)),
+        frames=int(summary.get("frames_in_file") or summary.get("frames", 1)),
+        pixel_size_angstrom=exposure.pixel_size_angstrom,
+        dose_per_frame=exposure.dose_per_frame,
+        raw_frames_per_frame=int(summary.get("raw_frames_per_frame", 1)) if is_eer else 0,
+        gain_path=summary.get("gain_file") or "",
+        defects_path=summary.get("defects_file") or "",
+    )
 
 
 def _ctf(work: Work, fit: CtfFit) -> WarpCtf:
     options = work.settings.ctf
     return WarpCtf(
         pixel_size_angstrom=work.take(AVERAGE).pixel_size_angstrom,
-        voltage_kv=options.voltage,
-        cs_mm=options.cs,
+        voltage_kv=known(options, "voltage"),
+        cs_mm=known(options, "cs"),
         amplitude_contrast=options.amplitude_contrast,
         defocus_um=(fit.defocus_u_angstrom + fit.defocus_v_angstrom) / 2e4,
         defocus_delta_um=(fit.defocus_u_angstrom - fit.defocus_v_angstrom) / 1e4,
