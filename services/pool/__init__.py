@@ -1,0 +1,1 @@
+"""Keeps the right number of workers on a site's batch system."""

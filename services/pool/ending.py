@@ -1,0 +1,51 @@
+"""The end of all jobs of a pool, where they are to end with its session."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from warpcore.services.pool import core
+from warpcore.services.pool.hands import Hands
+from warpcore.services.pool.jobs import Cancel, Gone, Look, Pool
+
+log = logging.getLogger("warpcore.pool")
+
+LOOK_S = 1.0
+"""Time between two looks at jobs that are to end, at most."""
+REVOKING_S = 2.0
+"""How long the end waits for the revoking of keys."""
+
+
+def end_jobs(pool: Pool, hands: Hands, *, look_s: float, within_s: float) -> None:
+    """Cancel all jobs, again until each is seen to have ended, for `within_s` at most. What is left is logged."""
+    deadline = time.monotonic() + within_s
+    before = len(pool.living)
+    while pool.living and time.monotonic() < deadline:
+        hands.ask_queue()
+        listed = hands.finish(deadline)
+        states = None if listed is None or listed.listing is None else listed.listing.states
+        for action in core.end_all(pool, Look(0, 0, {}, states), time.monotonic()):
+            if isinstance(action, Cancel):
+                hands.cancel(action.native_id)
+            elif isinstance(action, Gone):
+                hands.note_gone(action)
+        hands.finish(deadline)
+        if not any(job.native_id for job in pool.living):
+            break
+        time.sleep(max(0.0, min(look_s, LOOK_S, deadline - time.monotonic())))
+    hands.revoke()
+    hands.finish(time.monotonic() + REVOKING_S)
+    _tell_what_is_left(pool, before, within_s)
+
+
+def _tell_what_is_left(pool: Pool, before: int, within_s: float) -> None:
+    log.info("%d of %d jobs have ended", before - len(pool.living), before)
+    known = [job.native_id for job in pool.living if job.native_id is not None]
+    if known:
+        text = "these jobs were not seen to end within %g s; cancel them by the batch system's own command: %s"
+        log.warning(text, within_s, ", ".join(known))
+    unknown = [job.id for job in pool.living if job.native_id is None]
+    if unknown:
+        text = "nobody has heard whether these jobs were taken; look for their names in the queue, and cancel them: %s"
+        log.warning(text, ", ".join(unknown))
