@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import falcon
@@ -44,7 +46,8 @@ async def read_body(req: falcon.asgi.Request, kind: Any, *, optional: bool) -> A
 def parse_object(text: bytes) -> dict[str, Any]:
     """A JSON object from UTF-8 bytes.
 
-    Raises Problem 400 for anything else, for NaN, and for an object that does not fit the wire.
+    Raises Problem 400 for anything else, for NaN, and for an object that does not fit the wire; 422 for numbers
+    that are infinite here, which no answer, event or file could say.
     """
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
@@ -56,6 +59,10 @@ def parse_object(text: bytes) -> dict[str, Any]:
         decode(encode(Envelope("check", {"body": value}, "api")))
     except (WireError, OverflowError, ValueError) as error:
         raise Problem(falcon.HTTP_400, f"the body does not fit the wire: {error}") from None
+    problem = "is too large for a number"
+    faults = [{"name": place, "value": number, "problem": problem} for place, number in _infinite(value)]
+    if faults:
+        raise Problem(falcon.HTTP_422, f"{faults[0]['name']} {problem}", errors=faults)
     return value
 
 
@@ -73,6 +80,18 @@ def _check_media_type(req: falcon.asgi.Request) -> None:
     media_type = (req.content_type or "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise Problem(falcon.HTTP_415, f"the body must be application/json, not {media_type or 'untyped'}")
+
+
+def _infinite(value: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Numbers that JSON can say and no number here holds, such as `1e999`, by the dotted names of their places."""
+    left: list[tuple[str, Any]] = [("", value)]
+    while left:
+        place, one = left.pop()
+        if isinstance(one, dict | list):
+            inside = one.items() if isinstance(one, dict) else enumerate(one)
+            left += [(f"{place}.{name}" if place else str(name), each) for name, each in inside]
+        elif isinstance(one, float) and not math.isfinite(one):
+            yield place, one
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from types import UnionType
@@ -13,6 +14,9 @@ import msgspec
 from msgspec import Struct
 
 S = TypeVar("S", bound=Struct)
+
+MOST_FAULTS = 100
+"""Values at fault after which no other one is looked at."""
 
 _LARGEST_EXACT = 2**53
 
@@ -33,8 +37,10 @@ def checked(kind: type[S], values: Mapping[str, Any], *, strict: bool = True) ->
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     kinds = {name: field.type if strict else without_null(field.type) for name, field in fields.items()}
     good: dict[str, Any] = {}
-    faults = []
+    faults: list[dict[str, Any]] = []
     for name, value in values.items():
+        if len(faults) >= MOST_FAULTS:
+            break
         if name not in fields:
             known = f"known here: {', '.join(fields)}" if fields else "there are none here"
             faults.append(_fault(name, value, f"unknown; {known}"))
@@ -62,7 +68,9 @@ def without_null(kind: Any) -> Any:
 
 def _converted(value: Any, kind: Any, strict: bool) -> Any:
     """The value as its type. 2.0 is a whole number, as in JSON Schema. Raises ValueError, also for NaN and infinity."""
-    found = msgspec.convert(_whole(value), kind, strict=strict)
+    plain = kind.__origin__ if get_origin(kind) is Annotated else kind
+    # Where it is lax, msgspec takes a number for a time too.
+    found = msgspec.convert(_whole(value), kind, strict=strict or plain is datetime)
     if isinstance(found, float) and not math.isfinite(found):
         raise ValueError(f"{found} is no finite number")
     return found

@@ -10,12 +10,16 @@ import zmq
 import zmq.asyncio
 
 from warpcore.bus.client import NoAnswerError, RefusedError
+from warpcore.bus.connecting import Connection
 from warpcore.bus.dealer import read_single
-from warpcore.bus.envelope import Envelope, WireError, encode, new_id
+from warpcore.bus.envelope import Envelope, WireError, WireVersionError, encode, new_id
+from warpcore.bus.keys import ClientKey
 from warpcore.bus.messages import Error, PatchSettings, PreviewSettings, PutSettings, StartTry
 from warpcore.bus.requester import Patience, Question, Requester, Step, read_answer
 from warpcore.bus.schema import Message
-from warpcore.bus.sockets import Malformed, open_socket
+from warpcore.bus.sockets import Dropped, open_socket
+from warpcore.services.api.access.acting import acting_user
+from warpcore.services.session.path_map import AS_TOLD, PathMap
 
 M = TypeVar("M", bound=Message)
 
@@ -26,10 +30,12 @@ _LONG = Patience(timeout_s=15.0, attempts=1)
 
 
 class Scheduler(Protocol):
-    """What the resources need of the scheduler."""
+    """What the resources need of the scheduler. `paths` says where this host sees the folders that it names."""
 
-    async def request(self, message: Message) -> Message:
-        """The answer. Raises RefusedError, or NoAnswerError where there is none."""
+    paths: PathMap
+
+    async def request(self, message: Message, user: str = "") -> Message:
+        """The answer to what `user` asks. Raises RefusedError, or NoAnswerError where there is none."""
 
 
 class SchedulerClient:
@@ -41,24 +47,34 @@ class SchedulerClient:
     request that was given up never takes effect later.
     """
 
-    def __init__(self, endpoint: str, source: str = "api", timeout_s: float = 1.5, attempts: int = 2) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        source: str = "api",
+        timeout_s: float = 1.5,
+        attempts: int = 2,
+        paths: PathMap = AS_TOLD,
+        key: ClientKey | None = None,
+    ) -> None:
         self.endpoint = endpoint
+        self.paths = paths
         self._source = source
+        self._key = key
         self._patience = Patience(timeout_s, attempts)
         self._requester = Requester()
-        self._unreadable = Malformed(f"answers of {endpoint}")
+        self._unreadable = Dropped(f"answers of {endpoint}")
         self._waiting: dict[str, asyncio.Future[Envelope]] = {}
-        self._socket: zmq.Socket[bytes] | None = None
+        self._connection: Connection | None = None
         self._asynchronous: zmq.asyncio.Socket | None = None
         self._reader: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect; call inside the event loop that asks."""
-        self._socket = open_socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.IDENTITY, f"{self._source}-{new_id()}".encode()[-64:])
-        self._socket.setsockopt(zmq.IMMEDIATE, 1)
-        self._socket.connect(self.endpoint)
-        self._asynchronous = zmq.asyncio.Socket.shadow(self._socket)
+        socket = open_socket(zmq.DEALER)
+        socket.setsockopt(zmq.IDENTITY, f"{self._source}-{new_id()}".encode()[-64:])
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+        self._connection = Connection(socket, self.endpoint, self._key)
+        self._asynchronous = zmq.asyncio.Socket.shadow(socket)
         self._reader = asyncio.create_task(self._read(self._asynchronous))
 
     async def close(self) -> None:
@@ -69,18 +85,18 @@ class SchedulerClient:
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(NoAnswerError(f"the connection to {self.endpoint} was closed"))
-        if self._asynchronous is not None and self._socket is not None:
+        if self._asynchronous is not None and self._connection is not None:
             self._asynchronous.close()
-            self._socket.close(linger=0)
+            self._connection.close()
 
-    async def request(self, message: Message) -> Message:
-        """The scheduler's answer. Raises RefusedError with its error, or NoAnswerError."""
+    async def request(self, message: Message, user: str = "") -> Message:
+        """The scheduler's answer to what `user` asks. Raises RefusedError with its error, or NoAnswerError."""
         patience = _LONG if isinstance(message, _SLOW) else self._patience
         question = self._requester.ask(message, patience, time.monotonic())
         future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
         self._waiting[question.id] = future
         try:
-            answer = await self._answer(question, future)
+            answer = await self._answer(question, future, user)
         finally:
             self._requester.forget(question.id)
             del self._waiting[question.id]
@@ -91,11 +107,13 @@ class SchedulerClient:
             raise RefusedError(reply)
         return reply
 
-    async def _answer(self, question: Question, future: asyncio.Future[Envelope]) -> Envelope | None:
+    async def _answer(self, question: Question, future: asyncio.Future[Envelope], user: str) -> Envelope | None:
         """The answer's envelope, or None when all attempts are used up."""
         assert self._asynchronous is not None, "open() first"
+        assert self._connection is not None, "open() first"
+        self._connection.look()
         message = question.message
-        frame = encode(Envelope(message.TYPE, message.to_body(), self._source, id=question.id))
+        frame = encode(Envelope(message.TYPE, message.to_body(), self._source, id=question.id, user=user))
         while (step := question.step(time.monotonic())) is not Step.GIVE_UP:
             try:
                 async with asyncio.timeout(question.due_at - time.monotonic()):
@@ -114,15 +132,23 @@ class SchedulerClient:
                 envelope = read_single(frames)
             except WireError as error:
                 self._unreadable.note(error)
+                if isinstance(error, WireVersionError) and (asked := self._asked(error.reply_to)) is not None:
+                    asked.set_exception(NoAnswerError(f"{self.endpoint}: {error}"))
                 continue
-            question = self._requester.answered(envelope.reply_to)
-            if question is not None and not self._waiting[question.id].done():
-                self._waiting[question.id].set_result(envelope)
+            if (asked := self._asked(envelope.reply_to)) is not None:
+                asked.set_result(envelope)
+
+    def _asked(self, reply_to: str | None) -> asyncio.Future[Envelope] | None:
+        """The question that an answer closes, None where nobody waits for it."""
+        question = self._requester.answered(reply_to)
+        if question is None or self._waiting[question.id].done():
+            return None
+        return self._waiting[question.id]
 
 
 async def ask(scheduler: Scheduler, message: Message, answer: type[M]) -> M:
-    """The scheduler's answer, which must be of the type `answer`."""
-    reply = await scheduler.request(message)
+    """The scheduler's answer to what the sender of the present request asks, which must be of the type `answer`."""
+    reply = await scheduler.request(message, acting_user.get())
     if not isinstance(reply, answer):
         raise WireError(f"{message.TYPE} was answered with {reply.TYPE}, not {answer.TYPE}")
     return reply

@@ -49,6 +49,8 @@ def _operation(method: str, path: str, told: Mapping[str, Any], schemas: Mapping
     parts = [tag("h3", tag("b", method.upper()), " ", tag("code", path)), tag("p", *inline(told["summary"]))]
     if "description" in told:
         parts.append(tag("p", *inline(told["description"])))
+    role = told.get("x-role")
+    parts.append(tag("p", "Role: ", tag("code", role), ".") if role else tag("p", "Needs no token."))
     parameters = [
         ([tag("code", one["name"]), f" ({one['in']})"], _type(one["schema"], schemas), _described(one["schema"], one))
         for one in told["parameters"]

@@ -9,10 +9,11 @@ from typing import Any
 import falcon.asgi
 
 from warpcore.services.api.docs_page import STYLE_PATH, page
+from warpcore.services.api.http.headers import NOTHING
 from warpcore.services.api.openapi import document
 from warpcore.services.api.operations import operation
 
-_POLICY = "default-src 'none'; style-src 'self'"
+_POLICY = f"{NOTHING}; style-src 'self'"
 _STYLE = Path(__file__).with_name("docs_page.css")
 
 
@@ -50,10 +51,13 @@ class DocsStyleResource:
         resp.data = _STYLE.read_bytes()
 
 
-def documents(routes: Mapping[str, object], version: str) -> dict[str, object]:
-    """The resources that describe `routes` and themselves, by their paths; `version` is warpcore's."""
+def documents(routes: Mapping[str, object], version: str, *, is_open: bool) -> dict[str, object]:
+    """The resources that describe `routes` and themselves, by their paths; `version` is warpcore's.
+
+    `is_open`: no token is needed for anything.
+    """
     openapi, docs = OpenApiResource(), DocsResource()
     own = {"/api/openapi.json": openapi, "/api/docs": docs, STYLE_PATH: DocsStyleResource()}
-    openapi.document = document({**routes, **own}, version)
+    openapi.document = document({**routes, **own}, version, is_open=is_open)
     docs.page = page(openapi.document).encode()
     return own

@@ -14,13 +14,18 @@ from msgspec import Meta, Struct
 from warpcore.bus.client import NoAnswerError, RefusedError
 from warpcore.bus.messages import Error
 from warpcore.bus.vocabulary import ErrorCode
+from warpcore.services.api.checking import MOST_FAULTS
+from warpcore.services.process.logs import cut
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_S = 5
 LONGEST_VALUE = 1000
 """Characters of a refused value that are told."""
+LONGEST_DETAIL = 4000
+"""Characters of the line that says what happened."""
 
 _STATUS_BY_CODE = {
+    ErrorCode.FORBIDDEN: falcon.HTTP_403,
     ErrorCode.NOT_FOUND: falcon.HTTP_404,
     ErrorCode.CONFLICT: falcon.HTTP_409,
     ErrorCode.INVALID: falcon.HTTP_422,
@@ -31,13 +36,17 @@ _STATUS_BY_CODE = {
 
 STATUS_MEANINGS = {
     400: "The body is no JSON object, or a query parameter is unknown or impossible.",
-    403: "A browser sent a change for a page of another web site.",
+    401: "No token was sent, or one that is not known, has expired or was revoked.",
+    403: "The token's role may not do this, or a browser sent a change for a page of another web site.",
     404: "There is nothing at this path.",
     405: "This method is not possible there.",
+    408: "The head or the body of the request did not come to its end in time.",
     409: "The request does not fit the present state.",
     413: "The body is too large.",
     415: "The body is not `application/json`.",
+    421: "The header `Host` has a name that is not this server's; `--allow-host` gives it more.",
     422: "Values are impossible; `errors` lists each, and nothing has changed.",
+    429: "The client asks too often or too much at once; `Retry-After` says when to ask again. Nothing was done.",
     500: "An error in warpcore; `logs/api.log` says why.",
     502: "An error in warpcore; `logs/scheduler.log` says why.",
     503: "The scheduler does not answer; `Retry-After` says when to ask again. The request is not sent later, but it "
@@ -94,13 +103,14 @@ def unavailable(error: NoAnswerError) -> Problem:
 def bad_parameter(name: str, value: object, allowed: str) -> Problem:
     """The problem for an unknown query parameter, or for one with an impossible value."""
     fault = {"name": name, "value": value, "problem": allowed}
-    return Problem(falcon.HTTP_400, f"query parameter {name} = {value}: {allowed}", errors=[fault])
+    shown = cut(str(value), LONGEST_VALUE)
+    return Problem(falcon.HTTP_400, f"query parameter {name} = {shown}: {allowed}", errors=[fault])
 
 
 def bad_field(name: str, value: object, allowed: str) -> Problem:
     """The problem for a field of the body with an impossible value."""
     fault = {"name": name, "value": value, "problem": allowed}
-    return Problem(falcon.HTTP_422, f"{name} = {json.dumps(value, ensure_ascii=False)}: {allowed}", errors=[fault])
+    return Problem(falcon.HTTP_422, f"{name} = {_in_line(value)}: {allowed}", errors=[fault])
 
 
 def write_problem(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: falcon.HTTPError) -> None:
@@ -113,11 +123,22 @@ def write_problem(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: f
         type="about:blank",
         title=title,
         status=error.status_code,
-        detail=error.description or _plain_detail(req, error),
-        errors=[Fault(one.get("name", ""), _tellable(one.get("value")), one.get("problem", "")) for one in faults],
+        detail=cut(error.description or _plain_detail(req, error), LONGEST_DETAIL),
+        errors=[_fault(one) for one in faults[:MOST_FAULTS]],
     )
     resp.data = msgspec.json.encode(document)
     resp.content_type = PROBLEM_JSON
+
+
+def _fault(told: dict[str, Any]) -> Fault:
+    name, problem = (cut(str(told.get(field, "")), LONGEST_VALUE) for field in ("name", "problem"))
+    return Fault(name, _tellable(told.get("value")), problem)
+
+
+def _in_line(value: Any) -> str:
+    """A value within a line of text: as JSON, where that can say it."""
+    told = _tellable(value)
+    return told if isinstance(told, str) and told is not value else json.dumps(told, ensure_ascii=False)
 
 
 def _tellable(value: Any) -> Any:
@@ -126,7 +147,7 @@ def _tellable(value: Any) -> Any:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except ValueError:
         text, value = str(value), str(value)
-    return value if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} …"
+    return value if len(text) <= LONGEST_VALUE else cut(text, LONGEST_VALUE)
 
 
 def _plain_detail(req: falcon.asgi.Request, error: falcon.HTTPError) -> str:

@@ -8,6 +8,7 @@ import falcon.asgi
 from msgspec import Meta
 
 from warpcore.bus.messages import EVENT_BODIES
+from warpcore.services.api.access import holds
 from warpcore.services.api.client import Scheduler
 from warpcore.services.api.errors import bad_parameter
 from warpcore.services.api.live import Feed, LastEvent, Reader
@@ -42,7 +43,7 @@ class EventsResource:
     async def on_get(self, query: EventsQuery, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """What happens, as it happens, as server-sent events: a stream without end."""
         last = LastEvent.parse(req.get_header("Last-Event-ID") or query.last_event_id)
-        reader = Reader(self._feed, self._scheduler, last, _topics(query.topics), self._versions)
+        reader = Reader(self._feed, self._scheduler, last, _topics(query.topics), self._versions, holds(req))
         resp.content_type = "text/event-stream"
         resp.cache_control = ["no-cache"]
         resp.set_header("X-Accel-Buffering", "no")

@@ -1,15 +1,18 @@
-"""`/api/export`: jobs that write micrographs or particles of processed movies."""
+"""`/api/export`, `/api/exports`: jobs that write micrographs or particles of processed movies."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import falcon
 import falcon.asgi
 from msgspec import Meta, field
 
-from warpcore.bus.messages import CancelExport, ExportJob, Exports, GetExport, GetExports, StartExport
+from warpcore.bus.messages import CancelExport, DeleteExport, ExportJob, Exports, GetExport, GetExports, StartExport
 from warpcore.bus.vocabulary import ExportKind, JobState
+from warpcore.services.api.archive import Archive, missing
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import Problem
@@ -18,10 +21,12 @@ from warpcore.services.api.parameters import After, Query
 from warpcore.services.api.pictures.downloads import NO_BYTES, download, send_output
 from warpcore.services.api.pictures.movies import Movies
 from warpcore.services.api.views import JobsView, JobView
+from warpcore.services.session.tables import PARTICLES
 
-JobName = Annotated[str, Meta(description="The job's name, such as `particles-3`.")]
+JobName = Annotated[str, Meta(description="The job's name, such as `job-3`.")]
 JobFile = Annotated[str, Meta(description="One of the job's `files`.")]
 _NO_JOB = {404: "No export job has this name."}
+_NO_FILE = {404: "No export job has this name, or no such file."}
 
 
 class ExportRequest(Body, frozen=True):
@@ -104,33 +109,82 @@ class ExportJobResource:
         return JobView.of(await ask(self._scheduler, CancelExport(job), ExportJob))
 
 
-class ExportFileResource:
-    """`/api/export/{job}/files/{path}`."""
+class ExportOfListResource(ExportJobResource):
+    """`/api/exports/{job}`."""
+
+    @operation(errors=_NO_JOB)
+    async def on_delete(self, job: JobName) -> JobView:
+        """Delete a job with its folder; one that runs is given up. It is listed until its files are gone."""
+        return JobView.of(await ask(self._scheduler, DeleteExport(job), ExportJob))
+
+
+class _WithFiles:
+    """What resources of a job's files have in common."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._movies = Movies(scheduler)
 
-    @download(errors={404: "No export job has this name, or no such file.", **NO_BYTES})
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job: JobName, path: JobFile) -> None:
-        """A file that the job has written, whole or in part."""
-        if not await self._has_written(job, path):
-            raise Problem(falcon.HTTP_404, f"{path} is no file of {job}; /api/export/{job} lists those that there are")
+    async def _files(self, job: str) -> AsyncIterator[list[str]]:
+        """The files of a job, page by page."""
+        after: int | None = 0
+        while after is not None:
+            page = await ask(self._scheduler, GetExport(job, after), ExportJob)
+            yield page.files
+            after = page.next_after
+
+    async def _send(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, path: str) -> None:
         _, processing = await self._movies.directories()
         try:
             await send_output(req, resp, processing, path)
         except FileNotFoundError:
             raise Problem(falcon.HTTP_404, f"{path} is no longer there; start the export again") from None
 
-    async def _has_written(self, job: str, path: str) -> bool:
-        """Whether any page of the job's files names this one."""
-        after: int | None = 0
-        while after is not None:
-            page = await ask(self._scheduler, GetExport(job, after), ExportJob)
-            if path in page.files:
-                return True
-            after = page.next_after
-        return False
+
+class ExportFileResource(_WithFiles):
+    """`/api/export/{job}/files/{path}`."""
+
+    @download(errors={**_NO_FILE, **NO_BYTES})
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job: JobName, path: JobFile) -> None:
+        """A file that the job has written, whole or in part."""
+        async for files in self._files(job):
+            if path in files:
+                await self._send(req, resp, path)
+                return
+        raise Problem(falcon.HTTP_404, f"{path} is no file of {job}; /api/export/{job} lists those that there are")
+
+
+class ExportSummaryResource(_WithFiles):
+    """`/api/exports/{job}/particles.star`."""
+
+    @download(errors={**_NO_FILE, **NO_BYTES})
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job: JobName) -> None:
+        """RELION's list of all particles of a job; its paths are relative to the processing directory."""
+        head = await ask(self._scheduler, GetExport(job), ExportJob)
+        path = f"{head.folder}/{PARTICLES}" if head.folder else PARTICLES
+        if path not in head.files:  # it is the first of all
+            raise Problem(falcon.HTTP_404, f"{job} has no {PARTICLES}: it exports {head.kind} and is {head.state}")
+        await self._send(req, resp, path)
+
+
+class ExportArchiveResource(_WithFiles):
+    """`/api/exports/{job}/archive`."""
+
+    @operation(
+        media_types=("application/x-tar",),
+        errors={**_NO_JOB, 409: "A file is not there, or none was written."},
+    )
+    async def on_get(self, resp: falcon.asgi.Response, job: JobName) -> None:
+        """All files of a job as a tar, made while it is sent; unpack it in a project's directory, and its paths fit."""
+        files = [file async for page in self._files(job) for file in page]
+        _, processing = await self._movies.directories()
+        if not files:
+            raise Problem(falcon.HTTP_409, f"{job} has written no file")
+        if gone := await asyncio.to_thread(missing, processing, files):
+            raise Problem(falcon.HTTP_409, f"{gone} is no longer there; start the export again")
+        resp.content_type = "application/x-tar"
+        resp.downloadable_as = f"{job}.tar"
+        resp.stream = Archive(processing, files)
 
 
 def routes(scheduler: Scheduler) -> dict[str, object]:
@@ -141,4 +195,7 @@ def routes(scheduler: Scheduler) -> dict[str, object]:
         "/api/export/particles": StartExportResource(scheduler, ExportKind.PARTICLES),
         "/api/export/{job}": ExportJobResource(scheduler),
         "/api/export/{job}/files/{path:path}": ExportFileResource(scheduler),
+        "/api/exports/{job}": ExportOfListResource(scheduler),
+        "/api/exports/{job}/particles.star": ExportSummaryResource(scheduler),
+        "/api/exports/{job}/archive": ExportArchiveResource(scheduler),
     }

@@ -118,17 +118,23 @@ def routes(scheduler: Scheduler, mirror: Mirror, feed: Feed) -> dict[str, object
     return {"/api/items": ItemsResource(scheduler, mirror, feed)}
 
 
+def parsed_filters(given: Sequence[str]) -> list[Filter]:
+    """The filters that a request names. Raises Problem 400."""
+    filters = []
+    for one in given:
+        try:
+            filters.append(parse_filter(one))
+        except QueryError as error:
+            raise bad_parameter("filter", one, str(error)) from None
+    return filters
+
+
 def _filters(query: ItemsQuery) -> list[Filter]:
     """Those of `filter`, which may be given often, and that of `status`. Raises Problem 400."""
     filters = []
     if query.status is not None:
         filters.append(Filter(COLUMNS["status"], words=(query.status,)))
-    for given in query.filter:
-        try:
-            filters.append(parse_filter(given))
-        except QueryError as error:
-            raise bad_parameter("filter", given, str(error)) from None
-    return filters
+    return [*filters, *parsed_filters(query.filter)]
 
 
 def _keys(sort: str) -> tuple[SortKey, ...]:

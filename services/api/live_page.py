@@ -11,6 +11,8 @@ from pathlib import Path
 import falcon
 import falcon.asgi
 
+from warpcore.services.api.http.headers import NOTHING
+
 INDEX = "index.html"
 BUILT_PAGE = Path(__file__).parent / "page" / "dist"
 
@@ -19,10 +21,7 @@ NOT_BUILT = (
     "`pip install -e .` in the clone where they can be, and start warpcore again. The REST interface is at /api.\n"
 )
 
-CONTENT_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+CONTENT_POLICY = f"{NOTHING}; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'"
 """What a browser may load for the page: files of this server, and nothing inside index.html itself."""
 
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".html": falcon.MEDIA_HTML}

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from warpcore.bus.messages import GetMetrics, Histogram, Load, Metrics, Worker
+from warpcore.bus.messages import GetMetrics, Histogram, Load, Metrics, Pool, Worker
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.live import Feed
 from warpcore.services.api.operations import operation
@@ -39,7 +39,7 @@ class MetricsResource:
 
     @operation(media_types=["text/plain"])
     async def on_get(self, resp: falcon.asgi.Response) -> None:
-        """Queue, rates, times of steps, failures, workers with their load, disk and memory, as text for Prometheus.
+        """Queue, rates, times of steps, failures, workers with their load, pools, disk, memory, as text for Prometheus.
 
         Such as `warpcore_movies{status="failed"}` and `warpcore_worker_gpu_temperature_celsius{worker="h/cuda:0",…}`.
         """
@@ -70,7 +70,8 @@ def exposition(metrics: Metrics, behind: int = 0) -> str:
     """
     registry = CollectorRegistry()
     lag = GaugeMetricFamily("warpcore_events_behind", "Changes that the API has not heard of yet.", value=behind)
-    registry.register(_Once([*_of_session(metrics), *_of_scheduler(metrics), lag, *_of_workers(metrics.worker_list)]))
+    of_session = [*_of_session(metrics), *_of_scheduler(metrics), lag]
+    registry.register(_Once([*of_session, *_of_workers(metrics.worker_list), *_of_pools(metrics.pools)]))
     return generate_latest(registry).decode()
 
 
@@ -104,11 +105,13 @@ def _of_session(found: Metrics) -> list[Metric]:
     steps = HistogramMetricFamily("warpcore_step_seconds", "Time of a stage of a task.", labels=["step"])
     for histogram in found.step_s:
         steps.add_metric([histogram.name], _buckets(histogram), histogram.total)
-    rates = (
+    waiting = "Movies that workers could be given now, also for exports and tries."
+    known_later = (
+        ("warpcore_movies_waiting", waiting, found.waiting),
         ("warpcore_movies_per_hour", "Rate of movies of which all steps ran.", found.rate_per_hour),
         ("warpcore_reruns_per_hour", "Rate of movies of which some steps ran again.", found.reruns_per_hour),
     )
-    known = [GaugeMetricFamily(name, text, value=rate) for name, text, rate in rates if rate is not None]
+    known = [GaugeMetricFamily(name, text, value=value) for name, text, value in known_later if value is not None]
     return [*metrics, failures, steps, *known]
 
 
@@ -169,6 +172,34 @@ def _of_workers(workers: list[Worker]) -> list[Metric]:
             if value is not None:
                 metric.add_metric(who, value * _metric(name)[1])
     return [state, done, failed, throttling, *(metric for metric in loads.values() if metric.samples)]
+
+
+def _of_pools(pools: list[Pool]) -> list[Metric]:
+    gauges = {
+        "workers_desired": ("Workers that a pool finds right.", "wanted"),
+        "workers_registered": ("Workers of a pool that are there.", "registered"),
+        "workers_minimum": ("Least workers that a pool keeps.", "minimum"),
+        "workers_maximum": ("Most workers that a pool has.", "maximum"),
+        "frozen": ("1 while a pool submits nothing, not knowing how its jobs are.", "frozen"),
+        "stopped": ("1 while a pool submits nothing until a person resumes, since jobs died at once.", "stopped"),
+        "silent_seconds": ("Since a pool's last report.", "silent_s"),
+    }
+    counters = {
+        "submissions": ("Jobs that a pool has tried to submit since its process began.", "submissions"),
+        "cancels": ("Cancels that a pool has sent since its process began.", "cancels"),
+    }
+    jobs = GaugeMetricFamily("warpcore_pool_jobs", "Jobs of a pool by state.", labels=["pool", "state"])
+    for pool in pools:
+        jobs.add_metric([pool.name, "queued"], pool.queued)
+        jobs.add_metric([pool.name, "running"], pool.running)
+    metrics: list[Metric] = [jobs]
+    for kind, families in ((GaugeMetricFamily, gauges), (CounterMetricFamily, counters)):
+        for name, (text, field) in families.items():
+            metric = kind(f"warpcore_pool_{name}", text, labels=["pool"])
+            for pool in pools:
+                metric.add_metric([pool.name], float(getattr(pool, field)))
+            metrics.append(metric)
+    return metrics
 
 
 def _metric(name: str) -> tuple[str, float]:

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from warpcore.bus.vocabulary import Word
+from warpcore.services.access.credentials import TokenRole
+from warpcore.services.api.access.rules import needed_role
 from warpcore.services.api.checking import without_null
 from warpcore.services.api.errors import PROBLEM_JSON, STATUS_MEANINGS, ProblemDocument
 from warpcore.services.api.operations import JSON, Operation, operations_of
@@ -16,15 +18,25 @@ from warpcore.services.api.settings import SETTINGS_SCHEMA
 from warpcore.services.api.views import results_schemas
 
 _REFERENCE = "#/components/schemas/{name}"
-_ALWAYS = (400, 500, 502, 503)
+_ALWAYS = (400, 421, 429, 500, 502, 503)
 _CHANGES = ("put", "post", "patch", "delete")
+_TOKEN = "token"
+_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A token of `warpcore tokens add`. The page has the cookie of `POST /api/sign-in` in its place.",
+}
 
 
-def document(routes: Mapping[str, object], version: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of what lies below `/api`, by path; `version` is warpcore's."""
+def document(routes: Mapping[str, object], version: str, *, is_open: bool = False) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of what lies below `/api`, by path; `version` is warpcore's.
+
+    `is_open`: no token is needed for anything.
+    """
     told = {path: operations_of(resource) for path, resource in routes.items() if path.startswith("/api/")}
     schemas = _Schemas(one for operations in told.values() for one in operations.values())
-    return {
+    guarded: dict[str, Any] = {} if is_open else {"security": [{_TOKEN: []}]}
+    return guarded | {
         "openapi": "3.1.0",
         "info": {
             "title": "warpcore",
@@ -35,10 +47,12 @@ def document(routes: Mapping[str, object], version: str) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "paths": {
-            plain_path(path): {method: _operation(path, method, one, schemas) for method, one in operations.items()}
+            plain_path(path): {
+                method: _operation(path, method, one, schemas, is_open=is_open) for method, one in operations.items()
+            }
             for path, operations in sorted(told.items())
         },
-        "components": {"schemas": schemas.components},
+        "components": {"schemas": schemas.components, "securitySchemes": {} if is_open else {_TOKEN: _SCHEME}},
     }
 
 
@@ -89,14 +103,19 @@ def _settings() -> dict[str, Any]:
     return parts | {"Settings": whole}
 
 
-def _operation(path: str, method: str, told: Operation, schemas: _Schemas) -> dict[str, Any]:
+def _operation(path: str, method: str, told: Operation, schemas: _Schemas, *, is_open: bool) -> dict[str, Any]:
+    role = None if is_open else needed_role(method.upper(), path)
     shown: dict[str, Any] = {
         "operationId": _identifier(path, method),
         "tags": [path.split("/")[2].removesuffix(".json")],
         "summary": told.summary,
         "parameters": [*_path_parameters(told, schemas), *_query_parameters(told, schemas), *_header_parameters(told)],
-        "responses": _responses(method, told, schemas),
+        "responses": _responses(method, role, told, schemas),
     }
+    if role is not None:
+        shown["x-role"] = str(role)
+    elif not is_open:
+        shown["security"] = []
     if told.description:
         shown["description"] = told.description
     if told.body is not None:
@@ -134,7 +153,7 @@ def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool)
     return {"name": name, "in": place, "required": required, "schema": schema, "description": description}
 
 
-def _responses(method: str, told: Operation, schemas: _Schemas) -> dict[str, Any]:
+def _responses(method: str, role: TokenRole | None, told: Operation, schemas: _Schemas) -> dict[str, Any]:
     content = {JSON: {"schema": schemas.of(told.answer)}} if told.answer is not None else {}
     good: dict[str, Any] = {"description": told.summary, "content": content | {one: {} for one in told.media_types}}
     if told.headers:
@@ -142,7 +161,7 @@ def _responses(method: str, told: Operation, schemas: _Schemas) -> dict[str, Any
             name: {"description": text, "required": True, "schema": {"type": "string"}}
             for name, text in told.headers.items()
         }
-    problems = {status: STATUS_MEANINGS[status] for status in _statuses(method, told)} | dict(told.errors)
+    problems = {status: STATUS_MEANINGS[status] for status in _statuses(method, role, told)} | dict(told.errors)
     content = {PROBLEM_JSON: {"schema": schemas.of(ProblemDocument)}}
     return {
         str(told.status): good,
@@ -151,9 +170,11 @@ def _responses(method: str, told: Operation, schemas: _Schemas) -> dict[str, Any
     }
 
 
-def _statuses(method: str, told: Operation) -> Iterator[int]:
+def _statuses(method: str, role: TokenRole | None, told: Operation) -> Iterator[int]:
     yield from _ALWAYS
-    if method in _CHANGES:
+    if role is not None:
+        yield 401
+    if method in _CHANGES or role is TokenRole.OPERATE:
         yield 403
     if told.path:
         yield 404

@@ -18,13 +18,16 @@ S = TypeVar("S", bound=Struct)
 LARGEST_NUMBER = 10**9
 """Largest page, and largest number after which files or log lines are wanted."""
 
+END = r"$(?!\n)"
+"""The end of a pattern, for Python and JSON Schema: in Python a `$` alone would let a line end follow."""
+
 After = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 
 By = Annotated[
     str,
     Meta(
         max_length=LONGEST_BY,
-        pattern=r"^[^\x00-\x1f\x7f-\x9f]*$",
+        pattern=rf"^[^\x00-\x1f\x7f-\x9f]*{END}",
         description="Who asks, for the history; empty: the API.",
     ),
 ]

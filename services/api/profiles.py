@@ -20,14 +20,14 @@ from warpcore.bus.messages import (
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.operations import operation
-from warpcore.services.api.parameters import LARGEST_NUMBER, By, Query
+from warpcore.services.api.parameters import END, LARGEST_NUMBER, By, Query
 from warpcore.services.api.settings import AllSettings
 from warpcore.services.api.views import ProfilesView, ProfileView, RevisionView
 
 ProfileName = Annotated[
     str,
     Meta(
-        pattern=rf"^[^/\x00-\x1f]{{1,{LONGEST_PROFILE_NAME}}}$",
+        pattern=rf"^[^/\x00-\x1f]{{1,{LONGEST_PROFILE_NAME}}}{END}",
         description="The profile's name: any characters but slashes.",
     ),
 ]

@@ -9,10 +9,17 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from pathlib import Path
 
-from warpcore.bus.endpoints import Endpoints
-from warpcore.services.process.logs import LogFormat
+import msgspec
+
+from warpcore.services.access.places import Access
+from warpcore.services.access.private import AccessError, make_private
+from warpcore.services.access.tokens import TokenStore
+from warpcore.services.api.http.certificates import Certificate, read_certificate
+from warpcore.services.api.http.hosts import own_names
+from warpcore.services.api.http.options import HttpOptions
+from warpcore.services.api.server_options import ServerOptions
 from warpcore.services.process.parent import PARENT_VARIABLE
 
 POLL_S = 0.1
@@ -25,29 +32,24 @@ class ApiPortError(OSError):
     """The port cannot be bound; the text names it and says what to do."""
 
 
-def run_api(
-    endpoints: Endpoints,
-    *,
-    port: int = 5000,
-    bind: str = "127.0.0.1",
-    workers: int = 1,
-    origins: Sequence[str] = (),
-    log_format: LogFormat = LogFormat.TEXT,
-    stop: threading.Event,
-) -> int:
-    """Serve REST at `bind:port` until `stop` is set. Returns the exit code, 0 after `stop`. Raises ApiPortError.
+def run_api(options: ServerOptions, *, port: int = 5000, bind: str = "127.0.0.1", stop: threading.Event) -> int:
+    """Serve REST at `bind:port` until `stop` is set. Returns the exit code, 0 after `stop`.
 
-    Pages of other web sites may use it where their origin is among `origins`.
-    gunicorn runs as a child that inherits the listening socket, so that a port in use is found before anything starts.
+    Raises ApiPortError, AccessError where the tokens cannot be used, and CertificateError where `options.http` names a
+    certificate that cannot serve. gunicorn runs as a child that inherits the listening socket, so that a port in use is
+    found before anything starts.
     """
+    if options.access is not None:
+        _make_tokens(options.access)
+    certificate = read_certificate(options.http.certificate, options.http.key)
+    options = msgspec.structs.replace(options, http=with_names(options.http, bind, certificate))
     with listening_socket(bind, port) as listener:
-        command = [sys.executable, "-m", "warpcore.services.api.server"]
-        ports = [str(endpoints.control_port), str(endpoints.events_out_port)]
-        command += [str(listener.fileno()), endpoints.host, *ports, str(workers), log_format, *origins]
+        server_module = [sys.executable, "-m", "warpcore.services.api.server"]
+        command = [*server_module, str(listener.fileno()), options.to_argument()]
         environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
         server = subprocess.Popen(command, pass_fds=[listener.fileno()], env=environment)
         try:
-            log.info("REST at %s", url(bind, listener.getsockname()[1]))
+            log.info("REST at %s", url(bind, listener.getsockname()[1], certificate))
             while server.poll() is None and not stop.wait(POLL_S):
                 pass
         finally:
@@ -73,10 +75,35 @@ def listening_socket(bind: str, port: int) -> socket.socket:
     return listener
 
 
-def url(bind: str, port: int) -> str:
-    """The address for a browser on this host of an API that is bound there."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bind, f"[{bind}]" if ":" in bind else bind)
-    return f"http://{host}:{port}"
+def with_names(http: HttpOptions, bind: str, certificate: Certificate | None) -> HttpOptions:
+    """These options with the names that this host has, and those of its certificate."""
+    names = (*http.hosts, *own_names(bind), *(certificate.names if certificate else ()))
+    return msgspec.structs.replace(http, hosts=tuple(dict.fromkeys(names)))
+
+
+def url(bind: str, port: int, certificate: Certificate | None = None) -> str:
+    """The address for a browser on this host of an API that is bound there.
+
+    With a certificate it has a name that this is for, where it is not for the address itself.
+    """
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
+    if certificate is None:
+        return f"http://{_in_url(address)}:{port}"
+    names = [name for name in certificate.names if "*" not in name]
+    return f"https://{_in_url(address if address in names or not names else names[0])}:{port}"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _make_tokens(access: Path) -> None:
+    """Make the file of tokens where there is none. Raises AccessError."""
+    try:
+        make_private(access)
+    except OSError as error:
+        raise AccessError(f"{access} cannot be made: {error.strerror}; give another folder with --access") from None
+    TokenStore(Access(access).tokens).make()
 
 
 def _advice(error: OSError | OverflowError) -> str:

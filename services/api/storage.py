@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,8 @@ from warpcore.services.api.pictures.downloads import NO_BYTES, download, send_ou
 from warpcore.services.api.pictures.movies import Movies
 from warpcore.services.api.views import DiskView, SessionFile
 from warpcore.services.session.tables import TABLES
+from warpcore.services.storage.looking import look_at_space
+from warpcore.services.storage.standing import Look
 
 MEASURE_S = 1.0
 """A directory whose file system does not answer by then (a mount that hangs) is told without figures."""
@@ -29,7 +30,7 @@ class DiskResource:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._movies = Movies(scheduler)
-        self._measuring: dict[Path, asyncio.Task[shutil._ntuple_diskusage]] = {}
+        self._measuring: dict[Path, asyncio.Task[Look]] = {}
 
     @operation()
     async def on_get(self) -> list[DiskView]:
@@ -41,12 +42,12 @@ class DiskResource:
         # Where a mount hangs, its thread does too: there is never more than one for each directory.
         task = self._measuring.get(path)
         if task is None or task.done():
-            task = self._measuring[path] = asyncio.create_task(asyncio.to_thread(shutil.disk_usage, path))
+            task = self._measuring[path] = asyncio.create_task(asyncio.to_thread(look_at_space, path))
         done, _ = await asyncio.wait([task], timeout=MEASURE_S)
         if not done or task.exception() is not None:
             return DiskView(directory, str(path), None, None)
-        usage = task.result()
-        return DiskView(directory, str(path), usage.free, usage.total)
+        found = task.result()
+        return DiskView(directory, str(path), found.free_bytes, found.total_bytes)
 
 
 class SessionFilesResource:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from warpcore.services.api.views import MovieView
-from warpcore.services.client._errors import UnreachableError
+from warpcore.services.client._errors import ClientError, UnreachableError
 from warpcore.services.client._http import Http
 
 COME_AGAIN_S = 0.5
@@ -51,13 +51,16 @@ def events(http: Http, topics: Sequence[str], last_id: str, patience_s: float) -
 
 
 def parsed(lines: Iterable[bytes]) -> Iterator[Event | None]:
-    """The events in the lines of a stream; None for a comment, which shows that the connection lives."""
+    """The events in the lines of a stream; None for a comment, which shows that the connection lives.
+
+    Raises ClientError for an event whose data are no JSON object.
+    """
     fields: dict[str, str] = {}
     for raw in lines:
-        line = raw.decode().rstrip("\n")
+        line = raw.decode("utf-8", "replace").rstrip("\n")  # as the standard has it
         if not line:
             if "event" in fields:
-                yield Event(fields["event"], msgspec.json.decode(fields.get("data", "{}")), fields.get("id", ""))
+                yield Event(fields["event"], _object(fields.get("data", "{}")), fields.get("id", ""))
             fields = {}
             continue
         name, _, value = line.partition(":")
@@ -65,3 +68,10 @@ def parsed(lines: Iterable[bytes]) -> Iterator[Event | None]:
             yield None
         else:
             fields[name] = value.removeprefix(" ")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (ValueError, RecursionError) as error:
+        raise ClientError(f"the API has sent an event that is no JSON object ({error})") from None

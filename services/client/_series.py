@@ -34,8 +34,17 @@ class Series:
     @staticmethod
     def decode(data: bytes) -> Series:
         """Read a series. Raises ClientError for what is none."""
+        try:
+            return Series._decoded(data)
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+            raise ClientError(
+                "the API has answered with something else than a series; is it of the same version?"
+            ) from None
+
+    @staticmethod
+    def _decoded(data: bytes) -> Series:
         if data[:4] != MAGIC:
-            raise ClientError("the API has answered with something else than a series; is it of the same version?")
+            raise ValueError("another beginning")
         begin = 8 + int.from_bytes(data[4:8], "little")
         header = json.loads(data[8:begin])
         count, body = header["count"], memoryview(data)[begin:]

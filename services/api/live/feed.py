@@ -48,7 +48,7 @@ class Feed:
     def close(self) -> None:
         """End all streams."""
         self.closed = True
-        self._wake()
+        self.wake()
 
     async def news(self, timeout_s: float) -> bool:
         """Wait for something new. False: there was nothing for so long."""
@@ -89,11 +89,12 @@ class Feed:
         loop = asyncio.get_running_loop()
         left_s = self._woken_at + WAKE_INTERVAL_S - loop.time()
         if left_s <= 0:
-            self._wake()
+            self.wake()
         elif self._wake_later is None:
-            self._wake_later = loop.call_later(left_s, self._wake)
+            self._wake_later = loop.call_later(left_s, self.wake)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Make all readers look at once whether they may go on, and what is new."""
         if self._wake_later is not None:
             self._wake_later.cancel()
             self._wake_later = None

@@ -11,6 +11,7 @@ from functools import partial
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import WireError
 from warpcore.bus.follower import Follower, FollowerItem, Reset
+from warpcore.bus.keys import ClientKey
 from warpcore.services.api.live.feed import Feed
 from warpcore.services.api.live.frames import event_entry
 from warpcore.services.api.live.log import Entry
@@ -25,8 +26,9 @@ log = logging.getLogger(__name__)
 class Following:
     """A follower that feeds `mirror` and `feed`. A change is in the mirror before any reader hears of it."""
 
-    def __init__(self, endpoints: Endpoints, mirror: Mirror, feed: Feed) -> None:
+    def __init__(self, endpoints: Endpoints, mirror: Mirror, feed: Feed, key: ClientKey | None = None) -> None:
         self._endpoints = endpoints
+        self._key = key
         self._mirror = mirror
         self._feed = feed
         self._stop = threading.Event()
@@ -48,7 +50,7 @@ class Following:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while not self._stop.is_set():
             try:
-                with Follower(self._endpoints, "api", take_page=self._mirror.take_page) as follower:
+                with Follower(self._endpoints, "api", take_page=self._mirror.take_page, key=self._key) as follower:
                     self._follow(follower, loop)
             except Exception:  # whatever it is: were the thread to end, REST would show an old state for ever
                 log.exception("following the scheduler failed; the state is read anew")

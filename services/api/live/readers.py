@@ -52,13 +52,16 @@ class Reader:
         last: LastEvent | None,
         topics: Sequence[str] = ("",),
         versions: dict[str, str] | None = None,
+        holds: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`holds` tells whether the reader may still read; `Feed.wake` makes it look."""
         self._feed = feed
         self._log = feed.log
         self._scheduler = scheduler
         self._last = last
         self._topics = (*topics, CONNECTION)
         self._versions = versions or {}
+        self._holds = holds
 
     async def stream(self) -> AsyncIterator[bytes]:
         """What is sent, in pieces, until the server ends or the reader cannot go on."""
@@ -78,7 +81,7 @@ class Reader:
             async for piece in self._until(lambda: self._feed.connected):
                 yield piece
             missed = await self._missed(epoch, since)
-        if self._feed.closed:
+        if self._over:
             return
         if since is None or missed is None:
             since, missed = None, []
@@ -95,7 +98,7 @@ class Reader:
     async def _until(self, ready: Callable[[], bool]) -> AsyncIterator[bytes]:
         """Signs of life, and that the scheduler is away, until something is so."""
         quiet = True
-        while not ready() and not self._feed.closed:
+        while not ready() and not self._over:
             if quiet:
                 yield PING if self._feed.connected else connection_entry(False).frame
                 quiet = False
@@ -123,7 +126,7 @@ class Reader:
         position = self._log.position_after(seq)
         if position is None and seq > self._log.head:  # another process told them, whose follower was faster
             position = self._log.end
-        while position is not None and self._log.epoch == epoch and not self._feed.closed:
+        while position is not None and self._log.epoch == epoch and not self._over:
             entries = self._log.after(position, MOST_BYTES_AT_ONCE)
             if entries is None:
                 return
@@ -133,6 +136,10 @@ class Reader:
                 yield piece
             elif not entries and not await self._feed.news(PING_S):
                 yield PING
+
+    @property
+    def _over(self) -> bool:
+        return self._feed.closed or not self._holds()
 
     def _hello(self, epoch: str, seq: int, *, resumed: bool) -> bytes:
         """What the reader must know first. Only a new beginning has an id: a resuming reader keeps its own."""

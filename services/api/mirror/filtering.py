@@ -19,6 +19,9 @@ from warpcore.services.api.mirror.rows import NO_WORD
 NONE = "none"
 """Stands for movies without a value."""
 
+_LONGEST_TOLD = 80
+"""Characters of a wrong word in an error's text."""
+
 _VOCABULARIES: dict[str, type[Word]] = {"status": MovieStatus, "selection": Selection}
 
 
@@ -82,7 +85,7 @@ def _words(column: MovieColumn, what: str) -> tuple[str, ...]:
     vocabulary = _VOCABULARIES.get(column.name)
     for word in words:
         if vocabulary is not None and word not in set(vocabulary):
-            raise QueryError(f"{word!r} is no {column.name}; use words of {', '.join(vocabulary)}")
+            raise QueryError(f"{word[:_LONGEST_TOLD]!r} is no {column.name}; use words of {', '.join(vocabulary)}")
     return words
 
 
@@ -92,5 +95,7 @@ def _number(name: str, text: str, missing: float) -> float:
     except ValueError:
         number = math.nan
     if math.isnan(number):
-        raise QueryError(f"{text!r} is no number; give {name}:LOW..HIGH, where either end may be missing")
+        raise QueryError(
+            f"{text[:_LONGEST_TOLD]!r} is no number; give {name}:LOW..HIGH, where either end may be missing"
+        )
     return number

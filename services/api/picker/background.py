@@ -21,7 +21,7 @@ from typing import Any
 from warpcore.bus.vocabulary import Word
 from warpcore.services.process import command
 from warpcore.services.process.parent import PARENT_VARIABLE
-from warpcore.services.session.paths import write_text_whole
+from warpcore.services.session.paths import close_to_readers, write_text_whole
 
 
 class BackgroundState(Word):
@@ -65,11 +65,11 @@ class BackgroundJob:
         if lock is None:
             raise AlreadyRunningError
         try:
-            for name in ("job.json", "exit", "cancelled"):
+            for name in ("job.json", "exit", "cancelled", "output", "log"):
                 (self._folder / name).unlink(missing_ok=True)
             child_command = [sys.executable, "-m", command.__name__, str(self._folder), *arguments]
             environment = {**os.environ, PARENT_VARIABLE: str(os.getpid()), "JAX_PLATFORMS": "cpu"}
-            with (self._folder / "output").open("wb") as out, (self._folder / "log").open("wb") as log:
+            with (self._folder / "output").open("xb") as out, (self._folder / "log").open("xb") as log:
                 child = subprocess.Popen(child_command, stdout=out, stderr=log, pass_fds=[lock], env=environment)
             told = {"asked": asked, "pid": child.pid}
             write_text_whole(self._folder / "job.json", json.dumps(told))
@@ -122,7 +122,8 @@ class BackgroundJob:
 
     def _lock(self) -> int | None:
         """The lock, which closing the descriptor gives up; None where a child holds it."""
-        lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        close_to_readers(self._folder / "lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -23,6 +23,7 @@ from warpcore.services.api.picker.background import BackgroundState, JobStatus
 from warpcore.services.api.picker.jobs import FOLDER, JOB_ERRORS, STARTED, JobResource, Names, Problems
 from warpcore.services.api.pictures.files import located, output_path
 from warpcore.services.api.views import View
+from warpcore.services.session.opening import result_path
 from warpcore.services.steps import export, picking
 
 WEIGHTS_FOLDER = "picker"
@@ -89,14 +90,15 @@ class TrainResource(JobResource[Training]):
             raise Problem(falcon.HTTP_409, reason)
         _, processing = await self.movies.directories()
         movies = await self._edited(body.names)
-        weights = str(processing / WEIGHTS_FOLDER / f"{_id_of(movies, numbers)}.npz")
-        asked = {"movies": [movie.name for movie in movies], "weights": weights, **numbers}
+        weights = f"{WEIGHTS_FOLDER}/{_id_of(movies, numbers)}.npz"
+        names = [movie.name for movie in movies]
+        asked = {"movies": names, "weights": await self.movies.named(weights), **numbers}
 
         def arguments() -> list[str]:
             folder = str(_gathered(movies, processing))
             files = ["--micrographs", folder, "--coordinates", folder, "--curve", str(_curve_path(processing))]
             options = [text for name, value in numbers.items() for text in (f"--{name}", str(value))]
-            return ["picker", "train", weights, *files, *options]
+            return ["picker", "train", str(result_path(processing, weights)), *files, *options]
 
         return await self.start(resp, processing, asked, arguments)
 
@@ -157,7 +159,7 @@ def _id_of(movies: Sequence[Movie], numbers: dict[str, Any]) -> str:
 
 def _gathered(movies: Sequence[Movie], processing: Path) -> Path:
     """A folder with links to averages and coordinates, each pair under the movie's name and number. Raises Problem."""
-    folder = processing / FOLDER / "picked"
+    folder = result_path(processing, f"{FOLDER}/picked")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     _curve_path(processing).unlink(missing_ok=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 from warpcore.bus.messages import Movie
 from warpcore.services.api.views import CtfFit, Curves, DefocusSurface, HandPicks, Picks, Tracks
 from warpcore.services.session.errors import InputError
+from warpcore.services.session.opening import open_file
 from warpcore.services.steps import picking
 from warpcore.services.steps.step import INPUT
 
@@ -68,7 +71,7 @@ class Picked(msgspec.Struct, frozen=True):
 def curves(path: Path) -> bytes:
     """`Curves` from `powerspectrum/<movie>.json`. Raises OSError, InputError."""
     stored = _read(path)
-    try:
+    with _as_written(path):
         lines = stored["curves"]
         fit = np.asarray(lines["background"]) + np.asarray(lines["scale"]) * np.asarray(lines["model"])
         summary: dict[str, Any] = {name: stored.get(name) for name in CtfFit.__struct_fields__}
@@ -81,15 +84,13 @@ def curves(path: Path) -> bytes:
             quality=lines["quality"],
             summary=CtfFit(**{**summary, "grid": DefocusSurface(**stored["grid"])}),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise _not_as_written(path, error) from None
-    return msgspec.json.encode(document)
+        return msgspec.json.encode(document)
 
 
 def tracks(path: Path, measured: Measured) -> bytes:
     """`Tracks` from `motion/<movie>.json`. Raises OSError, InputError."""
     stored = _read(path)
-    try:
+    with _as_written(path):
         local = stored["tracks_5x5_angstrom"]
         places = len(local[0])
         document = Tracks(
@@ -103,15 +104,13 @@ def tracks(path: Path, measured: Measured) -> bytes:
             skipped=measured.skipped,
             failure=stored.get("failure"),
         )
-    except (KeyError, TypeError, IndexError) as error:
-        raise _not_as_written(path, error) from None
-    return msgspec.json.encode(document)
+        return msgspec.json.encode(document)
 
 
 def picks(path: Path, picked: Picked) -> bytes:
     """`Picks` from `matching/<movie>_<suffix>.json`. Raises OSError, InputError."""
     stored = _read(path)
-    try:
+    with _as_written(path):
         document = Picks(
             **{name: getattr(picked, name) for name in Picked.__struct_fields__},
             x_px=stored["x_px"],
@@ -119,20 +118,29 @@ def picks(path: Path, picked: Picked) -> bytes:
             score=stored["scores"],
             histogram=stored["score_histogram"],
         )
-    except (KeyError, TypeError) as error:
-        raise _not_as_written(path, error) from None
-    return msgspec.json.encode(document)
+        return msgspec.json.encode(document)
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file. Raises OSError, InputError."""
+    with open_file(path) as file:
+        return file.read()
 
 
 def _read(path: Path) -> dict[str, Any]:
+    with _as_written(path):
+        stored = json.loads(content(path))
+        if not isinstance(stored, dict):
+            raise TypeError(type(stored).__name__)
+        return stored
+
+
+@contextmanager
+def _as_written(path: Path) -> Iterator[None]:
+    """What goes wrong inside with values from a file, or with text that JSON cannot hold, is the file's fault."""
     try:
-        stored = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise _not_as_written(path, error) from None
-    if not isinstance(stored, dict):
-        raise _not_as_written(path, TypeError(type(stored).__name__))
-    return stored
-
-
-def _not_as_written(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path}: not as warpcore writes it ({error!r}); process the movie again (retry with force)")
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise InputError(
+            f"{path}: not as warpcore writes it ({error!r}); process the movie again (retry with force)"
+        ) from None

@@ -13,7 +13,7 @@ import falcon.asgi
 
 from warpcore.services.api.errors import Problem
 from warpcore.services.api.operations import operation
-from warpcore.services.api.pictures.files import Identity, located
+from warpcore.services.api.pictures.files import Identity, opened
 
 CHUNK_BYTES = 1 << 20
 _TYPES = {".png": "image/png", ".json": "application/json", ".xml": "application/xml", ".star": "text/plain"}
@@ -36,20 +36,19 @@ async def send_output(req: falcon.asgi.Request, resp: falcon.asgi.Response, proc
     Raises FileNotFoundError; Problem for a path that leads outside, an unreadable file, or an impossible range.
     """
     try:
-        await send_file(req, resp, await asyncio.to_thread(located, processing, relative))
+        _send_file(req, resp, await asyncio.to_thread(opened, processing, relative))
     except FileNotFoundError:
         raise
     except OSError as error:
         raise Problem(falcon.HTTP_500, f"{relative} cannot be read: {error.strerror or error}") from None
 
 
-async def send_file(req: falcon.asgi.Request, resp: falcon.asgi.Response, path: Path) -> None:
-    """Answer with a file, or with the part of it that `Range` asks for.
+def _send_file(req: falcon.asgi.Request, resp: falcon.asgi.Response, file: BinaryIO) -> None:
+    """Answer with an open file, or with the part of it that `Range` asks for. Raises OSError, Problem 416.
 
-    The file stays open while it is sent, so that its replacement by another one changes nothing. Raises OSError,
-    Problem 416.
+    It stays open while it is sent, so that its replacement by another one changes nothing.
     """
-    file = await asyncio.to_thread(path.open, "rb")
+    path = Path(file.name)
     with ExitStack() as unless_sent:
         unless_sent.callback(file.close)
         identity = Identity.of(file.fileno())

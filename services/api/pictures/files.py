@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import falcon
 
 from warpcore.bus.messages import Movie
 from warpcore.services.api.errors import Problem
-from warpcore.services.session.paths import PathOutsideError, inside
+from warpcore.services.session.allowed import PathOutsideError, inside, served_below
+from warpcore.services.session.opening import RefusedFileError, check_place, open_file, within
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.step import Output
 
@@ -53,7 +55,7 @@ def output_path(movie: Movie, output: Output) -> str:
 
 
 def movie_files(movie: Movie) -> Iterator[MovieFile]:
-    """All files that steps, or export jobs, may have made of a movie."""
+    """All files of the session that steps may have made of a movie."""
     for step in CHAIN:
         for output in step.outputs:
             yield MovieFile(step.name, output_path(movie, output), output.description)
@@ -62,19 +64,33 @@ def movie_files(movie: Movie) -> Iterator[MovieFile]:
 def located(processing: Path, relative: str) -> Path:
     """A file below the processing directory; it need not exist.
 
-    Raises Problem 404 for a path that leads outside, also by a symbolic link, and for what is no regular file: to open
-    a pipe would wait for ever.
+    Raises Problem 404 for a path that leads outside, also by a symbolic link, for warpcore's own files, and for what is
+    no regular file: to open a pipe would wait for ever.
     """
     try:
         path = inside(processing, relative)
     except PathOutsideError as error:
         raise Problem(falcon.HTTP_404, str(error)) from None
-    real = os.path.realpath(path)
-    if not Path(real).is_relative_to(os.path.realpath(processing)):
-        raise Problem(falcon.HTTP_404, f"{relative} is a link out of the processing directory, which is not followed")
-    if os.path.exists(real) and not os.path.isfile(real):
+    try:
+        check_place(served_below(processing), path)
+    except RefusedFileError as error:
+        raise Problem(falcon.HTTP_404, f"{relative} {error.why}") from None
+    if os.path.exists(path) and not os.path.isfile(path):
         raise Problem(falcon.HTTP_404, f"{relative} is no file")
     return path
+
+
+def opened(processing: Path, relative: str) -> BinaryIO:
+    """The open file that `located` finds; a link that is put in its place meanwhile is not followed either.
+
+    Raises Problem 404, FileNotFoundError, OSError.
+    """
+    path = located(processing, relative)
+    try:
+        with within(served_below(processing)):
+            return open_file(path)
+    except RefusedFileError:
+        raise Problem(falcon.HTTP_404, f"{relative} is no file that is shown") from None
 
 
 def readable(processing: Path, relative: str) -> Path | None:

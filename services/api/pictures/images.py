@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from warpcore.services.readers.mrc import parse_mrc_header
+from warpcore.services.session.opening import open_file
 
 Pixels = npt.NDArray[np.floating[Any]]
 
@@ -73,7 +74,8 @@ def mapped(path: Path) -> Pixels:
     """The first section [h, w] of an MRC of numbers, memory-mapped. Raises InputError, OSError."""
     header = parse_mrc_header(path)
     shape = (header.height, header.width)
-    return np.memmap(path, header.stored, "r", header.data_offset, shape)
+    with open_file(path) as file:
+        return np.memmap(file, header.stored, "r", header.data_offset, shape)
 
 
 def average_jpeg(path: Path, view: AverageView) -> bytes:
@@ -88,7 +90,7 @@ def average_jpeg(path: Path, view: AverageView) -> bytes:
 
 def thumbnail_jpeg(path: Path, longest_px: int) -> bytes:
     """A stored picture, its longer side `longest_px` or less (never enlarged), as a grey JPEG."""
-    with Image.open(path) as picture:
+    with open_file(path) as file, Image.open(file) as picture:
         small = picture.convert("L")
         small.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS)
         return _jpeg(np.asarray(small))

@@ -13,7 +13,9 @@ from warpcore.bus.messages import Movie
 from warpcore.services.api.pictures.files import movie_files, output_path, readable
 from warpcore.services.api.views import File, Index, Picture
 from warpcore.services.readers.mrc import parse_mrc_header
+from warpcore.services.session.allowed import served_below
 from warpcore.services.session.movie_generation import generation_of
+from warpcore.services.session.opening import open_file, within
 from warpcore.services.steps import ctf, export, motion, picking
 
 _OUTPUTS = {
@@ -44,20 +46,21 @@ def pictures_of(movie: Movie, processing: Path, address: str, generation: int) -
     """The pictures below this folder, each at an address below `address`."""
     for kind, output in _OUTPUTS.items():
         path = readable(processing, output_path(movie, output))
-        size = None if path is None else _size(path)
+        size = None if path is None else _size(path, processing)
         if size is not None:
             url = f"{address}/picture/{kind}?generation={generation}"
             yield Picture(kind=kind, url=url, width=size[0], height=size[1])
 
 
-def _size(path: Path) -> tuple[int, int] | None:
+def _size(path: Path, processing: Path) -> tuple[int, int] | None:
     """Width and height of a picture or an MRC; None where it cannot be read."""
     try:
-        if path.suffix == ".mrc":
-            header = parse_mrc_header(path)
-            return header.width, header.height
-        with Image.open(path) as picture:
-            return picture.size
+        with within(served_below(processing)):
+            if path.suffix == ".mrc":
+                header = parse_mrc_header(path)
+                return header.width, header.height
+            with open_file(path) as file, Image.open(file) as picture:
+                return picture.size
     except (OSError, ValueError):
         return None
 

@@ -23,9 +23,16 @@ class Movies:
         return (await ask(self._scheduler, GetItem(name), Item)).movie
 
     async def directories(self) -> tuple[Path, Path]:
-        """The data directory and the processing directory."""
-        status = await ask(self._scheduler, GetProcessing(), ProcessingStatus)
-        return Path(status.data_directory), Path(status.processing_directory)
+        """The data directory and the processing directory, where this host sees them."""
+        status, here = await self._status(), self._scheduler.paths.here
+        return Path(here(status.data_directory)), Path(here(status.processing_directory))
+
+    async def named(self, output: str) -> str:
+        """A file of the processing directory as the scheduler's host sees it, for settings."""
+        return str(Path((await self._status()).processing_directory) / output)
+
+    async def _status(self) -> ProcessingStatus:
+        return await ask(self._scheduler, GetProcessing(), ProcessingStatus)
 
     async def processed(self, names: Sequence[str] | None = None) -> AsyncIterator[Movie]:
         """The processed ones among these movies, or all of them in order of discovery. Raises RefusedError."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from warpcore.bus.messages import Movie
 from warpcore.services.api.operations import JSON
@@ -51,7 +50,7 @@ def junk(movie: Movie) -> Part:
 
 def stored(movie: Movie, output: Output) -> Part:
     """A picture as it lies on disk."""
-    return Part(output_path(movie, output), PNG, Path.read_bytes)
+    return Part(output_path(movie, output), PNG, documents.content)
 
 
 def curves(movie: Movie) -> Part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +18,10 @@ from warpcore.services.api.errors import Problem
 from warpcore.services.api.pictures.files import Identity, located
 from warpcore.services.api.pictures.movies import Movies
 from warpcore.services.api.pictures.renderings import Renderings
+from warpcore.services.session.allowed import served_below
 from warpcore.services.session.errors import InputError
 from warpcore.services.session.movie_generation import generation_of
+from warpcore.services.session.opening import within
 
 FOR_EVER = ["private", "max-age=31536000", "immutable"]
 _TRIES = 3
@@ -65,7 +67,7 @@ class Sender:
     async def send_aside(self, req: Request, resp: Response, attempt: Try, part: Part) -> None:
         """Answer with a part of what a try has made; it lies in a folder of its own."""
         _, processing = await self.movies.directories()
-        await self._render(req, resp, attempt.id, replace(part, path=f"{attempt.folder}/{part.path}"), processing)
+        await self._render(req, resp, attempt.id, part, processing / attempt.folder)
         resp.cache_control = ["no-cache"]
 
     async def _render(self, req: Request, resp: Response, name: str, part: Part, folder: Path) -> None:
@@ -77,7 +79,7 @@ class Sender:
                 if _has(req, tag):
                     resp.status = falcon.HTTP_304
                 else:
-                    resp.data = await self._renderings.get(tag, partial(_rendered, part.render, path, identity))
+                    resp.data = await self._renderings.get(tag, partial(_rendered, part.render, path, identity, folder))
                 break
             except FileNotFoundError:
                 problem = f"{name} has no {part.path}: its step has not run yet, or writes none"
@@ -92,10 +94,11 @@ class Sender:
         resp.content_type = part.content_type
 
 
-def _rendered(render: Callable[[Path], bytes], path: Path, identity: Identity) -> bytes:
+def _rendered(render: Callable[[Path], bytes], path: Path, identity: Identity, folder: Path) -> bytes:
     """What was made of this very file. Raises _ReplacedError where another one has taken its place."""
     try:
-        made = render(path)
+        with within(served_below(folder)):
+            made = render(path)
     except (OSError, ValueError):
         if Identity.of(path) == identity:
             raise

@@ -13,7 +13,7 @@ from msgspec import Meta
 from warpcore.bus.limits import LOG_LINES
 from warpcore.bus.messages import GetWorkerLogs, GetWorkers, Item, Movie, WorkerLogs, Workers
 from warpcore.services.api.client import Scheduler, ask
-from warpcore.services.api.views import Time, View, utc
+from warpcore.services.api.views import EventLease, EventStep, EventWorker, Time, View, utc
 
 
 class Line(View, frozen=True):
@@ -23,6 +23,9 @@ class Line(View, frozen=True):
     source: Annotated[str, Meta(description="`scheduler`, or a worker's id.")]
     level: str
     text: str
+    worker: EventWorker = ""
+    lease: EventLease = 0
+    step: EventStep = ""
 
 
 class Log(View, frozen=True):
@@ -41,18 +44,19 @@ async def movie_log(scheduler: Scheduler, item: Item, data: Path) -> Log:
 
 def merged(item: Item, logs: Iterable[WorkerLogs], data: Path) -> Log:
     """Story and lines in the order of their times."""
-    found = [(line["at"], _line(line["at"], "scheduler", "info", line["text"])) for line in item.story]
+    found = [(line["at"], _told(**line)) for line in item.story]
     names_it = _mention(item.movie, data)
     for log in logs:
         for line in log.lines:
             if names_it.search(line["text"]):
                 at = line.get("ts") or 0.0
-                found.append((at, _line(at, log.worker, line["level"], line["text"])))
+                found.append((at, Line(utc(at), log.worker, line["level"], line["text"])))
     return Log(name=item.movie.name, lines=[line for _, line in sorted(found, key=lambda one: one[0])])
 
 
-def _line(at: float, source: str, level: str, text: str) -> Line:
-    return Line(at=utc(at), source=source, level=level, text=text)
+def _told(at: float, text: str, worker: str = "", lease: int = 0, step: str = "", **_: object) -> Line:
+    """A line of a movie's story."""
+    return Line(utc(at), "scheduler", "info", text, worker, lease, step)
 
 
 def _mention(movie: Movie, data: Path) -> re.Pattern[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from warpcore.bus.messages import Alarm, Movie, ProcessingStatus, Worker
+from warpcore.services.api.http.headers import NOTHING_LOADED
 from warpcore.services.api.markup import Inside, document_text, table, tag
 from warpcore.services.api.mirror.catalogue import COLUMNS, MovieColumn
 from warpcore.services.api.mirror.cells import cells
@@ -33,9 +35,20 @@ from warpcore.services.session.settings import Settings
 
 MOST_FAILURES = 50
 OPTICS = ("import.pixel_size", "import.dose_per_frame", "ctf.voltage", "ctf.cs", "ctf.amplitude_contrast")
-MOVIE_COLUMNS = ("input.frames", "input.width", "input.height", "input.pixelSizeAngstrom", "input.dosePerFrame")
+MOVIE_COLUMNS = (
+    "input.frames",
+    "input.width",
+    "input.height",
+    "input.pixelSizeAngstrom",
+    "input.dosePerFrame",
+    "input.voltageKv",
+    "input.csMm",
+)
 _CAPTION = ("ctf.resolutionAngstrom", "ctf.defocusUm", "motion.meanFrameMovementAngstrom", "picking.count")
-_STYLE = Path(__file__).with_name("report.css")
+_STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+_STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+CONTENT_POLICY = f"{NOTHING_LOADED}; style-src 'sha256-{_STYLE_DIGEST}'; img-src data:"
+"""The report holds its own style and pictures, and nothing else may be loaded, also where the file is opened later."""
 
 Thumbnail = Callable[[str], bytes | None]
 """A movie's small picture as JPEG by its name; None where there is none."""
@@ -73,9 +86,10 @@ def report(session: Session) -> str:
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
+        tag("meta", **{"http-equiv": "Content-Security-Policy"}, content=CONTENT_POLICY),
         tag("meta", name="viewport", content="width=device-width"),
         tag("title", f"{name}: session report"),
-        tag("style", _STYLE.read_text()),
+        tag("style", _STYLE),
     )
     sections = (
         _section("Session", _facts(session)),

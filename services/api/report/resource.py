@@ -26,18 +26,26 @@ from warpcore.bus.vocabulary import MovieStatus
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.errors import Problem
 from warpcore.services.api.fresh import caught_up
+from warpcore.services.api.http.headers import NOT_FRAMED
 from warpcore.services.api.live import Feed
 from warpcore.services.api.mirror import Mirror
 from warpcore.services.api.operations import operation
 from warpcore.services.api.pictures.files import located
 from warpcore.services.api.pictures.images import thumbnail_jpeg
-from warpcore.services.api.report.document import MOST_FAILURES, Session, Thumbnail, needed_columns, report
+from warpcore.services.api.report.document import (
+    CONTENT_POLICY,
+    MOST_FAILURES,
+    Session,
+    Thumbnail,
+    needed_columns,
+    report,
+)
+from warpcore.services.session.allowed import served_below
+from warpcore.services.session.opening import within
 from warpcore.services.session.settings import parse_settings
 from warpcore.services.steps import export
 
 THUMBNAIL_PX = 256
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""The report holds its own style and pictures, and nothing else may be loaded."""
 
 
 class ReportResource:
@@ -58,7 +66,7 @@ class ReportResource:
         resp.content_type = "text/html; charset=utf-8"
         resp.viewable_as = "warpcore_report.html"
         resp.cache_control = ["no-cache"]
-        resp.set_header("Content-Security-Policy", _POLICY)
+        resp.set_header("Content-Security-Policy", f"{CONTENT_POLICY}; {NOT_FRAMED}")
 
     async def _session(self) -> Session:
         scheduler = self._scheduler
@@ -78,7 +86,7 @@ class ReportResource:
             alarms=alarms.alarms,
             failures=failures.movies,
             versions={"scheduler": health.versions, "api": self._versions},
-            thumbnail=_thumbnails(Path(status.processing_directory)),
+            thumbnail=_thumbnails(Path(scheduler.paths.here(status.processing_directory))),
         )
 
 
@@ -92,7 +100,8 @@ def _thumbnails(processing: Path) -> Thumbnail:
 
     def thumbnail(name: str) -> bytes | None:
         try:
-            return thumbnail_jpeg(located(processing, export.THUMBNAIL.path(name)), THUMBNAIL_PX)
+            with within(served_below(processing)):
+                return thumbnail_jpeg(located(processing, export.THUMBNAIL.path(name)), THUMBNAIL_PX)
         except (OSError, ValueError, Problem):
             return None
 

@@ -20,12 +20,19 @@ class ExportFailure(View, frozen=True):
 class JobView(View, frozen=True):
     """An export job."""
 
-    job: Annotated[str, Meta(description="Its name, such as `particles-3`.")]
+    job: Annotated[str, Meta(description="Its name, such as `job-3`.")]
     kind: ExportKind
     state: JobState
     total: Annotated[Count, Meta(description="Its movies.")]
     done: Annotated[Count, Meta(description="Movies that are exported.")]
     failed: Annotated[Count, Meta(description="Movies that could not be exported.")]
+    folder: Annotated[
+        str,
+        Meta(
+            description="Where its files lie, relative to the processing directory, laid out as the session's outputs "
+            "are; empty for a job of an earlier version, whose files lie among those."
+        ),
+    ]
     options: Annotated[dict[str, Any], Meta(description="Settings of `export` for this job only.")]
     particles: Annotated[int | None, Meta(description="Particles that are written; null for micrographs.")]
     particles_at_edge: Annotated[

@@ -17,6 +17,11 @@ Results = Annotated[
 ]
 
 
+EventWorker = Annotated[str, Meta(description="The worker that it happened on; empty: on none.")]
+EventLease = Annotated[int, Meta(description="Number of the task, as logs name it; 0: none.")]
+EventStep = Annotated[str, Meta(description="The step that ran or failed; empty: none.")]
+
+
 class FailureView(View, frozen=True):
     """Why a movie failed."""
 
@@ -44,6 +49,7 @@ class MovieView(View, frozen=True):
     worker: Annotated[str | None, Meta(description="The worker that holds it.")]
     outdated_steps: Annotated[list[str], Meta(description="Steps that will run again.")]
     hand_picks: Annotated[str, Meta(description="Names a person's own edits of its picks; empty: there are none.")]
+    optics_group: Annotated[int, Meta(description="Number of its optics group in all STAR files.", ge=1)]
 
     @classmethod
     def of_movie(cls, movie: Movie) -> Self:
@@ -57,9 +63,18 @@ class StoryLine(View, frozen=True):
     seq: Annotated[int, Meta(description="Number of the change before it.")]
     at: Annotated[float, Meta(description="Seconds since 1970-01-01, UTC.")]
     text: Annotated[str, Meta(description="What happened, and why.")]
-    worker: Annotated[str, Meta(description="The worker that it happened on; empty: on none.")] = ""
-    lease: Annotated[int, Meta(description="Number of the task, as logs name it; 0: none.")] = 0
-    step: Annotated[str, Meta(description="The step that ran or failed; empty: none.")] = ""
+    worker: EventWorker = ""
+    lease: EventLease = 0
+    step: EventStep = ""
+
+
+class ResolvedView(View, frozen=True):
+    """A setting that a movie may tell itself, as the movie is processed."""
+
+    name: Annotated[str, Meta(description="The setting.")]
+    value: Annotated[float | None, Meta(description="In the setting's unit; null: nobody tells it.")]
+    source: Annotated[str, Meta(description="`setting`, `metadata: FILE`, `header` or `assumed`; empty: nobody.")]
+    conflict: Annotated[str, Meta(description="What contradicts it; empty: nothing.")]
 
 
 class ItemView(MovieView, frozen=True):
@@ -69,11 +84,18 @@ class ItemView(MovieView, frozen=True):
     learnt: Annotated[
         dict[str, str], Meta(description="By step that learns, what the movie's result goes by, in words.")
     ]
+    resolved: Annotated[list[ResolvedView], Meta(description="Settings that the movie may tell itself.")]
+    waits_for: Annotated[str, Meta(description="What must be set before it can be processed; empty: nothing.")]
+    acquisition: Annotated[
+        dict[str, Any], Meta(description="What the metadata say of its recording, by name; empty: nothing.")
+    ]
 
     @classmethod
     def of_item(cls, item: Item) -> Self:
         """The view of a movie and its story."""
-        return cls.of(item.movie, **_of_movie(item.movie), story=item.story, learnt=item.learnt)
+        told = {} if item.acquisition is None else camel_keys(item.acquisition.to_body())
+        more = {"story": item.story, "learnt": item.learnt, "resolved": item.resolved, "waits_for": item.waits_for}
+        return cls.of(item.movie, **_of_movie(item.movie), **more, acquisition=told)
 
 
 class ItemsPage(View, frozen=True):

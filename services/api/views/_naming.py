@@ -35,9 +35,12 @@ def camel(name: str) -> str:
 
 
 def camel_keys(value: Any) -> Any:
-    """JSON data with all its names in camelCase. NaN and infinity, which JSON does not have, become null."""
+    """JSON data with all its names in camelCase, but those of settings, which are the same everywhere.
+
+    NaN and infinity, which JSON does not have, become null.
+    """
     if isinstance(value, dict):
-        return {camel(str(name)): camel_keys(one) for name, one in value.items()}
+        return {name if "." in str(name) else camel(str(name)): camel_keys(one) for name, one in value.items()}
     if isinstance(value, list):
         return [camel_keys(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):

@@ -7,16 +7,22 @@ from typing import Any, get_type_hints
 from warpcore.services.api.views._naming import camel
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.columns import Column, Result
+from warpcore.services.steps.place import PlaceResult
 from warpcore.services.steps.run import RunResult
 from warpcore.services.steps.source import InputResult
-from warpcore.services.steps.step import INPUT, RUN
+from warpcore.services.steps.step import INPUT, PLACE, RUN
 
 REFERENCE = "#/components/schemas/Results"
 
 
 def results_schemas() -> dict[str, Any]:
     """By name `Results` and each step's. A result of another version may lack some values, and any can be null."""
-    kinds: dict[str, type[Result]] = {INPUT: InputResult, **{step.name: step.result for step in CHAIN}, RUN: RunResult}
+    kinds: dict[str, type[Result]] = {
+        INPUT: InputResult,
+        **{step.name: step.result for step in CHAIN},
+        PLACE: PlaceResult,
+        RUN: RunResult,
+    }
     by_step = {name: {"$ref": f"#/components/schemas/{kind.__name__}"} for name, kind in kinds.items()}
     whole = {"type": "object", "description": "What was measured, by step.", "properties": by_step}
     return {"Results": whole, **{kind.__name__: _result_schema(name, kind) for name, kind in kinds.items()}}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from msgspec import Meta, field
 
 from warpcore.bus.messages import Health, ProcessingStatus, Summary
-from warpcore.bus.vocabulary import Order, Pauser
+from warpcore.bus.vocabulary import MovieStatus, Order, Pauser
 from warpcore.services.api.views._naming import Count, Seq, Time, View, utc
 
 Counts = Annotated[dict[str, int], Meta(description="Movies by status.")]
+
+
+class LiveView(View, frozen=True):
+    """That the API itself runs. It tells nothing of the session, so that anyone may ask."""
+
+    status: Literal["ok"] = "ok"
 
 
 class TaskView(View, frozen=True):
@@ -63,6 +69,13 @@ class StatusView(View, frozen=True):
     paused_by: Annotated[Pauser | None, Meta(description="Who paused; null: nobody.")]
     total_items: Annotated[Count, Meta(description="All movies.")]
     items_left: Annotated[Count, Meta(description="Movies that run or wait; excluded ones do not count.")]
+    backlog: Annotated[
+        Count,
+        Meta(
+            description="What workers are needed for: movies that run, and those that wait and could be given to one, "
+            "also for exports and tries."
+        ),
+    ]
     counts: Counts
     rate_per_hour: Annotated[float | None, Meta(description="Measured movies per hour; null before the first is done.")]
     reruns_per_hour: Annotated[
@@ -74,6 +87,8 @@ class StatusView(View, frozen=True):
     data_directory: str
     processing_directory: str
     warnings: Annotated[list[str], Meta(description="What a person should know, for as long as it holds.")]
+    notes: Annotated[list[str], Meta(description="Those of the warnings that are no alarms: usual, or gone by itself.")]
+    pools: Annotated[list[str], Meta(description="How each pool of workers is, in words.")]
     learnt: list[LearntView]
     latency: Annotated[list[StageTimeView], Meta(description="By stage, in order; empty before a movie is done.")]
     seq: Seq
@@ -82,8 +97,20 @@ class StatusView(View, frozen=True):
     def of_status(cls, status: ProcessingStatus) -> Self:
         """The view of the session's status."""
         return cls.of(
-            status, total_items=status.total, items_left=status.left, rate_window_seconds=status.rate_window_s
+            status,
+            total_items=status.total,
+            items_left=status.left,
+            backlog=_backlog(status),
+            rate_window_seconds=status.rate_window_s,
         )
+
+
+def _backlog(status: ProcessingStatus) -> int:
+    """Movies that are with workers or wait for one; an older scheduler does not count exports and tries that wait."""
+    if status.waiting is not None:
+        return len(status.running) + status.waiting
+    in_work = sum(status.counts.get(word, 0) for word in (MovieStatus.QUEUED, MovieStatus.PROCESSING))
+    return status.left if status.is_processing and not status.holds else in_work
 
 
 class SettingsEffectView(View, frozen=True):

@@ -42,6 +42,10 @@ class WorkerView(View, frozen=True):
     load: LoadView
     reason: Annotated[str, Meta(description="Why it is lost, set aside, or given no movies.")]
     warnings: Annotated[list[str], Meta(description="What it has noticed, for as long as it holds.")]
+    pool: Annotated[str, Meta(description="`POOL/JOB` where a pool has started it; empty elsewhere.")]
+    idle_s: Annotated[float, Meta(description="Since it last had a movie, s; 0 while it has one.")] = msgspec.field(
+        name="idleSeconds"
+    )
 
 
 class WorkersView(View, frozen=True):

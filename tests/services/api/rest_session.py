@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.schema import read_message
 from warpcore.bus.vocabulary import FailureKind, MovieStatus
+from warpcore.services.access.places import Access
+from warpcore.services.access.token_files import read_token
 from warpcore.services.worker.seeing import sees
 
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
@@ -30,9 +34,12 @@ ALLOWED_ORIGIN = "https://lab.example:8443"
 
 
 class Api:
-    """A scheduler and an API as processes, and clients of both."""
+    """A scheduler and an API as processes, and clients of both.
 
-    def __init__(self, folder: Path, ports: list[int], *api_options: str) -> None:
+    `access` has the token of an operator, which `http` sends; without it REST is open.
+    """
+
+    def __init__(self, folder: Path, ports: list[int], *api_options: str, access: Access | None = None) -> None:
         self.endpoints = Endpoints("127.0.0.1", *ports[:4])
         self.rest_port = ports[4]
         self.processing = folder / "results"
@@ -47,8 +54,11 @@ class Api:
         self._server_command = [*WARPCORE, "api", "--port", str(self.rest_port)]
         self._server_command += ["--control-port", str(self.endpoints.control_port)]
         self._server_command += ["--events-out-port", str(self.endpoints.events_out_port), *api_options]
+        self._server_command += ["--insecure"] if access is None else ["--access", str(access.folder)]
         self.server = subprocess.Popen(self._server_command)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.rest_port}", timeout=30)
+        if access is not None:
+            self.http.headers["Authorization"] = f"Bearer {read_token(access.operator_token)}"
         self.control = self.another_client(SCHEDULER_START_S)
 
     def another_client(self, timeout_s: float = 1.0) -> RequestClient:
@@ -71,11 +81,10 @@ class Api:
         """Until a request goes all the way."""
         deadline = time.monotonic() + SCHEDULER_START_S
         while time.monotonic() < deadline:
-            try:
+            with suppress(httpx.TransportError):
                 if self.http.get("/api/health").status_code == 200:
                     return
-            except httpx.TransportError:
-                time.sleep(0.02)
+            time.sleep(0.02)
         pytest.fail("the API did not come up")
 
     def register(self, *paths: str) -> None:
@@ -155,6 +164,19 @@ class WireWorker:
     def process(self, task: m.AssignTask) -> tuple[dict[str, Any], dict[str, dict[str, int | None]]]:
         """The results of a task and its outputs; a subclass may write some."""
         return {step: RESULTS[step] for step in task.run}, {}
+
+
+@contextmanager
+def with_movies(session: Api) -> Iterator[Api]:
+    """The session with four movies, two of them in sub-folders, all but one processed; closed at the end."""
+    with closing(session):
+        session.wait()
+        session.register("a.tif", "grid1/a.tif", "grid 2/µ%.tif", "bad.tif")
+        with closing(WireWorker(session.endpoints)):
+            deadline = time.monotonic() + 10
+            while session.http.get("/api/processing/status").json()["counts"] != COUNTS | {"failed": 1, "processed": 3}:
+                assert time.monotonic() < deadline, session.http.get("/api/processing/status").text
+            yield session
 
 
 COUNTS = dict.fromkeys(map(str, MovieStatus), 0)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import msgpack
 import pytest
 
 from tests.bus.server import serving
@@ -49,6 +50,20 @@ def test_each_of_many_questions_gets_its_own_answer(address: str) -> None:
 
     with serving(address, answer):
         assert asyncio.run(run()) == [f"m{number}" for number in range(50)]
+
+
+def test_a_scheduler_of_another_wire_version_is_told_at_once(address: str) -> None:
+    def answer(envelope: Envelope, before: int) -> bytes:
+        later = msgpack.unpackb(encode(Envelope("ok", {}, "scheduler", reply_to=envelope.id)))
+        return msgpack.packb({**later, "v": 2})
+
+    async def run() -> None:
+        async with connected(address, timeout_s=60.0, attempts=100) as client:
+            with pytest.raises(NoAnswerError, match="scheduler speaks wire version 2, this is version 1"):
+                await client.request(GetHealth())
+
+    with serving(address, answer):
+        asyncio.run(run())
 
 
 def test_a_lost_answer_is_asked_for_again_under_the_same_id(address: str) -> None:

@@ -16,12 +16,15 @@ CHANGING = {
 """What tells times, rates or room, whose length changes from one answer to the next, or is sent compressed."""
 
 
+STREAMS = ("/api/events", "/api/squares/events")
+
+
 def test_head_is_get_without_the_body_wherever_get_is(api: Api) -> None:
     document = api.http.get("/api/openapi.json").json()
     values = defaultdict(lambda: "none", name="grid1/a", worker="host/1", file="average/a.mrc")
     tried = 0
     for path, methods in document["paths"].items():
-        if "get" not in methods or path == "/api/events":
+        if "get" not in methods or path in STREAMS:
             continue
         url = path.format_map(values)
         head, get = api.http.head(url), api.http.get(url)
@@ -33,8 +36,9 @@ def test_head_is_get_without_the_body_wherever_get_is(api: Api) -> None:
     assert tried > 25
 
 
-def test_head_of_a_stream_ends(api: Api) -> None:
-    answer = api.http.head("/api/events")
+@pytest.mark.parametrize("path", STREAMS)
+def test_head_of_a_stream_ends(api: Api, path: str) -> None:
+    answer = api.http.head(path)
     assert answer.headers["content-type"] == "text/event-stream"
     assert "content-length" not in answer.headers
 

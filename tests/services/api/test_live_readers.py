@@ -26,7 +26,7 @@ class Site:
         self.feed.log = EventLog(most_events=kept)
         self.answers = True
 
-    async def request(self, message: Message) -> Message:
+    async def request(self, message: Message, user: str = "") -> Message:
         """The change log's answer."""
         if not self.answers:
             raise NoAnswerError("nobody answers")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.services.api.rest_session import Api
-from warpcore.bus.messages import GetMetrics, Histogram, Load, Metrics, Worker
+from warpcore.bus.messages import GetMetrics, Histogram, Load, Metrics, Pool, ReportPool, Worker
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import Throttling, WorkerState
 from warpcore.services.api.live import Feed
 from warpcore.services.api.metrics import MetricsResource, exposition
 
+POOL = Pool("gpu", "slurm", 1, 8, 5, 2, 3, 4, 9, 2.5, frozen=True, submissions=7, cancels=3)
 METRICS = Metrics(
     uptime_s=60.0,
     seq=9,
@@ -41,6 +43,10 @@ METRICS = Metrics(
     malformed={"control": 0},
 )
 WORKER = Worker("h/cuda:0", "h", 3, "NVIDIA H100 (cuda:0)", 80_000, {}, WorkerState.BUSY, done=5, failed=1)
+POOL_METRICS = (
+    *(f"workers_{count}" for count in ("desired", "registered", "minimum", "maximum")),
+    *("frozen", "stopped", "silent_seconds", "submissions_total", "cancels_total"),
+)
 WHO = {"worker": "h/cuda:0", "host": "h", "device": "NVIDIA H100 (cuda:0)"}
 
 
@@ -99,6 +105,38 @@ def test_a_gpu_tells_what_it_does_in_base_units() -> None:
     assert value(text, "warpcore_worker_movies_done_total", **WHO) == 5
 
 
+def test_a_pool_tells_its_jobs_its_limits_and_what_it_has_asked_for() -> None:
+    text = exposition(msgspec.structs.replace(METRICS, pools=[POOL], waiting=4))
+    found = {name: value(text, f"warpcore_pool_{name}", pool="gpu") for name in POOL_METRICS}
+    assert found == {
+        "workers_desired": 5,
+        "workers_registered": 4,
+        "workers_minimum": 1,
+        "workers_maximum": 8,
+        "frozen": 1,
+        "stopped": 0,
+        "silent_seconds": 2.5,
+        "submissions_total": 7,
+        "cancels_total": 3,
+    }
+    assert value(text, "warpcore_pool_jobs", pool="gpu", state="queued") == 2
+    assert value(text, "warpcore_pool_jobs", pool="gpu", state="running") == 3
+    assert value(text, "warpcore_movies_waiting") == 4
+
+
+def test_pools_of_a_session_stand_in_its_metrics(api: Api, wait_until: Callable[..., None]) -> None:
+    report = ReportPool("metered", "slurm", 0, 4, 3, 1, 2, 5, frozen=True, submissions=6)
+    api.control.request(report)
+
+    def told(name: str) -> float | None:
+        return value(api.http.get("/metrics").text, f"warpcore_pool_{name}", pool="metered")
+
+    wait_until(lambda: told("frozen") == 1, 30, "a scrape of later; one answer serves all within 2 s")
+    assert told("workers_desired") == 3
+    assert told("submissions_total") == 6
+    api.control.request(msgspec.structs.replace(report, ends=True))
+
+
 def test_what_is_not_known_is_left_out() -> None:
     text = with_worker(Load())
     assert "gpu_memory" not in text
@@ -126,7 +164,7 @@ def test_many_scrapes_ask_the_scheduler_once() -> None:
     class Counting:
         asked = 0
 
-        async def request(self, message: Message) -> Message:
+        async def request(self, message: Message, user: str = "") -> Message:
             assert isinstance(message, GetMetrics)
             self.asked += 1
             return METRICS
@@ -151,7 +189,9 @@ def known_metrics() -> set[str]:
     """Every name that a scrape can hold."""
     numbers = {name: 1 for name in Load.__struct_fields__ if name != "gpu_throttling"}
     load = Load(**numbers, gpu_throttling=[Throttling.HEAT])
-    return {name for name, _ in samples(with_worker(load, rate_per_hour=1.0, reruns_per_hour=1.0))}
+    return {
+        name for name, _ in samples(with_worker(load, rate_per_hour=1.0, reruns_per_hour=1.0, pools=[POOL], waiting=1))
+    }
 
 
 def test_the_example_dashboard_and_alert_rules_name_metrics_that_exist() -> None:
@@ -164,3 +204,4 @@ def test_the_example_dashboard_and_alert_rules_name_metrics_that_exist() -> None
     assert named <= known_metrics()
     without_buckets = {name.removesuffix("_bucket") for name in named}
     assert {"warpcore_movies", "warpcore_step_seconds", "warpcore_disk_free_bytes"} <= without_buckets
+    assert {f"warpcore_pool_{name}" for name in POOL_METRICS} | {"warpcore_pool_jobs"} <= named

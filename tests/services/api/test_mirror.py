@@ -16,7 +16,8 @@ from warpcore.bus.envelope import Envelope
 from warpcore.bus.follower import Event, Reset
 from warpcore.bus.vocabulary import MovieStatus, Selection
 from warpcore.services.api.mirror import Mirror
-from warpcore.services.scheduler.core.effects import Effect, Publish, Stimulus
+from warpcore.services.scheduler.core.effects import Effect, Publish
+from warpcore.services.scheduler.core.stimuli import Stimulus
 from warpcore.services.steps.chain import CHAIN
 
 COLUMNS = [*(column.name for column in CHAIN.columns), "status", "selection", "worker", "priority", "generation"]

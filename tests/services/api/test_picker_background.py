@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def test_only_one_runs_at_a_time_and_it_can_be_cancelled(folder: Path) -> None:
     try:
         elsewhere = BackgroundJob(folder)
         assert elsewhere.status().state is BackgroundState.RUNNING
+        assert not (folder / "lock").stat().st_mode & stat.S_IROTH, "who may read a lock file may hold it"
         with pytest.raises(AlreadyRunningError):
             elsewhere.start({}, ["--version"])
         elsewhere.cancel()

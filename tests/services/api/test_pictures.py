@@ -116,7 +116,7 @@ def test_impossible_crops_are_refused(api: Api, query: dict[str, Any], name: str
 def test_a_client_that_has_the_picture_gets_no_second_one(api: Api) -> None:
     address = f"/api/items/{NAME}/picture/average"
     first = api.http.get(address)
-    assert first.headers["cache-control"] == "no-cache"
+    assert first.headers["cache-control"] == "private, no-cache"
     again = api.http.get(address, headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
     assert not again.content
@@ -245,7 +245,10 @@ def test_the_log_holds_the_story_and_workers_lines_about_this_movie_alone(
     api: Api, wait_until: Callable[..., None]
 ) -> None:
     lines = api.http.get(f"/api/items/{NAME}/log").json()["lines"]
-    assert (lines[0]["source"], lines[0]["text"]) == ("scheduler", "found")
+    assert (lines[0]["source"], lines[0]["text"], lines[0]["lease"]) == ("scheduler", "found", 0)
+    done = next(line for line in lines if line["text"].startswith("processing → processed"))
+    assert done["worker"] == "host/1"
+    assert done["lease"] > 0
     assert {(line["source"], line["text"]) for line in lines if line["source"] != "scheduler"} == {
         ("host/1", f"{NAME}.tif: odd")
     }

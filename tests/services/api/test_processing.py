@@ -6,10 +6,13 @@ import os
 import re
 import time
 
+import pytest
+
 from tests.services.api.rest_session import Api, problem
 from warpcore.bus import messages as m
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.vocabulary import WorkerState
+from warpcore.services.api.views import StatusView
 
 
 def test_processing_is_paused_and_started(api: Api) -> None:
@@ -25,6 +28,35 @@ def test_processing_is_paused_and_started(api: Api) -> None:
     assert started["warnings"] == []
     assert started["ratePerHour"] is None or started["ratePerHour"] > 0
     assert started["processingDirectory"] == str(api.processing)
+
+
+@pytest.mark.parametrize(
+    ("is_processing", "holds", "backlog"), [(True, [], 12), (False, [], 3), (True, ["the disk is full"], 3)]
+)
+def test_the_backlog_is_what_workers_are_needed_for(is_processing: bool, holds: list[str], backlog: int) -> None:
+    """Of 12 movies that are left 3 are with workers; the others are given away unless the session stands still."""
+    status = m.ProcessingStatus(
+        is_processing=is_processing,
+        counts={"unprocessed": 7, "outdated": 2, "queued": 2, "processing": 1, "processed": 5},
+        total=17,
+        left=12,
+        rate_per_hour=None,
+        rate_window_s=3600.0,
+        workers=1,
+        running=[],
+        seq=1,
+        data_directory="/data",
+        processing_directory="/processing",
+        holds=holds,
+    )
+    assert StatusView.of_status(status).backlog == backlog
+
+
+def test_the_backlog_holds_tries_and_exports_too() -> None:
+    task = {"movie": "a", "worker": "w", "lease": 1, "purpose": "job-1", "step": "", "fraction": 0.0, "message": ""}
+    body = {"is_processing": False, "counts": {}, "total": 2, "left": 0, "rate_per_hour": None, "rate_window_s": 60.0}
+    body |= {"workers": 1, "running": [task], "seq": 1, "data_directory": "/d", "processing_directory": "/p"}
+    assert StatusView.of_status(m.ProcessingStatus(**body, waiting=1)).backlog == 2
 
 
 def test_how_long_movies_took_is_told_by_movie_and_for_the_last_ones(api: Api) -> None:
@@ -86,6 +118,21 @@ def test_export_jobs_are_listed_without_their_files(api: Api) -> None:
     cancelled = api.http.get("/api/exports?state=cancelled").json()["jobs"]
     assert {one["state"] for one in cancelled} <= {"cancelled"}
     problem(api.http.get("/api/exports?state=lost"), 400)
+
+
+def test_an_export_is_deleted_and_is_gone_from_the_list(api: Api) -> None:
+    job = api.http.post("/api/export/micrographs", json={"names": ["a"]}).raise_for_status().json()
+    url = f"/api/exports/{job['job']}"
+    assert api.http.get(url).json()["folder"] == f"exports/{job['job']}"
+    problem(api.http.get(f"{url}/particles.star"), 404)
+    assert "has written no file" in problem(api.http.get(f"{url}/archive"), 409)["detail"]
+    assert api.http.delete(url).json()["state"] == "deleting"
+    deadline = time.monotonic() + 10
+    while job["job"] in [one["job"] for one in api.http.get("/api/exports").json()["jobs"]]:
+        assert time.monotonic() < deadline, "it is still listed"
+        time.sleep(0.02)
+    problem(api.http.delete(url), 404)
+    problem(api.http.get(f"{url}/archive"), 404)
 
 
 def test_an_alarm_stands_until_it_is_acknowledged_and_said_so(api: Api) -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from pathlib import Path
 
 import httpx
 
 from tests.services.api.rest_session import Api, problem
+from warpcore.bus.endpoints import Endpoints
+from warpcore.services.api.http.options import HttpOptions
+from warpcore.services.api.server_options import ServerOptions
+from warpcore.services.process.logs import LogFormat
+from warpcore.services.session.path_map import PathMap
 
 
 def test_what_is_not_there_and_what_is_not_possible_are_told_apart(api: Api) -> None:
@@ -64,3 +70,20 @@ def test_without_a_scheduler_it_says_so_and_goes_on_when_it_is_back(api: Api) ->
     status = api.http.get("/api/processing/status").json()
     assert status["totalItems"] == 4
     assert status["isProcessing"] is True, "a request that was answered with 503 took effect later"
+
+
+def test_all_that_servers_are_told_reaches_their_processes() -> None:
+    http = HttpOptions(("https://a.example",), ("b.example", "c"), ("10.0.0.1",), Path("/c.pem"), Path("/k.pem"))
+    told = ServerOptions(
+        endpoints=Endpoints("gpu1", control_port=1, events_out_port=2),
+        http=http,
+        access=Path("/access"),
+        key=Path("/api key.toml"),
+        workers=3,
+        paths=PathMap.of(["/gpfs/krios=/mnt/krios", "/gpfs/µ=/mnt/m"]),
+        own_name="grid 1",
+        log_format=LogFormat.JSON,
+    )
+    assert ServerOptions.of_argument(told.to_argument()) == told
+    bare = ServerOptions(endpoints=Endpoints(), http=HttpOptions(), access=None)
+    assert ServerOptions.of_argument(bare.to_argument()) == bare

@@ -6,17 +6,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from tests.services.api.rest_session import Api
 from tests.services.api.writing_worker import WritingWorker
-from warpcore.bus.messages import SelectItem
+from tests.services.client.http_for_tests import Quiet, served
+from warpcore.bus.messages import ReportPool, SelectItem
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Selection
 from warpcore.services.client import ApiError, Event, Session, UnreachableError
 
@@ -40,6 +42,32 @@ def session(api: Api) -> Session:
     session = Session(f"http://127.0.0.1:{api.rest_port}/")
     session.wait_until_done(movies=len(MOVIES), timeout_s=20, interval_s=0.05)
     return session
+
+
+def test_a_token_goes_to_the_address_that_was_given_and_to_no_other() -> None:
+    heads: list[dict[str, str]] = []
+    with redirecting(heads) as url, pytest.raises(UnreachableError):
+        Session(url, token="wct_1_2").status()
+    first, *others = heads
+    assert first["Authorization"] == "Bearer wct_1_2"
+    assert others, "the redirect was followed"
+    assert not [head for head in others if "Authorization" in head]
+
+
+@contextmanager
+def redirecting(heads: list[dict[str, str]]) -> Iterator[str]:
+    """A server that sends who asks to another path once, notes the heads, and then ends the connection."""
+
+    class Handler(Quiet):
+        def do_GET(self) -> None:
+            heads.append(dict(self.headers))
+            if self.path != "/elsewhere":
+                self.send_response(302)
+                self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+    with served(Handler) as address:
+        yield address
 
 
 def test_it_tells_how_far_the_session_is(session: Session) -> None:
@@ -164,7 +192,72 @@ def test_processing_is_paused_ordered_and_started(session: Session) -> None:
     assert session.set_order("normal").order == "normal"
     assert session.retry(names=["a", "bad"], force=True).retried == 2
     assert session.process_first("bad").priority > session.item("a").priority
+    assert session.set_priority("bad", -3).priority == -3
     assert session.start().is_processing
+
+
+def test_a_pool_is_shown_and_gets_other_limits(api: Api, session: Session) -> None:
+    report = ReportPool("gpu", "slurm", 0, 4, 3, 1, 2, 5, problems=["QOS limit"])
+    api.control.request(report)
+    (pool,) = session.pools()
+    assert (pool.name, pool.maximum, pool.problems) == ("gpu", 4, ["QOS limit"])
+    assert session.set_pool("gpu", maximum=8, by="ada").maximum == 8
+    assert session.audit(action="pool").entries[0].by == "ada"
+    assert session.set_pool("gpu", resume=True).minimum == 0
+    api.control.request(replace(report, ends=True))
+    assert session.pools() == []
+
+
+def test_a_movie_is_tried_with_other_settings_and_the_try_deleted(
+    session: Session, wait_until: Callable[..., None]
+) -> None:
+    attempt = session.start_try("a", {"ctf": {"range_max": 5.0}}, by="ada")
+    assert [one.id for one in session.tries("a")] == [attempt.id]
+    assert session.try_(attempt.id).settings == {"ctf": {"range_max": 5.0}}
+    wait_until(lambda: session.try_(attempt.id).state in ("done", "failed"))
+    assert session.delete_try(attempt.id).id == attempt.id
+    assert session.tries() == []
+
+
+def test_movies_are_exported_and_the_job_deleted(session: Session, wait_until: Callable[..., None]) -> None:
+    job = session.start_export("micrographs", {"halves": True}, names=["a"])
+    assert (job.total, job.options) == (1, {"halves": True})
+    wait_until(lambda: session.export(job.job).state == "done")
+    assert [one.job for one in session.exports("done")] == [job.job]
+    assert session.delete_export(job.job).job == job.job
+
+
+def test_settings_are_kept_under_a_name_and_their_history_is_told(session: Session) -> None:
+    session.change_settings({"alarms": {"window": 30}}, by="ada")
+    kept = session.keep_profile("high dose", by="ada")
+    assert [one.name for one in session.profiles()] == ["high dose"]
+    assert session.replace_settings(session.profile("high dose").settings or {}, by="eve")["alarms"]["window"] == 30
+    assert "ada" in [one.by for one in session.settings_history(limit=5)]
+    assert session.forget_profile("high dose").name == kept.name
+    assert "ctf" in session.settings_schema()["properties"]
+
+
+def test_what_else_there_is_to_see(session: Session, tmp_path: Path) -> None:
+    assert session.summary().counts[MovieStatus.FAILED] == 1
+    assert session.timestamp().seq > 0
+    assert sum(group.movies for group in session.groups("status")) == len(MOVIES)
+    assert session.log("a")["name"] == "a"
+    assert session.hand_picks("a").former == 0
+    assert session.undoable().changes is not None
+    assert session.worker_log("host/1").lines is not None
+    assert [disk.directory for disk in session.disk()] == ["data", "processing"]
+    assert session.signed_in().is_open
+    assert session.sessions().name == ""
+    assert session.suggestion()["state"] == session.training()["state"] == "none"
+    with pytest.raises(ApiError, match="no movie has a stage position"):
+        session.map(width=200, height=200)
+    for file in session.session_files():
+        session.download_session_file(file.name, tmp_path / file.name)
+        assert (tmp_path / file.name).stat().st_size == file.bytes
+
+
+def test_a_movie_that_has_not_failed_is_not_forgotten(session: Session) -> None:
+    assert session.forget(names=["a"]).refused[0].name == "a"
 
 
 def test_waiting_ends_in_time(session: Session) -> None:

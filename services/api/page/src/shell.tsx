@@ -2,20 +2,22 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { OtherSessions } from "./other_sessions";
 import { Badge, Button, Segments } from "./parts/controls";
 import { Dialog } from "./parts/dialog";
 import { counted } from "./parts/format";
-
 import { boundKeys, keyLabel, useKeys } from "./parts/keys";
+import { Account } from "./share";
+import { SignIn } from "./sign_in";
+import { offReason, signedOut } from "./state/access";
 import { dismiss, dismissProblems, notices } from "./state/notices";
-
 import { theme, timeZone } from "./state/preferences";
 import { go, hrefOf, route } from "./state/route";
 import { scrollToView } from "./state/scrolling";
 import { undoLast } from "./state/selection";
 import { connection, status, unseenAlarms } from "./state/session";
 import { VIEW_ENTRIES } from "./views/registry";
-import { anyCritical } from "./views/session/sentence";
+import { anyCritical, sessionState } from "./views/session/sentence";
 
 /** Views that a digit opens: there are no more digits. */
 const WITH_KEY = 9;
@@ -28,7 +30,7 @@ export function Shell() {
       text: title,
       run: () => go(view),
     })),
-    { key: "ctrl+z", text: "Undo the last choice of movies", run: () => void undoLast() },
+    { key: "ctrl+z", operates: true, text: "Undo the last choice of movies", run: () => void undoLast() },
     {
       key: "?",
       text: "Show these keys",
@@ -45,6 +47,14 @@ export function Shell() {
   useLayoutEffect(scrollToView, [route.value.view, route.value.subject]);
   useEffect(dismissProblems, [route.value.view, route.value.subject]);
   const View = entry.component;
+  if (signedOut.value) {
+    return (
+      <>
+        <SignIn />
+        <Notices />
+      </>
+    );
+  }
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
@@ -57,6 +67,7 @@ export function Shell() {
           }}
         />
         <ConnectionLine />
+        <ViewerLine />
       </TopLines>
       <main id="main" tabIndex={-1}>
         <h1 class="unseen">{route.value.subject || entry.title}</h1>
@@ -105,7 +116,9 @@ function Header({ onHelp }: { onHelp: () => void }) {
         ))}
       </nav>
       <div class="top-end">
+        <OtherSessions />
         <SessionState />
+        <Account />
         <Segments
           label="Time zone"
           value={timeZone.value}
@@ -137,7 +150,7 @@ function Header({ onHelp }: { onHelp: () => void }) {
   );
 }
 
-/** Whether movies are processed, and how many alarms nobody has seen yet; told from every view. */
+/** Whether movies are given to workers, and how many alarms nobody has seen yet; told from every view. */
 function SessionState() {
   if (status.value === null) return null;
   const unseen = unseenAlarms.value;
@@ -146,7 +159,7 @@ function SessionState() {
       {unseen.length > 0 && (
         <Badge word={anyCritical(unseen) ? "critical" : "alarm"} text={counted(unseen.length, "alarm")} />
       )}
-      <Badge word={status.value.isProcessing ? "running" : "paused"} />
+      <Badge word={sessionState(status.value)} />
     </span>
   );
 }
@@ -156,6 +169,15 @@ function ConnectionLine() {
   return (
     <div class="connection" role="status" data-state={state}>
       {text}
+    </div>
+  );
+}
+
+/** Why controls are off for who may only look on, once for all of them. */
+function ViewerLine() {
+  return offReason.value === "" ? null : (
+    <div class="viewer-line" role="note">
+      {offReason.value}
     </div>
   );
 }

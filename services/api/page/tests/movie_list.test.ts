@@ -12,7 +12,7 @@ import {
 } from "../src/state/movie_list";
 import { movies, moviesVersion } from "../src/state/movies";
 import { parseRoute, route } from "../src/state/route";
-import { mark } from "../src/state/selection";
+import { mark, marked, unmarkGone } from "../src/state/selection";
 import { filterFrom, filterWords } from "../src/views/movies/filter_words";
 import { seriesBytes } from "./series_bytes";
 
@@ -80,6 +80,12 @@ describe("the list", () => {
       [13, 14],
       [13, 14],
     ]);
+  });
+
+  it("loses the marks of movies that the session no longer has", () => {
+    mark([11, 13, 99]);
+    unmarkGone();
+    expect([...marked.value]).toEqual([11, 13]);
   });
 
   it("never acts on a current movie that nobody sees in it", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { canGoFirst } from "../src/views/movie/movie_state";
 import { distanceAngstrom, lengthText, scaleBar } from "../src/views/movie/ruler";
+import { whereWords } from "../src/views/movie/story_panel";
 import { overview, scaleFor, TILE_PX, tilesFor } from "../src/views/movie/tiles";
 import { fitted, panned, resized, seen, toImage, toScreen, zoomed } from "../src/views/movie/view_transform";
 
@@ -124,4 +125,10 @@ it.each([
   ["processed", "auto", false],
 ] as const)("offers to process a movie first that is %s and %s: %s", (status, selection, offered) => {
   expect(canGoFirst({ status, selection })).toBe(offered);
+});
+
+it("tells at which step, on which worker and in which task something happened to a movie", () => {
+  expect(whereWords({ worker: "gpu1/0", lease: 7, step: "ctf" })).toBe("ctf, lease 7 on gpu1/0");
+  expect(whereWords({ worker: "gpu1/0", lease: 7, step: "" })).toBe("lease 7 on gpu1/0");
+  expect(whereWords({ worker: "", lease: 0, step: "" })).toBe("");
 });

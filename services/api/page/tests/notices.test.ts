@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { dismissProblems, notices, notify, notifyProblem } from "../src/state/notices";
+import { ProblemError } from "../src/api/client";
+import { act, dismissProblems, notices, notify, notifyProblem, whereItAnswers } from "../src/state/notices";
 import { select, undoLast } from "../src/state/selection";
 
 const texts = () => notices.value.map(({ text }) => text);
@@ -37,4 +38,22 @@ it("offers no undo of what was undone", async () => {
   expect(texts()).toEqual(["1 movie excluded"]);
   await undoLast();
   expect(texts()).toEqual(["Undone: 1 movie excluded"]);
+});
+
+it("goes on after an action that was done, and tells why one was refused", async () => {
+  const seen: number[] = [];
+  await act(Promise.resolve(7), (answer) => seen.push(answer));
+  await act(Promise.reject<number>(new ProblemError(409, "a is in use")), (answer) => seen.push(answer));
+  expect(seen).toEqual([7]);
+  expect(texts()).toEqual(["a is in use"]);
+});
+
+it("tells what a view cannot load, unless the line of the lost connection does", async () => {
+  const failing = (error: Error) => whereItAnswers(() => Promise.reject(error));
+  await failing(new ProblemError(0, "warpcore does not answer"));
+  await failing(new ProblemError(401, "sign in again"));
+  expect(texts()).toEqual([]);
+  await failing(new ProblemError(500, "An error in warpcore"));
+  expect(texts()).toEqual(["An error in warpcore"]);
+  await expect(failing(new TypeError("the page's own"))).rejects.toThrow("the page's own");
 });

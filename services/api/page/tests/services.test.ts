@@ -1,9 +1,10 @@
 import { expect, it } from "vitest";
-import type { Movie } from "../src/api/types";
-import { canCancel, optionWords, particleWords } from "../src/views/exports/words";
-import { byKind, retryWords } from "../src/views/failures/groups";
+import type { Alarm, Movie, Worker } from "../src/api/types";
+import { outcomeWords } from "../src/state/failed";
+import { canCancel, deletionWords, hasSummary, optionWords, particleWords } from "../src/views/exports/words";
+import { byKind } from "../src/views/failures/groups";
 import { chosen, emptyWords, joined, type LogLine } from "../src/views/logs/lines";
-import { gpuTroubles } from "../src/views/workers/load";
+import { gpuTroubles, troublesOf, workerState } from "../src/views/workers/load";
 
 function lines(first: number, last: number, level = "info"): LogLine[] {
   return Array.from({ length: last - first + 1 }, (_, place) => ({
@@ -42,11 +43,12 @@ it("groups failed movies by kind of failure", () => {
   ]);
 });
 
-it("tells what came of a retry", () => {
-  expect(retryWords(1, [])).toBe("1 movie waits again.");
-  expect(retryWords(0, [{ name: "a", problem: "it has not failed" }])).toBe(
-    "0 movies wait again; 1 not, first a: it has not failed",
-  );
+it("tells what came of an action on failed movies", () => {
+  const refused = { name: "a", problem: "a is processed, not failed" };
+  expect(outcomeWords("tried again", 1, [], "grid1/a")).toBe("grid1/a is tried again.");
+  expect(outcomeWords("forgotten", 1, [])).toBe("1 movie is forgotten.");
+  expect(outcomeWords("forgotten", 3, [refused])).toBe("3 movies are forgotten; 1 is not: a is processed, not failed");
+  expect(outcomeWords("forgotten", 3, [refused, refused])).toContain("; 2 are not: a is processed");
 });
 
 it("names what is wrong with a GPU, and nothing where all is well", () => {
@@ -57,10 +59,43 @@ it("names what is wrong with a GPU, and nothing where all is well", () => {
   ]);
 });
 
+it("says of a worker that is given no movies that it is not used, and why", () => {
+  const reason = "it does not see the data directory: /data/a.tif is not there; mount /data on gpu2";
+  expect(workerState({ state: "idle", reason })).toBe("not_used");
+  expect(workerState({ state: "idle", reason: "" })).toBe("idle");
+  expect(workerState({ state: "busy", reason })).toBe("busy");
+  expect(workerState({ state: "lost", reason: "ended" })).toBe("lost");
+  const worker = { id: "gpu2/0", reason, load: {}, warnings: ["no room in /tmp"] } as unknown as Worker;
+  const alarm = (subject: string, text: string) => ({ subject, text }) as Alarm;
+  const alarms = [
+    alarm("gpu2/0", `worker gpu2/0 is given no movies: ${reason}`),
+    alarm("gpu2/0", "another worker called gpu2/0 waits until that one has ended"),
+    alarm("gpu3/0", "worker gpu3/0 is lost"),
+  ];
+  expect(troublesOf(worker, alarms)).toEqual([
+    reason,
+    "no room in /tmp",
+    "another worker called gpu2/0 waits until that one has ended",
+  ]);
+  expect(troublesOf({ ...worker, reason: "", warnings: [] }, [])).toEqual([]);
+});
+
 it("tells how many particles an export has written", () => {
   expect(particleWords({ particles: 1, particlesAtEdge: 0 })).toBe("1 particle");
   expect(particleWords({ particles: 120, particlesAtEdge: 31 })).toBe("120 particles, 31 left out at the edge");
   expect(particleWords({ particles: null, particlesAtEdge: null })).toBe("");
+});
+
+it("says what is deleted with an export, and what stays", () => {
+  const job = { folder: "particles/job-1", state: "done", done: 12 } as const;
+  expect(deletionWords(job)).toBe("Its folder particles/job-1, with the files of 12 movies, is deleted.");
+  expect(deletionWords({ ...job, state: "running", done: 1 })).toBe(
+    "It is given up. Its folder particles/job-1, with the files of 1 movie, is deleted.",
+  );
+  expect(deletionWords({ ...job, folder: "" })).toContain("stay");
+  expect(hasSummary({ kind: "particles", state: "done" })).toBe(true);
+  expect(hasSummary({ kind: "particles", state: "deleting" })).toBe(false);
+  expect(hasSummary({ kind: "micrographs", state: "done" })).toBe(false);
 });
 
 it("tells an export's own settings, and whether it can be given up", () => {

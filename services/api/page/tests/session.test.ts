@@ -1,8 +1,10 @@
+import type { VNode } from "preact";
 import { expect, it } from "vitest";
 import type { Alarm } from "../src/api/types";
 import { alarms, unseenAlarms } from "../src/state/session";
 import { shareOfLongest, stageColumn } from "../src/views/session/latency";
-import { moodOf } from "../src/views/session/sentence";
+import { Notes } from "../src/views/session/notes";
+import { attention, moodOf, sessionState } from "../src/views/session/sentence";
 import { roomWords } from "../src/views/session/storage";
 import { timeLeft } from "../src/views/session/summary";
 
@@ -26,9 +28,30 @@ it.each([
   ["trouble: 3 movies left; one alarm: disk full", [alarm(false), alarm(false, "critical")], "critical"],
   ["trouble: 3 movies left; one alarm: no worker", [], "attention"],
   ["paused: 10 movies left, none done in the last hour", [], "rest"],
+  ["holding: 10 movies left, none done in the last hour", [alarm(true, "critical")], "attention"],
 ] as const)("shows whether a person should look: %s", (summary, told, mood) => {
   alarms.value = told;
   expect(moodOf(summary, unseenAlarms.value)).toBe(mood);
+});
+
+it("says that the session holds and why, also once the alarm of it was seen, and nothing twice", () => {
+  const holds = ["disk full on /results: 0.3 GB left, needs 2 GB"];
+  const full: Alarm = { ...alarm(false, "critical"), id: "disk:processing", text: "disk full on /results" };
+  const held = { severity: "critical", text: `on hold: ${holds[0]}` };
+  expect(attention(holds, [])).toEqual([held]);
+  const nearlyFull: Alarm = { ...full, id: "disk:state", severity: "warning" };
+  expect(attention(holds, [full, nearlyFull, alarm(false)])).toEqual([held, nearlyFull, alarm(false)]);
+  expect(attention([], [full])).toEqual([full]);
+  expect(sessionState({ isProcessing: true, holds })).toBe("on_hold");
+  expect(sessionState({ isProcessing: false, holds })).toBe("paused");
+  expect(sessionState({ isProcessing: true, holds: [] })).toBe("running");
+});
+
+it("lists what is no alarm, and has no panel where nothing is told", () => {
+  const notes = ["averages of movies are not taken: a.mrc (one frame beside a.tif)", "the voltage is assumed"];
+  const list = Notes({ notes })!.props.children as VNode<{ children: VNode<{ children: string }>[] }>;
+  expect(list.props.children.map(({ props }) => props.children)).toEqual(notes);
+  expect(Notes({ notes: [] })).toBeNull();
 });
 
 it("tells the time left at the present rate", () => {

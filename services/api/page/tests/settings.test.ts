@@ -10,6 +10,7 @@ import {
   rangeWords,
   sectionsOf,
   textOf,
+  valueWords,
 } from "../src/parts/setting_fields";
 
 const [ctf] = sectionsOf({
@@ -21,6 +22,12 @@ const [ctf] = sectionsOf({
         enabled: { type: "boolean", default: true },
         window: { type: "integer", default: 512, minimum: 128, maximum: 4096, multipleOf: 2, unit: "px" },
         range_max: { type: "number", default: 4, exclusiveMinimum: 0, maximum: 1000, unit: "Å" },
+        voltage: {
+          anyOf: [{ type: "number", minimum: 20, maximum: 2000 }, { type: "null" }],
+          default: null,
+          unit: "kV",
+          unset: "from metadata",
+        },
         grid: { anyOf: [{ type: "array", items: { type: "integer", minimum: 1 } }, { type: "null" }], default: null },
         method: { type: "string", enum: ["auto", "blob"], default: "auto" },
         upsampling: { type: "integer", enum: [1, 2, 4], default: 1 },
@@ -42,9 +49,28 @@ function field(key: string): Field {
 
 it("makes a field of each setting", () => {
   const kinds = ctf!.fields.map(({ kind }) => kind);
-  expect(kinds).toEqual(["switch", "integer", "number", "list", "choice", "choice", "choices", "list", "json"]);
+  expect(kinds).toEqual([
+    "switch",
+    "integer",
+    "number",
+    "number",
+    "list",
+    "choice",
+    "choice",
+    "choices",
+    "list",
+    "json",
+  ]);
   expect(field("window")).toMatchObject({ label: "window", unit: "px", initial: 512, optional: false });
   expect(field("grid").optional).toBe(true);
+});
+
+it("says what an empty field stands for", () => {
+  expect(field("voltage")).toMatchObject({ kind: "number", unit: "kV", optional: true, initial: null });
+  expect(field("voltage").unset).toBe("from metadata");
+  expect(field("grid").unset).toBe("none");
+  expect(valueWords(null, field("voltage").unset)).toBe("from metadata");
+  expect(valueWords(300, field("voltage").unset)).toBe("300");
 });
 
 it.each([
@@ -61,6 +87,8 @@ it.each([
   ["enabled", "false", false],
   ["window", " 256 ", 256],
   ["range_max", "3.5", 3.5],
+  ["voltage", "", null],
+  ["voltage", "200", 200],
   ["grid", "", null],
   ["grid", "5, 7", [5, 7]],
   ["method", "blob", "blob"],
@@ -78,6 +106,7 @@ it.each([
   ["window", "256.5", "not a whole number"],
   ["window", "129", "must be 128 to 4096, a multiple of 2"],
   ["range_max", "0", "must be above 0 to 1000"],
+  ["voltage", "2", "must be 20 to 2000"],
   ["grid", "5, x", "not a number"],
   ["method", "guess", "one of auto, blob"],
   ["limits", "{", "not JSON"],

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { waitBefore } from "../src/api/events";
 import { effective, keyLabel, keyName } from "../src/parts/keys";
+import { columnWords, stateWords } from "../src/parts/state_words";
 import { visibleWindow } from "../src/parts/virtual";
 import { combined } from "../src/state/selection";
 
@@ -11,6 +12,13 @@ it("combines marked movies", () => {
   expect([...combined(before, [2, 3], "remove")]).toEqual([1]);
   expect([...combined(before, [2, 3], "toggle")]).toEqual([1, 3]);
   expect([...before]).toEqual([1, 2]);
+});
+
+it("has one word for each status in all views, and leaves names as they are", () => {
+  expect(stateWords("unprocessed")).toBe("waiting");
+  expect(columnWords("unprocessed", "status")).toBe("waiting");
+  expect(columnWords("include", "selection")).toBe("include");
+  expect(columnWords("gpu_host/0", "run.worker")).toBe("gpu_host/0");
 });
 
 it("waits longer after each vain try, but never over three seconds", () => {

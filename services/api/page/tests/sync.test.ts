@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { ProblemError } from "../src/api/client";
 import type { ProcessingStatus, RunningTask } from "../src/api/types";
-import { showTask, status } from "../src/state/session";
-import { throttled } from "../src/state/sync";
+import { connection, showTask, status } from "../src/state/session";
+import { keep, throttled } from "../src/state/sync";
 
 const LEAST_MS = 50;
 const MOST_MS = 250;
@@ -66,4 +67,20 @@ it("shows tasks as their events tell of them, in the order of their leases", () 
   showTask("task.finished", told(7, ""));
   showTask("task.lost", told(7, ""));
   expect(shown()).toEqual(["8 load", "9 "]);
+});
+
+it("says what is not the present state as long as any part of it could not be loaded", async () => {
+  const failing = (status: number, text: string) => () => Promise.reject(new ProblemError(status, text));
+  const fine = () => Promise.resolve();
+  await keep("movies", failing(500, "An error in warpcore"));
+  await keep("status", fine);
+  expect(connection.value).toEqual({
+    state: "lost",
+    text: "An error in warpcore. The page shows the last known state and goes on by itself.",
+  });
+  await keep("status", failing(0, ""));
+  await keep("movies", fine);
+  expect(connection.value.text).toContain("No connection to warpcore");
+  await keep("status", fine);
+  expect(connection.value).toEqual({ state: "connected", text: "" });
 });

@@ -1,8 +1,10 @@
 /** Requests to the API: typed answers, and problems (RFC 9457) as errors with one clear line. */
+import { signedOut } from "../state/access";
 import type {
   Alarm,
   ColumnInfo,
   Movie,
+  MovieDetails,
   MoviesPage,
   Order,
   ProcessingStatus,
@@ -24,6 +26,8 @@ export class ProblemError extends Error {
     readonly status: number,
     detail: string,
     readonly faults: Fault[] = [],
+    /** Whether warpcore itself says so, and no proxy in front of it. */
+    readonly own = true,
   ) {
     super(detail);
     this.name = "ProblemError";
@@ -34,20 +38,29 @@ export class ProblemError extends Error {
     return new Map(this.faults.map(({ name, problem }) => [name, problem]));
   }
 
-  /** Whether the same request may succeed later: no connection, no scheduler, or no login. */
+  /** Whether the same request may succeed later: no connection, no scheduler, no login, or too many requests. */
   get passing(): boolean {
-    return this.loggedOut || [0, 502, 503, 504].includes(this.status);
+    return this.loggedOut || this.signedOut || [0, 429, 502, 503, 504].includes(this.status);
   }
 
   /** Whether a proxy in front of warpcore wants the user to sign in. */
   get loggedOut(): boolean {
-    return this.status === 401 || this.status === 403;
+    return !this.own && (this.status === 401 || this.status === 403);
+  }
+
+  /** Whether warpcore wants the user to sign in: the shell then asks for that. */
+  get signedOut(): boolean {
+    return this.own && this.status === 401;
   }
 }
 
-/** For what can be had later too: then the last known stays. Other errors are the page's own, and go on. */
-export function ignoreProblem(error: unknown): void {
+/** The API's refusal that an error is; null where the request may succeed later: the shell's line tells of that.
+ *
+ * Other errors are the page's own, and are thrown again.
+ */
+export function refusal(error: unknown): ProblemError | null {
   if (!(error instanceof ProblemError)) throw error;
+  return error.passing ? null : error;
 }
 
 export type Query = Record<string, string | number | boolean | undefined | readonly string[]>;
@@ -103,6 +116,11 @@ export async function sendJson<T>(
   return (answer.status === 204 ? null : await whole(answer.json())) as T;
 }
 
+/** Refused sign-ins say nothing of who is signed in. */
+const SIGN_IN = "/api/sign-in";
+/** So begins the header of a 401 that is warpcore's own. */
+const CHALLENGE = 'Bearer realm="warpcore"';
+
 interface Sent {
   body?: unknown;
   signal?: AbortSignal | undefined;
@@ -118,8 +136,14 @@ async function send(method: string, path: string, { body, signal, type = JSON_TY
     init.headers = { "Content-Type": JSON_TYPE };
   }
   const answer = await whole(fetch(path, init));
-  if (isForeign(answer, type)) throw new ProblemError(401, "A login page came in place of an answer: sign in again");
-  if (!answer.ok) throw await problem(answer);
+  if (isForeign(answer, type)) {
+    throw new ProblemError(401, "A login page came in place of an answer: sign in again", [], false);
+  }
+  if (!answer.ok) {
+    const refused = await problem(answer);
+    if (refused.signedOut && path !== SIGN_IN && !signedOut.peek()) signedOut.value = refused.message;
+    throw refused;
+  }
   return answer;
 }
 
@@ -142,10 +166,16 @@ function isForeign(answer: Response, type: string): boolean {
 async function problem(answer: Response): Promise<ProblemError> {
   try {
     const document = (await answer.json()) as { detail?: string; errors?: Fault[] };
-    return new ProblemError(answer.status, document.detail ?? answer.statusText, document.errors ?? []);
+    return new ProblemError(answer.status, document.detail ?? answer.statusText, document.errors ?? [], isOwn(answer));
   } catch {
-    return new ProblemError(answer.status, `warpcore answered ${answer.status} ${answer.statusText}`);
+    return new ProblemError(answer.status, `warpcore answered ${answer.status} ${answer.statusText}`, [], false);
   }
+}
+
+/** Whether a refusal is warpcore's own, and not that of a proxy in front of it. */
+function isOwn(answer: Response): boolean {
+  if (answer.status === 401) return answer.headers.get("WWW-Authenticate")?.startsWith(CHALLENGE) ?? false;
+  return answer.headers.get("Content-Type")?.startsWith("application/problem+json") ?? false;
 }
 
 /** Which failed movies are tried again: those of `ids`, those of a kind of failure, or (neither given) all. */
@@ -156,9 +186,16 @@ export interface RetryChoice {
   force?: boolean;
 }
 
-export interface RetryAnswer {
-  retried: number;
-  refused: { name: string; problem: string }[];
+/** Which failed movies are taken out of the session: those of `ids`, and those that all filters let through. */
+export interface ForgetChoice {
+  ids?: readonly number[];
+  filter?: readonly string[];
+}
+
+/** A movie for which that cannot be done now; the problem names it. */
+export interface RefusedMovie {
+  name: string;
+  problem: string;
 }
 
 /** The API's requests by name. */
@@ -172,9 +209,10 @@ export const api = {
   acknowledge: (id: string) => sendJson<Alarm[]>("POST", "/api/alarms/acknowledge", { id }),
   columns: () => getJson<ColumnInfo[]>("/api/columns"),
   items: (query: Query) => getJson<MoviesPage>("/api/items", query),
-  item: (name: string, signal?: AbortSignal) => getJson<Movie>(itemPath(name), {}, signal),
-  retry: (name: string) => sendJson<Movie>("POST", itemPath(name, "retry")),
-  retryMany: (choice: RetryChoice) => sendJson<RetryAnswer>("POST", "/api/retry", choice),
+  item: (name: string, signal?: AbortSignal) => getJson<MovieDetails>(itemPath(name), {}, signal),
+  retry: (choice: RetryChoice) => sendJson<{ retried: number; refused: RefusedMovie[] }>("POST", "/api/retry", choice),
+  forget: (choice: ForgetChoice, by: string) =>
+    sendJson<{ forgotten: number; refused: RefusedMovie[] }>("POST", "/api/forget", { ...choice, by }),
   first: (name: string) => sendJson<Movie>("POST", itemPath(name, "priority"), { first: true }),
   select: (selection: Selection, ids: readonly number[], by: string) =>
     sendJson<{ changed: number; undo: string }>("POST", "/api/selection", { selection, ids, by }),

@@ -84,9 +84,13 @@ export interface PictureIndex {
   files: MovieFile[];
 }
 
+/** A line of a movie's log: of its story, which `worker`, `lease` and `step` belong to (empty or 0: none), or a worker's. */
 export interface LogLine {
   at: string | null;
   source: string;
   level: string;
   text: string;
+  worker: string;
+  lease: number;
+  step: string;
 }

@@ -14,8 +14,10 @@ export interface EventHandlers {
   onEvent(topic: string, body: unknown): void;
   /** The API tells whether it has its scheduler. */
   onScheduler(connected: boolean): void;
-  /** The stream is lost; it is opened again by itself. */
+  /** The stream is lost; it is opened again by itself while `isWanted`. */
   onLost(): void;
+  /** Whether a lost stream is to be opened again. */
+  isWanted(): boolean;
 }
 
 /** What the page listens to; docs/wire.md tells each topic's body. */
@@ -41,6 +43,8 @@ export const TOPICS = [
   "export.progress",
   "export.collecting",
   "export.done",
+  "export.deleting",
+  "export.deleted",
   "try.started",
   "try.done",
   "try.deleted",
@@ -59,7 +63,7 @@ export function waitBefore(tries: number): number {
   return Math.min(FIRST_WAIT_MS * 2 ** tries, LONGEST_WAIT_MS);
 }
 
-/** Follows the events as long as the page is there. */
+/** Follows the events as long as the page is there and wants them. */
 export class EventStream {
   private lastId = "";
   private tries = 0;
@@ -75,7 +79,12 @@ export class EventStream {
     source.onerror = () => {
       source.close();
       this.handlers.onLost();
-      setTimeout(() => this.open(), waitBefore(this.tries++));
+      setTimeout(
+        () => {
+          if (this.handlers.isWanted()) this.open();
+        },
+        waitBefore(this.tries++),
+      );
     };
     source.addEventListener("hello", (event) => {
       this.tries = 0;

@@ -2,7 +2,7 @@
 import { getJson, inPath, sendJson } from "./client";
 
 export type ExportKind = "micrographs" | "particles";
-export type JobState = "running" | "collecting" | "done" | "cancelled" | "failed";
+export type JobState = "running" | "collecting" | "done" | "cancelled" | "failed" | "deleting";
 
 export interface Job {
   job: string;
@@ -11,6 +11,8 @@ export interface Job {
   total: number;
   done: number;
   failed: number;
+  /** Where its files lie, below the processing directory; "" for a job of a version that gave it no folder. */
+  folder: string;
   options: Record<string, unknown>;
   /** Particles that are written, and picks whose box would leave the micrograph; null where none was asked for. */
   particles: number | null;
@@ -21,7 +23,19 @@ export interface Job {
   nextAfter: number | null;
 }
 
-const jobPath = (job: string) => `/api/export/${encodeURIComponent(job)}`;
+const jobPath = (job: string) => `/api/export/${inPath(job)}`;
+
+const listedPath = (job: string) => `/api/exports/${inPath(job)}`;
+
+/** Where all files of a job can be downloaded as one tar. */
+export function archivePath(job: string): string {
+  return `${listedPath(job)}/archive`;
+}
+
+/** Where a job's particles.star can be downloaded. */
+export function summaryPath(job: string): string {
+  return `${listedPath(job)}/particles.star`;
+}
 
 /** Where a file of a job can be downloaded. */
 export function jobFilePath(job: string, file: string): string {
@@ -32,6 +46,7 @@ export const exportsApi = {
   jobs: async () => (await getJson<{ jobs: Job[] }>("/api/exports")).jobs,
   job: (job: string, after = 0) => getJson<Job>(jobPath(job), { after }),
   cancel: (job: string) => sendJson<Job>("DELETE", jobPath(job)),
+  delete: (job: string) => sendJson<Job>("DELETE", listedPath(job)),
   /** `names` null: all movies that are processed and pass the filter. */
   start: (kind: ExportKind, options: Record<string, unknown>, names: readonly string[] | null) =>
     sendJson<Job>("POST", `/api/export/${kind}`, { options, names }),

@@ -1,5 +1,5 @@
 /** Requests about one movie: what it looks like, edits of its picks, and tries with other settings. */
-import { address, getJson, itemPath, type Query, sendJson } from "./client";
+import { address, getJson, inPath, itemPath, type Query, sendJson } from "./client";
 import type { Curves, HandAnswer, LogLine, Picks, PictureIndex, Point, Tracks } from "./documents";
 import type { Sections } from "./settings";
 import type { Failure } from "./types";
@@ -46,10 +46,9 @@ export const movieApi = {
   startTry: (name: string, settings: Sections) => sendJson<Try>("POST", itemPath(name, "try"), { settings }),
   tries: async (name: string, signal?: AbortSignal) =>
     (await getJson<{ tries: Try[] }>("/api/tries", { name }, signal)).tries,
-  try: (id: string, signal?: AbortSignal) => getJson<Try>(`/api/tries/${encodeURIComponent(id)}`, {}, signal),
-  tryCurves: (id: string, signal?: AbortSignal) =>
-    getJson<Curves>(`/api/tries/${encodeURIComponent(id)}/curves`, {}, signal),
-  deleteTry: (id: string) => sendJson<unknown>("DELETE", `/api/tries/${encodeURIComponent(id)}`),
+  try: (id: string, signal?: AbortSignal) => getJson<Try>(`/api/tries/${inPath(id)}`, {}, signal),
+  tryCurves: (id: string, signal?: AbortSignal) => getJson<Curves>(`/api/tries/${inPath(id)}/curves`, {}, signal),
+  deleteTry: (id: string) => sendJson<unknown>("DELETE", `/api/tries/${inPath(id)}`),
 };
 
 /** A filter of `GET /api/items` that only this name fits: its wildcards are meant as they are written. */
@@ -59,5 +58,5 @@ export function nameFilter(name: string): string {
 
 /** The address of a picture of a try. */
 export function tryPictureUrl({ id, generation }: Try, kind: string, query: Query = {}): string {
-  return address(`/api/tries/${encodeURIComponent(id)}/picture/${kind}`, { ...query, generation });
+  return address(`/api/tries/${inPath(id)}/picture/${kind}`, { ...query, generation });
 }

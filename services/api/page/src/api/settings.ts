@@ -1,10 +1,10 @@
 /** Requests about settings, and what they answer. Names of settings are those of files and the command line. */
-import { address, getJson, sendJson } from "./client";
+import { address, getJson, inPath, sendJson } from "./client";
 
 /** Settings by section: `{ctf: {voltage: 300}}`. */
 export type Sections = Record<string, Record<string, unknown>>;
 
-/** A setting as JSON Schema describes it, with warpcore's `unit` and `reach`. */
+/** A setting as JSON Schema describes it, with warpcore's `unit`, `reach` and `unset`. */
 export interface SettingSchema {
   type?: string;
   anyOf?: SettingSchema[];
@@ -21,6 +21,8 @@ export interface SettingSchema {
   minItems?: number;
   maxItems?: number;
   reach?: string;
+  /** What null stands for, in two or three words. */
+  unset?: string;
 }
 
 export interface SettingsSchema {
@@ -55,7 +57,7 @@ export interface Profile {
   settings: Sections;
 }
 
-const profilePath = (name: string) => `/api/settings/profiles/${encodeURIComponent(name)}`;
+const profilePath = (name: string) => `/api/settings/profiles/${inPath(name)}`;
 
 export const settingsApi = {
   schema: () => getJson<SettingsSchema>("/api/settings/schema"),

@@ -23,7 +23,6 @@ export interface Movie {
   name: string;
   path: string;
   size: number;
-  fileModified: string | null;
   status: MovieStatus;
   selection: Selection;
   priority: number;
@@ -32,6 +31,27 @@ export interface Movie {
   results: Record<string, Record<string, unknown>>;
   worker: string | null;
   outdatedSteps: string[];
+}
+
+/** A setting that a movie may tell itself, as the movie is processed; `value` is null where nobody tells it. */
+export interface ResolvedValue {
+  name: string;
+  value: number | null;
+  /** `setting`, `metadata: FILE`, `header` or `assumed`; empty: nobody. */
+  source: string;
+  /** What contradicts it; empty: nothing. */
+  conflict: string;
+}
+
+/** A movie with what is told of it alone. */
+export interface MovieDetails extends Movie {
+  resolved: ResolvedValue[];
+  /** What must be set before it can be processed; empty: nothing. */
+  waitsFor: string;
+  /** What its metadata say of its recording; empty where there are none. */
+  acquisition: { grid?: string; square?: string; hole?: string; area?: string; shot?: string };
+  /** Its number in all STAR files. */
+  opticsGroup: number;
 }
 
 /** A task that a worker carries out now; `fraction` of its step from 0 to 1. */
@@ -71,6 +91,8 @@ export interface ProcessingStatus {
   pausedBy: "person" | "idle" | null;
   /** How the session goes, in one sentence. */
   summary: string;
+  /** Why no movies are given to workers although nobody paused: the disk is full, or a folder is away. */
+  holds: string[];
   order: Order;
   totalItems: number;
   itemsLeft: number;
@@ -81,9 +103,9 @@ export interface ProcessingStatus {
   rerunsPerHour: number | null;
   workers: number;
   running: RunningTask[];
-  dataDirectory: string;
-  processingDirectory: string;
   warnings: string[];
+  /** Those of the warnings that are no alarms: averages that are not taken, values that are assumed. */
+  notes: string[];
   learnt: Learnt[];
   /** Of the movies that were done since the scheduler was started. */
   latency: StageTime[];
@@ -130,8 +152,13 @@ export interface Worker {
   done: number;
   failed: number;
   load: WorkerLoad;
+  /** Why it is lost, set aside, or given no movies; empty where all is well. */
   reason: string;
   warnings: string[];
+  /** POOL/JOB where a pool has started it; empty elsewhere. */
+  pool: string;
+  /** Since it last had a movie, s; 0 while it has one. */
+  idleSeconds: number;
 }
 
 export interface Alarm {
@@ -172,7 +199,37 @@ export interface SelectionChange {
 export interface MoviesPage {
   items: Movie[];
   totalItems: number;
-  page: number;
-  pageSize: number;
-  nextCursor?: string | null;
+}
+
+/** Medians over the movies that have a value. */
+export interface PlaceMedians {
+  resolutionAngstrom: number | null;
+  earlyStepAngstrom: number | null;
+  iceThickness: number | null;
+  particles: number | null;
+  defocusUm: number | null;
+  offTargetUm: number | null;
+}
+
+/** How the movies of a square or hole are. */
+export interface Place {
+  movies: number;
+  done: number;
+  good: number;
+  goodShare: number | null;
+  medians: PlaceMedians;
+  verdict: "few" | "good" | "middling" | "poor";
+  /** The verdict in words. */
+  advice: string;
+}
+
+export interface Square extends Place {
+  square: string;
+  holes: (Place & { hole: string | null })[];
+}
+
+export interface Squares {
+  seq: number;
+  squares: Square[];
+  withoutSquare: number;
 }

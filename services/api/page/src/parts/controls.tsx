@@ -1,10 +1,13 @@
 /** Buttons, choices and what stands around them. Each has a name for screen readers and is reached by keyboard. */
 import type { ComponentChildren, TargetedEvent } from "preact";
+import { offReason } from "../state/access";
 import { stateWords } from "./state_words";
 
 export interface ButtonProps {
   children: ComponentChildren;
-  onClick: () => void;
+  /** None where the button submits its form. */
+  onClick?: () => void;
+  submit?: boolean;
   /** Tooltip; say the key here too: "Exclude (x)". */
   title?: string;
   kind?: "plain" | "primary" | "danger" | "quiet";
@@ -12,16 +15,20 @@ export interface ButtonProps {
   pressed?: boolean;
   /** Name for screen readers where the content is a sign. */
   label?: string;
+  /** It changes the session: off for who may only look on, with the reason as its tooltip. */
+  operates?: boolean;
 }
 
-export function Button({ children, onClick, title, kind = "plain", disabled, pressed, label }: ButtonProps) {
+export function Button(props: ButtonProps) {
+  const { children, onClick, submit, title, kind = "plain", disabled, pressed, label, operates } = props;
+  const off = operates ? offReason.value : "";
   return (
     <button
-      type="button"
+      type={submit ? "submit" : "button"}
       class={`button ${kind}`}
       onClick={onClick}
-      title={title}
-      disabled={disabled}
+      title={off || title}
+      disabled={disabled || off !== ""}
       aria-pressed={pressed}
       aria-label={label}
     >
@@ -34,27 +41,30 @@ export interface Choice<T extends string> {
   value: T;
   text: string;
   title?: string;
+  /** As of a button. */
+  operates?: boolean;
 }
 
-/** One of a few: a row of buttons. */
-export function Segments<T extends string>({
-  label,
-  choices,
-  value,
-  onChange,
-}: {
+export interface ChoiceProps<T extends string> {
   label: string;
   choices: readonly Choice<T>[];
   value: T;
   onChange: (value: T) => void;
-}) {
+  /** As of a button. */
+  operates?: boolean;
+}
+
+/** One of a few: a row of buttons. */
+export function Segments<T extends string>({ label, choices, value, onChange, operates }: ChoiceProps<T>) {
+  const off = (choice: Choice<T>) => (operates || choice.operates ? offReason.value : "");
   return (
     <div class="segments" role="group" aria-label={label}>
       {choices.map((choice) => (
         <button
           key={choice.value}
           type="button"
-          title={choice.title}
+          title={off(choice) || choice.title}
+          disabled={off(choice) !== ""}
           aria-pressed={choice.value === value}
           onClick={() => onChange(choice.value)}
         >
@@ -66,22 +76,13 @@ export function Segments<T extends string>({
 }
 
 /** One of many: the browser's own list, with its label in front. */
-export function Select<T extends string>({
-  label,
-  choices,
-  value,
-  onChange,
-}: {
-  label: string;
-  choices: readonly Choice<T>[];
-  value: T;
-  onChange: (value: T) => void;
-}) {
+export function Select<T extends string>({ label, choices, value, onChange, operates }: ChoiceProps<T>) {
+  const off = operates ? offReason.value : "";
   const change = (event: TargetedEvent<HTMLSelectElement>) => onChange(event.currentTarget.value as T);
   return (
-    <label class="field">
+    <label class="field" title={off || undefined}>
       <span>{label}</span>
-      <select value={value} onChange={change}>
+      <select value={value} onChange={change} disabled={off !== ""}>
         {choices.map((choice) => (
           <option key={choice.value} value={choice.value}>
             {choice.text}
@@ -153,13 +154,13 @@ export function TableHead({ words, numbers = [] }: { words: readonly string[]; n
   return (
     <thead>
       <tr>
-        {words.map((heading) => (
-          <th key={heading} scope="col">
+        {words.map((heading, place) => (
+          <th key={place} scope="col">
             {heading}
           </th>
         ))}
-        {numbers.map((heading) => (
-          <th key={heading} scope="col" class="number">
+        {numbers.map((heading, place) => (
+          <th key={place} scope="col" class="number">
             {heading}
           </th>
         ))}
@@ -172,8 +173,8 @@ export function TableHead({ words, numbers = [] }: { words: readonly string[]; n
 export function Facts({ facts }: { facts: readonly (readonly [string, ComponentChildren])[] }) {
   return (
     <dl class="facts">
-      {facts.map(([name, value]) => (
-        <div key={name}>
+      {facts.map(([name, value], place) => (
+        <div key={place}>
           <dt>{name}</dt>
           <dd>{value}</dd>
         </div>

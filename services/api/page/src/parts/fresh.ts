@@ -1,28 +1,31 @@
 /** Keeps what a view has loaded true while it is shown. */
-import { useEffect } from "preact/hooks";
-import { ProblemError } from "../api/client";
-import { notifyProblem } from "../state/notices";
-import { onEvent } from "../state/sync";
+import { useEffect, useState } from "preact/hooks";
+import { whereItAnswers } from "../state/notices";
+import { onEvent, throttled } from "../state/sync";
 
-/** Calls `load` when the component is first shown, when the connection is back, and on each event whose topic begins
- * with one of `topics`.
+const PAUSE_MS = 500;
+
+/** Calls `load` when the component is first shown, when the connection is back, and on events whose topic begins with
+ * one of `topics`; many at once cost few calls. Returns what does it now too.
  */
-export function useFresh(load: () => unknown, ...topics: string[]): void {
+export function useFresh(load: () => unknown, ...topics: string[]): () => void {
+  const [fresh] = useState(() => throttled(() => whereItAnswers(load), PAUSE_MS));
   useEffect(() => {
-    const fresh = () => void whereItAnswers(load);
     fresh();
     return onEvent((topic) => {
       if (topic === "hello" || topics.some((one) => topic.startsWith(one))) fresh();
     });
   }, []);
+  return fresh;
 }
 
-/** Loads what a view shows. That the API does not answer now is told by the shell's line, and what is shown stays. */
-export async function whereItAnswers(load: () => unknown): Promise<void> {
-  try {
-    await load();
-  } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-    if (!error.passing) notifyProblem(error);
-  }
+/** Calls `load` when the component is first shown, and again every so many ms while the page is in sight. */
+export function useEvery(everyMs: number, load: () => unknown): void {
+  useEffect(() => {
+    void whereItAnswers(load);
+    const timer = setInterval(() => {
+      if (!document.hidden) void whereItAnswers(load);
+    }, everyMs);
+    return () => clearInterval(timer);
+  }, []);
 }

@@ -1,12 +1,16 @@
 /** Keys for operators: a view binds them while it is shown; they rest while a text field or a dialog has the focus. */
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { offReason } from "../state/access";
+import { notifyProblem } from "../state/notices";
 
 export interface KeyBinding {
   /** As `keyName` writes it: "z", "?", "ctrl+shift+z", "shift+ArrowDown". */
   key: string;
   text: string;
   run: () => void;
+  /** It changes the session: who may only look on is told so instead. */
+  operates?: boolean;
 }
 
 const bound = signal<readonly KeyBinding[][]>([]);
@@ -86,6 +90,7 @@ export function listenToKeys(): void {
     const binding = effective(bound.peek()).find((one) => one.key === name);
     if (binding === undefined) return;
     event.preventDefault();
-    binding.run();
+    if (binding.operates && offReason.peek()) notifyProblem(new Error(offReason.peek()));
+    else binding.run();
   });
 }

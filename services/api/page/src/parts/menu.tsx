@@ -1,11 +1,14 @@
 /** A button that opens a list of actions. Arrow keys walk it, Escape closes it. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { offReason } from "../state/access";
 
 export interface MenuItem {
   text: string;
   run: () => void;
   disabled?: boolean;
+  /** As of a button. */
+  operates?: boolean;
 }
 
 export function Menu({
@@ -64,7 +67,8 @@ export function Menu({
               key={item.text}
               type="button"
               role="menuitem"
-              disabled={item.disabled}
+              title={offOf(item) || undefined}
+              disabled={item.disabled || offOf(item) !== ""}
               onClick={() => {
                 setOpen(false);
                 item.run();
@@ -77,4 +81,9 @@ export function Menu({
       )}
     </div>
   );
+}
+
+/** Why an item is off for who may only look on; empty where it is not. */
+function offOf({ operates }: MenuItem): string {
+  return operates ? offReason.value : "";
 }

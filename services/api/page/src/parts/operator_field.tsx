@@ -3,7 +3,7 @@ import { operator } from "../state/preferences";
 
 export function OperatorField() {
   return (
-    <label class="field operator" title="Stands in the history of settings">
+    <label class="field operator" title="Stands beside what you change, for others to see">
       <span>by</span>
       <input
         value={operator.value}

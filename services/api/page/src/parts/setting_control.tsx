@@ -28,7 +28,7 @@ export function SettingControl({ field, text, current, problem, onText }: Settin
           <button
             type="button"
             class="button quiet"
-            title={`Back to ${valueWords(current)}`}
+            title={`Back to: ${valueWords(current, field.unset)}`}
             aria-label={`Undo the edit of ${field.name}`}
             onClick={() => onText(textOf(current))}
           >
@@ -48,7 +48,7 @@ export function SettingControl({ field, text, current, problem, onText }: Settin
               title={`Set ${field.name} to its default`}
               onClick={() => onText(textOf(field.initial))}
             >
-              default {valueWords(field.initial)}
+              default {valueWords(field.initial, field.unset)}
             </button>
           </>
         )}
@@ -98,7 +98,7 @@ function Control({ field, text, id, wrong, set }: ControlProps) {
       class={numeric ? "number" : "long"}
       inputMode={numeric ? "decimal" : undefined}
       value={text}
-      placeholder={field.optional ? "none" : undefined}
+      placeholder={field.optional ? field.unset : undefined}
       autocomplete="off"
       spellcheck={false}
       onInput={(event) => set(event.currentTarget.value)}

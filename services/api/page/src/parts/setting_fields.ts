@@ -11,6 +11,8 @@ export interface Field {
   kind: FieldKind;
   /** Whether it may be empty, which is null. */
   optional: boolean;
+  /** What stands in the form where it is empty: "from metadata". */
+  unset: string;
   choices: string[];
   unit: string;
   description: string;
@@ -51,6 +53,7 @@ function fieldOf(section: string, key: string, declared: SettingSchema): Field {
     label: key.replaceAll("_", " "),
     kind: kindOf(schema),
     optional: parts.some(({ type }) => type === "null"),
+    unset: declared.unset ?? "none",
     choices: (limits.enum ?? []).map(String),
     unit: declared.unit ?? "",
     description: withoutNull(declared.description ?? ""),
@@ -97,11 +100,11 @@ export function textOf(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** A value as it is told: null is "none". */
-export function valueWords(value: unknown): string {
+/** A value as it is told: null is "none", or what it stands for. */
+export function valueWords(value: unknown, unset = "none"): string {
   if (value === true) return "on";
   if (value === false) return "off";
-  return textOf(value) || "none";
+  return textOf(value) || unset;
 }
 
 export type Parsed = { value: unknown } | { problem: string };

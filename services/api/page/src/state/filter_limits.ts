@@ -1,11 +1,9 @@
 /** The filter's limits: those in force, and those that the operator tries out before they are applied. */
 import { computed, signal } from "@preact/signals";
-import { ignoreProblem } from "../api/client";
 import type { Sections } from "../api/settings";
 import type { ColumnInfo } from "../api/types";
 import { columnByName, columnInfos } from "./session";
-import { loadSettings, settings } from "./settings";
-import { onEvent } from "./sync";
+import { settings } from "./settings";
 
 /** The limits of one column; null: no limit on that side. A value equal to a limit passes. */
 export interface Limits {
@@ -117,19 +115,4 @@ export function draft(name: string, side: Side, value: number | null): void {
 /** The change of settings that puts the drafts in force. */
 export function draftsPatch(): Sections {
   return filterPatch(settings.peek(), columnByName.peek(), drafts.peek());
-}
-
-/** Keep the limits in force true while a view shows them; returns what ends that. */
-export function followLimits(): () => void {
-  const load = async () => {
-    try {
-      await loadSettings();
-    } catch (error) {
-      ignoreProblem(error);
-    }
-  };
-  void load();
-  return onEvent((topic) => {
-    if (topic === "settings.changed" || topic === "hello") void load();
-  });
 }

@@ -61,6 +61,11 @@ export class MovieStore {
     return column?.kind === "text" ? (column.values[row] ?? "") : "";
   }
 
+  /** The name of the movie with this id; empty where there is none. */
+  nameOf(id: number): string {
+    return this.text("name", this.row(id));
+  }
+
   /** The row of the movie with this name, -1 where there is none. It searches: use ids where you can. */
   rowOfName(name: string): number {
     const names = this.columns.get("name");

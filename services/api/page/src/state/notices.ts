@@ -1,5 +1,6 @@
 /** One-line notices at the foot of the page: what an action did, or why it could not be done. */
 import { signal } from "@preact/signals";
+import { refusal } from "../api/client";
 
 export interface Notice {
   id: number;
@@ -26,6 +27,25 @@ export function notify(text: string, action?: Notice["action"]): number {
 export function notifyProblem(error: unknown): void {
   if (error instanceof DOMException && error.name === "AbortError") return;
   add({ id: ++lastId, text: error instanceof Error ? error.message : String(error), problem: true });
+}
+
+/** Carry out an action, then what follows from its answer; a refusal is told in one line. */
+export async function act<T>(action: Promise<T>, then: (answer: T) => unknown): Promise<void> {
+  try {
+    await then(await action);
+  } catch (error) {
+    notifyProblem(error);
+  }
+}
+
+/** Load what a view shows. Where the API does not answer now, the shell's line says so, and what is shown stays. */
+export async function whereItAnswers(load: () => unknown): Promise<void> {
+  try {
+    await load();
+  } catch (error) {
+    const refused = refusal(error);
+    if (refused !== null) notifyProblem(refused);
+  }
 }
 
 export function dismiss(id: number): void {

@@ -1,5 +1,7 @@
 /** The view, movie and further choices that the URL names: `#/movies/grid1/a?colour=status`. A link shows the same. */
+
 import { signal } from "@preact/signals";
+import { inPath } from "../api/client";
 
 export const VIEWS = [
   "session",
@@ -11,6 +13,8 @@ export const VIEWS = [
   "exports",
   "alarms",
   "logs",
+  "squares",
+  "audit",
 ] as const;
 export type View = (typeof VIEWS)[number];
 
@@ -34,7 +38,7 @@ export function parseRoute(fragment: string): Route {
 
 /** The fragment of a URL that shows this. Slashes of a movie's name stay readable. */
 export function hrefOf(view: View, subject = "", query: Record<string, string> | URLSearchParams = {}): string {
-  const path = subject ? `#/${view}/${subject.split("/").map(encodeURIComponent).join("/")}` : `#/${view}`;
+  const path = subject ? `#/${view}/${inPath(subject)}` : `#/${view}`;
   const text = new URLSearchParams(query).toString();
   return text ? `${path}?${text}` : path;
 }

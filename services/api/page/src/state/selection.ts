@@ -1,10 +1,10 @@
 /** Which movies are marked on the page, in all views alike, and the operator's actions on them with undo. */
 import { computed, signal } from "@preact/signals";
-import { api, ignoreProblem, ProblemError } from "../api/client";
+import { api, ProblemError } from "../api/client";
 import type { Selection } from "../api/types";
 import { counted } from "../parts/format";
 import { movies } from "./movies";
-import { dismiss, notify, notifyProblem } from "./notices";
+import { dismiss, notify, notifyProblem, whereItAnswers } from "./notices";
 import { signature } from "./preferences";
 
 /** Ids of the marked movies. Replace the set, do not change it. */
@@ -33,6 +33,12 @@ export function mark(ids: Iterable<number>, mode: MarkMode = "replace"): void {
   marked.value = combined(marked.peek(), ids, mode);
 }
 
+/** Take the marks of movies away that the session no longer has: nothing can be done with them. */
+export function unmarkGone(): void {
+  const here = [...marked.peek()].filter((id) => movies.row(id) >= 0);
+  if (here.length < marked.peek().size) mark(here);
+}
+
 interface Undoable {
   text: string;
   /** What the API answered each portion with. */
@@ -55,7 +61,7 @@ export async function select(selection: Selection, ids: readonly number[]): Prom
   const undos: string[] = [];
   let total = 0;
   const tell = () => {
-    const which = ids.length === 1 && total === 1 ? nameOf(ids[0]!) : "";
+    const which = ids.length === 1 && total === 1 ? movies.nameOf(ids[0]!) : "";
     const text = `${which || counted(total, "movie")} ${WORDS[selection]}`;
     const notice = notify(text, total > 0 ? { label: "Undo", run: undoLast } : undefined);
     if (total > 0) undoable.value = [...undoable.peek(), { text, undos, notice }];
@@ -73,31 +79,23 @@ export async function select(selection: Selection, ids: readonly number[]): Prom
   }
 }
 
-/** The name of a movie; empty where it is not known yet. */
-function nameOf(id: number): string {
-  const row = movies.row(id);
-  return row < 0 ? "" : movies.text("name", row);
-}
+/** Whether what can be undone from before the page was loaded is known. */
+let loaded = false;
 
 /** What can be undone from before the page was loaded; what was done since stays first. Asked once. */
-export async function loadUndoable(): Promise<void> {
-  if (loaded) return;
-  loaded = true;
-  try {
+export function loadUndoable(): Promise<void> {
+  return whereItAnswers(async () => {
+    if (loaded) return;
     const { changes } = await api.selections();
+    loaded = true;
     const earlier = changes.map(({ undo, selection, movies }) => ({
       text: `${counted(movies, "movie")} ${WORDS[selection]}`,
       undos: [undo],
     }));
     const known = new Set(undoable.peek().flatMap(({ undos }) => undos));
     undoable.value = [...earlier.reverse().filter(({ undos: [undo] }) => !known.has(undo!)), ...undoable.peek()];
-  } catch (error) {
-    loaded = false;
-    ignoreProblem(error);
-  }
+  });
 }
-
-let loaded = false;
 
 /** Give the movies of the last action their former values. */
 export async function undoLast(): Promise<void> {

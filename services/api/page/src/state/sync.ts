@@ -1,10 +1,12 @@
 /** Keeps the page's state true: loads it, follows the events, and asks again by itself after any loss. */
 import type { Signal } from "@preact/signals";
-import { api, getBytes, ignoreProblem, ProblemError, type Query } from "../api/client";
+import { api, getBytes, ProblemError, type Query } from "../api/client";
 import { EventStream } from "../api/events";
 import { decodeSeries, SERIES_TYPE, type Series } from "../api/series";
 import type { RunningTask } from "../api/types";
+import { signedOut } from "./access";
 import { movies, moviesVersion } from "./movies";
+import { unmarkGone } from "./selection";
 import { alarms, columnInfos, connection, latest, showTask, status, workers } from "./session";
 import { wantedColumns } from "./wanted_columns";
 
@@ -53,20 +55,30 @@ export function throttled(work: () => Promise<void>, leastMs: number, mostMs = l
   };
 }
 
-/** Whether the last request for movies was in vain. */
-let behind = false;
+type Part = "status" | "columns" | "alarms" | "movies";
+
+/** Why a part of the state is older than the session; empty where all could be loaded. */
+const behind = new Map<Part, string>();
+
+/** Loads a part of the state. Where it cannot be had the last known stays, and the shell's line says why. */
+export async function keep(part: Part, load: () => Promise<void>): Promise<void> {
+  try {
+    await load();
+    behind.delete(part);
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    behind.set(part, lostText(error));
+  }
+  const [text] = behind.values();
+  connection.value = text === undefined ? { state: "connected", text: "" } : { state: "lost", text };
+}
 
 const refreshMovies = throttled(
-  async () => {
-    try {
+  () =>
+    keep("movies", async () => {
       if (movies.epoch) await loadNewColumns();
       await loadMovies();
-      behind = false;
-    } catch (error) {
-      behind = true;
-      ignoreProblem(error);
-    }
-  },
+    }),
   LEAST_PAUSE_MS,
   MOST_PAUSE_MS.movies,
 );
@@ -76,6 +88,7 @@ async function loadMovies(): Promise<void> {
   const since = movies.epoch ? { since: movies.seq, epoch: movies.epoch } : {};
   const series = await askSeries(wantedColumns.peek(), since);
   movies.apply(series);
+  if (series.full) unmarkGone();
   if (series.full || series.count > 0) moviesVersion.value = moviesVersion.peek() + 1;
 }
 
@@ -92,26 +105,20 @@ async function askSeries(columns: readonly string[], since: Query = {}): Promise
 }
 
 async function loadStatus(): Promise<void> {
-  try {
-    // The latest are those with results, whatever their status is now: after a change of settings all are to run again.
-    const done = { filter: "run.doneAt:0..", sort: "-run.doneAt", pageSize: LATEST_COUNT };
-    await Promise.all([
-      take(api.status(), status),
-      take(api.workers(), workers),
-      take(
-        api.items(done).then(({ items }) => items),
-        latest,
-      ),
-    ]);
-    connection.value = { state: "connected", text: "" };
-  } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-    connection.value = { state: "lost", text: lostText(error) };
-  }
+  // The latest are those with results, whatever their status is now: after a change of settings all are to run again.
+  const done = { filter: "run.doneAt:0..", sort: "-run.doneAt", pageSize: LATEST_COUNT };
+  await Promise.all([
+    take(api.status(), status),
+    take(api.workers(), workers),
+    take(
+      api.items(done).then(({ items }) => items),
+      latest,
+    ),
+  ]);
 }
 
 async function loadColumns(): Promise<void> {
-  if (columnInfos.peek().length === 0) await take(api.columns(), columnInfos).catch(ignoreProblem);
+  if (columnInfos.peek().length === 0) await take(api.columns(), columnInfos);
 }
 
 async function take<T>(answer: Promise<T>, into: Signal<T>): Promise<void> {
@@ -127,23 +134,24 @@ function lostText(error: ProblemError): string {
 
 const refreshStatus = throttled(
   async () => {
-    await Promise.all([loadStatus(), loadColumns()]);
+    await Promise.all([keep("status", loadStatus), keep("columns", loadColumns)]);
   },
   LEAST_PAUSE_MS,
   MOST_PAUSE_MS.status,
 );
 
 const refreshAlarms = throttled(
-  () => take(api.alarms(), alarms).catch(ignoreProblem),
+  () => keep("alarms", () => take(api.alarms(), alarms)),
   LEAST_PAUSE_MS,
   MOST_PAUSE_MS.status,
 );
 
 /** Ask for all that is shown besides the movies, and for these too where that was in vain. */
 export function refreshSession(): void {
+  if (signedOut.peek()) return; // all would be refused; signing in loads the page anew
   refreshStatus();
   refreshAlarms();
-  if (behind) refreshMovies();
+  if (behind.has("movies")) refreshMovies();
 }
 
 function tell(topic: string, body: unknown): void {
@@ -178,5 +186,6 @@ export function startSync(): void {
       if (connected) tell("hello", null);
     },
     onLost: refreshSession,
+    isWanted: () => !signedOut.peek(),
   });
 }

@@ -2,6 +2,7 @@
 import type { ComponentType } from "preact";
 import type { View } from "../state/route";
 import { AlarmsView } from "./alarms/alarms_view";
+import { AuditView } from "./audit/audit_view";
 import { ExportsView } from "./exports/exports_view";
 import { FailuresView } from "./failures/failures_view";
 import { LogsView } from "./logs/logs_view";
@@ -9,6 +10,7 @@ import { MoviesEntry } from "./movies/movies_entry";
 import { PlotsView } from "./plots/plots_view";
 import { SessionView } from "./session/session_view";
 import { SettingsView } from "./settings/settings_view";
+import { SquaresView } from "./squares/squares_view";
 import { WorkersView } from "./workers/workers_view";
 
 export interface ViewEntry {
@@ -27,4 +29,6 @@ export const VIEW_ENTRIES: readonly ViewEntry[] = [
   { view: "exports", title: "Exports", component: ExportsView },
   { view: "alarms", title: "Alarms", component: AlarmsView },
   { view: "logs", title: "Logs", component: LogsView },
+  { view: "squares", title: "Squares", component: SquaresView },
+  { view: "audit", title: "Audit", component: AuditView },
 ];

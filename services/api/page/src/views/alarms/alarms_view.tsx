@@ -3,15 +3,13 @@ import { api } from "../../api/client";
 import type { Alarm } from "../../api/types";
 import { Badge, Button, Empty, Panel, TableHead } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
-import { notifyProblem } from "../../state/notices";
+import { act } from "../../state/notices";
 import { alarms, status } from "../../state/session";
 
-async function acknowledge(id: string): Promise<void> {
-  try {
-    alarms.value = await api.acknowledge(id);
-  } catch (error) {
-    notifyProblem(error);
-  }
+function acknowledge(id: string): Promise<void> {
+  return act(api.acknowledge(id), (now) => {
+    alarms.value = now;
+  });
 }
 
 export function AlarmsView() {
@@ -49,6 +47,7 @@ function Row({ alarm: { id, severity, subject, text, since, acknowledged } }: { 
           "seen"
         ) : (
           <Button
+            operates
             title="Say that someone has seen it; it comes again once it has been well"
             label={`Acknowledge ${text}`}
             onClick={() => void acknowledge(id)}

@@ -1,59 +1,45 @@
-/** Export jobs: start one, follow it, cancel it, download its files. */
-import { signal } from "@preact/signals";
-import { exportsApi, type Job } from "../../api/exports";
+/** Export jobs: start one, follow it, cancel it, download its files, delete it. */
+import { signal, useSignal } from "@preact/signals";
+import { archivePath, exportsApi, type Job, summaryPath } from "../../api/exports";
 import { Badge, Button, Empty, Panel, Progress } from "../../parts/controls";
 import { counted, formatCount } from "../../parts/format";
-import { useFresh, whereItAnswers } from "../../parts/fresh";
-import { notifyProblem } from "../../state/notices";
+import { useFresh } from "../../parts/fresh";
+import { act } from "../../state/notices";
 import { go, hrefOf, route } from "../../state/route";
-import { throttled } from "../../state/sync";
+import { DeleteDialog } from "./delete_dialog";
 import { JobFiles } from "./job_files";
 import { StartExport } from "./start_export";
-import { canCancel, optionWords, particleWords } from "./words";
-
-const PAUSE_MS = 500;
+import { canCancel, hasSummary, optionWords, particleWords } from "./words";
 
 const jobs = signal<readonly Job[] | null>(null);
 
-const loadJobs = throttled(
-  () =>
-    whereItAnswers(async () => {
-      jobs.value = (await exportsApi.jobs()).reverse();
-    }),
-  PAUSE_MS,
-);
+async function loadJobs(): Promise<void> {
+  jobs.value = (await exportsApi.jobs()).reverse();
+}
 
 export function ExportsView() {
-  useFresh(loadJobs, "export.");
+  const reload = useFresh(loadJobs, "export.");
   return (
     <div class="exports">
-      <StartExport onStarted={started} />
+      <StartExport
+        onStarted={({ job }) => {
+          reload();
+          go("exports", job);
+        }}
+      />
       <Panel title="Jobs">
         {jobs.value?.length === 0 && <Empty>Nothing has been exported yet.</Empty>}
         {jobs.value?.map((job) => (
-          <JobRow key={job.job} job={job} open={route.value.subject === job.job} />
+          <JobRow key={job.job} job={job} open={route.value.subject === job.job} reload={reload} />
         ))}
       </Panel>
     </div>
   );
 }
 
-function started({ job }: Job): void {
-  loadJobs();
-  go("exports", job);
-}
-
-async function cancel(job: string): Promise<void> {
-  try {
-    await exportsApi.cancel(job);
-    loadJobs();
-  } catch (error) {
-    notifyProblem(error);
-  }
-}
-
-function JobRow({ job, open }: { job: Job; open: boolean }) {
-  const { job: name, state, done, failed, total } = job;
+function JobRow({ job, open, reload }: { job: Job; open: boolean; reload: () => void }) {
+  const { job: name, kind, state, done, failed, total, folder } = job;
+  const asking = useSignal(false);
   return (
     <article class="job" aria-label={name}>
       <header>
@@ -66,15 +52,52 @@ function JobRow({ job, open }: { job: Job; open: boolean }) {
           {failed > 0 && <b class="bad"> {formatCount(failed)} failed</b>}
         </span>
         {job.particles !== null && <span>{particleWords(job)}</span>}
+        {hasSummary(job) && (
+          <a href={summaryPath(name)} download aria-label={`particles.star of ${name}`}>
+            particles.star
+          </a>
+        )}
+        {state === "done" && (
+          <a href={archivePath(name)} download aria-label={`All files of ${name}`}>
+            all files
+          </a>
+        )}
         {canCancel(state) && (
-          <Button kind="danger" label={`Cancel ${name}`} onClick={() => void cancel(name)}>
+          <Button
+            operates
+            kind="danger"
+            label={`Cancel ${name}`}
+            onClick={() => void act(exportsApi.cancel(name), reload)}
+          >
             Cancel
+          </Button>
+        )}
+        {state !== "deleting" && (
+          <Button
+            operates
+            label={`Delete ${name}`}
+            onClick={() => {
+              asking.value = true;
+            }}
+          >
+            Delete
           </Button>
         )}
       </header>
       {canCancel(state) && <Progress value={total ? (done + failed) / total : 0} label={name} />}
-      <small>{optionWords(job.options)}</small>
+      <small>
+        {folder === "" ? kind : folder}: {optionWords(job.options)}
+      </small>
       {open && <JobFiles key={state} name={name} />}
+      {asking.value && (
+        <DeleteDialog
+          job={job}
+          onDeleted={reload}
+          onClose={() => {
+            asking.value = false;
+          }}
+        />
+      )}
     </article>
   );
 }

@@ -60,6 +60,7 @@ export function StartExport({ onStarted }: { onStarted: (job: Job) => void }) {
           ]}
         />
         <Button
+          operates
           kind="primary"
           disabled={problems.size > 0 || (which.value === "marked" && markedCount.value === 0)}
           onClick={() => void start()}
@@ -94,5 +95,5 @@ export function StartExport({ onStarted }: { onStarted: (job: Job) => void }) {
 }
 
 function markedNames(): string[] {
-  return [...marked.peek()].map((id) => movies.text("name", movies.row(id))).filter((name) => name !== "");
+  return [...marked.peek()].map((id) => movies.nameOf(id)).filter((name) => name !== "");
 }

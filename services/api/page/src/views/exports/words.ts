@@ -8,6 +8,18 @@ export function canCancel(state: JobState): boolean {
   return state === "running" || state === "collecting";
 }
 
+/** Whether a job has its own particles.star to download. */
+export function hasSummary({ kind, state }: Pick<Job, "kind" | "state">): boolean {
+  return kind === "particles" && state === "done";
+}
+
+/** What goes with a job that is deleted: "Its folder particles/job-1, with the boxes of 12 movies, is deleted." */
+export function deletionWords({ folder, state, done }: Pick<Job, "folder" | "state" | "done">): string {
+  const stopped = canCancel(state) ? "It is given up. " : "";
+  if (folder === "") return "Its files lie among the session's own, and stay; only the list forgets it.";
+  return `${stopped}Its folder ${folder}, with the files of ${counted(done, "movie")}, is deleted.`;
+}
+
 /** A job's own settings: "box size 256, invert off". */
 export function optionWords(options: Record<string, unknown>): string {
   const told = Object.entries(options).map(([name, value]) => `${name.replaceAll("_", " ")} ${valueWords(value)}`);

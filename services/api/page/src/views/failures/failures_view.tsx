@@ -1,67 +1,92 @@
-/** Failed movies by kind of failure, each with its reason; tried again one by one, by kind, or all. */
+/** Failed movies by kind of failure, each with its reason; tried again or forgotten one by one, by kind, or all. */
 import { signal } from "@preact/signals";
-import { api, type RetryChoice } from "../../api/client";
+import { useState } from "preact/hooks";
+import { api, type ForgetChoice, type RetryChoice } from "../../api/client";
 import type { Movie } from "../../api/types";
 import { Button, Empty, Panel, TableHead, Toolbar } from "../../parts/controls";
 import { counted } from "../../parts/format";
-import { useFresh, whereItAnswers } from "../../parts/fresh";
-import { notify, notifyProblem } from "../../state/notices";
+import { useFresh } from "../../parts/fresh";
+import { stateWords } from "../../parts/state_words";
+import { retry } from "../../state/failed";
 import { hrefOf } from "../../state/route";
 import { status } from "../../state/session";
-import { refreshSession, throttled } from "../../state/sync";
-import { byKind, type FailureGroup, KINDS, retryWords } from "./groups";
+import { ForgetDialog } from "./forget_dialog";
+import { byKind, type FailureGroup, KINDS } from "./groups";
 
 const MOST = 500;
-const PAUSE_MS = 500;
-
-async function retry(choice: RetryChoice): Promise<void> {
-  try {
-    const { retried, refused } = await api.retryMany(choice);
-    notify(retryWords(retried, refused));
-    refreshSession();
-  } catch (error) {
-    notifyProblem(error);
-  }
-}
 
 const failed = signal<readonly Movie[] | null>(null);
 
-const loadFailed = throttled(
-  () =>
-    whereItAnswers(async () => {
-      failed.value = (await api.items({ status: "failed", pageSize: MOST })).items;
-    }),
-  PAUSE_MS,
-);
+async function loadFailed(): Promise<void> {
+  failed.value = (await api.items({ status: "failed", pageSize: MOST })).items;
+}
+
+/** Failed movies that are to be forgotten, in words, once a person has confirmed it. */
+interface Forgetting {
+  movies: string;
+  choice: ForgetChoice;
+}
+
+type Ask = (forgetting: Forgetting) => void;
 
 export function FailuresView() {
-  useFresh(loadFailed, "movie.");
+  const reload = useFresh(loadFailed, "movie.");
+  const [forgetting, setForgetting] = useState<Forgetting | null>(null);
   if (failed.value === null) return <Empty>Looking for failed movies.</Empty>;
-  if (failed.value.length === 0) return <Empty>No movie has failed.</Empty>;
-  const total = status.value?.counts.failed ?? failed.value.length;
+  return (
+    <>
+      {failed.value.length === 0 ? (
+        <Empty>No movie has failed.</Empty>
+      ) : (
+        <All movies={failed.value} ask={setForgetting} />
+      )}
+      {forgetting && <ForgetDialog {...forgetting} onForgotten={reload} onClose={() => setForgetting(null)} />}
+    </>
+  );
+}
+
+function All({ movies, ask }: { movies: readonly Movie[]; ask: Ask }) {
+  const total = Math.max(status.value?.counts.failed ?? 0, movies.length);
   return (
     <>
       <Toolbar label="Failed movies">
         <span>
           {counted(total, "movie")} failed
-          {total > failed.value.length && `; the first ${failed.value.length} are listed`}
+          {total > movies.length && `; the first ${movies.length} are listed`}
         </span>
         <RetryButtons text="Try all again" choice={{}} />
+        <Button
+          operates
+          kind="danger"
+          onClick={() =>
+            ask({ movies: `all ${counted(total, "failed movie")}`, choice: { filter: ["status:failed"] } })
+          }
+        >
+          Forget all …
+        </Button>
       </Toolbar>
       <div class="failures">
-        {byKind(failed.value).map((group) => (
-          <Group key={group.kind} group={group} />
+        {byKind(movies).map((group) => (
+          <Group key={group.kind} group={group} ask={ask} />
         ))}
       </div>
     </>
   );
 }
 
-function Group({ group: { kind, movies } }: { group: FailureGroup }) {
+function Group({ group: { kind, movies }, ask }: { group: FailureGroup; ask: Ask }) {
+  const ids = movies.map(({ id }) => id);
   return (
     <Panel
-      title={`${kind.replaceAll("_", " ")} (${movies.length})`}
-      actions={<RetryButtons text="Try all of this kind again" choice={{ kind }} />}
+      title={`${stateWords(kind)} (${movies.length})`}
+      actions={
+        <span>
+          <RetryButtons text="Try all of this kind again" choice={{ kind }} />
+          <Button operates kind="danger" onClick={() => ask({ movies: counted(ids.length, "movie"), choice: { ids } })}>
+            Forget these …
+          </Button>
+        </span>
+      }
     >
       <p class="section-help">{KINDS[kind]}</p>
       <table class="values">
@@ -77,6 +102,15 @@ function Group({ group: { kind, movies } }: { group: FailureGroup }) {
               <td>{failure?.host}</td>
               <td class="actions">
                 <RetryButtons text="Retry" label={`Retry ${name}`} choice={{ ids: [id] }} />
+                <Button
+                  operates
+                  kind="quiet"
+                  label={`Forget ${name}`}
+                  title="Take it out of the session"
+                  onClick={() => ask({ movies: name, choice: { ids: [id] } })}
+                >
+                  forget
+                </Button>
               </td>
             </tr>
           ))}
@@ -90,10 +124,11 @@ function Group({ group: { kind, movies } }: { group: FailureGroup }) {
 function RetryButtons({ text, label = text, choice }: { text: string; label?: string; choice: RetryChoice }) {
   return (
     <span>
-      <Button label={label} onClick={() => void retry(choice)}>
+      <Button operates label={label} onClick={() => void retry(choice)}>
         {text}
       </Button>
       <Button
+        operates
         kind="quiet"
         title="Also run the steps whose results are there"
         label={`${label} with all steps`}

@@ -28,11 +28,3 @@ export function byKind(movies: readonly Movie[]): FailureGroup[] {
   }
   return [...groups].map(([kind, members]) => ({ kind, movies: members }));
 }
-
-/** What came of trying movies again. */
-export function retryWords(retried: number, refused: readonly { name: string; problem: string }[]): string {
-  const told = retried === 1 ? "1 movie waits again" : `${retried} movies wait again`;
-  const [first] = refused;
-  if (first === undefined) return `${told}.`;
-  return `${told}; ${refused.length} not, first ${first.name}: ${first.problem}`;
-}

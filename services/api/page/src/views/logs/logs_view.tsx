@@ -1,9 +1,10 @@
 /** A worker's log, live: lines come by themselves while the view is shown. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { getJson, inPath, ProblemError } from "../../api/client";
+import { getJson, inPath, refusal } from "../../api/client";
 import { Button, Empty, Select, Toolbar } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
+import { useEvery } from "../../parts/fresh";
 import { go, route, setQuery } from "../../state/route";
 import { workers } from "../../state/session";
 import { chosen, emptyWords, joined, type LogLine } from "./lines";
@@ -53,28 +54,19 @@ function Lines({ worker, level, text }: { worker: string; level: string; text: s
   const refused = useSignal("");
   const follows = useSignal(true);
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    let asked = 0;
-    const path = `/api/workers/${inPath(worker)}/logs`;
-    const ask = async () => {
-      // Now and then from the begin: a scheduler that was started again counts lines anew.
-      const after = asked++ % WHOLE_EVERY === 0 ? 0 : (lines.peek()?.at(-1)?.number ?? 0);
-      try {
-        const came = await getJson<{ lines: LogLine[] }>(path, { after, limit: MOST });
-        const kept = lines.peek();
-        if (kept === null || came.lines.length > 0) lines.value = joined(kept ?? [], came.lines, MOST);
-        refused.value = "";
-      } catch (error) {
-        if (!(error instanceof ProblemError)) throw error;
-        if (!error.passing) refused.value = error.message;
-      }
-    };
-    void ask();
-    const timer = setInterval(() => {
-      if (!document.hidden) void ask();
-    }, EVERY_MS);
-    return () => clearInterval(timer);
-  }, [worker]);
+  const asked = useRef(0);
+  useEvery(EVERY_MS, async () => {
+    // Now and then from the begin: a scheduler that was started again counts lines anew.
+    const after = asked.current++ % WHOLE_EVERY === 0 ? 0 : (lines.peek()?.at(-1)?.number ?? 0);
+    try {
+      const came = await getJson<{ lines: LogLine[] }>(`/api/workers/${inPath(worker)}/logs`, { after, limit: MOST });
+      const kept = lines.peek();
+      if (kept === null || came.lines.length > 0) lines.value = joined(kept ?? [], came.lines, MOST);
+      refused.value = "";
+    } catch (error) {
+      refused.value = refusal(error)?.message ?? refused.peek();
+    }
+  });
   const shown = chosen(lines.value ?? [], level, text);
   useEffect(() => {
     if (follows.value && box.current) box.current.scrollTop = box.current.scrollHeight;

@@ -1,6 +1,7 @@
 /** Why a movie failed, and what can be done. */
 import type { Failure } from "../../api/types";
 import { Button, Panel } from "../../parts/controls";
+import { stateWords } from "../../parts/state_words";
 
 export function FailurePanel({ failure, onRetry }: { failure: Failure; onRetry: () => void }) {
   return (
@@ -14,7 +15,7 @@ export function FailurePanel({ failure, onRetry }: { failure: Failure; onRetry: 
     >
       <p class="bad">{failure.message}</p>
       <p class="hint">
-        {failure.kind.replaceAll("_", " ")} failure in {failure.step}
+        {stateWords(failure.kind)} failure in {failure.step}
         {failure.host && ` on ${failure.host}`}
       </p>
     </Panel>

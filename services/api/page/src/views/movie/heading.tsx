@@ -1,17 +1,18 @@
 /** The movie's name, status and selection, and what can be done with it. */
 import { api } from "../../api/client";
-import type { Selection } from "../../api/types";
+import type { Movie, MovieDetails, Selection } from "../../api/types";
 import { Badge, Button, Segments } from "../../parts/controls";
+import { retry as retryMovies } from "../../state/failed";
 import { listedRows, stepFrom } from "../../state/movie_list";
 import { movies } from "../../state/movies";
-import { notify } from "../../state/notices";
+import { act, notify } from "../../state/notices";
 import { go, hrefOf, route } from "../../state/route";
 import { select, undoable, undoLast } from "../../state/selection";
-import { act, canGoFirst, type MovieWithStory } from "./movie_state";
+import { canGoFirst } from "./movie_state";
 import { goToTry } from "./try_panel";
 import { tool } from "./viewer_choices";
 
-export function Heading({ movie, reload }: { movie: MovieWithStory; reload: () => void }) {
+export function Heading({ movie, reload }: { movie: MovieDetails; reload: () => void }) {
   return (
     <header class="movie-heading">
       <a href={hrefOf("movies", "", route.value.query)} title="All listed movies (Escape)">
@@ -21,10 +22,12 @@ export function Heading({ movie, reload }: { movie: MovieWithStory; reload: () =
       <Neighbour name={movie.name} steps={1} label="Next movie" sign="›" />
       <h2>{movie.name}</h2>
       <Badge word={movie.status} />
+      {movie.waitsFor && <strong class="bad">waits: {movie.waitsFor}</strong>}
       {movie.outdatedSteps.length > 0 && <span class="hint">to run again: {movie.outdatedSteps.join(", ")}</span>}
       {movie.filterReasons.length > 0 && <span class="hint">{movie.filterReasons.join("; ")}</span>}
       <div class="toolbar-end">
         <Segments<Selection>
+          operates
           label="Selection"
           value={movie.selection}
           onChange={(selection) => void choose(movie, selection, reload)}
@@ -35,6 +38,7 @@ export function Heading({ movie, reload }: { movie: MovieWithStory; reload: () =
           ]}
         />
         <Button
+          operates
           disabled={undoable.value.length === 0}
           title={`Undo the last choice of movies${tool.value === "pick" ? "" : " (u)"}`}
           onClick={() => void undoLast().then(reload)}
@@ -45,12 +49,12 @@ export function Heading({ movie, reload }: { movie: MovieWithStory; reload: () =
           Try with …
         </Button>
         {canGoFirst(movie) && (
-          <Button onClick={() => void first(movie, reload)} title="Process it before all others that wait">
+          <Button operates onClick={() => void first(movie, reload)} title="Process it before all others that wait">
             This one now
           </Button>
         )}
         {movie.status === "failed" && (
-          <Button kind="primary" onClick={() => void retry(movie, reload)} title="Try it again (r)">
+          <Button operates kind="primary" onClick={() => void retry(movie, reload)} title="Try it again (r)">
             Retry
           </Button>
         )}
@@ -95,24 +99,22 @@ export function goTo(name: string, steps: number): void {
   else notify(steps > 0 ? "This is the last movie." : "This is the first movie.");
 }
 
-export async function choose(movie: MovieWithStory, selection: Selection, reload: () => void): Promise<void> {
+export async function choose(movie: Movie, selection: Selection, reload: () => void): Promise<void> {
   await select(selection, [movie.id]);
   reload();
 }
 
 /** Queues a failed movie again; of another it says that there is nothing to try again. */
-export async function retry({ name, status }: MovieWithStory, reload: () => void): Promise<void> {
+export async function retry({ id, name, status }: Movie, reload: () => void): Promise<void> {
   if (status !== "failed") {
     notify(`${name} has not failed.`);
     return;
   }
-  await act(api.retry(name), () => {
-    notify(`${name} is tried again.`);
-    reload();
-  });
+  await retryMovies({ ids: [id] });
+  reload();
 }
 
-function first({ name }: MovieWithStory, reload: () => void): Promise<void> {
+function first({ name }: Movie, reload: () => void): Promise<void> {
   return act(api.first(name), () => {
     notify(`${name} goes before all others that wait.`);
     reload();

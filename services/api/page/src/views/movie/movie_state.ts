@@ -1,19 +1,10 @@
 /** What is known of the shown movie, and when to ask again. */
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { api, ProblemError } from "../../api/client";
+import { api, refusal } from "../../api/client";
 import type { PictureIndex } from "../../api/documents";
 import { movieApi } from "../../api/movie";
-import type { Movie } from "../../api/types";
-import { notifyProblem } from "../../state/notices";
+import type { Movie, MovieDetails } from "../../api/types";
 import { onEvent } from "../../state/sync";
-
-/** A movie with its story, as the API answers it alone. */
-export interface MovieWithStory extends Movie {
-  /** Empty where nobody has edited the picks, else a name of the edits. */
-  handPicks?: string;
-  story: { seq: number; at: number; text: string }[];
-  learnt?: Record<string, string>;
-}
 
 /** What was asked for; null while it is on its way, and where `missing` says in one line why it is not there. */
 export interface Loaded<T> {
@@ -39,8 +30,8 @@ export function useLoaded<T>(
       (value) => setHeld({ value, missing: "", subject }),
       (error: unknown) => {
         if (abort.signal.aborted) return;
-        if (!(error instanceof ProblemError)) throw error;
-        if (!error.passing) setHeld({ value: null, missing: error.message, subject });
+        const refused = refusal(error);
+        if (refused !== null) setHeld({ value: null, missing: refused.message, subject });
       },
     );
     return () => abort.abort();
@@ -50,7 +41,7 @@ export function useLoaded<T>(
 }
 
 export interface ShownMovie {
-  movie: MovieWithStory | null;
+  movie: MovieDetails | null;
   index: PictureIndex | null;
   missing: string;
   /** Changes with everything that is told about the movie. */
@@ -66,12 +57,12 @@ export function useMovie(name: string): ShownMovie {
   useEffect(
     () =>
       onEvent((topic, body) => {
-        if (topic === "hello" || (topic.startsWith("movie.") && (body as { movie?: Movie }).movie?.name === name))
-          reload();
+        const told = topic.startsWith("movie.") && (body as { movie?: Movie }).movie?.name === name;
+        if (told || topic === "hello" || topic === "settings.changed") reload();
       }),
     [name],
   );
-  const { value, missing } = useLoaded((signal) => api.item(name, signal) as Promise<MovieWithStory>, name, version);
+  const { value, missing } = useLoaded((signal) => api.item(name, signal), name, version);
   const index = useLoaded((signal) => movieApi.pictures(name, signal), name, version);
   return { movie: value, index: index.value, missing, version, reload };
 }
@@ -84,14 +75,4 @@ export function hasResults(movie: Pick<Movie, "results"> | null, step: "motion" 
 /** Whether the scheduler can put the movie before all others: it waits, and is not excluded. */
 export function canGoFirst({ status, selection }: Pick<Movie, "status" | "selection">): boolean {
   return (status === "unprocessed" || status === "outdated") && selection !== "exclude";
-}
-
-/** Carries out an action, then asks again; a refusal is told in one line. */
-export async function act(action: Promise<unknown>, then: () => void): Promise<void> {
-  try {
-    await action;
-    then();
-  } catch (error) {
-    notifyProblem(error);
-  }
 }

@@ -1,6 +1,7 @@
 /** One movie: its average with picks, spectrum, tracks, values, story and files, and what can be done with it. */
 import { useEffect } from "preact/hooks";
 import { movieApi } from "../../api/movie";
+import type { Movie, MovieDetails } from "../../api/types";
 import { Empty, Panel } from "../../parts/controls";
 import { type KeyBinding, useKeys } from "../../parts/keys";
 import { currentId } from "../../state/movie_list";
@@ -12,11 +13,12 @@ import { FailurePanel } from "./failure_panel";
 import { FilesPanel } from "./files_panel";
 import { clicked } from "./hand_edits";
 import { choose, goTo, Heading, retry } from "./heading";
-import { hasResults, type MovieWithStory, type ShownMovie, useLoaded, useMovie } from "./movie_state";
+import { hasResults, type ShownMovie, useLoaded, useMovie } from "./movie_state";
 import { PickerPanel } from "./picker_panel";
 import { particleRadiusPx } from "./picks_model";
 import { PicksPanel } from "./picks_panel";
 import { type PicksState, usePicks } from "./picks_state";
+import { ProcessedWithPanel } from "./processed_with_panel";
 import { SpectrumPanel } from "./spectrum_panel";
 import { StoryPanel } from "./story_panel";
 import { TracksPanel } from "./tracks_panel";
@@ -38,7 +40,7 @@ export function MovieView({ name }: { name: string }) {
   return <Shown movie={shown.movie} shown={shown} picks={picks} />;
 }
 
-function Shown({ movie, shown, picks }: { movie: MovieWithStory; shown: ShownMovie; picks: PicksState }) {
+function Shown({ movie, shown, picks }: { movie: MovieDetails; shown: ShownMovie; picks: PicksState }) {
   const { name } = movie;
   const { index, version, reload } = shown;
   const generation = index?.generation;
@@ -52,6 +54,7 @@ function Shown({ movie, shown, picks }: { movie: MovieWithStory; shown: ShownMov
         <div>
           {movie.failure !== null && <FailurePanel failure={movie.failure} onRetry={() => void retry(movie, reload)} />}
           <AveragePanel movie={movie} shown={shown} picks={picks} />
+          <ProcessedWithPanel movie={movie} />
           <StoryPanel log={log} />
         </div>
         <div>
@@ -75,7 +78,7 @@ function AveragePanel({
   shown: { index },
   picks: state,
 }: {
-  movie: MovieWithStory;
+  movie: Movie;
   shown: ShownMovie;
   picks: PicksState;
 }) {
@@ -118,7 +121,7 @@ function AveragePanel({
 }
 
 function keysOf(name: string, { movie, reload }: ShownMovie, picks: PicksState): KeyBinding[] {
-  const withMovie = (run: (movie: MovieWithStory) => void) => () => {
+  const withMovie = (run: (movie: Movie) => void) => () => {
     if (movie !== null) run(movie);
   };
   const editing = tool.value === "pick";
@@ -137,17 +140,32 @@ function keysOf(name: string, { movie, reload }: ShownMovie, picks: PicksState):
     { key: "j", text: "Next movie", run: () => goTo(name, 1) },
     { key: "k", text: "Previous movie", run: () => goTo(name, -1) },
     { key: "Escape", text: "All listed movies", run: () => go("movies", "", route.peek().query) },
-    { key: "i", text: "Include the movie", run: withMovie((one) => void choose(one, "include", reload)) },
-    { key: "x", text: "Exclude the movie", run: withMovie((one) => void choose(one, "exclude", reload)) },
-    { key: "f", text: "Leave the movie to the filter", run: withMovie((one) => void choose(one, "auto", reload)) },
-    { key: "r", text: "Try a failed movie again", run: withMovie((one) => void retry(one, reload)) },
+    {
+      key: "i",
+      operates: true,
+      text: "Include the movie",
+      run: withMovie((one) => void choose(one, "include", reload)),
+    },
+    {
+      key: "x",
+      operates: true,
+      text: "Exclude the movie",
+      run: withMovie((one) => void choose(one, "exclude", reload)),
+    },
+    {
+      key: "f",
+      operates: true,
+      text: "Leave the movie to the filter",
+      run: withMovie((one) => void choose(one, "auto", reload)),
+    },
+    { key: "r", operates: true, text: "Try a failed movie again", run: withMovie((one) => void retry(one, reload)) },
     { key: "p", text: "Show or hide picks", run: () => toggle(withPicks) },
     { key: "b", text: "Show or hide junk", run: () => toggle(withJunk) },
-    { key: "e", text: "Edit picks: a click adds or removes one", run: use("pick") },
+    { key: "e", operates: true, text: "Edit picks: a click adds or removes one", run: use("pick") },
     { key: "m", text: "Ruler: drag measures", run: use("ruler") },
     { key: "t", text: "Try it with other settings", run: goToTry },
-    { key: "u", text: undoText, run: undo },
-    { key: "ctrl+z", text: undoText, run: undo },
-    { key: "ctrl+shift+z", text: "Redo an edit of picks", run: () => picks.canRedo && picks.redo() },
+    { key: "u", operates: true, text: undoText, run: undo },
+    { key: "ctrl+z", operates: true, text: undoText, run: undo },
+    { key: "ctrl+shift+z", operates: true, text: "Redo an edit of picks", run: () => picks.canRedo && picks.redo() },
   ];
 }

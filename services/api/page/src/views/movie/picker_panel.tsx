@@ -5,9 +5,10 @@ import type { Sections } from "../../api/settings";
 import { ApplyDialog } from "../../parts/apply_dialog";
 import { Button, Panel, Progress, TableHead } from "../../parts/controls";
 import { counted, formatNumber, withUnit } from "../../parts/format";
+import { act } from "../../state/notices";
 import { headingOf } from "../../state/session";
 import { CURVE_BOX, curvePath } from "./curve";
-import { act, useLoaded } from "./movie_state";
+import { useLoaded } from "./movie_state";
 
 const ASKED_EVERY_MS = 1_000;
 
@@ -51,11 +52,15 @@ function SuggestionPart({
       <div class="row">
         {suggestion?.state === "running" ? (
           <>
-            <Button onClick={() => void act(pickerApi.cancelSuggestion(), reload)}>Give up</Button>
+            <Button operates onClick={() => void act(pickerApi.cancelSuggestion(), reload)}>
+              Give up
+            </Button>
             <span role="status">Looking for diameters on {suggestion.movies.join(", ")}.</span>
           </>
         ) : (
-          <Button onClick={() => void act(pickerApi.suggest([name]), reload)}>Suggest a diameter</Button>
+          <Button operates onClick={() => void act(pickerApi.suggest([name]), reload)}>
+            Suggest a diameter
+          </Button>
         )}
       </div>
       {here && suggestion?.state === "failed" && <p class="bad">{suggestion.problem}</p>}
@@ -73,7 +78,7 @@ function SuggestionPart({
                 <td class="number">{formatNumber(evidence)}</td>
                 <td class="number">{formatNumber(particles)}</td>
                 <td class="number">
-                  <Button onClick={() => onApply({ picking: { diameter: Math.round(diameterAngstrom) } })}>
+                  <Button operates onClick={() => onApply({ picking: { diameter: Math.round(diameterAngstrom) } })}>
                     Pick with it …
                   </Button>
                 </td>
@@ -103,9 +108,12 @@ function TrainingPart({
     <section aria-label="Training">
       <div class="row">
         {running ? (
-          <Button onClick={() => void act(pickerApi.cancelTraining(), reload)}>Give up</Button>
+          <Button operates onClick={() => void act(pickerApi.cancelTraining(), reload)}>
+            Give up
+          </Button>
         ) : (
           <Button
+            operates
             title={
               unavailable || "Trains the network further on all movies whose picks were edited by hand, on the CPU"
             }
@@ -116,7 +124,7 @@ function TrainingPart({
           </Button>
         )}
         {trained && (
-          <Button kind="primary" onClick={() => onApply(trained)}>
+          <Button operates kind="primary" onClick={() => onApply(trained)}>
             Pick with the trained network …
           </Button>
         )}

@@ -67,6 +67,7 @@ function Threshold({ state, picks }: { state: PicksState; picks: Picks }) {
       </p>
       <div class="row">
         <Button
+          operates
           kind="primary"
           disabled={!moved}
           onClick={() => setPatch({ picking: { threshold: Math.round(threshold * 100) / 100, expected_false: null } })}
@@ -129,10 +130,15 @@ function Edits({ state }: { state: PicksState }) {
         <b class="removed">{formatCount(hand.removed.length)} removed</b>
         <small role="status">{storing ? " storing" : ""}</small>
       </span>
-      <Button onClick={undo} disabled={!canUndo} title="Undo the last edit of picks (u while picks are edited)">
+      <Button
+        operates
+        onClick={undo}
+        disabled={!canUndo}
+        title="Undo the last edit of picks (u while picks are edited)"
+      >
         Undo
       </Button>
-      <Button onClick={redo} disabled={!canRedo} title="Do it again (Ctrl+Shift+Z)">
+      <Button operates onClick={redo} disabled={!canRedo} title="Do it again (Ctrl+Shift+Z)">
         Redo
       </Button>
     </div>

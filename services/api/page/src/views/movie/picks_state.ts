@@ -1,10 +1,10 @@
 /** The picks of the shown movie: threshold, and edits by hand that are stored as soon as they rest. */
 import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ignoreProblem, ProblemError } from "../../api/client";
+import { ProblemError } from "../../api/client";
 import type { HandAnswer, Picks } from "../../api/documents";
 import { movieApi } from "../../api/movie";
-import { notifyProblem } from "../../state/notices";
+import { notifyProblem, whereItAnswers } from "../../state/notices";
 import { type EditHistory, edited, type HandEdits, historyOf, NO_EDITS, redone, sameEdits, undone } from "./hand_edits";
 import { useLoaded } from "./movie_state";
 import { overruled } from "./picks_model";
@@ -68,7 +68,7 @@ function useHandEdits(name: string, picks: Picks | null, picked: boolean) {
   useEffect(() => () => void flush(waiting), []);
   useEffect(() => {
     // Where nothing is picked there are no edits, and nothing to undo.
-    if (picked) movieApi.handPicks(name).then(told).catch(ignoreProblem);
+    if (picked) void whereItAnswers(async () => told(await movieApi.handPicks(name)));
   }, [picked]);
   useEffect(() => {
     // What others, or an earlier visit, have stored; one's own edits win while they are on their way.

@@ -1,8 +1,6 @@
 /** Lengths on a micrograph: the scale bar, and what the ruler says. */
-import { formatNumber } from "../../parts/format";
+import { decimalsIn, withUnit } from "../../parts/format";
 import type { Place } from "./view_transform";
-
-const THIN_SPACE = "\u202f";
 
 export interface ScaleBar {
   lengthAngstrom: number;
@@ -20,14 +18,14 @@ export function scaleBar(angstromPerPx: number, mostPx: number): ScaleBar {
 }
 
 function barText(angstrom: number): string {
-  if (angstrom < 100) return `${Number(angstrom.toPrecision(1))}${THIN_SPACE}Å`;
-  if (angstrom < 10_000) return `${formatNumber(angstrom / 10)}${THIN_SPACE}nm`;
-  return `${formatNumber(angstrom / 10_000)}${THIN_SPACE}µm`;
+  const whole = Number(angstrom.toPrecision(1));
+  if (angstrom < 100) return withUnit(whole, "Å", decimalsIn(whole));
+  return angstrom < 10_000 ? withUnit(angstrom / 10, "nm") : withUnit(angstrom / 10_000, "µm");
 }
 
 /** A measured length in both units that the field uses. */
 export function lengthText(angstrom: number): string {
-  return `${formatNumber(angstrom, angstrom < 100 ? 1 : 0)}${THIN_SPACE}Å (${formatNumber(angstrom / 10, angstrom < 1000 ? 2 : 1)}${THIN_SPACE}nm)`;
+  return `${withUnit(angstrom, "Å", angstrom < 100 ? 1 : 0)} (${withUnit(angstrom / 10, "nm", angstrom < 1000 ? 2 : 1)})`;
 }
 
 /** The length between two places of the average, Å. */

@@ -1,17 +1,20 @@
 /** "Try with": the movie processed aside with other settings, beside its present result. */
+
 import { useEffect, useState } from "preact/hooks";
 import { movieApi, type Try } from "../../api/movie";
+import type { Movie } from "../../api/types";
 import { ApplyDialog } from "../../parts/apply_dialog";
 import { Badge, Button, Empty, Panel, Progress, Segments } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
 import { useFresh } from "../../parts/fresh";
 import { SettingControl } from "../../parts/setting_control";
 import { assignments, changesOf, settingIn, textOf } from "../../parts/setting_fields";
+import { act } from "../../state/notices";
 import { loadSettings, settings, stepSections } from "../../state/settings";
-import { act, type MovieWithStory, useLoaded } from "./movie_state";
+import { useLoaded } from "./movie_state";
 import { TryResult } from "./try_result";
 
-export function TryPanel({ movie, generation }: { movie: MovieWithStory; generation: number | undefined }) {
+export function TryPanel({ movie, generation }: { movie: Movie; generation: number | undefined }) {
   const { name } = movie;
   const [version, setVersion] = useState(0);
   const reload = () => setVersion((before) => before + 1);
@@ -92,9 +95,9 @@ function TryForm({ name, onStarted }: { name: string; onStarted: () => void }) {
           ))}
       </div>
       <div class="row">
-        <button type="submit" class="button primary" disabled={none || problems.size > 0}>
+        <Button submit operates kind="primary" disabled={none || problems.size > 0}>
           Try
-        </button>
+        </Button>
         <Button disabled={none && problems.size === 0} onClick={() => setTexts(new Map())}>
           As in the session
         </Button>
@@ -110,7 +113,7 @@ function OneTry({
   onChange,
 }: {
   head: Try;
-  movie: MovieWithStory;
+  movie: Movie;
   generation: number | undefined;
   onChange: () => void;
 }) {
@@ -124,8 +127,12 @@ function OneTry({
         <code>{assignments(settings).join(", ") || "the session's settings"}</code>
         <small>{formatTime(head.at)}</small>
         <span class="toolbar-end">
-          {state === "done" && <Button onClick={() => setApplying(true)}>Apply to the session …</Button>}
-          <Button onClick={() => void act(movieApi.deleteTry(id), onChange)}>
+          {state === "done" && (
+            <Button operates onClick={() => setApplying(true)}>
+              Apply to the session …
+            </Button>
+          )}
+          <Button operates onClick={() => void act(movieApi.deleteTry(id), onChange)}>
             {state === "done" || state === "failed" ? "Forget" : "Give up"}
           </Button>
         </span>

@@ -1,6 +1,7 @@
 /** What a try has measured and made, beside the movie's present result. */
 import { useState } from "preact/hooks";
 import { movieApi, type Try, tryPictureUrl } from "../../api/movie";
+import type { Movie } from "../../api/types";
 import { Segments, TableHead } from "../../parts/controls";
 import { formatNumber } from "../../parts/format";
 import { Picture, PictureBox } from "../../parts/picture";
@@ -8,21 +9,13 @@ import { columnText } from "../../parts/values";
 import { columnInfos } from "../../state/session";
 import { compared } from "./comparison";
 import { CtfCurves } from "./ctf_curves";
-import { hasResults, type MovieWithStory, useLoaded } from "./movie_state";
+import { hasResults, useLoaded } from "./movie_state";
 
 const KINDS = ["average", "spectrum", "motion", "picks"] as const;
 type Kind = (typeof KINDS)[number];
 const SIZE_PX = 768;
 
-export function TryResult({
-  tried,
-  movie,
-  generation,
-}: {
-  tried: Try;
-  movie: MovieWithStory;
-  generation: number | undefined;
-}) {
+export function TryResult({ tried, movie, generation }: { tried: Try; movie: Movie; generation: number | undefined }) {
   const [kind, setKind] = useState<Kind>("spectrum");
   const curves = useLoaded(
     (signal) => movieApi.curves(movie.name, signal),

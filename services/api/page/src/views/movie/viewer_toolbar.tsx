@@ -20,7 +20,14 @@ export function ViewerToolbar({ canPick }: { canPick: boolean }) {
         choices={[
           { value: "move", text: "move", title: "Drag moves the image, the wheel zooms" },
           ...(canPick
-            ? [{ value: "pick" as const, text: "edit picks", title: "A click adds or removes a pick (e)" }]
+            ? [
+                {
+                  value: "pick" as const,
+                  text: "edit picks",
+                  title: "A click adds or removes a pick (e)",
+                  operates: true,
+                },
+              ]
             : []),
           { value: "ruler", text: "ruler", title: "Drag measures a length (m)" },
         ]}

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { ColumnInfo } from "../../api/types";
 import { Button, Select } from "../../parts/controls";
 import { Dialog } from "../../parts/dialog";
+import { columnWords } from "../../parts/state_words";
 import { columnChoice, isMoment, unitText } from "../../parts/values";
 import { filterText, type MovieFilter } from "../../state/filters";
 import { listFilters } from "../../state/movie_list";
@@ -110,7 +111,7 @@ function Entry({ column, entry, onChange }: EntryProps) {
         {(stored?.kind === "word" ? stored.words : []).map((word) => (
           <label key={word} class="field">
             <input type="checkbox" checked={entry[`word ${word}`] === "yes"} onChange={tick(`word ${word}`)} />
-            <span>{word.replaceAll("_", " ")}</span>
+            <span>{columnWords(word, column.name)}</span>
           </label>
         ))}
         {none}

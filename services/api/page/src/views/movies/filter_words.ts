@@ -1,6 +1,7 @@
 /** Filters of the list in words, and from what an operator has entered. */
 import type { ColumnInfo } from "../../api/types";
 import { decimalsIn } from "../../parts/format";
+import { columnWords } from "../../parts/state_words";
 import { columnText, enteredMoment, isMoment, valueText } from "../../parts/values";
 import type { MovieFilter } from "../../state/filters";
 
@@ -11,7 +12,7 @@ export function filterWords(filter: MovieFilter, column: ColumnInfo | undefined)
     case "none":
       return `no ${heading}`;
     case "words":
-      return `${heading} ${filter.words.map((word) => word.replaceAll("_", " ")).join(" or ")}`;
+      return `${heading} ${filter.words.map((word) => columnWords(word, filter.column)).join(" or ")}`;
     case "glob":
       return `${heading} ${filter.pattern}`;
     case "range": {

@@ -2,6 +2,7 @@
 import { Badge, Empty } from "../../parts/controls";
 import { rootFontPx } from "../../parts/format";
 import { Picture } from "../../parts/picture";
+import { stateWords } from "../../parts/state_words";
 import { columnText } from "../../parts/values";
 import { VirtualList } from "../../parts/virtual_list";
 import { currentId, idsBetween } from "../../state/movie_list";
@@ -80,7 +81,7 @@ function Tile({ row, columns, onPick, onHover }: TileProps) {
       class={`tile${id === currentId.value ? " current" : ""}`}
       role="option"
       aria-selected={isMarked}
-      title={`${name}: ${status.replaceAll("_", " ")}`}
+      title={`${name}: ${stateWords(status)}`}
       onClick={(event) => onPick(id, event)}
       onPointerEnter={() => onHover?.(row)}
       onPointerLeave={() => onHover?.(-1)}

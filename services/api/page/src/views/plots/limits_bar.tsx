@@ -21,7 +21,7 @@ export function LimitsBar() {
       <Button disabled={!changed} onClick={reset}>
         Reset
       </Button>
-      <Button kind="primary" disabled={!changed} onClick={() => setApplying(true)}>
+      <Button operates kind="primary" disabled={!changed} onClick={() => setApplying(true)}>
         Apply…
       </Button>
       {applying && (

@@ -4,14 +4,17 @@ import type { ColumnInfo } from "../../api/types";
 import { colourOf } from "../../parts/colours";
 import { ColumnChooser } from "../../parts/column_chooser";
 import { Button, Empty, Segments, Select, Toolbar } from "../../parts/controls";
+import { useFresh } from "../../parts/fresh";
 import { useKeys } from "../../parts/keys";
+import { columnWords } from "../../parts/state_words";
 import { columnChoice } from "../../parts/values";
-import { followLimits, limitedColumns } from "../../state/filter_limits";
+import { limitedColumns } from "../../state/filter_limits";
 import { useMarksInUrl } from "../../state/marks_in_url";
 import { markedIds } from "../../state/movie_list";
 import { movies, moviesVersion } from "../../state/movies";
 import { route, setQuery } from "../../state/route";
 import { columnByName, columnInfos } from "../../state/session";
+import { loadSettings } from "../../state/settings";
 import { wantColumns } from "../../state/wanted_columns";
 import { useActionKeys } from "../movies/movie_actions";
 import { AgainstPanel, ColumnPanel } from "./chart_panel";
@@ -50,7 +53,7 @@ const TOOLS: readonly { value: Tool; text: string; title: string }[] = [
 ];
 
 export function PlotsView() {
-  useEffect(followLimits, []);
+  useFresh(loadSettings, "settings.changed");
   useEffect(() => {
     timeView.value = timeViewOf(route.peek().query.get("view"));
   }, []);
@@ -144,7 +147,7 @@ function Legend() {
           used.has(code) && (
             <li key={word}>
               <i style={{ background: colourOf(tokens[code]!) }} />
-              {word.replaceAll("_", " ")}
+              {columnWords(word, colourColumn.value)}
             </li>
           ),
       )}

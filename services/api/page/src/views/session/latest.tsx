@@ -84,8 +84,8 @@ export function LatestMovies() {
               <td>
                 <Badge word={movie.status} />
               </td>
-              {shown(movie).map(([words, text]) => (
-                <td key={words} class="number">
+              {shown(movie).map(([, text], place) => (
+                <td key={place} class="number">
                   {text}
                 </td>
               ))}

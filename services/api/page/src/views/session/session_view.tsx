@@ -3,24 +3,26 @@ import { api } from "../../api/client";
 import type { Order, ProcessingStatus } from "../../api/types";
 import { Empty, Panel } from "../../parts/controls";
 import { useKeys } from "../../parts/keys";
-import { notifyProblem } from "../../state/notices";
+import { act } from "../../state/notices";
 import { hrefOf } from "../../state/route";
 import { status, unseenAlarms } from "../../state/session";
 import { refreshSession } from "../../state/sync";
 import { Latency } from "./latency";
 import { LatestMovies, NewestMovie } from "./latest";
+import { Notes } from "./notes";
+import { attention } from "./sentence";
 import { Storage } from "./storage";
 import { Summary } from "./summary";
 import { WorkersAtWork } from "./workers_at_work";
 
 export function SessionView() {
   const now = status.value;
-  useKeys([{ key: "p", text: "Start or pause processing", run: () => void startOrPause() }]);
+  useKeys([{ key: "p", operates: true, text: "Start or pause processing", run: () => void startOrPause() }]);
   if (now === null) return <Empty>Waiting for warpcore.</Empty>;
   return (
     <div class="session">
       <Summary status={now} startOrPause={() => void startOrPause()} setOrder={(order) => void setOrder(order)} />
-      <Attention />
+      <Attention holds={now.holds} />
       <div class="session-columns">
         <div>
           <NewestMovie />
@@ -30,6 +32,7 @@ export function SessionView() {
           <WorkersAtWork running={now.running} />
           <Latency stages={now.latency} />
           <Learnt status={now} />
+          <Notes notes={now.notes} />
           <Storage />
         </div>
       </div>
@@ -38,29 +41,28 @@ export function SessionView() {
 }
 
 function startOrPause(): Promise<void> {
-  return change(status.peek()?.isProcessing ? api.pause : api.start);
+  return change(status.peek()?.isProcessing ? api.pause() : api.start());
 }
 
 function setOrder(order: Order): Promise<void> {
-  return change(() => api.order(order));
+  return change(api.order(order));
 }
 
-async function change(request: () => Promise<ProcessingStatus>): Promise<void> {
-  try {
-    status.value = await request();
+function change(changing: Promise<ProcessingStatus>): Promise<void> {
+  return act(changing, (now) => {
+    status.value = now;
     refreshSession();
-  } catch (error) {
-    notifyProblem(error);
-  }
+  });
 }
 
-/** Alarms that nobody has seen yet; nothing where all is well. Warnings of the session are alarms too. */
-function Attention() {
-  if (unseenAlarms.value.length === 0) return null;
+/** What a person should look at; nothing where all is well. Warnings of the session are alarms too. */
+function Attention({ holds }: { holds: readonly string[] }) {
+  const lines = attention(holds, unseenAlarms.value);
+  if (lines.length === 0) return null;
   return (
     <ul class="attention" aria-label="Alarms">
-      {unseenAlarms.value.map(({ id, severity, text }) => (
-        <li key={id} class={severity}>
+      {lines.map(({ severity, text }) => (
+        <li key={text} class={severity}>
           <a href={hrefOf("alarms")}>{text}</a>
         </li>
       ))}

@@ -1,10 +1,11 @@
 /** The session's directories with the room that they have, its own files, and its report. */
 import { Fragment } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { getJson, ignoreProblem } from "../../api/client";
+import { useState } from "preact/hooks";
+import { getJson } from "../../api/client";
 import type { DiskRoom, SessionFile } from "../../api/types";
 import { Facts, Panel } from "../../parts/controls";
 import { formatBytes } from "../../parts/format";
+import { useEvery } from "../../parts/fresh";
 
 const AGAIN_MS = 15_000;
 const NAMES: Record<DiskRoom["directory"], string> = { data: "data", processing: "results" };
@@ -12,16 +13,8 @@ const NAMES: Record<DiskRoom["directory"], string> = { data: "data", processing:
 export function Storage() {
   const [disks, setDisks] = useState<DiskRoom[]>([]);
   const [files, setFiles] = useState<SessionFile[]>([]);
-  useEffect(() => {
-    const ask = () => {
-      if (document.hidden) return;
-      getJson<DiskRoom[]>("/api/disk").then(setDisks).catch(ignoreProblem);
-      getJson<SessionFile[]>("/api/files").then(setFiles).catch(ignoreProblem);
-    };
-    ask();
-    const timer = setInterval(ask, AGAIN_MS);
-    return () => clearInterval(timer);
-  }, []);
+  useEvery(AGAIN_MS, async () => setDisks(await getJson("/api/disk")));
+  useEvery(AGAIN_MS, async () => setFiles(await getJson("/api/files")));
   return (
     <Panel title="Directories and files">
       <Facts facts={disks.map((disk) => [NAMES[disk.directory], `${disk.path}: ${roomWords(disk)}`])} />

@@ -30,13 +30,16 @@ export function Summary({
   startOrPause: () => void;
   setOrder: (order: Order) => void;
 }) {
-  const { isProcessing, totalItems, itemsLeft, ratePerHour, rateWindowSeconds, workers, counts } = status;
-  const donePerHour = (ratePerHour ?? 0) + (status.rerunsPerHour ?? 0);
+  const { isProcessing, totalItems, itemsLeft, ratePerHour, rerunsPerHour, rateWindowSeconds, workers, counts } =
+    status;
+  const window = `Measured over the last ${formatDuration(rateWindowSeconds)}`;
+  const donePerHour = (ratePerHour ?? 0) + (rerunsPerHour ?? 0);
   return (
     <section class="summary" aria-label="Progress">
       <StateSentence status={status} />
       <div class="figures">
         <Button
+          operates
           kind={isProcessing ? "plain" : "primary"}
           onClick={startOrPause}
           title={isProcessing ? "Hand out no more movies (p)" : "Hand movies to workers (p)"}
@@ -44,11 +47,14 @@ export function Summary({
           {isProcessing ? "Pause" : "Start"}
         </Button>
         <Figure name="movies" value={formatCount(totalItems)} />
-        <Figure
-          name="movies an hour"
-          value={formatNumber(ratePerHour)}
-          title={`Measured over the last ${formatDuration(rateWindowSeconds)}`}
-        />
+        <Figure name="movies an hour" value={formatNumber(ratePerHour)} title={window} />
+        {rerunsPerHour ? (
+          <Figure
+            name="reruns an hour"
+            value={formatNumber(rerunsPerHour)}
+            title={`Movies of which only some steps ran again. ${window}`}
+          />
+        ) : null}
         <Figure name="left" value={formatCount(itemsLeft)} />
         <Figure name="time left" value={timeLeft(itemsLeft, donePerHour)} />
         <Figure name={workers === 1 ? "worker" : "workers"} value={formatCount(workers)} />
@@ -61,7 +67,7 @@ export function Summary({
           }
         />
         <span class="order">
-          <Select label="Next movie" choices={ORDERS} value={status.order} onChange={setOrder} />
+          <Select operates label="Next movie" choices={ORDERS} value={status.order} onChange={setOrder} />
         </span>
       </div>
       <StatusBar counts={counts} total={totalItems} />

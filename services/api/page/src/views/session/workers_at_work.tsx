@@ -4,6 +4,7 @@ import { Badge, Empty, Panel, Progress, TableHead } from "../../parts/controls";
 import { withUnit } from "../../parts/format";
 import { hrefOf } from "../../state/route";
 import { workers } from "../../state/session";
+import { workerState } from "../workers/load";
 
 export function WorkersAtWork({ running }: { running: readonly RunningTask[] }) {
   return (
@@ -36,7 +37,7 @@ function WorkerRow({ worker, task }: { worker: Worker; task: RunningTask | undef
         <small>{worker.device}</small>
       </th>
       <td>
-        <Badge word={worker.state} />
+        <Badge word={workerState(worker)} />
       </td>
       <td>{task && <a href={hrefOf("movies", task.movie)}>{task.movie}</a>}</td>
       <td class="step">

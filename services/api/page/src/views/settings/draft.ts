@@ -1,10 +1,12 @@
 /** The operator's edits of the settings, what these would do, the history of changes, and profiles. */
+
 import { computed, signal } from "@preact/signals";
 import { ProblemError } from "../../api/client";
 import { type Profile, type Revision, type SettingsEffect, settingsApi } from "../../api/settings";
 import { effectWords } from "../../parts/effect_words";
 import { changesOf, same, settingIn, textOf } from "../../parts/setting_fields";
-import { notify, notifyProblem } from "../../state/notices";
+import { mayOperate } from "../../state/access";
+import { act, notify, notifyProblem } from "../../state/notices";
 import { signature } from "../../state/preferences";
 import { loadSettings, sections, settings, steps } from "../../state/settings";
 
@@ -31,21 +33,27 @@ let asked = 0;
 
 /** Edit fields: their texts by name. What was typed before for others stays. */
 export function edit(changes: Iterable<readonly [string, string]>): void {
-  texts.value = new Map([...texts.peek(), ...changes]);
-  previewSoon();
+  editTo(new Map([...texts.peek(), ...changes]));
 }
 
 export function discard(): void {
-  texts.value = new Map();
+  editTo(new Map());
+}
+
+function editTo(edited: ReadonlyMap<string, string>): void {
+  texts.value = edited;
+  effect.value = null;
+  refused.value = new Map();
   previewSoon();
 }
 
+/** Ask what the present edits would do. What is known of them stays until the answer is there: Apply would be
+ * disabled below the pointer otherwise, each time that the session's settings are read again.
+ */
 function previewSoon(): void {
   clearTimeout(timer);
   asked++;
-  effect.value = null;
-  refused.value = new Map();
-  if (changedCount.peek() > 0 && draft.peek().problems.size === 0) {
+  if (mayOperate.peek() && changedCount.peek() > 0 && draft.peek().problems.size === 0) {
     timer = window.setTimeout(() => void preview(), PREVIEW_AFTER_MS);
   }
 }
@@ -54,7 +62,9 @@ async function preview(): Promise<void> {
   const mine = asked;
   try {
     const found = await settingsApi.preview(draft.peek().changes);
-    if (mine === asked) effect.value = found;
+    if (mine !== asked) return;
+    effect.value = found;
+    refused.value = new Map();
   } catch (error) {
     if (mine === asked) takeRefusal(error);
   }
@@ -94,37 +104,30 @@ async function loadProfiles(): Promise<void> {
 }
 
 /** Edit the fields so that they are as a profile says; nothing is in force before Apply. */
-export async function takeProfile(name: string): Promise<void> {
-  try {
-    const { settings: wanted } = await settingsApi.profile(name);
+export function takeProfile(name: string): Promise<void> {
+  return act(settingsApi.profile(name), ({ settings: wanted }) => {
     const current = settings.peek();
     const differing = fields
       .peek()
       .filter((field) => settingIn(wanted, field.name) !== undefined)
       .filter((field) => !same(settingIn(wanted, field.name), settingIn(current, field.name)));
-    texts.value = new Map(differing.map((field) => [field.name, textOf(settingIn(wanted, field.name))]));
-    previewSoon();
+    editTo(new Map(differing.map((field) => [field.name, textOf(settingIn(wanted, field.name))])));
     if (differing.length === 0) notify(`The settings are those of ${name} already.`);
-  } catch (error) {
-    notifyProblem(error);
-  }
+  });
 }
 
 /** Keep the settings in force under a name, or forget a name. */
-export async function saveProfile(name: string): Promise<void> {
-  await changeProfiles(() => settingsApi.saveProfile(name, signature()), `Saved as ${name}.`);
+export function saveProfile(name: string): Promise<void> {
+  return changeProfiles(settingsApi.saveProfile(name, signature()), `Saved as ${name}.`);
 }
 
-export async function deleteProfile(name: string): Promise<void> {
-  await changeProfiles(() => settingsApi.deleteProfile(name), `Forgot ${name}.`);
+export function deleteProfile(name: string): Promise<void> {
+  return changeProfiles(settingsApi.deleteProfile(name), `Forgot ${name}.`);
 }
 
-async function changeProfiles(request: () => Promise<unknown>, text: string): Promise<void> {
-  try {
-    await request();
+function changeProfiles(changing: Promise<unknown>, text: string): Promise<void> {
+  return act(changing, async () => {
     await loadProfiles();
     notify(text);
-  } catch (error) {
-    notifyProblem(error);
-  }
+  });
 }

@@ -1,4 +1,5 @@
 /** Named sets of settings: save the present one, put another into the form, forget one. */
+
 import { useSignal } from "@preact/signals";
 import { Button, Empty, Panel } from "../../parts/controls";
 import { formatTime } from "../../parts/format";
@@ -32,7 +33,12 @@ export function Profiles() {
             >
               Load
             </Button>
-            <Button kind="quiet" label={`Forget ${profile.name}`} onClick={() => void deleteProfile(profile.name)}>
+            <Button
+              operates
+              kind="quiet"
+              label={`Forget ${profile.name}`}
+              onClick={() => void deleteProfile(profile.name)}
+            >
               ✕
             </Button>
           </li>
@@ -50,9 +56,9 @@ export function Profiles() {
             name.value = event.currentTarget.value;
           }}
         />
-        <button type="submit" class="button" disabled={!wanted}>
+        <Button submit operates disabled={!wanted}>
           {taken ? "Replace" : "Save"}
-        </button>
+        </Button>
       </form>
     </Panel>
   );

@@ -105,6 +105,7 @@ function Preview() {
       </p>
       <div class="preview-actions">
         <Button
+          operates
           kind="primary"
           disabled={count === 0 || wrong > 0 || effect.value === null}
           onClick={() => void apply()}

@@ -4,12 +4,23 @@ import type { RunningTask, Worker } from "../../api/types";
 import { Badge, Empty, Facts, Panel, Progress } from "../../parts/controls";
 import { formatDuration, withUnit } from "../../parts/format";
 import { hrefOf } from "../../state/route";
-import { status, workers } from "../../state/session";
-import { gpuTroubles } from "./load";
+import { alarms, status, workers } from "../../state/session";
+import { troublesOf, workerState } from "./load";
+import { Pools } from "./pools_panel";
 
 const SILENT_S = 6;
+const IDLE_S = 60;
 
 export function WorkersView() {
+  return (
+    <div class="workers">
+      <Pools />
+      <WorkerPanels />
+    </div>
+  );
+}
+
+function WorkerPanels() {
   if (workers.value.length === 0) {
     return (
       <Empty>
@@ -19,11 +30,11 @@ export function WorkersView() {
   }
   const running = status.value?.running ?? [];
   return (
-    <div class="workers">
+    <>
       {workers.value.map((worker) => (
         <WorkerPanel key={worker.id} worker={worker} tasks={running.filter((task) => task.worker === worker.id)} />
       ))}
-    </div>
+    </>
   );
 }
 
@@ -33,7 +44,7 @@ function WorkerPanel({ worker, tasks }: { worker: Worker; tasks: readonly Runnin
       title={worker.id}
       actions={
         <span class="worker-state">
-          <Badge word={worker.state} />
+          <Badge word={workerState(worker)} />
           <a href={hrefOf("logs", worker.id)}>log</a>
         </span>
       }
@@ -59,7 +70,8 @@ function WorkerPanel({ worker, tasks }: { worker: Worker; tasks: readonly Runnin
 
 type Fact = readonly [string, ComponentChildren];
 
-function identity({ host, pid, device, deviceMemoryMb, done, failed, silentSeconds, versions }: Worker): Fact[] {
+function identity(worker: Worker): Fact[] {
+  const { host, pid, device, deviceMemoryMb, done, failed, silentSeconds, versions, pool, idleSeconds } = worker;
   const facts: Fact[] = [
     ["device", device],
     ["device memory", withUnit(deviceMemoryMb / 1024, "GiB", 1)],
@@ -68,7 +80,10 @@ function identity({ host, pid, device, deviceMemoryMb, done, failed, silentSecon
     ["done", done],
     ["failed", <span class={failed ? "bad" : ""}>{failed}</span>],
   ];
-  return silentSeconds > SILENT_S ? [...facts, ["silent for", formatDuration(silentSeconds)]] : facts;
+  if (pool !== "") facts.push(["pool, job", pool.replace("/", ", ")]);
+  if (idleSeconds > IDLE_S) facts.push(["without a movie for", formatDuration(idleSeconds)]);
+  if (silentSeconds > SILENT_S) facts.push(["silent for", formatDuration(silentSeconds)]);
+  return facts;
 }
 
 /** Measured values; what the machine does not tell is left out. */
@@ -90,7 +105,7 @@ function gibibytes(mebibytes: number | undefined): number | undefined {
 }
 
 function Troubles({ worker }: { worker: Worker }) {
-  const lines = [worker.reason, ...gpuTroubles(worker.load), ...worker.warnings].filter((line) => line !== "");
+  const lines = troublesOf(worker, alarms.value);
   if (lines.length === 0) return null;
   return (
     <ul class="attention" aria-label={`Troubles of ${worker.id}`}>
