@@ -22,11 +22,12 @@ def alarms(
     as_json: o.AsJson = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Show what to look at now, critical alarms first: since when, what is wrong, and the id."""
     from warpcore.bus.messages import AcknowledgeAlarm, Alarms, GetAlarms
 
-    with remote.client(scheduler, control_port) as asking:
+    with remote.client(scheduler, control_port, key) as asking:
         for id in acknowledge or []:
             remote.ask(asking, AcknowledgeAlarm(id), Alarms)
         held = remote.ask(asking, GetAlarms(), Alarms).alarms

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warpcore.services.session.paths import inside
+from warpcore.services.session.allowed import inside
 from warpcore.services.steps.motion import MODEL
 
 if TYPE_CHECKING:

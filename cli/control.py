@@ -25,19 +25,19 @@ def register(app: typer.Typer) -> None:
         app.command(rich_help_panel="Control")(command)
 
 
-def start(scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
+def start(scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081, key: o.Key = None) -> None:
     """Hand movies to workers again after a pause."""
     from warpcore.bus.messages import ProcessingStatus, StartProcessing
 
-    status = remote.ask_once(scheduler, control_port, StartProcessing(), ProcessingStatus)
+    status = remote.ask_once(scheduler, control_port, key, StartProcessing(), ProcessingStatus)
     output.note(f"processing: movies to do: {_waiting(status.counts)}, workers: {status.workers}")
 
 
-def pause(scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
+def pause(scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081, key: o.Key = None) -> None:
     """Hand out no more movies. Those that run are finished."""
     from warpcore.bus.messages import PauseProcessing, ProcessingStatus
 
-    status = remote.ask_once(scheduler, control_port, PauseProcessing(), ProcessingStatus)
+    status = remote.ask_once(scheduler, control_port, key, PauseProcessing(), ProcessingStatus)
     running = f", still running: {len(status.running)}" if status.running else ""
     output.note(f"paused: movies that wait: {_waiting(status.counts)}{running}")
 
@@ -46,19 +46,22 @@ def order(
     order: Annotated[Order, typer.Argument(help=in_words(Order))],
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Choose which waiting movie is processed next; those put first stay ahead."""
     from warpcore.bus.messages import OrderProcessing, ProcessingStatus
 
-    status = remote.ask_once(scheduler, control_port, OrderProcessing(order), ProcessingStatus)
+    status = remote.ask_once(scheduler, control_port, key, OrderProcessing(order), ProcessingStatus)
     output.note(f"order {status.order}: {status.order.meaning}")
 
 
-def first(names: Names, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
+def first(
+    names: Names, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081, key: o.Key = None
+) -> None:
     """Process these waiting movies before all others, in this order."""
     from warpcore.bus.messages import Item, PrioritiseItem
 
-    with remote.client(scheduler, control_port) as asking:
+    with remote.client(scheduler, control_port, key) as asking:
         # Each goes ahead of all that wait, so the last one asked for is the first to run.
         wanted = list(reversed(names))
         remote.each(wanted, lambda name: remote.ask(asking, PrioritiseItem(name, first=True), Item), "goes first")
@@ -73,6 +76,7 @@ def retry(
     ] = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Queue failed movies again."""
     from warpcore.bus.limits import MOST_RETRIED
@@ -83,7 +87,7 @@ def retry(
         raise typer.BadParameter("give names of movies, or --failed or --kind for all that failed")
     named = [RetryItems(names=some, force=force) for some in portions(names or [], MOST_RETRIED)]
     requests = named or [RetryItems(kind, force=force)]
-    with remote.client(scheduler, control_port) as asking:
+    with remote.client(scheduler, control_port, key) as asking:
         _retry(asking, requests)
 
 
@@ -107,14 +111,16 @@ def _retry(asking: RequestClient, requests: list[RetryItems]) -> None:
         raise CliError(f"{counted(refused)} refused")
 
 
-def forget(names: Names, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
+def forget(
+    names: Names, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081, key: o.Key = None
+) -> None:
     """Take failed movies out of the session, as where a file was deleted. One that is there is found anew."""
     from warpcore.bus.limits import MOST_RETRIED
     from warpcore.bus.messages import ForgetItems, ItemsForgotten
     from warpcore.bus.portions import portions
 
     forgotten = refused = 0
-    with remote.client(scheduler, control_port) as asking:
+    with remote.client(scheduler, control_port, key) as asking:
         for some in portions(names, MOST_RETRIED):
             reply = remote.ask(asking, ForgetItems(names=some, by=remote.asker()), ItemsForgotten)
             forgotten, refused = forgotten + reply.forgotten, refused + len(reply.refused)
@@ -130,13 +136,14 @@ def select(
     names: Names,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Keep movies or leave them out, whatever the filter says; auto leaves it to the filter."""
     from warpcore.bus.messages import SelectionChanged, SelectItems
     from warpcore.bus.portions import portions
 
     changed, undo = 0, ""
-    with remote.client(scheduler, control_port) as asking:
+    with remote.client(scheduler, control_port, key) as asking:
         for some in portions(names):
             message = SelectItems(selection, names=some, undo=undo, by=remote.asker())
             reply = remote.ask(asking, message, SelectionChanged)
@@ -152,11 +159,12 @@ def undo(
     list_: Annotated[bool, typer.Option("--list", help="Only list what can be taken back, newest first.")] = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Take a change of selections back: movies get their former choice, except those chosen anew since."""
     from warpcore.bus.messages import GetSelections, Selections
 
-    with remote.client(scheduler, control_port) as asking:
+    with remote.client(scheduler, control_port, key) as asking:
         changes = remote.ask(asking, GetSelections(), Selections).changes
         if list_:
             titles = ["change", "selection", "movies", "at", "by"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from warpcore.bus.vocabulary import ENDED, MovieStatus
+from warpcore.bus.vocabulary import ENDED, MovieStatus, Role
 from warpcore.cli import options as o
 from warpcore.cli import output
 from warpcore.cli.errors import CliError
@@ -37,10 +37,12 @@ def demo(
     """Simulate movies, process them with all services, and show found values beside simulated ones."""
 
     from warpcore.cli.comparison import compare, comparison_table
+    from warpcore.cli.own_session import signing_in
 
     made = _simulated(folder / "movies", movies, seed)
     session = _session(folder, workers, port, made)
-    output.note(f"live page: {_page(session)}")
+    link = signing_in(session, _page(session))
+    output.note(f"live page: {link}")
     processed = _processed(session, made, stay)
     failed = [movie for movie in processed if movie.status == MovieStatus.FAILED]
     truths = {movie.path.name: movie.truth for movie in made}
@@ -77,8 +79,10 @@ def _session(folder: Path, workers: int, port: int, made: list[SimulatedMovie]) 
 
     from warpcore.cli import preflight
     from warpcore.cli.errors import CONFIGURATION
+    from warpcore.cli.own_keys import with_keys
     from warpcore.cli.plan import Ports, SessionOptions
     from warpcore.cli.up import session_faults, with_devices
+    from warpcore.services.access.places import Access
 
     truth = made[0].truth
     simulated = truth["options"]
@@ -100,12 +104,13 @@ def _session(folder: Path, workers: int, port: int, made: list[SimulatedMovie]) 
         paused=False,
         incubation_s=0.5,
         scan_interval_s=1.0,
+        access=Access.of(None, folder / "results").folder,
     )
     options = with_devices(options, workers)
     faults = session_faults(options)
     if faults:
         raise CliError("\n".join(faults), CONFIGURATION)
-    return options
+    return with_keys(options)
 
 
 def _processed(session: SessionOptions, made: list[SimulatedMovie], stay: bool) -> list[Movie]:
@@ -114,6 +119,7 @@ def _processed(session: SessionOptions, made: list[SimulatedMovie], stay: bool) 
 
     from warpcore.bus.endpoints import Endpoints
     from warpcore.cli import remote
+    from warpcore.cli.own_keys import at_hand, operator_key
     from warpcore.cli.plan import session_services
     from warpcore.cli.running import run_session
     from warpcore.cli.screens import screen_for
@@ -128,7 +134,7 @@ def _processed(session: SessionOptions, made: list[SimulatedMovie], stay: bool) 
     def all_done(overview: Overview) -> bool:
         if len(done) == len(wanted) or overview.done < len(wanted):
             return False
-        with remote.client(endpoints.host, endpoints.control_port) as asking:
+        with remote.client(endpoints.host, endpoints.control_port, session.keys.get(Role.OPERATOR)) as asking:
             movies = sorted(remote.all_movies(asking), key=lambda movie: movie.name)
         done[:] = [
             movie
@@ -138,8 +144,10 @@ def _processed(session: SessionOptions, made: list[SimulatedMovie], stay: bool) 
         return len(done) == len(wanted) and not stay
 
     ready = f"page at {_page(session)}, results in {session.processing}; Ctrl-C ends"
-    services, logs = session_services(session), logs_of(session.processing)
-    run_session(services, logs, endpoints, screen_for(Console(stderr=True)), ready, all_done)
+    screen, logs = screen_for(Console(stderr=True)), logs_of(session.processing)
+    with at_hand(session, _page(session)) as session:
+        services = session_services(session)
+        run_session(services, logs, endpoints, screen, ready, all_done, operator_key(session))
     return done
 
 

@@ -32,6 +32,7 @@ def rendered(overview: Overview | None, note: str = "") -> RenderableType:
     parts: list[RenderableType] = [*summary, _head(overview), _counts(overview.status)]
     if overview.workers:
         parts.append(_workers(overview.workers, overview.status))
+    parts += [Text(line, style="dim") for line in overview.status.pools]
     parts += [Text(learnt_text(one), style="dim") for one in overview.status.learnt]
     parts += [Text(f"! {alarm.text}", style=ALARM_COLOURS[alarm.severity]) for alarm in overview.unseen]
     parts += [Text(f"✗ {movie.name}: {failure_text(movie)}", style="red") for movie in overview.failures]

@@ -5,6 +5,7 @@ from __future__ import annotations
 ERROR = 1
 USAGE = 2
 NO_ANSWER = 3
+UNAUTHORISED = 401
 CONFIGURATION = 78
 """EX_CONFIG: a service cannot run with this configuration, so starting it again does not help."""
 
@@ -29,15 +30,18 @@ def explained(error: Exception) -> CliError | None:
     # Imported here: `warpcore --help` needs none of it.
     from warpcore.bus.client import NoAnswerError, RefusedError
     from warpcore.bus.envelope import WireError
-    from warpcore.services.client import ClientError, UnreachableError
-    from warpcore.services.session.paths import PathOutsideError
+    from warpcore.services.access.private import AccessError
+    from warpcore.services.client import ApiError, ClientError, UnreachableError
+    from warpcore.services.session.allowed import PathOutsideError
     from warpcore.services.session.settings import SettingsError
 
     if isinstance(error, NoAnswerError | UnreachableError):
         return CliError(str(error), NO_ANSWER)
+    if isinstance(error, ApiError) and error.status == UNAUTHORISED:
+        return CliError(f"{error}; give --token-file FILE with one, as `warpcore tokens add --file FILE` writes it")
     if isinstance(error, RefusedError | ClientError):
         return CliError(str(error))
-    if isinstance(error, SettingsError | PathOutsideError | WireError):
+    if isinstance(error, SettingsError | PathOutsideError | WireError | AccessError):
         return CliError(str(error))
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

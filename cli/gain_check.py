@@ -80,7 +80,29 @@ def _files(given: list[str], gain: Path) -> list[Path]:
         if not matching:
             raise CliError(f"{name}: no movies there")
         found += [file for file in matching if not reference.have(file)]
-    return found
+    return _movies_alone(found)
+
+
+def _movies_alone(files: list[Path]) -> list[Path]:
+    """The files without single images, which may be averages, where others have several frames."""
+    from warpcore.services.readers.containers import ContainerError, check_container
+    from warpcore.services.session.errors import InputError
+
+    lone: set[Path] = set()
+    for path in files:
+        try:
+            if check_container(path).frames == 1:
+                lone.add(path)
+        except (ContainerError, InputError, OSError):
+            continue  # it is said why when it is read
+    movies = [path for path in files if path not in lone]
+    if not movies:
+        return files
+    for path in sorted(lone)[:_MOST_TOLD]:
+        output.note(f"left out: {path}: one frame beside movies is no raw movie, more likely a gain or an average")
+    if len(lone) > _MOST_TOLD:
+        output.note(f"left out: {len(lone) - _MOST_TOLD} more single images")
+    return movies
 
 
 def _counts(path: Path) -> tuple[npt.NDArray[np.float32], bool]:
@@ -151,7 +173,7 @@ def _report(matches: GainMatches, gain: Gain, is_eer: bool, used: int, as_json: 
 
 def _conclude(matches: GainMatches, gain: Gain, is_eer: bool, as_json: bool) -> None:
     """One line that says what to do: on stdout (stderr beside JSON) where a gain fits, else as the command's error."""
-    from warpcore.services.worker.gain_watch import inverse, setting_words
+    from warpcore.services.worker.gain_watch import inverse, pedestal, setting_words
 
     name, best = gain.path, matches.best
     if matches.verdict == "found":
@@ -170,9 +192,12 @@ def _conclude(matches: GainMatches, gain: Gain, is_eer: bool, as_json: bool) -> 
         "same": f"the gain looks the same in these: {alike}",
         "inverse": f"the movies show the inverse of its pattern with {alike}: {inverse(gain, is_eer)}",
     }
+    if matches.verdict == "pedestal":
+        raise CliError(f"{name}: {pedestal(matches)}")
     raise CliError(f"{name}: {'' if matches.verdict == 'inverse' else 'cannot tell: '}{reasons[matches.verdict]}")
 
 
+_MOST_TOLD = 5
 _NAMES = ("import.gain_flip_x", "import.gain_flip_y", "import.gain_transpose")
 
 

@@ -14,10 +14,12 @@ from typing import get_type_hints
 import msgspec
 
 from warpcore.bus.messages import Load
+from warpcore.bus.rights import MAY_PUBLISH, MAY_SEND, MAY_SUBSCRIBE, Sender
 from warpcore.bus.schema import Message, Port
-from warpcore.bus.vocabulary import FailureKind, MovieStatus, Order, Throttling, Word
+from warpcore.bus.vocabulary import FailureKind, MovieStatus, Order, Role, ServiceName, Throttling, Verdict, Word
 from warpcore.cli import rest_docs, simulation_options
 from warpcore.cli.generated_docs import Block, DocsError, stale, table
+from warpcore.services.access.credentials import TokenRole
 from warpcore.services.api.views import camel
 from warpcore.services.session.describing import columns_in_words, descriptions, steps_in_words
 from warpcore.services.session.settings import SECTIONS
@@ -113,14 +115,40 @@ def words_table(title: str, vocabulary: type[Word]) -> str:
     return table((title, "meaning"), ((f"`{word.value}`", word.meaning) for word in vocabulary))
 
 
+def roles_table() -> str:
+    """Who holds keys: the roles, and the services of the role service."""
+    rows = [(f"`{word}`", word.meaning) for word in Role]
+    rows += [(f"`{word}`, of the role service", word.meaning) for word in ServiceName]
+    return table(("holder", "does"), rows)
+
+
+def rights_table() -> str:
+    """Who may send, publish and hear what: the table of rights, with what the same holders may do in one row."""
+    by_senders: dict[frozenset[Sender], list[str]] = {}
+    for type, senders in MAY_SEND.items():
+        by_senders.setdefault(senders, []).append(f"`{type}`")
+    rows = [(", ".join(sorted(types)), senders) for senders, types in by_senders.items()]
+    rows += [
+        (f"events `{begin}…`, of itself" if begin == "service." else f"events `{begin}…`", senders)
+        for begin, senders in MAY_PUBLISH.items()
+    ]
+    rows.append(("listen to all events", MAY_SUBSCRIBE))
+    return table(("may send or do", "who"), ((what, ", ".join(sorted(senders))) for what, senders in rows))
+
+
 BLOCKS = (
     Block("docs/wire.md", "requests", requests_table),
+    Block("docs/security.md", "roles", roles_table),
+    Block("docs/security.md", "rights", rights_table),
     Block("docs/settings.md", "settings", settings_tables),
     Block("docs/rest.md", "requests", rest_docs.requests_table),
     Block("docs/rest.md", "types", rest_docs.types_table),
     Block("docs/rest.md", "parameters", rest_docs.parameters_table),
     Block("docs/rest.md", "statuses", rest_docs.statuses_table),
+    Block("docs/rest.md", "connections", rest_docs.connections_table),
+    Block("docs/security.md", "token-roles", partial(words_table, "role", TokenRole)),
     Block("docs/rest.md", "load", load_table),
+    Block("docs/rest.md", "verdicts", partial(words_table, "verdict", Verdict)),
     Block("docs/alarms.md", "alarms", alarms_table),
     Block("docs/rest.md", "throttling", partial(words_table, "reason", Throttling)),
     Block("docs/outputs.md", "outputs", outputs_table),

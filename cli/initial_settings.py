@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from warpcore.services.session.migrations import load_settings_file
+from warpcore.cli.warp_settings import load_any_settings
 from warpcore.services.session.settings import (
     Settings,
     SettingsError,
@@ -34,7 +34,7 @@ def settings_from(file: Path | None, assignments: Iterable[str], stored: Setting
     patch, faults = _merged(assignments)
     settings = stored or Settings()
     try:
-        settings = load_settings_file(file) if file is not None else settings
+        settings = load_any_settings(file) if file is not None else settings
     except SettingsError as error:
         faults += error.errors
     try:

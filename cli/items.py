@@ -41,6 +41,7 @@ def items(
     as_json: o.AsJson = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """List movies with status and results."""
     from warpcore.bus.messages import GetItem, Item
@@ -48,21 +49,21 @@ def items(
 
     if names and names[0] == "show" and len(names) > 1:
         names = names[1:]
-    key = sort.removeprefix("-")
-    if not sortable(key):
-        if key == "all" or "," in key:
+    by = sort.removeprefix("-")
+    if not sortable(by):
+        if by == "all" or "," in by:
             raise CliError(f"--sort {sort!r}: name one column", USAGE)
-        (column,) = chosen_columns(key, option="--sort")
-        key = column.name
+        (column,) = chosen_columns(by, option="--sort")
+        by = column.name
     chosen = chosen_columns(columns, everything=as_csv)
     if names and (as_csv or last or status or columns or sort != "added"):
         raise CliError("with names of movies, --csv, --last, --status, --sort and --columns have no meaning", USAGE)
-    with remote.client(scheduler, control_port) as asking:
+    with remote.client(scheduler, control_port, key) as asking:
         if names:
             _show_stories([remote.ask(asking, GetItem(name), Item) for name in names], as_json)
             return
         movies = remote.last_movies(asking, last, status) if last else remote.all_movies(asking, status)
-    movies = in_order(movies, key, descending=sort.startswith("-"))
+    movies = in_order(movies, by, descending=sort.startswith("-"))
     if as_json:
         output.as_json([movie.to_body() for movie in movies])
     elif as_csv:
@@ -158,6 +159,12 @@ def _show_stories(found: list[Item], as_json: bool) -> None:
             if column.value(movie.results) is not None:
                 value = f"{column.text(movie.results):>12} {column.unit:<7}"
                 output.data(f"  {value} {column.name:<36} {column.description}")
+        for one in item.resolved:
+            value = "unknown" if one.value is None else f"{one.value:.6g}"
+            notes = "; ".join(note for note in (one.source, one.conflict) if note)
+            output.data(f"  {value:>12} {'':<7} {one.name:<36} {notes}")
+        if item.waits_for:
+            output.data(f"  waits: {item.waits_for}")
         for step, text in item.learnt.items():
             output.data(f"  {step} goes by {text}")
         for line in item.story:

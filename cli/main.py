@@ -10,24 +10,37 @@ import typer
 
 from warpcore.cli import (
     alarms,
+    audit,
+    check,
     control,
     demo,
     errors,
     export,
     gain_check,
+    import_star,
+    import_warp,
     items,
+    keys,
     output,
     picker_commands,
+    pool,
+    pool_run,
     process,
+    records,
     report,
     services,
+    session_option,
+    sessions,
     settings,
     settings_history,
     simulate,
+    squares,
     status,
     tap,
+    tokens,
     tries,
     up,
+    worker,
 )
 
 app = typer.Typer(
@@ -41,8 +54,11 @@ app = typer.Typer(
 for module in (
     up,
     demo,
+    sessions,
+    check,
     status,
     alarms,
+    audit,
     control,
     items,
     report,
@@ -51,13 +67,23 @@ for module in (
     settings_history,
     tap,
     tries,
+    pool,
+    pool_run,
+    keys,
+    tokens,
     process,
+    import_star,
+    import_warp,
+    records,
     gain_check,
     simulate,
+    squares,
     picker_commands,
     services,
+    worker,
 ):
     module.register(app)
+session_option.let_name_sessions(app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from warpcore.services.process.logs import LogFormat
+
+if TYPE_CHECKING:
+    from warpcore.services.session.path_map import PathMap
 
 _PORTS = "Ports"
 
@@ -17,16 +20,6 @@ def _port(flag: str, variable: str, text: str, lowest: int = 1) -> typer.models.
         flag, envvar=variable, help=text, min=lowest, max=65535, rich_help_panel=_PORTS
     )
     return option
-
-
-def _origins(given: list[str] | None) -> list[str]:
-    """Raises a usage error for what no browser sends."""
-    from warpcore.services.api.origins import is_origin
-
-    for one in given or []:
-        if not is_origin(one):
-            raise typer.BadParameter(f"{one}: give an origin, such as https://lab.example:8443, without a path or a *")
-    return given or []
 
 
 SchedulerHost = Annotated[
@@ -54,15 +47,14 @@ Bind = Annotated[
         help="Address of this host to listen at. 0.0.0.0 lets any host connect that reaches this one.",
     ),
 ]
-AllowOrigins = Annotated[
-    list[str] | None,
+Key = Annotated[
+    Path | None,
     typer.Option(
-        "--allow-origin",
-        metavar="ORIGIN",
-        envvar="WARPCORE_ALLOW_ORIGIN",
-        callback=_origins,
-        help="A web site, such as https://lab.example, whose pages may read and change everything by REST (CORS).",
-        show_default="none",
+        "--key",
+        metavar="FILE",
+        envvar="WARPCORE_KEY",
+        help="Key file that `warpcore keys add` has made for this peer.",
+        show_default="that of your own session on this host",
     ),
 ]
 Data = Annotated[
@@ -79,6 +71,46 @@ Processing = Annotated[
 ]
 
 
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        envvar="WARPCORE_TOKEN_FILE",
+        help="File of mode 0600 with the token for REST. Without one: WARPCORE_TOKEN, or your own session's token.",
+        show_default=False,
+    ),
+]
+References = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--references",
+        metavar="FOLDER",
+        envvar="WARPCORE_REFERENCES",
+        help="A folder in which gains, defects, templates and weights may lie, beside the data and processing "
+        "directories and the folders of files that are named when the session is started. Give it as often as needed.",
+        show_default="none",
+    ),
+]
+FollowLinks = Annotated[
+    bool,
+    typer.Option(
+        "--follow-links",
+        envvar="WARPCORE_FOLLOW_LINKS",
+        help="Also take movies that are links out of the data directory.",
+    ),
+]
+
+GroupWritable = Annotated[
+    bool,
+    typer.Option(
+        "--group-writable",
+        envvar="WARPCORE_GROUP_WRITABLE",
+        help="Let the group of the processing directory change what is written there; else the umask says.",
+    ),
+]
+
+
 def notify(default: str = "") -> typer.models.OptionInfo:
     """The option that names the notifier's file."""
     option: typer.models.OptionInfo = typer.Option(
@@ -90,7 +122,47 @@ def notify(default: str = "") -> typer.models.OptionInfo:
     return option
 
 
+def _path_map(given: list[Path] | None) -> list[Path]:
+    """Raises a usage error for a map that cannot be used."""
+    from warpcore.services.session.path_map import PathMapError
+
+    try:
+        path_map(given)
+    except PathMapError as error:
+        raise typer.BadParameter(str(error)) from None
+    return given or []
+
+
+def path_map(given: list[Path] | None) -> PathMap:
+    """The map that the options make. Raises PathMapError."""
+    from warpcore.services.session.path_map import PathMap
+
+    return PathMap.of(map(str, given or []))
+
+
+# As paths, several in the environment are separated by colons.
+PathMaps = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--path-map",
+        metavar="/THERE=/HERE",
+        envvar="WARPCORE_PATH_MAP",
+        callback=_path_map,
+        help="A folder as the scheduler's host sees it, and where this host does; several times for several folders.",
+        show_default="none",
+    ),
+]
 Notify = Annotated[Path | None, notify(" Without one, none are.")]
+Pools = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--pool",
+        metavar="FILE",
+        help="TOML file of a pool of workers on a batch system (docs/pool.md), whose jobs end with the session. "
+        "Give it as often as needed.",
+        show_default="none",
+    ),
+]
 State = Annotated[
     Path | None,
     typer.Option(
@@ -168,7 +240,10 @@ Paused = Annotated[
 ]
 SettingsFile = Annotated[
     Path | None,
-    typer.Option("--settings", help="JSON file of settings. A setting that it does not name gets its default."),
+    typer.Option(
+        "--settings",
+        help="JSON file of settings, or X.settings of Warp's. A setting that it does not name gets its default.",
+    ),
 ]
 Assignments = Annotated[
     list[str] | None,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import typer
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ def data(text: str) -> None:
 
 
 def as_json(value: Any) -> None:
-    """Print data as one JSON document."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print data as one JSON document; numbers that JSON cannot say, such as infinity, are null."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def json_line(value: Any) -> None:
-    """Print one JSON document on one line, and flush, so that the reader of a pipe gets it at once."""
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    """Print one JSON document on one line, as `as_json`, and flush: the reader of a pipe gets it at once."""
+    typer.echo(msgspec.json.encode(value).decode())
     sys.stdout.flush()
 
 

@@ -92,9 +92,11 @@ def lines(overview: Overview) -> list[str]:
         told.append(f"rate: {rate_text(overview)}")
     told += [f"results: {latency_text(one)}" for one in status.latency if one.stage == "latency"]
     told += [f"worker {worker.id}: {worker_text(worker, status)}" for worker in overview.workers]
+    told += status.pools
     told += [learnt_text(one) for one in status.learnt]
     told += [f"on hold: {reason}" for reason in status.holds]
     told += [f"{alarm.severity}: {alarm.text}" for alarm in overview.unseen if alarm.text not in status.holds]
+    told += [f"note: {text}" for text in status.notes]
     told += [f"failed: {movie.name}: {failure_text(movie)}" for movie in overview.failures]
     told += [f"data {status.data_directory}, results {status.processing_directory}"]
     return told

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warpcore.services.api.http.options import HttpOptions
 
 
 def data_directory_fault(directory: Path) -> str | None:
@@ -54,6 +58,17 @@ def nested_fault(data: Path, processing: Path) -> str | None:
     return None
 
 
+def certificate_fault(http: HttpOptions) -> str | None:
+    """Why REST cannot be served with this certificate; None where it can, or where there is none."""
+    from warpcore.services.api.http.certificates import CertificateError, read_certificate
+
+    try:
+        read_certificate(http.certificate, http.key)
+    except CertificateError as error:
+        return str(error)
+    return None
+
+
 def notify_fault(file: Path | None) -> str | None:
     """Why alarms cannot be sent as this file says; None where they can, or where there is none."""
     from warpcore.services.notifier.configuration import ConfigurationError, read_configuration
@@ -66,8 +81,26 @@ def notify_fault(file: Path | None) -> str | None:
     return None
 
 
+def pool_faults(files: Sequence[Path]) -> list[str]:
+    """Files that say nothing that a pool could be run by, and two of one name."""
+    from warpcore.services.pool.configuration import ConfigurationError, read_configuration
+
+    faults = []
+    for file in files:
+        try:
+            read_configuration(file)
+        except ConfigurationError as error:
+            faults.append(str(error))
+    if len({file.stem for file in files}) < len(files):
+        faults.append("two files of --pool have the same name, by which pools are told apart; rename one")
+    return faults
+
+
 def port_faults(bind: str, ports: Mapping[str, int]) -> list[str]:
-    """Faults of ports (number by option): those that cannot be bound, and those that are given twice."""
+    """Faults of the address and of ports (number by option): those that cannot be bound, and those given twice."""
+    fault = _address_fault(bind)
+    if fault:
+        return [fault]
     faults = []
     taken: dict[int, str] = {}
     for option, port in ports.items():
@@ -79,6 +112,11 @@ def port_faults(bind: str, ports: Mapping[str, int]) -> list[str]:
         if fault:
             faults.append(fault)
     return faults
+
+
+def is_free(bind: str, port: int) -> bool:
+    """Whether a service can listen at this port."""
+    return _port_fault(bind, "", port) is None
 
 
 def free_ports(bind: str, count: int) -> list[int]:
@@ -101,6 +139,15 @@ def usable_ports(bind: str, ports: Mapping[str, int]) -> list[int]:
         fits = port not in usable and _port_fault(bind, option, port) is None
         usable.append(port if fits else next(spare))
     return usable
+
+
+def _address_fault(bind: str) -> str | None:
+    with _unbound(bind) as probe:
+        try:
+            probe.bind((bind, 0))
+        except OSError as error:
+            return f"{bind} is no address of this host to listen at ({error.strerror}); give another with --bind"
+    return None
 
 
 def _port_fault(bind: str, option: str, port: int) -> str | None:

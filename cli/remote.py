@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from warpcore.bus.endpoints import Endpoints
@@ -24,12 +25,16 @@ PATIENCE_S = 2.0
 ATTEMPTS = 2
 
 
-def client(host: str, control_port: int, *, timeout_s: float = PATIENCE_S, attempts: int = ATTEMPTS) -> RequestClient:
-    """A client of the scheduler there."""
+def client(
+    host: str, control_port: int, key: Path | None = None, *, timeout_s: float = PATIENCE_S, attempts: int = ATTEMPTS
+) -> RequestClient:
+    """A client of the scheduler there, with the key file that was given, or that of this user's own session."""
     from warpcore.bus.client import RequestClient
+    from warpcore.cli.own_keys import key_for
 
     endpoint = Endpoints(host=host, control_port=control_port).control
-    return RequestClient(endpoint, "cli", timeout_s=timeout_s, attempts=attempts)
+    under = key_for(key, host, control_port)
+    return RequestClient(endpoint, "cli", timeout_s=timeout_s, attempts=attempts, key=under)
 
 
 def ask(asking: RequestClient, message: Message, answer: type[M]) -> M:
@@ -40,9 +45,9 @@ def ask(asking: RequestClient, message: Message, answer: type[M]) -> M:
     return reply
 
 
-def ask_once(host: str, control_port: int, message: Message, answer: type[M]) -> M:
+def ask_once(host: str, control_port: int, key: Path | None, message: Message, answer: type[M]) -> M:
     """Connect, ask, disconnect."""
-    with client(host, control_port) as asking:
+    with client(host, control_port, key) as asking:
         return ask(asking, message, answer)
 
 

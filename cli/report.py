@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from warpcore.cli import options as o
 from warpcore.cli import output
+from warpcore.cli import rest_options as r
 
 
 def register(app: typer.Typer) -> None:
@@ -21,10 +23,13 @@ def report(
         "warpcore_report.html"
     ),
     url: o.Url = "http://127.0.0.1:5000",
+    ca: r.Authorities = None,
+    token_file: o.TokenFile = None,
 ) -> None:
     """Write a report of the session: one HTML file with plots, best and worst movies, settings and failures."""
+    from warpcore.services.access.token_files import own_token
     from warpcore.services.client import Session
 
-    made = Session(url).report()
+    made = Session(url, token=own_token(url, os.environ, token_file), ca=ca).report()
     file.write_bytes(made)
     output.note(f"{file}: {len(made) / 1e6:.1f} MB")

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from warpcore.bus.endpoints import Endpoints
+from warpcore.bus.keys import ClientKey
 from warpcore.cli.children import Child
 from warpcore.cli.errors import CONFIGURATION, CliError
 from warpcore.cli.overview import Overview
@@ -41,15 +42,18 @@ def run_session(
     screen: Screen,
     ready: str,
     until: Callable[[Overview], bool] = lambda overview: False,
+    key: ClientKey | None = None,
     log_format: LogFormat = LogFormat.TEXT,
 ) -> None:
     """Run the services until a signal comes, or until `until` is true. `ready` is the note while the scheduler answers.
+
+    The display asks the scheduler under `key`.
 
     Raises CliError where a service cannot run with its configuration. No process is left behind in any case.
     """
     interrupts = Interrupts()
     session = Session(services, logs, screen.line, partial(Child, log_format=log_format))
-    with screen, Watcher(endpoints) as watcher:
+    with screen, Watcher(endpoints, key) as watcher:
         try:
             session.begin()
             heeded = 0

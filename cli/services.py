@@ -1,46 +1,40 @@
-"""The services one by one, on any host."""
+"""The services one by one, on any host: all but the worker and the pool."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from warpcore.bus.endpoints import Endpoints
-from warpcore.bus.limits import MOST_PROCESSES
+from warpcore.bus.vocabulary import ServiceName
+from warpcore.cli import access_options as a
 from warpcore.cli import options as o
 from warpcore.cli import output
+from warpcore.cli import rest_options as r
 from warpcore.cli.errors import CONFIGURATION, CliError
-from warpcore.services.process.logs import LogFormat, log_to_stderr
+from warpcore.cli.own_keys import checked_access, key_file_for, key_for
+from warpcore.cli.replay import scheduler_replay
+from warpcore.cli.service_life import exit_with, incurable, service
+from warpcore.services.process.logs import LogFormat
 
 if TYPE_CHECKING:
     from warpcore.services.session.settings import Settings
 
-Name = Annotated[
-    str | None,
+OwnName = Annotated[
+    str,
     typer.Option(
         "--name",
-        envvar="WARPCORE_NAME",
-        help="Name of the worker. With the same name after a restart it replaces the dead one at once.",
+        help="Name of this session among your own on this host: its page links to the others.",
+        show_default="no links",
     ),
 ]
 Rebuild = Annotated[
     bool,
     typer.Option(
         "--rebuild", help="Make a lost or damaged state anew from the results on disk, say what is not known, and end."
-    ),
-]
-ComputeProcesses = Annotated[
-    int | None,
-    typer.Option(
-        "--processes",
-        min=1,
-        max=MOST_PROCESSES,
-        help="Compute processes that share the device; default: by its memory and the host's cores, 1 on a CPU.",
     ),
 ]
 Record = Annotated[
@@ -55,7 +49,7 @@ Processes = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (scheduler, scheduler_replay, discoverer, tracker, notifier, api, worker):
+    for command in (scheduler, scheduler_replay, discoverer, tracker, notifier, api):
         app.command(rich_help_panel="Services")(command)
 
 
@@ -73,8 +67,13 @@ def scheduler(
     paused: o.Paused = None,
     heartbeat_timeout: o.HeartbeatTimeout = 30.0,
     task_timeout: o.TaskTimeout = 1800.0,
+    references: o.References = None,
+    follow_links: o.FollowLinks = False,
     record: Record = None,
     rebuild: Rebuild = False,
+    group_writable: o.GroupWritable = False,
+    access: a.SchedulerAccess = None,
+    insecure: a.Insecure = False,
     log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Own all state and hand movies to workers. It listens on four ports; all other services connect to them."""
@@ -84,12 +83,16 @@ def scheduler(
         _rebuild(data, processing, state, settings_change(settings, assignments or []))
         return
     endpoints = Endpoints("127.0.0.1", controller_port, control_port, events_in_port, events_out_port, bind)
-    with _service(log_format) as stop:
+    keys = checked_access(access, bind, insecure=insecure)
+    with service(log_format, group_writable) as stop:
         from warpcore.bus.sockets import BindError
+        from warpcore.services.process.descriptors import allow_many
         from warpcore.services.scheduler.shell.service import RecordError, SessionError, StateError, run_scheduler
+        from warpcore.services.session.allowed import Readable
         from warpcore.services.session.settings import SettingsError
 
-        with _incurable(BindError, SessionError, StateError, SettingsError, RecordError):
+        allow_many()
+        with incurable(BindError, SessionError, StateError, SettingsError, RecordError):
             run_scheduler(
                 endpoints,
                 data,
@@ -100,6 +103,8 @@ def scheduler(
                 heartbeat_timeout_s=heartbeat_timeout,
                 task_timeout_s=task_timeout,
                 record=record,
+                readable=Readable(tuple(str(folder.absolute()) for folder in references or ()), follow_links),
+                access=keys,
                 stop=stop,
             )
 
@@ -110,30 +115,9 @@ def _rebuild(data: Path, processing: Path, state: Path | None, settings: Callabl
     from warpcore.services.scheduler.store.schema import StateError
     from warpcore.services.session.settings import SettingsError
 
-    with _incurable(SessionError, StateError, SettingsError, OSError):
+    with incurable(SessionError, StateError, SettingsError, OSError):
         for line in rebuild(data, processing, state_path=state, settings=settings):
             output.note(line)
-
-
-def scheduler_replay(
-    file: Annotated[Path, typer.Argument(help="A recording made by `warpcore scheduler --record FILE`.")],
-    check: Annotated[
-        bool, typer.Option("--check", help="Also check after each stimulus that the state is consistent.")
-    ] = False,
-) -> None:
-    """Run a recording through the scheduler's decisions again, and say where they differ."""
-    from warpcore.services.scheduler.store.recording import RecordError
-    from warpcore.services.scheduler.store.replaying import replay
-
-    try:
-        replayed = replay(file, check=check)
-    except RecordError as error:
-        raise CliError(str(error)) from None
-    if replayed.note:
-        output.note(replayed.note)
-    if replayed.difference is not None:
-        raise CliError(str(replayed.difference))
-    output.note(f"{replayed.stimuli} stimuli: all effects are equal")
 
 
 def discoverer(
@@ -146,16 +130,19 @@ def discoverer(
     scan_interval: o.ScanInterval = 2.0,
     incubation: o.Incubation = 1.0,
     give_up: o.GiveUp = 30.0,
+    path_map: o.PathMaps = None,
+    follow_links: o.FollowLinks = False,
+    key: o.Key = None,
     log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Find movies in the data directory and register each once it is whole."""
     endpoints = Endpoints(
         scheduler, control_port=control_port, events_in_port=events_in_port, events_out_port=events_out_port
     )
-    with _service(log_format) as stop:
+    with service(log_format) as stop:
         from warpcore.services.discoverer.service import DataDirectoryError, run_discoverer
 
-        with _incurable(DataDirectoryError):
+        with incurable(DataDirectoryError):
             run_discoverer(
                 endpoints,
                 data,
@@ -163,6 +150,9 @@ def discoverer(
                 scan_interval_s=scan_interval,
                 incubation_s=incubation,
                 give_up_s=give_up,
+                paths=o.path_map(path_map),
+                follow_links=follow_links,
+                key=key_for(key, scheduler, control_port, ServiceName.DISCOVERER),
                 stop=stop,
             )
 
@@ -173,16 +163,19 @@ def tracker(
     control_port: o.ControlPort = 8081,
     events_in_port: o.EventsInPort = 8082,
     events_out_port: o.EventsOutPort = 8083,
+    group_writable: o.GroupWritable = False,
+    key: o.Key = None,
     log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Write processed_items.json, failed_items.json, XML and STAR files as movies change."""
     endpoints = Endpoints(
         scheduler, control_port=control_port, events_in_port=events_in_port, events_out_port=events_out_port
     )
-    with _service(log_format) as stop:
+    with service(log_format, group_writable) as stop:
         from warpcore.services.tracker.service import run_tracker
 
-        run_tracker(endpoints, processing, stop=stop)
+        under = key_for(key, scheduler, control_port, ServiceName.TRACKER)
+        run_tracker(endpoints, processing, key=under, stop=stop)
 
 
 def notifier(
@@ -192,18 +185,21 @@ def notifier(
     control_port: o.ControlPort = 8081,
     events_out_port: o.EventsOutPort = 8083,
     test: Annotated[bool, typer.Option("--test", help="Send one test message by each way, and end.")] = False,
+    group_writable: o.GroupWritable = False,
+    key: o.Key = None,
     log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Send alarms by webhook and e-mail, as a file says."""
     endpoints = Endpoints(scheduler, control_port=control_port, events_out_port=events_out_port)
-    with _service(log_format) as stop:
+    with service(log_format, group_writable) as stop:
         from warpcore.services.notifier.channels import SendError
         from warpcore.services.notifier.configuration import ConfigurationError
         from warpcore.services.notifier.service import run_notifier, send_test
 
-        with _incurable(ConfigurationError):
+        with incurable(ConfigurationError):
             if not test:
-                run_notifier(endpoints, processing, notify, stop=stop)
+                under = key_for(key, scheduler, control_port, ServiceName.NOTIFIER)
+                run_notifier(endpoints, processing, notify, key=under, stop=stop)
                 return
             try:
                 output.note(f"sent by {' and '.join(send_test(notify))}")
@@ -218,70 +214,38 @@ def api(
     port: o.Port = 5000,
     bind: o.Bind = "127.0.0.1",
     processes: Processes = 1,
-    origins: o.AllowOrigins = None,
+    origins: r.AllowOrigins = None,
+    hosts: r.AllowHosts = None,
+    proxies: r.TrustProxies = None,
+    tls_cert: r.TlsCertificate = None,
+    tls_key: r.TlsKey = None,
+    path_map: o.PathMaps = None,
+    group_writable: o.GroupWritable = False,
+    key: o.Key = None,
+    access: a.ApiAccess = None,
+    insecure: a.Insecure = False,
+    name: OwnName = "",
     log_format: o.Log = LogFormat.TEXT,
 ) -> None:
     """Serve REST."""
-    with _service(log_format) as stop:
+    with service(log_format, group_writable) as stop:
+        from warpcore.services.access.private import AccessError
+        from warpcore.services.api.http.certificates import CertificateError
+        from warpcore.services.api.server_options import ServerOptions
         from warpcore.services.api.service import ApiPortError, run_api
 
-        endpoints = Endpoints(scheduler, control_port=control_port, events_out_port=events_out_port)
-        with _incurable(ApiPortError):
-            sites = origins or ()
-            code = run_api(
-                endpoints, port=port, bind=bind, workers=processes, origins=sites, log_format=log_format, stop=stop
+        if access is None and not insecure:
+            told = "REST wants tokens: give --access DIR, or --insecure to open it to whoever reaches its port"
+            raise CliError(told, CONFIGURATION)
+        with incurable(ApiPortError, CertificateError, AccessError):
+            options = ServerOptions(
+                endpoints=Endpoints(scheduler, control_port=control_port, events_out_port=events_out_port),
+                http=r.http_options(origins, hosts, proxies, tls_cert, tls_key),
+                access=None if insecure or access is None else access.absolute(),
+                key=key_file_for(key, scheduler, control_port, ServiceName.API),
+                workers=processes,
+                paths=o.path_map(path_map),
+                own_name=name,
+                log_format=log_format,
             )
-            _exit_with(code)
-
-
-def worker(
-    scheduler: o.SchedulerHost = "127.0.0.1",
-    controller_port: o.ControllerPort = 8080,
-    device: o.Device = "auto",
-    name: Name = None,
-    processes: ComputeProcesses = None,
-    rest_after: o.RestAfter = 30.0,
-    log_format: o.Log = LogFormat.TEXT,
-) -> None:
-    """Process movies on one device. A worker connects to one port of the scheduler and needs none of its own."""
-    from warpcore.cli.devices import bound_own_threads
-
-    bound_own_threads(device)
-    with _service(log_format) as stop:
-        from warpcore.services.worker.devices import DeviceError
-        from warpcore.services.worker.service import run_worker
-
-        with _incurable(DeviceError):
-            endpoints = Endpoints(scheduler, controller_port)
-            rest_after_s = rest_after * 60 or None
-            _exit_with(
-                run_worker(
-                    endpoints, name=name, device=device, processes=processes, rest_after_s=rest_after_s, stop=stop
-                )
-            )
-
-
-@contextmanager
-def _service(log_format: LogFormat) -> Iterator[Event]:
-    """What all services do: end with the parent where there is one, log to stderr, end on INT and TERM."""
-    from warpcore.cli.signals import stop_event
-    from warpcore.services.process.parent import end_with_parent
-
-    stop = stop_event()
-    end_with_parent(insist=True)
-    log_to_stderr(log_format)
-    yield stop
-
-
-@contextmanager
-def _incurable(*kinds: type[Exception]) -> Iterator[None]:
-    """Errors of these kinds mean that the service cannot run with this configuration: exit code 78."""
-    try:
-        yield
-    except kinds as error:
-        raise CliError(str(error), CONFIGURATION) from None
-
-
-def _exit_with(code: int) -> None:
-    if code:
-        raise typer.Exit(code)
+            exit_with(run_api(options, port=port, bind=bind, stop=stop))

@@ -29,7 +29,8 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._specs = {service.name: service for service in services}
-        self._supervisor = Supervisor(self._specs, last=ENDED_LAST)
+        patience = {service.name: service.ends_within_s for service in services if service.ends_within_s is not None}
+        self._supervisor = Supervisor(self._specs, last=ENDED_LAST, ends_within_s=patience)
         self._logs = logs
         self._say = say
         self._spawn = spawn

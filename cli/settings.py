@@ -1,4 +1,4 @@
-"""`warpcore settings get|set|import|explain`; `settings_history.py` has the rest."""
+"""`warpcore settings get|set|import|explain`; `settings_history.py` and `warp_settings.py` have the rest."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from warpcore.cli import options as o
-from warpcore.cli import output, remote
+from warpcore.cli import output, remote, warp_settings
 from warpcore.cli.errors import CliError
+from warpcore.cli.session_option import needs_no_session
 
 if TYPE_CHECKING:
-    from warpcore.bus.messages import SettingsEffect, SettingsReply
+    from warpcore.bus.messages import SettingInUse, SettingsEffect, SettingsReply, ValueInUse
 
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run; nothing changes.")]
 
+
+ASIDE_S = 0.5
+"""How long a session is waited for that only adds to what is said."""
 
 GROUP = typer.Typer(no_args_is_help=True, help="Show, explain or change the settings of a session.")
 """The commands of `settings`; other modules add theirs."""
@@ -28,6 +32,7 @@ def register(app: typer.Typer) -> None:
     GROUP.command("set")(set_)
     GROUP.command("import")(import_)
     GROUP.command("explain")(explain)
+    warp_settings.register_in(GROUP)
     app.add_typer(GROUP, name="settings", rich_help_panel="Control")
 
 
@@ -36,6 +41,7 @@ def get(
     as_json: o.AsJson = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Show the settings with their units, and the default of those that differ from it.
 
@@ -43,7 +49,7 @@ def get(
     """
     from warpcore.bus.messages import GetSettings, SettingsReply
 
-    settings = remote.ask_once(scheduler, control_port, GetSettings(), SettingsReply).settings
+    settings = remote.ask_once(scheduler, control_port, key, GetSettings(), SettingsReply).settings
     shown = _only(settings, names) if names else settings
     if as_json:
         output.as_json(shown)
@@ -52,21 +58,35 @@ def get(
             output.data(line)
 
 
+@needs_no_session
 def explain(
     names: Annotated[list[str] | None, typer.Argument(help="A section or a setting: ctf, or ctf.voltage.")] = None,
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
-    """Say what settings mean: unit, default, allowed values, and what runs again when one changes. Needs no session."""
-    from warpcore.services.session.describing import descriptions
+    """Say what settings mean: unit, default, allowed values, and what runs again when one changes. Needs no session.
 
+    Where a session runs, it also says which values its movies have told themselves, and where these come from.
+    """
+    from warpcore.services.session.describing import descriptions
+    from warpcore.services.session.resolving import RESOLVED
+
+    shown = []
     for name in names or [""]:
         found = list(descriptions(name))
         if not found:
             raise CliError(f"{name}: no such setting or section; `warpcore settings explain` lists all")
-        for one in found:
-            unit = f", in {one.unit}" if one.unit else ""
-            allowed = f", allowed: {one.allowed}" if one.allowed else ""
-            output.data(f"{one.name}: {one.description}{unit}")
-            output.data(f"    default {one.default_text}{allowed}; touches: {one.touches}")
+        shown += found
+    asked = any(one.name in RESOLVED for one in shown)
+    in_use = _settings_in_use(scheduler, control_port, key) if asked else {}
+    for one in shown:
+        unit = f", in {one.unit}" if one.unit else ""
+        allowed = f", allowed: {one.allowed}" if one.allowed else ""
+        output.data(f"{one.name}: {one.description}{unit}")
+        output.data(f"    default {one.default_text}{allowed}; touches: {one.touches}")
+        if one.name in in_use:
+            output.data(f"    now: {in_use_text(in_use[one.name])}")
 
 
 def set_(
@@ -74,6 +94,7 @@ def set_(
     dry_run: DryRun = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Change settings, for example: warpcore settings set ctf.voltage=200 picking.diameter=150"""
     from warpcore.bus.messages import PatchSettings, PreviewSettings, SettingsReply
@@ -81,22 +102,24 @@ def set_(
 
     patch = merged_assignments(assignments)
     request = PreviewSettings(patch) if dry_run else PatchSettings(patch, by=remote.asker())
-    report(remote.ask_once(scheduler, control_port, request, SettingsReply), dry_run)
+    report(remote.ask_once(scheduler, control_port, key, request, SettingsReply), dry_run)
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="JSON file of settings; what it does not name gets its default.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSON file, or X.settings of Warp's; what it does not name gets its default.")
+    ],
     dry_run: DryRun = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Replace all settings by those of a file."""
     from warpcore.bus.messages import PreviewSettings, PutSettings, SettingsReply
-    from warpcore.services.session.migrations import load_settings_file
 
-    settings = load_settings_file(file).to_dict()
+    settings = warp_settings.load_any_settings(file).to_dict()
     request = PreviewSettings(settings, whole=True) if dry_run else PutSettings(settings, by=remote.asker())
-    report(remote.ask_once(scheduler, control_port, request, SettingsReply), dry_run)
+    report(remote.ask_once(scheduler, control_port, key, request, SettingsReply), dry_run)
 
 
 def assignment_lines(settings: dict[str, Any]) -> list[str]:
@@ -119,6 +142,41 @@ def assignment_lines(settings: dict[str, Any]) -> list[str]:
             line = f"{section}.{name}={json.dumps(value, ensure_ascii=False)}"
             lines.append(f"{line:<40}  # {notes}" if notes else line)
     return lines
+
+
+def in_use_text(setting: SettingInUse) -> str:
+    """`300 (metadata of 198 movies), 200 (metadata of 2 movies)`: the values that movies have, and where from."""
+    told = [_value_text(one) for one in setting.values] or ["not known before the first movie"]
+    if setting.others:
+        told.append(f"other values of {output.counted(setting.others)}")
+    return ", ".join(told)
+
+
+def _value_text(one: ValueInUse) -> str:
+    from warpcore.services.session.resolving import ASSUMED, SETTING
+
+    movies = output.counted(one.movies)
+    if one.value is None:
+        return f"unknown ({movies})"
+    origin = {SETTING: SETTING, ASSUMED: f"{ASSUMED}, {movies}"}.get(one.source, f"{one.source} of {movies}")
+    return f"{one.value:.10g} ({origin})"
+
+
+def _settings_in_use(scheduler: str, control_port: int, key: Path | None) -> dict[str, SettingInUse]:
+    """What a session says of the values in use, by setting; nothing where none answers, or one of an earlier version.
+
+    A session is not needed, so one that is not there is no error, and is not waited for.
+    """
+    from warpcore.bus.client import NoAnswerError, RefusedError
+    from warpcore.bus.messages import GetSettingsInUse, SettingsInUse
+    from warpcore.services.access.private import AccessError
+
+    try:
+        with remote.client(scheduler, control_port, key, timeout_s=ASIDE_S, attempts=1) as asking:
+            reply = remote.ask(asking, GetSettingsInUse(), SettingsInUse)
+    except (NoAnswerError, RefusedError, AccessError, OSError):
+        return {}
+    return {one.name: one for one in reply.settings}
 
 
 def _only(settings: dict[str, Any], names: list[str]) -> dict[str, Any]:

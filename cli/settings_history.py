@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,12 +33,13 @@ def history(
     as_json: o.AsJson = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Tell who changed which settings when, newest first."""
     from warpcore.bus.messages import GetSettingsHistory, SettingsHistory
 
     message = GetSettingsHistory(limit=last)
-    revisions = remote.ask_once(scheduler, control_port, message, SettingsHistory).revisions
+    revisions = remote.ask_once(scheduler, control_port, key, message, SettingsHistory).revisions
     if as_json:
         output.as_json([one.to_body() for one in revisions])
         return
@@ -48,12 +50,15 @@ def history(
 
 
 def list_(
-    as_json: o.AsJson = False, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081
+    as_json: o.AsJson = False,
+    scheduler: o.SchedulerHost = "127.0.0.1",
+    control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """List the profiles."""
     from warpcore.bus.messages import GetProfiles, Profiles
 
-    found = remote.ask_once(scheduler, control_port, GetProfiles(), Profiles).profiles
+    found = remote.ask_once(scheduler, control_port, key, GetProfiles(), Profiles).profiles
     if as_json:
         output.as_json([{"name": one.name, "at": one.at, "by": one.by} for one in found])
     else:
@@ -65,9 +70,10 @@ def show(
     as_json: o.AsJson = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Show the settings of a profile; with --json as a file that `settings import` takes."""
-    settings = _profile(name, scheduler, control_port).settings
+    settings = _profile(name, scheduler, control_port, key).settings
     if as_json:
         output.as_json(settings)
     else:
@@ -75,11 +81,13 @@ def show(
             output.data(line)
 
 
-def save(name: ProfileName, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
+def save(
+    name: ProfileName, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081, key: o.Key = None
+) -> None:
     """Save the session's present settings as a profile, over one of that name."""
     from warpcore.bus.messages import Profile, SaveProfile
 
-    saved = remote.ask_once(scheduler, control_port, SaveProfile(name, by=remote.asker()), Profile)
+    saved = remote.ask_once(scheduler, control_port, key, SaveProfile(name, by=remote.asker()), Profile)
     output.note(f"{saved.name}: saved")
 
 
@@ -88,27 +96,30 @@ def load(
     dry_run: DryRun = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Replace the session's settings by those of a profile."""
     from warpcore.bus.messages import PreviewSettings, PutSettings, SettingsReply
 
-    settings = _profile(name, scheduler, control_port).settings
+    settings = _profile(name, scheduler, control_port, key).settings
     request = PreviewSettings(settings, whole=True) if dry_run else PutSettings(settings, by=remote.asker())
-    report(remote.ask_once(scheduler, control_port, request, SettingsReply), dry_run)
+    report(remote.ask_once(scheduler, control_port, key, request, SettingsReply), dry_run)
 
 
-def delete(name: ProfileName, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081) -> None:
+def delete(
+    name: ProfileName, scheduler: o.SchedulerHost = "127.0.0.1", control_port: o.ControlPort = 8081, key: o.Key = None
+) -> None:
     """Forget a profile."""
     from warpcore.bus.messages import DeleteProfile, Profile
 
-    remote.ask_once(scheduler, control_port, DeleteProfile(name), Profile)
+    remote.ask_once(scheduler, control_port, key, DeleteProfile(name), Profile)
     output.note(f"{name}: deleted")
 
 
-def _profile(name: str, scheduler: str, control_port: int) -> Profile:
+def _profile(name: str, scheduler: str, control_port: int, key: Path | None) -> Profile:
     from warpcore.bus.messages import GetProfile, Profile
 
-    return remote.ask_once(scheduler, control_port, GetProfile(name), Profile)
+    return remote.ask_once(scheduler, control_port, key, GetProfile(name), Profile)
 
 
 def _told(value: Any) -> str:

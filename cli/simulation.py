@@ -49,6 +49,10 @@ class SimulatedMovie:
     truth: dict[str, Any]
 
 
+def _numbered(number: int) -> str:
+    return f"movie_{number:04d}"
+
+
 def simulate_movies(
     folder: Path,
     count: int,
@@ -56,11 +60,14 @@ def simulate_movies(
     options: SimulationOptions,
     seed: int = 0,
     on_movie: Callable[[int, Path], None] | None = None,
+    name: Callable[[int], str] = _numbered,
+    beside: Callable[[int, SimulatedMovie, np.ndarray], None] | None = None,
 ) -> list[SimulatedMovie]:
     """Write `count` movies `movie_0001.tif`, … with `movie_0001.truth.json` beside each, and `gain.mrc`, into `folder`.
 
     Each file appears under its name only when it is whole, the truth before its movie. Equal seeds give equal files.
-    `on_movie(index from 0, path)` is called after each. Raises StructureError, ValueError, OSError.
+    `name(number)` is a movie's path without extension. `beside(index from 0, movie, counts)` writes other files of a
+    movie before itself, `on_movie(index, path)` is called after each. Raises StructureError, ValueError, OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     structure = load_structure(options.structure)
@@ -73,13 +80,16 @@ def simulate_movies(
     movies = []
     for index in range(count):
         number = options.first_number + index
-        path = folder / f"movie_{number:04d}.{options.file_format}"
+        path = folder / f"{name(number)}.{options.file_format}"
+        path.parent.mkdir(parents=True, exist_ok=True)
         counts, truth = _simulate(options, structure, detector, (seed, number))
         truth = {"movie": path.name, "gain": gain_path.name if gain_path else None, **truth}
         truth_path = path.with_suffix(".truth.json")
         write_text_whole(truth_path, json.dumps(truth, indent=1) + "\n")
-        _write_movie(path, counts, options)
         movies.append(SimulatedMovie(path, truth_path, truth))
+        if beside is not None:
+            beside(index, movies[-1], counts)
+        _write_movie(path, counts, options)
         if on_movie is not None:
             on_movie(index, path)
     return movies

@@ -108,7 +108,7 @@ def simulation_options(assignments: Iterable[str]) -> SimulationOptions:
 def _decoded(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # also a number of thousands of digits, and lists in lists in lists
         return text
 
 

@@ -27,11 +27,12 @@ def status(
     as_json: o.AsJson = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Show progress and rate of processing, and what each worker does."""
     from warpcore.cli import overview
 
-    with remote.client(scheduler, control_port) as asking:
+    with remote.client(scheduler, control_port, key) as asking:
         if watch:
             _watch(asking, as_json, Endpoints(scheduler, control_port=control_port).control)
             return

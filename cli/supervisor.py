@@ -7,7 +7,7 @@ services marked `last` are ended after all others, so that workers can still tel
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 FIRST_PAUSE_S = 0.5
@@ -15,7 +15,7 @@ LONGEST_PAUSE_S = 30.0
 SETTLED_S = 10.0
 """A service that has run this long works: its configuration is good, and earlier deaths no longer count."""
 FIRST_WAVE_S = 5.0
-"""At the end: services that run this long after TERM are killed, and the `last` ones get TERM."""
+"""At the end: services that run this long after TERM are killed, unless they have longer, and the `last` get TERM."""
 SECOND_WAVE_S = 3.0
 CONFIGURATION_EXITS = frozenset({2, 78})
 """Exit statuses for a wrong configuration: usage, EX_CONFIG."""
@@ -70,14 +70,19 @@ class _Service:
     started_at: float = 0.0
     start_at: float | None = None
     deaths: int = 0
+    killed: bool = False
 
 
 @dataclass
 class Supervisor:
-    """State of one session. Every method returns the actions to carry out, in order; `now` is monotonic seconds."""
+    """State of one session. Every method returns the actions to carry out, in order; `now` is monotonic seconds.
+
+    `ends_within_s`: how long services may take to end that may take longer than others.
+    """
 
     names: Iterable[str]
     last: frozenset[str] = frozenset()
+    ends_within_s: Mapping[str, float] = field(default_factory=dict)
     failed: str | None = None
     _services: dict[str, _Service] = field(init=False)
     _ending_since: float | None = None
@@ -137,7 +142,9 @@ class Supervisor:
         if self._ending_since is None:
             self._ending_since = now
             first = [service for service in self._services.values() if service.running and not service.last]
-            return [*(Terminate(service.name) for service in first), *self._advance(now)]
+            slow = [service.name for service in first if service.name in self.ends_within_s]
+            told = [Say(f"{name} may take up to {self.ends_within_s[name]:g} s to end its jobs") for name in slow]
+            return [*(Terminate(service.name) for service in first), *told, *self._advance(now)]
         self._killing = True
         return [*(Kill(name) for name in self.running), *self._advance(now)]
 
@@ -147,6 +154,10 @@ class Supervisor:
 
     def _ran_well(self, service: _Service, now: float) -> bool:
         return now - service.started_at >= SETTLED_S
+
+    def _patience_s(self, service: _Service) -> float:
+        """How long a service may take to end."""
+        return self.ends_within_s.get(service.name, FIRST_WAVE_S)
 
     def _advance(self, now: float) -> list[Action]:
         """The next actions of the end: kill what is left of the first wave, end the `last` services, kill those."""
@@ -160,11 +171,14 @@ class Supervisor:
             return []
         actions: list[Action] = []
         if self._second_wave_at is None:
-            stragglers = [service.name for service in self._services.values() if service.running and not service.last]
-            if stragglers and now - self._ending_since < FIRST_WAVE_S:
-                return []
+            first = [service for service in self._services.values() if service.running and not service.last]
+            late = [one for one in first if now - self._ending_since >= self._patience_s(one)]
+            actions += [Kill(service.name) for service in late if not service.killed]
+            for service in late:
+                service.killed = True
+            if len(late) < len(first):
+                return actions
             self._second_wave_at = now
-            actions += [Kill(name) for name in stragglers]
             actions += [
                 Terminate(service.name) for service in self._services.values() if service.running and service.last
             ]

@@ -30,15 +30,17 @@ def tap(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line, for programs.")] = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     events_out_port: o.EventsOutPort = 8083,
+    key: o.Key = None,
 ) -> None:
     """Print events as they happen, until Ctrl-C."""
     prefixes = _prefixes(topics or [""])
     from warpcore.bus.events import Subscriber
+    from warpcore.cli.own_keys import key_for
     from warpcore.cli.signals import stop_event
 
     stop = stop_event()
     endpoint = Endpoints(host=scheduler, events_out_port=events_out_port).events_out
-    with Subscriber(endpoint, prefixes) as subscriber:
+    with Subscriber(endpoint, prefixes, key_for(key, scheduler, events_out_port)) as subscriber:
         output.note(f"listening at {endpoint}; Ctrl-C ends")
         while not stop.is_set():
             envelope = subscriber.receive(0.2)

@@ -32,6 +32,7 @@ def try_(
     as_json: o.AsJson = False,
     scheduler: o.SchedulerHost = "127.0.0.1",
     control_port: o.ControlPort = 8081,
+    key: o.Key = None,
 ) -> None:
     """Process one movie aside with other settings; nothing of the session changes.
 
@@ -40,7 +41,7 @@ def try_(
     from warpcore.bus.messages import GetItem, Item, StartTry, Try
     from warpcore.cli.initial_settings import merged_assignments
 
-    with remote.client(scheduler, control_port) as asking:
+    with remote.client(scheduler, control_port, key) as asking:
         started = remote.ask(asking, StartTry(name, merged_assignments(assignments), by=remote.asker()), Try)
         ended = _waited(asking, started)
         movie = remote.ask(asking, GetItem(name), Item).movie

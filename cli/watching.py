@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from warpcore.bus.client import NoAnswerError, RefusedError
+from warpcore.bus.client import NoAnswerError, RefusedError, RequestClient
 from warpcore.bus.endpoints import Endpoints
-from warpcore.cli import remote
+from warpcore.bus.keys import ClientKey
 from warpcore.cli.overview import Overview, look
 
 INTERVAL_S = 0.5
@@ -16,8 +16,9 @@ PATIENCE_S = 2.0
 class Watcher:
     """`latest` is the newest overview, None before the first. `answers`: the last request was answered."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
+    def __init__(self, endpoints: Endpoints, key: ClientKey | None = None) -> None:
         self._endpoints = endpoints
+        self._key = key
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self.latest: Overview | None = None
@@ -33,7 +34,7 @@ class Watcher:
 
     def _run(self) -> None:
         endpoints = self._endpoints
-        with remote.client(endpoints.host, endpoints.control_port, timeout_s=PATIENCE_S, attempts=1) as asking:
+        with RequestClient(endpoints.control, "up", timeout_s=PATIENCE_S, attempts=1, key=self._key) as asking:
             while not self._stop.is_set():
                 try:
                     self.latest = look(asking)

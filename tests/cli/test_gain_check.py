@@ -94,6 +94,14 @@ def test_what_cannot_be_told_is_one_line_and_ends_in_1(folder: Path, command: Co
     assert gain in done.stderr
 
 
+def test_movies_on_a_pedestal_are_one_line_and_end_in_1(folder: Path, command: Command, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", tifffile.imread(folder / "movie_0001.tif") + 100, photometric="minisblack")
+    done = command("gain-check", str(tmp_path / "a.tif"), str(folder / "gain.mrc"))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "gain.mrc: about 96 % of the movies' counts seem to be a constant" in done.stderr
+
+
 def test_no_movies_is_one_line(folder: Path, command: Command, tmp_path: Path) -> None:
     for movies, reason in (
         (str(tmp_path / "*.tif"), "no movies there"),

@@ -202,6 +202,7 @@ def test_agreement_counts_pairs_once_and_leaves_edges_out() -> None:
     assert found.f1 == pytest.approx(2 / 5)
 
 
+@pytest.mark.slow
 def test_diameters_are_suggested_for_averages_and_movies(session: Path, tmp_path: Path) -> None:
     app = typer.Typer()
     picker_commands.register(app)

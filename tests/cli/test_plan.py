@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from warpcore.cli.devices import CPU_WORKER_THREADS, thread_environment, visible_gpus, worker_devices
 from warpcore.cli.plan import Ports, ServiceSpec, SessionOptions, own_host, session_services
+from warpcore.cli.up import POOL_TELLS_S, with_pools, with_references
+from warpcore.services.api.http.options import HttpOptions
 
 
 def specs(**changes: object) -> dict[str, ServiceSpec]:
@@ -35,6 +38,15 @@ def test_the_notifier_runs_where_alarms_are_to_be_sent() -> None:
     ]
 
 
+def test_a_pool_ends_its_jobs_with_the_session_and_has_as_long_as_its_file_says(tmp_path: Path) -> None:
+    file = tmp_path / "gpu.toml"
+    file.write_text("executor = 'slurm'\ncommand_s = 90.0\n")
+    options = with_pools(SessionOptions(Path("/data"), Path("/results"), pools=(file,)))
+    found = {spec.name: spec for spec in session_services(options)}
+    assert "--end-jobs" in found["pool-gpu"].command(first=True)
+    assert [spec.ends_within_s for spec in found.values() if spec.ends_within_s is not None] == [90.0 + POOL_TELLS_S]
+
+
 def test_a_session_without_workers_waits_for_those_of_other_hosts() -> None:
     assert not [name for name in specs(devices=()) if name.startswith("worker")]
 
@@ -51,8 +63,40 @@ def test_all_services_agree_on_the_ports() -> None:
 
 
 def test_the_api_is_told_which_web_sites_are_allowed() -> None:
-    command = specs(origins=("https://a.example", "https://b.example"))["api"].command(first=False)
+    command = specs(http=HttpOptions(origins=("https://a.example", "https://b.example")))["api"].command(first=False)
     assert command[-4:] == ["--allow-origin", "https://a.example", "--allow-origin", "https://b.example"]
+
+
+def test_what_may_be_read_is_told_to_those_that_judge_it_at_each_start() -> None:
+    """Also after a crash, when what `--set` says is stored already and not given again."""
+    found = specs(references=("/gains", "/mtf"), follow_links=True)
+    for first in (True, False):
+        command = found["scheduler"].command(first=first)
+        assert [command[at + 1] for at, one in enumerate(command) if one == "--references"] == ["/gains", "/mtf"]
+        assert "--follow-links" in command
+        assert "--follow-links" in found["discoverer"].command(first=first)
+    assert "--follow-links" not in " ".join(part for one in specs().values() for part in one.command(first=True))
+
+
+def test_all_that_write_results_let_the_group_write() -> None:
+    found = specs(group_writable=True, notify=Path("/n.toml"))
+    assert [name for name, one in found.items() if "--group-writable" not in one.command(first=False)] == ["discoverer"]
+
+
+def test_files_that_are_named_with_a_session_allow_their_folders() -> None:
+    assignments = ("import.gain_path=/gains/x.tif", "export.mtf_path=/mtf/k3.star")
+    options = with_references(SessionOptions(Path("/d"), Path("/p"), references=("/r",), assignments=assignments))
+    assert options.references == ("/r", "/gains", "/mtf")
+
+
+def test_the_api_is_told_all_of_how_it_is_served() -> None:
+    http = HttpOptions(("https://a.example",), ("b.example", "c"), ("10.0.0.1",), Path("/c.pem"), Path("/k.pem"))
+    command = specs(http=http)["api"].command(first=False)
+    for told in (
+        *(("--allow-origin", "https://a.example"), ("--allow-host", "b.example"), ("--allow-host", "c")),
+        *(("--trust-proxy", "10.0.0.1"), ("--tls-cert", "/c.pem"), ("--tls-key", "/k.pem")),
+    ):
+        assert told in pairwise(command)
 
 
 def test_workers_are_told_when_to_rest() -> None:

@@ -112,6 +112,13 @@ def test_alarms_stand_in_both_until_someone_has_seen_them() -> None:
     assert lost.text not in drawn(alarms=[seen])
 
 
+def test_what_is_no_alarm_stands_in_the_status_as_a_note() -> None:
+    seen = Alarm("warning:g", Severity.WARNING, "host/1", "gain g.mrc: it is flat", 1.0, acknowledged=True)
+    aside = "averages of movies are not taken: a.mrc (one frame beside a.tif)"
+    told = lines(overview([seen], warnings=[seen.text, aside], notes=[aside]))
+    assert [line for line in told if seen.text in line or aside in line] == [f"note: {aside}"]
+
+
 @pytest.mark.parametrize(
     ("learnt", "text"),
     [

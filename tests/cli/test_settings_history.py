@@ -25,7 +25,7 @@ def test_a_profile_is_loaded_and_the_history_tells_it(tmp_path: Path, free_ports
         assert settings("profiles", "load", "before").returncode == 0
         newest, adas, *_ = settings("history").stdout.split("\n    ctf.voltage: ")
         assert "@" in newest
-        assert adas.startswith("200.0 → 300.0\n")
+        assert adas.startswith("200.0 → null\n")
         assert adas.endswith("  ada")
         unknown = settings("profiles", "show", "nothing")
         assert (unknown.returncode, "no profile is called 'nothing'" in unknown.stderr) == (1, True)

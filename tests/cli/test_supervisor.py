@@ -107,6 +107,26 @@ def test_what_does_not_end_is_killed() -> None:
     assert FIRST_WAVE_S + SECOND_WAVE_S < LONGEST_END_S
 
 
+def test_a_service_that_has_longer_to_end_is_waited_for_and_the_others_are_not() -> None:
+    """A pool cancels its jobs at the end, which its batch system may take long to carry out."""
+    names = ["scheduler", "tracker", "pool-gpu"]
+    supervisor = Supervisor(names, last=frozenset({"scheduler"}), ends_within_s={"pool-gpu": 70.0})
+    supervisor.begin(0.0)
+    told = Say("pool-gpu may take up to 70 s to end its jobs")
+    assert supervisor.end(100.0) == [Terminate("tracker"), Terminate("pool-gpu"), told]
+    assert supervisor.tick(100.0 + FIRST_WAVE_S) == [Kill("tracker")]
+    assert supervisor.exited("tracker", -9, 106.0) == []
+    assert supervisor.tick(169.9) == []
+    assert supervisor.tick(170.0) == [Kill("pool-gpu"), Terminate("scheduler")]
+
+
+def test_where_it_ends_in_time_the_rest_follows_at_once() -> None:
+    supervisor = Supervisor(["scheduler", "pool-gpu"], last=frozenset({"scheduler"}), ends_within_s={"pool-gpu": 70.0})
+    supervisor.begin(0.0)
+    supervisor.end(100.0)
+    assert supervisor.exited("pool-gpu", 0, 130.0) == [Terminate("scheduler")]
+
+
 def test_a_second_request_to_end_kills_at_once() -> None:
     supervisor = session()
     supervisor.begin(0.0)

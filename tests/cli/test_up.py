@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,11 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+
+from tests.own_token import OwnToken
+from tests.ports import free_ports_of_loopback
+from warpcore.services.access.places import Access
+from warpcore.services.client import ApiError, Session
 
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
 LONGEST_END_S = 10.0
@@ -37,7 +41,7 @@ class Up:
             self.process = subprocess.Popen(
                 [*command, "--workers", "0", *options, *arguments], stdout=file, stderr=subprocess.STDOUT
             )
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", timeout=30)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", timeout=30, auth=OwnToken(folder / "results"))
 
     def get(self, path: str) -> Any:
         """A resource, None while nothing answers."""
@@ -75,22 +79,10 @@ class Up:
             self.process.wait()
 
 
-def unused_ports(count: int) -> list[int]:
-    """As the `free_ports` fixture, for a fixture of the whole module."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
 def answering(folder: Path, *arguments: str) -> Up:
     """A session that answers."""
-    up = Up(folder, unused_ports(5), *arguments)
-    deadline = time.monotonic() + 30
+    up = Up(folder, free_ports_of_loopback(5), *arguments)
+    deadline = time.monotonic() + 90
     while not up.get("/api/health"):
         if up.process.poll() is not None or time.monotonic() > deadline:
             up.close()
@@ -121,10 +113,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     up.close()
 
 
-def test_term_ends_everything_within_10_s(start: Callable[..., Up], tmp_path: Path, wait_until: Wait) -> None:
-    up = start()
-    wait_until(lambda: "REST at http://127.0.0.1:" in up.text())
-    assert up.text().startswith("live page: http://127.0.0.1:")
+def test_an_insecure_session_is_open_to_everyone_and_term_ends_it_within_10_s(
+    start: Callable[..., Up], tmp_path: Path, wait_until: Wait
+) -> None:
+    up = start("--insecure")
+    assert httpx.get(f"http://127.0.0.1:{up.rest_port}/api/items").status_code == 200
+    wait_until(lambda: "REST at http://127.0.0.1:" in up.text(), 60)
+    assert "#sign-in=" not in up.text()
     children = up.children()
     assert len(children) >= 5
     begun = time.monotonic()
@@ -134,6 +129,43 @@ def test_term_ends_everything_within_10_s(start: Callable[..., Up], tmp_path: Pa
     # One that has ended may still wait for init to take note of it.
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     assert "REST at" in (tmp_path / "results" / "logs" / "api.log").read_text()
+
+
+def test_no_token_is_told_in_logs_or_on_command_lines(shared: Up) -> None:
+    access = Access.of(None, shared.folder / "results")
+    token = access.operator_token.read_text().strip()
+    assert shared.text().startswith("live page: http://127.0.0.1:")
+    code = shared.text().partition("#sign-in=")[2].split()[0]
+    assert shared.text().count(code) == 1
+    told = [file.read_text() for file in (shared.folder / "results" / "logs").iterdir()]
+    told += [" ".join(child.cmdline() + list(child.environ().values())) for child in shared.children()]
+    assert told
+    for secret in (token, code):
+        assert not [text for text in told if secret in text]
+    assert token not in shared.text()
+
+
+def test_commands_of_its_user_find_the_token_of_a_session(
+    shared: Up, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://127.0.0.1:{shared.rest_port}"
+    command = [*WARPCORE, "report", "--url", url]
+    subprocess.run([*command, str(tmp_path / "report.html")], check=True, timeout=60)
+    assert Session(url).health().status == "ok"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "of another user"))
+    refused = subprocess.run([*command, str(tmp_path / "no.html")], capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith("warpcore: not signed in: a token is needed; give --token-file")
+    with pytest.raises(ApiError) as caught:
+        Session(url).health()
+    assert caught.value.status == 401
+
+
+def test_rest_by_itself_wants_tokens_or_a_word() -> None:
+    refused = subprocess.run([*WARPCORE, "api"], capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 78
+    assert "--insecure" in refused.stderr
 
 
 def test_services_that_die_are_started_again_and_none_outlives_up(start: Callable[..., Up], wait_until: Wait) -> None:
@@ -172,7 +204,7 @@ def test_what_the_user_changed_outlives_a_restart_of_the_scheduler(start: Callab
 
 
 def test_a_second_session_on_the_same_folders_ends_with_one_line(shared: Up) -> None:
-    second = Up(shared.folder, unused_ports(5), log="second.log")
+    second = Up(shared.folder, free_ports_of_loopback(5), log="second.log")
     try:
         assert second.process.wait(30) == 78
     finally:
@@ -213,7 +245,7 @@ def test_commands_and_rest_agree(shared: Up, tmp_path: Path, command: Callable[.
         "#",
         "kV;",
         "default",
-        "300.0",
+        "null",
     ]
     file = tmp_path / "settings.json"
     file.write_text(warpcore("settings", "get", "--json").stdout)
