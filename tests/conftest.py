@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from tests.ports import free_ports_of_loopback
+from tests.running_commands import Done, commands
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -17,16 +21,25 @@ hypothesis.settings.register_profile("busy machine", deadline=None)
 hypothesis.settings.load_profile("busy machine")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The sessions of these tests tell of themselves in a folder of the tests' own, and no others are found."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[..., None]:
     """`wait_until(condition, seconds=10, what="…")` polls until the condition holds; at the deadline the test fails."""
 
     def wait(condition: Callable[[], object], seconds: float = 10.0, what: str = "condition") -> None:
-        deadline = time.monotonic() + seconds
+        begun = time.monotonic()
         while not condition():
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - begun
+            if waited > seconds:
                 pytest.fail(f"{what} did not come true within {seconds} s")
-            time.sleep(0.01)
+            time.sleep(min(max(0.01, waited / 20), 0.1))  # a condition that asks a session takes time from it
 
     return wait
 
@@ -34,18 +47,27 @@ def wait_until() -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def free_ports() -> Callable[[int], list[int]]:
     """`free_ports(n)`: TCP ports on the loopback that nobody uses now."""
+    return free_ports_of_loopback
 
-    def take(count: int) -> list[int]:
-        sockets = [socket.socket() for _ in range(count)]
-        try:
-            for one in sockets:
-                one.bind(("127.0.0.1", 0))
-            return [one.getsockname()[1] for one in sockets]
-        finally:
-            for one in sockets:
-                one.close()
 
-    return take
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """`command(*arguments)` runs `warpcore …`; not for services, which take over signals and logging."""
+    return commands(monkeypatch, capsys)
+
+
+@pytest.fixture
+def free_ports_block() -> int:
+    """The first of twenty ports in a row that nobody uses now."""
+    for first in range(20000, 32000, 20):
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + 20):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return first
+    pytest.fail("no twenty free ports in a row")
 
 
 @pytest.fixture(scope="session")

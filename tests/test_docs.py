@@ -14,15 +14,14 @@ from typer.main import get_command
 from warpcore.bus import limits
 from warpcore.bus.messages import EVENT_BODIES
 from warpcore.cli.main import app
-from warpcore.services.api.bodies import MAX_BODY_BYTES
 from warpcore.services.api.client import SchedulerClient
 from warpcore.services.api.errors import RETRY_AFTER_S
 from warpcore.services.api.live.log import MOST_BYTES, MOST_EVENTS
 from warpcore.services.api.live.readers import PING_S
 from warpcore.services.api.pictures import renderings
 from warpcore.services.api.pictures.queries import MOST_PIXELS
+from warpcore.services.scheduler.core import line_log
 from warpcore.services.scheduler.core.hand_picks import MOST_FORMER
-from warpcore.services.scheduler.core.line_log import LineLog
 from warpcore.services.scheduler.core.views import FRAME_BUDGET_BYTES
 from warpcore.services.session.settings import LARGEST_BYTES
 
@@ -41,8 +40,7 @@ def test_the_document_of_rest_gives_the_limits_that_hold() -> None:
     text = (ROOT / "docs/rest.md").read_text()
     limit = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", text.partition("## Limits")[2].partition("\n## ")[0], re.M))
     patience = inspect.signature(SchedulerClient).parameters
-    assert limit["body"] == f"{MAX_BODY_BYTES} bytes"
-    log_kib = LineLog.MOST_BYTES // 1024
+    log_kib = line_log.MOST_BYTES // 1024
     assert limit["log lines of a worker"] == f"the last {limits.LOG_LINES} are kept, at most {log_kib} KiB"
     assert limit["all settings together"] == f"{LARGEST_BYTES // 1024} KiB as JSON"
     files = limit["files and failures of an export job"]
@@ -63,6 +61,44 @@ def test_the_document_of_rest_says_how_far_a_reader_of_events_may_be_behind() ->
     text = " ".join((ROOT / "docs/rest.md").read_text().split())
     assert f"more than {MOST_EVENTS} events or {MOST_BYTES // 2**20} MiB behind" in text
     assert f"A comment each {PING_S:g} s" in text
+
+
+@pytest.mark.parametrize("document", ["docs/reliability.md", "docs/pool.md"])
+def test_the_tests_that_a_document_names_exist(document: str) -> None:
+    named = re.findall(r"`([\w/]+\.py|…)::(test_\w+)`", (ROOT / document).read_text())
+    assert named
+    file = ""
+    for where, test in named:
+        file = file if where == "…" else where
+        path = ROOT / file if file.startswith("tests/") else ROOT / "tests/services" / file
+        assert f"def {test}(" in path.read_text(), f"{file}::{test}"
+
+
+def test_each_attack_in_the_document_of_security_names_tests_that_exist() -> None:
+    table = (ROOT / "docs/security.md").read_text().partition("## Attacks tried")[2].partition("\n## ")[0]
+    cells = [line.rsplit("|", 2)[1].strip() for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(cells) > 50
+    for cell in cells:
+        named = re.findall(r"`(tests/[\w/]+)(?:(\.py)::(test_\w+))?`", cell)
+        left = re.sub(r"`[^`]*`|[, ]", "", cell)
+        assert cell.startswith("by hand: ") or (named and not left and len(named) == cell.count("`") // 2), cell
+        for path, ending, test in named:
+            assert test or (ROOT / path).is_dir(), path
+            assert not test or f"def {test}(" in (ROOT / f"{path}{ending}").read_text(), f"{path}{ending}::{test}"
+
+
+def test_each_guard_of_a_pool_is_tried() -> None:
+    text = (ROOT / "docs/pool.md").read_text().partition("## Guards")[2].partition("## A simulated day")[0]
+    said, tried = (re.findall(r"^\| (?!guard|---)([^|]+) \|", part, re.M) for part in text.split("### What tries them"))
+    assert said == tried
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_each_row_of_a_table_stands_below_a_head(document: Path) -> None:
+    """A line without a bar ends a table: rows behind it are shown as text."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.M | re.S)
+    for table in re.findall(r"(?:^\|.*\n?)+", text, flags=re.M):
+        assert re.match(r".*\n\|(?: ?:?-+:? ?\|)+$", table, flags=re.M), table[:200]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -88,7 +88,7 @@ def test_it_holds_the_built_page(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)}
         named = re.findall(r'"/page/([^"]+)"', archive.read(f"{folder}dist/index.html").decode())
-    assert len(named) == 3
+    assert len(named) == 4  # script, style, icon, licences
     assert held == {"dist/index.html", *(f"dist/{name}" for name in named)}
 
 

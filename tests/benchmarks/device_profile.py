@@ -40,10 +40,11 @@ def run(
     import jax
     import msgspec
 
+    from warpcore.services.worker.caches import cache_directory
     from warpcore.services.worker.devices import open_device
-    from warpcore.services.worker.local import _task, place_outputs
+    from warpcore.services.worker.local import place_outputs
+    from warpcore.services.worker.local_files import plan_file
     from warpcore.services.worker.pipeline import compute, load, stage_outputs
-    from warpcore.services.worker.service import cache_directory
 
     open_device(device, cache_directory())
     seconds: list[dict[str, float]] = []
@@ -54,7 +55,7 @@ def run(
         def once(functions: cProfile.Profile | None = None) -> None:
             times, begun = {}, time.monotonic()
             with jax.profiler.TraceAnnotation("load"):
-                task = msgspec.structs.replace(_task(path, path.stem, settings, out), choices=choices)
+                task = msgspec.structs.replace(plan_file(path, settings, out).task, choices=choices)
                 work = load(task, lambda *_: None)
             times["load"] = time.monotonic() - begun
             with functions if functions is not None else nullcontext():

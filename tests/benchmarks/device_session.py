@@ -38,7 +38,7 @@ def session(movies: list[Path], copies: int, workers: int, assignments: list[str
             source = movies[number % len(movies)]
             os.link(source, data / f"copy_{number:03d}{source.suffix}")
         options = ["--data", str(data), "--processing", str(processing), "--workers", str(workers), *PORTS]
-        options += ["--incubation", "0.5", *(f"--set={one}" for one in assignments)]
+        options += ["--insecure", "--incubation", "0.5", *(f"--set={one}" for one in assignments)]
         log, events = Path(folder) / "log", Path(folder) / "events"
         command = [sys.executable, "-m", "warpcore.cli.main"]
         tap = [*command, "tap", "task.finished", "--json", "--events-out-port", PORTS[-1]]

@@ -1,7 +1,7 @@
 """Many workers' sides of the wire in one process, which compute nothing, and how soon they are answered.
 
-`python -m tests.benchmarks.flow_peers HOST:PORT WORKERS SECONDS PROGRESS_HZ TASK_S` prints a line after half of the
-time, and a line of JSON with what was seen since at the end.
+`python -m tests.benchmarks.flow_peers HOST:PORT WORKERS SECONDS PROGRESS_HZ TASK_S [KEY]` prints a line after half of
+the time, and a line of JSON with what was seen since at the end. All workers connect under the key of the file KEY.
 With `PROGRESS_HZ` 0 a task is four words of progress, at once, and its report; otherwise each worker says so many a
 second, and a task takes `TASK_S` at random around it.
 """
@@ -13,6 +13,7 @@ import random
 import statistics
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -21,7 +22,9 @@ import zmq
 from tests.services.scheduler_world import RESULTS
 from warpcore.bus import messages as wire
 from warpcore.bus.envelope import Envelope, encode, new_id
+from warpcore.bus.keys import ClientKey
 from warpcore.bus.schema import Message
+from warpcore.services.access.keys import read_key
 from warpcore.services.worker.seeing import sees
 
 WORDS_OF_PROGRESS = 4
@@ -30,11 +33,13 @@ WORDS_OF_PROGRESS = 4
 class Peer:
     """One worker with room for one task. `cycles` counts tasks that were acknowledged as stored."""
 
-    def __init__(self, address: str, name: str, instant: bool) -> None:
+    def __init__(self, address: str, name: str, instant: bool, key: ClientKey | None) -> None:
         self.name = name
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.IDENTITY, name.encode())
+        if key is not None:
+            key.put_on(self.socket)
         self.socket.connect(address)
         self.task: dict[str, Any] | None = None
         self.free_since: float | None = None
@@ -89,9 +94,11 @@ class Peer:
             self.send(wire.TaskFinished(self.name, task["lease"], task["run"], results, {}))
 
 
-def run(address: str, workers: int, seconds: float, progress_hz: float, task_s: float) -> dict[str, Any]:
+def run(
+    address: str, workers: int, seconds: float, progress_hz: float, task_s: float, key: ClientKey | None = None
+) -> dict[str, Any]:
     """Let the workers work; what they saw in the second half of the time."""
-    peers = [Peer(address, f"w{number}", instant=progress_hz == 0) for number in range(workers)]
+    peers = [Peer(address, f"w/{number}", instant=progress_hz == 0, key=key) for number in range(workers)]
     poller = zmq.Poller()
     for peer in peers:
         poller.register(peer.socket, zmq.POLLIN)
@@ -131,5 +138,6 @@ def run(address: str, workers: int, seconds: float, progress_hz: float, task_s: 
 
 
 if __name__ == "__main__":
-    where, count, *numbers = sys.argv[1:]
-    print(json.dumps(run(f"tcp://{where}", int(count), *map(float, numbers))))
+    where, count, *numbers = sys.argv[1:6]
+    key_file = Path(sys.argv[6]) if len(sys.argv) > 6 else None
+    print(json.dumps(run(f"tcp://{where}", int(count), *map(float, numbers), key=key_file and read_key(key_file))))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +22,15 @@ import pytest
 from tests.services.scheduler_site import Site, ask
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
+from warpcore.bus.keys import Holder
+from warpcore.bus.vocabulary import Role, ServiceName
+from warpcore.services.access.keys import add, read_key
+from warpcore.services.access.places import Access
 
 MOVIES = 60_000
 SECONDS = 12.0
-RUN = """
-import sys, threading
-from pathlib import Path
-from warpcore.bus.endpoints import Endpoints
-from warpcore.services.scheduler.shell.service import run_scheduler
-endpoints = Endpoints("127.0.0.1", *map(int, sys.argv[3:]))
-run_scheduler(endpoints, Path(sys.argv[1]), Path(sys.argv[2]), stop=threading.Event())
-"""
 EMPTY_TASKS = 5000
+TURNS = 3
 
 DASK = """
 import sys, time
@@ -59,17 +58,31 @@ if __name__ == "__main__":
 """
 
 
+@dataclass(frozen=True)
+class Keys:
+    """Of a site whose sockets use CURVE: its access directory, and the files of a worker's and a discoverer's key."""
+
+    access: Path
+    worker: Path
+    discoverer: Path
+
+    @classmethod
+    def of(cls, site: Site) -> Keys:
+        access = Access(site.data.parent / "access")
+        discoverer = Holder("d", Role.SERVICE, ServiceName.DISCOVERER)
+        return cls(access.folder, add(access, Holder("w", Role.WORKER)), add(access, discoverer))
+
+
 @contextmanager
-def scheduler(site: Site) -> Iterator[psutil.Process]:
+def scheduler(site: Site, keys: Keys | None = None) -> Iterator[psutil.Process]:
     """A scheduler process on one core, with movies that wait."""
-    one = site.endpoints
-    ports = map(str, (one.controller_port, one.control_port, one.events_in_port, one.events_out_port))
-    process = subprocess.Popen([sys.executable, "-c", RUN, str(site.data), str(site.processing), *ports])
+    process = subprocess.Popen([*site.command, *([] if keys is None else [str(keys.access)])])
     os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
+    key = None if keys is None else read_key(keys.discoverer)
     try:
-        with RequestClient(one.control, "bench", timeout_s=30.0) as client:
+        with RequestClient(site.endpoints.control, "bench", timeout_s=30.0, key=key) as client:
             for first in range(0, MOVIES, 2000):
-                found = [wire.FoundFile(f"m{number:06d}.tif", 100, 5) for number in range(first, first + 2000)]
+                found = [wire.FoundFile(f"m{number:06d}.tif", 100 + number, 5) for number in range(first, first + 2000)]
                 ask(client, wire.RegisterFiles(found))
         yield psutil.Process(process.pid)
     finally:
@@ -77,13 +90,16 @@ def scheduler(site: Site) -> Iterator[psutil.Process]:
         process.wait()
 
 
-def worked(site: Site, workers: int, progress_hz: float, task_s: float = 1.0) -> dict[str, Any]:
+def worked(
+    site: Site, workers: int, progress_hz: float, task_s: float = 1.0, keys: Keys | None = None
+) -> dict[str, Any]:
     """What so many workers saw of a scheduler, with its CPU time and the growth of its memory in the second half."""
-    with scheduler(site) as process:
+    with scheduler(site, keys) as process:
         peers = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.benchmarks.flow_peers", f"127.0.0.1:{site.endpoints.controller_port}"),
                 *(str(workers), str(SECONDS), str(progress_hz), str(task_s)),
+                *([] if keys is None else [str(keys.worker)]),
             ],
             stdout=subprocess.PIPE,
         )
@@ -120,6 +136,31 @@ def test_durable_tasks_beside_empty_tasks_of_others(tmp_path: Path, free_ports: 
         rate = seen["cycles_per_s"]
         print(f"{workers:8}{rate:10.0f}  warpcore, stored and synced; {seen['cpu_percent']:.0f} % of its core")
         assert rate > max(1000, others)
+
+
+@pytest.mark.bench
+def test_durable_tasks_with_curve_beside_those_without(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> None:
+    """In turn, so that both meet the same machine; the medians of the turns are compared."""
+    seen: dict[str, list[dict[str, Any]]] = {"plain": [], "CURVE": []}
+    print(f"\n{'turn':>6}{'plain':>10}{'CURVE':>10}  tasks/s of 16 workers; ms of the scheduler's core a task")
+    for turn in range(TURNS):
+        for name, found in seen.items():
+            site = Site(tmp_path / f"{turn}{name}", free_ports(4))
+            found.append(worked(site, 16, 0, keys=Keys.of(site) if name == "CURVE" else None))
+        last = [found[-1] for found in seen.values()]
+        print(
+            f"{turn:6}" + "".join(f"{one['cycles_per_s']:10.0f}" for one in last),
+            *(f"{core_ms(one):7.2f}" for one in last),
+        )
+    plain, curve = (statistics.median(one["cycles_per_s"] for one in found) for found in seen.values())
+    plain_ms, curve_ms = (statistics.median(map(core_ms, found)) for found in seen.values())
+    print(f"median{plain:10.0f}{curve:10.0f} {plain_ms:7.2f} {curve_ms:7.2f}: {100 * curve / plain:.0f} % of the tasks")
+    assert curve > 0.8 * plain
+
+
+def core_ms(seen: dict[str, Any]) -> float:
+    """The time of the scheduler's core that a task took, ms."""
+    return float(10 * seen["cpu_percent"] / seen["cycles_per_s"])
 
 
 @pytest.mark.bench

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.services.reports import made, whole
+from tests.services.scheduler_site import Site, ask, process
 from warpcore.bus import messages as wire
+from warpcore.bus.client import RequestClient
 from warpcore.bus.limits import MOST_CHOSEN
 from warpcore.bus.portions import portions
 from warpcore.bus.vocabulary import MovieStatus, Selection
-from warpcore.services.scheduler.core.effects import (
+from warpcore.services.scheduler.core.effects import Effect, Reply, Send
+from warpcore.services.scheduler.core.invariants import validate
+from warpcore.services.scheduler.core.machine import handle
+from warpcore.services.scheduler.core.stimuli import (
     ChangeSettings,
-    Effect,
     FromControl,
     FromWorker,
     OutputsPlaced,
-    Reply,
-    Send,
     Started,
     Stimulus,
 )
-from warpcore.services.scheduler.core.invariants import validate
-from warpcore.services.scheduler.core.machine import handle
-from warpcore.services.scheduler.shell.session import garbage_left_alone
+from warpcore.services.scheduler.shell.disk import recorded_outputs
+from warpcore.services.scheduler.shell.lock import state_file
+from warpcore.services.scheduler.shell.session import garbage_left_alone, garbage_looked_for_once
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.settings import patch_settings
@@ -44,12 +48,29 @@ RESULTS: dict[str, Any] = whole(
 )
 
 
+def recorded(number: int) -> wire.FoundFile:
+    """A movie with header and metadata, of one of nine holes around each place of the stage."""
+    shot, square = number % 9, number // 200
+    told = wire.Acquisition(
+        **{"source": f"grid/m{number:06d}.xml", "source_mtime_ns": number, "kind": "epu", "gain_reference": "gain.mrc"},
+        **{"voltage_kv": 300.0, "cs_mm": 2.7, "pixel_size_angstrom": 0.83, "exposure_dose": 50.0},
+        **{"beam_shift_x": shot // 3 + number % 7 / 1000, "beam_shift_y": shot % 3 + number % 11 / 1000},
+        **{"stage_x_um": float(square), "stage_y_um": float(number // 9), "recorded_at": 1.7e9 + 6 * number},
+        **{"square": str(square), "hole": str(number // 9), "shot": str(shot)},
+    )
+    header = wire.Header(frames=40, height=4092, width=5760, pixel_size_angstrom=0.83)
+    return wire.FoundFile(f"grid/m{number:06d}.tif", 10**8 + number, number, header, told)
+
+
 class Bench:
     """A scheduler without sockets, and a table of what took how long."""
 
-    def __init__(self, folder: Path) -> None:
-        self.where = {"data_directory": "/data", "processing_directory": str(folder)}
-        self.store = Store(folder / "state.db", **self.where)
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.where = {"data_directory": str(site.data), "processing_directory": str(site.processing)}
+        path = state_file(site.processing, None)
+        path.parent.mkdir()
+        self.store = Store(path, **self.where)
         self.state = restore(self.store.load(), now=0.0, wall=0.0, **self.where)
         self.table: list[tuple[str, float, float]] = []
 
@@ -66,7 +87,7 @@ class Bench:
 
     def register(self) -> None:
         for first in range(0, MOVIES, BATCH):
-            found = [wire.FoundFile(f"grid/m{n:06d}.tif", 10**8 + n, n) for n in range(first, first + BATCH)]
+            found = [recorded(number) for number in range(first, first + BATCH)]
             self.do(FromControl(wire.RegisterFiles(found)))
             self.store.commit()
 
@@ -112,11 +133,38 @@ class Bench:
             (reply,) = self.do(FromControl(wire.GetSnapshot(after, 500)))
             after = reply.message.next_after  # type: ignore[union-attr]
 
+    def write_outputs(self) -> None:
+        """Write all outputs, empty: a scheduler that starts looks whether they are there."""
+        paths = [
+            self.site.processing / path
+            for recorded in recorded_outputs(self.state)
+            for files in recorded.files.values()
+            for path in files
+        ]
+        for folder in {path.parent for path in paths}:
+            folder.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            path.touch()
+
+    def restart(self) -> float:
+        """Start a scheduler as a process; returns its largest memory until its first answer, MB."""
+        began = time.monotonic()
+        with process(self.site) as scheduler:
+            client = RequestClient(self.site.endpoints.control, "bench", timeout_s=120.0)
+            try:
+                assert ask(client, wire.GetSummary()).total == MOVIES
+            finally:
+                client.close()
+            wall, used = time.monotonic() - began, psutil.Process(scheduler.pid).cpu_times()
+            self.table.append(("restart of a process, to its first answer", wall, used.user + used.system))
+            (peak_kb,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{scheduler.pid}/status").read_text())
+        return int(peak_kb) / 1000
+
 
 @pytest.mark.bench
-def test_a_hundred_thousand_movies(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
-    with bench.timed("register in batches of 2 000, a commit each"):
+def test_a_hundred_thousand_movies(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> None:
+    bench = Bench(Site(tmp_path, free_ports(4)))
+    with bench.timed("register in batches of 2 000, a commit each"), garbage_looked_for_once():
         bench.register()
     with garbage_left_alone():
         pass
@@ -147,7 +195,10 @@ def test_a_hundred_thousand_movies(tmp_path: Path) -> None:
     validate(again)
     assert again.counts == bench.state.counts
     bench.store.close()
+    bench.write_outputs()
+    memory_mb = bench.restart()
     print(f"\n{MOVIES} movies: wall s, CPU s")
     for what, wall, cpu in bench.table:
         print(f"{wall:8.2f} {cpu:8.2f}  {what}")
+    print(f"{memory_mb:8.0f} MB        largest memory of the process that was started")
     print(f"{longest:8.2f}           longest portion of the exclusion")

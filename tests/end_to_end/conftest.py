@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -15,13 +16,20 @@ import httpx
 import psutil
 import pytest
 
+from tests.own_token import OwnToken
+
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
 
 
 class Up:
-    """A running `warpcore up`, its REST address and its processes."""
+    """A running `warpcore up`, its REST address and its processes.
 
-    def __init__(self, data: Path, processing: Path, ports: list[int], *arguments: str) -> None:
+    With a `certificate`, which the arguments name too, its client trusts that alone.
+    """
+
+    def __init__(
+        self, data: Path, processing: Path, ports: list[int], *arguments: str, certificate: Path | None = None
+    ) -> None:
         self.data, self.processing = data, processing
         rest, controller, control, events_in, events_out = (str(port) for port in ports)
         self.ports = ["--controller-port", controller, "--control-port", control]
@@ -32,7 +40,9 @@ class Up:
             self.process = subprocess.Popen(
                 [*command, *self.ports, *arguments], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{rest}", timeout=30)
+        base = f"http://127.0.0.1:{rest}" if certificate is None else f"https://localhost:{rest}"
+        trusted = True if certificate is None else ssl.create_default_context(cafile=certificate)
+        self.http = httpx.Client(base_url=base, timeout=30, auth=OwnToken(processing), verify=trusted)
 
     def get(self, path: str) -> Any:
         """The JSON of a REST resource."""
@@ -83,14 +93,14 @@ class Up:
         """The end of what `up` printed."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def stop(self) -> int:
-        """TERM; the exit status. Fails when it takes longer than 10 s or leaves a process behind."""
+    def stop(self, within_s: float = 10.0) -> int:
+        """TERM; the exit status. Fails when it takes longer or leaves a process behind."""
         children = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGTERM)
         begun = time.monotonic()
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=within_s + 10)
         took = time.monotonic() - begun
-        assert took < 10, f"took {took:.1f} s to end"
+        assert took < within_s, f"took {took:.1f} s to end"
         left = [child for child in children if _lives(child)]
         assert not left, f"left behind: {left}"
         return status
@@ -118,8 +128,8 @@ def _sessions(free_ports: Callable[[int], list[int]], wait_until: Callable[..., 
     """Starts sessions, and ends them at its own end."""
     started: list[Up] = []
 
-    def start(data: Path, processing: Path, *arguments: str) -> Up:
-        session = Up(data, processing, free_ports(5), *arguments)
+    def start(data: Path, processing: Path, *arguments: str, certificate: Path | None = None) -> Up:
+        session = Up(data, processing, free_ports(5), *arguments, certificate=certificate)
         started.append(session)
         wait_until(session.answers, 60, "the REST interface")
         return session
@@ -133,7 +143,7 @@ def _sessions(free_ports: Callable[[int], list[int]], wait_until: Callable[..., 
 
 @pytest.fixture
 def up(free_ports: Callable[[int], list[int]], wait_until: Callable[..., None]) -> Iterator[Callable[..., Up]]:
-    """`up(data, processing, *arguments)` starts a session and returns it once it answers."""
+    """`up(data, processing, *arguments, certificate=None)` starts a session and returns it once it answers."""
     with _sessions(free_ports, wait_until) as start:
         yield start
 

@@ -13,22 +13,13 @@ import numpy as np
 from tests.services.reports import whole
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, MovieStatus
-from warpcore.services.scheduler.core.effects import (
-    ChangeSettings,
-    Effect,
-    FromControl,
-    FromWorker,
-    OutputsPlaced,
-    PlaceOutputs,
-    SaveMovie,
-    Send,
-    Stimulus,
-)
+from warpcore.services.scheduler.core.effects import Effect, PlaceOutputs, SaveMovie, Send
 from warpcore.services.scheduler.core.machine import handle
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.rows import movie_row
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.scheduler.shell.session import STATE_FOLDER
+from warpcore.services.scheduler.core.stimuli import ChangeSettings, FromControl, FromWorker, OutputsPlaced, Stimulus
+from warpcore.services.scheduler.shell.lock import state_file
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 from warpcore.services.session.settings import patch_settings
@@ -49,7 +40,7 @@ def write_session(data: Path, processing: Path, count: int, seed: int = 1, regis
     other, the last one now.
     """
     where = {"data_directory": str(data), "processing_directory": str(processing)}
-    path = processing / STATE_FOLDER / "state.db"
+    path = state_file(processing, None)
     path.parent.mkdir(parents=True, exist_ok=True)
     store = Store(path, **where)
     state = restore(store.load(), now=0.0, wall=0.0, **where)
@@ -99,7 +90,7 @@ def _further(state: State, results: _Results, files: list[wire.FoundFile]) -> It
     for id, file in enumerate(files, start=len(state.movies) + 1):
         name = file.path.removesuffix(".tif")
         like = failed if results.fails(name) else done
-        movie = replace(like, id=id, name=name, path=file.path, size=file.size, mtime_ns=file.mtime_ns)
+        movie = replace(like, id=id, name=name, path=file.path, size=file.size, mtime_ns=file.mtime_ns, founded_group=0)
         wanted = state.wanted(movie)
         if movie.failure is not None:
             movie.failed_wanted = wanted[movie.failure.step]

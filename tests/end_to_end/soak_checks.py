@@ -13,12 +13,13 @@ import starfile
 from conftest import Up
 from movies_for_tests import outputs_of
 from soak_movies import LISTS, Microscope, listed
+from soak_world import SERVICES
 
 from warpcore.services.tracker.documents import FILTERED_OUT, PROCESSED, UNPROCESSED
 
 MOST_GROWTH_MB = 150.0
 """Above the median of its kind; measured over 8 minutes and 266 movies: compute 55, all others at most 6."""
-MOST_TOLD = 20
+MOST_TOLD, LONGEST_TOLD = 20, 3000
 
 
 def movies_of(session: Up) -> list[dict[str, Any]]:
@@ -82,10 +83,13 @@ def check_memory(memory_mb: Mapping[str, list[float]]) -> None:
         assert growth < MOST_GROWTH_MB, f"{kind} grew by {growth:.0f} MB: {seen}"
 
 
-def check_logs(logs: Path) -> None:
-    """No part of the session has met an error that it did not expect."""
-    found = [path.name for path in logs.glob("*.log") if "Traceback" in path.read_text(errors="replace")]
-    assert found == [], "logs with a traceback"
+def check_logs(session: Up, apart: Path) -> None:
+    """No part of the session, nor the worker apart, has met an error that it did not expect. Each service has a log."""
+    logs = session.processing / "logs"
+    texts = {path.name: path.read_text(errors="replace") for path in (*logs.iterdir(), session.log, apart)}
+    assert [name for name in SERVICES if not texts.get(f"{name}.log")] == [], "services whose log is empty"
+    met = {name: text.partition("Traceback")[2][:LONGEST_TOLD] for name, text in texts.items() if "Traceback" in text}
+    assert met == {}, "logs with a traceback"
 
 
 def report(

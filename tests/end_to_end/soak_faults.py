@@ -11,13 +11,14 @@ from pathlib import Path
 from soak_garbage import Target, send_garbage
 from soak_world import APART, SERVICES, World, send, stopped
 
+from tests.own_token import OwnToken
 from tests.services.mounts import fill
 from warpcore.services.session.placing import STAGING
 
 OTHER_SETTINGS = {"ctf": {"range_max": 6.0}}
 USUAL_SETTINGS = {"ctf": {"range_max": 4.0}}
 HOLD_S = 30.0
-CATCH_S, STILL_S = 60.0, 0.5
+CATCH_S, STILL_S = 240.0, 0.5
 REST_S = 60.0
 
 FaultIn = Callable[[World], AbstractContextManager[None]]
@@ -121,8 +122,8 @@ def garbage(world: World) -> Iterator[None]:
     controller, control, events_in, events_out = (int(port) for port in world.session.ports[1::2])
     rest = world.session.http.base_url.port
     assert rest is not None
-    names = (*world.workers(), "nobody")
-    send_garbage(world.dice, Target(rest, controller, control, events_in, events_out, names))
+    names, auth = (*world.workers(), "nobody"), OwnToken(world.session.processing)
+    send_garbage(world.dice, Target(rest, controller, control, events_in, events_out, names, auth))
     yield
 
 
@@ -163,11 +164,18 @@ def catch_writing(world: World, stack: ExitStack) -> None:
             time.sleep(0.002)
         with ExitStack() as trial:
             trial.enter_context(stopped(pids))
-            before = written(world.session.processing)
-            time.sleep(STILL_S)  # what another worker writes is placed by then
-            if before & written(world.session.processing):
+            if stays(written(world.session.processing), world.session.processing):
                 stack.push(trial.pop_all())
                 return
+
+
+def stays(files: set[Path], processing: Path) -> bool:
+    """Whether some of these files are not reported for `STILL_S`: what the other worker writes is placed by then."""
+    until = time.monotonic() + STILL_S
+    while files and time.monotonic() < until:
+        time.sleep(0.02)
+        files &= written(processing)
+    return bool(files)
 
 
 def written(processing: Path) -> set[Path]:

@@ -6,7 +6,8 @@ import contextlib
 import random
 import socket
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,9 +16,12 @@ import zmq
 
 from warpcore.bus import messages as wire
 from warpcore.bus.envelope import Envelope, encode
+from warpcore.bus.keys import ClientKey
 from warpcore.bus.messages import EVENT_BODIES
 from warpcore.bus.schema import REGISTRY
 from warpcore.bus.vocabulary import FailureKind
+from warpcore.services.access.keys import read_key
+from warpcore.services.access.sessions import session_at
 
 GREETING = b"\xff\0\0\0\0\0\0\0\1\x7f\3\1NULL" + bytes(48)
 """The first bytes of a ZeroMQ peer."""
@@ -27,7 +31,7 @@ FRAMES, CONNECTIONS, LINGER_MS = 100, 5, 1000
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A session on this host: its ports, and the names of its workers."""
+    """A session on this host: its ports, and the names of its workers; garbage comes under keys of the session too."""
 
     rest: int
     workers: int
@@ -35,21 +39,26 @@ class Target:
     events_in: int
     events_out: int
     names: tuple[str, ...]
+    auth: httpx.Auth
 
 
 def send_garbage(dice: random.Random, target: Target) -> None:
     """Send it to all ports of a session."""
-    rest, workers, control, events_in, events_out, names = astuple(target)
+    rest, workers, control = target.rest, target.workers, target.control
+    events_in, events_out, names = target.events_in, target.events_out, target.names
+    session = session_at("127.0.0.1", control)
+    keys = {name: read_key(Path(file)) for name, file in session.keys.items()} if session is not None else {}
     for port in (rest, workers, control, events_in, events_out):
         for _ in range(CONNECTIONS):
             _send_bytes(dice, port)
     with zmq.Context() as context:
         context.linger = LINGER_MS
-        for port in (workers, control):
-            _send_frames(context, zmq.DEALER, port, [_message(dice, names) for _ in range(FRAMES)])
-        _send_frames(context, zmq.XPUB, events_in, [_event(dice) for _ in range(FRAMES)])
-        _send_frames(context, zmq.XSUB, events_out, [[dice.randbytes(30)] for _ in range(FRAMES)])
-    _send_requests(dice, rest)
+        for port, key in ((workers, keys.get("worker")), (control, keys.get("api"))):
+            _send_frames(context, zmq.DEALER, port, [_message(dice, names) for _ in range(FRAMES)], key)
+        _send_frames(context, zmq.XPUB, events_in, [_event(dice) for _ in range(FRAMES)], keys.get("discoverer"))
+        noise = [[dice.randbytes(30)] for _ in range(FRAMES)]
+        _send_frames(context, zmq.XSUB, events_out, noise, keys.get("operator"))
+    _send_requests(dice, rest, target.auth)
 
 
 def _send_bytes(dice: random.Random, port: int) -> None:
@@ -58,8 +67,12 @@ def _send_bytes(dice: random.Random, port: int) -> None:
         client.sendall(dice.choice([b"", GREETING, b"GET / HTTP/1.1\r\n"]) + dice.randbytes(dice.randrange(1, 4000)))
 
 
-def _send_frames(context: zmq.Context[zmq.Socket[bytes]], kind: int, port: int, messages: list[list[bytes]]) -> None:
+def _send_frames(
+    context: zmq.Context[zmq.Socket[bytes]], kind: int, port: int, messages: list[list[bytes]], key: ClientKey | None
+) -> None:
     with context.socket(kind) as peer:
+        if key is not None:
+            key.put_on(peer)
         peer.connect(f"tcp://127.0.0.1:{port}")
         if kind == zmq.XPUB:
             peer.poll(LINGER_MS)  # what is sent before somebody subscribes goes nowhere
@@ -118,10 +131,11 @@ def _forged(dice: random.Random, name: str) -> Envelope:
     return Envelope(message.TYPE, message.to_body(), "garbage")
 
 
-def _send_requests(dice: random.Random, port: int) -> None:
-    """Requests that REST must refuse."""
+def _send_requests(dice: random.Random, port: int, auth: httpx.Auth) -> None:
+    """Requests that REST must refuse, from one who may operate."""
     bodies = [b"{", b'{"ctf": {"range_max": Infinity}}', b'{"ctf": 3}', dice.randbytes(200), b"[" * 5000]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client, contextlib.suppress(httpx.HTTPError):
+    url = f"http://127.0.0.1:{port}"
+    with httpx.Client(base_url=url, timeout=10, auth=auth) as client, contextlib.suppress(httpx.HTTPError):
         for body in bodies:
             client.patch("/api/settings", content=body, headers={"Content-Type": "application/json"})
             client.post("/api/items/retry", content=body, headers={"Content-Type": "application/json"})

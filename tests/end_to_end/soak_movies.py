@@ -31,6 +31,8 @@ FIRST = 8
 EVERY_S, MOST_WAITING = 1.5, 6
 BROKEN_ONE_IN = 20
 DIFFERENT = 4
+HALF_WRITTEN_S = 0.3
+"""So long a file that is replaced stands still half written: as long as the discoverer waits for a change."""
 LISTS = ("processed_items.json", "failed_items.json")
 
 
@@ -80,13 +82,12 @@ class Microscope(threading.Thread):
         """Write other pixels into a movie's file, in place, with a pause in the middle."""
         self._write(self.aside / "new.tif", number_of(movie) + 1000)
         content = (self.aside / "new.tif").read_bytes()
-        with self.path(movie).open("r+b") as file:
+        half = len(content) // 2
+        with self.path(movie).open("r+b", buffering=0) as file:
             file.truncate(0)
-            for part in (content[: len(content) // 2], content[len(content) // 2 :]):
-                file.write(part)
-                file.flush()
-                os.fsync(file.fileno())
-                time.sleep(0.3)
+            file.write(content[:half])
+            time.sleep(HALF_WRITTEN_S)  # not a wait for something: the pause is what is tried
+            file.write(content[half:])
 
     def remove(self, movie: str) -> None:
         """Take a movie away."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -42,7 +43,10 @@ class World:
         self.memory_mb: dict[str, list[float]] = {}
         """Resident memory by kind of process, after each recovery."""
         self._apart: subprocess.Popen[bytes] | None = None
-        self._log = session.log.with_name("apart.log").open("ab")
+        self.apart_log = session.log.with_name("apart.log")
+        """What the worker apart has logged."""
+        self._log = self.apart_log.open("ab")
+        self._key = _copied_key(session)
         self.tend()
 
     # --- time -------------------------------------------------------------------------------------------------------
@@ -51,7 +55,7 @@ class World:
         """Start the worker apart again where it has ended, as its host would."""
         if self._apart is None or self._apart.poll() is not None:
             ports = ("--controller-port", str(self.proxy.port))
-            command = [*WARPCORE, "worker", "--device", "cpu", "--name", APART, *ports]
+            command = [*WARPCORE, "worker", "--device", "cpu", "--name", APART, "--key", str(self._key), *ports]
             self._apart = subprocess.Popen(command, stdout=self._log, stderr=self._log, start_new_session=True)
         assert self.session.process.poll() is None, f"warpcore up ended:\n{self.session.tail()}"
 
@@ -137,7 +141,7 @@ class World:
         self.wait(fresh_is_listed, RECOVERY_S, "a movie that comes after the fault in the lists")
         self.wait(lambda: self.have_ended(held), RECOVERY_S, f"an end of {held}, which were in work at the fault")
         self.wait(lambda: len(self.workers()) >= 2, RECOVERY_S, "both workers")
-        assert self.holds() == []
+        self.wait(lambda: not self.holds(), RECOVERY_S, "an end of what the session holds for")
         took = time.monotonic() - begun
         self.measure()
         return took
@@ -152,6 +156,14 @@ class World:
             self._apart.kill()
         self._apart.wait()
         self._log.close()
+
+
+def _copied_key(session: Up) -> Path:
+    """A key for the worker apart, where no fault of storage reaches it."""
+    adding = [*WARPCORE, "keys", "add", APART.partition("/")[0], "--role", "worker"]
+    adding += ["--processing", str(session.processing)]
+    made = subprocess.run(adding, check=True, capture_output=True, text=True).stdout
+    return Path(shutil.copy(made.strip(), session.log.with_name("apart.toml")))
 
 
 def kind_of(process: psutil.Process) -> str:

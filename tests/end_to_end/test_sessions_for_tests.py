@@ -9,7 +9,7 @@ from typing import Any
 from sessions_for_tests import write_session
 
 from warpcore.services.scheduler.core.state import State
-from warpcore.services.scheduler.shell.session import STATE_FOLDER
+from warpcore.services.scheduler.shell.lock import state_file
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.restoring import restore
 
@@ -20,7 +20,7 @@ TIMES = ("found_at", "ready_at", "run", "story")
 def restored(folder: Path, registered: int) -> State:
     where = {"data_directory": str(folder), "processing_directory": str(folder / "results")}
     write_session(folder, folder / "results", COUNT, registered=registered)
-    store = Store(folder / "results" / STATE_FOLDER / "state.db", **where)
+    store = Store(state_file(folder / "results", None), **where)
     state = restore(store.load(), now=0.0, wall=0.0, **where)
     store.close()
     return state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -110,7 +111,8 @@ def test_a_worker_without_the_folders_costs_no_movie_anything(
     write_movies(data, movies)
     session = up(data, processing, "--workers", "0", *SETTINGS)
     wait_until(lambda: session.get("/api/items/summary")["totalItems"] == movies, 30, "all movies")
-    blind = {"noproc": processing, "nodata": data}
+    host = socket.gethostname()  # names of its workers begin so
+    blind = {f"{host}/noproc": processing, f"{host}/nodata": data}
     processes = []
 
     def reasons() -> dict[str, str]:
@@ -128,7 +130,7 @@ def test_a_worker_without_the_folders_costs_no_movie_anything(
         for name, hidden in blind.items():
             wait_until(lambda name=name: "does not see" in reasons().get(name, ""), 60, f"what {name} does not see")
             assert f"mount {hidden} on " in reasons()[name]
-        start("seeing", None)
+        start(f"{host}/seeing", None)
         wait_until(lambda: session.settled(movies), 120, "all movies done")
         assert done(session) == movies
         workers = {one["id"]: one for one in session.get("/api/workers")["workers"]}

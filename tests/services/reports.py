@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.services.memory_files import MemoryFiles
-from warpcore.services.session.declared import Reported, declared, staged_name
+from warpcore.services.session.declared import Reported, staged_name
 from warpcore.services.steps.chain import CHAIN
 from warpcore.services.steps.source import InputResult
 from warpcore.services.steps.step import INPUT
@@ -31,5 +31,5 @@ def write_staged(files: MemoryFiles, lease: int, reported: Reported) -> None:
     for step, outputs in reported.items():
         for pattern, size in outputs.items():
             if size is not None:
-                name = staged_name(step, declared(step, pattern))
+                name = staged_name(step, pattern)
                 files.stage(lease, {name: f"{lease}".encode().ljust(size)})

@@ -106,7 +106,7 @@ def test_an_mrc_of_a_mode_that_is_no_movies(tmp_path: Path, mode: int, said: str
     ("content", "said"),
     [
         (b"", r"is empty \(0 bytes\)"),
-        (b"This is a text file\nof two lines\n", "is no TIFF: it begins with b'This is '"),
+        (b"This is a text file\nof two lines\n", "is no TIFF: it does not begin as one"),
         (b"II*\x00", "is no TIFF"),
         (b"II*\x00\x00\x00\x00\x00", "has no pages"),
         (b"II*\x00\xff\x00\x00\x00", "is truncated: page 1 lies beyond its end at 8 bytes"),

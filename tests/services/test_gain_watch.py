@@ -16,7 +16,7 @@ from warpcore.services.formats.mrc_writer import write_mrc
 from warpcore.services.readers.gain import Gain, read_gain
 from warpcore.services.readers.reference import orient
 from warpcore.services.session.settings import ImportSettings, parse_settings
-from warpcore.services.worker.gain_watch import MOST_MOVIES, GainWatch, orientation_of
+from warpcore.services.worker.gain_watch import MOST_MOVIES, NO_GAIN, GainWatch, orientation_of
 from warpcore.services.worker.local import process_files
 
 RANDOM = np.random.default_rng(5)
@@ -88,7 +88,7 @@ def test_the_right_gain_and_no_gain_are_no_warning_and_once_told_no_counts_are_a
         assert not watch.see(*set_gain(gain_file, ORIENTATIONS[0]), False, counts)
     assert not watch.see(None, ImportSettings(), False, counts)
     assert watch.warnings == ()
-    assert len(asked) == 1
+    assert len(asked) == 2  # one for the gain, one for the pattern that movies without a gain may share
 
 
 def test_faint_movies_are_added_up_and_given_up_after_a_few(gain_file: Path) -> None:
@@ -118,6 +118,79 @@ def test_a_gain_in_the_wrong_sense_or_applied_already_is_warned_of(tmp_path: Pat
     assert "applied already" in watch.warnings[0]
 
 
+@pytest.mark.parametrize("given", [0, 2])
+def test_movies_on_a_pedestal_are_warned_of_as_such(gain_file: Path, given: int) -> None:
+    watch = GainWatch()
+    assert watch.see(*set_gain(gain_file, ORIENTATIONS[given]), False, lambda: counts_for(UPRIGHT) + 2400)
+    (text,) = watch.warnings
+    assert text.startswith(f"gain {gain_file}: about 99 % of the movies' counts seem to be a constant")
+    assert text.endswith("write movies whose counts begin at zero")
+    assert "\n" not in text
+
+
+def test_a_flat_gain_is_warned_of(tmp_path: Path) -> None:
+    watch = GainWatch()
+    write_mrc(tmp_path / "ones.mrc", np.ones((256, 256), np.float32), 1.0)
+    watch.see(*set_gain(tmp_path / "ones.mrc", ORIENTATIONS[0]), False, lambda: counts_for(UPRIGHT))
+    assert "it is flat, so it corrects nothing" in watch.warnings[0]
+
+
+def movies_without_gain(gain: np.ndarray, electrons: float, count: int) -> list[np.ndarray]:
+    """Counts of movies with a specimen each, divided by a gain."""
+    random = np.random.default_rng(9)
+    specimens = (np.exp(scipy.ndimage.gaussian_filter(random.normal(0, 3, gain.shape), 4)) for _ in range(count))
+    return [random.poisson(electrons * specimen / gain).astype(np.float32) for specimen in specimens]
+
+
+def told_without_gain(movies: list[np.ndarray], is_lone: bool = False) -> tuple[list[bool], GainWatch]:
+    watch = GainWatch()
+    return [watch.see(None, ImportSettings(), False, lambda one=one: one, is_lone=is_lone) for one in movies], watch
+
+
+@pytest.mark.parametrize("electrons", [8.0, 40.0])
+def test_movies_without_a_gain_that_share_a_pattern_are_told_of_once(electrons: float) -> None:
+    told, watch = told_without_gain(movies_without_gain(UPRIGHT, electrons, 12))
+    assert sum(told) == 1
+    assert watch.warnings == (NO_GAIN,)
+
+
+def test_the_warning_goes_when_a_gain_is_given(gain_file: Path) -> None:
+    _, watch = told_without_gain(movies_without_gain(UPRIGHT, 40.0, 4))
+    assert watch.warnings == (NO_GAIN,)
+    assert watch.see(*set_gain(gain_file, ORIENTATIONS[0]), False, lambda: counts_for(UPRIGHT))
+    assert watch.warnings == ()
+
+
+@pytest.mark.parametrize("left", [0.0, 0.2])
+def test_movies_that_are_corrected_already_are_not_told_of(left: float) -> None:
+    """Whole, or by a gain that has grown old and leaves a fifth of the pattern, 0.6 %."""
+    corrected = (1 + left * (UPRIGHT - 1)).astype(np.float32)
+    for electrons in (2.0, 40.0):
+        told, watch = told_without_gain(movies_without_gain(corrected, electrons, 12))
+        assert (any(told), watch.warnings) == (False, ())
+
+
+def test_movies_of_the_same_specimen_drifting_and_lone_images_are_not_told_of() -> None:
+    random = np.random.default_rng(10)
+    specimen = np.exp(scipy.ndimage.gaussian_filter(random.normal(0, 3, (256, 256)), 2))
+    drifting = [random.poisson(20 * np.roll(specimen, 7 * n, (0, 1))).astype(np.float32) for n in range(12)]
+    assert told_without_gain(drifting)[1].warnings == ()
+    assert told_without_gain(movies_without_gain(UPRIGHT, 40.0, 12), is_lone=True)[1].warnings == ()
+
+
+@pytest.mark.parametrize("averages", [0, 1, MOST_MOVIES])
+def test_averages_among_movies_say_nothing_of_their_gain_and_alone_they_do(gain_file: Path, averages: int) -> None:
+    """EPU's averages are whole numbers too, and have the gain already."""
+    average = counts_for(np.ones((256, 256)))
+    watch = GainWatch()
+    for _ in range(averages):
+        watch.see(*set_gain(gain_file, ORIENTATIONS[0]), False, lambda: average, is_lone=True)
+    assert ["applied already" in text for text in watch.warnings] == [True] * (averages // MOST_MOVIES)
+    for is_lone, counts in ((False, counts_for(UPRIGHT)), (True, average)):
+        watch.see(*set_gain(gain_file, ORIENTATIONS[0]), False, lambda counts=counts: counts, is_lone=is_lone)
+        assert watch.warnings == ()
+
+
 @pytest.fixture(scope="module")
 def gain_and_movies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("movies")
@@ -134,7 +207,11 @@ def gain_and_movies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def processed(simulated: list[Path], processing: Path, **values: Any) -> dict[str, bytes]:
     settings = parse_settings(
-        {"import": {"gain_path": str(simulated[0]), **values}, "ctf": {"enabled": False}, "motion": {"enabled": False}}
+        {
+            "import": {"gain_path": str(simulated[0]), "pixel_size": 1.0, **values},
+            "ctf": {"enabled": False},
+            "motion": {"enabled": False},
+        }
     )
     outcomes = process_files(simulated[1:], settings, processing, lambda *_: None, device="cpu")
     assert [outcome.failure for outcome in outcomes] == [None, None]
@@ -147,7 +224,8 @@ def test_references_that_were_registered_as_movies_are_not_looked_at(
     gain, first, _ = gain_and_movies
     pixels = read_gain(ImportSettings(gain_path=str(gain)), (192, 224))
     assert pixels is not None
-    references = [tmp_path / name for name in ("link.mrc", "old_gain.tif", "floats.mrc")]
+    references = [tmp_path / name for name in ("link.mrc", "old_gain.tif", "floats.mrc", "average.tif")]
+    tifffile.imwrite(references[3], np.full((192, 224), 7, np.uint8), photometric="minisblack")
     references[0].symlink_to(gain)
     tifffile.imwrite(references[1], (1000 / pixels.multiplier[::-1]).astype(np.uint16), photometric="minisblack")
     write_mrc(references[2], pixels.multiplier, 1.0)

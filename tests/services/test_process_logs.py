@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warpcore.services.process import logs
-from warpcore.services.process.logs import JsonFormatter, about, always, read_event
+from warpcore.services.process.logs import JsonFormatter, TextFormatter, about, always, cut, read_event
 
 
 def logged(text: str, *arguments: object, **options: Any) -> dict[str, Any]:
@@ -99,3 +99,28 @@ os._exit(7)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (7, "")
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(logs.TEXT), JsonFormatter()])
+@pytest.mark.parametrize("text", ["*.tif, " * 200_000, "line\n" * 200_000, "x" * 1_000_000, "\n" * 1_000_000])
+def test_values_from_elsewhere_make_no_endless_events(formatter: logging.Formatter, text: str) -> None:
+    try:
+        raise ValueError(text)
+    except ValueError:
+        error = sys.exc_info()
+    record = logging.LogRecord("name", logging.ERROR, __file__, 1, "begin %s the end", (text,), error)
+    told = formatter.format(record)
+    assert "begin" in told
+    assert "characters more" in told
+    assert len(told) < 5 * logs.LONGEST_EVENT
+    if isinstance(formatter, TextFormatter):
+        assert max(map(len, told.split("\n"))) <= logs.LONGEST_LINE
+
+
+@given(st.text(max_size=80), st.integers(0, 100))
+def test_what_is_cut_keeps_its_begin_and_its_end(text: str, longest: int) -> None:
+    told = cut(text, longest)
+    assert told[:1] == text[:1]
+    assert told[-1:] == text[-1:]
+    assert len(told) <= max(longest, 40)
+    assert told == text or len(text) > longest

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.simulation.faults import KINDS, Fault
+from tests.simulation.faults import KINDS, read
 from tests.simulation.shrinking import shrink, told
 from tests.simulation.world import Outcome, run
 
@@ -33,7 +33,7 @@ def main() -> int:
 
 def one(seed: int, faults: str | None) -> int:
     """One run, told line by line."""
-    outcome = run(seed, None if faults is None else list(map(Fault.from_text, faults.split())), trace=True)
+    outcome = run(seed, None if faults is None else read(faults), trace=True)
     print(*outcome.lines, sep="\n")
     print(told(outcome) if outcome.broken else f"seed {seed}: all holds, trace {outcome.digest}")
     return int(bool(outcome.broken))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.simulation.compute import OUTPUTS, Truth
+from tests.simulation.compute import OUTPUTS, true_content, true_results
+from tests.simulation.microscope import metadata_name
 from tests.simulation.part import Broken
 from warpcore.bus import messages as wire
 from warpcore.bus.follower import Reset
 from warpcore.bus.vocabulary import DONE, ENDED, FailureKind, MovieStatus, StoragePlace
 from warpcore.services.scheduler.core import ordering
-from warpcore.services.scheduler.core.effects import Effect, Publish, Send, Stimulus
+from warpcore.services.scheduler.core.effects import Effect, Publish, Send
 from warpcore.services.scheduler.core.invariants import InvariantError, validate
 from warpcore.services.scheduler.core.lives import LeaseState
 from warpcore.services.scheduler.core.records import MovieRecord
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import Stimulus
 from warpcore.services.session.movie_record import MovieRecordFile, record_path
 from warpcore.services.session.tables import PARTICLES, TABLES
 from warpcore.services.tracker.state import TrackerState
@@ -23,6 +26,8 @@ from warpcore.services.tracker.state import TrackerState
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+MOST = 1000
+"""Changes of settings that are looked at; a run has fewer."""
 OWN_FOLDER = ".warpcore/"
 
 
@@ -38,7 +43,6 @@ class Checks:
     def __init__(self, world: World) -> None:
         self._world = world
         self._checked: tuple[int, int] | None = None
-        self._finished: set[int] = set()
         self._head = 0
 
     # --- while it runs ---------------------------------------------------------------------------------------------
@@ -93,7 +97,7 @@ class Checks:
                 for output in outputs if made_with is not None else ():
                     path = output.path(movie.name)
                     found = files[path].text if path in files else None
-                    expected = Truth.content(step, output, made_with or "")
+                    expected = true_content(step, output, made_with or "")
                     require(
                         found == expected, "files", f"{path} is {found!r}, the state of {movie.name} says {expected!r}"
                     )
@@ -105,9 +109,11 @@ class Checks:
         world, state = self._world, self._world.scheduler.state
         incubation = world.discoverer.incubation
         unknown = [name for name in world.microscope.lasting if not self._is_known(state, name)]
+        untold = [name for name in world.microscope.lasting if self._untold(state, name)]
         open_movies = [movie for movie in state.movies.values() if movie.status not in ENDED]
         waiting = {
             "files that are not registered": unknown,
+            "metadata that are not registered": untold,
             "movies that have not ended": [f"{one.name} ({one.status})" for one in open_movies],
             "leases": list(state.tasks),
             "workers": [f"{name}, {why}" for name in world.worker_names if (why := self._why_not_idle(state, name))],
@@ -120,6 +126,14 @@ class Checks:
     def _is_known(self, state: State, name: str) -> bool:
         movie, file = state.by_path.get(name), self._world.disks[StoragePlace.DATA].files.get(name)
         return movie is not None and file is not None and (movie.size, movie.mtime_ns) == (file.size, file.mtime_ns)
+
+    def _untold(self, state: State, name: str) -> bool:
+        """Whether the state does not know a registered movie's metadata as they are."""
+        movie = state.by_path.get(name)
+        file = self._world.disks[StoragePlace.DATA].files.get(metadata_name(name))
+        if movie is None or file is None:
+            return False
+        return movie.acquisition is None or movie.acquisition.source_mtime_ns != file.mtime_ns
 
     def _why_not_idle(self, state: State, name: str) -> str:
         """Why no worker of this name could be given a movie now."""
@@ -142,6 +156,7 @@ class Checks:
         for movie in state.movies.values():
             self._ended_rightly(movie)
         self._acknowledged(state)
+        self._audited()
         self._tracker_files(state)
         self._nothing_left_over()
 
@@ -155,6 +170,9 @@ class Checks:
             require(blamed and spoilt, "outcome", f"{movie.name} failed although it is well: {movie.failure} {text}")
         else:
             require(movie.status in DONE, "outcome", f"{movie.name} is {movie.status}")
+            made = true_results(movie.fingerprints)
+            right = all(movie.results.get(step) == result for step, result in made.items())
+            require(right, "outcome", f"{movie.name} has results of another task")
             if not self._world.power_cuts:  # records are not flushed
                 self._recorded(movie)
             if there:
@@ -166,14 +184,16 @@ class Checks:
         """The file beside a movie's results, from which a lost state can be made anew, says what the state does."""
         files = self._world.disks[StoragePlace.PROCESSING].files
         of_file = movie.name, movie.path, movie.size, movie.mtime_ns
-        record = MovieRecordFile(*of_file, movie.fingerprints, movie.results, movie.outputs)
         path = record_path(movie.name)
-        require(path in files and files[path].text == record.text, "record", f"{path} does not tell the state")
+        written = json.loads(files[path].text) if path in files else {}
+        # Metadata that came later and made nothing run are read again where a state is made anew.
+        said = movie.said[0], written.get("acquisition")
+        record = MovieRecordFile(*of_file, movie.fingerprints, movie.results, movie.outputs, *said)
+        require(written and files[path].text == record.text, "record", f"{path} does not tell the state")
 
     def _acknowledged(self, state: State) -> None:
         settings = state.settings.to_dict()
         for name, value in self._world.user.settled.items():
-            possible = [value, *self._world.user.unsure.get(name, [])]
             if name == "paused":
                 now: object = state.paused
             elif name == "order":
@@ -183,14 +203,22 @@ class Checks:
             else:
                 section, _, field = name.partition(".")
                 now = settings[section][field]
-            require(now in possible, "acknowledged", f"{name} is {now!r}, not {possible}")
+            require(now == value, "acknowledged", f"{name} is {now!r}, not {value!r}")
+
+    def _audited(self) -> None:
+        """Each change of settings that the user has asked for has its entry, and there is no other."""
+        store = self._world.scheduler.session.store
+        changes = [f"settings {one.revision}" for one in store.settings_history(None, MOST) if one.by == "user"]
+        entries = store.audit(wire.GetAudit(limit=MOST, action="settings")).entries
+        told = [one.detail.partition(":")[0] for one in entries if one.via == "user"]
+        require(told == changes, "audit", f"{told} are told of {changes}")
 
     def _tracker_files(self, state: State) -> None:
         """The files are those that a tracker would write that has just begun."""
         fresh = TrackerState("/processing")
         movies = [state.movie_view(movie) for movie in state.movies.values()]
         fresh.apply(Reset(state.seq, state.epoch, movies, state.settings.to_dict(), state.revision, state.paused), 0.0)
-        fresh.set_data_directory("/data", 0.0)
+        fresh.set_directories("/data", "/processing", 0.0)
         files = self._world.disks[StoragePlace.PROCESSING].files
         for name in TABLES:
             if name != PARTICLES:

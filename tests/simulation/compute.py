@@ -44,37 +44,33 @@ OUTPUTS: dict[str, tuple[Output, ...]] = {
 }
 
 
-class Truth:
-    """What an honest worker makes of a movie: it follows from the fingerprint that a step is to have."""
+def true_content(step: str, output: Output, fingerprint: str) -> str:
+    """The bytes of an output of an honest worker: they follow from the fingerprint that the step is to have."""
+    return f"{step} {output.pattern} {fingerprint}{WHOLE}"
 
-    @staticmethod
-    def content(step: str, output: Output, fingerprint: str) -> str:
-        """The bytes of an output."""
-        return f"{step} {output.pattern} {fingerprint}{WHOLE}"
 
-    @staticmethod
-    def results(run: list[str], wanted: dict[str, str]) -> dict[str, Any]:
-        """The results of steps."""
-        chance = {step: int(hashlib.sha256(wanted[step].encode()).hexdigest()[:4], 16) / 65536 for step in run}
-        found: dict[str, Any] = {
-            INPUT: InputResult(
-                frames=8,
-                height=512,
-                width=512,
-                raw_height=512,
-                raw_width=512,
-                pixel_size_angstrom=1.0,
-                raw_pixel_size_angstrom=1.0,
-                dose_per_frame=1.0,
-            ).to_dict()
-        }
-        for step in run:
-            found[step] = CHAIN[step].result.unmeasured().to_dict()
-        if "motion" in run:
-            found["motion"] |= {"skipped": False, "mean_frame_movement_angstrom": 6 * chance["motion"]}
-        if "ctf" in run:
-            found["ctf"] |= {"defocus_um": 1.0, "resolution_angstrom": 3 + 3 * chance["ctf"], "warnings": []}
-        return found
+def true_results(made_with: dict[str, str]) -> dict[str, Any]:
+    """The results of an honest worker, by step, and of reading the movie; from the fingerprints of the steps."""
+    found: dict[str, Any] = {
+        INPUT: InputResult(
+            frames=8,
+            height=512,
+            width=512,
+            raw_height=512,
+            raw_width=512,
+            pixel_size_angstrom=1.0,
+            raw_pixel_size_angstrom=1.0,
+            dose_per_frame=1.0,
+        ).to_dict()
+    }
+    for step, fingerprint in made_with.items():
+        measured = int(hashlib.sha256(fingerprint.encode()).hexdigest()[:4], 16) / 65536
+        found[step] = CHAIN[step].result.unmeasured().to_dict()
+        if step == "motion":
+            found[step] |= {"skipped": False, "mean_frame_movement_angstrom": 6 * measured}
+        if step == "ctf":
+            found[step] |= {"defocus_um": 1.0, "resolution_angstrom": 3 + 3 * measured, "warnings": []}
+    return found
 
 
 @dataclasses.dataclass
@@ -90,11 +86,10 @@ class Compute(Part):
 
     period_s = 1e9
 
-    def __init__(self, simulator: Simulator, host: Host, name: str, truth: Truth) -> None:
+    def __init__(self, simulator: Simulator, host: Host, name: str) -> None:
         super().__init__(simulator, host, name)
         self.line: Callable[[Report | None], None] | None = None
         self.hangs = False
-        self._truth = truth
 
     def begin(self) -> None:
         """A new process; it is ready after a while."""
@@ -175,7 +170,7 @@ class Compute(Part):
                 yield from self._write(task, step, output, outputs)
         yield files
         files.flush(f"{STAGING}/{task.lease}")
-        results = self._truth.results(task.run, task.wanted)
+        results = true_results({step: task.wanted[step] for step in task.run})
         yield from self.hand_in(task, outputs)
         self._end(job, Finished(task.lease, task.run, results, outputs))
 
@@ -204,9 +199,9 @@ class Compute(Part):
     ) -> Iterator[float | FileSystem]:
         """Write an output in two halves; leave one that is in place with the same bytes."""
         files = self.host.mounts[StoragePlace.PROCESSING]
-        text = self._truth.content(step, output, task.wanted[step])
+        text = true_content(step, output, task.wanted[step])
         folder = f"{STAGING}/{task.lease}"
-        name = f"{folder}/{staged_name(step, output)}"
+        name = f"{folder}/{staged_name(step, output.pattern)}"
         self._tell(Progress(task.lease, Stage.WRITE, "write", 0.0))
         yield files
         files.make_folder(folder)

@@ -109,8 +109,7 @@ class FileSystem:
     def create(self, path: str) -> Inode:
         """Open a file for writing: a new one, or the present one cut to nothing."""
         self._check(path)
-        if parent_of(path) not in self.folders:
-            raise OSError(errno.ENOENT, "No such file or directory", path)
+        self._check_name(path)
         self._take(path, 1)
         self._remember()
         inode = self.files.setdefault(path, Inode())
@@ -144,6 +143,7 @@ class FileSystem:
     def link(self, source: str, target: str) -> None:
         """Give a file a second name, in place of what has it."""
         self._check(source)
+        self._check_name(target)
         self._take(target, 1)
         self._remember()
         self.files[target] = self._known(source)
@@ -151,6 +151,7 @@ class FileSystem:
     def rename(self, source: str, target: str) -> None:
         """Rename a file or a folder with all in it."""
         self._check(source)
+        self._check_name(target)
         self._remember()
         if source in self.folders:
             for everything in (self.files, self.folders):
@@ -191,6 +192,13 @@ class FileSystem:
     def _check(self, path: str) -> None:
         if self.error:
             raise OSError(self.error, os.strerror(self.error), path)
+
+    def _check_name(self, path: str) -> None:
+        """A file, or a folder that is renamed, needs a folder to lie in, and takes the place of no folder."""
+        if parent_of(path) not in self.folders:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        if path in self.folders:
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
 
     def _take(self, path: str, size: int) -> None:
         if self.room_bytes is None:

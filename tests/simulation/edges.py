@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, nullcontext
 from types import SimpleNamespace
@@ -17,16 +18,18 @@ from unittest import mock
 
 from tests.simulation.clock import Simulator
 from tests.simulation.hosts import SeenPath, looked_at
-from tests.simulation.microscope import WHOLE
+from tests.simulation.microscope import HEADER, WHOLE
 from tests.simulation.network import Dealer, Ports, Publisher, Subscriber
 from tests.simulation.part import Broken, Part
-from tests.simulation.scheduler import Nothing, OutputCheck, placer
+from tests.simulation.scheduler import DiskStore, Nothing, OutputCheck, placer
 from warpcore.bus.endpoints import Endpoints
+from warpcore.bus.messages import Acquisition
 from warpcore.bus.vocabulary import StoragePlace
 from warpcore.services.discoverer import asker, finding
 from warpcore.services.discoverer import service as discoverer
 from warpcore.services.discoverer.examining import Examined
 from warpcore.services.discoverer.listing import Listing, Watched
+from warpcore.services.readers.metadata.beside import NO_METADATA, ReadMetadata
 from warpcore.services.scheduler.shell import preparing, session
 from warpcore.services.scheduler.shell import service as scheduler
 from warpcore.services.scheduler.shell import storage as scheduler_storage
@@ -49,13 +52,23 @@ def path(text: object) -> SeenPath:
     return text if isinstance(text, SeenPath) else here().host.path(str(text))
 
 
+LOOKED_AT: dict[str, tuple[StoragePlace, ...]] = {
+    "look at data": (StoragePlace.DATA,),
+    "look at processing": (StoragePlace.PROCESSING,),
+    "look at the data directory": (StoragePlace.DATA,),
+    "look at folders": (StoragePlace.DATA, StoragePlace.PROCESSING),
+    "look at reference files": (),
+    "where the results lie": (),
+}
+"""The file systems that the calls of a side thread wait for, by its name; none: its files lie elsewhere."""
+
+
 class SideThread(Generic[T]):
-    """As `process.side_thread.SideThread`: a call ends once the file systems answer that its name speaks of."""
+    """As `process.side_thread.SideThread`: a call ends once the file systems answer that it looks at."""
 
     def __init__(self, name: str) -> None:
         self._part = here()
-        named = [place for place in (StoragePlace.DATA, StoragePlace.PROCESSING) if place in name]
-        self._places = list(StoragePlace)[:2] if "folders" in name else named
+        self._places = LOOKED_AT[name]
         self._results: list[T | Exception] = []
         self._begun_at: float | None = None
 
@@ -91,7 +104,7 @@ class SideThread(Generic[T]):
         self._results, self._begun_at = [], None
 
 
-def answer_of_all(part: Part, places: list[StoragePlace], action: Callable[[], None]) -> None:
+def answer_of_all(part: Part, places: Sequence[StoragePlace], action: Callable[[], None]) -> None:
     """Act once each of these file systems has answered."""
     if not places:
         action()
@@ -124,21 +137,41 @@ class Executor:
 def list_files(directory: SeenPath, watched: Watched, stopped: object = None) -> Listing:
     """As the discoverer's scan."""
     try:
-        found = {name: (directory / name).stat() for name in directory.names() if watched.holds(name)}
+        names = [name for name in directory.names() if watched.holds(name) or watched.holds_metadata(name)]
+        found = {name: (directory / name).stat() for name in names}
     except OSError as error:
         return Listing(unreadable={".": error.strerror or str(error)})
-    return Listing({name: (info.st_size, info.st_mtime_ns) for name, info in found.items()})
+    there = {name: (info.st_size, info.st_mtime_ns) for name, info in found.items()}
+    movies = {name: identity for name, identity in there.items() if watched.holds(name)}
+    return Listing(movies, metadata={name: there[name] for name in there.keys() - movies.keys()})
 
 
-def examine(directory: SeenPath, name: str, watched: Watched) -> Examined:
-    """As the discoverer's look into one file."""
+def examine(directory: SeenPath, name: str, watched: Watched, metadata: str = "") -> Examined:
+    """As the discoverer's look into one file, and into its metadata."""
     try:
         info, text = (directory / name).stat(), (directory / name).read_text()
     except FileNotFoundError:
         return Examined(None)
     except OSError as error:
         return Examined(None, unreadable=error.strerror or str(error))
-    return Examined((info.st_size, info.st_mtime_ns), fault="" if text.endswith(WHOLE) else "it is cut off")
+    identity = info.st_size, info.st_mtime_ns
+    if not text.endswith(WHOLE):
+        return Examined(identity, fault="it is cut off")
+    return Examined(identity, header=HEADER, metadata=read_metadata(directory, metadata))
+
+
+def read_metadata(directory: SeenPath, name: str) -> ReadMetadata:
+    """As `readers.metadata.beside.metadata_of`: the simulated microscope writes the voltage alone."""
+    try:
+        if not name:
+            return NO_METADATA
+        mtime_ns, text = (directory / name).stat().st_mtime_ns, (directory / name).read_text()
+    except OSError as error:
+        return ReadMetadata(None, name, error.strerror or str(error))
+    if not text.endswith(WHOLE):
+        return ReadMetadata(None, name, "it is cut off")
+    told = Acquisition(name, mtime_ns, "epu", voltage_kv=float(text.split()[-1]))
+    return ReadMetadata(told, name, is_own=True)
 
 
 def try_to_write(dir: SeenPath) -> Any:
@@ -181,19 +214,30 @@ def mishaps_told() -> Iterator[None]:
 
 
 @contextmanager
+def chance_from(seed: str) -> Iterator[None]:
+    """Within, what the product leaves to chance follows from the seed."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+@contextmanager
 def simulated(simulator: Simulator, ports: Ports) -> Iterator[None]:
     """Within, the product lives in the simulated world."""
-    clock, chance = Clock(simulator), simulator.stream("jitter")
+    clock = Clock(simulator)
     port_of = {ENDPOINTS.workers: ports.workers, ENDPOINTS.control: ports.control}
 
-    def dealer(endpoint: str, identity: bytes, source: str, queued: int = 0) -> Dealer:
+    def dealer(endpoint: str, identity: bytes, source: str, queued: int = 0, key: object = None) -> Dealer:
         return Dealer(here(), port_of[endpoint], identity, source)
 
     replaced: dict[Any, dict[str, Any]] = {
-        asker: {"Dealer": dealer, "time": clock, "random": SimpleNamespace(random=chance.random)},
+        asker: {"Dealer": dealer, "time": clock},
         discoverer: {
-            "Publisher": lambda endpoint, source: Publisher(here(), ports.events, source),
-            "Subscriber": lambda endpoint, topics: Subscriber(here(), ports, tuple(topics)),
+            "Publisher": lambda endpoint, source, key: Publisher(here(), ports.events, source),
+            "Subscriber": lambda endpoint, topics, key: Subscriber(here(), ports, tuple(topics)),
             "SideThread": SideThread,
             "output_folders": lambda directory, processing: frozenset(),
             "time": clock,
@@ -214,9 +258,19 @@ def simulated(simulator: Simulator, ports: Ports) -> Iterator[None]:
             "time": clock,
         },
         preparing: {"SideThread": SideThread},
-        writing: {"write_text_whole": SeenPath.write_text},
+        writing: {
+            "write_text_whole": SeenPath.write_text,
+            "read_bytes": SeenPath.read_bytes,
+            "result_path": SeenPath.__truediv__,
+            "results_below": lambda _: None,  # there are no links
+        },
         scheduler_storage: {"SideThread": SideThread, "time": clock},
-        session: {"time": clock, "garbage_left_alone": nullcontext},
+        session: {
+            "Store": DiskStore,
+            "database_advice": lambda path: "",
+            "time": clock,
+            "garbage_left_alone": nullcontext,
+        },
         seeing: {
             "SideThread": SideThread,
             "Path": path,
@@ -226,6 +280,7 @@ def simulated(simulator: Simulator, ports: Ports) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(looked_at())
         stack.enter_context(mishaps_told())
+        stack.enter_context(chance_from(f"{simulator.seed} jitter"))
         for module, names in replaced.items():
             stack.enter_context(mock.patch.multiple(module, **names))
         yield

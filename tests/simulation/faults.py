@@ -40,18 +40,33 @@ class Fault:
 
     @classmethod
     def from_text(cls, text: str) -> Fault:
-        """The fault that `str` has written."""
-        head, target, seconds, detail = text.strip().split(":")
+        """The fault that `str` gave."""
+        head, target, seconds, detail = text.split(":")
         kind, _, at = head.partition("@")
         return cls(float(at), kind, target, float(seconds), int(detail))
+
+
+def written(faults: Iterable[Fault]) -> str:
+    """Faults as one line, for `read`."""
+    return " ".join(map(str, faults))
+
+
+def read(text: str) -> list[Fault]:
+    """The faults that `written` has written."""
+    return list(map(Fault.from_text, text.split()))
+
+
+Begin = Callable[["World", Fault], None]
+Targets = Callable[[Sequence[str], Sequence[str]], Sequence[str]]
+"""What a kind of fault can mean, given the names of workers and of movies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How a kind of fault begins; `targets` of a world, the longest time, and how often it is drawn."""
 
-    begin: Callable[[World, Fault], None]
-    targets: Callable[[Sequence[str], Sequence[str]], Sequence[str]]
+    begin: Begin
+    targets: Targets
     longest_s: float
     weight: int
 
@@ -73,19 +88,17 @@ def _movies(workers: Sequence[str], movies: Sequence[str]) -> Sequence[str]:
 
 
 def _hosts(workers: Sequence[str], movies: Sequence[str]) -> Sequence[str]:
-    return ("all", *(f"host of {worker}" for worker in workers))
+    return ("all", *workers)
 
 
 def _session(workers: Sequence[str], movies: Sequence[str]) -> Sequence[str]:
     return ("session",)
 
 
-def fault(
-    name: str, targets: Callable[[Sequence[str], Sequence[str]], Sequence[str]], longest_s: float, weight: int = 2
-) -> Callable[[Callable[[World, Fault], None]], Callable[[World, Fault], None]]:
+def fault(name: str, targets: Targets, longest_s: float, weight: int = 2) -> Callable[[Begin], Begin]:
     """Decorator: this function lets a kind of fault begin."""
 
-    def register(begin: Callable[[World, Fault], None]) -> Callable[[World, Fault], None]:
+    def register(begin: Begin) -> Begin:
         KINDS[name] = Kind(begin, targets, longest_s, weight)
         return begin
 

@@ -12,6 +12,7 @@ from unittest import mock
 from tests.simulation.clock import Simulator
 from tests.simulation.disk import FileSystem, parent_of
 from warpcore.bus.vocabulary import StoragePlace
+from warpcore.services.session.opening import RefusedFileError
 from warpcore.services.storage import looking
 
 ROOTS = {"data": StoragePlace.DATA, "processing": StoragePlace.PROCESSING}
@@ -19,7 +20,7 @@ _TERABYTE = 10**12
 
 
 class Host:
-    """A machine with both folders of the session mounted. `names` are those of its processes, for the trace."""
+    """A machine with both folders of the session mounted."""
 
     def __init__(self, simulator: Simulator, name: str, mounts: dict[StoragePlace, FileSystem]) -> None:
         self.name = name
@@ -63,9 +64,20 @@ class SeenPath:
     def __str__(self) -> str:
         return self.text
 
+    def resolve(self) -> SeenPath:
+        """As `Path.resolve`: there are no symlinks."""
+        return self
+
+    absolute = resolve
+
     def is_relative_to(self, other: SeenPath) -> bool:
         """Whether it lies below another path."""
         return self.text.startswith(f"{other.text}/")
+
+    def mkdir(self, **_: object) -> None:
+        """As `Path.mkdir`, with the folders above it."""
+        files, path = self._place
+        files.make_folder(path)
 
     def is_dir(self) -> bool:
         """Whether it is a folder."""
@@ -92,13 +104,20 @@ class SeenPath:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self))
         return SimpleNamespace(st_dev=files.device, st_ino=files.folders[path], st_size=0, st_mtime_ns=0)
 
-    def read_text(self, **_: object) -> str:
+    def read_text(self) -> str:
         """As `Path.read_text`."""
         files, path = self._place
         inode = files.at(path)
         if inode is None:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self))
         return inode.text
+
+    def read_bytes(self, most: int) -> bytes:
+        """As `opening.read_bytes`."""
+        data = self.read_text().encode()
+        if len(data) > most:
+            raise RefusedFileError(str(self), f"has more than {most} bytes")
+        return data
 
     def write_text(self, text: str) -> None:
         """Write it whole."""
@@ -131,6 +150,8 @@ def looked_at() -> Iterator[None]:
     calls = SimpleNamespace(scandir=scandir, statvfs=SeenPath.space)
     with (
         mock.patch.object(looking, "os", calls),
+        mock.patch.object(looking, "read_bytes", SeenPath.read_bytes),
+        mock.patch.object(looking, "result_path", SeenPath.__truediv__),
         mock.patch.object(looking, "write_text_whole", SeenPath.write_text),
     ):
         yield

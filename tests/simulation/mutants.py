@@ -13,12 +13,9 @@ from unittest import mock
 
 from tests.simulation.compute import Compute
 from tests.simulation.placing import DiskFiles
-from warpcore.bus import messages as wire
 from warpcore.bus.messages import AssignTask
-from warpcore.services.scheduler.core import registry, seeing
+from warpcore.services.scheduler.core import names, seeing
 from warpcore.services.scheduler.core.holds import Storage
-from warpcore.services.scheduler.core.records import WorkerRecord
-from warpcore.services.scheduler.core.state import State
 from warpcore.services.scheduler.shell import service
 from warpcore.services.session.declared import staged_files
 from warpcore.services.session.placing import IncompleteError, Placement, place
@@ -32,10 +29,14 @@ NO_HOLDS = property(lambda self: [])
 
 @dataclass(frozen=True)
 class Mutant:
-    """One decision undone: `patches` are objects, names and what stands there instead; `kinds` the faults to try."""
+    """One decision undone: `patches` are objects, names and what stands there instead.
+
+    `breaks` is the invariant that does not hold then, `kinds` are the faults that show it.
+    """
 
     point: int
     undone: str
+    breaks: str
     kinds: tuple[str, ...]
     patches: tuple[tuple[Any, str, Any], ...]
 
@@ -54,12 +55,6 @@ def _renames_itself(self: Compute, task: AssignTask, outputs: dict[str, dict[str
         files.update(dict.fromkeys(files))
 
 
-def _replaced_silently(state: State, worker: WorkerRecord, message: wire.RegisterWorker) -> bool:
-    if worker.alive:
-        registry.lose(state, worker, f"{message.name} was started anew")
-    return True
-
-
 def _nothing(*_: object) -> None:
     return None
 
@@ -68,6 +63,7 @@ MUTANTS = (
     Mutant(
         2,
         "a failed commit forgets workers, and a worker drops the error that answers its registration",
+        "waits for ever",
         ("full", "kill"),
         (
             (service, "go_on", lambda stored, before: stored),
@@ -77,12 +73,14 @@ MUTANTS = (
     Mutant(
         3,
         "workers put outputs in place themselves",
+        "files",
         ("stop", "cut", "settings"),
         ((Compute, "hand_in", _renames_itself),),
     ),
     Mutant(
         4,
         "a data directory that is away is not seen",
+        "outcome",
         ("unmount", "kill"),
         (
             (Storage, "holds", NO_HOLDS),
@@ -95,6 +93,7 @@ MUTANTS = (
     Mutant(
         5,
         "a full disk counts as a shortage of the movie",
+        "outcome",
         ("full",),
         (
             (Storage, "holds", NO_HOLDS),
@@ -104,12 +103,14 @@ MUTANTS = (
     Mutant(
         7,
         "a second worker of a name replaces the first",
+        "waits for ever",
         ("twin", "kill"),
-        ((registry, "_makes_way", _replaced_silently),),
+        ((names, "must_wait", lambda state, worker, rival: False),),
     ),
     Mutant(
         12,
         "workers need not show that they see the folders",
+        "outcome",
         ("unmount", "kill"),
         (
             (seeing, "demand", _nothing),

@@ -14,6 +14,7 @@ from tests.simulation.clock import Simulator
 from tests.simulation.part import Part
 from warpcore.bus.envelope import Envelope, decode, encode, new_id
 from warpcore.bus.events import check_event
+from warpcore.bus.router import Refusal
 from warpcore.bus.schema import Message
 
 Arrive = Callable[[bytes], None]
@@ -96,6 +97,7 @@ class Router:
 
     def __init__(self, part: Part, port: Port, name: str) -> None:
         self.name, self.malformed = name, 0
+        self.refusals: deque[Refusal] = deque()
         self._part, self._port = part, port
         self._peers: dict[bytes, Dealer] = {}
         self._arrived: deque[tuple[bytes, bytes]] = deque()

@@ -4,37 +4,29 @@ from __future__ import annotations
 
 import queue
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from tests.simulation.disk import FileSystem
 from tests.simulation.part import Part
 from warpcore.bus.vocabulary import StoragePlace
-from warpcore.services.scheduler.core.effects import DropStaging, OutputsPlaced, PlaceOutputs, RestoreOutputs
-from warpcore.services.scheduler.shell.placing import Done, Placer, Task
-from warpcore.services.session.file_operations import (
-    Flush,
-    Link,
-    MakeFolder,
-    Move,
-    Operation,
-    RemoveFile,
-    RemoveFolder,
-    Renew,
-    Write,
-)
+from warpcore.services.scheduler.core.effects import DropMovie, DropStaging, PlaceOutputs, RemoveExport, RestoreOutputs
+from warpcore.services.scheduler.core.stimuli import OutputsPlaced
+from warpcore.services.scheduler.shell.placing import DiskTask, Done, Placer
+from warpcore.services.session import file_operations as do
+from warpcore.services.session.file_operations import Operation
 from warpcore.services.session.placing import IncompleteError, check_placed, plan_placing
 
 
-class DiskFiles:
-    """The processing directory as `session/placing.py` sees it. Each operation is a step of its process."""
+class SimulatedFiles:
+    """A simulated file system as `session/placing.py` sees it. `step` comes before each operation."""
 
-    def __init__(self, part: Part) -> None:
-        self._part = part
+    def __init__(self, system: Callable[[], FileSystem], step: Callable[[], None]) -> None:
+        self._system, self._step = system, step
 
     @property
     def system(self) -> FileSystem:
-        """What is mounted there now."""
-        return self._part.host.mounts[StoragePlace.PROCESSING]
+        """The file system that is there now."""
+        return self._system()
 
     def size(self, path: str) -> int | None:
         inode = self.system.at(path)
@@ -53,26 +45,33 @@ class DiskFiles:
         return sorted(inside, key=lambda name: self.system.folders[f"{path}/{name}"])
 
     def carry_out(self, operation: Operation) -> None:
-        self._part.step()
+        self._step()
         files = self.system
         match operation:
-            case MakeFolder(path):
+            case do.MakeFolder(path):
                 files.make_folder(path)
-            case Link(source, target):
+            case do.Link(source, target):
                 files.link(source, target)
-            case Write(path, text):
+            case do.Write(path, text):
                 files.write_whole(path, text)
-            case Move(source, target):
+            case do.Move(source, target):
                 if source in files.files or source in files.folders or files.error:
                     files.rename(source, target)
-            case RemoveFile(path):
+            case do.RemoveFile(path):
                 files.remove(path)
-            case RemoveFolder(path):
+            case do.RemoveFolder(path):
                 files.remove_folder(path)
-            case Renew(path):
+            case do.Renew(path):
                 files.renew(path)
-            case Flush(path):
+            case do.Flush(path):
                 files.flush(path)
+
+
+class DiskFiles(SimulatedFiles):
+    """What is mounted as the processing directory now. Each operation is a step of its process."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__(lambda: part.host.mounts[StoragePlace.PROCESSING], part.step)
 
 
 class StepwisePlacer(Placer):
@@ -84,11 +83,11 @@ class StepwisePlacer(Placer):
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._held, self._last_lease = frozenset(leases), last_lease
         self._part = part
-        self._waiting: deque[Task | None] = deque([None])
+        self._waiting: deque[DiskTask | None] = deque([None])
         self._works = False
         self._begin_next()
 
-    def begin(self, task: Task) -> None:
+    def begin(self, task: DiskTask) -> None:
         """Have it done."""
         self._waiting.append(task)
         self._begin_next()
@@ -112,7 +111,7 @@ class StepwisePlacer(Placer):
 
         self._files.system.answer(self._part.bound(act))  # type: ignore[attr-defined]
 
-    def _work(self, task: Task | None) -> Iterator[None]:
+    def _work(self, task: DiskTask | None) -> Iterator[None]:
         match task:
             case None:
                 self._sweep()
@@ -130,3 +129,7 @@ class StepwisePlacer(Placer):
                 self._done.put(self._restored(task))
             case DropStaging():
                 self._drop(task.lease)
+            case RemoveExport():
+                self._done.put(self._removed(task))
+            case DropMovie():
+                self._forget(task)

@@ -5,54 +5,43 @@ from __future__ import annotations
 import queue
 import sqlite3
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from tests.simulation.clock import Simulator
-from tests.simulation.disk import FileSystem
 from tests.simulation.hosts import Host
 from tests.simulation.network import Hub, Ports, Router
 from tests.simulation.part import Part
 from tests.simulation.placing import DiskFiles, StepwisePlacer
 from warpcore.bus.vocabulary import StoragePlace
-from warpcore.services.scheduler.core.effects import Effect, OutputsMissing, Stimulus
+from warpcore.services.scheduler.core.audit import Asking
+from warpcore.services.scheduler.core.effects import Effect
 from warpcore.services.scheduler.core.state import State
+from warpcore.services.scheduler.core.stimuli import OutputsMissing, Stimulus
 from warpcore.services.scheduler.shell.disk import Recorded, missing_outputs
-from warpcore.services.scheduler.shell.meters import Meters
 from warpcore.services.scheduler.shell.service import Service
 from warpcore.services.scheduler.shell.session import Session
 from warpcore.services.scheduler.store import schema
 from warpcore.services.scheduler.store.database import Store
 from warpcore.services.scheduler.store.pending import Pending
+from warpcore.services.session.settings import patch_settings
 
 HEARTBEAT_TIMEOUT_S = 20.0
 TASK_TIMEOUT_S = 60.0
+METADATA_WAIT_S = 4.0
 
 Watch = Callable[[State, Stimulus, list[Effect]], None]
 """Looks at each decision."""
 
 
-def empty_database() -> sqlite3.Connection:
-    """The database of a new session, in memory."""
-    made = sqlite3.connect(":memory:", isolation_level=None)
-    for statement in schema.SCHEMA.split(";\n"):
-        made.execute(statement)
-    meta = {"epoch": "e", "seq": 0, "floor": 0, "lease": 0, "last_movie": 0, "last_modified": 0.0}
-    words = {"paused": "", "order": "normal", "alarms": "[]"}
-    made.executemany("INSERT INTO meta VALUES (?, ?)", [*meta.items(), *words.items()])
-    return made
-
-
 class DiskStore(Store):
     """The store of a scheduler's process, over a database that outlives it. Its disk may be full or fail."""
 
-    def __init__(self, part: Part, database: sqlite3.Connection, files: FileSystem) -> None:
-        self.path = part.host.path("/processing/.warpcore/state.db")  # type: ignore[assignment]
-        self._pending = Pending()
-        self._db = database
-        self._part, self._files = part, files
-        meta = dict(database.execute("SELECT key, value FROM meta"))
-        self.epoch = meta["epoch"]
-        self._head, self._last_lease, self._floor = meta["seq"], meta["lease"], meta["floor"]
+    def __init__(self, path: Path, **where: str) -> None:
+        assert isinstance(Part.running, Scheduler)
+        self._part = Part.running
+        self._files = self._part.host.mounts[StoragePlace.PROCESSING]
+        super().__init__(path, **where)
 
     def commit(self, wall: float = 0.0) -> bool:
         """As ever; the process may die before it and after it."""
@@ -60,6 +49,11 @@ class DiskStore(Store):
         written = super().commit(wall)
         self._part.step()
         return written
+
+    def _open(self, data_directory: str, processing_directory: str) -> None:
+        self._db = self._part.database
+        if not self._db.execute("PRAGMA user_version").fetchone()[0]:
+            schema.fill(self._db, data_directory, processing_directory)
 
     def _write(self, pending: Pending) -> None:
         if self._files.error or (self._files.room_bytes is not None and self._files.is_full_for_all):
@@ -70,21 +64,19 @@ class DiskStore(Store):
 class WatchedSession(Session):
     """The session of a scheduler's process; `watch` sees each decision."""
 
-    def __init__(self, store: Store, watch: Watch) -> None:
-        self.store = store
+    def __init__(self, host: Host, watch: Watch) -> None:
         self._watch = watch
-        self._lock = self._recorder = None
-        self._where = {"data_directory": "/data", "processing_directory": "/processing"}
-        self._timeouts = (HEARTBEAT_TIMEOUT_S, TASK_TIMEOUT_S)
-        self._told = []
-        self.meters = Meters()
-        self.begun = []
-        self.state = self.restored()
-        self.warnings = self._begin(None, None)
+        folders = host.path("/data"), host.path("/processing")
+        super().__init__(
+            *folders,  # type: ignore[arg-type]
+            heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S,
+            task_timeout_s=TASK_TIMEOUT_S,
+            settings=lambda present: patch_settings(present, {"import": {"metadata_wait": METADATA_WAIT_S}}),
+        )
 
-    def decide(self, stimulus: Stimulus) -> list[Effect]:
+    def decide(self, stimulus: Stimulus, asked: Asking | None = None) -> list[Effect]:
         """Decide, and show it."""
-        effects = super().decide(stimulus)
+        effects = super().decide(stimulus, asked)
         self._watch(self.state, stimulus, effects)
         return effects
 
@@ -97,8 +89,8 @@ class Scheduler(Part):
     ) -> None:
         super().__init__(simulator, host, "scheduler")
         self._ports, self._watch, self._check = ports, watch, check
-        self._database = empty_database()
-        self.head = 0
+        self.database = sqlite3.connect(":memory:", isolation_level=None)
+        """It outlives the process."""
 
     @property
     def state(self) -> State:
@@ -107,8 +99,7 @@ class Scheduler(Part):
 
     def begin(self) -> None:
         """Read the state from the database, and open the ports."""
-        files = self.host.mounts[StoragePlace.PROCESSING]
-        self.session = WatchedSession(DiskStore(self, self._database, files), self._watch)
+        self.session = WatchedSession(self.host, self._watch)
         workers = Router(self, self._ports.workers, "workers")
         control = Router(self, self._ports.control, "control")
         self._service = Service(self.session, workers, control, Hub(self, self._ports))  # type: ignore[arg-type]

@@ -108,7 +108,7 @@ class Tracker(Part):
             if isinstance(message, Error):
                 self._ask_again_at = now + REFUSED_PAUSE_S
             elif isinstance(message, ProcessingStatus):
-                self.state.set_data_directory(message.data_directory, now)
+                self.state.set_directories(message.data_directory, message.processing_directory, now)
                 self._answered_resets = self.state.resets
             else:
                 items += self.follower.answer(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.simulation.faults import Fault
+from tests.simulation.faults import Fault, written
 from tests.simulation.world import Outcome, run
 
 
@@ -28,7 +28,7 @@ def shrink(outcome: Outcome, run_again: Callable[[int, list[Fault]], Outcome] = 
 
 def told(outcome: Outcome) -> str:
     """What a person needs of a run that failed: the invariant, the faults, and the command that repeats it."""
-    faults = " ".join(map(str, outcome.faults))
+    faults = written(outcome.faults)
     return (
         f"seed {outcome.seed}: {outcome.broken}\n"
         f"  faults: {faults or 'none'}\n"

@@ -33,15 +33,14 @@ Acts = tuple[tuple[str, Any], ...]
 
 
 class User(Part):
-    """Asks one thing after another. `settled` holds what was acknowledged last, `unsure` what may hold instead."""
+    """Asks one thing after another. `settled` holds what was acknowledged last."""
 
     def __init__(self, simulator: Simulator, host: Host, ports: Ports) -> None:
         super().__init__(simulator, host, "user")
         self._ports = ports
         self._wishes: deque[tuple[Message, Acts]] = deque()
-        self._asked: Acts = ()
+        """What is asked now, and what comes after it."""
         self.settled: dict[str, Any] = {}
-        self.unsure: dict[str, list[Any]] = {}
 
     def begin(self) -> None:
         """Sit down."""
@@ -77,31 +76,26 @@ class User(Part):
     @property
     def is_waiting(self) -> bool:
         """Whether something has no answer yet."""
-        return bool(self._wishes or self._requester.questions)
+        return bool(self._wishes)
 
     def round(self) -> None:
-        """Take the answer, ask the next."""
+        """Take the answer, ask the next. What had no answer in all its attempts is asked anew, as people do."""
         for envelope in self._dealer.receive():
             if self._requester.answered(envelope.reply_to) is not None:
                 self._answered(read_answer(envelope, "the scheduler"))
         if not self._requester.questions and self._wishes and self.simulator.now >= self._not_before:
-            self._message, self._asked = self._wishes.popleft()
-            for name, value in self._asked:
-                self.unsure.setdefault(name, []).append(value)
-            self._requester.ask(self._message, PATIENCE, self.simulator.now)
+            self._requester.ask(self._wishes[0][0], PATIENCE, self.simulator.now)
         for question in self._requester.due(self.simulator.now):
             self._dealer.send(question.message, id=question.id)
 
     def _answered(self, answer: Message) -> None:
         self.simulator.note(f"user hears {answer.TYPE}")
-        if isinstance(answer, wire.Error):
-            if answer.code is ErrorCode.INTERNAL:
-                self._wishes.appendleft((self._message, self._asked))
-                self._not_before = self.simulator.now + AGAIN_S
+        if isinstance(answer, wire.Error) and answer.code is ErrorCode.INTERNAL:
+            self._not_before = self.simulator.now + AGAIN_S
             return
-        for name, value in self._asked:
-            self.settled[name] = value
-            self.unsure[name] = []
+        _, acts = self._wishes.popleft()
+        if not isinstance(answer, wire.Error):
+            self.settled.update(acts)
 
     def _wish(self, message: Message, acts: Acts) -> None:
         self._wishes.append((message, acts))

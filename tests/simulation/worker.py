@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 from tests.simulation.clock import Simulator
-from tests.simulation.compute import Compute, Truth
+from tests.simulation.compute import Compute
 from tests.simulation.hosts import Host
 from tests.simulation.network import Dealer, Ports
 from tests.simulation.part import Part
@@ -22,22 +21,13 @@ from warpcore.services.worker.seeing import FolderLook
 
 
 class Worker(Part):
-    """A nanny, with what its shell does for it. `has_ended` tells of an instance whether its process is gone."""
+    """A nanny, with what its shell does for it. Workers that share a name have a `number` and a host each."""
 
-    def __init__(
-        self,
-        simulator: Simulator,
-        host: Host,
-        ports: Ports,
-        name: str,
-        truth: Truth,
-        has_ended: Callable[[str], bool],
-        number: int = 0,
-    ) -> None:
+    def __init__(self, simulator: Simulator, host: Host, ports: Ports, name: str, number: int = 0) -> None:
         super().__init__(simulator, host, name if number == 0 else f"{name}+{number}")
         self.worker_name = name
         self.compute: Compute | None = None
-        self._ports, self._truth, self._has_ended = ports, truth, has_ended
+        self._ports = ports
         self._processes = 0
         self._reports: deque[tuple[Compute, Report | None]] = deque()
 
@@ -97,13 +87,17 @@ class Worker(Part):
                     self.compute.kill()
                 case LookAt(question):
                     self._folders.ask(question)
-                case LookFor(instance):
-                    if self._has_ended(instance):
-                        self._do(self.nanny.instance_ended(instance, self.simulator.now))
+                case LookFor(instance) if self._has_ended(instance):
+                    self._do(self.nanny.instance_ended(instance, self.simulator.now))
+
+    def _has_ended(self, instance: str) -> bool:
+        """Whether the process of an instance is gone. Of other hosts' processes none can tell."""
+        name, _, start = instance.partition("#")
+        return name == self.name and start != str(self.starts)
 
     def _start_compute(self) -> None:
         self._processes += 1
-        process = Compute(self.simulator, self.host, f"{self.name}/compute{self._processes}", self._truth)
+        process = Compute(self.simulator, self.host, f"{self.name}/compute{self._processes}")
         process.line = lambda report: self._hear(process, report)
         self.compute = process
         process.start()

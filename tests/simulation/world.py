@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from tests.simulation import edges
 from tests.simulation.checks import Checks
 from tests.simulation.clock import BEGIN_S, Simulator
-from tests.simulation.compute import Truth
 from tests.simulation.disk import FileSystem
 from tests.simulation.faults import KINDS, Fault, schedule
 from tests.simulation.hosts import Host
@@ -20,7 +19,7 @@ from tests.simulation.services import Discoverer, Tracker
 from tests.simulation.user import User
 from tests.simulation.worker import Worker
 from warpcore.bus.vocabulary import FailureKind, StoragePlace
-from warpcore.services.tracker.service import LOOK_EVERY_S
+from warpcore.services.tracker.service import LOOK_EVERY_S as TRACKER_LOOKS_EVERY_S
 
 HEALED_AT_S = 100.0
 """Until then at the latest faults and what they have begun go on."""
@@ -28,7 +27,7 @@ RECORDED_S = 30.0
 """By then the microscope has written all movies."""
 MOST_AFTER_S = 400.0
 """So long after the last fault all must be done."""
-QUIET_S = LOOK_EVERY_S + 4.0
+QUIET_S = TRACKER_LOOKS_EVERY_S + 4.0
 """So long all must stay done, so that files are written and late messages have come."""
 LOOK_EVERY_S = 2.0
 
@@ -61,7 +60,6 @@ class World:
         head = self._host("head")
         self.ports = Ports(self.network, head.name)
         self.checks = Checks(self)
-        self.truth = Truth()
         self.user = User(self.simulator, head, self.ports)
         self.scheduler = Scheduler(self.simulator, head, self.ports, self.checks.decided, self.checks.round)
         self.discoverer = Discoverer(self.simulator, head)
@@ -71,7 +69,9 @@ class World:
             "discoverer": self.discoverer,
             "tracker": self.tracker,
         }
-        self.workers = [self._worker(f"w{number}") for number in range(1, chance.randint(2, 3) + 1)]
+        self.workers: list[Worker] = []
+        for number in range(1, chance.randint(2, 3) + 1):
+            self._worker(f"w{number}")
         self.power_cuts = 0
         self._twins = 0
         self._ends_at = 0.0
@@ -100,7 +100,7 @@ class World:
         """The hosts that a fault means: `all`, or that of one worker."""
         if target == "all":
             return list({part.host.name: part.host for part in [*self.parts.values(), self.user]}.values())
-        return [self.worker(target.removeprefix("host of ")).host]
+        return [self.worker(target).host]
 
     def later(self, seconds: float, action: Callable[[], object]) -> None:
         """Do this later, but before all is healed."""
@@ -145,7 +145,7 @@ class World:
         KINDS[fault.kind].begin(self, fault)
 
     def _heal(self) -> None:
-        """No more faults: all is there again, and the user lets all run."""
+        """No more faults: all is there again, and runs."""
         self.simulator.note("all is well again")
         self.network.weather, self.network.cut_off = FAIR, set()
         for disk in self.disks.values():
@@ -183,17 +183,10 @@ class World:
 
     def _worker(self, name: str, number: int = 0) -> Worker:
         host = self._host(f"host of {name}+{number}" if number else f"host of {name}")
-        worker = Worker(self.simulator, host, self.ports, name, self.truth, self._has_ended, number)
+        worker = Worker(self.simulator, host, self.ports, name, number)
         self.parts[worker.name] = worker
-        if hasattr(self, "workers"):
-            self.workers.append(worker)
+        self.workers.append(worker)
         return worker
-
-    def _has_ended(self, instance: str) -> bool:
-        """Whether the process of an instance is gone, on whichever host."""
-        name, _, start = instance.partition("#")
-        part = self.parts.get(name)
-        return part is not None and (not part.up or str(part.starts) != start)
 
 
 def run(seed: int, faults: list[Fault] | None = None, *, kinds: Iterable[str] = KINDS, trace: bool = False) -> Outcome:

@@ -10,10 +10,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sessions_for_tests import write_session
+
+from warpcore.services.access.token_files import own_token
 
 SLOWEST_MS = 30_000
 STARTED_S = 120
@@ -42,13 +45,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[[str], Page]]:
-    """`open_page(url)`: a tab without a history. At the end, errors of the page's script fail the test."""
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """`open_page(url)`: a tab without a history, signed in where the session there, or at `signed_in_at`, wants that.
+
+    At the end, errors of the page's script fail the test.
+    """
     errors: list[str] = []
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(SLOWEST_MS)
 
-    def opened(url: str) -> Page:
+    def opened(url: str, signed_in_at: str = "") -> Page:
+        sign_in(context, signed_in_at or url)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
@@ -58,6 +65,20 @@ def open_page(browser: Browser) -> Iterator[Callable[[str], Page]]:
     yield opened
     context.close()
     assert not errors
+
+
+@pytest.fixture
+def signed_in() -> Callable[[BrowserContext, str], None]:
+    """`signed_in(context, url)` signs a browser in as who runs the session at `url`."""
+    return sign_in
+
+
+def sign_in(context: BrowserContext, url: str) -> None:
+    """Sign a browser in where a session of these tests wants that there."""
+    token = own_token(url, {})
+    if token is not None:
+        answer = context.request.post(urljoin(url, "/api/sign-in"), data={"code": token})
+        assert answer.ok, answer.text()
 
 
 @functools.cache
@@ -100,15 +121,15 @@ def barriers() -> Iterator[Callable[[Page], list[str]]]:
 @pytest.fixture(scope="module")
 def session_of(
     tmp_path_factory: pytest.TempPathFactory, module_up: Callable[..., Any], wait_until: Callable[..., None]
-) -> Callable[[int], Any]:
-    """`session_of(count)`: a session with so many finished movies, known to the API."""
+) -> Callable[..., Any]:
+    """`session_of(count, *arguments)`: a session with so many finished movies, known to the API."""
 
-    def started(count: int) -> Any:
+    def started(count: int, *arguments: str) -> Any:
         folder = tmp_path_factory.mktemp(f"session{count}")
         data = folder / "movies"
         data.mkdir()
         write_session(data, folder / "results", count)
-        session = module_up(data, folder / "results", "--workers", "0")
+        session = module_up(data, folder / "results", "--workers", "0", *arguments)
         series = "/api/series?columns=status"
         wait_until(lambda: session.http.get(series).status_code == 200, STARTED_S, "the series")
         return session

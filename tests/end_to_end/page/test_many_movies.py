@@ -17,7 +17,7 @@ MOVIES = 50_000
 
 
 @pytest.fixture(scope="module")
-def session(session_of: Callable[[int], Any]) -> Any:
+def session(session_of: Callable[..., Any]) -> Any:
     """A session with so many movies."""
     return session_of(MOVIES)
 

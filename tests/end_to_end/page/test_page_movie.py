@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.services.api.rest_session import Api
 from tests.services.api.writing_worker import WritingWorker
+from warpcore.bus import messages as m
 from warpcore.services.api import live_page
 
 pytestmark = pytest.mark.skipif(not live_page.read_page(), reason="the live page is not built here")
@@ -197,6 +198,53 @@ def test_a_failed_movie_says_why_and_is_tried_again(
     assert len(movie("bad")["story"]) > attempts
 
 
+def test_a_failed_movie_is_forgotten_once_that_is_confirmed(
+    api: Api,
+    movie: Callable[[str], dict[str, Any]],
+    open_page: Callable[[str], Page],
+    wait_until: Callable[..., None],
+    barriers: Callable[[Page], list[str]],
+) -> None:
+    api.register("gone/bad.tif")
+    wait_until(lambda: movie("gone/bad")["status"] == "failed")
+    listed = open_page(f"{api.http.base_url}/#/movies?filter=status:failed")
+    tiles = listed.get_by_role("listbox", name="Movies").get_by_role("option")
+    expect(tiles).to_have_count(2)
+    listed.keyboard.press("ControlOrMeta+a")
+    expect(listed.locator(".marked-count")).to_have_text("2 movies marked")
+
+    page = open_page(f"{api.http.base_url}/#/failures")
+    row = page.get_by_role("row").filter(has_text="gone/bad")
+    forget = row.get_by_role("button", name="Forget gone/bad")
+    forget.click()
+    dialog = page.get_by_role("dialog", name="Forget gone/bad")
+    expect(dialog).to_contain_text("This cannot be undone.")
+    assert barriers(page) == []
+    dialog.get_by_role("button", name="Keep").click()
+    expect(dialog).not_to_be_attached()
+    assert movie("gone/bad")["status"] == "failed"
+
+    forget.click()
+    dialog.get_by_role("button", name="Forget", exact=True).click()
+    expect(page.get_by_text("gone/bad is forgotten.")).to_be_visible()
+    expect(row).not_to_be_attached()
+    assert api.http.get("/api/items/gone/bad").status_code == 404
+    expect(listed.locator(".marked-count")).to_have_text("1 movie marked")
+    expect(tiles).to_have_count(1)
+
+
+def test_a_story_tells_when_where_and_in_which_task(
+    api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page]
+) -> None:
+    (failed, *_) = [line for line in movie("bad")["story"] if "not a movie" in line["text"]]
+    page = open_page(f"{api.http.base_url}/#/movies/bad")
+    story = page.get_by_role("region", name="Story").get_by_role("listitem")
+    expect(story.first).to_contain_text("found")
+    told = story.filter(has_text="not a movie").first
+    expect(told).to_contain_text(f"load, lease {failed['lease']} on host/1")
+    expect(told.get_by_role("time")).to_have_text(re.compile(r"\d\d:\d\d:\d\d$"))
+
+
 def test_failed_movies_are_tried_again_by_kind_and_all_also_with_all_steps(
     api: Api, movie: Callable[[str], dict[str, Any]], open_page: Callable[[str], Page], wait_until: Callable[..., None]
 ) -> None:
@@ -227,6 +275,30 @@ def test_a_movie_is_tried_with_other_settings_beside_its_present_result(
     assert api.http.get("/api/settings").json()["ctf"]["range_max"] == 4.0
     tried.get_by_role("button", name="Forget").click()
     expect(tried).not_to_be_attached()
+
+
+def test_a_movie_says_what_it_is_processed_with_who_told_it_and_what_it_waits_for(
+    api: Api, open_page: Callable[[str], Page]
+) -> None:
+    told = m.Acquisition(source="waits.xml", voltage_kv=200.0, square="4", hole="17")
+    header = m.Header(8, 64, 64)  # without a pixel size
+    api.control.request(m.RegisterFiles([m.FoundFile("waits.tif", 1000, 1, header=header, acquisition=told)]))
+    page = open_page(f"{api.http.base_url}/#/movies/waits")
+    expect(page.get_by_text("waits: pixel size unknown")).to_be_visible()
+    panel = page.get_by_role("region", name="Processed with")
+    expect(panel.get_by_role("row", name="voltage")).to_have_text(re.compile("200.kV.*from metadata waits.xml"))
+    expect(panel.get_by_role("row", name="pixel size")).to_contain_text("nobody tells it")
+    expect(panel).to_contain_text(re.compile("optics group.*square.*4.*hole.*17"))
+    voltage = page.get_by_label("voltage", exact=True)
+    page.get_by_role("group", name="Step").get_by_role("button", name="ctf").click()
+    expect(voltage).to_have_attribute("placeholder", "from metadata")
+    expect(voltage).to_have_value("")
+
+    conflict = "contradiction: ctf.voltage is 300 kV, and the metadata says 200 kV"
+    api.http.patch("/api/settings", json={"ctf": {"voltage": 300}}).raise_for_status()
+    expect(panel.get_by_role("row", name="voltage")).to_have_text(re.compile(f"300.kV.*set{conflict}"))
+    api.http.patch("/api/settings", json={"ctf": {"voltage": None}}).raise_for_status()
+    expect(panel.get_by_role("row", name="voltage")).to_contain_text("200")
 
 
 def test_pictures_that_could_not_be_had_are_asked_for_again_when_the_connection_is_back(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from movies_for_tests import write_movie
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 from sessions_for_tests import write_session
 
 from warpcore.services.api import live_page
@@ -65,6 +65,23 @@ def assert_choices_differ(page: Page, label: str, one: str) -> None:
     expect(choices.filter(has_text=one)).to_have_count(1)
     texts = choices.all_inner_texts()
     assert sorted(set(texts)) == sorted(texts)
+
+
+def test_the_top_is_one_line_on_a_desk_and_no_view_is_wider_than_a_phone(
+    session: Any, open_page: Callable[[str], Page]
+) -> None:
+    page = open_page(str(session.http.base_url))
+    names = page.get_by_role("navigation", name="Views").get_by_role("link")
+    first, zone = names.first.bounding_box(), page.get_by_role("button", name="UTC").bounding_box()
+    assert first is not None
+    assert zone is not None
+    assert abs(first["y"] - zone["y"]) < first["height"], "1280 px hold both ends of the line"
+    page.set_viewport_size({"width": 390, "height": 800})
+    expect(page.get_by_role("region", name="Last processed").get_by_role("row")).not_to_have_count(0)
+    for name in names.all_inner_texts():
+        names.filter(has_text=name).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
 
 
 def test_limits_are_dragged_and_applied_and_what_is_marked_shows_everywhere(
@@ -247,8 +264,8 @@ def test_times_are_shown_and_entered_as_times(session: Any, open_page: Callable[
     expect(plots.get_by_role("slider", name="found")).to_have_count(0)
 
 
-def test_a_plot_tells_that_its_values_are_still_to_come(session: Any, open_page: Callable[[str], Page]) -> None:
-    page = open_page("about:blank")
+def test_a_plot_tells_that_its_values_are_still_to_come(session: Any, open_page: Callable[..., Page]) -> None:
+    page = open_page("about:blank", str(session.http.base_url))
     held: list[Route] = []
     let_through = False
     page.route(
@@ -282,8 +299,14 @@ def test_a_column_without_a_value_says_so(session: Any, open_page: Callable[[str
     expect(page.get_by_role("region", name="defocus µm over time")).not_to_contain_text("No movie")
 
 
-def test_movies_are_marked_by_touch(session: Any, browser: Browser, barriers: Callable[[Page], list[str]]) -> None:
+def test_movies_are_marked_by_touch(
+    session: Any,
+    browser: Browser,
+    signed_in: Callable[[BrowserContext, str], None],
+    barriers: Callable[[Page], list[str]],
+) -> None:
     with browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True) as tablet:
+        signed_in(tablet, str(session.http.base_url))
         page = tablet.new_page()
         page.goto(f"{session.http.base_url}/#/plots?columns=ctf.defocusUm")
         field = page.get_by_role("region", name="defocus µm over time").locator(".u-over")

@@ -33,7 +33,10 @@ def session(tmp_path_factory: pytest.TempPathFactory, module_up: Callable[..., A
     """A session without a movie and without a worker."""
     folder = tmp_path_factory.mktemp("session")
     (folder / "movies").mkdir()
-    return module_up(folder / "movies", folder / "results", "--workers", "0", "--incubation", "0")
+    return module_up(
+        *(folder / "movies", folder / "results", "--workers", "0", "--incubation", "0"),
+        *("--set", "import.pixel_size=1.1"),
+    )
 
 
 def test_keys_and_choices_of_look_work_and_last_and_nobody_is_shut_out(
@@ -56,6 +59,27 @@ def test_keys_and_choices_of_look_work_and_last_and_nobody_is_shut_out(
     expect(keys).not_to_be_attached()
 
 
+def test_it_says_that_the_session_holds_while_a_folder_is_away(session: Any, open_page: Callable[[str], Page]) -> None:
+    page = open_page(str(session.http.base_url))
+    state = page.locator(".session-state")
+    expect(state).to_contain_text("running")
+    away = session.data.with_name("away")
+    session.data.rename(away)
+    expect(state).to_contain_text("on hold")
+    told = page.get_by_role("list", name="Alarms").get_by_role("listitem").filter(has_text="is away")
+    expect(told).to_have_count(1)
+    expect(told).to_contain_text("on hold: data directory")
+    sentence = page.locator(".sentence")
+    expect(sentence).to_have_attribute("data-mood", "critical")
+    for alarm in session.get("/api/alarms"):
+        session.http.post("/api/alarms/acknowledge", json={"id": alarm["id"]}).raise_for_status()
+    expect(sentence).to_have_attribute("data-mood", "attention")
+    expect(told).to_have_count(1)
+    away.rename(session.data)
+    expect(state).to_contain_text("running")
+    expect(told).to_have_count(0)
+
+
 def test_it_follows_a_session_steers_it_and_keeps_the_last_state_when_it_ends(
     session: Any, open_page: Callable[[str], Page], wait_until: Callable[..., None]
 ) -> None:
@@ -65,6 +89,10 @@ def test_it_follows_a_session_steers_it_and_keeps_the_last_state_when_it_ends(
     write_movie(session.data / "first.tif", np.full((2, 64, 64), 3, np.uint8))
     expect(progress).to_contain_text("1 waiting")
     expect(progress).to_contain_text("waiting: 1 movie left, no worker runs")
+    notes = page.get_by_role("region", name="Notes")
+    expect(notes).to_contain_text("the voltage is assumed to be 300 kV, as neither settings nor metadata tell it")
+    session.http.patch("/api/settings", json={"ctf": {"voltage": 300}}).raise_for_status()
+    expect(notes).not_to_contain_text("the voltage")
 
     progress.get_by_label("Next movie").select_option("newest first")
     wait_until(lambda: session.get("/api/processing/status")["order"] == "latest")

@@ -1,0 +1,204 @@
+"""A session without files, a pool, and a one-node Slurm on which the pool's workers only sleep."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import slurm_site
+
+from tests.services.scheduler_site import Site, ask, process, status
+from warpcore.bus import messages as wire
+from warpcore.bus.client import NoAnswerError, RequestClient
+from warpcore.services.pool.service import LOGS, POOLS
+
+ROOT = Path(__file__).resolve().parents[2]
+SLEEPER = ROOT / "tests" / "services" / "pool" / "sleeping_worker.py"
+POOL = "gpu"
+START_S = 120.0
+NO_HOME = "/proc/no-home"
+"""Nobody can write there: nothing of a pool may need a home, which `ProtectHome=read-only` of its unit forbids."""
+WaitUntil = Callable[..., None]
+
+
+def install_psij(folder: Path) -> str:
+    """Put psij into a folder of its own, since it wants older versions of what the linters need; why not, or ""."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+    done = subprocess.run([*pip, "psij-python", "pystache", "typeguard"], capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else f"psij-python cannot be installed: {done.stderr.strip()[-300:]}"
+
+
+class PoolWorld:
+    """What runs. `factor` is by how much the guards' times are shortened; `movie_s` is how long a movie takes."""
+
+    def __init__(
+        self, folder: Path, ports: list[int], psij: Path, wait_until: WaitUntil, factor: float, movie_s: float
+    ) -> None:
+        self.slurm = slurm_site.SlurmSite(folder / "slurm", ports[4:])
+        self.site = Site(folder, ports[:4])
+        self.done = folder / "done.txt"
+        self.client = RequestClient(self.site.endpoints.control, "test", timeout_s=5.0)
+        self.file = folder / f"{POOL}.toml"
+        self.movies = 0
+        self.wait_until = wait_until
+        self._folder, self._factor = folder, factor
+        path = os.pathsep.join([str(ROOT), str(psij)])
+        sleeps = {"SLEEPING_MOVIE_S": str(movie_s), "SLEEPING_DONE": str(self.done)}
+        self.environment = {**self.slurm.environment, **sleeps, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
+        self.environment["HOME"] = NO_HOME
+        self._pool: subprocess.Popen[bytes] | None = None
+
+    def configure(self, minimum: int = 0, maximum: int = 4, **further: Any) -> None:
+        """Write the pool's file: small jobs of sleeping workers, looks twice a second."""
+        values: dict[str, Any] = {
+            **{"executor": "slurm", "minimum": minimum, "maximum": maximum, "scheduler": "127.0.0.1"},
+            **{"gpus": 0, "cpus": 1, "memory_gb": 0.0, "wall_time_min": 30.0, "idle_min": 0.1, "look_s": 0.5},
+            **{"program": [sys.executable, str(SLEEPER)], "arguments": ["--device", "cpu", "--processes", "1"]},
+            **further,
+        }
+        self.file.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in values.items()))
+
+    def start_pool(self) -> None:
+        """Start the pool's process."""
+        ports = (str(self.site.endpoints.controller_port), str(self.site.endpoints.control_port))
+        command = [sys.executable, "-m", "tests.services.pool.fast_pool", str(1 / self._factor), str(self.file)]
+        with (self._folder / "pool.log").open("ab") as log:
+            self._pool = subprocess.Popen(
+                [*command, str(self.site.processing), *ports], env=self.environment, stdout=log, stderr=log
+            )
+
+    def end_pool(self, number: int = signal.SIGTERM) -> None:
+        """End the pool's process by a signal; its jobs go on."""
+        assert self._pool is not None
+        self._pool.send_signal(number)
+        self._pool.wait(30)
+
+    def add_movies(self, count: int) -> None:
+        """So many movies are found."""
+        if not count:
+            return
+        names = [f"m{self.movies + number:05d}.tif" for number in range(count)]
+        self.movies += count
+        ask(self.client, wire.RegisterFiles([wire.FoundFile(name, 100, 5) for name in names]))
+
+    def lose_answers_of_sbatch(self) -> None:
+        """From now on `sbatch` submits, and then says what it says where no answer came."""
+        folder = self._folder / "bin"
+        folder.mkdir()
+        real, told = shutil.which("sbatch"), "sbatch: error: Batch job submission failed: Socket timed out on send/recv"
+        (folder / "sbatch").write_text(f'#!/bin/sh\n{real} "$@" >/dev/null\necho "{told} operation" >&2\nexit 1\n')
+        (folder / "sbatch").chmod(0o755)
+        self.environment["PATH"] = f"{folder}{os.pathsep}{self.environment['PATH']}"
+
+    # --- what is seen -------------------------------------------------------------------------------------------------
+
+    @property
+    def pool(self) -> wire.Pool | None:
+        """The pool as it has reported last."""
+        pools = ask(self.client, wire.GetPools()).pools
+        return pools[0] if pools else None
+
+    def scheduler_answers(self) -> bool:
+        """Whether the scheduler, which starts slowly on a busy host, is there."""
+        try:
+            return bool(status(self.client).data_directory)
+        except NoAnswerError:
+            return False
+
+    @property
+    def problems(self) -> str:
+        """What the pool says is wrong, as one text."""
+        return "" if (pool := self.pool) is None else "; ".join(pool.problems)
+
+    @property
+    def node(self) -> str:
+        """Slurm's name of the node."""
+        return self.slurm.run("sinfo", "--noheader", "--format=%n").strip()
+
+    @property
+    def submitted(self) -> int:
+        """How many jobs were handed to the batch system, whatever it said: psij writes a script for each."""
+        return len(list((self.site.processing / POOLS / POOL / "batch").glob("*.job")))
+
+    def running(self, before: int) -> int:
+        """How many jobs Slurm runs; what it was before where Slurm does not answer."""
+        told = self.slurm.ask("squeue", "--noheader", "--states=running", "--format=%i")
+        return before if told is None else len(told.split())
+
+    def workers(self) -> list[wire.Worker]:
+        """The workers that are registered and live."""
+        return [one for one in ask(self.client, wire.GetWorkers()).workers if one.state != "lost"]
+
+    def looks(self) -> int:
+        """How often the pool has looked at Slurm's queue, as slurmctld counts it."""
+        found = re.search(r"REQUEST_JOB_INFO\S*\s*\(.*?count:(\d+)", self.slurm.run("sdiag"))
+        return int(found.group(1)) if found is not None else 0
+
+    def left(self) -> int:
+        """How many movies wait or run."""
+        return status(self.client).left
+
+    def times_done(self) -> Counter[str]:
+        """How often each movie was finished by a worker."""
+        lines = self.done.read_text().splitlines() if self.done.exists() else []
+        return Counter(line.split()[0] for line in lines)
+
+    def done_at(self) -> dict[str, float]:
+        """When each movie was finished, in seconds since the epoch."""
+        return {name: float(at) for name, at in (line.split() for line in self.done.read_text().splitlines())}
+
+    def is_all_done_once(self) -> bool:
+        """Whether the session is through, and no worker has done a movie that another one had done."""
+        return self.left() == 0 and len(self.times_done()) == self.movies and set(self.times_done().values()) <= {1}
+
+    def told(self) -> str:
+        """The last lines of all logs, for a test that fails."""
+        logs = [*self._folder.glob("*.log"), *(self.site.processing / LOGS).glob("*.log")]
+        logs += (self.site.processing / POOLS / POOL / "batch").glob("*.out")
+        lines = [f"{log.name}: {line}" for log in logs for line in log.read_text(errors="replace").splitlines()[-12:]]
+        return "\n".join([*lines, self.slurm.told()])
+
+    def until(self, condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+        """Wait for a condition; at the deadline the logs are shown."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s\n{self.told()}"
+            time.sleep(0.1)
+
+    def close(self) -> None:
+        """End the pool, then Slurm."""
+        self.client.close()
+        if self._pool is not None and self._pool.poll() is None:
+            self._pool.kill()
+            self._pool.wait()
+        self.slurm.close()
+
+
+@contextmanager
+def pool_world(
+    folder: Path, ports: list[int], psij: Path, wait_until: WaitUntil, *, factor: float = 20.0, movie_s: float = 0.5
+) -> Iterator[PoolWorld]:
+    """All of it, ended at the end of the block."""
+    world = PoolWorld(folder, ports, psij, wait_until, factor, movie_s)
+    try:
+        with process(world.site):
+            world.until(world.scheduler_answers, "an answer of the scheduler", START_S)
+            yield world
+    finally:
+        world.close()
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(one) for one in value)}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
