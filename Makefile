@@ -10,7 +10,8 @@ EXTRAS := test,lint,docs$(if $(shell command -v npm),,$(COMMA)page)
 # What mounts and ends lets its mounts go with it, where the user may have a namespace of mounts.
 OWN_MOUNTS = $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 
-.PHONY: demo test test-slow test-gpu lint hooks docs docs-tables screenshots bench profile simulate soak clean
+.PHONY: demo test test-slow test-gpu lint audit hooks docs docs-tables screenshots bench profile simulate fuzz soak clean
+.PHONY: bundle
 
 $(VENV)/.installed: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
@@ -28,7 +29,7 @@ demo: $(VENV)/.installed
 # Files of tests side by side, more than a small host has cores, since many wait for the processes that they start. In
 # their own order: by the number of their tests, files with one long test would be the last, and run alone.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
@@ -45,6 +46,13 @@ lint: $(VENV)/.installed-test
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python deploy/build_page.py check
 	$(BIN)/python -m warpcore.cli.generate_docs --check
+
+# What is installed, and what the page is built from, against the public lists of known faults. It fails, rather than
+# passes, where a registry does not hand its list on.
+audit: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet 'pip-audit>=2.7'
+	status=0; $(BIN)/pip-audit --strict --skip-editable --progress-spinner off || status=1; \
+		$(BIN)/python deploy/build_page.py audit || status=1; exit $$status
 
 hooks: $(VENV)/.installed-test
 	$(BIN)/pre-commit install
@@ -74,9 +82,33 @@ profile: $(VENV)/.installed-test
 simulate: $(VENV)/.installed-test
 	$(BIN)/python -m tests.simulation --seeds 10000
 
+# Damaged inputs for every decoder, and requests of all kinds, for FUZZ_MINUTES: a table; what shows a fault lies in
+# build/fuzz. Atheris has wheels for some versions of Python alone; without it, hypothesis makes all inputs.
+FUZZ_MINUTES ?= 10
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --only-binary atheris -e '.[fuzz]' || echo "there is no wheel of atheris"
+	$(BIN)/python -m tests.fuzz --minutes $(FUZZ_MINUTES)
+
 # Half an hour of faults against a real session, or WARPCORE_SOAK_MINUTES: a report, also in build/soak.txt.
 soak: $(VENV)/.installed-test
 	$(OWN_MOUNTS) $(BIN)/python -m pytest tests/end_to_end/test_soak.py -m soak -s --timeout=0
+
+# All that an installation without a network needs: dist/bundle. Make it with the Python of the host that it is for, on
+# the same distribution or an older one. BUNDLE_EXTRAS are extras of warpcore: `make bundle BUNDLE_EXTRAS=cuda,pool`.
+BUNDLE := dist/bundle
+BUNDLE_EXTRAS ?=
+bundle:
+	rm -rf $(BUNDLE) build/bundle
+	mkdir -p $(BUNDLE)
+	$(PYTHON) -m venv build/bundle
+	build/bundle/bin/python -m pip install --quiet --upgrade pip
+	build/bundle/bin/python -m pip wheel --quiet --wheel-dir $(BUNDLE) '.$(if $(BUNDLE_EXTRAS),[$(BUNDLE_EXTRAS)])'
+	cp deploy/bundle/install.sh deploy/bundle/made_for.py $(BUNDLE)
+	mkdir $(BUNDLE)/deploy
+	cp -r deploy/systemd deploy/slurm deploy/monitoring $(BUNDLE)/deploy
+	echo 'warpcore$(if $(BUNDLE_EXTRAS),[$(BUNDLE_EXTRAS)])' > $(BUNDLE)/requirements.txt
+	build/bundle/bin/python deploy/bundle/made_for.py > $(BUNDLE)/made-for
+	cd $(BUNDLE) && find . -type f -not -name SHA256SUMS -exec sha256sum {} + > SHA256SUMS
 
 clean:
 	rm -rf $(VENV) build dist services/api/page/dist services/api/page/node_modules

@@ -24,6 +24,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from warpcore.bus.vocabulary import ENDED
 from warpcore.cli import preflight
 from warpcore.cli.plan import Ports
+from warpcore.services.access.token_files import own_token
 from warpcore.services.client import Session
 
 PICTURES = Path(__file__).parent / "images" / "page"
@@ -40,8 +41,18 @@ LOADED = """() => !document.body.innerText.includes("Loading.") && [...document.
 GOOD = ["frames=12", "width=704", "height=704", "particles=40", "defocus_um=[0.6, 2.4]"]
 BAD = [*GOOD, "drift_angstrom=150", "ice_thickness_angstrom=1500", "first_number=22"]
 GOOD_MOVIES, BAD_MOVIES = 21, 3
+SQUARE = 8
+"""Movies in a square."""
 SHOWN = "movie_0012"
 """The movie that is shown alone."""
+CHANGES = (
+    ("order", "latest"),
+    ("select", "exclude", "movie_0003", "movie_0005"),
+    ("undo",),
+    ("settings", "set", "filter.junk_max=15"),
+    ("export", "particles", "--set", "box_size=128"),
+)
+"""What a person does before the last pictures, for the audit log to tell."""
 LOST = "gpu-host/0"
 """The worker that is lost, for an alarm to show."""
 
@@ -85,14 +96,20 @@ WHEN_DONE = [
     Shot("movies", "#/movies", ".tile img", prepare=_step_on),
     Shot("movie", f"#/movies/{SHOWN}", "[data-drawn]:not([data-drawn='0'])"),
     Shot("settings", "#/settings?search=ctf", ".setting-grid", 640, _change_setting),
+    Shot("squares", "#/squares", ".squares tbody a"),
     Shot("failures", "#/failures", ".failures tbody tr", 240),
-    Shot("exports", "#/exports/particles-1", ".files li", 440),
+    Shot("exports", "#/exports/job-1", ".files li", 440),
+    Shot("audit", "#/audit", "tbody tr", 400),
 ]
 
 
 def main() -> None:
     """Simulate movies, process them, and save all pictures."""
     with TemporaryDirectory(prefix="warpcore-") as folder, ExitStack() as stack:
+        # Else the page links to the sessions that happen to run on this host.
+        runtime = Path(folder) / "runtime"
+        runtime.mkdir(mode=0o700)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
         data = Path(folder) / "movies"
         _simulate(data)
         ports = Ports(*preflight.usable_ports("127.0.0.1", Ports().by_option()))
@@ -103,8 +120,8 @@ def main() -> None:
         for shot in WHILE_RUNNING:
             _save(browser, session, shot)
         session.wait_until_done(movies=GOOD_MOVIES + BAD_MOVIES + 1, timeout_s=LONGEST_S)
-        export = [*WARPCORE, "export", "particles", "--set", "box_size=128", "--control-port", str(ports.control)]
-        subprocess.run(export, check=True)
+        for arguments in CHANGES:
+            subprocess.run([*WARPCORE, *arguments, "--control-port", str(ports.control)], check=True)
         for shot in WHEN_DONE:
             _save(browser, session, shot)
 
@@ -114,7 +131,17 @@ def _simulate(data: Path) -> None:
     for count, options in ((GOOD_MOVIES, GOOD), (BAD_MOVIES, BAD)):
         sets = [text for option in options for text in ("--set", option)]
         subprocess.run([*WARPCORE, "simulate", str(data), "--movies", str(count), *sets], check=True)
+    for number in range(1, GOOD_MOVIES + BAD_MOVIES + 1):
+        (data / f"movie_{number:04d}.tif.mdoc").write_text(_mdoc(number), encoding="utf-8")
     (data / "movie_0000.tif").write_bytes((data / "movie_0001.tif").read_bytes()[:400_000])
+
+
+def _mdoc(number: int) -> str:
+    """SerialEM's metadata of a movie: squares of eight holes, 80 µm from each other; the bad movies are in the last."""
+    square, hole = divmod(number - 1, SQUARE)
+    x, y = 80 * square + 9 * (hole % 4), 25 * (square % 2) + 9 * (hole // 4)
+    keys = [f"NavigatorLabel = {square + 1}-{hole + 1}", f"StagePosition = {x} {y}", "TargetDefocus = -1.5"]
+    return "\n".join(["Voltage = 300", "[FrameSet = 0]", *keys, ""])
 
 
 @contextmanager
@@ -127,17 +154,21 @@ def _session(data: Path, processing: Path, ports: Ports) -> Iterator[Session]:
     up = subprocess.Popen([*command, "--workers", "1", "--heartbeat-timeout", "10"])
     try:
         session = Session(f"http://127.0.0.1:{ports.rest}")
-        _lose_a_worker(session, ports.controller)
+        _lose_a_worker(session, processing, ports.controller)
         yield session
     finally:
         up.send_signal(signal.SIGTERM)
         up.wait()
 
 
-def _lose_a_worker(session: Session, controller_port: int) -> None:
+def _lose_a_worker(session: Session, processing: Path, controller_port: int) -> None:
+    """One of another host, by whose key it is called."""
     _wait(session, lambda: len(session.workers()) == 1, "the worker that stays, whose log the page shows first")
-    name, port = ["--name", LOST], ["--controller-port", str(controller_port)]
-    worker = subprocess.Popen([*WARPCORE, "worker", *name, *port, "--device", "cpu"])
+    host, _, name = LOST.partition("/")
+    add = [*WARPCORE, "keys", "add", host, "--role", "worker", "--processing", str(processing)]
+    key = subprocess.run(add, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    options = ["--name", name, "--key", key, "--controller-port", str(controller_port), "--device", "cpu"]
+    worker = subprocess.Popen([*WARPCORE, "worker", *options])
     try:
         _wait(session, lambda: any(worker.id == LOST for worker in session.workers()), "a second worker")
     finally:
@@ -158,6 +189,7 @@ def _browser() -> Iterator[Browser]:
 
 def _save(browser: Browser, session: Session, shot: Shot) -> None:
     page = browser.new_page(viewport={"width": WIDTH, "height": shot.height}, color_scheme="dark")
+    page.request.post(f"{session.url}/api/sign-in", data={"code": own_token(session.url, {})})
     page.goto(f"{session.url}/{shot.fragment}")
     page.locator(shot.shown).first.wait_for()
     shot.prepare(page)
