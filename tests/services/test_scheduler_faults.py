@@ -18,6 +18,7 @@ from tests.services.reports import whole
 from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files, opened, stage
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError, RequestClient
+from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.sockets import BindError
@@ -104,6 +105,26 @@ def nothing_can_be_stored(session: Session) -> Iterator[None]:
             yield
         finally:
             other.execute("ALTER TABLE gone RENAME TO changes")
+
+
+def test_who_only_asks_is_answered_beside_what_cannot_be_stored(site: Site, wait_until: WaitUntil) -> None:
+    with opened(site) as (session, client), Dealer(site.endpoints.control, b"other", "other") as other:
+        ask(client, files("a.tif"))
+        asked = []
+        with nothing_can_be_stored(session):
+            for number in range(20):
+                other.send(files(f"b{number}.tif"))
+                asked += [other.send(wire.GetSummary()), other.send(wire.GetItem("a"))]
+            answers: dict[str | None, Envelope] = {}
+
+            def all_answered() -> bool:
+                answers.update((answer.reply_to, answer) for answer in other.receive())
+                return len(answers) == 60
+
+            wait_until(all_answered, what="all answers")
+        assert {answers[one].type for one in asked} == {wire.Summary.TYPE, wire.Item.TYPE}
+        assert [answer.type for id, answer in answers.items() if id not in asked] == [wire.Error.TYPE] * 20
+        assert ask(client, wire.GetSummary()).total == 1
 
 
 def test_a_failed_commit_forgets_no_worker(site: Site, wait_until: WaitUntil) -> None:

@@ -26,12 +26,13 @@ SOURCE = "scheduler"
 class Asked:
     """A request and where it came from. `answer` is a message, or a function that makes one after the commit.
 
-    `asking` is set where what it changes goes into the audit log.
+    `asking` is set where what it changes goes into the audit log; `reads` where it changes nothing.
     """
 
     router: Router
     identity: bytes
     envelope: Envelope
+    reads: bool = False
     cached: bool = False
     asking: Asking | None = None
     answer: Message | Callable[[], Message] | None = None
@@ -49,12 +50,13 @@ class Asked:
 
 @dataclass(slots=True)
 class Round:
-    """What waits for the commit. `seen` is what nobody else would tell again."""
+    """What waits for the commit. `seen` is what nobody else would tell again, `again` that it was asked for before."""
 
     seen: list[Stimulus] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     asked_before: set[tuple[bytes, str]] = field(default_factory=set)
     out: list[Outward] = field(default_factory=list)
+    again: bool = False
 
     def ask(self, asked: Asked, answer: Message | Callable[[], Message]) -> None:
         """Have a request answered once the round is stored."""

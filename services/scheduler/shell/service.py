@@ -285,7 +285,8 @@ class Service:
             self._round.ask(asked, wire.Error(code, str(error)[:1000]))
             return
         handler = HANDLERS.get(type(message))
-        asked.cached = handler is None or not handler.reads
+        asked.reads = handler is not None and handler.reads
+        asked.cached = not asked.reads
         if router is self._workers:
             self._hear_worker(asked, message)
         else:
@@ -430,9 +431,15 @@ class Service:
             log.error("%s; nothing of this round counts", error)
             self._unstored += done.seen
             self._unstored_at = time.monotonic() + STORE_AGAIN_S
+            readers: list[Asked] = []
             for asked in done.asked:
-                self._answers.refuse(asked, error)
+                if asked.reads and not done.again:
+                    readers.append(asked)
+                else:
+                    self._answers.refuse(asked, error)
             self._restore()
+            if readers:
+                self._ask_again(readers)
             if isinstance(error, DamageError):
                 self._handle(StateFault(f"{error}; end the session for that"))
             return
@@ -450,6 +457,13 @@ class Service:
                     self._tries.remove(effect.id)
                 case _:
                     self._placer.begin(effect)
+
+    def _ask_again(self, readers: list[Asked]) -> None:
+        """Answer those who only want to know from what is stored: they change nothing that could not be."""
+        self._round.again = True
+        for asked in readers:
+            self._receive(asked.router, asked.identity, asked.envelope)
+        self._flush()
 
     def _publish_service(self, topic: str) -> None:
         body = wire.ServiceEvent(
