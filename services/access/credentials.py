@@ -22,8 +22,9 @@ SIGN_IN_LIFE_S = 30 * DAY_S
 LONGEST_LINK_DAYS = 366
 """A viewer link ends by then: browsers keep no cookie for much longer than a year."""
 LONGEST_NAME = 64
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]*$(?!\n)"
-"""For Python and JSON Schema: in Python a `$` alone would let a line end follow."""
+PATTERN_END = r"$(?!\n)"
+"""The end of a pattern, for Python and JSON Schema: in Python a `$` alone would let a line end follow."""
+NAME_PATTERN = rf"^[A-Za-z0-9][A-Za-z0-9._@-]*{PATTERN_END}"
 SIGN_IN_FRAGMENT = "#sign-in="
 """Stands between the page's address and a code in a link. Browsers send no server what follows a #."""
 

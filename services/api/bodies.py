@@ -26,7 +26,7 @@ class Body(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fie
 async def read_body(req: falcon.asgi.Request, kind: Any, *, optional: bool) -> Any:
     """The body as a `kind`, a Struct or a plain map. Without an `optional` one it is `{}`.
 
-    Raises Problem 400, 413, 415, and 422 which names each fault.
+    Raises Problem 400, 413, 415, 501, and 422 which names each fault.
     """
     text = await _read_text(req)
     if not text and optional:
@@ -67,6 +67,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
 
 
 async def _read_text(req: falcon.asgi.Request) -> bytes:
+    _check_codings(req)
     # A connection whose body was not read to its end cannot carry another request: it is closed.
     if req.content_length is not None and req.content_length > MAX_BODY_BYTES:
         raise _too_large()
@@ -74,6 +75,16 @@ async def _read_text(req: falcon.asgi.Request) -> bytes:
     if len(text) > MAX_BODY_BYTES:
         raise _too_large()
     return text
+
+
+def _check_codings(req: falcon.asgi.Request) -> None:
+    """Bodies are taken as they are: a compressed one is told to be so, and not read as damaged JSON."""
+    transfer = (req.get_header("Transfer-Encoding") or "chunked").strip().lower()
+    if transfer != "chunked":
+        raise Problem(falcon.HTTP_501, f"a body comes chunked or at once, not as {transfer[:80]}")
+    content = (req.get_header("Content-Encoding") or "identity").strip().lower()
+    if content != "identity":
+        raise Problem(falcon.HTTP_415, f"the body must not be encoded, and is {content[:80]}")
 
 
 def _check_media_type(req: falcon.asgi.Request) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from warpcore.bus.limits import LONGEST_BY
+from warpcore.services.access.credentials import PATTERN_END
 from warpcore.services.api.checking import FaultsError, checked
 from warpcore.services.api.errors import Problem
 
@@ -18,16 +19,13 @@ S = TypeVar("S", bound=Struct)
 LARGEST_NUMBER = 10**9
 """Largest page, and largest number after which files or log lines are wanted."""
 
-END = r"$(?!\n)"
-"""The end of a pattern, for Python and JSON Schema: in Python a `$` alone would let a line end follow."""
-
 After = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 
 By = Annotated[
     str,
     Meta(
         max_length=LONGEST_BY,
-        pattern=rf"^[^\x00-\x1f\x7f-\x9f]*{END}",
+        pattern=rf"^[^\x00-\x1f\x7f-\x9f]*{PATTERN_END}",
         description="Who asks, for the history; empty: the API.",
     ),
 ]

@@ -17,17 +17,18 @@ from warpcore.bus.messages import (
     SaveProfile,
     SettingsHistory,
 )
+from warpcore.services.access.credentials import PATTERN_END
 from warpcore.services.api.bodies import Body
 from warpcore.services.api.client import Scheduler, ask
 from warpcore.services.api.operations import operation
-from warpcore.services.api.parameters import END, LARGEST_NUMBER, By, Query
+from warpcore.services.api.parameters import LARGEST_NUMBER, By, Query
 from warpcore.services.api.settings import AllSettings
 from warpcore.services.api.views import ProfilesView, ProfileView, RevisionView
 
 ProfileName = Annotated[
     str,
     Meta(
-        pattern=rf"^[^/\x00-\x1f]{{1,{LONGEST_PROFILE_NAME}}}{END}",
+        pattern=rf"^[^/\x00-\x1f]{{1,{LONGEST_PROFILE_NAME}}}{PATTERN_END}",
         description="The profile's name: any characters but slashes.",
     ),
 ]

@@ -75,6 +75,20 @@ def test_a_body_announced_as_too_large_is_refused_before_it_begins() -> None:
     assert asked(JSON | {"Content-Length": str(MAX_BODY_BYTES + 1)}, GONE) == (413, [])
 
 
+@pytest.mark.parametrize(
+    ("coding", "status"),
+    [
+        ({"Content-Length": "2", "Content-Encoding": "gzip"}, 415),
+        ({"Content-Length": "2", "Content-Encoding": "Identity"}, 200),
+        ({"Transfer-Encoding": "gzip, chunked"}, 501),
+        ({"Transfer-Encoding": "Chunked"}, 200),
+    ],
+    ids=str,
+)
+def test_codings_that_are_not_undone_are_refused(coding: dict[str, str], status: int) -> None:
+    assert asked(JSON | coding, piece(b"{}", more=False))[0] == status
+
+
 @pytest.mark.parametrize("begun", [(), (piece(b""),), (piece(b"{}"),)], ids=["nothing", "empty", "an object"])
 @pytest.mark.parametrize("framing", [{"Content-Length": "900"}, {"Transfer-Encoding": "chunked"}], ids=str)
 def test_nothing_is_done_where_the_body_breaks_off(framing: dict[str, str], begun: tuple[Event, ...]) -> None:
