@@ -121,7 +121,7 @@ def _processed(
     records = records_of(processing)
     looked = taken_files([(file, looked_at(file, records.get(file.name), settings)) for file in files], settings)
     plans = [planned(file, before, settings, processing, references, resume=resume) for file, before in looked]
-    tell_values([before for _, before in looked], settings)
+    tell_values([before for file, before in looked if file.absolute.exists()], settings)
     session = LocalSession(data, processing, settings, plans, records.values(), references)
     outcomes: list[FileOutcome] = []
     try:
@@ -154,9 +154,10 @@ def _tell(outcome: FileOutcome) -> None:
 
     if outcome.failure is not None:
         return
-    values = (f"{column.noun} {column.text(outcome.results)} {column.unit}".rstrip() for column in chosen_columns(None))
+    known = [column for column in chosen_columns(None) if column.value(outcome.results) is not None]
+    values = (f"{column.noun} {column.text(outcome.results)} {column.unit}".rstrip() for column in known)
     done = "" if outcome.ran else " (done before)"
-    output.data_line(f"{outcome.name}: {', '.join(values)}{done}")
+    output.data_line(f"{outcome.name}: {', '.join(values) or 'processed'}{done}")
     if outcome.filter_reasons:
         output.note(f"{outcome.name}: filtered out: {'; '.join(outcome.filter_reasons)}")
     for note in step_notes(outcome.results):

@@ -72,7 +72,7 @@ def test_a_run_that_was_killed_is_resumed_to_the_same_bytes_and_lists(
     done = command(*words, "--processing", str(whole))
     assert done.returncode == 1
     assert "1 of 4 movies failed" in done.stderr
-    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["one/a", "one/b", "two/c"]
+    assert done.stdout.splitlines() == ["one/a: processed", "one/b: processed", "two/c: processed"]
     running = subprocess.Popen(
         [sys.executable, "-m", "warpcore.cli.main", *words, "--processing", str(killed)],
         stdout=subprocess.DEVNULL,
@@ -91,6 +91,13 @@ def test_a_run_that_was_killed_is_resumed_to_the_same_bytes_and_lists(
 
     check_lists(whole)
     check_against_a_session(movies, whole)
+
+
+def test_of_a_file_that_is_gone_nothing_is_assumed(tmp_path: Path, command: Command) -> None:
+    done = command("process", str(tmp_path / "nothing.tif"), "--processing", str(tmp_path / "results"))
+    assert done.returncode == 1
+    assert "the file is gone" in done.stderr
+    assert "assumed" not in done.stdout + done.stderr
 
 
 def check_lists(processing: Path) -> None:
