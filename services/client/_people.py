@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from warpcore.services.api.views import (
     AuditView,
     LinkView,
@@ -16,7 +14,7 @@ from warpcore.services.api.views import (
     WorkersView,
     WorkerView,
 )
-from warpcore.services.client._requests import Requests, given
+from warpcore.services.client._requests import Requests, given, part
 
 
 class WorkersAndPeople(Requests):
@@ -28,7 +26,7 @@ class WorkersAndPeople(Requests):
 
     def worker_log(self, worker: str, after: int = 0, limit: int | None = None) -> LogsView:
         """A worker's last log lines, or those that follow line `after`; oldest first."""
-        return self._get(f"/api/workers/{quote(worker, safe='')}/logs", LogsView, {"after": after, "limit": limit})
+        return self._get(f"/api/workers/{part(worker)}/logs", LogsView, {"after": after, "limit": limit})
 
     def pools(self) -> list[PoolView]:
         """The pools that report: limits, workers, jobs, and what is wrong."""
@@ -39,7 +37,7 @@ class WorkersAndPeople(Requests):
     ) -> PoolView:
         """Set how many workers a pool may have, or let one that has stopped submit again; None: as it is."""
         body = given({"minimum": minimum, "maximum": maximum, "resume": resume, "by": by})
-        return self._send("PATCH", f"/api/pools/{quote(pool, safe='')}", body, PoolView)
+        return self._send("PATCH", f"/api/pools/{part(pool)}", body, PoolView)
 
     def audit(self, user: str = "", action: str = "", before: int | None = None, limit: int | None = None) -> AuditView:
         """Who changed what when, the newest first; `next_before` of the answer is `before` of the next page."""
@@ -60,7 +58,7 @@ class WorkersAndPeople(Requests):
 
     def revoke_link(self, name: str) -> None:
         """Revoke a viewer link: the browsers that it has signed in see nothing more."""
-        self._http.send("DELETE", f"/api/links/{quote(name, safe='')}")
+        self._http.send("DELETE", f"/api/links/{part(name)}")
 
     def sessions(self) -> SessionsView:
         """This session's name, and the pages of its user's others on this host."""

@@ -46,7 +46,12 @@ def given(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def address(name: str) -> str:
     """The address of a movie by its name, whatever it is, or by its number."""
-    return f"/api/items/{name}" if _NUMBER.fullmatch(name) else f"/api/items/~/{quote(name, safe='')}"
+    return f"/api/items/{name}" if _NUMBER.fullmatch(name) else f"/api/items/~/{part(name)}"
+
+
+def part(value: str) -> str:
+    """A value as one part of a path, with what divides paths in it."""
+    return quote(value, safe="")
 
 
 def _read(answer: bytes, kind: type[T]) -> T:

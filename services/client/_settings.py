@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 from warpcore.services.api.views import ProfilesView, ProfileView, RevisionView, SettingsEffectView
-from warpcore.services.client._requests import Requests, Settings
+from warpcore.services.client._requests import Requests, Settings, part
 
 
 class SessionSettings(Requests):
@@ -43,16 +42,16 @@ class SessionSettings(Requests):
 
     def profile(self, profile: str) -> ProfileView:
         """A named set of settings; `replace_settings` puts it in force."""
-        return self._get(f"/api/settings/profiles/{quote(profile, safe='')}", ProfileView)
+        return self._get(f"/api/settings/profiles/{part(profile)}", ProfileView)
 
     def keep_profile(self, profile: str, settings: Settings | None = None, by: str = "") -> ProfileView:
         """Keep settings under a name, those in force where none are given."""
         body = {"settings": settings, "by": by}
-        return self._send("PUT", f"/api/settings/profiles/{quote(profile, safe='')}", body, ProfileView)
+        return self._send("PUT", f"/api/settings/profiles/{part(profile)}", body, ProfileView)
 
     def forget_profile(self, profile: str) -> ProfileView:
         """Forget a named set of settings."""
-        return self._send("DELETE", f"/api/settings/profiles/{quote(profile, safe='')}", None, ProfileView)
+        return self._send("DELETE", f"/api/settings/profiles/{part(profile)}", None, ProfileView)
 
     def suggest_diameters(
         self, names: Sequence[str] | None = None, smallest: int = 60, largest: int = 600

@@ -31,10 +31,10 @@ WITHOUT = {
 }
 PICTURES = ("thumbnail", "average", "spectrum", "motion", "picks", "junk")
 ARGUMENTS: dict[str, Any] = {
-    **{"id": "try-1", "path": "a.mrc", "settings": {}, "changes": {}, "selection": "auto", "order": "normal"},
+    **{"path": "a.mrc", "settings": {}, "changes": {}, "selection": "auto", "order": "normal"},
     **{"priority": 1, "change": type("Change", (), {"undo": "x"})()},
 }
-"""For parameters without a default; others get a name."""
+"""For parameters without a default; others get a name, with what divides the parts of an address in it."""
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def calls(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             for one in inspect.signature(method).parameters.values()
             if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD and one.name != "self"
         ]
-        values = {one: folder / "file" if one == "to" else ARGUMENTS.get(one, "one") for one in needed}
+        values = {one: folder / "file" if one == "to" else ARGUMENTS.get(one, "o/n?e") for one in needed}
         values |= {"fields": ["name"]} if name == "records" else {}
         for kind in {"picture": PICTURES, "try_picture": PICTURES, "start_export": ("micrographs", "particles")}.get(
             name, ("",)
