@@ -86,7 +86,7 @@ simulate: $(VENV)/.installed-test
 # build/fuzz. Atheris has wheels for some versions of Python alone; without it, hypothesis makes all inputs.
 FUZZ_MINUTES ?= 10
 fuzz: $(VENV)/.installed-test
-	$(BIN)/python -m pip install --quiet --only-binary atheris -e '.[fuzz]' || echo "there is no wheel of atheris"
+	$(BIN)/python -m pip install --quiet --only-binary atheris -e '.[fuzz]' || echo "goes on without atheris"
 	$(BIN)/python -m tests.fuzz --minutes $(FUZZ_MINUTES)
 
 # Half an hour of faults against a real session, or WARPCORE_SOAK_MINUTES: a report, also in build/soak.txt.
