@@ -14,6 +14,7 @@ from typing import Any
 from warpcore.services.process.private import not_private
 from warpcore.services.worker.backends import ON_CPU, Found, has_driver, has_plugin, misfit, why_no_gpu
 from warpcore.services.worker.failures import is_out_of_device_memory
+from warpcore.services.worker.kernel_cache import drop_damaged
 from warpcore.services.worker.line import Ready
 
 log = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ def open_device(device: str, cache: Path) -> Ready:
     if shared := not_private(cache):
         log.warning("compiled kernels are not kept: %s; give this user a folder with WARPCORE_CACHE", shared)
     else:
+        drop_damaged(cache)
         set_option("jax_compilation_cache_dir", str(cache))
     set_option("jax_persistent_cache_min_compile_time_secs", 0.2)
     try:
