@@ -127,7 +127,7 @@ class Shell:
         """A person's word."""
         if found.resume:
             log.info("somebody asks the pool to submit jobs again")
-            core.resume(self._pool)
+            core.resume(self._pool, time.monotonic())
         if found.revision == self._pool.revision:
             return
         limits = Limits(found.minimum, found.maximum) if found.revision else self._jobs.configuration.limits
