@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from warpcore.services.pool import chores, core
 from warpcore.services.pool.batch import Batch, Listing
@@ -57,6 +58,13 @@ class Hands:
         living, prefix = [job.id for job in self._pool.living], self._pool.prefix
         self.calls.add(Chore("the revoking of keys", lambda: chores.revoke(self._jobs, living, prefix)))
 
+    def give_up(self) -> None:
+        """Leave a call that hangs to itself, and forget those that wait: keys are revoked without the batch system."""
+        left = self.calls.give_up()
+        if left:
+            self._warn(f"{left} has not returned, and is not waited for")
+        self._revokes = True
+
     def forget_submissions(self) -> None:
         """Submissions that have not begun are as if nobody had decided on them."""
         core.not_submitted(self._pool, self.calls.drop_submissions())
@@ -79,13 +87,18 @@ class Hands:
                 self._warn(fault)
         return None
 
-    def finish(self, deadline: float) -> Listed | None:
-        """Wait until all calls have returned, up to the monotonic time `deadline`; the last answer on the queue."""
+    def finish(self, deadline: float, meanwhile: Callable[[], None] | None = None) -> Listed | None:
+        """Wait until all calls have returned, up to the monotonic time `deadline`; the last answer on the queue.
+
+        `meanwhile` is called again and again.
+        """
         listed = None
         while not self.calls.are_done and time.monotonic() < deadline:
             outcome = self.calls.step(STEP_S)
             if outcome is not None:
                 listed = self.take_in(outcome) or listed
+            if meanwhile is not None:
+                meanwhile()
         return listed
 
     def _take_in_submitted(self, outcome: Submitted) -> None:

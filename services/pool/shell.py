@@ -64,7 +64,7 @@ class Shell:
         self._hands.forget_submissions()
         if end_jobs:
             within_s = self._jobs.configuration.command_s
-            end_all_jobs(self._pool, self._hands, look_s=self._look_s, within_s=within_s)
+            end_all_jobs(self._pool, self._hands, look_s=self._look_s, within_s=within_s, meanwhile=self._keep_telling)
         else:
             self._hands.finish(time.monotonic() + LAST_CALL_S)
         self._save()
@@ -117,6 +117,11 @@ class Shell:
             self._hands.note_gone(action)
 
     # --- what is told and stored --------------------------------------------------------------------------------------
+
+    def _keep_telling(self) -> None:
+        """The scheduler hears of a pool that takes long to end, and whatever persons want comes too late."""
+        if self._teller.is_due(time.monotonic()):
+            self._teller.tell(self._look(None, ""))
 
     def _tell(self) -> None:
         limits = self._teller.tell(self._look(None, ""))
