@@ -14,6 +14,8 @@ log = logging.getLogger("warpcore.pool")
 
 LOOK_S = 1.0
 """Time between two looks at jobs that are to end, at most."""
+CALL_SHARE = 0.25
+"""Of the time that there is, one call may take so much: what meets a server that starts may hang, and others not."""
 REVOKING_S = 2.0
 """How long the end waits for the revoking of keys."""
 
@@ -23,24 +25,23 @@ def end_jobs(pool: Pool, hands: Hands, *, look_s: float, within_s: float, meanwh
 
     `meanwhile` is called all the time: the scheduler is to hear of the pool until it has ended.
     """
-    deadline = time.monotonic() + within_s
+    deadline, call_s = time.monotonic() + within_s, CALL_SHARE * within_s
     before = len(pool.living)
     while pool.living and time.monotonic() < deadline:
         hands.ask_queue()
-        listed = hands.finish(deadline, meanwhile)
+        listed = hands.finish(deadline, meanwhile, call_s)
         states = None if listed is None or listed.listing is None else listed.listing.states
         for action in core.end_all(pool, Look(0, 0, {}, states), time.monotonic()):
             if isinstance(action, Cancel):
                 hands.cancel(action.native_id)
             elif isinstance(action, Gone):
                 hands.note_gone(action)
-        hands.finish(deadline, meanwhile)
-        if not any(job.native_id for job in pool.living):
+        hands.finish(deadline, meanwhile, call_s)
+        if listed is not None and not any(job.native_id for job in pool.living):
             break
         meanwhile()
         time.sleep(max(0.0, min(look_s, LOOK_S, deadline - time.monotonic())))
-    hands.give_up()
-    hands.revoke()
+    hands.revoke_at_last()
     hands.finish(time.monotonic() + REVOKING_S)
     _tell_what_is_left(pool, hands, before, within_s)
 

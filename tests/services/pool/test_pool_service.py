@@ -220,6 +220,21 @@ def test_jobs_that_do_not_end_in_time_are_named(
     )
 
 
+def test_one_call_that_hangs_at_the_end_does_not_take_all_the_time(
+    world: World, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a qstat does that meets a server of PBS that starts: it hangs, and later ones are answered."""
+    world.queue.configure(maximum=2, command_s=8.0)
+    world.queue.write("status", "[ ! -e hangs_once ] || { rm hangs_once; exec sleep 60; }; cat queue")
+    movies(world, 5)
+    with world.pool(end_jobs=True):
+        wait_until(lambda: (found := world.report) is not None and found.running == 2, what="two jobs")
+        (world.queue.folder / "hangs_once").touch()
+    assert "the status command has not returned, and is not waited for" in caplog.text
+    assert world.queue.lines("queue") == []
+    assert sorted(world.queue.lines("cancelled")) == ["1", "2"]
+
+
 def test_a_pool_that_takes_long_to_end_is_heard_all_the_time(
     world: World, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
