@@ -104,7 +104,7 @@ def problems(pool: Pool) -> list[str]:
         found.append(f"the batch system refuses jobs: {pool.refusal}")
     counted = _counted(pool)
     if counted >= TIMES_AN_HOUR * max(1, pool.limits.maximum):
-        found.append(f"{counted} jobs were submitted within an hour; the next ones wait, or a person resumes")
+        found.append(f"{counted} jobs were submitted within an hour; more after that hour, or once a person resumes")
     return found
 
 

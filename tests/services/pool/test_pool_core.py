@@ -378,7 +378,9 @@ def test_a_small_pool_that_was_refused_for_hours_has_the_whole_hour_once_it_is_c
         assert len(kinds(site.look(), Submit)) == 1
         live_and_end(site)
     assert kinds(site.look(), Submit) == []
-    assert problems(site.pool) == ["4 jobs were submitted within an hour; the next ones wait, or a person resumes"]
+    assert problems(site.pool) == [
+        "4 jobs were submitted within an hour; more after that hour, or once a person resumes"
+    ]
 
 
 def test_submissions_of_unknown_outcome_count_in_the_hour() -> None:
