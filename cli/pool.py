@@ -51,7 +51,7 @@ def set_(
         int | None, typer.Option("--max", min=0, max=LARGEST_POOL, help="Have at most so many workers.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Submit jobs again, where the pool has stopped since they died.")
+        bool, typer.Option("--resume", help="Submit jobs at once, whatever has stopped the pool.")
     ] = False,
     pool: Annotated[str, typer.Option("--pool", metavar="NAME", help="Which one, where there are several.")] = "",
     scheduler: o.SchedulerHost = "127.0.0.1",

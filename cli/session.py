@@ -13,8 +13,8 @@ from warpcore.cli.supervisor import Action, Finished, Kill, Say, Start, Supervis
 
 Spawn = Callable[[Sequence[str], Mapping[str, str], Path, Callable[[str], None]], Process]
 
-ENDED_LAST = frozenset({"scheduler"})
-"""Services that are ended after all others."""
+ENDED_LAST = frozenset({"discoverer", "scheduler"})
+"""Services that are ended after all others, a pool among them: the scheduler would tell that the discoverer is lost."""
 
 
 class Session:

@@ -23,7 +23,7 @@ class PoolBody(Body, frozen=True):
 
     minimum: Annotated[Limit, Meta(description="Keep at least so many workers.")] = None
     maximum: Annotated[Limit, Meta(description="Have at most so many workers.")] = None
-    resume: Annotated[bool, Meta(description="Submit jobs again, where the pool has stopped since they died.")] = False
+    resume: Annotated[bool, Meta(description="Submit jobs at once, whatever has stopped the pool.")] = False
     by: By = ""
 
 

@@ -88,6 +88,16 @@ class Chores:
         self._waiting = deque(chore for chore in self._waiting if chore.job is None)
         return dropped
 
+    def give_up(self) -> str:
+        """Leave the present call to itself; what it was, empty where none ran."""
+        left, self._running = self.present, None
+        self._thread.give_up()
+        return left
+
+    def clear(self) -> None:
+        """Forget the calls that wait."""
+        self._waiting.clear()
+
     def step(self, wait_s: float = 0.0) -> Outcome | None:
         """Begin the next call where none runs; the outcome of one that has ended, once."""
         if self._running is None and self._waiting:

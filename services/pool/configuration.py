@@ -10,11 +10,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
+from warpcore.bus.limits import LARGEST_POOL
 from warpcore.bus.vocabulary import Word
 from warpcore.services.pool.jobs import Limits, QueueState
 
 Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\r\n\x00]*\Z")]
-Count = Annotated[int, Meta(ge=0, le=1000)]
+Count = Annotated[int, Meta(ge=0, le=LARGEST_POOL)]
 Words = Annotated[list[Line], Meta(min_length=1)]
 
 

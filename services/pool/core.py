@@ -13,7 +13,7 @@ from warpcore.services.pool.jobs import ENDED, Action, Cancel, Drain, Gone, Job,
 
 MOST_A_LOOK = 32
 TIMES_AN_HOUR = 4
-"""So many times the pool's largest size may be submitted in an hour."""
+"""So many times the pool's largest size may be submitted in an hour, counted anew from when a person resumes."""
 MOST_DEATHS = 3
 KEPT_STARTS = 9
 SECONDS_AN_HOUR = 3600.0
@@ -27,8 +27,8 @@ def decide(pool: Pool, look: Look | None, now: float) -> list[Action]:
         pool.frozen = "the scheduler does not answer"
         return []
     pool.frozen = (look.queue_fault or "the batch system does not answer") if look.queue is None else ""
-    pool.submissions = [at for at in pool.submissions if now - at < pool.guards.hour_s]
     actions: list[Action] = [*_take_in(pool, look, now), *_leave(pool, look, now)]
+    pool.submissions = [at for at in pool.submissions if now - at < pool.guards.hour_s]
     if not pool.frozen:
         actions += _grow(pool, look, now)
     return actions
@@ -42,15 +42,18 @@ def wanted(limits: Limits, look: Look) -> int:
 def submitted(pool: Pool, job: str, native_id: str, now: float) -> None:
     """The batch system has taken a job."""
     pool.jobs[job].native_id, pool.jobs[job].seen_at = native_id, now
+    _count_after_all(pool, pool.jobs[job])
     pool.refusals, pool.refusal = 0, ""
 
 
 def refused(pool: Pool, job: str, why: str, now: float) -> None:
     """The batch system has not taken a job, and says why. The next one is tried after a pause that doubles.
 
-    A submission of which nobody knows the outcome is not told here: such a job lives until it was absent for long.
+    It never was a job, and does not count in the hour: the pause is what spares the batch system. A submission of which
+    nobody knows the outcome is not told here: such a job lives until it was absent for long.
     """
-    pool.jobs[job].ended_at = now
+    pool.jobs[job].ended_at, pool.jobs[job].refused = now, True
+    _count_no_more(pool, pool.jobs[job])
     pool.refusal = why or "it gives no reason"
     pool.refused_until = now + min(pool.guards.longest_refused_s, pool.guards.refused_s * 2**pool.refusals)
     pool.refusals += 1
@@ -59,9 +62,7 @@ def refused(pool: Pool, job: str, why: str, now: float) -> None:
 def not_submitted(pool: Pool, jobs: Collection[str]) -> None:
     """These jobs were never handed to the batch system: it is as if nobody had decided to submit them."""
     for name in jobs:
-        at = pool.jobs.pop(name).submitted_at
-        if at in pool.submissions:  # else it has waited for more than an hour
-            pool.submissions.remove(at)
+        _count_no_more(pool, pool.jobs.pop(name))
 
 
 def end_all(pool: Pool, look: Look, now: float) -> list[Action]:
@@ -86,9 +87,9 @@ def set_limits(pool: Pool, limits: Limits, revision: int) -> None:
     pool.limits, pool.revision = limits, revision
 
 
-def resume(pool: Pool) -> None:
-    """A person's word: submissions go on where they were stopped, or paused since one was refused."""
-    pool.deaths, pool.stopped = 0, ""
+def resume(pool: Pool, now: float) -> None:
+    """A person's word: submissions go on at once, whatever has stopped or paused them, and the hour begins anew."""
+    pool.deaths, pool.stopped, pool.resumed_at = 0, "", now
     pool.refused_until, pool.refusals, pool.refusal = 0.0, 0, ""
 
 
@@ -101,9 +102,28 @@ def problems(pool: Pool) -> list[str]:
         found.append(f"the pool submits no more jobs: {pool.stopped}")
     if pool.refusal:
         found.append(f"the batch system refuses jobs: {pool.refusal}")
-    if len(pool.submissions) >= TIMES_AN_HOUR * max(1, pool.limits.maximum):
-        found.append(f"{len(pool.submissions)} jobs were submitted within an hour; the pool waits before the next")
+    counted = _counted(pool)
+    if counted >= TIMES_AN_HOUR * max(1, pool.limits.maximum):
+        found.append(f"{counted} jobs were submitted within an hour; more after that hour, or once a person resumes")
     return found
+
+
+def _counted(pool: Pool) -> int:
+    """How many submissions count in the hour."""
+    return sum(at >= pool.resumed_at for at in pool.submissions)
+
+
+def _count_no_more(pool: Pool, job: Job) -> None:
+    """A job that has not come to be takes nothing of the hour."""
+    if job.submitted_at in pool.submissions:  # else that was more than an hour ago
+        pool.submissions.remove(job.submitted_at)
+
+
+def _count_after_all(pool: Pool, job: Job) -> None:
+    """A job that is there, though it was said to be refused, counts in the hour of its submission."""
+    if job.refused:
+        job.refused = False
+        pool.submissions.append(job.submitted_at)
 
 
 def _strays(pool: Pool, look: Look) -> int:
@@ -121,6 +141,7 @@ def _take_in(pool: Pool, look: Look, now: float) -> list[Action]:
         job = pool.jobs[name]
         if job.ended_at is not None:  # it was away, or its submission only seemed to fail
             job.ended_at = job.cancelled_at = None
+            _count_after_all(pool, job)
     for job in pool.living:
         said = None if look.queue is None or job.native_id is None else look.queue.get(job.native_id)
         if job.id in look.workers:
@@ -247,7 +268,7 @@ def _grow(pool: Pool, look: Look, now: float) -> list[Action]:
         pool.refusal = ""  # what was refused is needed no more
     if pool.stopped or now < pool.refused_until:
         return []
-    hourly = TIMES_AN_HOUR * pool.limits.maximum - len(pool.submissions)
+    hourly = TIMES_AN_HOUR * pool.limits.maximum - _counted(pool)
     actions: list[Action] = []
     for _ in range(max(0, min(missing, MOST_A_LOOK, hourly))):
         kept = sum(job.kept for job in pool.living) < pool.limits.minimum

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
+from collections.abc import Callable
 
 from warpcore.services.pool import chores, core
 from warpcore.services.pool.batch import Batch, Listing
@@ -57,6 +59,13 @@ class Hands:
         living, prefix = [job.id for job in self._pool.living], self._pool.prefix
         self.calls.add(Chore("the revoking of keys", lambda: chores.revoke(self._jobs, living, prefix)))
 
+    def revoke_at_last(self) -> None:
+        """Revoke the keys of jobs that have ended, whatever still waits: that needs no batch system."""
+        self._give_up()
+        self.calls.clear()
+        self._revokes = True
+        self.revoke()
+
     def forget_submissions(self) -> None:
         """Submissions that have not begun are as if nobody had decided on them."""
         core.not_submitted(self._pool, self.calls.drop_submissions())
@@ -79,14 +88,27 @@ class Hands:
                 self._warn(fault)
         return None
 
-    def finish(self, deadline: float) -> Listed | None:
-        """Wait until all calls have returned, up to the monotonic time `deadline`; the last answer on the queue."""
+    def finish(
+        self, deadline: float, meanwhile: Callable[[], None] = lambda: None, call_s: float = math.inf
+    ) -> Listed | None:
+        """Wait until all calls have returned, up to the monotonic time `deadline`; the last answer on the queue.
+
+        `meanwhile` is called again and again. A call that takes longer than `call_s` is left to itself.
+        """
         listed = None
         while not self.calls.are_done and time.monotonic() < deadline:
             outcome = self.calls.step(STEP_S)
             if outcome is not None:
                 listed = self.take_in(outcome) or listed
+            if self.calls.hangs_s(time.monotonic()) >= call_s:
+                self._give_up()
+            meanwhile()
         return listed
+
+    def _give_up(self) -> None:
+        left = self.calls.give_up()
+        if left:
+            self._warn(f"{left} has not returned, and is not waited for")
 
     def _take_in_submitted(self, outcome: Submitted) -> None:
         if outcome.native_id is not None:

@@ -83,7 +83,8 @@ class Job:
 
     `native_id` is the batch system's name for it, None while that is not known. `kept`: its worker stays however long
     it is idle. `seen_at`: when it was last in the queue, or its worker registered. `queued_at`: when it was last seen
-    without a node. `worker_at`: when its worker was last registered.
+    without a node. `worker_at`: when its worker was last registered. `refused`: the batch system said that it has not
+    taken it.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Job:
     drained: bool = False
     ended_at: float | None = None
     worker_at: float | None = None
+    refused: bool = False
 
     @property
     def leaves(self) -> bool:
@@ -121,11 +123,12 @@ class Limits:
 class Pool:
     """The state of the pool.
 
-    `submissions` are the times of the last hour's. `deaths` counts jobs in a row that died within a minute; `stopped`
-    says why nothing is submitted any more, until a person resumes. `refused_until`: no submission before, since the
-    batch system has refused one; `refusal` is what it said. `starts`: seconds from submission to registration of the
-    last jobs. `prefix` begins the ids of jobs, so that a pool whose record was lost meets no id again. `revision` is
-    that of the limits, 0 for those of the pool's file. `died` is the job that died last.
+    `submissions` are the times of the last hour's, without those that were refused. `deaths` counts jobs in a row that
+    died within a minute; `stopped` says why nothing is submitted any more, until a person resumes. `refused_until`: no
+    submission before, since the batch system has refused one; `refusal` is what it said. `resumed_at`: when a person
+    has last let this process go on. `starts`: seconds from submission to registration of the last jobs. `prefix` begins
+    the ids of jobs, so that a pool whose record was lost meets no id again. `revision` is that of the limits, 0 for
+    those of the pool's file. `died` is the job that died last.
     """
 
     limits: Limits
@@ -138,6 +141,7 @@ class Pool:
     refused_until: float = 0.0
     refusals: int = 0
     refusal: str = ""
+    resumed_at: float = float("-inf")
     surplus_since: float | None = None
     starts: list[float] = field(default_factory=list)
     frozen: str = ""

@@ -64,7 +64,7 @@ class Shell:
         self._hands.forget_submissions()
         if end_jobs:
             within_s = self._jobs.configuration.command_s
-            end_all_jobs(self._pool, self._hands, look_s=self._look_s, within_s=within_s)
+            end_all_jobs(self._pool, self._hands, look_s=self._look_s, within_s=within_s, meanwhile=self._keep_telling)
         else:
             self._hands.finish(time.monotonic() + LAST_CALL_S)
         self._save()
@@ -118,6 +118,11 @@ class Shell:
 
     # --- what is told and stored --------------------------------------------------------------------------------------
 
+    def _keep_telling(self) -> None:
+        """The scheduler hears of a pool that takes long to end, and whatever persons want comes too late."""
+        if self._teller.is_due(time.monotonic()):
+            self._teller.tell(self._look(None, ""))
+
     def _tell(self) -> None:
         limits = self._teller.tell(self._look(None, ""))
         if limits is not None:
@@ -127,7 +132,7 @@ class Shell:
         """A person's word."""
         if found.resume:
             log.info("somebody asks the pool to submit jobs again")
-            core.resume(self._pool)
+            core.resume(self._pool, time.monotonic())
         if found.revision == self._pool.revision:
             return
         limits = Limits(found.minimum, found.maximum) if found.revision else self._jobs.configuration.limits

@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, native_id TEXT, kept INTEGER NOT NULL, registered INTEGER NOT NULL, drained INTEGER NOT NULL,
     submitted_at REAL NOT NULL, queued_at REAL NOT NULL, running_at REAL, cancelled_at REAL, ended_at REAL
 );
+CREATE TABLE IF NOT EXISTS refused (job TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS submissions (at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS pool (
     prefix TEXT NOT NULL, next_number INTEGER NOT NULL, deaths INTEGER NOT NULL, stopped TEXT NOT NULL,
@@ -56,9 +57,11 @@ class PoolStore:
         try:
             with self._database:
                 self._database.execute("BEGIN IMMEDIATE")
-                for table in ("jobs", "submissions", "pool"):
+                for table in ("jobs", "refused", "submissions", "pool"):
                     self._database.execute(f"DELETE FROM {table}")
                 self._database.executemany(f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks})", rows)
+                refused = [(job.id,) for job in pool.jobs.values() if job.refused]
+                self._database.executemany("INSERT INTO refused VALUES (?)", refused)
                 times = [(at + wall - now,) for at in pool.submissions]
                 self._database.executemany("INSERT INTO submissions VALUES (?)", times)
                 limits = (pool.limits.minimum, pool.limits.maximum, pool.revision)
@@ -80,6 +83,8 @@ class PoolStore:
                 stored |= {name: bool(stored[name]) for name in ("kept", "registered", "drained")}
                 worker_at = now if stored["registered"] else None
                 pool.jobs[stored["id"]] = Job(**stored, seen_at=now, worker_at=worker_at)
+            for (job,) in self._database.execute("SELECT job FROM refused JOIN jobs ON job = id"):
+                pool.jobs[job].refused = True
             submissions = self._database.execute("SELECT at FROM submissions")
             pool.submissions = sorted(_monotonic(at, now, wall) or now for (at,) in submissions)
             for row in self._database.execute("SELECT * FROM pool"):

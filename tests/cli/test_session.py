@@ -32,14 +32,15 @@ class Scripted:
 
 
 class Bench:
-    """A session of two services and everything that it did."""
+    """A session of scheduler, tracker and `more` services, and everything that it did."""
 
-    def __init__(self, unstartable: int = 0) -> None:
+    def __init__(self, *more: str, unstartable: int = 0) -> None:
         self.now = 0.0
         self.said: list[tuple[str, str, bool]] = []
         self.started: list[Scripted] = []
         self.unstartable = unstartable
         specs = [ServiceSpec("scheduler", ("scheduler",), ("--paused",)), ServiceSpec("tracker", ("tracker",))]
+        specs += [ServiceSpec(name, (name,)) for name in more]
         self.session = Session(
             specs, Path("logs"), lambda *said: self.said.append(said), self._spawn, clock=lambda: self.now
         )
@@ -57,6 +58,22 @@ class Bench:
         """Time passes."""
         self.now += seconds
         self.session.step()
+
+
+def test_while_a_pool_ends_scheduler_and_discoverer_go_on() -> None:
+    bench = Bench("discoverer", "pool-gpu")
+    bench.session.begin()
+    scheduler, tracker, discoverer, pool = bench.started
+    pool.terminate = lambda: None  # type: ignore[method-assign] # it ends its jobs
+    bench.session.end()
+    bench.step()
+    assert [one.status for one in (scheduler, tracker, discoverer, pool)] == [None, 0, None, None]
+    pool.status = 0
+    bench.step()
+    bench.step()
+    assert [one.status for one in (scheduler, discoverer)] == [0, 0]
+    bench.step()
+    assert bench.session.finished
 
 
 def test_what_dies_is_started_again_without_what_held_for_the_beginning() -> None:

@@ -10,6 +10,7 @@ from tests.services.scheduler_storage import AWAY, FULL, WELL, StorageWorld, que
 from tests.services.scheduler_world import World
 from warpcore.bus import messages as wire
 from warpcore.bus.vocabulary import FailureKind, StoragePlace
+from warpcore.services.scheduler.core.alarm_rules import NO_WORKER_S
 from warpcore.services.scheduler.core.alarms import current
 from warpcore.services.scheduler.core.plain import stimulus_from_plain, stimulus_to_plain
 from warpcore.services.scheduler.core.retries import RESOURCE_PAUSE_S, STORAGE_PAUSE_S
@@ -47,6 +48,19 @@ def test_nothing_is_assigned_while_storage_is_full_or_away_and_status_says_so(
     assert world.status("a") == "queued"
     assert world.ask(wire.GetProcessing()).holds == []
     assert titles(world) == []
+
+
+def test_while_it_holds_no_worker_is_missed() -> None:
+    world = StorageWorld("a.tif")
+
+    def misses_a_worker(look: Look) -> bool:
+        world.look_at_all(look)
+        world.tick()
+        world.tick(NO_WORKER_S)
+        return "no worker runs" in titles(world)
+
+    assert not misses_a_worker(FULL)
+    assert misses_a_worker(WELL)
 
 
 def test_little_space_is_told_before_it_is_too_late() -> None:

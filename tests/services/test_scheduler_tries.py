@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.services.scheduler_alarms import alarms
 from tests.services.scheduler_world import RESULTS, World, finished
 from warpcore.bus import messages as wire
 from warpcore.bus.limits import KEPT_TRIES
 from warpcore.bus.vocabulary import TryState
+from warpcore.services.scheduler.core.alarm_rules import NO_WORKER_S
 from warpcore.services.scheduler.core.effects import DropTry
 from warpcore.services.scheduler.core.stimuli import FromControl, StartTry
 from warpcore.services.scheduler.store.database import Store
@@ -95,6 +97,31 @@ def test_a_try_and_movies_of_exports_wait_for_a_worker_as_movies_do() -> None:
     assert waiting(world) == 1, "a try runs while the session is paused"
     world.worker("x")
     assert waiting(world) == 0
+
+
+def without_workers(world: World) -> list[str]:
+    """What is told of it after a while."""
+    world.wait(1.0)
+    world.wait(NO_WORKER_S)
+    return [one.text for one in alarms(world) if one.id.startswith("no-worker:")]
+
+
+def test_a_try_that_waits_without_a_worker_is_an_alarm_also_while_the_session_is_paused() -> None:
+    world = finished("a.tif", "b.tif")
+    world.say("w", wire.Goodbye("w"))
+    world.ask(wire.PauseProcessing())
+    assert without_workers(world) == []
+    attempt(world, "a", ctf={"range_max": 5.0})
+    assert without_workers(world) == ["1 movie waits and no worker runs; start one"]
+    world.worker("x")
+    assert without_workers(world) == []
+
+
+def test_movies_of_an_export_that_wait_without_a_worker_are_an_alarm() -> None:
+    world = finished("a.tif", "b.tif")
+    world.say("w", wire.Goodbye("w"))
+    world.ask(wire.StartExport("micrographs"))
+    assert without_workers(world) == ["2 movies wait and no worker runs; start one"]
 
 
 def test_a_try_runs_while_the_session_is_paused_and_of_movies_that_failed_or_are_excluded() -> None:

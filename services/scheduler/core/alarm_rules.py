@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from textwrap import shorten
 
 from warpcore.bus.vocabulary import Severity, StorageCondition, StoragePlace, WorkerState
-from warpcore.services.scheduler.core import names, notices, pools, registry, requests
+from warpcore.services.scheduler.core import assigning, names, notices, pools, registry, requests
 from warpcore.services.scheduler.core.alarms import Finding, come, rule
 from warpcore.services.scheduler.core.state import State
 
@@ -94,18 +94,19 @@ def other_versions(state: State) -> Iterator[Finding]:
 
 @rule("no-worker")
 def no_worker(state: State) -> Iterator[Finding]:
-    """Movies wait and nobody can take them."""
-    waiting = len(state.queue)
+    """Movies wait, also for exports or a try, and nobody can take them."""
     if any(worker.usable or (worker.alive and worker.sight.problem) for worker in state.workers.values()):
         return  # of one that does not see the folders another alarm tells
-    if not waiting or state.paused:
+    count = assigning.waiting(state)
+    if not count:
         return
+    waiting = "1 movie waits" if count == 1 else f"{count} movies wait"
     coming = pools.jobs_to_come(state)
     if coming:
-        text = f"{waiting} movies wait and no worker runs; {coming} jobs of pools wait for a node, or start"
+        text = f"{waiting} and no worker runs; {coming} jobs of pools wait for a node, or start"
         yield Finding("workers", text, "no worker runs yet", Severity.CRITICAL, patience_s=NO_WORKER_YET_S)
     else:
-        text = f"{waiting} movies wait and no worker runs; start one"
+        text = f"{waiting} and no worker runs; start one"
         yield Finding("workers", text, "no worker runs", Severity.CRITICAL, patience_s=NO_WORKER_S)
 
 

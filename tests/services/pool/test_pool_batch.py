@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from warpcore.bus.limits import LARGEST_POOL
 from warpcore.services.pool.batch import (
     BatchFault,
     CommandsBatch,
@@ -154,6 +155,7 @@ def test_a_file_says_all(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         ("executor = 'slurm'\nminimum = 5", "minimum 5 is above maximum 4"),
+        (f"executor = 'slurm'\nmaximum = {LARGEST_POOL + 1}", f"<= {LARGEST_POOL} - at `\\$.maximum`"),
         ("executor = 'commands'", "has a section \\[commands\\]"),
         (WHOLE.replace("{script}", "x"), "does not name {script}"),
         ("executor = 'slurm'\nmaxmum = 3", "maxmum"),

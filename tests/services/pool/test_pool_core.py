@@ -199,7 +199,7 @@ def test_jobs_that_were_never_handed_over_are_as_if_nobody_had_decided_on_them()
     refused(pool, "2", "the limit of your account", 0.0)
     not_submitted(pool, ["3", "4"])
     assert [job.id for job in pool.living] == ["1"]
-    assert len(pool.submissions) == 2
+    assert len(pool.submissions) == 1, "nor does one that was refused count in the hour"
     assert kinds(decide(pool, look, USUAL.refused_s), Submit) == ["5", "6", "7"]
 
 
@@ -298,7 +298,7 @@ def test_three_jobs_in_a_row_that_die_within_a_minute_stop_submissions() -> None
     assert problems(site.pool) == [
         "the pool submits no more jobs: 3 jobs in a row died within a minute, the last was n3"
     ]
-    resume(site.pool)
+    resume(site.pool, site.now)
     set_limits(site.pool, Limits(0, 2), 1)
     assert len(kinds(site.look(), Submit)) == 2
 
@@ -358,13 +358,68 @@ def test_a_refused_submission_is_tried_again_after_a_pause_that_doubles() -> Non
         pauses.append(now - begun)
         assert isinstance(actions[0], Submit)
         refused(pool, actions[0].job, "QOSMaxSubmitJobPerUserLimit", now)
-        pool.submissions.clear()
     assert pauses == [0, 15, 30, 60, 120, 240, 480, 600, 600]
     assert problems(pool) == ["the batch system refuses jobs: QOSMaxSubmitJobPerUserLimit"]
     assert decide(pool, Look(1, 0, {}, {}), now) == []
-    resume(pool)
+    resume(pool, now)
     assert problems(pool) == []
     assert kinds(decide(pool, Look(1, 0, {}, {}), now), Submit) != []
+
+
+def test_a_small_pool_that_was_refused_for_hours_has_the_whole_hour_once_it_is_corrected() -> None:
+    site = Site(maximum=1)
+    now = 0.0
+    for _ in range(12):
+        now += USUAL.longest_refused_s
+        (job,) = kinds(decide(site.pool, Look(9, 0, {}, {}), now), Submit)
+        refused(site.pool, job, "the queue is disabled", now)
+    site.now, site.waiting = now + USUAL.longest_refused_s, 9
+    for _ in range(core.TIMES_AN_HOUR):
+        assert len(kinds(site.look(), Submit)) == 1
+        live_and_end(site)
+    assert kinds(site.look(), Submit) == []
+    assert problems(site.pool) == [
+        "4 jobs were submitted within an hour; more after that hour, or once a person resumes"
+    ]
+
+
+def test_submissions_of_unknown_outcome_count_in_the_hour() -> None:
+    pool, now = Pool(Limits(0, 1), IDLE_S), 0.0
+    for _ in range(core.TIMES_AN_HOUR):
+        assert len(kinds(decide(pool, Look(1, 0, {}, {}), now), Submit)) == 1
+        now += USUAL.absent_s
+    assert kinds(decide(pool, Look(1, 0, {}, {}), now), Submit) == []
+
+
+@pytest.mark.parametrize("seen", ["its worker", "its name in the queue"])
+def test_a_job_that_was_said_to_be_refused_and_is_there_counts_in_the_hour(seen: str) -> None:
+    pool = Pool(Limits(0, 1), IDLE_S)
+    assert kinds(decide(pool, Look(1, 0, {}, {}), 0.0), Submit) == ["1"]
+    refused(pool, "1", "an error that is none", 0.0)
+    decide(pool, Look(1, 0, {}, {}), 5.0)
+    assert pool.submissions == []
+    if seen == "its worker":
+        decide(pool, Look(1, 0, {"1": WorkerSeen()}, {}), 10.0)
+    else:
+        submitted(pool, "1", "n1", 10.0)
+    assert pool.submissions == [0.0]
+
+
+def test_a_person_who_resumes_lets_the_pool_submit_at_once_whatever_the_hour_has_seen() -> None:
+    site = Site(maximum=1)
+    site.waiting = 9
+    for number in range(1, core.TIMES_AN_HOUR + 1):
+        site.look()
+        site.run(str(number))
+        site.look()
+        site.look(USUAL.death_s if number == 1 else 1)
+        site.die(str(number))
+    site.look()
+    assert site.pool.stopped
+    resume(site.pool, site.now)
+    assert kinds(site.look(), Submit) == ["5"]
+    assert problems(site.pool) == []
+    assert len(site.pool.submissions) == 5, "what is told of the last hour stays true"
 
 
 def test_a_refusal_is_no_problem_any_more_once_no_job_is_missing() -> None:
@@ -473,6 +528,7 @@ class Liar(RuleBasedStateMachine):
         self.seen_at: dict[str, float] = {}
         self.ended_by_word: set[str] = set()
         self.submitted_at: list[float] = []
+        self.hidden: dict[str, float] = {}
         self.cancelled: dict[str, float] = {}
 
     @rule(waiting=st.integers(0, 60), in_work=st.integers(0, 10))
@@ -482,7 +538,13 @@ class Liar(RuleBasedStateMachine):
     @rule(minimum=st.integers(0, 3), more=st.integers(0, 40))
     def a_person_changes_the_limits(self, minimum: int, more: int) -> None:
         set_limits(self.pool, Limits(minimum, minimum + more), 1)
-        resume(self.pool)
+
+    @rule()
+    def a_person_resumes(self) -> None:
+        """The hour begins anew."""
+        resume(self.pool, self.now)
+        self.submitted_at.clear()
+        self.hidden.clear()
 
     @rule(data=st.data())
     def jobs_get_nodes(self, data: st.DataObject) -> None:
@@ -499,7 +561,7 @@ class Liar(RuleBasedStateMachine):
         seconds=st.sampled_from([0.0, 1.0, 5.0, 30.0, 90.0, 200.0, 4000.0]),
         answer=st.sampled_from(["true", "nothing", "empty", "late", "all failed"]),
         heard=st.booleans(),
-        outcome=st.sampled_from(["taken", "refused", "nobody knows"]),
+        outcome=st.sampled_from(["taken", "refused", "refused by its word", "nobody knows"]),
     )
     def look(self, seconds: float, answer: str, heard: bool, outcome: str) -> None:
         self.now += seconds
@@ -531,14 +593,21 @@ class Liar(RuleBasedStateMachine):
         for job, name in self.native.items():
             if job in look.workers or (name in known and name in listed and listed[name] not in core.ENDED):
                 self.seen_at[job] = self.now
+        for job in self.hidden.keys() & look.workers.keys():
+            self.submitted_at.append(self.hidden.pop(job))
 
     def submit(self, job: str, outcome: str) -> None:
-        self.submitted_at.append(self.now)
+        """What was refused never was a job; where that was a lie, nobody can know it until its worker registers."""
         self.seen_at[job] = self.now
-        if outcome == "refused":
+        if outcome.startswith("refused"):
             refused(self.pool, job, "no", self.now)
+        if outcome == "refused":
             return
         self.truth[job], self.native[job] = False, f"n{job}"
+        if outcome == "refused by its word":
+            self.hidden[job] = self.now
+        else:
+            self.submitted_at.append(self.now)
         if outcome == "taken":
             submitted(self.pool, job, f"n{job}", self.now)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,11 @@ import pytest
 from tests.services.scheduler_site import Site, ask, files
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
-from warpcore.bus.keys import Holder
+from warpcore.bus.keys import ClientKey, Holder
 from warpcore.bus.vocabulary import Role, ServiceName
 from warpcore.services.access import keys
 from warpcore.services.access.places import Access
-from warpcore.services.pool import shell
+from warpcore.services.pool import ending, shell, telling
 from warpcore.services.pool.configuration import ConfigurationError
 from warpcore.services.pool.jobs import USUAL
 from warpcore.services.pool.service import POOLS, PoolPlace, run_pool
@@ -50,8 +52,12 @@ class FolderQueue:
         self.queue.touch()
         self.limit(100)
         for name, text in (("submit", SUBMIT), ("status", STATUS), ("cancel", CANCEL)):
-            (folder / name).write_text(f"#!/bin/sh\ncd {folder}\n{text}\n")
-            (folder / name).chmod(0o755)
+            self.write(name, text)
+
+    def write(self, name: str, text: str) -> None:
+        """Make a command of this shell script."""
+        (self.folder / name).write_text(f"#!/bin/sh\ncd {self.folder}\n{text}\n")
+        (self.folder / name).chmod(0o755)
 
     def configure(self, maximum: int, command_s: float = 60.0) -> None:
         words = {"submit": "{script}", "status": "all", "cancel": "{id}"}
@@ -76,8 +82,8 @@ class World:
         self.site, self.client, self.queue = site, client, queue
 
     @contextmanager
-    def pool(self, **options: Any) -> Iterator[None]:
-        """The pool runs; what ends it is raised here."""
+    def pool(self, **options: Any) -> Iterator[threading.Event]:
+        """The pool runs until the block ends, or the event is set; what ends it is raised here."""
         stop, ended = threading.Event(), []
         place = PoolPlace("gpu", self.queue.file, self.site.processing, options.pop("access", None))
 
@@ -90,7 +96,7 @@ class World:
         thread = threading.Thread(target=run)
         thread.start()
         try:
-            yield
+            yield stop
         finally:
             stop.set()
             thread.join(20)
@@ -145,7 +151,7 @@ def test_after_a_refusal_the_others_of_this_look_are_not_tried(world: World, wai
         wait_until(lambda: "the batch system refuses jobs: the limit of your account" in world.problems, what="a word")
         assert len(world.queue.lines("asked")) == 3
         assert (found := world.report) is not None
-        assert found.submitted_last_hour == 3
+        assert found.submitted_last_hour == 2, "what was refused never was a job"
 
 
 @pytest.mark.parametrize("what", ["status_hangs", "submit_hangs"])
@@ -214,6 +220,44 @@ def test_jobs_that_do_not_end_in_time_are_named(
     )
 
 
+def test_one_call_that_hangs_at_the_end_does_not_take_all_the_time(
+    world: World, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a qstat does that meets a server of PBS that starts: it hangs, and later ones are answered."""
+    world.queue.configure(maximum=2, command_s=8.0)
+    world.queue.write("status", "[ ! -e hangs_once ] || { rm hangs_once; exec sleep 60; }; cat queue")
+    movies(world, 5)
+    with world.pool(end_jobs=True):
+        wait_until(lambda: (found := world.report) is not None and found.running == 2, what="two jobs")
+        (world.queue.folder / "hangs_once").touch()
+    assert "the status command has not returned, and is not waited for" in caplog.text
+    assert world.queue.lines("queue") == []
+    assert sorted(world.queue.lines("cancelled")) == ["1", "2"]
+
+
+def test_a_pool_that_takes_long_to_end_is_heard_all_the_time(
+    world: World, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "TELL_S", 0.2)
+    world.queue.configure(maximum=1, command_s=4.0)
+    (world.queue.folder / "deaf").write_text("no\n" * 1000)
+    movies(world, 5)
+    silences = []
+
+    def has_ended() -> bool:
+        found = world.report
+        silences.append(0.0 if found is None else found.silent_s)
+        return found is None
+
+    with world.pool(end_jobs=True) as stop:
+        wait_until(lambda: (found := world.report) is not None and found.running == 1, what="a job")
+        stop.set()
+        (world.queue.folder / "status_hangs").touch()
+        wait_until(has_ended, what="an end")
+    assert max(silences) < 3.0
+    assert len(world.queue.lines("queue")) == 1
+
+
 def test_a_pool_counts_what_it_has_asked_for_and_says_that_it_is_frozen(world: World, wait_until: WaitUntil) -> None:
     world.queue.configure(maximum=2)
     movies(world, 5)
@@ -255,32 +299,82 @@ def test_two_processes_of_one_pool_are_refused(world: World, wait_until: WaitUnt
     assert not (folder / "lock").stat().st_mode & stat.S_IROTH, "who may read a lock file may hold it"
 
 
-def test_the_key_of_a_job_is_revoked_when_it_ends(
-    tmp_path: Path, free_ports: Callable[[int], list[int]], wait_until: WaitUntil
-) -> None:
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A world in which who connects needs a key."""
+
+    world: World
+    access: Access
+    own: ClientKey
+
+    @contextmanager
+    def pool(self, **options: Any) -> Iterator[threading.Event]:
+        """The pool runs under its key."""
+        with self.world.pool(access=self.access, key=self.own, **options) as stop:
+            yield stop
+
+    @property
+    def of_jobs(self) -> list[str]:
+        return [key.name for key in keys.known_keys(self.access) if key.role is Role.WORKER]
+
+
+@pytest.fixture
+def keyed(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Iterator[Keyed]:
     access = Access(tmp_path / "access")
     keys.init(access)
     person = keys.read_key(keys.add(access, Holder("me", Role.OPERATOR)))
     finder = keys.read_key(keys.add(access, Holder("discoverer", Role.SERVICE, ServiceName.DISCOVERER)))
     own = keys.read_key(keys.add(access, Holder("pool", Role.SERVICE, ServiceName.POOL)))
     site, queue = Site(tmp_path, free_ports(4)), FolderQueue(tmp_path / "batch")
-    queue.configure(maximum=1)
-
-    def of_jobs() -> list[str]:
-        return [key.name for key in keys.known_keys(access) if key.role is Role.WORKER]
-
     with site.running(key=person, access=access.folder) as client:
         with RequestClient(site.endpoints.control, "test", timeout_s=3.0, key=finder) as discoverer:
             ask(discoverer, files("a.tif", "b.tif"))
-        world = World(site, client, queue)
-        with world.pool(access=access, key=own):
-            wait_until(lambda: queue.lines("queue") and len(of_jobs()) == 1, what="a job with a key")
-            [first] = of_jobs()
-            assert first.startswith("gpu-")
-            assert (access.keys / f"{first}.toml").exists()
-            queue.queue.write_text("1 FAIL\n")
-            wait_until(lambda: of_jobs() and first not in of_jobs(), what="a job with another key")
-            wait_until(lambda: not (access.keys / f"{first}.toml").exists(), what="an end of its file")
-        with world.pool(access=access, key=own, end_jobs=True):
-            wait_until(lambda: of_jobs(), what="the same job, or another one")
-        assert of_jobs() == []
+        yield Keyed(World(site, client, queue), access, own)
+
+
+def test_the_key_of_a_job_is_revoked_when_it_ends(keyed: Keyed, wait_until: WaitUntil) -> None:
+    queue = keyed.world.queue
+    queue.configure(maximum=1)
+    with keyed.pool():
+        wait_until(lambda: queue.lines("queue") and len(keyed.of_jobs) == 1, what="a job with a key")
+        [first] = keyed.of_jobs
+        assert first.startswith("gpu-")
+        file = keyed.access.keys / f"{first}.toml"
+        assert file.exists()
+        queue.queue.write_text("1 FAIL\n")
+        wait_until(lambda: keyed.of_jobs and first not in keyed.of_jobs, what="a job with another key")
+        wait_until(lambda: not file.exists(), what="an end of its file")
+    with keyed.pool(end_jobs=True):
+        wait_until(lambda: keyed.of_jobs, what="the same job, or another one")
+    assert keyed.of_jobs == []
+
+
+def test_keys_of_jobs_that_have_ended_are_revoked_also_where_the_batch_system_hangs_at_the_end(
+    keyed: Keyed, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    queue = keyed.world.queue
+    queue.configure(maximum=2, command_s=4.0)
+    queue.write("cancel", f'[ "$1" = 2 ] || {{ {CANCEL}; }}')
+    with keyed.pool(end_jobs=True) as stop:
+        wait_until(lambda: (found := keyed.world.report) is not None and found.running == 2, what="two jobs")
+        second = keyed.of_jobs[1]
+        stop.set()
+        wait_until(lambda: "has ended" in caplog.text, what="an end of one job")
+        (queue.folder / "status_hangs").touch()
+    assert keyed.of_jobs == [second], "its job was not seen to end"
+    assert "the status command has not returned, and is not waited for" in caplog.text
+    assert "these jobs were not seen to end within 4 s; cancel them by the batch system's own command: 2" in caplog.text
+
+
+def test_keys_that_are_not_revoked_at_the_end_are_told(
+    keyed: Keyed, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "REVOKING_S", 0.0)
+    keyed.world.queue.configure(maximum=1)
+    with keyed.pool(end_jobs=True):
+        wait_until(lambda: (found := keyed.world.report) is not None and found.running == 1, what="a job")
+    assert "the keys of jobs that have ended are not revoked after 0 s; `warpcore keys list` shows them" in caplog.text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from warpcore.services.pool.core import decide, submitted
+from warpcore.services.pool.core import decide, refused, submitted
 from warpcore.services.pool.jobs import Limits, Look, Pool, QueueState, Submit, WorkerSeen
 from warpcore.services.pool.store import PoolStore, StoreError
 
@@ -34,6 +34,21 @@ def test_what_was_stored_is_taken_up(tmp_path: Path) -> None:
     assert (second.native_id, second.running_at, second.drained) == ("n2", None, True)
     assert [job.seen_at for job in (first, second, third)] == [7.0, 7.0, 7.0]
     assert not any(isinstance(one, Submit) for one in decide(found, Look(5, 0, {}, {}), 100.0))
+
+
+def test_a_job_that_was_refused_before_a_restart_counts_in_the_hour_where_it_is_there_all_the_same(
+    tmp_path: Path,
+) -> None:
+    pool = Pool(Limits(0, 2), 60.0)
+    decide(pool, Look(2, 0, {}, {}), 100.0)
+    for job in ("1", "2"):
+        refused(pool, job, "no", 100.0)
+    store = PoolStore(tmp_path / "pool.db")
+    store.save(pool, 100.0, 1_000_100.0)
+    found = store.load(LIMITS, 60.0, now=100.0, wall=1_000_100.0)
+    assert found.submissions == []
+    decide(found, Look(0, 0, {"2": WorkerSeen()}, {}), 110.0)
+    assert found.submissions == pytest.approx([100.0])
 
 
 def test_limits_that_a_person_has_set_outlast_a_restart_those_of_the_file_do_not(tmp_path: Path) -> None:
