@@ -14,7 +14,7 @@ from warpcore.services.process.logs import LogFormat, log_to_stderr
 
 @contextmanager
 def service(log_format: LogFormat, group_writable: bool = False) -> Iterator[Event]:
-    """What all services do: end with the parent where there is one, log to stderr, end on INT and TERM."""
+    """What all services do: end with the parent where there is one, log to stderr, end on INT, TERM and HUP."""
     from warpcore.cli.signals import stop_event
     from warpcore.services.process.parent import end_with_parent
     from warpcore.services.session.paths import let_group_write

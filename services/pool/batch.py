@@ -14,6 +14,7 @@ from warpcore.services.pool.configuration import Commands
 from warpcore.services.pool.jobs import QueueState
 
 LONGEST_WORDS = 300
+UNKNOWN_OUTCOME = r"timed out|zero bytes|communication failure|end of file|connection reset"
 
 
 class BatchFault(Exception):
@@ -61,16 +62,21 @@ class Batch(Protocol):
 
 
 def run(command: Sequence[str], within_s: float) -> tuple[int, str]:
-    """Exit code and output of a command. Raises BatchFault where it cannot be run or takes too long."""
+    """Exit code and output of a command; its errors, too, where it fails. Raises BatchFault as `finished`."""
+    done = finished(command, within_s)
+    return done.returncode, done.stdout if done.returncode == 0 else f"{done.stdout}\n{done.stderr}"
+
+
+def finished(command: Sequence[str], within_s: float) -> subprocess.CompletedProcess[str]:
+    """A command that has ended. Raises BatchFault where it cannot be run or takes too long."""
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=within_s
         )
     except subprocess.TimeoutExpired:
         raise BatchFault(f"{command[0]} has not answered within {within_s:g} s") from None
     except OSError as error:
         raise BatchFault(f"{command[0]} cannot be run: {error.strerror or error}") from None
-    return done.returncode, done.stdout if done.returncode == 0 else f"{done.stdout}\n{done.stderr}"
 
 
 def words(output: str) -> str:
@@ -80,7 +86,9 @@ def words(output: str) -> str:
 
 def not_taken(output: str) -> RefusedError | BatchFault:
     """What a submission that failed means: a connection that broke says nothing of whether the job was taken."""
-    unknown = re.search(r"timed out|zero bytes|communication failure|end of file", output, re.IGNORECASE)
+    unknown = re.search(
+        r"timed out|zero bytes|communication failure|end of file|connection reset", output, re.IGNORECASE
+    )
     if unknown:
         return BatchFault(f"the outcome of a submission is not known: {words(output)}")
     return RefusedError(words(output))

@@ -38,7 +38,7 @@ class Executor(Word):
     SLURM = "slurm", "Slurm, by sbatch, squeue and scancel."
     PBS = "pbs", "PBS Professional and OpenPBS."
     LSF = "lsf", "IBM Spectrum LSF."
-    FLUX = "flux", "Flux, by its Python package."
+    FLUX = "flux", "Flux, by flux submit, flux jobs and flux cancel."
     LOCAL = "local", "This host: each job is a process."
     COMMANDS = "commands", "The site's own commands, under `[commands]`."
 

@@ -1,4 +1,4 @@
-"""Batch systems through psij-python (the extra `warpcore[pool]`), which knows each one's scripts and commands.
+"""Slurm, PBS, LSF and this host through psij-python (the extra `warpcore[pool]`), which knows their scripts.
 
 psij's own thread reports every job as failed once its status command has failed twice, or says nothing of a job. So
 queues are asked here (`queues`), and a failure is told as what it is. What a job asks for is said here, too, where
@@ -164,7 +164,7 @@ class PsijQueue:
 
 
 class PsijJobs:
-    """Processes of this host, or Flux: psij follows each job by itself."""
+    """Processes of this host: psij follows each job by itself."""
 
     def __init__(self, executor: Any, configuration: Configuration) -> None:
         self._executor = executor

@@ -13,7 +13,8 @@ from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.keys import ClientKey
 from warpcore.services.access.places import Access
 from warpcore.services.pool.batch import Batch, CommandsBatch
-from warpcore.services.pool.configuration import Configuration, ConfigurationError, read_configuration
+from warpcore.services.pool.configuration import Configuration, ConfigurationError, Executor, read_configuration
+from warpcore.services.pool.flux_batch import FluxBatch
 from warpcore.services.pool.jobs import USUAL, Guards
 from warpcore.services.pool.psij_batch import psij_batch
 from warpcore.services.pool.shell import Shell
@@ -71,6 +72,8 @@ def batch_of(configuration: Configuration, folder: Path) -> Batch:
     """The batch system that a file names; `folder` is for its files. Raises ConfigurationError."""
     if configuration.commands is not None:
         return CommandsBatch(configuration.commands, configuration.environment, configuration.command_s)
+    if configuration.executor is Executor.FLUX:
+        return FluxBatch(configuration, folder)
     return psij_batch(configuration, folder)
 
 

@@ -1,7 +1,8 @@
-"""What a job asks for as options of sbatch, qsub and bsub: what psij's scripts leave out.
+"""What a job asks for as options of sbatch, qsub and bsub, where psij's scripts leave it out, and of `flux submit`.
 
 psij 0.9.11 names no job. It asks PBS for one core, whatever is wanted, and for no GPU, and LSF for one slot, by lines
 that bsub reads only where LSB_BSUB_PARSE_SCRIPT is set. Options take the place of a script's lines in all three.
+Of Flux no script says anything.
 """
 
 from __future__ import annotations
@@ -19,13 +20,19 @@ def submit_options(configuration: Configuration, name: str) -> list[str]:
     """
     match configuration.executor:
         case Executor.SLURM:
-            return [f"--{option}={value}" for option, value in {"job-name": name, **configuration.attributes}.items()]
+            return _long({"job-name": name, **configuration.attributes})
         case Executor.PBS:
             return _words({"N": name, "r": "n", **configuration.attributes, "l": _chunk(configuration)})
         case Executor.LSF:
             return _words({"J": name, **_lsf(configuration), **configuration.attributes})
+        case Executor.FLUX:
+            return _long({"job-name": name, **_flux(configuration), **configuration.attributes})
         case _:
             return []
+
+
+def _long(options: Mapping[str, str]) -> list[str]:
+    return [f"--{option}={value}" for option, value in options.items()]
 
 
 def _words(options: Mapping[str, str]) -> list[str]:
@@ -49,3 +56,15 @@ def _lsf(configuration: Configuration) -> dict[str, str]:
     asked |= {"q": configuration.queue} if configuration.queue else {}
     asked |= {"P": configuration.account} if configuration.account else {}
     return {**asked, "o": "/dev/null", "e": "/dev/null"}
+
+
+def _flux(configuration: Configuration) -> dict[str, str]:
+    """One task on its cores and GPUs. Flux knows no memory that could be asked for.
+
+    When a job's time is over Flux sends SIGALRM, at which a worker would just die; so it is asked for SIGTERM before.
+    """
+    asked = {"ntasks": "1", "cores-per-task": str(configuration.cpus)}
+    asked |= {"gpus-per-task": str(configuration.gpus)} if configuration.gpus else {}
+    asked |= {"queue": configuration.queue} if configuration.queue else {}
+    asked |= {"bank": configuration.account} if configuration.account else {}
+    return {**asked, "time-limit": f"{configuration.wall_time_min * 60:.0f}s", "signal": "TERM@20s"}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from pool_day import Day, Fault, live
-from pool_site import PoolWorld, install_psij, pool_world
-from slurm_site import missing
+from pool_site import PoolWorld, install_psij, slurm_world
+from slurm_site import SlurmSite, missing
 
 pytestmark = [
     pytest.mark.bench,
@@ -26,26 +26,26 @@ MOVIE_S = 24.0
 MAXIMUM = 8
 
 
-def cancel_one(world: PoolWorld) -> None:
+def cancel_one(world: PoolWorld[SlurmSite]) -> None:
     """Somebody cancels the oldest job."""
-    if jobs := world.slurm.jobs():
-        world.slurm.run("scancel", next(iter(jobs)))
+    if jobs := world.cluster.jobs():
+        world.cluster.run("scancel", next(iter(jobs)))
 
 
-def drain(world: PoolWorld) -> None:
+def drain(world: PoolWorld[SlurmSite]) -> None:
     """An administrator drains the node."""
-    world.slurm.run("scontrol", "update", f"nodename={world.node}", "state=drain", "reason=test")
+    world.cluster.run("scontrol", "update", f"nodename={world.cluster.node}", "state=drain", "reason=test")
 
 
-def undrain(world: PoolWorld) -> None:
+def undrain(world: PoolWorld[SlurmSite]) -> None:
     """And lets it go on."""
-    world.slurm.run("scontrol", "update", f"nodename={world.node}", "state=resume")
+    world.cluster.run("scontrol", "update", f"nodename={world.cluster.node}", "state=resume")
 
 
 FAULTS = [
     Fault("scancel of a job", 0.5, cancel_one),
-    Fault("slurmctld killed", 1.0, lambda w: w.slurm.kill("slurmctld"), 5.0, lambda w: w.slurm.start("slurmctld")),
-    Fault("slurmd killed", 1.5, lambda w: w.slurm.kill("slurmd"), 5.0, lambda w: w.slurm.start("slurmd")),
+    Fault("slurmctld killed", 1.0, lambda w: w.cluster.kill("slurmctld"), 5.0, lambda w: w.cluster.start("slurmctld")),
+    Fault("slurmd killed", 1.5, lambda w: w.cluster.kill("slurmd"), 5.0, lambda w: w.cluster.start("slurmd")),
     Fault("node drained", 2.0, drain, 10.0, undrain),
     Fault("the pool's process killed", 2.5, lambda w: w.end_pool(signal.SIGKILL), 2.0, lambda w: w.start_pool()),
 ]
@@ -61,7 +61,7 @@ def test_a_simulated_day(
     psij = tmp_path / "psij"
     if fault := install_psij(psij):
         pytest.skip(fault)
-    with pool_world(tmp_path, free_ports(6), psij, wait_until, factor=SPEED, movie_s=MOVIE_S / SPEED) as world:
+    with slurm_world(tmp_path, free_ports(6), psij, wait_until, factor=SPEED, movie_s=MOVIE_S / SPEED) as world:
         world.configure(minimum=minimum, maximum=MAXIMUM, idle_min=15.0 / SPEED)
         world.start_pool()
         day = live(world, speed=SPEED, per_hour=600.0, hours=(3.0, 3.0), faults=FAULTS)

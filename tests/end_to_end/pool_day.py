@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pool_site import PoolWorld
@@ -20,9 +21,9 @@ class Fault:
 
     name: str
     hour: float
-    begin: Callable[[PoolWorld], object]
+    begin: Callable[[PoolWorld[Any]], object]
     minutes: float = 0.0
-    end: Callable[[PoolWorld], object] = lambda world: None
+    end: Callable[[PoolWorld[Any]], object] = lambda world: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,11 @@ class Day:
 
 
 def live(
-    world: PoolWorld, *, speed: float, per_hour: float, hours: tuple[float, float], faults: Sequence[Fault]
+    world: PoolWorld[Any], *, speed: float, per_hour: float, hours: tuple[float, float], faults: Sequence[Fault]
 ) -> Day:
     """Let a day pass, `speed` times as fast: `per_hour` movies in the first of two spans of hours, none in the second.
 
-    Slurm's running jobs are the workers that are paid for. A movie that is not done at the day's end is waited for.
+    The running jobs are the workers that are paid for. A movie that is not done at the day's end is waited for.
     """
     found_at: dict[str, float] = {}
     due = sorted(

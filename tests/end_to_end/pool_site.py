@@ -1,21 +1,20 @@
-"""A session without files, a pool, and a one-node Slurm on which the pool's workers only sleep."""
+"""A session without files, a pool, and a batch system of one node on which the pool's workers only sleep."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
-import slurm_site
+import pytest
+from slurm_site import SlurmSite
 
 from tests.services.scheduler_site import Site, ask, process, status
 from warpcore.bus import messages as wire
@@ -38,30 +37,66 @@ def install_psij(folder: Path) -> str:
     return "" if done.returncode == 0 else f"psij-python cannot be installed: {done.stderr.strip()[-300:]}"
 
 
-class PoolWorld:
-    """What runs. `factor` is by how much the guards' times are shortened; `movie_s` is how long a movie takes."""
+class Cluster(Protocol):
+    """A batch system. Whatever calls its commands needs `environment`."""
+
+    environment: dict[str, str]
+
+    def jobs(self) -> dict[str, str]:
+        """State of each job that has not ended, by its id."""
+        ...
+
+    def running(self) -> int | None:
+        """How many jobs run; None where it does not answer."""
+        ...
+
+    def told(self) -> str:
+        """The last lines of its logs."""
+        ...
+
+    def close(self) -> None:
+        """End all jobs and itself."""
+        ...
+
+
+C = TypeVar("C", bound=Cluster)
+
+
+class PoolWorld(Generic[C]):
+    """What runs. `factor` is by how much the guards' times are shortened; `movie_s` is how long a movie takes.
+
+    `executor` is what the pool's file calls the batch system; `packages` are folders of further Python packages.
+    """
 
     def __init__(
-        self, folder: Path, ports: list[int], psij: Path, wait_until: WaitUntil, factor: float, movie_s: float
+        self,
+        folder: Path,
+        ports: list[int],
+        cluster: C,
+        executor: str,
+        packages: list[Path],
+        wait_until: WaitUntil,
+        factor: float,
+        movie_s: float,
     ) -> None:
-        self.slurm = slurm_site.SlurmSite(folder / "slurm", ports[4:])
-        self.site = Site(folder, ports[:4])
+        self.cluster = cluster
+        self.site = Site(folder, ports)
         self.done = folder / "done.txt"
         self.client = RequestClient(self.site.endpoints.control, "test", timeout_s=5.0)
         self.file = folder / f"{POOL}.toml"
         self.movies = 0
-        self.wait_until = wait_until
-        self._folder, self._factor = folder, factor
-        path = os.pathsep.join([str(ROOT), str(psij)])
+        self._wait_until = wait_until
+        self._folder, self._factor, self._executor = folder, factor, executor
+        path = os.pathsep.join(map(str, [ROOT, *packages]))
         sleeps = {"SLEEPING_MOVIE_S": str(movie_s), "SLEEPING_DONE": str(self.done)}
-        self.environment = {**self.slurm.environment, **sleeps, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
+        self.environment = {**cluster.environment, **sleeps, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
         self.environment["HOME"] = NO_HOME
         self._pool: subprocess.Popen[bytes] | None = None
 
     def configure(self, minimum: int = 0, maximum: int = 4, **further: Any) -> None:
         """Write the pool's file: small jobs of sleeping workers, looks twice a second."""
         values: dict[str, Any] = {
-            **{"executor": "slurm", "minimum": minimum, "maximum": maximum, "scheduler": "127.0.0.1"},
+            **{"executor": self._executor, "minimum": minimum, "maximum": maximum, "scheduler": "127.0.0.1"},
             **{"gpus": 0, "cpus": 1, "memory_gb": 0.0, "wall_time_min": 30.0, "idle_min": 0.1, "look_s": 0.5},
             **{"program": [sys.executable, str(SLEEPER)], "arguments": ["--device", "cpu", "--processes", "1"]},
             **further,
@@ -91,13 +126,14 @@ class PoolWorld:
         self.movies += count
         ask(self.client, wire.RegisterFiles([wire.FoundFile(name, 100, 5) for name in names]))
 
-    def lose_answers_of_sbatch(self) -> None:
-        """From now on `sbatch` submits, and then says what it says where no answer came."""
+    def lose_answers(self, command: str, told: str, verb: str = "") -> None:
+        """From now on `command` submits, and then says what it says where no answer came; `verb` is its first word."""
         folder = self._folder / "bin"
         folder.mkdir()
-        real, told = shutil.which("sbatch"), "sbatch: error: Batch job submission failed: Socket timed out on send/recv"
-        (folder / "sbatch").write_text(f'#!/bin/sh\n{real} "$@" >/dev/null\necho "{told} operation" >&2\nexit 1\n')
-        (folder / "sbatch").chmod(0o755)
+        others = f'[ "$1" = {verb} ] || exec "$real" "$@"\n' if verb else ""
+        submits = f'"$real" "$@" >/dev/null\necho "{told}" >&2\nexit 1\n'
+        (folder / command).write_text(f"#!/bin/sh\nreal={shutil.which(command)}\n{others}{submits}")
+        (folder / command).chmod(0o755)
         self.environment["PATH"] = f"{folder}{os.pathsep}{self.environment['PATH']}"
 
     # --- what is seen -------------------------------------------------------------------------------------------------
@@ -121,28 +157,19 @@ class PoolWorld:
         return "" if (pool := self.pool) is None else "; ".join(pool.problems)
 
     @property
-    def node(self) -> str:
-        """Slurm's name of the node."""
-        return self.slurm.run("sinfo", "--noheader", "--format=%n").strip()
-
-    @property
     def submitted(self) -> int:
-        """How many jobs were handed to the batch system, whatever it said: psij writes a script for each."""
-        return len(list((self.site.processing / POOLS / POOL / "batch").glob("*.job")))
+        """How many jobs were handed to the batch system, whatever it said: there is a script for each."""
+        by_psij = (self.site.processing / POOLS / POOL / "batch").glob("*.job")
+        return len([*by_psij, *(self.site.processing / LOGS).glob("*.sh")])
 
     def running(self, before: int) -> int:
-        """How many jobs Slurm runs; what it was before where Slurm does not answer."""
-        told = self.slurm.ask("squeue", "--noheader", "--states=running", "--format=%i")
-        return before if told is None else len(told.split())
+        """How many jobs the batch system runs; what it was before where it does not answer."""
+        told = self.cluster.running()
+        return before if told is None else told
 
     def workers(self) -> list[wire.Worker]:
         """The workers that are registered and live."""
         return [one for one in ask(self.client, wire.GetWorkers()).workers if one.state != "lost"]
-
-    def looks(self) -> int:
-        """How often the pool has looked at Slurm's queue, as slurmctld counts it."""
-        found = re.search(r"REQUEST_JOB_INFO\S*\s*\(.*?count:(\d+)", self.slurm.run("sdiag"))
-        return int(found.group(1)) if found is not None else 0
 
     def left(self) -> int:
         """How many movies wait or run."""
@@ -166,30 +193,27 @@ class PoolWorld:
         logs = [*self._folder.glob("*.log"), *(self.site.processing / LOGS).glob("*.log")]
         logs += (self.site.processing / POOLS / POOL / "batch").glob("*.out")
         lines = [f"{log.name}: {line}" for log in logs for line in log.read_text(errors="replace").splitlines()[-12:]]
-        return "\n".join([*lines, self.slurm.told()])
+        return "\n".join([*lines, self.cluster.told()])
 
     def until(self, condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
         """Wait for a condition; at the deadline the logs are shown."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s\n{self.told()}"
-            time.sleep(0.1)
+        try:
+            self._wait_until(condition, seconds, what)
+        except pytest.fail.Exception as late:
+            raise AssertionError(f"{late}\n{self.told()}") from None
 
     def close(self) -> None:
-        """End the pool, then Slurm."""
+        """End the pool, then the batch system."""
         self.client.close()
         if self._pool is not None and self._pool.poll() is None:
             self._pool.kill()
             self._pool.wait()
-        self.slurm.close()
+        self.cluster.close()
 
 
 @contextmanager
-def pool_world(
-    folder: Path, ports: list[int], psij: Path, wait_until: WaitUntil, *, factor: float = 20.0, movie_s: float = 0.5
-) -> Iterator[PoolWorld]:
+def running(world: PoolWorld[C]) -> Iterator[PoolWorld[C]]:
     """All of it, ended at the end of the block."""
-    world = PoolWorld(folder, ports, psij, wait_until, factor, movie_s)
     try:
         with process(world.site):
             world.until(world.scheduler_answers, "an answer of the scheduler", START_S)
@@ -198,7 +222,17 @@ def pool_world(
         world.close()
 
 
+def slurm_world(
+    folder: Path, ports: list[int], psij: Path, wait_until: WaitUntil, *, factor: float = 20.0, movie_s: float = 0.5
+) -> AbstractContextManager[PoolWorld[SlurmSite]]:
+    """All of it on a Slurm, ended at the end of the block."""
+    slurm = SlurmSite(folder / "slurm", ports[4:])
+    return running(PoolWorld(folder, ports[:4], slurm, "slurm", [psij], wait_until, factor, movie_s))
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_toml(one) for one in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name} = {_toml(one)}' for name, one in value.items())}}}"
     return f'"{value}"' if isinstance(value, str) else str(value)

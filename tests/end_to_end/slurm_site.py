@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -114,6 +115,21 @@ class SlurmSite:
         """State of each job that has not ended, by its id."""
         lines = self.run("squeue", "--noheader", "--format=%i %T").splitlines()
         return {line.split()[0]: line.split()[1] for line in lines}
+
+    def running(self) -> int | None:
+        """How many jobs run; None where slurmctld does not answer."""
+        told = self.ask("squeue", "--noheader", "--states=running", "--format=%i")
+        return None if told is None else len(told.split())
+
+    @property
+    def node(self) -> str:
+        """The name of the node."""
+        return self.run("sinfo", "--noheader", "--format=%n").strip()
+
+    def looks(self) -> int:
+        """How often somebody has looked at the queue, as slurmctld counts it."""
+        found = re.search(r"REQUEST_JOB_INFO\S*\s*\(.*?count:(\d+)", self.run("sdiag"))
+        return int(found.group(1)) if found is not None else 0
 
     def told(self) -> str:
         """The last lines of all logs."""

@@ -1,4 +1,4 @@
-"""Pre-emption: a batch system sends SIGTERM to a worker with movies in hand."""
+"""Pre-emption: a batch system sends SIGTERM, or SIGHUP, to a worker with movies in hand."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ def worker(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Iterator[P
             process.wait()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
 def test_it_gives_its_movies_back_at_once_and_leaves_no_half_result(
-    worker: Preempted, wait_until: Callable[..., None]
+    worker: Preempted, wait_until: Callable[..., None], number: signal.Signals
 ) -> None:
     site, client = worker.site, worker.client
     ask(client, files(*(f"m{number}.tif" for number in range(MOVIES))))
@@ -56,7 +57,7 @@ def test_it_gives_its_movies_back_at_once_and_leaves_no_half_result(
     half = site.processing / ".warpcore" / "staging" / str(status(client).running[0]["lease"]) / "average" / "m0.mrc"
     half.parent.mkdir(parents=True, exist_ok=True)
     half.write_bytes(b"half a micrograph")
-    worker.process.send_signal(signal.SIGTERM)
+    worker.process.send_signal(number)
     assert worker.process.wait(SILENCE_S) == 0
     wait_until(lambda: not status(client).running, 5, "an end of all tasks")
     assert status(client).counts["unprocessed"] == MOVIES
