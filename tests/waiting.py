@@ -1,11 +1,13 @@
-"""Waits for a condition, longer on a busy machine."""
+"""Waits for what a test needs, longer on a busy machine."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +41,16 @@ def wait_for_end(thread: threading.Thread, seconds: float = 10.0) -> None:
         return not thread.is_alive()
 
     wait_until(has_ended, seconds, f"the end of {thread.name}")
+
+
+def delete_in_use(folder: Path) -> None:
+    """Delete a folder into which somebody still writes."""
+
+    def is_deleted() -> bool:
+        try:
+            shutil.rmtree(folder)
+        except OSError:
+            return False
+        return True
+
+    wait_until(is_deleted, what=f"the end of {folder}")
