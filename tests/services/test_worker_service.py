@@ -15,6 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.bus.server import Server
+from tests.waiting import wait_for_end
 from warpcore.bus import messages as m
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, decode, encode
@@ -83,9 +84,8 @@ def scheduler(
     worker.start()
     yield one
     stop.set()
-    worker.join(30)
+    wait_for_end(worker, 30)
     one.server.close()
-    assert not worker.is_alive()
 
 
 def unreadable(folder: Path) -> m.AssignTask:
@@ -183,10 +183,9 @@ def test_a_worker_serves_two_schedulers_and_goes_on_with_one_when_the_other_dies
         wait_until(lambda: 8 in {told.lease for told in one.of(m.TaskFailed)}, 60, what="another task")  # type: ignore[attr-defined]
     finally:
         stop.set()
-        worker.join(30)
+        wait_for_end(worker, 30)
         one.server.close()
         other.server.close()
-    assert not worker.is_alive()
 
 
 WRONG_TRANSFORMS = """

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.services.scheduler_site import Site, ask, files
+from tests.waiting import wait_for_end
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
 from warpcore.bus.keys import Holder
@@ -93,8 +94,7 @@ class World:
             yield
         finally:
             stop.set()
-            thread.join(20)
-            assert not thread.is_alive()
+            wait_for_end(thread, 20)
         if ended:
             raise ended[0]
 
@@ -134,7 +134,7 @@ def test_what_is_decided_is_stored_before_it_is_done(world: World, wait_until: W
     with sqlite3.connect(world.queue.folder / "at_submission.db") as database:
         assert database.execute("SELECT native_id FROM jobs").fetchall() == [(None,)]
     database.close()
-    assert world.report is None  # it has said that it ends
+    wait_until(lambda: world.report is None, what="that it has said that it ends")
 
 
 def test_after_a_refusal_the_others_of_this_look_are_not_tried(world: World, wait_until: WaitUntil) -> None:
@@ -225,8 +225,7 @@ def test_a_pool_counts_what_it_has_asked_for_and_says_that_it_is_frozen(world: W
         wait_until(lambda: (found := world.report) is not None and found.frozen, what="a frozen pool")
         assert (found := world.report) is not None
         assert (found.submissions, found.stopped) == (2, False)
-    metrics = ask(world.client, wire.GetMetrics())
-    assert metrics.pools == [], "it has ended"
+    wait_until(lambda: ask(world.client, wire.GetMetrics()).pools == [], what="that it has said that it ends")
 
 
 def test_what_cannot_be_stored_is_not_submitted(world: World, wait_until: WaitUntil) -> None:
