@@ -23,7 +23,7 @@ def linted(tree: Path) -> subprocess.CompletedProcess[str]:
         str(ROOT / ".importlinter"),
     ]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
-    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 from warpcore.bus.envelope import Envelope, encode
@@ -32,14 +34,24 @@ class Server:
         self.carried_out: list[str] = []
         self._answer = answer
         self._replies = replies
+        self._to_send: queue.SimpleQueue[tuple[bytes, Envelope, Future[bool]]] = queue.SimpleQueue()
         self._stop = threading.Event()
         self.router = Router(address, domain, guard)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
+    def send(self, identity: bytes, envelope: Envelope) -> bool:
+        """Send something unasked, by the thread that has the socket; whether the router took it."""
+        sent: Future[bool] = Future()
+        self._to_send.put((identity, envelope, sent))
+        return sent.result(60)
+
     def _serve(self) -> None:
         while not self._stop.is_set():
             self.router.socket.poll(20)
+            while not self._to_send.empty():
+                to, unasked, sent = self._to_send.get()
+                sent.set_result(self.router.send(to, unasked))
             for identity, envelope in self.router.receive():
                 self._respond(identity, envelope)
 

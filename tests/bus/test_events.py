@@ -9,6 +9,7 @@ import pytest
 import zmq
 
 from tests.bus.running_hub import RunningHub
+from tests.waiting import wait_until
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.events import EventHub, Publisher, Subscriber
@@ -31,19 +32,23 @@ def hub(endpoints: Endpoints) -> Iterator[RunningHub]:
 
 def until_received(publish: Callable[[], None], subscriber: Subscriber, topic: str) -> Envelope:
     """Publish again and again (connections take a moment) until the subscriber gets the topic."""
-    for _ in range(200):
+    arrived: list[Envelope] = []
+
+    def has_arrived() -> bool:
         publish()
         envelope = subscriber.receive(0.05)
-        if envelope is not None and envelope.type == topic:
-            return envelope
-    pytest.fail(f"{topic} never arrived")
+        arrived.extend([envelope] if envelope is not None and envelope.type == topic else [])
+        return bool(arrived)
+
+    wait_until(has_arrived, what=topic)
+    return arrived[0]
 
 
 def up_to(topic: str, subscriber: Subscriber) -> list[str]:
     """The topics that arrive, up to the first of this one."""
     topics: list[str] = []
     while not topics or topics[-1] != topic:
-        envelope = subscriber.receive(5)
+        envelope = subscriber.receive(30)
         assert envelope is not None, f"{topic} never arrived"
         topics.append(envelope.type)
     return topics
@@ -81,7 +86,7 @@ def test_the_schedulers_own_events_keep_their_change_number_and_order(endpoints:
             hub.publish(Envelope("processing.paused", body, "scheduler", seq=seq))
         numbers: list[int] = []
         while not numbers or numbers[-1] < 300:
-            envelope = subscriber.receive(5)
+            envelope = subscriber.receive(30)
             assert envelope is not None
             numbers += [envelope.seq] if envelope.seq else []
         assert numbers == [*range(1, 301)]
@@ -142,9 +147,7 @@ def test_a_subscriber_counts_what_is_malformed_and_goes_on(
         assert subscriber.malformed == 1
 
 
-def test_a_subscriber_that_sends_rubbish_is_counted(
-    endpoints: Endpoints, hub: RunningHub, wait_until: Callable[..., None]
-) -> None:
+def test_a_subscriber_that_sends_rubbish_is_counted(endpoints: Endpoints, hub: RunningHub) -> None:
     with zmq.Context.instance().socket(zmq.XSUB) as raw, Subscriber(endpoints.events_out) as subscriber:
         raw.linger = 0
         raw.connect(endpoints.events_out)

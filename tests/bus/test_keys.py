@@ -57,9 +57,16 @@ def guarded(address: str, ring: KeyRing, domain: Domain = Domain.CONTROL) -> Ite
         yield server
 
 
-def asked(address: str, key: ClientKey | None, message: Message, timeout_s: float = 5.0) -> Message:
+def asked(address: str, key: ClientKey | None, message: Message, timeout_s: float = 30.0) -> Message:
     with RequestClient(address, "test", timeout_s=timeout_s, attempts=1, key=key) as client:
         return client.request(message)
+
+
+def why_not_answered(address: str, key: ClientKey | None, timeout_s: float = 1.0) -> str:
+    """Why a request had no answer, of which a handshake tells in time where the machine is not too busy."""
+    with pytest.raises(NoAnswerError) as raised:
+        asked(address, key, GetHealth(), timeout_s)
+    return str(raised.value)
 
 
 def test_a_request_comes_in_the_name_of_the_keys_holder(address: str, ring: KeyRing) -> None:
@@ -102,7 +109,7 @@ def test_what_a_key_does_not_allow_is_refused_before_anything_is_done(address: s
 
 def test_a_revoked_key_has_no_rights_on_an_open_connection(address: str, ring: KeyRing) -> None:
     key = ring.add(ADA)
-    with guarded(address, ring) as server, RequestClient(address, "test", timeout_s=0.5, attempts=1, key=key) as client:
+    with guarded(address, ring) as server, RequestClient(address, "test", timeout_s=30, attempts=1, key=key) as client:
         assert client.request(GetHealth()) == Ok()
         ring.revoke(key)
         with pytest.raises(RefusedError, match="revoked"):
@@ -118,9 +125,9 @@ def test_nothing_is_sent_to_a_peer_whose_key_was_revoked(address: str, ring: Key
     ):
         worker.send(Goodbye("gpu1"))
         wait_until(lambda: list(worker.receive()), what="answer")
-        assert server.router.send(b"instance", Envelope("ok", {}, "scheduler"))
+        assert server.send(b"instance", Envelope("ok", {}, "scheduler"))
         ring.revoke(key)
-        assert not server.router.send(b"instance", Envelope("ok", {}, "scheduler"))
+        assert not server.send(b"instance", Envelope("ok", {}, "scheduler"))
 
 
 def test_a_worker_neither_speaks_for_another_nor_takes_its_connection(
@@ -153,7 +160,7 @@ def test_a_worker_neither_speaks_for_another_nor_takes_its_connection(
     ],
 )
 def test_who_has_no_key_for_the_port_is_not_let_in_and_hears_why(
-    address: str, ring: KeyRing, whose: str, said: str
+    address: str, ring: KeyRing, whose: str, said: str, wait_until: WaitUntil
 ) -> None:
     key = {
         "unknown": ring.unknown(ADA),
@@ -162,14 +169,14 @@ def test_who_has_no_key_for_the_port_is_not_let_in_and_hears_why(
         "other session": ClientKey(ADA, ring.add(ADA).pair, KeyPair.new().public),
     }[whose]
     with guarded(address, ring) as server:
-        with pytest.raises(NoAnswerError, match=said):
-            asked(address, key, GetHealth(), timeout_s=2.0)
+        wait_until(lambda: said in why_not_answered(address, key), what=said)
         assert not server.received
 
 
-def test_a_key_where_there_are_none_says_so(address: str, ring: KeyRing) -> None:
-    with serving(address, lambda *_: Ok()), pytest.raises(NoAnswerError, match="knows no keys"):
-        asked(address, ring.add(ADA), GetHealth(), timeout_s=2.0)
+def test_a_key_where_there_are_none_says_so(address: str, ring: KeyRing, wait_until: WaitUntil) -> None:
+    key = ring.add(ADA)
+    with serving(address, lambda *_: Ok()):
+        wait_until(lambda: "knows no keys" in why_not_answered(address, key), what="the reason")
 
 
 def test_without_the_thread_that_knows_the_keys_nobody_is_let_in(address: str, ring: KeyRing) -> None:
@@ -216,7 +223,9 @@ def paused(seq: int) -> Envelope:
     return Envelope("processing.paused", ProcessingEvent(True).to_body(), "scheduler", seq=seq)
 
 
-def test_a_service_publishes_as_itself_alone(endpoints: Endpoints, ring: KeyRing, hub: RunningHub) -> None:
+def test_a_service_publishes_as_itself_alone(
+    endpoints: Endpoints, ring: KeyRing, hub: RunningHub, wait_until: WaitUntil
+) -> None:
     forged = ServiceEvent("discoverer", "host", 1)
     own = ServiceEvent("tracker", "host", 1)
     with (
@@ -224,15 +233,16 @@ def test_a_service_publishes_as_itself_alone(endpoints: Endpoints, ring: KeyRing
         Subscriber(endpoints.events_out, key=ring.add(EVE)) as observer,
     ):
         heard: list[Envelope] = []
-        for _ in range(200):  # connections take a moment
+
+        def hears_three() -> bool:
             tracker.publish("service.heartbeat", forged)
             tracker.publish("file.ready", FileEvent("stolen.tif"))
             tracker.publish("service.heartbeat", own)
             envelope = observer.receive(0.05)
-            heard += [envelope] if envelope is not None else []
-            if len(heard) >= 3:
-                break
-        assert heard
+            heard.extend([envelope] if envelope is not None else [])
+            return len(heard) >= 3
+
+        wait_until(hears_three, what="events of the tracker")  # connections take a moment
         assert {(one.type, one.body.get("service")) for one in heard} == {("service.heartbeat", "tracker")}
         assert hub.hub.malformed >= 2
 
@@ -305,10 +315,10 @@ def test_a_flood_of_handshakes_costs_the_others_nothing_and_its_descriptors_are_
             stranger = flood.enter_context(socket.create_connection(("127.0.0.1", port)))
             if number % 2:
                 stranger.sendall(b"\xff\0\0\0\0\0\0\0\1\x7f\3\1CURVE")  # a greeting that is never ended
-        assert asked(address, key, GetHealth(), timeout_s=30) == Ok()
+        assert asked(address, key, GetHealth()) == Ok()
         own = count + 20  # this test's ends of the connections, and a few of its client
         wait_until(lambda: descriptors() <= before + own, 30, "all of the flood's descriptors freed")
-        assert asked(address, key, GetHealth(), timeout_s=30) == Ok()
+        assert asked(address, key, GetHealth()) == Ok()
         assert len(server.received) == 3
 
 
@@ -356,9 +366,10 @@ def test_a_recorded_connection_played_again_does_nothing(address: str, ring: Key
         tap.close()
         assert b"processing.pause" not in tap.said
         with socket.create_connection(("127.0.0.1", port)) as again:
-            again.settimeout(10)
-            again.sendall(tap.said)
-            while again.recv(65536):  # until the server ends it
-                pass
+            again.settimeout(60)
+            with suppress(ConnectionResetError):  # what it has not read then
+                again.sendall(tap.said)
+                while again.recv(65536):  # until the server ends it
+                    pass
         assert asked(address, key, GetHealth()) == Ok()
         assert [one.type for one in server.received] == ["processing.pause", "health.get"]

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bus.server import serving
+from tests.waiting import wait_for_end
 from warpcore.bus.client import NoAnswerError, RefusedError, RequestClient
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.envelope import Envelope, encode
@@ -91,11 +92,11 @@ def test_a_malformed_answer_is_dropped_and_the_request_repeated_under_its_id(add
     def answer(envelope: Envelope, before: int) -> Message | bytes:
         return b"rubbish" if before == 0 else Ok()
 
-    with serving(address, answer) as server, RequestClient(address, "test", timeout_s=0.1) as client:
+    with serving(address, answer) as server, RequestClient(address, "test", timeout_s=0.1, attempts=100) as client:
         assert client.request(GetHealth()) == Ok()
         assert client.malformed == 1
         assert len({envelope.id for envelope in server.received}) == 1
-        assert len(server.received) == 2
+        assert len(server.received) >= 2
 
 
 def test_an_answer_of_an_unknown_type_says_so(address: str) -> None:
@@ -123,12 +124,13 @@ def test_a_repeated_request_is_carried_out_once_and_gets_the_first_answer(addres
 
     def answer(envelope: Envelope, before: int) -> Message:
         if before == 0:
-            late.wait(10)
+            assert server.router.socket.poll(60_000), "the second attempt"
         return Error("conflict", f"answer {before}")
 
-    late = threading.Event()
-    with serving(address, answer, ReplyCache()) as server, RequestClient(address, "test", timeout_s=0.1) as client:
-        threading.Timer(0.4, late.set).start()
+    with (
+        serving(address, answer, ReplyCache()) as server,
+        RequestClient(address, "test", timeout_s=0.1, attempts=100) as client,
+    ):
         with pytest.raises(RefusedError, match="answer 0"):
             client.request(RetryItem("a"))
         with pytest.raises(RefusedError, match="answer"):
@@ -141,12 +143,10 @@ def test_a_late_answer_of_an_earlier_request_is_not_taken_for_the_next(address: 
 
     def answer(envelope: Envelope, before: int) -> Message:
         if before == 0:
-            late.wait(10)
+            assert server.router.socket.poll(60_000), "the second attempt"
         return Ok() if envelope.type == "health.get" else Error("not_found", "mine")
 
-    late = threading.Event()
-    with serving(address, answer) as server, RequestClient(address, "test", timeout_s=0.15, attempts=9) as client:
-        threading.Timer(0.5, late.set).start()
+    with serving(address, answer) as server, RequestClient(address, "test", timeout_s=0.15, attempts=100) as client:
         assert client.request(GetHealth()) == Ok()
         with pytest.raises(RefusedError, match="mine"):
             client.request(GetItem("a"), timeout_s=5)
@@ -167,7 +167,7 @@ def test_a_request_that_was_given_up_is_not_delivered_when_the_server_comes(addr
         with pytest.raises(NoAnswerError):
             client.request(RetryItem("given up"))
         with serving(address, always_ok) as server:
-            assert client.request(GetItem("next"), timeout_s=5) == Ok()
+            assert client.request(GetItem("next"), timeout_s=30) == Ok()
             assert {envelope.type for envelope in server.received} == {"item.get"}
 
 
@@ -177,22 +177,23 @@ def test_a_request_waits_for_a_server_that_comes_late(address: str) -> None:
         thread = threading.Thread(target=lambda: results.append(client.request(GetHealth())))
         thread.start()
         with serving(address, always_ok):
-            thread.join(10)
+            wait_for_end(thread)
         assert results == [Ok()]
 
 
 def test_ctrl_c_passes_through_a_waiting_request(address: str) -> None:
+    def interrupt(envelope: Envelope, before: int) -> None:
+        """Once it has come here, its sender waits for an answer."""
+        os.kill(os.getpid(), signal.SIGINT)
+
     # Where tests run in the background of a shell, Ctrl-C is ignored from the start.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with RequestClient(address, "test", timeout_s=30) as client:
-            timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-            timer.start()
+        with serving(address, interrupt), RequestClient(address, "test", timeout_s=60, attempts=1) as client:
             started = time.monotonic()
             with pytest.raises(KeyboardInterrupt):
                 client.request(GetHealth())
-            assert time.monotonic() - started < 10
-            timer.join()
+            assert time.monotonic() - started < 50
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import wait_until
+
 try:
     import mfusepy
 
@@ -43,11 +45,12 @@ class FaultyFolder:
 
     def wait(self) -> None:
         """Until it is mounted."""
-        deadline = time.monotonic() + 30
-        while not self.path.is_mount():
+
+        def is_mounted() -> bool:
             assert self._process.poll() is None, "the file system has ended"
-            assert time.monotonic() < deadline, "it was not mounted"
-            time.sleep(0.02)
+            return self.path.is_mount()
+
+        wait_until(is_mounted, 30, "a mount")
 
     def has(self, fault: str) -> None:
         """From now on something is wrong."""

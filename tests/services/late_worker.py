@@ -16,6 +16,7 @@ from warpcore.bus import messages as wire
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.schema import read_message
+from warpcore.bus.vocabulary import WorkerState
 from warpcore.services.steps.ctf import FIT, SPECTRUM
 from warpcore.services.worker.seeing import sees
 from warpcore.services.worker.staging import Staging
@@ -25,16 +26,23 @@ NAME = "late"
 
 def task_of(dealer: Dealer) -> wire.AssignTask:
     """Register, and wait for a task."""
-    dealer.send(wire.RegisterWorker(NAME, "1", "host", 1, "cpu", 0, {}))
-    dealer.send(wire.PullTasks(NAME, 1))
+    register(dealer)
     while True:
         for envelope in dealer.receive():
             message = read_message(envelope.type, envelope.body)
+            if isinstance(message, wire.UnknownWorker):  # it was silent for too long, on a busy machine
+                register(dealer)
             if isinstance(message, wire.LookAtFolders):
                 dealer.send(sees(NAME, message))
             if isinstance(message, wire.AssignTask):
                 return message
-        time.sleep(0.01)
+        dealer.send(wire.Heartbeat(NAME, WorkerState.IDLE))
+        time.sleep(0.05)
+
+
+def register(dealer: Dealer) -> None:
+    dealer.send(wire.RegisterWorker(NAME, "1", "host", 1, "cpu", 0, {}))
+    dealer.send(wire.PullTasks(NAME, 1))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.services.reports import whole
+from tests.waiting import wait_for_end
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
-from warpcore.bus.events import EventHub
+from warpcore.bus.events import EventHub, Publisher, Subscriber
 from warpcore.bus.keys import ClientKey
 from warpcore.bus.router import Router
 from warpcore.bus.schema import Message, read_message
@@ -27,14 +29,17 @@ from warpcore.services.steps.chain import CHAIN
 from warpcore.services.worker.seeing import sees
 
 WaitUntil = Callable[..., None]
-_RUN = """
+PATIENCE_S = 600.0
+"""How long workers of these tests may be silent, which send no heartbeats; 30 s in a session."""
+_RUN = f"""
 import sys, threading
 from pathlib import Path
 from warpcore.bus.endpoints import Endpoints
 from warpcore.services.scheduler.shell.service import run_scheduler
 endpoints = Endpoints("127.0.0.1", *map(int, sys.argv[3:7]))
 access = Path(sys.argv[7]) if len(sys.argv) > 7 else None
-run_scheduler(endpoints, Path(sys.argv[1]), Path(sys.argv[2]), access=access, stop=threading.Event())
+where = Path(sys.argv[1]), Path(sys.argv[2])
+run_scheduler(endpoints, *where, heartbeat_timeout_s={PATIENCE_S}, access=access, stop=threading.Event())
 """
 
 
@@ -59,6 +64,7 @@ class Site:
         """The scheduler in a thread, and a client of it with this key. What ends it is raised here."""
         stop = threading.Event()
         ended: list[BaseException] = []
+        options = {"heartbeat_timeout_s": PATIENCE_S, **options}
 
         def run() -> None:
             try:
@@ -68,14 +74,13 @@ class Site:
 
         thread = threading.Thread(target=run)
         thread.start()
-        client = RequestClient(self.endpoints.control, "test", timeout_s=3.0, key=key)
+        client = RequestClient(self.endpoints.control, "test", timeout_s=3.0, attempts=10, key=key)
         try:
             yield client
         finally:
             client.close()
             stop.set()
-            thread.join(10)
-            assert not thread.is_alive()
+            wait_for_end(thread)
             if ended:
                 raise ended[0]
 
@@ -148,6 +153,17 @@ def stage(processing: Path, lease: int, outputs: dict[str, dict[str, bytes]]) ->
             (folder / staged_name(step, pattern)).write_bytes(content)
 
 
+def files_of(site: Site, but: set[str]) -> dict[str, bytes]:
+    """All files of the processing directory by their paths; those in its folders `but` may go at any time."""
+    found: dict[str, bytes] = {}
+    for folder, folders, names in os.walk(site.processing):
+        if Path(folder) == site.processing:
+            folders[:] = set(folders) - but
+        paths = [Path(folder, name) for name in names]
+        found |= {str(path.relative_to(site.processing)): path.read_bytes() for path in paths if path.is_file()}
+    return found
+
+
 def files(*paths: str, size: int = 100) -> wire.RegisterFiles:
     return wire.RegisterFiles([wire.FoundFile(path, size, 5) for path in paths])
 
@@ -160,6 +176,23 @@ def status(client: RequestClient) -> wire.ProcessingStatus:
     answer = ask(client, wire.GetProcessing())
     assert isinstance(answer, wire.ProcessingStatus)
     return answer
+
+
+@contextmanager
+def listening(site: Site, wait_until: WaitUntil, *topics: str) -> Iterator[Subscriber]:
+    """A subscriber that hears all from now on; one that connects misses what is published meanwhile."""
+    sign = "file.seen"
+    with (
+        Subscriber(site.endpoints.events_out, [*topics, sign]) as events,
+        Publisher(site.endpoints.events_in, "test") as publisher,
+    ):
+
+        def hears() -> bool:
+            publisher.publish(sign, wire.FileEvent("any"))
+            return events.receive(0.05) is not None
+
+        wait_until(hears, what="a sign that it is connected")
+        yield events
 
 
 @contextmanager
@@ -176,17 +209,17 @@ def opened(site: Site) -> Iterator[tuple[Session, RequestClient]]:
 
         def run() -> None:
             # SQLite wants its database used by the thread that opened it.
-            with closing(Session(site.data, site.processing)) as session:
+            with closing(Session(site.data, site.processing, heartbeat_timeout_s=PATIENCE_S)) as session:
                 sessions.append(session)
                 Service(session, workers, control, hub).run(stop)
 
         thread = threading.Thread(target=run)
         thread.start()
-        client = RequestClient(ports.control, "test", timeout_s=3.0)
+        client = RequestClient(ports.control, "test", timeout_s=3.0, attempts=10)
         try:
             ask(client, wire.GetHealth())
             yield sessions[0], client
         finally:
-            stop.set()
-            thread.join(10)
             client.close()
+            stop.set()
+            wait_for_end(thread)

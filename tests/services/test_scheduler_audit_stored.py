@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.services.scheduler_site import Site, ask, files, opened
+from tests.services.scheduler_site import Site, WaitUntil, ask, files, opened
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.bus.dealer import Dealer
@@ -87,15 +87,14 @@ def test_what_a_later_start_changes_is_told_too(site: Site) -> None:
             assert told == [("start", "settings 2: ctf.cs null → 2.0"), ("start", "processing goes on")]
 
 
-def test_a_request_that_is_sent_again_is_told_once(site: Site) -> None:
+def test_a_request_that_is_sent_again_is_told_once(site: Site, wait_until: WaitUntil) -> None:
     with site.running() as client:
         dealer = Dealer(site.endpoints.control, b"twice", "twice")
         message = wire.PauseProcessing()
         for _ in range(3):
             dealer.send(message, id="the same")
-        ask(client, wire.GetHealth())
-        while not dealer.receive():
-            dealer.socket.poll(5000)
+        answers: list[Envelope] = []
+        wait_until(lambda: answers.extend(dealer.receive()) or len(answers) == 3, what="an answer to each")
         assert [one.via for one in entries(client)] == ["twice"]
         dealer.close()
 

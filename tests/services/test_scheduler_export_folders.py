@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files
+from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files, files_of
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
 from warpcore.services.steps.export import PARTICLES, PARTICLES_STAR
@@ -33,8 +33,7 @@ def site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Site:
 
 def on_disk(site: Site) -> dict[str, bytes]:
     """All outputs by their paths, with the records that list those of each movie."""
-    found = {str(path.relative_to(site.processing)): path for path in site.processing.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in found.items() if not name.startswith(".warpcore/")}
+    return files_of(site, but={".warpcore"})
 
 
 def work(worker: WorkerSide, client: RequestClient, wait_until: WaitUntil, content: bytes) -> list[wire.AssignTask]:

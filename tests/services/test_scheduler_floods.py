@@ -13,6 +13,7 @@ import pytest
 import zmq
 
 from tests.services.scheduler_site import Site, ask
+from tests.waiting import crowd
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.bus.envelope import Envelope, encode, new_id
@@ -40,7 +41,7 @@ class Scheduler:
     def close(self) -> None:
         self.client.close()
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait()
 
     def _peak_bytes(self) -> int:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
@@ -73,7 +74,7 @@ def frame_of(message: Message) -> bytes:
 
 def longest_answer_s(client: RequestClient, until: Callable[[], object]) -> float:
     """The longest time that a small request takes until something has come true."""
-    longest_s, deadline = 0.0, time.monotonic() + 60
+    longest_s, deadline = 0.0, time.monotonic() + 60 * crowd()
     while not until():
         assert time.monotonic() < deadline, "the flood is not over after a minute"
         began = time.monotonic()
@@ -99,7 +100,7 @@ def test_refused_settings_are_not_kept_whole(scheduler: Scheduler) -> None:
     with greedy(zmq.DEALER, scheduler.endpoints.control, receives=1000) as socket:
         for _ in range(120):
             socket.send(frame_of(wire.PatchSettings(settings)))
-        assert longest_answer_s(scheduler.client, answers(socket, 120)) < 2.0
+        assert longest_answer_s(scheduler.client, answers(socket, 120)) < 2.0 * crowd()
     assert scheduler.grown_mib < 85  # 61 measured; kept whole, they would take 108 more
 
 
@@ -119,7 +120,7 @@ def test_answers_that_nobody_reads_do_not_fill_the_memory(scheduler: Scheduler) 
         for _ in range(200):
             socket.send(frame_of(wire.GetSnapshot(0, 2000)))
         deadline = time.monotonic() + 4
-        assert longest_answer_s(scheduler.client, lambda: time.monotonic() > deadline) < 2.0
+        assert longest_answer_s(scheduler.client, lambda: time.monotonic() > deadline) < 2.0 * crowd()
     assert scheduler.grown_mib - began_mib < 90
 
 
@@ -135,7 +136,7 @@ def test_what_comes_faster_than_it_is_handled_waits_at_its_sender(scheduler: Sch
         def is_over() -> bool:
             return bool(ask(scheduler.client, wire.GetWorkers()).workers)
 
-        assert longest_answer_s(scheduler.client, is_over) < 2.0
+        assert longest_answer_s(scheduler.client, is_over) < 2.0 * crowd()
     assert scheduler.grown_mib < 80
 
 
@@ -145,9 +146,9 @@ def test_a_subscriber_that_stops_does_not_fill_the_memory(scheduler: Scheduler) 
         greedy(zmq.DEALER, scheduler.endpoints.workers) as socket,
     ):
         stopped.setsockopt(zmq.SUBSCRIBE, b"")
-        assert stopped.poll(10_000), "it is connected once it has a heartbeat"
+        assert stopped.poll(60_000), "it is connected once it has a heartbeat"
         socket.send(frame_of(wire.RegisterWorker("w", "1", "host", 1, "cpu", 0, {})))
-        assert socket.poll(5000)
+        assert socket.poll(60_000)
         lines = [{"level": "info", "text": "x" * 1900, "ts": 1.0} for _ in range(400)]
         for _ in range(200):
             socket.send(frame_of(wire.WorkerLog("w", lines)))
@@ -156,7 +157,7 @@ def test_a_subscriber_that_stops_does_not_fill_the_memory(scheduler: Scheduler) 
             kept = ask(scheduler.client, wire.GetWorkerLogs("w")).lines
             return kept and kept[-1]["number"] == 200 * 400
 
-        assert longest_answer_s(scheduler.client, all_came) < 2.0
+        assert longest_answer_s(scheduler.client, all_came) < 2.0 * crowd()
     assert scheduler.grown_mib < 90
 
 
@@ -164,7 +165,7 @@ def test_names_without_end_leave_the_registry_small(scheduler: Scheduler) -> Non
     with greedy(zmq.DEALER, scheduler.endpoints.workers, receives=1000) as socket:
         for number in range(3000):
             socket.send(frame_of(wire.RegisterWorker(f"w{number}", "1", "host", 1, "cpu", 0, {})))
-        assert longest_answer_s(scheduler.client, answers(socket, 3000)) < 2.0
+        assert longest_answer_s(scheduler.client, answers(socket, 3000)) < 2.0 * crowd()
         registry = ask(scheduler.client, wire.GetWorkers()).workers
         assert sum(worker.state != "lost" for worker in registry) == 1
     assert scheduler.grown_mib < 60

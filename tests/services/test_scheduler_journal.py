@@ -16,6 +16,7 @@ from warpcore.bus.vocabulary import Order
 from warpcore.services.scheduler.core import journal
 from warpcore.services.scheduler.core.effects import Effect
 from warpcore.services.scheduler.core.stimuli import ChangeSettings, FromControl, Tick
+from warpcore.services.scheduler.shell import service
 from warpcore.services.session.settings import patch_settings
 
 
@@ -103,4 +104,5 @@ def test_the_running_scheduler_logs_its_decisions(
     assert change.endswith("by ada: ctf.cs null → 2.0")
     (record,) = [one for one in caplog.records if "worker w is there" in one.getMessage()]
     assert vars(record)["worker"] == "w"
-    assert texts[-1] == "the scheduler ends; workers keep what they have"
+    own = [record.getMessage() for record in caplog.records if record.name == service.__name__]
+    assert own[-1] == "the scheduler ends; workers keep what they have"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files
+from tests.waiting import delete_in_use
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.services.scheduler.shell import keeper
@@ -75,6 +76,17 @@ def test_a_backup_that_fails_leaves_nothing_and_takes_none_away(tmp_path: Path) 
     assert list(backups.folder_of(path).iterdir()) == [first]
 
 
+def test_a_backup_makes_no_folder_where_a_file_system_has_gone(tmp_path: Path) -> None:
+    """It may go while a backup begins; a folder at its place would hide in what is mounted there again."""
+    path = tmp_path / "storage" / "state.db"
+    path.parent.mkdir()
+    with closing(opened(path)), closing(sqlite3.connect(path)) as db:
+        path.parent.rename(tmp_path / "away")
+        with pytest.raises(FileNotFoundError):
+            backups.copy(db, backups.upgrade_backup(path, FORMAT))
+        assert not path.parent.exists()
+
+
 def test_damage_is_found_at_the_start_and_the_ways_back_are_told(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     with closing(opened(path)) as store, closing(sqlite3.connect(path)) as db:
@@ -104,7 +116,7 @@ def test_a_deleted_folder_is_written_again_with_all_that_was_acknowledged(
     path = state_of(site)
     with site.running() as client:
         ask(client, files("a.tif", "b.tif"))
-        shutil.rmtree(path.parent)
+        delete_in_use(path.parent)
         wait_until(path.exists, 20, "the database is back")
         ask(client, files("c.tif"))
         wait_until(lambda: (path.parent / "lock").exists(), what="the lock is back")

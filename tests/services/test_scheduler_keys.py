@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.services.scheduler_site import Site, WorkerSide, ask, files, status
+from warpcore.bus import client as asking
 from warpcore.bus import connecting
 from warpcore.bus import messages as wire
 from warpcore.bus.client import NoAnswerError, RefusedError, RequestClient
@@ -56,6 +57,7 @@ class Keyed:
 def keyed(tmp_path: Path, free_ports: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyed]:
     monkeypatch.setattr(knowing, "LOOK_EVERY_S", 0.05)
     monkeypatch.setattr(connecting, "TRY_AGAIN_S", 0.1)
+    monkeypatch.setattr(asking, "MOST_REFUSALS", 50)  # of one that was added a moment ago, on a busy machine
     site, access = Site(tmp_path, free_ports(4)), Access(tmp_path / "access")
     init(access)
     operator = read_key(add(access, Holder("ada", Role.OPERATOR)))

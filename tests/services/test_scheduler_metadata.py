@@ -301,10 +301,10 @@ def test_100_000_movies_with_metadata_are_fingerprinted_as_fast_as_without() -> 
     plan = FingerprintPlan(Settings())
 
     def seconds(work: Any) -> float:
-        begun = time.perf_counter()
+        begun = time.thread_time()
         for _ in range(5000):
             work()
-        return time.perf_counter() - begun
+        return time.thread_time() - begun
 
     best_of_plan = min(seconds(lambda: plan.wanted(100, 5)) for _ in range(3))
     best = min(seconds(lambda: state.wanted(movie)) for _ in range(3))

@@ -66,6 +66,7 @@ def test_the_running_scheduler_tells_its_figures_in_one_message(
         worker.register()
         wait_until(lambda: worker.got(wire.WorkerRegistered))
         ask(client, files("a.tif", "a.mrc"))
+        wait_until(lambda: "processing" in ask(client, wire.GetMetrics()).disk_free_bytes, what="the first look")
         found: Any = ask(client, wire.GetMetrics())
         worker.dealer.close()
     assert (found.counts["unprocessed"], found.counts["failed"], found.left) == (1, 1, 1)

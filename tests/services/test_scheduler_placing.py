@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.mounts import fill, mounted, needs_mounts
-from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files, process, stage
+from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files, files_of, process, stage
 from warpcore.bus import messages as wire
 from warpcore.bus.client import NoAnswerError, RequestClient
 from warpcore.services.session.movie_record import FOLDER
@@ -31,10 +31,7 @@ def site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Site:
 
 def outputs(site: Site) -> dict[str, bytes]:
     """All outputs, hidden files among them too."""
-    found = (path for path in site.processing.rglob("*") if path.is_file())
-    relative = {str(path.relative_to(site.processing)): path.read_bytes() for path in found}
-    ours = (".warpcore/", f"{FOLDER}/")
-    return {path: content for path, content in relative.items() if not path.startswith(ours)}
+    return files_of(site, but={".warpcore", FOLDER})
 
 
 def left_over(site: Site) -> list[str]:
@@ -98,7 +95,7 @@ def test_a_scheduler_that_is_killed_while_it_places_outputs_goes_on_where_it_was
     site: Site, wait_until: WaitUntil
 ) -> None:
     """Killed twice while forty movies are reported, each again until it is answered."""
-    client = RequestClient(site.endpoints.control, "test", timeout_s=1.0)
+    client = RequestClient(site.endpoints.control, "test", timeout_s=3.0)
     worker, reported = WorkerSide(site, "w"), set[int]()
 
     def work() -> bool:
@@ -144,7 +141,7 @@ def test_outputs_for_which_the_disk_has_no_room_wait_for_it_and_their_movie_does
     site: Site, wait_until: WaitUntil
 ) -> None:
     """Averages lie on a disk of their own, so that they are copied, and it is full; the scheduler is killed then."""
-    client = RequestClient(site.endpoints.control, "test", timeout_s=1.0)
+    client = RequestClient(site.endpoints.control, "test", timeout_s=3.0)
     worker, content = WorkerSide(site, "w"), bytes(300_000)
     with mounted(site.processing.parent / "storage", megabytes=1) as small:
         (site.processing / "average").symlink_to(small.path)
@@ -166,7 +163,7 @@ def test_outputs_for_which_the_disk_has_no_room_wait_for_it_and_their_movie_does
 
             wait_until(warned, what="a warning that says where")
             assert ask(client, wire.GetItem("a")).movie.status == "processing"
-            assert sorted(path.name for path in small.path.iterdir()) == ["full"], "no half file"
+            wait_until(lambda: [path.name for path in small.path.iterdir()] == ["full"], what="no half file that stays")
         (small.path / "full").unlink()
         with process(site):
             wait_until(lambda: done(client) == 1, 60, what="the movie")

@@ -83,7 +83,7 @@ def test_rest_puts_a_movie_first(
                 assert post("b", **body).status_code == 422
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(120)
     assert next_movie(worker, wait_until, 2) == "grid/d"
 
 
@@ -91,10 +91,10 @@ def test_the_command_puts_movies_first_in_the_order_given(
     site: Site, client: RequestClient, worker: WorkerSide, wait_until: WaitUntil
 ) -> None:
     command = [*WARPCORE, "first", "--control-port", str(site.endpoints.control_port)]
-    done = subprocess.run([*command, "grid/d", "c"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*command, "grid/d", "c"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.splitlines() == ["c: goes first", "grid/d: goes first"]
-    done = subprocess.run([*command, "running", "b"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*command, "running", "b"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "running is running already" in done.stderr
     assert "1 of 2 movies refused" in done.stderr

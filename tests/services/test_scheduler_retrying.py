@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.services.scheduler_site import Site, ask
 from tests.services.scheduler_world import World
+from tests.waiting import crowd
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
 from warpcore.bus.vocabulary import FailureKind, MovieStatus, Pauser, Selection
@@ -66,7 +67,7 @@ def test_two_thousand_are_retried_in_one_request_in_under_a_second(
     with site.running() as client:
         fastest_s = min(retried_s(client) for _ in range(3))
         assert ask(client, wire.GetSummary()).counts["failed"] == 0
-    assert fastest_s < 1.0
+    assert fastest_s < 1.0 * crowd()
 
 
 def fill(site: Site) -> None:

@@ -10,12 +10,11 @@ import mrcfile
 import numpy as np
 import pytest
 
-from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files
+from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, files, listening
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.envelope import Envelope
-from warpcore.bus.events import Subscriber
 from warpcore.bus.schema import Message, read_message
 from warpcore.services.scheduler.core import merging
 from warpcore.services.session.settings import parse_settings
@@ -30,7 +29,7 @@ def site(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> Site:
 def test_a_movie_goes_from_file_to_result(site: Site, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merging, "EVERY_S", 600.0)  # however long a commit takes, progress waits for the results
     worker = WorkerSide(site, "w")
-    with site.running() as client, Subscriber(site.endpoints.events_out, ["movie.", "task."]) as events:
+    with site.running() as client, listening(site, wait_until, "movie.", "task.") as events:
         events_seen: list[Envelope] = []
         assert ask(client, files("a.tif")).added == 1
         worker.register()

@@ -12,6 +12,7 @@ import pytest
 from tests.services.mounts import fill, mounted, needs_mounts
 from tests.services.movie_files import write_tiff
 from tests.services.scheduler_site import Site, WaitUntil, WorkerSide, ask, status
+from tests.waiting import wait_for_end
 from warpcore.bus import messages as wire
 from warpcore.services.discoverer.service import run_discoverer
 from warpcore.services.scheduler.shell import storage as storage_watch
@@ -83,7 +84,7 @@ def test_no_movie_fails_while_the_data_directory_is_unmounted_and_all_are_done_o
             wait_until(worked(lambda: status(client).counts["processed"] == MOVIES), 60, what="all done")
             assert status(client).holds == []
             stop.set()
-            discoverer.join(10)
+            wait_for_end(discoverer)
         worker.dealer.close()
 
 
@@ -97,8 +98,8 @@ def test_processing_holds_while_its_disk_is_full_and_goes_on_when_there_is_room(
             ask(client, wire.RegisterFiles([wire.FoundFile("a.tif", 100, 5)]))
             filler = storage.path / "filler"
             fill(filler)
-            wait_until(lambda: status(client).holds, 30, what="hold")
-            assert f"disk full on {storage.path}: 0 MB left, needs 1 MB" in status(client).holds[0]
+            hold = f"disk full on {storage.path}: 0 MB left, needs 1 MB"
+            wait_until(lambda: hold in " ".join(status(client).holds), 30, what=hold)
             filler.unlink()
             wait_until(lambda: not status(client).holds, 30, what="the end of the hold")
             worker.register()

@@ -160,7 +160,7 @@ def test_a_check_that_fails_between_movies_ends_the_process_and_sets_the_worker_
     with compute_process(0.2) as (line, process):
         said = list(reports(line))
         assert said == [Ready("cuda:0", 8, {}), Faulty(Ready("cuda:0", 8, {}), "the sums are off")]
-        assert process.wait(10) == DEVICE_EXIT
+        assert process.wait(LONGEST_S) == DEVICE_EXIT
     effects = [effect for report in said for effect in nanny.from_compute(report, 1.0)]
     for effect in effects:
         if isinstance(effect, ToScheduler):
@@ -186,4 +186,4 @@ def test_a_movie_with_an_unexpected_error_on_a_faulty_device_fails_for_the_devic
         assert failed.kind is FailureKind.BAD_GPU
         assert "(device check: the sums are off)" in failed.message
         assert faulty == Faulty(Ready("cuda:0", 8, {}), "the sums are off")
-        assert process.wait(10) == DEVICE_EXIT
+        assert process.wait(LONGEST_S) == DEVICE_EXIT

@@ -18,6 +18,7 @@ import pytest
 
 from tests.services.test_worker_nanny import LOST, NOTHING, answer, sent, task
 from tests.services.test_worker_service import Scheduler
+from tests.waiting import wait_for_end
 from warpcore.bus import messages as m
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.vocabulary import FailureKind
@@ -216,19 +217,21 @@ def test_a_damaged_movie_holds_up_no_other(movies: Path, tmp_path: Path) -> None
 
 
 def test_a_cancelled_movie_that_waits_is_let_go_at_once(movies: Path, tmp_path: Path) -> None:
+    """The one before it, which waits too, gives a busy machine the time for that."""
     with compute_process(movies / "kernels") as line:
-        for lease in (1, 2):
+        for lease in (1, 2, 3):
             task = plan_file(movies / f"{NAMES[0]}.tif", SETTINGS, tmp_path).task
             line.send(Begin(msgspec.structs.replace(task, lease=lease)))
         while not isinstance(report := line.receive(), Progress) or report.stage is not Stage.COMPUTE:
             pass
-        line.send(Cancel(2))
-        ended: list[Report] = []
-        while not ended or not isinstance(ended[-1], Finished):
+        line.send(Cancel(3))
+        ended: list[tuple[type[Report], int]] = []
+        while len(ended) < 3:
             report = line.receive()
             if isinstance(report, (Dropped, Finished, Failed)):
-                ended.append(report)
-    assert [(type(one), one.lease) for one in ended] == [(Dropped, 2), (Finished, 1)]  # type: ignore[union-attr]
+                ended.append((type(report), report.lease))
+    assert set(ended) == {(Finished, 1), (Finished, 2), (Dropped, 3)}
+    assert ended[-1] == (Finished, 2)
 
 
 def test_a_worker_of_two_processes_goes_on_with_one_while_the_other_is_killed(
@@ -251,6 +254,7 @@ def test_a_worker_of_two_processes_goes_on_with_one_while_the_other_is_killed(
         wait_until(lambda: m.PullTasks("w", 4) in scheduler.heard, 120, what="two ready processes")
         computing = [one for one in psutil.Process().children() if one not in before]
         assert len(computing) == 2
+        os.kill(computing[1].pid, signal.SIGSTOP)  # so that its movie is not done before it dies
         for lease, name in ((1, NAMES[0]), (2, NAMES[2])):
             given = msgspec.structs.replace(
                 plan_file(movies / f"{name}.tif", SETTINGS, tmp_path / "p").task, lease=lease
@@ -264,7 +268,7 @@ def test_a_worker_of_two_processes_goes_on_with_one_while_the_other_is_killed(
         wait_until(lambda: scheduler.of(m.TaskFinished), 120, what="the other movie")
     finally:
         stop.set()
-        worker.join(30)
+        wait_for_end(worker, 30)
         scheduler.server.close()
     (died, *_), (finished, *_) = scheduler.of(m.ComputeDied), scheduler.of(m.TaskFinished)
     assert isinstance(died, m.ComputeDied)

@@ -15,6 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.bus.server import Server
+from tests.waiting import wait_for_end
 from warpcore.bus import messages as m
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, decode, encode
@@ -61,9 +62,7 @@ class Scheduler:
     def say(self, message: Message) -> bool:
         (*_, registered) = self.of(m.RegisterWorker)
         assert isinstance(registered, m.RegisterWorker)
-        return self.server.router.send(
-            registered.instance.encode(), Envelope(message.TYPE, message.to_body(), "scheduler")
-        )
+        return self.server.send(registered.instance.encode(), Envelope(message.TYPE, message.to_body(), "scheduler"))
 
 
 @pytest.fixture
@@ -85,9 +84,8 @@ def scheduler(
     worker.start()
     yield one
     stop.set()
-    worker.join(30)
+    wait_for_end(worker, 30)
     one.server.close()
-    assert not worker.is_alive()
 
 
 def unreadable(folder: Path) -> m.AssignTask:
@@ -123,15 +121,16 @@ def test_refusals_and_a_name_that_is_taken_delay_a_worker_and_never_stall_it(
     assert isinstance(registered, m.RegisterWorker)
     assert registered.replaces == scheduler.taken_by
     assert scheduler.say(unreadable(tmp_path))
-    wait_until(lambda: len(scheduler.of(m.TaskFailed)) == 2, 60, what="a failure that was told twice")
-    first, second = scheduler.of(m.TaskFailed)
+    wait_until(lambda: len(scheduler.of(m.TaskFailed)) >= 2, 60, what="a failure that was told twice")
+    first, second, *_ = scheduler.of(m.TaskFailed)
     assert first == second
     assert isinstance(first, m.TaskFailed)
     assert (first.lease, first.kind) == (7, FailureKind.INPUT)
 
     def idle() -> bool:
-        (*_, beat) = scheduler.of(m.Heartbeat)
-        assert isinstance(beat, m.Heartbeat)
+        beats = scheduler.of(m.Heartbeat)
+        if not beats or not isinstance(beat := beats[-1], m.Heartbeat):
+            return False
         return beat.state is WorkerState.IDLE and not beat.leases and (beat.load.host_memory_mb or 0) > 0
 
     wait_until(idle, what="a worker that is free again and tells its memory")
@@ -184,10 +183,9 @@ def test_a_worker_serves_two_schedulers_and_goes_on_with_one_when_the_other_dies
         wait_until(lambda: 8 in {told.lease for told in one.of(m.TaskFailed)}, 60, what="another task")  # type: ignore[attr-defined]
     finally:
         stop.set()
-        worker.join(30)
+        wait_for_end(worker, 30)
         one.server.close()
         other.server.close()
-    assert not worker.is_alive()
 
 
 WRONG_TRANSFORMS = """
@@ -208,8 +206,8 @@ def wrong_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_on_a_device_that_computes_wrongly_says_so_and_takes_no_movie(
     wrong_device: None, scheduler: Scheduler, wait_until: Callable[..., None]
 ) -> None:
-    wait_until(lambda: len(scheduler.of(m.ComputeDied)) == 2, 60, what="a bad device that was told twice")
-    first, second = scheduler.of(m.ComputeDied)
+    wait_until(lambda: len(scheduler.of(m.ComputeDied)) >= 2, 60, what="a bad device that was told twice")
+    first, second, *_ = scheduler.of(m.ComputeDied)
     assert first == second
     assert isinstance(first, m.ComputeDied)
     assert (first.kind, first.leases, first.culprit) == (FailureKind.BAD_GPU, [], None)

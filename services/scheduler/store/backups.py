@@ -45,7 +45,7 @@ def back_up(state: Path, at: float) -> Path:
 
 def copy(source: sqlite3.Connection, target: Path) -> None:
     """Copy a database as it is now to `target`, whole or not at all. Raises OSError and sqlite3.Error."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(exist_ok=True)  # whatever lies at the place of a file system that has gone stays as it is
     temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
         temporary.unlink(missing_ok=True)

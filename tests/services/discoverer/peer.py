@@ -7,6 +7,7 @@ from pathlib import Path
 
 import zmq
 
+from tests.waiting import wait_for_end
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.events import EventHub, Subscriber
@@ -159,7 +160,8 @@ class Running:
     def __init__(self, endpoints: Endpoints, data: Path, **options: float | bool | PathMap) -> None:
         self._stop = threading.Event()
         self.error: BaseException | None = None
-        settings = {"watch": False, "scan_interval_s": 0.05, "incubation_s": 0.1, "give_up_s": 0.5, **options}
+        # A file that a busy machine has not copied whole yet is not given up.
+        settings = {"watch": False, "scan_interval_s": 0.05, "incubation_s": 0.1, "give_up_s": 60.0, **options}
         self._thread = threading.Thread(target=self._run, args=(endpoints, data, settings))
         self._thread.start()
 
@@ -171,8 +173,7 @@ class Running:
 
     def close(self) -> None:
         self._stop.set()
-        self._thread.join(10)
-        assert not self._thread.is_alive()
+        wait_for_end(self._thread)
         assert self.error is None
 
     def __enter__(self) -> Running:

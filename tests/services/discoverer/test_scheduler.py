@@ -7,13 +7,14 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
+from tests.waiting import delete_in_use, wait_for_end
 from warpcore.bus.client import RequestClient
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.events import Subscriber
@@ -38,7 +39,7 @@ class Session:
             yield
 
     @contextmanager
-    def discoverer(self, watch: bool = False) -> Iterator[None]:
+    def discoverer(self, watch: bool = False, gives_up: bool = False) -> Iterator[None]:
         with _thread(
             lambda stop: run_discoverer(
                 self.endpoints,
@@ -46,7 +47,7 @@ class Session:
                 watch=watch,
                 scan_interval_s=0.05,
                 incubation_s=0.1,
-                give_up_s=0.5,
+                give_up_s=1.0 if gives_up else 60.0,
                 stop=stop,
             )
         ):
@@ -86,8 +87,7 @@ def _thread(target: Callable[[threading.Event], None]) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(15)
-        assert not thread.is_alive()
+        wait_for_end(thread, 15)
         assert not errors
 
 
@@ -151,7 +151,7 @@ def test_files_are_kept_over_restarts_of_either_side(
 
 def test_a_text_file_named_tif_becomes_a_movie_that_can_fail(session: Session, wait_until: Callable[..., None]) -> None:
     (session.data / "text.tif").write_text("not a movie")
-    with session.scheduler(), session.discoverer():
+    with session.scheduler(), session.discoverer(gives_up=True):
         wait_until(lambda: session.has("text.tif"), what="registration")
 
 
@@ -183,16 +183,19 @@ def test_a_replaced_movie_keeps_its_identity_with_the_new_size(
 def test_a_new_state_learns_of_all_files_again(session: Session, movie: Path, wait_until: Callable[..., None]) -> None:
     """The scheduler's directory was thrown away while the discoverer ran on; its next beats tell."""
     shutil.copyfile(movie, session.data / "a.tif")
-    with session.discoverer():
-        with session.scheduler():
+    with ExitStack() as first:
+        first.enter_context(session.scheduler())
+        # To tell the second state from the first, the discoverer must have heard a beat of the first. The scheduler is
+        # there, so it connects at once, and before the subscriber here does: what that one hears it has heard too.
+        assert session.total == 0
+        with session.discoverer():
             wait_until(lambda: session.has("a.tif"), what="a")
-            # To tell the second state from the first, the discoverer must have heard a beat of the first: it listens
-            # since before this subscriber does, so what this one hears it has heard too.
             with Subscriber(session.endpoints.events_out, ["service.heartbeat"]) as listener:
                 wait_until(lambda: (beat := listener.receive(0.1)) and beat.source == "scheduler", what="a beat")
-        shutil.rmtree(session.processing)
-        with session.scheduler():
-            wait_until(lambda: session.has("a.tif"), what="a in the new state")
+            first.close()
+            delete_in_use(session.processing)
+            with session.scheduler():
+                wait_until(lambda: session.has("a.tif"), what="a in the new state")
 
 
 @pytest.mark.bench

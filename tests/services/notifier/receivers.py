@@ -66,7 +66,7 @@ class Hook:
             yield self
         finally:
             self._server.shutdown()
-            self._thread.join(5)
+            self._thread.join()
             self._server.server_close()
 
 
@@ -100,6 +100,7 @@ class Mailbox:
             port=self.port,
             authenticator=_authenticated,
             auth_require_tls=False,
+            ready_timeout=60.0,
         )
         controller.start()
         try:

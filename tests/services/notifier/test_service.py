@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from tests.services.notifier.receivers import Hook, Mailbox
 from tests.services.scheduler_site import Site, WaitUntil
+from tests.waiting import wait_for_end
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
 from warpcore.services.notifier.service import KEPT_IN, run_notifier, send_test
@@ -43,8 +44,7 @@ def notifying(site: Site, file: Path, pace: Pace = QUICK) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(20)
-        assert not thread.is_alive()
+        wait_for_end(thread, 20)
 
 
 def configured(folder: Path, hook: Hook, mailbox: Mailbox | None = None) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.services.scheduler_site import Site, ask, files
+from tests.waiting import wait_for_end
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
 from warpcore.bus.keys import ClientKey, Holder
@@ -99,8 +100,7 @@ class World:
             yield stop
         finally:
             stop.set()
-            thread.join(20)
-            assert not thread.is_alive()
+            wait_for_end(thread, 20)
         if ended:
             raise ended[0]
 
@@ -110,8 +110,15 @@ class World:
         return pools[0] if pools else None
 
     @property
+    def running(self) -> int:
+        """How many jobs the pool has seen running: it knows their ids, and has stored them."""
+        found = self.report
+        return found.running if found is not None else 0
+
+    @property
     def problems(self) -> str:
-        return "" if self.report is None else "; ".join(self.report.problems)
+        found = self.report
+        return "; ".join(found.problems) if found is not None else ""
 
 
 @pytest.fixture
@@ -136,11 +143,11 @@ def test_what_is_decided_is_stored_before_it_is_done(world: World, wait_until: W
     movies(world, 3)
     with world.pool():
         wait_until(lambda: world.queue.lines("queue") == ["1 RUN"], what="a job")
-        wait_until(lambda: (found := world.report) is not None and found.running == 1, what="a report of it")
+        wait_until(lambda: world.running == 1, what="a report of it")
     with sqlite3.connect(world.queue.folder / "at_submission.db") as database:
         assert database.execute("SELECT native_id FROM jobs").fetchall() == [(None,)]
     database.close()
-    assert world.report is None  # it has said that it ends
+    wait_until(lambda: world.report is None, what="that it has said that it ends")
 
 
 def test_after_a_refusal_the_others_of_this_look_are_not_tried(world: World, wait_until: WaitUntil) -> None:
@@ -184,10 +191,10 @@ def test_jobs_end_with_the_session_where_that_is_asked(world: World, wait_until:
     world.queue.configure(maximum=2)
     movies(world, 5)
     with world.pool():
-        wait_until(lambda: len(world.queue.lines("queue")) == 2, what="two jobs")
+        wait_until(lambda: world.running == 2, what="two jobs")
     assert world.queue.lines("cancelled") == []
     with world.pool(end_jobs=True):
-        wait_until(lambda: (found := world.report) is not None and found.running == 2, what="the same jobs")
+        wait_until(lambda: world.running == 2, what="the same jobs")
     assert sorted(world.queue.lines("cancelled")) == ["1", "2"]
     assert len(world.queue.lines("asked")) == 2
 
@@ -198,7 +205,7 @@ def test_at_the_end_cancels_are_repeated_until_the_jobs_are_seen_to_have_ended(
     world.queue.configure(maximum=2)
     movies(world, 5)
     with world.pool(end_jobs=True, guards=USUAL.scaled(0.01)):
-        wait_until(lambda: len(world.queue.lines("queue")) == 2, what="two jobs")
+        wait_until(lambda: world.running == 2, what="two jobs")
         (world.queue.folder / "deaf").write_text("no\n" * 3)
     assert world.queue.lines("queue") == []
     assert len(world.queue.lines("cancelled")) >= 5
@@ -210,7 +217,7 @@ def test_jobs_that_do_not_end_in_time_are_named(
     world.queue.configure(maximum=2)
     movies(world, 5)
     with world.pool():
-        wait_until(lambda: (found := world.report) is not None and found.running == 2, what="two jobs")
+        wait_until(lambda: world.running == 2, what="two jobs")
     (world.queue.folder / "deaf").write_text("no\n" * 1000)
     world.queue.configure(maximum=2, command_s=1.0)
     with world.pool(end_jobs=True):
@@ -262,15 +269,14 @@ def test_a_pool_counts_what_it_has_asked_for_and_says_that_it_is_frozen(world: W
     world.queue.configure(maximum=2)
     movies(world, 5)
     with world.pool():
-        wait_until(lambda: (found := world.report) is not None and found.running == 2, what="two jobs")
+        wait_until(lambda: world.running == 2, what="two jobs")
         ask(world.client, wire.SetPool(maximum=0))
         wait_until(lambda: (found := world.report) is not None and found.taken_over, what="other limits")
         (world.queue.folder / "broken").touch()
         wait_until(lambda: (found := world.report) is not None and found.frozen, what="a frozen pool")
         assert (found := world.report) is not None
         assert (found.submissions, found.stopped) == (2, False)
-    metrics = ask(world.client, wire.GetMetrics())
-    assert metrics.pools == [], "it has ended"
+    wait_until(lambda: ask(world.client, wire.GetMetrics()).pools == [], what="that it has said that it ends")
 
 
 def test_what_cannot_be_stored_is_not_submitted(world: World, wait_until: WaitUntil) -> None:
@@ -347,6 +353,7 @@ def test_the_key_of_a_job_is_revoked_when_it_ends(keyed: Keyed, wait_until: Wait
         queue.queue.write_text("1 FAIL\n")
         wait_until(lambda: keyed.of_jobs and first not in keyed.of_jobs, what="a job with another key")
         wait_until(lambda: not file.exists(), what="an end of its file")
+        wait_until(lambda: len(queue.lines("queue")) == 2 and keyed.world.running == 1, what="another job that runs")
     with keyed.pool(end_jobs=True):
         wait_until(lambda: keyed.of_jobs, what="the same job, or another one")
     assert keyed.of_jobs == []

@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.services.scheduler_site import Site, ask, files, status
+from tests.waiting import crowd
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RequestClient
 
 ROOT = Path(__file__).resolve().parents[3]
 MOVIES = 5
-SILENCE_S = 30.0
-"""After so long the scheduler takes the movies of a silent worker back by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def test_it_gives_its_movies_back_at_once_and_leaves_no_half_result(
     half.parent.mkdir(parents=True, exist_ok=True)
     half.write_bytes(b"half a micrograph")
     worker.process.send_signal(number)
-    assert worker.process.wait(SILENCE_S) == 0
+    assert worker.process.wait(SILENCE_S * crowd()) == 0
     wait_until(lambda: not status(client).running, 5, "an end of all tasks")
     assert status(client).counts["unprocessed"] == MOVIES
     wait_until(lambda: not half.parent.parent.exists(), 10, "an end of what was half written")

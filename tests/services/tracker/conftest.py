@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.services.tracker.world import Peer, Start
+from tests.waiting import wait_for_end
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.messages import (
     Movie,
@@ -52,8 +53,7 @@ def tracker(endpoints: Endpoints, tmp_path: Path) -> Iterator[Start]:
 
         def end() -> None:
             stop.set()
-            thread.join(15)
-            assert not thread.is_alive()
+            wait_for_end(thread, 15)
 
         running.append(end)
         return end

@@ -13,6 +13,7 @@ import starfile
 import zmq
 from msgspec.structs import replace
 
+from tests.waiting import wait_for_end
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope
 from warpcore.bus.events import EventHub
@@ -156,7 +157,6 @@ def ended(run: Callable[..., object], *arguments: object, **options: object) -> 
 
     def end() -> None:
         stop.set()
-        thread.join(15)
-        assert not thread.is_alive()
+        wait_for_end(thread, 15)
 
     return end
