@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from tests.ports import free_ports_of_loopback
+from tests import waiting
+from tests.ports import free_ports_in_a_row, free_ports_of_loopback
 from tests.running_commands import Done, commands
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,33 +29,13 @@ def own_sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[..., None]:
-    """`wait_until(condition, seconds=10, what="…")` polls until the condition holds; at the deadline the test fails.
-
-    The seconds are those of a machine of one's own: where several processes want each core, they last as much longer.
-    """
-
-    def wait(condition: Callable[[], object], seconds: float = 10.0, what: str = "condition") -> None:
-        begun = looked = time.monotonic()
-        left = seconds
-        while not condition():
-            now = time.monotonic()
-            left -= (now - looked) / crowd()
-            looked = now
-            if left < 0:
-                pytest.fail(f"{what} did not come true within {seconds} s ({now - begun:.0f} s on this busy machine)")
-            time.sleep(min(max(0.01, (now - begun) / 20), 0.1))  # a condition that asks a session takes time from it
-
-    return wait
-
-
-def crowd() -> float:
-    """How many processes want each core, averaged over a minute; at least 1."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    """`wait_until(condition, seconds=10, what="…")` polls until the condition holds; at the deadline the test fails."""
+    return waiting.wait_until
 
 
 @pytest.fixture(scope="session")
 def free_ports() -> Callable[[int], list[int]]:
-    """`free_ports(n)`: TCP ports on the loopback that nobody uses now."""
+    """`free_ports(n)`: TCP ports on the loopback that nobody uses now, and no other process of tests gets."""
     return free_ports_of_loopback
 
 
@@ -71,15 +48,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 @pytest.fixture
 def free_ports_block() -> int:
     """The first of twenty ports in a row that nobody uses now."""
-    for first in range(20000, 32000, 20):
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + 20):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return first
-    pytest.fail("no twenty free ports in a row")
+    return free_ports_in_a_row(20)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,41 @@
+"""Waits for a condition, longer on a busy machine."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+
+def crowd() -> float:
+    """How many processes want each core, averaged over a minute; at least 1."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 10.0, what: str = "condition") -> None:
+    """Poll until the condition holds; at the deadline the test fails.
+
+    The seconds are those of a machine of one's own: where several processes want each core, they last as much longer.
+    """
+    begun = looked = time.monotonic()
+    left = seconds
+    while not condition():
+        now = time.monotonic()
+        left -= (now - looked) / crowd()
+        looked = now
+        if left < 0:
+            pytest.fail(f"{what} did not come true within {seconds} s ({now - begun:.0f} s on this busy machine)")
+        time.sleep(min(max(0.01, (now - begun) / 20), 0.1))  # a condition that asks a session takes time from it
+
+
+def wait_for_end(thread: threading.Thread, seconds: float = 10.0) -> None:
+    """Wait until a thread has ended, as `wait_until` does."""
+
+    def has_ended() -> bool:
+        thread.join(0.1)
+        return not thread.is_alive()
+
+    wait_until(has_ended, seconds, f"the end of {thread.name}")
