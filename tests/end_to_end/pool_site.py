@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +24,8 @@ from warpcore.services.pool.service import LOGS, POOLS
 ROOT = Path(__file__).resolve().parents[2]
 SLEEPER = ROOT / "tests" / "services" / "pool" / "sleeping_worker.py"
 POOL = "gpu"
-START_S = 120.0
+START_S = 60.0
+HANGS_S = 400.0
 NO_HOME = "/proc/no-home"
 """Nobody can write there: nothing of a pool may need a home, which `ProtectHome=read-only` of its unit forbids."""
 WaitUntil = Callable[..., None]
@@ -47,7 +47,7 @@ class PoolWorld:
         self.slurm = slurm_site.SlurmSite(folder / "slurm", ports[4:])
         self.site = Site(folder, ports[:4])
         self.done = folder / "done.txt"
-        self.client = RequestClient(self.site.endpoints.control, "test", timeout_s=5.0)
+        self.client = RequestClient(self.site.endpoints.control, "test", timeout_s=30.0)
         self.file = folder / f"{POOL}.toml"
         self.movies = 0
         self.wait_until = wait_until
@@ -81,7 +81,7 @@ class PoolWorld:
         """End the pool's process by a signal; its jobs go on."""
         assert self._pool is not None
         self._pool.send_signal(number)
-        self._pool.wait(30)
+        self._pool.wait(HANGS_S)
 
     def add_movies(self, count: int) -> None:
         """So many movies are found."""
@@ -170,10 +170,7 @@ class PoolWorld:
 
     def until(self, condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
         """Wait for a condition; at the deadline the logs are shown."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s\n{self.told()}"
-            time.sleep(0.1)
+        self.wait_until(condition, seconds, lambda: f"{self.told()}\n{what}")
 
     def close(self) -> None:
         """End the pool, then Slurm."""
