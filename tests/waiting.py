@@ -17,8 +17,10 @@ def crowd() -> float:
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 10.0, what: str = "condition") -> None:
-    """Poll until the condition holds; at the deadline the test fails.
+def wait_until(
+    condition: Callable[[], object], seconds: float = 10.0, what: str | Callable[[], str] = "condition"
+) -> None:
+    """Poll until the condition holds; at the deadline the test fails, and says what did not come true.
 
     The seconds are those of a machine of one's own: where several processes want each core, they last as much longer.
     """
@@ -29,7 +31,8 @@ def wait_until(condition: Callable[[], object], seconds: float = 10.0, what: str
         left -= (now - looked) / crowd()
         looked = now
         if left < 0:
-            pytest.fail(f"{what} did not come true within {seconds} s ({now - begun:.0f} s on this busy machine)")
+            told = what if isinstance(what, str) else what()
+            pytest.fail(f"{told} did not come true within {seconds} s ({now - begun:.0f} s on this busy machine)")
         time.sleep(min(max(0.01, (now - begun) / 20), 0.1))  # a condition that asks a session takes time from it
 
 

@@ -18,10 +18,11 @@ from tests.services.scheduler_site import Site
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.envelope import Envelope
 from warpcore.bus.keys import Holder
-from warpcore.bus.messages import Error, GetHealth, Health
+from warpcore.bus.messages import Error, Health
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ErrorCode, Role
 from warpcore.cli.host.asking import ask_scheduler
+from warpcore.cli.host.facts import SchedulerFacts
 from warpcore.cli.host.looking_at_folders import data_folder, processing_folder
 from warpcore.cli.main import app
 from warpcore.services.access.keys import add
@@ -51,6 +52,11 @@ def checked(site: Site, *arguments: object) -> tuple[int, dict[str, list[dict[st
     return done.exit_code, by_subject
 
 
+def asked_once(site: Site, key: Path | None) -> SchedulerFacts:
+    """What a scheduler says, which may start still."""
+    return ask_scheduler(site.endpoints, key, is_expected=True)[0]
+
+
 def test_a_host_with_free_ports_and_plain_folders_is_well(site: Site, free_ports: Callable[[int], list[int]]) -> None:
     (port,) = free_ports(1)
     code, found = checked(site, "--data", site.data, "--processing", site.processing, "--port", port)
@@ -60,9 +66,9 @@ def test_a_host_with_free_ports_and_plain_folders_is_well(site: Site, free_ports
     assert [*site.processing.iterdir()] == []
 
 
-def test_a_running_scheduler_tells_its_version_and_its_clock(site: Site) -> None:
-    with site.running() as client:
-        client.request(GetHealth())  # it listens now
+def test_a_running_scheduler_tells_its_version_and_its_clock(site: Site, wait_until: Callable[..., None]) -> None:
+    with site.running():
+        wait_until(lambda: not asked_once(site, None).problem, what="an answer in time")
         _, found = checked(site)
         assert "as here" in found["scheduler"][0]["found"]
         assert "of the scheduler's" in found["clock"][0]["found"]
@@ -133,7 +139,7 @@ def test_with_the_key_of_a_worker_the_port_for_workers_is_asked(
     key = add(access, Holder("gpu1", Role.WORKER))
     site = Site(tmp_path, free_ports(4))
     with site.running(access=access.folder):
-        wait_until(lambda: not ask_scheduler(site.endpoints, key, is_expected=True)[0].problem, what="it listens")
+        wait_until(lambda: not asked_once(site, key).problem, what="it listens")
         found, ahead_s, _ = ask_scheduler(site.endpoints, key, is_expected=True)
     assert (found.endpoint, found.problem) == (site.endpoints.workers, "")
     assert found.refusal

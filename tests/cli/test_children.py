@@ -49,9 +49,11 @@ def test_output_goes_to_the_log_file_and_on(
     child, lines = start("import sys; print('one'); print('two \\u00b5', file=sys.stderr); sys.exit(7)")
     wait_until(lambda: child.poll() is not None)
     assert child.poll() == 7
+    wait_until(lambda: len(lines) == 2, what="both lines")
     assert lines == ["one", "two µ"]
     assert child.last_line == "two µ"
-    assert (tmp_path / "logs" / "child.log").read_text(encoding="utf-8").splitlines() == lines
+    log = tmp_path / "logs" / "child.log"
+    wait_until(lambda: log.exists() and log.read_text(encoding="utf-8").splitlines() == lines, what="them in the log")
 
 
 def test_a_child_killed_by_a_signal_says_which(start: Callable[..., tuple[Child, list[str]]], wait_until: Wait) -> None:
@@ -90,7 +92,7 @@ def test_our_own_options_do_not_reach_children(
     monkeypatch.setenv("WARPCORE_PORT", "1")
     monkeypatch.setenv("WARPCORE_CACHE", "/cache")
     child, lines = start("import os; print(sorted(n for n in os.environ if n.startswith('WARPCORE_')))", OTHER="1")
-    wait_until(lambda: child.poll() is not None)
+    wait_until(lambda: child.poll() is not None and lines)
     assert lines == ["['WARPCORE_CACHE', 'WARPCORE_PARENT']"]
 
 

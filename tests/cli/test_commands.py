@@ -111,7 +111,7 @@ def test_no_answer_from_the_scheduler_ends_in_3(free_ports: Callable[[int], list
     commands = [["status"], ["retry", "--failed"]]
     running = [started(*arguments, "--control-port", str(port)) for arguments in commands]
     for process in running:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=240)
         assert process.returncode == 3
         assert output == ""
         assert errors.startswith("warpcore: no answer from tcp://127.0.0.1:")
@@ -175,7 +175,7 @@ def test_services_that_cannot_run_say_why_in_one_line_and_end_in_78(
             f":{port}": started("api", "--port", str(port), "--insecure"),
         }
         for word, process in running.items():
-            output, errors = process.communicate(timeout=60)
+            output, errors = process.communicate(timeout=240)
             assert process.returncode == 78, errors
             (line,) = [line for line in errors.splitlines() if line.startswith("warpcore: ")]
             assert word in line
@@ -193,7 +193,7 @@ def test_movies_that_cannot_be_processed_fail_one_by_one(tmp_path: Path) -> None
         *("--set", f"import.defects_path={tmp_path / 'map.mrc'}"),
         *("--processing", str(tmp_path / "out"), "--json", "--device", "cpu"),
     )
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=480)
     assert process.returncode == 1
     outcomes = json.loads(output)
     assert [outcome["failure"]["kind"] for outcome in outcomes] == ["input"] * 3
@@ -211,7 +211,7 @@ def test_process_takes_a_single_average_and_says_what_is_wrong_with_its_ctf(tmp_
         file.set_data(draw.poisson(20, (512, 512)).astype(np.uint16))
         file.voxel_size = 1.1
     process = started("process", str(tmp_path / "noise.mrc"), "--processing", str(tmp_path / "out"), "--device", "cpu")
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=480)
     assert process.returncode == 0
     assert output.startswith("noise: motion - Å, track - Å, defocus - µm")
     assert errors.splitlines()[-1] == "noise: no CTF fit: no rings"

@@ -52,9 +52,9 @@ def test_the_demo_stays_up_until_ctrl_c_and_ends_by_saying_how_to_open_its_page_
     with running(tmp_path, *options, "--stay") as demo:
         wait_until(lambda: "1 of 1 movies done" in said() or demo.poll() is not None, 400, "the movie's end")
         # Once it says that the session is paused, it has looked again and would have ended without `--stay`.
-        httpx.post(f"{page}/api/processing/pause", auth=own).raise_for_status()
+        httpx.post(f"{page}/api/processing/pause", auth=own, timeout=60).raise_for_status()
         wait_until(lambda: "1 of 1 movies done, paused" in said() or demo.poll() is not None, 30, "the pause")
-        assert httpx.get(f"{page}/api/health", auth=own).status_code == 200
+        assert httpx.get(f"{page}/api/health", auth=own, timeout=60).status_code == 200
         assert "ending" not in said()
         demo.send_signal(signal.SIGINT)
         assert demo.wait(30) == 0, said()

@@ -148,5 +148,5 @@ def test_the_batch_script_ends_its_worker_in_good_order(
     workers = psutil.Process(script.pid).children(recursive=True)
     script.send_signal(signal.SIGTERM)
     script.stderr.close()
-    assert script.wait(15) == 0
+    assert script.wait(120) == 0
     wait_until(lambda: not any(worker.is_running() for worker in workers))

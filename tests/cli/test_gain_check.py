@@ -50,7 +50,7 @@ def test_the_orientation_is_told_with_a_figure_for_each_as_a_program(folder: Pat
         [sys.executable, "-m", "warpcore.cli.main", "gain-check", str(folder), str(folder / "upside_down.mrc")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -221,7 +221,7 @@ def test_no_service_listens_beyond_loopback_without_keys(service: tuple[str, ...
     """As a user starts it; it must end at once, for its configuration."""
     folders = [str(tmp_path) if one in ("D", "P") else one for one in service]
     command = [sys.executable, "-m", "warpcore.cli.main", *folders, "--bind", "0.0.0.0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == CONFIGURATION
     assert "--access DIR" in done.stderr
     assert "--insecure" in done.stderr

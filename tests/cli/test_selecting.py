@@ -17,7 +17,7 @@ def test_a_selection_is_taken_back_by_its_number(tmp_path: Path, free_ports: Cal
     def warpcore(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "warpcore.cli.main", *arguments]
         command += ["--control-port", str(site.endpoints.control_port)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
     with site.running() as client:
         ask(client, files("a.tif", "b.tif"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.services.scheduler_site import Site, ask
+from tests.services.scheduler_site import Site, WaitUntil, ask
 from warpcore.bus import messages as wire
 from warpcore.cli.settings import in_use_text
 
@@ -37,7 +37,7 @@ def test_values_in_use_are_told_in_one_line(values: list[Any], others: int, text
 
 
 def test_a_session_tells_the_values_in_use_below_the_setting(
-    command: Command, tmp_path: Path, free_ports: Callable[[int], list[int]]
+    command: Command, tmp_path: Path, free_ports: Callable[[int], list[int]], wait_until: WaitUntil
 ) -> None:
     site = Site(tmp_path, free_ports(4))
     header = wire.Header(40, 512, 512, 1.1)
@@ -45,12 +45,19 @@ def test_a_session_tells_the_values_in_use_below_the_setting(
     with site.running() as client:
         ask(client, wire.PatchSettings({"import": {"dose_per_frame": 1.5}}))
         ask(client, wire.RegisterFiles([wire.FoundFile("a.tif", 100, 5, header, told)]))
-        done = command(
-            *("settings", "explain", "ctf.voltage", "ctf.cs", "import"),
-            *("--control-port", str(site.endpoints.control_port)),
-        )
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+        lines: list[str] = []
+
+        def told_all() -> bool:
+            """The session is asked aside: one that does not answer at once is left out."""
+            done = command(
+                *("settings", "explain", "ctf.voltage", "ctf.cs", "import"),
+                *("--control-port", str(site.endpoints.control_port)),
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            lines[:] = done.stdout.splitlines()
+            return any(line.startswith("    now: ") for line in lines)
+
+        wait_until(told_all, what="values in use")
     now = {lines[at - 2].partition(":")[0]: line for at, line in enumerate(lines) if line.startswith("    now: ")}
     assert now == {
         "ctf.voltage": "    now: 200 (metadata of 1 movie)",

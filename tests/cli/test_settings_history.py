@@ -17,7 +17,7 @@ def test_a_profile_is_loaded_and_the_history_tells_it(tmp_path: Path, free_ports
     def settings(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "warpcore.cli.main", "settings", *arguments]
         command += ["--control-port", str(site.endpoints.control_port)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
     with site.running() as client:
         assert settings("profiles", "save", "before").stderr == "before: saved\n"

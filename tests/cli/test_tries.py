@@ -31,7 +31,7 @@ def test_a_try_is_shown_beside_the_present_results(
         task = worker.got(wire.AssignTask)[1]
         assert (task.run, Path(task.processing_directory)) == (["ctf", "export"], site.processing)
         worker.finish(task)
-        out, told = program.communicate(timeout=30)
+        out, told = program.communicate(timeout=120)
     worker.dealer.close()
     assert program.returncode == 0
     assert [line.split() for line in out.splitlines()] == [

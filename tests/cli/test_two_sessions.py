@@ -32,7 +32,7 @@ def started(folder: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]
 def others_of(session: dict[str, Any]) -> list[tuple[str, int]]:
     """The sessions to which a session's page links."""
     token = own_token(session["page"], {})
-    answer = httpx.get(f"{session['page']}/api/sessions", headers={"Authorization": f"Bearer {token}"})
+    answer = httpx.get(f"{session['page']}/api/sessions", headers={"Authorization": f"Bearer {token}"}, timeout=120)
     return [(one["name"], one["port"]) for one in answer.raise_for_status().json()["others"]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -18,11 +19,14 @@ import pytest
 
 from tests.own_token import OwnToken
 from tests.ports import free_ports_of_loopback
+from tests.waiting import crowd, wait_until
 from warpcore.services.access.places import Access
 from warpcore.services.client import ApiError, Session
 
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
 LONGEST_END_S = 10.0
+HANGS_S = 400.0
+"""What takes longer will not end, however busy the machine is."""
 Wait = Callable[..., None]
 
 
@@ -82,12 +86,12 @@ class Up:
 def answering(folder: Path, *arguments: str) -> Up:
     """A session that answers."""
     up = Up(folder, free_ports_of_loopback(5), *arguments)
-    deadline = time.monotonic() + 90
-    while not up.get("/api/health"):
-        if up.process.poll() is not None or time.monotonic() > deadline:
-            up.close()
-            pytest.fail(f"no session:\n{up.text()}")
-        time.sleep(0.05)
+    try:
+        wait_until(lambda: up.get("/api/health") or up.process.poll() is not None, 60, "a session")
+        assert up.process.poll() is None, f"no session:\n{up.text()}"
+    except BaseException:
+        up.close()
+        raise
     return up
 
 
@@ -117,15 +121,15 @@ def test_an_insecure_session_is_open_to_everyone_and_term_ends_it_within_10_s(
     start: Callable[..., Up], tmp_path: Path, wait_until: Wait
 ) -> None:
     up = start("--insecure")
-    assert httpx.get(f"http://127.0.0.1:{up.rest_port}/api/items").status_code == 200
+    assert httpx.get(f"http://127.0.0.1:{up.rest_port}/api/items", timeout=HANGS_S).status_code == 200
     wait_until(lambda: "REST at http://127.0.0.1:" in up.text(), 60)
     assert "#sign-in=" not in up.text()
     children = up.children()
     assert len(children) >= 5
     begun = time.monotonic()
     up.process.terminate()
-    assert up.process.wait(20) == 0
-    assert time.monotonic() - begun < LONGEST_END_S
+    assert up.process.wait(HANGS_S) == 0
+    assert time.monotonic() - begun < LONGEST_END_S * crowd()
     # One that has ended may still wait for init to take note of it.
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     assert "REST at" in (tmp_path / "results" / "logs" / "api.log").read_text()
@@ -150,10 +154,10 @@ def test_commands_of_its_user_find_the_token_of_a_session(
 ) -> None:
     url = f"http://127.0.0.1:{shared.rest_port}"
     command = [*WARPCORE, "report", "--url", url]
-    subprocess.run([*command, str(tmp_path / "report.html")], check=True, timeout=60)
+    subprocess.run([*command, str(tmp_path / "report.html")], check=True, timeout=HANGS_S)
     assert Session(url).health().status == "ok"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "of another user"))
-    refused = subprocess.run([*command, str(tmp_path / "no.html")], capture_output=True, text=True, timeout=60)
+    refused = subprocess.run([*command, str(tmp_path / "no.html")], capture_output=True, text=True, timeout=HANGS_S)
     assert refused.returncode == 1
     (line,) = refused.stderr.splitlines()
     assert line.startswith("warpcore: not signed in: a token is needed; give --token-file")
@@ -163,7 +167,7 @@ def test_commands_of_its_user_find_the_token_of_a_session(
 
 
 def test_rest_by_itself_wants_tokens_or_a_word() -> None:
-    refused = subprocess.run([*WARPCORE, "api"], capture_output=True, text=True, timeout=60, check=False)
+    refused = subprocess.run([*WARPCORE, "api"], capture_output=True, text=True, timeout=HANGS_S, check=False)
     assert refused.returncode == 78
     assert "--insecure" in refused.stderr
 
@@ -206,7 +210,7 @@ def test_what_the_user_changed_outlives_a_restart_of_the_scheduler(start: Callab
 def test_a_second_session_on_the_same_folders_ends_with_one_line(shared: Up) -> None:
     second = Up(shared.folder, free_ports_of_loopback(5), log="second.log")
     try:
-        assert second.process.wait(30) == 78
+        assert second.process.wait(HANGS_S) == 78
     finally:
         second.close()
     (line,) = second.text().splitlines()
@@ -219,7 +223,7 @@ def test_a_port_in_use_ends_it_before_anything_starts(shared: Up, tmp_path: Path
     (tmp_path / "movies").mkdir()
     command = [*WARPCORE, "up", "--data", str(tmp_path / "movies"), "--processing", str(tmp_path / "results")]
     done = subprocess.run(
-        [*command, "--port", shared.rest_port], capture_output=True, text=True, timeout=30, check=False
+        [*command, "--port", shared.rest_port], capture_output=True, text=True, timeout=HANGS_S, check=False
     )
     assert done.returncode == 78
     assert f"port {shared.rest_port} (--port)" in done.stderr
@@ -293,7 +297,7 @@ def test_tap_prints_events_by_topic_as_text_and_as_json(
             )
     # Each hears the scheduler's beat within 2 s of having subscribed, except the one that asks for settings alone.
     wait_until(lambda: outputs["all"].stat().st_size and outputs["json"].stat().st_size, 20, "the first events")
-    voltages = iter(range(100, 300))
+    voltages = itertools.cycle((100, 200))
 
     def all_heard() -> bool:
         up.http.patch("/api/settings", json={"ctf": {"voltage": next(voltages)}}).raise_for_status()
@@ -305,7 +309,7 @@ def test_tap_prints_events_by_topic_as_text_and_as_json(
     wait_until(lambda: "processing.paused" in outputs["json"].read_text(), 10, "a pause event as JSON")
     for tap in taps:
         tap.send_signal(signal.SIGINT)
-        assert tap.wait(10) == 0
+        assert tap.wait(HANGS_S) == 0
         assert tap.stderr is not None
         tap.stderr.close()
     assert "ctf.voltage" in outputs["all"].read_text()
@@ -328,4 +332,4 @@ def test_status_can_be_watched(shared: Up, wait_until: Wait, tmp_path: Path) -> 
     up.http.post("/api/processing/pause").raise_for_status()
     wait_until(lambda: "paused: 0 of 0 movies done" in output.read_text(), 20, "the change")
     os.kill(watch.pid, signal.SIGINT)
-    assert watch.wait(10) == 0
+    assert watch.wait(HANGS_S) == 0

@@ -17,8 +17,29 @@ import psutil
 import pytest
 
 from tests.own_token import OwnToken
+from tests.waiting import crowd
 
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
+HANGS_S = 400.0
+"""What takes longer will not end, however busy the machine is."""
+
+
+class Patient(httpx.HTTPTransport):
+    """Asks a few times more, as a user does, where the scheduler has not answered the API in time.
+
+    Only what may be done twice: one that has not answered in time may have done it.
+    """
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """As httpx asks for it."""
+        answer = super().handle_request(request)
+        for _ in range(3 if request.method in ("GET", "PUT", "PATCH") or "/processing/" in request.url.path else 0):
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            answer.close()
+            time.sleep(1)
+            answer = super().handle_request(request)
+        return answer
 
 
 class Up:
@@ -42,7 +63,8 @@ class Up:
             )
         base = f"http://127.0.0.1:{rest}" if certificate is None else f"https://localhost:{rest}"
         trusted = True if certificate is None else ssl.create_default_context(cafile=certificate)
-        self.http = httpx.Client(base_url=base, timeout=30, auth=OwnToken(processing), verify=trusted)
+        own = OwnToken(processing)
+        self.http = httpx.Client(base_url=base, timeout=HANGS_S, auth=own, transport=Patient(verify=trusted))
 
     def get(self, path: str) -> Any:
         """The JSON of a REST resource."""
@@ -94,13 +116,13 @@ class Up:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self, within_s: float = 10.0) -> int:
-        """TERM; the exit status. Fails when it takes longer or leaves a process behind."""
+        """TERM; the exit status. Fails when it takes longer, on a machine of its own, or leaves a process behind."""
         children = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGTERM)
         begun = time.monotonic()
-        status = self.process.wait(timeout=within_s + 10)
+        status = self.process.wait(timeout=within_s + HANGS_S)
         took = time.monotonic() - begun
-        assert took < within_s, f"took {took:.1f} s to end"
+        assert took < within_s * crowd(), f"took {took:.1f} s to end"
         left = [child for child in children if _lives(child)]
         assert not left, f"left behind: {left}"
         return status
@@ -162,7 +184,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path],
     def package_installed(package: Path) -> None:
         folder = tmp_path / "site"
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
-        subprocess.run([*pip, "--target", str(folder), str(package)], check=True, timeout=120)
+        subprocess.run([*pip, "--target", str(folder), str(package)], check=True, timeout=HANGS_S)
         monkeypatch.setenv("PYTHONPATH", str(folder))
 
     return package_installed
@@ -172,7 +194,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path],
 def warpcore() -> Callable[..., subprocess.CompletedProcess[str]]:
     """`warpcore(*arguments)` runs the command to its end."""
 
-    def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, timeout: float = HANGS_S) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*WARPCORE, *arguments], capture_output=True, text=True, timeout=timeout, check=False)
 
     return run

@@ -55,7 +55,7 @@ class LocalPod:
                 return asking.connect_ex(("127.0.0.1", self._ports[wanted["tcpSocket"]["port"]])) == 0
         url = f"http://127.0.0.1:{self._ports[wanted['httpGet']['port']]}{wanted['httpGet']['path']}"
         try:
-            return httpx.get(url).status_code == 200
+            return httpx.get(url, timeout=60).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from pool_site import PoolWorld
 
+from tests.waiting import crowd
+
 LOOK_S = 0.25
 LATEST_S = 120.0
 """How long after the day's end the last movies may be done."""
@@ -56,7 +58,7 @@ def live(
     began = last = time.monotonic()
     day_s = sum(hours) * 3600 / speed
     while (now := time.monotonic()) - began < day_s or world.left():
-        assert now - began < day_s + LATEST_S, f"{world.left()} movies are not done\n{world.told()}"
+        assert now - began < day_s + LATEST_S * crowd(), f"{world.left()} movies are not done\n{world.told()}"
         hour = (now - began) * speed / 3600
         worker_s, last = worker_s + running * (now - last), now
         for _, act in [one for one in due if one[0] <= hour]:

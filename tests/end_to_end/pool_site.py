@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-import pytest
 from slurm_site import SlurmSite
 
 from tests.services.scheduler_site import Site, ask, process, status
@@ -24,7 +23,8 @@ from warpcore.services.pool.service import LOGS, POOLS
 ROOT = Path(__file__).resolve().parents[2]
 SLEEPER = ROOT / "tests" / "services" / "pool" / "sleeping_worker.py"
 POOL = "gpu"
-START_S = 120.0
+START_S = 60.0
+HANGS_S = 400.0
 NO_HOME = "/proc/no-home"
 """Nobody can write there: nothing of a pool may need a home, which `ProtectHome=read-only` of its unit forbids."""
 WaitUntil = Callable[..., None]
@@ -82,7 +82,7 @@ class PoolWorld(Generic[C]):
         self.cluster = cluster
         self.site = Site(folder, ports)
         self.done = folder / "done.txt"
-        self.client = RequestClient(self.site.endpoints.control, "test", timeout_s=5.0)
+        self.client = RequestClient(self.site.endpoints.control, "test", timeout_s=30.0)
         self.file = folder / f"{POOL}.toml"
         self.movies = 0
         self._wait_until = wait_until
@@ -116,7 +116,7 @@ class PoolWorld(Generic[C]):
         """End the pool's process by a signal; its jobs go on."""
         assert self._pool is not None
         self._pool.send_signal(number)
-        self._pool.wait(30)
+        self._pool.wait(HANGS_S)
 
     def add_movies(self, count: int) -> None:
         """So many movies are found."""
@@ -197,10 +197,7 @@ class PoolWorld(Generic[C]):
 
     def until(self, condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
         """Wait for a condition; at the deadline the logs are shown."""
-        try:
-            self._wait_until(condition, seconds, what)
-        except pytest.fail.Exception as late:
-            raise AssertionError(f"{late}\n{self.told()}") from None
+        self._wait_until(condition, seconds, lambda: f"{self.told()}\n{what}")
 
     def close(self) -> None:
         """End the pool, then the batch system."""

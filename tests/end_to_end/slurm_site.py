@@ -8,11 +8,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
+
+from tests.waiting import wait_until
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 START_S = 30.0
@@ -138,10 +139,7 @@ class SlurmSite:
         return "\n".join(lines)
 
     def _wait(self, condition: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + START_S
-        while not condition():
-            assert time.monotonic() < deadline, f"{what}: not within {START_S:g} s\n{self.told()}"
-            time.sleep(0.1)
+        wait_until(condition, START_S, lambda: f"{self.told()}\n{what}")
 
     def _configuration(self, ports: Sequence[int], max_time_min: int) -> str:
         host, here = socket.gethostname().partition(".")[0], self._folder

@@ -87,7 +87,6 @@ def run_session(
     groups_are_beam_shifts(processing, layout, len(accepted), fitted)
 
 
-@pytest.mark.timeout(200)
 def test_a_small_epu_session_has_an_optics_group_for_each_beam_shift(
     up: Callable[..., Any], tmp_path: Path, wait_until: Wait
 ) -> None:

@@ -40,7 +40,7 @@ class Cluster:
         """What KEDA gets for the question of the manifest."""
         url = httpx.URL(TRIGGER["url"])
         headers = {"Authorization": f"Bearer {token}", "Host": f"{url.host}:{url.port}"}
-        return httpx.get(f"http://127.0.0.1:{self._ports['http']}{url.path}", headers=headers)
+        return httpx.get(f"http://127.0.0.1:{self._ports['http']}{url.path}", headers=headers, timeout=60)
 
     def backlog(self, token: str) -> Any:
         """The number by which KEDA scales."""

@@ -67,7 +67,7 @@ def quiet_run(session: Any, wait_until: Callable[..., None]) -> dict[str, Any]:
     return learnt(session)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_step_learns_from_the_first_movies_and_its_choice_outlives_settings_and_restarts(
     data: Path,
     tmp_path: Path,
@@ -89,7 +89,8 @@ def test_a_step_learns_from_the_first_movies_and_its_choice_outlives_settings_an
     told = warpcore("status", "--control-port", port).stdout
     assert f"level has learnt from {TEACHERS} movies: {first['text']}" in told
     assert f"level goes by {first['text']} (choice {first['id']}" in warpcore("items", *names(port)).stdout
-    assert f"level has learnt from {TEACHERS} movies: {first['text']}" in session.log.read_text()
+    said = f"level has learnt from {TEACHERS} movies: {first['text']}"
+    wait_until(lambda: said in session.log.read_text(), 30, "what `up` says of it")
 
     before = relatives(session)
     session.http.patch("/api/settings", json={"level": {"scale": 2.0}}).raise_for_status()

@@ -77,7 +77,7 @@ def test_pbs_gets_a_job_as_it_takes_it(tmp_path: Path, psij: Path) -> None:
         (tmp_path / name).chmod(0o755)
     own = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path / "home"), "PYTHONPATH": str(psij)}
     command = [sys.executable, "-c", ASK_PBS, str(tmp_path)]
-    done = subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=240, check=False)
     assert done.stdout.splitlines() == [
         "7.pbs1",
         "a job could not be cancelled: Failed job cancel job: qdel: Unauthorized Request 8.pbs1",

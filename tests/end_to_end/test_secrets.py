@@ -58,7 +58,7 @@ def test_no_secret_is_told_or_written(
             assert not found_in(commands(session, tmp_path), secrets)
         finally:
             tap.terminate()
-            tap.wait(timeout=10)
+            tap.wait(timeout=120)
     assert session.stop() == 0
     assert not found_in([("events", tapped.read_bytes()), ("what up prints", session.log.read_bytes())], secrets)
     assert not found_in(written(processing), secrets)

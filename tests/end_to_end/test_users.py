@@ -73,7 +73,7 @@ class User:
     def answers(self) -> bool:
         """Whether the session's REST can be reached; it tells nothing without a token."""
         try:
-            return httpx.get(f"http://127.0.0.1:{self.ports[0]}/api/health").status_code == 401
+            return httpx.get(f"http://127.0.0.1:{self.ports[0]}/api/health", timeout=60).status_code == 401
         except httpx.TransportError:
             return False
 
@@ -137,7 +137,7 @@ def _is_not_let_in(ada: User, bob: User) -> None:
     """Neither at REST with the token of his own session, nor by ZeroMQ with its keys, nor without any."""
     own = (bob.processing / ".warpcore/access/operator.token").read_text().strip()
     for headers in ({}, {"Authorization": f"Bearer {own}"}):
-        assert httpx.get(f"http://127.0.0.1:{ada.ports[0]}/api/items", headers=headers).status_code == 401
+        assert httpx.get(f"http://127.0.0.1:{ada.ports[0]}/api/items", headers=headers, timeout=60).status_code == 401
     keys = (bob.processing / ".warpcore/access/keys").iterdir()
     key = next(path for path in keys if 'role = "operator"' in path.read_text())
     for options in ((), ("--key", str(key))):

@@ -43,6 +43,7 @@ class Site:
     def __init__(self, session: Any, certificate: Path, folder: Path) -> None:
         self.session, self.certificate = session, certificate
         self.base = str(session.http.base_url)
+        self.heard = folder / "heard"
         self.log = folder / "worker.log"
         made_key = self.run("warpcore keys add gpu1 --role worker").strip()
         key = shutil.copy(made_key, folder / "gpu1.toml")
@@ -50,17 +51,17 @@ class Site:
             command = [*WARPCORE, "worker", "--scheduler", "127.0.0.1", *session.ports[:2], "--device", "cpu"]
             self.worker = subprocess.Popen([*command, "--key", key], stdout=log, stderr=subprocess.STDOUT)
 
-    def start(self, command: str) -> subprocess.Popen[str]:
-        """A command of the session's user, begun."""
-        words = [*WARPCORE, *shlex.split(command)[1:]]
-        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def listen(self, command: str) -> subprocess.Popen[bytes]:
+        """A command of the session's user, begun; what it prints stands in the file `heard`."""
+        with self.heard.open("wb") as heard:
+            return subprocess.Popen([*WARPCORE, *shlex.split(command)[1:]], stdout=heard)
 
     def run(self, command: str) -> str:
         """What a command prints, which must go well."""
-        running = self.start(command)
-        said, error = running.communicate(timeout=120)
-        assert running.returncode == 0, f"{command}: {error}"
-        return said
+        words = [*WARPCORE, *shlex.split(command)[1:]]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout
 
     def link(self) -> str:
         """The sign-in link that `up` has printed."""
@@ -100,10 +101,11 @@ def site(module_up: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(browser: Browser, slowest_ms: float) -> Iterator[Page]:
     """A browser that trusts the certificate; the page's script makes no error."""
     errors: list[str] = []
     context = browser.new_context(ignore_https_errors=True)
+    context.set_default_timeout(slowest_ms)
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
@@ -146,14 +148,23 @@ def test_page_client_and_all_commands_of_readme_work_with_all_walls(
             client.start()
             wait_until(lambda: site.session.settled(4), PATIENCE_S, "all movies under the new setting")
         if line.startswith("warpcore tap"):
-            listening.append(site.start(line))
+            listening.append(site.listen(line))
+
+            def hears() -> bool:
+                """It hears what happens once it has subscribed, and is not told of what was before."""
+                for selection in ("include", "auto"):
+                    client.select(selection, names=["grid1/movie_0001"])
+                return site.heard.stat().st_size > 0
+
+            wait_until(hears, 60, line)
             continue
         said[line] = run(line)
     assert "gpu1/" in said["warpcore status"]
     assert said["warpcore items --last 4"].count("processed") == 2
-    for one in listening:
-        one.send_signal(signal.SIGINT)
-        assert "task.finished" in one.communicate(timeout=60)[0]
+    (tap,) = listening
+    wait_until(lambda: "task.finished" in site.heard.read_text(), 30, "an end of a task on the tap")
+    tap.send_signal(signal.SIGINT)
+    assert tap.wait(120) == 0
 
     report = site.session.processing.parent / "report.html"
     run(f"warpcore report {report} --ca {site.certificate}")

@@ -231,7 +231,7 @@ TOP_IN_LIST = "(row) => row.getBoundingClientRect().top - row.closest('[role=gri
 
 
 def test_rows_in_view_stay_where_they_are_when_a_movie_comes_above_them(
-    session: Any, open_page: Callable[[str], Page]
+    session: Any, open_page: Callable[[str], Page], wait_until: Callable[..., None]
 ) -> None:
     page = open_page(f"{session.http.base_url}/#/movies?show=table")
     table = page.get_by_role("grid", name="Movies")
@@ -239,10 +239,11 @@ def test_rows_in_view_stay_where_they_are_when_a_movie_comes_above_them(
     # Before the list is there it has nothing to scroll.
     expect(page.locator(".list-count")).to_have_text(f"{MOVIES} movies")
     table.evaluate("(element) => { element.scrollTop = 600; }")
+    expect(row).to_be_in_viewport()
     before = row.evaluate(TOP_IN_LIST)
     write_movie(session.data / "new.tif", np.full((2, 64, 64), 3, np.uint8))
     expect(page.locator(".list-count")).to_have_text(f"{MOVIES + 1} movies")
-    assert row.evaluate(TOP_IN_LIST) == before
+    wait_until(lambda: row.evaluate(TOP_IN_LIST) == before, what="the row where it was")
 
 
 def test_times_are_shown_and_entered_as_times(session: Any, open_page: Callable[[str], Page]) -> None:
@@ -303,9 +304,11 @@ def test_movies_are_marked_by_touch(
     session: Any,
     browser: Browser,
     signed_in: Callable[[BrowserContext, str], None],
+    slowest_ms: float,
     barriers: Callable[[Page], list[str]],
 ) -> None:
     with browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True) as tablet:
+        tablet.set_default_timeout(slowest_ms)
         signed_in(tablet, str(session.http.base_url))
         page = tablet.new_page()
         page.goto(f"{session.http.base_url}/#/plots?columns=ctf.defocusUm")

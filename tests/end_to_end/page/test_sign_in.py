@@ -28,12 +28,13 @@ def store(session: Any) -> TokenStore:
 
 
 @pytest.fixture
-def strangers(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
+def strangers(browser: Browser, slowest_ms: float) -> Iterator[Callable[[], BrowserContext]]:
     """`strangers()`: a browser that nobody is signed in at."""
     contexts = []
 
     def opened() -> BrowserContext:
         contexts.append(browser.new_context())
+        contexts[-1].set_default_timeout(slowest_ms)
         return contexts[-1]
 
     yield opened

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.services.api.rest_session import WARPCORE
+from tests.services.api.rest_session import LONGEST_S, WARPCORE
 
 
 @contextmanager
@@ -37,4 +37,4 @@ def lone_api(
             yield client
         finally:
             server.terminate()
-            server.wait(10)
+            server.wait(LONGEST_S)

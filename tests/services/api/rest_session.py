@@ -14,21 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.services.reports import whole
+from tests.waiting import wait_until
 from warpcore.bus import messages as m
 from warpcore.bus.client import RequestClient
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.schema import read_message
-from warpcore.bus.vocabulary import FailureKind, MovieStatus
+from warpcore.bus.vocabulary import FailureKind, MovieStatus, WorkerState
 from warpcore.services.access.places import Access
 from warpcore.services.access.token_files import read_token
 from warpcore.services.worker.seeing import sees
 
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
-SCHEDULER_START_S = 20.0
+START_S = 20.0
+LONGEST_S = 400.0
+"""For an answer, or the end of a process, on a machine that is busy with other tests."""
+BEAT_S = 5.0
 ALLOWED_ORIGIN = "https://lab.example:8443"
 """The one other origin whose pages may use the API of the fixture `api`."""
 
@@ -56,10 +59,10 @@ class Api:
         self._server_command += ["--events-out-port", str(self.endpoints.events_out_port), *api_options]
         self._server_command += ["--insecure"] if access is None else ["--access", str(access.folder)]
         self.server = subprocess.Popen(self._server_command)
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.rest_port}", timeout=30)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.rest_port}", timeout=LONGEST_S)
         if access is not None:
             self.http.headers["Authorization"] = f"Bearer {read_token(access.operator_token)}"
-        self.control = self.another_client(SCHEDULER_START_S)
+        self.control = self.another_client(LONGEST_S)
 
     def another_client(self, timeout_s: float = 1.0) -> RequestClient:
         """A client of the scheduler that asks once."""
@@ -71,21 +74,18 @@ class Api:
 
     def restart_server(self, *options: str) -> None:
         """Start the API again after it was ended, or killed: then gunicorn takes a second to follow."""
-        deadline = time.monotonic() + SCHEDULER_START_S
-        while not _is_free(self.rest_port):
-            assert time.monotonic() < deadline, "the former API does not let go of its port"
-            time.sleep(0.02)
+        wait_until(lambda: _is_free(self.rest_port), START_S, "that the former API lets go of its port")
         self.server = subprocess.Popen([*self._server_command, *options])
+
+    def answers(self) -> bool:
+        """Whether a request goes all the way."""
+        with suppress(httpx.TransportError):
+            return self.http.get("/api/health").status_code == 200
+        return False
 
     def wait(self) -> None:
         """Until a request goes all the way."""
-        deadline = time.monotonic() + SCHEDULER_START_S
-        while time.monotonic() < deadline:
-            with suppress(httpx.TransportError):
-                if self.http.get("/api/health").status_code == 200:
-                    return
-            time.sleep(0.02)
-        pytest.fail("the API did not come up")
+        wait_until(self.answers, START_S, "an answer of the API")
 
     def register(self, *paths: str) -> None:
         """Register movies, as the discoverer does."""
@@ -98,7 +98,7 @@ class Api:
         for process in (self.server, self.scheduler):
             process.terminate()
         for process in (self.server, self.scheduler):
-            process.wait(10)
+            process.wait(LONGEST_S)
 
 
 def _is_free(port: int) -> bool:
@@ -122,7 +122,10 @@ RESULTS = whole(
 
 
 class WireWorker:
-    """Speaks a worker's part of the protocol: fails movies named `bad…`, reports fixed results for all others."""
+    """Speaks a worker's part of the protocol: fails movies named `bad…`, reports fixed results for all others.
+
+    It gives signs of life, or it would be lost in a module of tests that take a while.
+    """
 
     def __init__(self, endpoints: Endpoints) -> None:
         self.name = "host/1"
@@ -138,16 +141,24 @@ class WireWorker:
         self._dealer.close()
 
     def _run(self) -> None:
-        register = m.RegisterWorker(self.name, "i1", "host", os.getpid(), "cpu", 1024, {"jax": "1"})
-        self._dealer.send(register)
+        self._register()
         self._dealer.send(m.WorkerLog(self.name, [{"level": "info", "text": "hello", "ts": 1.5}]))
-        self._dealer.send(m.PullTasks(self.name, 2))
+        beat_at = time.monotonic() + BEAT_S
         while not self._stop.is_set():
+            if time.monotonic() >= beat_at:
+                self._dealer.send(m.Heartbeat(self.name, WorkerState.IDLE))
+                beat_at = time.monotonic() + BEAT_S
             if self._dealer.socket.poll(20):
                 for envelope in self._dealer.receive():
                     self._heard(read_message(envelope.type, envelope.body))
 
+    def _register(self) -> None:
+        self._dealer.send(m.RegisterWorker(self.name, "i1", "host", os.getpid(), "cpu", 1024, {"jax": "1"}))
+        self._dealer.send(m.PullTasks(self.name, 2))
+
     def _heard(self, message: object) -> None:
+        if isinstance(message, m.UnknownWorker):
+            self._register()
         if isinstance(message, m.LookAtFolders):
             self._dealer.send(sees(self.name, message))
         if not isinstance(message, m.AssignTask):
@@ -173,9 +184,10 @@ def with_movies(session: Api) -> Iterator[Api]:
         session.wait()
         session.register("a.tif", "grid1/a.tif", "grid 2/µ%.tif", "bad.tif")
         with closing(WireWorker(session.endpoints)):
-            deadline = time.monotonic() + 10
-            while session.http.get("/api/processing/status").json()["counts"] != COUNTS | {"failed": 1, "processed": 3}:
-                assert time.monotonic() < deadline, session.http.get("/api/processing/status").text
+            done = COUNTS | {"failed": 1, "processed": 3}
+            wait_until(
+                lambda: session.http.get("/api/processing/status").json().get("counts") == done, what="all movies"
+            )
             yield session
 
 

@@ -67,7 +67,7 @@ def test_a_revocation_that_was_read_when_nobody_waited_any_more_holds(
         def newer() -> Any:
             found = read()
             begun.set()
-            assert go_on.wait(20)
+            assert go_on.wait(120)
             return found
 
         return newer
@@ -79,7 +79,7 @@ def test_a_revocation_that_was_read_when_nobody_waited_any_more_holds(
         monkeypatch.setattr(known._file, "newer", slowly(known._file.newer))
         with pytest.raises(RefusedCredentialError):
             await known.identify("wrong", Kind.TOKEN)  # gives up waiting for the look that reads the revocation
-        assert begun.is_set()
+        assert begun.wait(120)
         go_on.set()
         await known.look()
         with pytest.raises(RefusedCredentialError):

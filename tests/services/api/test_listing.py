@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from tests.services.api.rest_session import Api, problem
+from tests.services.api.rest_session import LONGEST_S, Api, problem
 from tests.services.api.series_reader import Series
 from warpcore.bus import messages as m
 from warpcore.services.api.mirror.catalogue import COLUMNS
@@ -120,7 +120,8 @@ def test_a_series_tells_all_movies_and_then_what_has_changed(api: Api) -> None:
     seq = api.http.get("/api/items/timestamp").json()["seq"]
     since = f"since={whole.header['seq']}&epoch={whole.header['epoch']}"
     newer = series(api, f"columns=name,selection&{since}")
-    assert (newer.header["full"], newer.header["seq"], newer.header["total"]) == (False, seq, whole.header["total"])
+    assert (newer.header["full"], newer.header["total"]) == (False, whole.header["total"])
+    assert newer.header["seq"] >= seq
     assert [(row["name"], row["selection"]) for row in newer.rows().values()] == [("bad", "include")]
     assert series(api, f"columns=name&since={seq}&epoch=another").header["full"] is True
     nothing = series(api, f"columns=name&since={seq}").header
@@ -155,7 +156,7 @@ def test_columns_are_told_with_what_a_client_must_know(api: Api) -> None:
 def test_an_api_that_hears_no_events_shows_changes_all_the_same(api: Api) -> None:
     """It then asks for them: a wrong port for events costs a moment, and nothing else."""
     api.server.terminate()
-    api.server.wait(10)
+    api.server.wait(LONGEST_S)
     api.restart_server("--events-out-port", "1")
     api.wait()
     for selection in ("include", "auto"):

@@ -296,8 +296,8 @@ def test_what_is_no_file_of_its_own_hides_no_others_and_blocks_nothing(api: Api,
     {"link": lambda: path.symlink_to(aside), "pipe": lambda: os.mkfifo(path), "folder": path.mkdir}[replace]()
     try:
         for part in ("picture/average", f"files/average/{NAME}.mrc"):
-            problem(api.http.get(f"/api/items/{NAME}/{part}", timeout=5), 404)
-        index = api.http.get(f"/api/items/{NAME}/pictures", timeout=5).json()
+            problem(api.http.get(f"/api/items/{NAME}/{part}"), 404)
+        index = api.http.get(f"/api/items/{NAME}/pictures").json()
         assert [one["kind"] for one in index["pictures"]] == ["thumbnail", "spectrum", "motion", "picks", "junk"]
         assert f"average/{NAME}.mrc" not in {file["path"] for file in index["files"]}
     finally:

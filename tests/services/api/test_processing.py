@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -120,35 +121,32 @@ def test_export_jobs_are_listed_without_their_files(api: Api) -> None:
     problem(api.http.get("/api/exports?state=lost"), 400)
 
 
-def test_an_export_is_deleted_and_is_gone_from_the_list(api: Api) -> None:
+def test_an_export_is_deleted_and_is_gone_from_the_list(api: Api, wait_until: Callable[..., None]) -> None:
     job = api.http.post("/api/export/micrographs", json={"names": ["a"]}).raise_for_status().json()
     url = f"/api/exports/{job['job']}"
     assert api.http.get(url).json()["folder"] == f"exports/{job['job']}"
     problem(api.http.get(f"{url}/particles.star"), 404)
     assert "has written no file" in problem(api.http.get(f"{url}/archive"), 409)["detail"]
     assert api.http.delete(url).json()["state"] == "deleting"
-    deadline = time.monotonic() + 10
-    while job["job"] in [one["job"] for one in api.http.get("/api/exports").json()["jobs"]]:
-        assert time.monotonic() < deadline, "it is still listed"
-        time.sleep(0.02)
+    wait_until(lambda: job["job"] not in [one["job"] for one in api.http.get("/api/exports").json()["jobs"]])
     problem(api.http.delete(url), 404)
     problem(api.http.get(f"{url}/archive"), 404)
 
 
-def test_an_alarm_stands_until_it_is_acknowledged_and_said_so(api: Api) -> None:
-    assert api.http.get("/api/alarms").json() == []
+def test_an_alarm_stands_until_it_is_acknowledged_and_said_so(api: Api, wait_until: Callable[..., None]) -> None:
+    def alarms() -> list[dict[str, Any]]:
+        """Those of this test: it may have been long since the discoverer was heard."""
+        return [one for one in api.http.get("/api/alarms").json() if one["subject"] == "host/2"]
+
     problem(api.http.post("/api/alarms/acknowledge", json={"id": "worker-lost:host/1"}), 404)
     talker = Dealer(api.endpoints.workers, b"host/2", "host/2")
     talker.send(m.RegisterWorker("host/2", "i1", "host", os.getpid(), "cpu", 1024, {"jax": "1"}))
     talker.send(m.Heartbeat("host/2", WorkerState.IDLE, warnings=["the gain lies in the wrong orientation"]))
-    deadline = time.monotonic() + 10
-    while not (alarms := api.http.get("/api/alarms").json()):
-        assert time.monotonic() < deadline, "no alarm"
-    (alarm,) = alarms
-    assert (alarm["severity"], alarm["subject"], alarm["acknowledged"]) == ("warning", "host/2", False)
+    wait_until(alarms, what="an alarm")
+    (alarm,) = alarms()
+    assert (alarm["severity"], alarm["acknowledged"]) == ("warning", False)
     assert alarm["text"] == "the gain lies in the wrong orientation"
     assert alarm["since"].endswith("Z")
-    while (seen := api.http.post("/api/alarms/acknowledge", json={"id": alarm["id"]})).status_code == 404:
-        assert time.monotonic() < deadline, "the alarm has not come"
-    assert [one["acknowledged"] for one in seen.json()] == [True]
+    seen = api.http.post("/api/alarms/acknowledge", json={"id": alarm["id"]}).raise_for_status().json()
+    assert [one["acknowledged"] for one in seen if one["id"] == alarm["id"]] == [True]
     talker.close()

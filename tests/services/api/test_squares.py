@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from tests.services.api.event_reader import EventReader
 from tests.services.api.rest_session import WARPCORE, Api, WireWorker, problem
+from tests.waiting import wait_until
 from warpcore.bus import messages as m
 from warpcore.bus.vocabulary import Verdict
 from warpcore.services.client import Session
@@ -46,15 +46,8 @@ def placed(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int],
         session.control.request(m.RegisterFiles(found))
         session.register("plain.tif")
         with closing(WireWorker(session.endpoints)):
-            wait_for(lambda: session.http.get("/api/processing/status").json()["counts"]["processed"] == 7)
+            wait_until(lambda: session.http.get("/api/processing/status").json()["counts"]["processed"] == 7)
             yield session
-
-
-def wait_for(is_so: Callable[[], bool], patience_s: float = 20.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_squares_and_holes(placed: Api) -> None:
@@ -123,7 +116,7 @@ def test_the_map_is_a_picture_and_missing_squares_are_said(placed: Api) -> None:
 def test_the_command_line_says_the_same_and_draws_the_map(placed: Api, tmp_path: Path) -> None:
     command = [*WARPCORE, "squares", "--control-port", str(placed.endpoints.control_port), "--json"]
     command += ["--map", str(tmp_path / "m.png"), "--colour", "off target"]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["squares"] == placed.http.get("/api/squares").json()["squares"]
     assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
@@ -132,8 +125,9 @@ def test_the_command_line_says_the_same_and_draws_the_map(placed: Api, tmp_path:
 
 def test_the_feed_tells_all_squares_and_then_those_that_change(placed: Api) -> None:
     with closing(EventReader(f"{placed.http.base_url}/api/squares/events")) as reader:
-        wait_for(lambda: "squares" in reader.topics())
-        assert [square["square"] for square in reader.sent[0].data["squares"]] == ["7", "8"]
+        wait_until(lambda: "squares" in reader.topics())
+        whole = next(one for one in reader.sent if one.topic == "squares")
+        assert [square["square"] for square in whole.data["squares"]] == ["7", "8"]
         placed.control.request(m.RegisterFiles([recorded(7, "8")]))
-        wait_for(lambda: any(one.topic == "square" and one.data["done"] == 2 for one in reader.sent))
+        wait_until(lambda: any(one.topic == "square" and one.data["done"] == 2 for one in reader.sent))
         assert {one.data["square"] for one in reader.sent if one.topic == "square"} == {"8"}

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from tests.services.api.rest_session import Api, problem
+from tests.waiting import wait_until
 
 
 def ended(api: Api, address: str) -> dict[str, Any]:
     """The try once it has ended."""
-    deadline = time.monotonic() + 10
-    while True:
-        attempt: dict[str, Any] = api.http.get(address).raise_for_status().json()
-        if attempt["state"] in ("done", "failed"):
-            return attempt
-        assert time.monotonic() < deadline, attempt
+    attempt: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        attempt.update(api.http.get(address).raise_for_status().json())
+        return attempt["state"] in ("done", "failed")
+
+    wait_until(has_ended, what=lambda: f"the end of {attempt}")
+    return attempt
 
 
 def test_a_try_shows_its_results_and_leaves_the_session_as_it_is(api: Api) -> None:

@@ -61,7 +61,7 @@ create_app(Dependencies(SchedulerClient("tcp://127.0.0.1:1")))
 
 def test_two_threads_read_their_first_movies_at_once() -> None:
     """Were the type not known before, the process would end by a segmentation fault."""
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=240, check=False)
 
     assert done.returncode == 0, f"signal {-done.returncode}"
     assert done.stdout.split()[-1] == "a"
@@ -71,6 +71,6 @@ def test_two_threads_read_their_first_movies_at_once() -> None:
 def test_types_are_known_before_threads_begin(make_ready: str) -> None:
     command = [sys.executable, "-c", PROGRAM.format(make_ready=make_ready)]
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
 
     assert done.stdout.split() == ["True", "New"]
