@@ -29,8 +29,12 @@ class Scheduler:
     def __init__(self, site: Site) -> None:
         self.endpoints = site.endpoints
         self._process = subprocess.Popen(site.command)
-        self.client = RequestClient(self.endpoints.control, "modest", timeout_s=5.0, attempts=6)
-        ask(self.client, wire.GetSummary())
+        self.client = RequestClient(self.endpoints.control, "modest", timeout_s=5.0, attempts=60)
+        try:
+            ask(self.client, wire.GetSummary())
+        except BaseException:
+            self.close()
+            raise
         self._before = self._peak_bytes()
 
     @property

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.services.scheduler_world import World
+from tests.waiting import crowd
 from warpcore.bus import messages as m
 from warpcore.bus.vocabulary import FailureKind
 from warpcore.services.scheduler.core.effects import Publish
@@ -132,7 +133,7 @@ Compute(line, Ready("cuda:0", 8, {}), lambda: "the sums are off", every_s=float(
 def compute_process(every_s: float) -> Iterator[tuple[Channel[Command, Report], subprocess.Popen[bytes]]]:
     """A real compute process whose device fails each check, and the nanny's end of the line to it."""
     ours, theirs = socket.socketpair()
-    ours.settimeout(LONGEST_S)
+    ours.settimeout(LONGEST_S * crowd())
     command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(every_s)]
     with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()]) as process:
         theirs.close()
@@ -149,7 +150,7 @@ def reports(line: Channel[Command, Report]) -> Iterator[Report]:
             yield line.receive()
         except ChannelClosedError as error:
             if isinstance(error.__context__, TimeoutError):
-                pytest.fail(f"the compute process says nothing for {LONGEST_S} s")
+                pytest.fail(f"the compute process says nothing for {LONGEST_S} s of a machine of its own")
             return
 
 
@@ -160,7 +161,7 @@ def test_a_check_that_fails_between_movies_ends_the_process_and_sets_the_worker_
     with compute_process(0.2) as (line, process):
         said = list(reports(line))
         assert said == [Ready("cuda:0", 8, {}), Faulty(Ready("cuda:0", 8, {}), "the sums are off")]
-        assert process.wait(LONGEST_S) == DEVICE_EXIT
+        assert process.wait(LONGEST_S * crowd()) == DEVICE_EXIT
     effects = [effect for report in said for effect in nanny.from_compute(report, 1.0)]
     for effect in effects:
         if isinstance(effect, ToScheduler):
@@ -186,4 +187,4 @@ def test_a_movie_with_an_unexpected_error_on_a_faulty_device_fails_for_the_devic
         assert failed.kind is FailureKind.BAD_GPU
         assert "(device check: the sums are off)" in failed.message
         assert faulty == Faulty(Ready("cuda:0", 8, {}), "the sums are off")
-        assert process.wait(LONGEST_S) == DEVICE_EXIT
+        assert process.wait(LONGEST_S * crowd()) == DEVICE_EXIT

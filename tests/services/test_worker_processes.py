@@ -18,7 +18,7 @@ import pytest
 
 from tests.services.test_worker_nanny import LOST, NOTHING, answer, sent, task
 from tests.services.test_worker_service import Scheduler
-from tests.waiting import wait_for_end
+from tests.waiting import crowd, wait_for_end
 from warpcore.bus import messages as m
 from warpcore.bus.endpoints import Endpoints
 from warpcore.bus.vocabulary import FailureKind
@@ -188,7 +188,7 @@ def movies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compute_process(cache: Path) -> Iterator[Channel[Command, Report]]:
     """The nanny's end of the line to a real compute process in the device's form."""
     ours, theirs = socket.socketpair()
-    ours.settimeout(120)
+    ours.settimeout(120 * crowd())
     command = [sys.executable, "-c", PROGRAM, str(theirs.fileno())]
     # What one process has compiled the next finds.
     kernels = {"JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
