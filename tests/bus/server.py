@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from queue import SimpleQueue
 
 from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.guard import Guard
@@ -33,6 +35,7 @@ class Server:
         self._answer = answer
         self._replies = replies
         self._stop = threading.Event()
+        self._unasked: SimpleQueue[tuple[bytes, Envelope, Future[bool]]] = SimpleQueue()
         self.router = Router(address, domain, guard)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -42,6 +45,15 @@ class Server:
             self.router.socket.poll(20)
             for identity, envelope in self.router.receive():
                 self._respond(identity, envelope)
+            while not self._unasked.empty():
+                identity, envelope, went = self._unasked.get()
+                went.set_result(self.router.send(identity, envelope))
+
+    def send(self, identity: bytes, envelope: Envelope) -> bool:
+        """Send what was not asked for; whether it went. By the thread that has the socket: two abort the process."""
+        went: Future[bool] = Future()
+        self._unasked.put((identity, envelope, went))
+        return went.result(10)
 
     def _respond(self, identity: bytes, envelope: Envelope) -> None:
         self.received.append(envelope)

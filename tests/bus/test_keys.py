@@ -118,9 +118,9 @@ def test_nothing_is_sent_to_a_peer_whose_key_was_revoked(address: str, ring: Key
     ):
         worker.send(Goodbye("gpu1"))
         wait_until(lambda: list(worker.receive()), what="answer")
-        assert server.router.send(b"instance", Envelope("ok", {}, "scheduler"))
+        assert server.send(b"instance", Envelope("ok", {}, "scheduler"))
         ring.revoke(key)
-        assert not server.router.send(b"instance", Envelope("ok", {}, "scheduler"))
+        assert not server.send(b"instance", Envelope("ok", {}, "scheduler"))
 
 
 def test_a_worker_neither_speaks_for_another_nor_takes_its_connection(

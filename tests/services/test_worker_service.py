@@ -61,9 +61,7 @@ class Scheduler:
     def say(self, message: Message) -> bool:
         (*_, registered) = self.of(m.RegisterWorker)
         assert isinstance(registered, m.RegisterWorker)
-        return self.server.router.send(
-            registered.instance.encode(), Envelope(message.TYPE, message.to_body(), "scheduler")
-        )
+        return self.server.send(registered.instance.encode(), Envelope(message.TYPE, message.to_body(), "scheduler"))
 
 
 @pytest.fixture
