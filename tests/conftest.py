@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -14,8 +15,14 @@ import pytest
 
 from tests.ports import free_ports_of_loopback
 from tests.running_commands import Done, commands
+from warpcore.services.worker.caches import cache_directory
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Test processes share compiled kernels with each other, with workers that they start and with later runs: two thirds of
+# the time of a test that computes go into compiling. JAX reads this when it is imported.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_directory()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 
 # An example may stand still for a while where other tests keep the machine busy.
 hypothesis.settings.register_profile("busy machine", deadline=None)
