@@ -50,9 +50,9 @@ def own_sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[..., None]:
-    """`wait_until(condition, seconds=10, what="…")` polls until the condition holds; at the deadline the test fails."""
+    """`wait_until(condition, seconds=60, what="…")` polls until the condition holds; at the deadline the test fails."""
 
-    def wait(condition: Callable[[], object], seconds: float = 10.0, what: str = "condition") -> None:
+    def wait(condition: Callable[[], object], seconds: float = 60.0, what: str = "condition") -> None:
         begun = time.monotonic()
         while not condition():
             waited = time.monotonic() - begun

@@ -74,7 +74,7 @@ class Site:
         finally:
             client.close()
             stop.set()
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
             if ended:
                 raise ended[0]
@@ -188,5 +188,5 @@ def opened(site: Site) -> Iterator[tuple[Session, RequestClient]]:
             yield sessions[0], client
         finally:
             stop.set()
-            thread.join(10)
+            thread.join(60)
             client.close()
