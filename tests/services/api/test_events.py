@@ -117,7 +117,7 @@ def test_every_change_comes_once_and_in_order_while_the_scheduler_is_killed(api:
             api.scheduler.wait()
             before = len(told(reader))
             api.restart_scheduler()
-            wait_until(lambda: len(told(reader)) > before + 50, 120)
+            wait_until(lambda: len(told(reader)) > before + 50, 30)
         stored = logged(api, seq_at(reader))
         wait_until(lambda: len(told(reader)) >= len(stored))
         assert told(reader) == stored
@@ -133,7 +133,7 @@ def test_every_change_comes_once_and_in_order_while_the_api_is_killed(api: Api, 
             api.server.wait()
             before = len(told(reader))
             api.restart_server()
-            wait_until(lambda: len(told(reader)) > before + 50, 120)
+            wait_until(lambda: len(told(reader)) > before + 50, 30)
         stored = logged(api, seq_at(reader))
         wait_until(lambda: len(told(reader)) >= len(stored))
         assert told(reader) == stored
