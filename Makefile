@@ -10,6 +10,10 @@ EXTRAS := test,lint,docs$(if $(shell command -v npm),,$(COMMA)page)
 # What mounts and ends lets its mounts go with it, where the user may have a namespace of mounts.
 OWN_MOUNTS = $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 
+# Compiled Python is kept, also where the environment says otherwise: else each of the hundreds of processes that the
+# tests start compiles warpcore anew, and each of the test processes all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow test-gpu lint audit hooks docs docs-tables screenshots bench profile simulate fuzz soak clean
 .PHONY: bundle
 

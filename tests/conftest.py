@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import gc
+import os
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -11,12 +13,29 @@ import pytest
 from tests import waiting
 from tests.ports import free_ports_in_a_row, free_ports_of_loopback
 from tests.running_commands import Done, commands
+from warpcore.services.worker.caches import cache_directory
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Test processes share compiled kernels with each other, with workers that they start and with later runs: two thirds of
+# the time of a test that computes go into compiling. JAX reads this when it is imported.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_directory()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 
 # An example may stand still for a while where other tests keep the machine busy.
 hypothesis.settings.register_profile("busy machine", deadline=None)
 hypothesis.settings.load_profile("busy machine")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays to the end: to look through it for garbage took a third of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

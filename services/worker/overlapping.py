@@ -53,5 +53,6 @@ def overlapped(
                 yield writing.popleft().result()
         finally:
             ended.set()
-            room.release()
+            # First what has not begun: the thread that waits for room would take the next one, and wait for ever.
             loader.shutdown(wait=False, cancel_futures=True)
+            room.release()

@@ -75,3 +75,22 @@ def test_a_stage_that_raises_ends_all_and_nothing_more_is_loaded(stage: str) -> 
     with pytest.raises(RuntimeError, match=f"{stage} of 1"):
         list(overlapped(range(1000), failing_in("load"), failing_in("compute"), failing_in("write"), 2))
     assert len(loaded) < 1000
+
+
+def test_whoever_waits_for_room_at_the_end_is_let_go() -> None:
+    """Which thread comes first at the end is chance: in one of ten tries it went on to the next item, and waited."""
+
+    def failing(item: int) -> int:
+        if item == 1:
+            raise RuntimeError
+        return item
+
+    def run() -> None:
+        with pytest.raises(RuntimeError):
+            list(overlapped(range(1000), int, failing, int, 2))
+
+    for _ in range(100):
+        one = threading.Thread(target=run, daemon=True)
+        one.start()
+        one.join(DEADLINE_S)
+        assert not one.is_alive()
