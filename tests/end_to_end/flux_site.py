@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 START_S = 120.0
 CORES = 16
 """More than the host has: jobs of tests wait most of their time. They must not be bound to cores."""
@@ -35,6 +37,7 @@ class FluxSite:
         self._uri = f"local://{self._run_folder}/local"
         self.environment = {**os.environ, "FLUX_URI": self._uri}
         self._broker: subprocess.Popen[bytes] | None = None
+        self._left: list[psutil.Process] = []
         (folder / "flux.toml").write_text(_configuration())
         self.start()
 
@@ -51,13 +54,14 @@ class FluxSite:
         self._wait(lambda: self.ask("resource", "list", "-no", "{ncores}", "--states=free"), "a node")
 
     def kill(self) -> None:
-        """kill -9 of the broker."""
+        """kill -9 of the broker; its jobs go on."""
         assert self._broker is not None
+        self._left += psutil.Process(self._broker.pid).children(recursive=True)
         self._broker.kill()
         self._broker.wait()
 
     def close(self) -> None:
-        """Cancel all jobs, and end the broker."""
+        """Cancel all jobs, end the broker, and whatever of the jobs of a killed one is left."""
         assert self._broker is not None
         if self._broker.poll() is None:
             self._wait(self._cancel_all, "an end of all jobs")
@@ -67,6 +71,9 @@ class FluxSite:
         except subprocess.TimeoutExpired:
             self._broker.kill()
             self._broker.wait()
+        for process in self._left:
+            if process.is_running():
+                process.kill()
         shutil.rmtree(self._run_folder, ignore_errors=True)
 
     def _cancel_all(self) -> bool:

@@ -57,7 +57,8 @@ def live(
     worker_s, running, most = 0.0, 0, 0
     began = last = time.monotonic()
     day_s = sum(hours) * 3600 / speed
-    while (now := time.monotonic()) - began < day_s or world.left():
+    all_movies = int(hours[0] * per_hour)
+    while (now := time.monotonic()) - began < day_s or world.movies < all_movies or world.left():
         assert now - began < day_s + LATEST_S * crowd(), f"{world.left()} movies are not done\n{world.told()}"
         hour = (now - began) * speed / 3600
         worker_s, last = worker_s + running * (now - last), now
