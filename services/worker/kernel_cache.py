@@ -28,9 +28,10 @@ def drop_damaged(folder: Path) -> int:
     try:
         since = _checked_at(folder) - _WRITING_S
         for entry in folder.glob(_ENTRY):
-            if entry.stat().st_mtime >= since and not _is_whole(entry.read_bytes()):
-                entry.unlink()
-                dropped += 1
+            with suppress(FileNotFoundError):  # another worker that starts has dropped it
+                if entry.stat().st_mtime >= since and not _is_whole(entry.read_bytes()):
+                    entry.unlink()
+                    dropped += 1
         (folder / CHECKED).touch()
         os.utime(folder / CHECKED, (began, began))
     except OSError as error:

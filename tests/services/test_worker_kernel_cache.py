@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import imagecodecs
@@ -42,3 +43,12 @@ def test_a_folder_that_cannot_be_read_only_warns(tmp_path: Path, caplog: pytest.
     (tmp_path / "a-cache").mkdir()
     assert drop_damaged(tmp_path) == 0
     assert "could not be checked" in caplog.text
+
+
+def test_workers_that_start_together_leave_each_other_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(200):
+        (tmp_path / f"{number}-cache").write_bytes(zlib.compress(KERNEL)[:-1])
+    with ThreadPoolExecutor(4) as workers:
+        dropped = list(workers.map(lambda _: drop_damaged(tmp_path), range(4)))
+    assert sum(dropped) == 200
+    assert "could not be checked" not in caplog.text
