@@ -137,7 +137,9 @@ def test_the_scheduler_takes_anything_at_each_of_its_ports(
 
 
 def _adds(item: object, name: str) -> bool:
-    return isinstance(item, Event) and item.envelope.body.get("movie", {}).get("name") == name
+    """Whether an event tells of this movie. Others, as of tasks, have a movie's name alone."""
+    movie = item.envelope.body.get("movie") if isinstance(item, Event) else None
+    return isinstance(movie, dict) and movie.get("name") == name
 
 
 def test_a_nanny_takes_any_message_as_a_word_of_the_scheduler_and_as_an_answer() -> None:
