@@ -14,7 +14,7 @@ from warpcore.services.pool.configuration import Commands
 from warpcore.services.pool.jobs import QueueState
 
 LONGEST_WORDS = 300
-UNKNOWN_OUTCOME = r"timed out|zero bytes|communication failure|end of file|connection reset"
+_UNKNOWN_OUTCOME = re.compile(r"timed out|zero bytes|communication failure|end of file|connection reset", re.IGNORECASE)
 
 
 class BatchFault(Exception):
@@ -86,10 +86,7 @@ def words(output: str) -> str:
 
 def not_taken(output: str) -> RefusedError | BatchFault:
     """What a submission that failed means: a connection that broke says nothing of whether the job was taken."""
-    unknown = re.search(
-        r"timed out|zero bytes|communication failure|end of file|connection reset", output, re.IGNORECASE
-    )
-    if unknown:
+    if _UNKNOWN_OUTCOME.search(output):
         return BatchFault(f"the outcome of a submission is not known: {words(output)}")
     return RefusedError(words(output))
 
