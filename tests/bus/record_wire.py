@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -26,6 +25,7 @@ import msgpack
 import zmq
 
 from tests.ports import free_ports_of_loopback
+from tests.waiting import wait_until
 from warpcore.bus import messages as wire
 from warpcore.bus.client import RefusedError, RequestClient
 from warpcore.bus.endpoints import Endpoints
@@ -179,7 +179,7 @@ def record(folder: Path) -> list[dict[str, Any]]:
         stack.enter_context(service("tracker", "--processing", processing, *through))
         asking = stack.enter_context(RequestClient(Endpoints(control_port=control).control, "cli"))
         with service("worker", "--device", "cpu", "--name", "gpu1", "--controller-port", workers):
-            _wait(lambda: _ended(asking) >= 2)
+            wait_until(lambda: _ended(asking) >= 2, PATIENCE_S, "an end of two movies")
             for question in questions():
                 with suppress(RefusedError):
                     asking.request(question)
@@ -189,14 +189,6 @@ def record(folder: Path) -> list[dict[str, Any]]:
 def _ended(asking: RequestClient) -> int:
     counts = asking.request(wire.GetProcessing()).counts  # type: ignore[attr-defined]
     return int(counts["processed"] + counts["failed"] + counts["filtered_out"])
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the movies were not done within {PATIENCE_S} s")
-        time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+
+from tests.waiting import wait_until
 
 START_S = 120.0
 CORES = 16
@@ -113,10 +114,7 @@ class FluxSite:
         return subprocess.run(whole, env=self.environment, capture_output=True, text=True, timeout=START_S, check=False)
 
     def _wait(self, condition: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + START_S
-        while not condition():
-            assert time.monotonic() < deadline, f"{what}: not within {START_S:g} s\n{self.told()}"
-            time.sleep(0.1)
+        wait_until(condition, START_S, lambda: f"{self.told()}\n{what}")
 
 
 def _configuration() -> str:

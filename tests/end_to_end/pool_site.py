@@ -233,3 +233,17 @@ def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{', '.join(f'{name} = {_toml(one)}' for name, one in value.items())}}}"
     return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def check_that_three_jobs_are_taken_up(world: PoolWorld[C]) -> None:
+    """A pool of three is killed as its jobs come and once they run: all movies are done once, by those three."""
+    world.start_pool()
+    world.add_movies(60)
+    world.until(lambda: world.submitted >= 1, "the first job")
+    world.end_pool(signal.SIGKILL)
+    world.start_pool()
+    world.until(lambda: len(world.workers()) == 3, "three workers")
+    world.end_pool(signal.SIGKILL)
+    world.start_pool()
+    world.until(world.is_all_done_once, "all movies done once")
+    assert world.submitted == 3

@@ -14,7 +14,7 @@ import pytest
 from conftest import Up
 from movies_for_tests import write_movie
 from pool_day import live
-from pool_site import POOL, PoolWorld, install_psij, slurm_world
+from pool_site import POOL, PoolWorld, check_that_three_jobs_are_taken_up, install_psij, slurm_world
 from slurm_site import SlurmSite, missing
 
 from tests.services.scheduler_site import ask
@@ -176,16 +176,7 @@ def test_jobs_that_a_limit_refuses_are_told_and_tried_again_ever_less_often(worl
 @slow
 def test_a_pool_that_was_killed_takes_its_jobs_up(world: PoolWorld[SlurmSite]) -> None:
     world.configure(maximum=3)
-    world.start_pool()
-    world.add_movies(60)
-    world.until(lambda: world.submitted >= 1, "the first job")
-    world.end_pool(signal.SIGKILL)
-    world.start_pool()
-    world.until(lambda: len(world.workers()) == 3, "three workers")
-    world.end_pool(signal.SIGKILL)
-    world.start_pool()
-    world.until(world.is_all_done_once, "all movies done once")
-    assert world.submitted == 3
+    check_that_three_jobs_are_taken_up(world)
 
 
 @slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from conftest import Up
 from flux_site import GPUS, LONGEST_MIN, FluxSite, missing
 from movies_for_tests import write_movie
 from pool_day import live
-from pool_site import PoolWorld, running
+from pool_site import PoolWorld, check_that_three_jobs_are_taken_up, running
 
 from tests.services.scheduler_site import ask
 from warpcore.bus import messages as wire
@@ -136,16 +135,7 @@ def test_jobs_that_can_never_begin_stop_the_pool_and_flux_says_why(world: World)
 @slow
 def test_a_pool_that_was_killed_takes_its_jobs_up(world: World) -> None:
     configure(world, maximum=3)
-    world.start_pool()
-    world.add_movies(60)
-    world.until(lambda: world.submitted >= 1, "the first job")
-    world.end_pool(signal.SIGKILL)
-    world.start_pool()
-    world.until(lambda: len(world.workers()) == 3, "three workers")
-    world.end_pool(signal.SIGKILL)
-    world.start_pool()
-    world.until(world.is_all_done_once, "all movies done once")
-    assert world.submitted == 3
+    check_that_three_jobs_are_taken_up(world)
 
 
 @slow
