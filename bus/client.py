@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import suppress
 
@@ -12,7 +13,7 @@ from warpcore.bus.dealer import read_single
 from warpcore.bus.envelope import Envelope, WireError, WireVersionError, encode, new_id
 from warpcore.bus.keys import ClientKey
 from warpcore.bus.messages import Error
-from warpcore.bus.requester import Patience, Question, Requester, Step, read_answer
+from warpcore.bus.requester import Patience, Question, Requester, Step, patience_for, read_answer
 from warpcore.bus.schema import Message
 from warpcore.bus.sockets import Dropped, open_socket
 
@@ -36,8 +37,8 @@ class RequestClient:
     """Sends one request at a time and waits for its answer. For use by one thread.
 
     A request is sent up to `attempts` times under the same id, so it is carried out at most once. Each attempt waits
-    `timeout_s`, and a short pause where another follows. One that was given up is not delivered later either: its
-    socket is closed.
+    `timeout_s`, and a short pause where another follows; one about settings waits for a minute, unless there is no
+    connection for as long as others wait. One that was given up is not delivered later either: its socket is closed.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class RequestClient:
         self._socket: zmq.Socket[bytes] | None = None
         self._connection: Connection | None = None
         self._problem = ""
+        self._connected_by = 0.0
 
     @property
     def malformed(self) -> int:
@@ -66,8 +68,11 @@ class RequestClient:
 
         Raises NoAnswerError, RefusedError if the answer is an error, WireError if the request is over the limit.
         """
-        patience = Patience(self.timeout_s if timeout_s is None else timeout_s, self.attempts)
-        question = self._requester.ask(message, patience, time.monotonic())
+        usual = Patience(self.timeout_s if timeout_s is None else timeout_s, self.attempts)
+        patience = patience_for(message, usual)
+        begun = time.monotonic()
+        self._connected_by = math.inf if patience is usual else begun + usual.total_s
+        question = self._requester.ask(message, patience, begun)
         answer = None
         try:
             answer = self._answer(question)
@@ -75,7 +80,7 @@ class RequestClient:
             if answer is None:
                 self.close()
         if answer is None:
-            raise NoAnswerError(f"no answer from {self.endpoint} to {message.TYPE}{self._why(patience)}")
+            raise NoAnswerError(f"no answer from {self.endpoint} to {message.TYPE}{self._why(question, begun)}")
         self.answered_ts = answer.ts
         return self._opened(answer)
 
@@ -101,9 +106,17 @@ class RequestClient:
             answer = self._next_answer(question)
             if answer is not None:
                 return answer
-            if self._connection is not None and self._connection.refusals >= MOST_REFUSALS:
+            if self._is_hopeless():
                 return None
         return None
+
+    def _is_hopeless(self) -> bool:
+        """Whether nobody is there, or refuses us, so that asking again is of no use."""
+        if self._connection is None:
+            return False
+        if self._connection.refusals >= MOST_REFUSALS:
+            return True
+        return not self._connection.has_connected and time.monotonic() > self._connected_by
 
     def _send(self, question: Question) -> None:
         message = question.message
@@ -128,7 +141,7 @@ class RequestClient:
             if self._connection.look():
                 self._send(question)
             self._problem = self._connection.problem
-            if left_s < 0 or self._connection.refusals >= MOST_REFUSALS:
+            if left_s < 0 or self._is_hopeless():
                 return None
             if not came:
                 continue
@@ -142,10 +155,10 @@ class RequestClient:
             if self._requester.answered(envelope.reply_to) is not None:
                 return envelope
 
-    def _why(self, patience: Patience) -> str:
+    def _why(self, question: Question, begun: float) -> str:
         if self._problem:
             return f": {self._problem}"
-        tried = f"{patience.attempts} attempt(s) of {patience.timeout_s:g} s"
+        tried = f"{question.attempts} attempt(s) in {time.monotonic() - begun:.1f} s"
         return f" ({tried}); is the scheduler running there? check host and port"
 
     def _opened(self, answer: Envelope) -> Message:

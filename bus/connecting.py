@@ -34,6 +34,8 @@ class Connection:
     ) -> None:
         self.problem = ""
         """Why there is no connection, as far as the handshake tells."""
+        self.has_connected = False
+        """Whether it was connected once."""
         self.refusals = 0
         """How often it was refused in a row."""
         self._socket = socket
@@ -75,6 +77,7 @@ class Connection:
     def _take(self, event: int, now: float) -> None:
         before, self.problem = self.problem, _problem(event, self._key)
         if event == zmq.Event.HANDSHAKE_SUCCEEDED:
+            self.has_connected = True
             self.refusals = 0
         elif event != zmq.Event.HANDSHAKE_FAILED_NO_DETAIL and not self._refused:
             self._refused, self._again_at = True, now + TRY_AGAIN_S

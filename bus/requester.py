@@ -6,13 +6,14 @@ They send what it says is due, and give it the time and the answers.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from warpcore.bus.envelope import Envelope, WireError, new_id
-from warpcore.bus.messages import Error
+from warpcore.bus.messages import Error, PatchSettings, PreviewSettings, PutSettings, StartTry
 from warpcore.bus.schema import Message, read_message
 from warpcore.bus.vocabulary import ErrorCode
 
@@ -34,10 +35,25 @@ class Patience:
     first_pause_s: float = 0.1
     longest_pause_s: float = 2.0
 
+    @property
+    def total_s(self) -> float:
+        """How long all attempts wait for, without the pauses."""
+        return math.inf if self.attempts is None else self.timeout_s * self.attempts
+
     def pause_s(self, attempt: int, jitter: float) -> float:
         """The pause after this attempt (counted from 1)."""
         pause = min(self.first_pause_s * 2.0 ** min(attempt - 1, 30), self.longest_pause_s)
         return (0.5 + 0.5 * jitter) * pause
+
+
+LONG = Patience(timeout_s=15.0, attempts=4)
+"""Each attempt is longer than the scheduler waits for files that give no answer; all are for a busy host."""
+_LONG_FOR = (PreviewSettings, PatchSettings, PutSettings, StartTry)
+
+
+def patience_for(message: Message, usual: Patience) -> Patience:
+    """How long the answer to this is waited for: the scheduler looks at files of settings, and judges every movie."""
+    return LONG if isinstance(message, _LONG_FOR) and usual.total_s < LONG.total_s else usual
 
 
 class Step(Enum):

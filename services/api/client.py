@@ -14,8 +14,8 @@ from warpcore.bus.connecting import Connection
 from warpcore.bus.dealer import read_single
 from warpcore.bus.envelope import Envelope, WireError, WireVersionError, encode, new_id
 from warpcore.bus.keys import ClientKey
-from warpcore.bus.messages import Error, PatchSettings, PreviewSettings, PutSettings, StartTry
-from warpcore.bus.requester import Patience, Question, Requester, Step, read_answer
+from warpcore.bus.messages import Error
+from warpcore.bus.requester import Patience, Question, Requester, Step, patience_for, read_answer
 from warpcore.bus.schema import Message
 from warpcore.bus.sockets import Dropped, open_socket
 from warpcore.services.api.access.acting import acting_user
@@ -24,9 +24,8 @@ from warpcore.services.session.path_map import AS_TOLD, PathMap
 M = TypeVar("M", bound=Message)
 
 
-_SLOW = (PreviewSettings, PatchSettings, PutSettings, StartTry)
-_LONG = Patience(timeout_s=15.0, attempts=1)
-"""Longer than the scheduler waits for files that give no answer."""
+_CONNECT_S = 3.0
+"""A scheduler to which there is no connection for so long is not there."""
 
 
 class Scheduler(Protocol):
@@ -42,7 +41,7 @@ class SchedulerClient:
     """A DEALER to the control port at `endpoint`. Answers are matched by id, so a slow one delays no other.
 
     A request is sent up to `attempts` times under one id (the scheduler carries out a repeated id once),
-    each waiting `timeout_s`, with a short pause before the next; one about settings is sent once, and waits longer: the
+    each waiting `timeout_s`, with a short pause before the next; one about settings waits for a minute: the
     scheduler looks at their files and judges every movie. Nothing is queued while there is no connection: a
     request that was given up never takes effect later.
     """
@@ -91,7 +90,7 @@ class SchedulerClient:
 
     async def request(self, message: Message, user: str = "") -> Message:
         """The scheduler's answer to what `user` asks. Raises RefusedError with its error, or NoAnswerError."""
-        patience = _LONG if isinstance(message, _SLOW) else self._patience
+        patience = patience_for(message, self._patience)
         question = self._requester.ask(message, patience, time.monotonic())
         future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
         self._waiting[question.id] = future
@@ -117,8 +116,8 @@ class SchedulerClient:
         while (step := question.step(time.monotonic())) is not Step.GIVE_UP:
             try:
                 async with asyncio.timeout(question.due_at - time.monotonic()):
-                    if step is Step.SEND:
-                        await self._asynchronous.send(frame)
+                    if step is Step.SEND and not await _is_sent(self._asynchronous, frame):
+                        return None
                     return await asyncio.shield(future)
             except TimeoutError:
                 if future.done():  # answered at the last moment, or the client was closed
@@ -144,6 +143,16 @@ class SchedulerClient:
         if question is None or self._waiting[question.id].done():
             return None
         return self._waiting[question.id]
+
+
+async def _is_sent(socket: zmq.asyncio.Socket, frame: bytes) -> bool:
+    """Whether a frame is on its way; it waits for a connection."""
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            await socket.send(frame)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def ask(scheduler: Scheduler, message: Message, answer: type[M]) -> M:

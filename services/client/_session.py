@@ -32,7 +32,7 @@ class Session(Movies, Results, Tries, Files, SessionSettings, WorkersAndPeople):
     def __init__(
         self,
         url: str = "http://127.0.0.1:5000",
-        timeout_s: float = 30.0,
+        timeout_s: float = 75.0,
         *,
         token: str | None = None,
         ca: Path | str | None = None,

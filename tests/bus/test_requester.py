@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warpcore.bus.envelope import Envelope
-from warpcore.bus.messages import Error, GetHealth, GetItem, Ok
-from warpcore.bus.requester import Patience, Question, Requester, Step, read_answer
+from warpcore.bus.messages import Error, GetHealth, GetItem, Ok, PatchSettings
+from warpcore.bus.requester import Patience, Question, Requester, Step, patience_for, read_answer
 
 THREE = Patience(timeout_s=1.0, attempts=3, first_pause_s=0.25, longest_pause_s=4.0)
 FOR_EVER = Patience(timeout_s=1.0)
@@ -48,6 +48,14 @@ def test_without_a_number_of_attempts_it_is_asked_for_ever_with_bounded_pauses()
 def test_pauses_are_cut_by_half_at_most(attempt: int, jitter: float) -> None:
     whole = THREE.pause_s(attempt, 1.0)
     assert whole / 2 <= THREE.pause_s(attempt, jitter) <= whole <= THREE.longest_pause_s
+
+
+def test_a_change_of_settings_is_waited_for_a_minute_and_asked_for_again_meanwhile() -> None:
+    long = patience_for(PatchSettings({}), THREE)
+    assert long.total_s == 60
+    assert long.attempts == 4, "one that began again in between is not asked"
+    assert patience_for(GetHealth(), THREE) is THREE
+    assert patience_for(PatchSettings({}), FOR_EVER) is FOR_EVER
 
 
 def test_a_question_can_begin_later() -> None:

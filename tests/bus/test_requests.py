@@ -21,8 +21,9 @@ from tests.waiting import wait_for_end
 from warpcore.bus.client import NoAnswerError, RefusedError, RequestClient
 from warpcore.bus.dealer import Dealer
 from warpcore.bus.envelope import Envelope, encode
-from warpcore.bus.messages import Error, GetHealth, GetItem, Goodbye, Ok, RetryItem
+from warpcore.bus.messages import Error, GetHealth, GetItem, Goodbye, Ok, PatchSettings, RetryItem
 from warpcore.bus.replies import ReplyCache
+from warpcore.bus.requester import LONG
 from warpcore.bus.router import BindError, Router
 from warpcore.bus.schema import Message
 
@@ -169,6 +170,30 @@ def test_a_request_that_was_given_up_is_not_delivered_when_the_server_comes(addr
         with serving(address, always_ok) as server:
             assert client.request(GetItem("next"), timeout_s=30) == Ok()
             assert {envelope.type for envelope in server.received} == {"item.get"}
+
+
+def test_a_change_of_settings_is_waited_for_longer_than_other_answers(address: str) -> None:
+    done = threading.Event()
+
+    def answer(envelope: Envelope, before: int) -> Message:
+        done.wait(60)
+        return Ok()
+
+    with serving(address, answer, ReplyCache()) as server:
+        with RequestClient(address, "test", timeout_s=0.2, attempts=1) as client:
+            threading.Timer(1, done.set).start()
+            assert client.request(PatchSettings({})) == Ok()
+        assert len(server.carried_out) == 1
+
+
+def test_a_change_of_settings_is_given_up_soon_where_nobody_is(address: str) -> None:
+    begun = time.monotonic()
+    with (
+        RequestClient(address, "test", timeout_s=0.2, attempts=1) as client,
+        pytest.raises(NoAnswerError, match="is the scheduler running there"),
+    ):
+        client.request(PatchSettings({}))
+    assert time.monotonic() - begun < LONG.timeout_s
 
 
 def test_a_request_waits_for_a_server_that_comes_late(address: str) -> None:

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,16 @@ from tests.waiting import crowd
 WARPCORE = [sys.executable, "-m", "warpcore.cli.main"]
 HANGS_S = 400.0
 """What takes longer will not end, however busy the machine is."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure, what each session that the test knows has printed last."""
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        sessions = [value for value in item.funcargs.values() if isinstance(value, Up)]
+        report.sections += [(f"printed by warpcore up for {one.processing}", one.tail()) for one in sessions]
+    return report
 
 
 class Patient(httpx.HTTPTransport):

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
 from sessions_for_tests import write_session
 
 from tests.waiting import crowd
@@ -21,6 +21,8 @@ from warpcore.services.access.token_files import own_token
 
 SLOWEST_MS = 30_000
 """How long what a page should show may take, on a machine of its own."""
+LONGEST_MS = 150_000
+"""The same on any machine: well before pytest ends the test, so that the failure says what the page showed."""
 STARTED_S = 120
 """How long a session with very many movies may take to start."""
 
@@ -48,7 +50,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(autouse=True)
 def slowest_ms() -> float:
     """How long what a page should show may take now, as busy as the machine is; `expect` waits so long."""
-    now = SLOWEST_MS * crowd()
+    now = min(SLOWEST_MS * crowd(), LONGEST_MS)
     expect.set_options(timeout=now)
     return now
 
@@ -57,9 +59,15 @@ def slowest_ms() -> float:
 def open_page(browser: Browser, slowest_ms: float) -> Iterator[Callable[..., Page]]:
     """`open_page(url)`: a tab without a history, signed in where the session there, or at `signed_in_at`, wants that.
 
-    At the end, errors of the page's script fail the test.
+    At the end, errors of the page's script fail the test. Beside a failure stands what the API refused.
     """
     errors: list[str] = []
+    refused: list[str] = []
+
+    def note(answer: Response) -> None:
+        if not answer.ok:
+            refused.append(f"{answer.request.method} {answer.url}: {answer.status} {answer.status_text}")
+
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(slowest_ms)
 
@@ -67,11 +75,15 @@ def open_page(browser: Browser, slowest_ms: float) -> Iterator[Callable[..., Pag
         sign_in(context, signed_in_at or url)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("response", note)
+        page.on("requestfailed", lambda asked: refused.append(f"{asked.method} {asked.url}: {asked.failure}"))
+        page.on("crash", lambda crashed: errors.append(f"{crashed.url} crashed"))
         page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
         page.goto(url)
         return page
 
     yield opened
+    print(*refused, sep="\n")
     context.close()
     assert not errors
 

@@ -13,7 +13,7 @@ import pytest
 from tests.bus.server import serving
 from warpcore.bus.client import NoAnswerError, RefusedError
 from warpcore.bus.envelope import Envelope, WireError, encode
-from warpcore.bus.messages import Error, GetHealth, GetItem, Ok, RetryItem, Summary
+from warpcore.bus.messages import Error, GetHealth, GetItem, Ok, PatchSettings, RetryItem, Summary
 from warpcore.bus.replies import ReplyCache
 from warpcore.bus.schema import Message
 from warpcore.bus.vocabulary import ErrorCode
@@ -108,6 +108,32 @@ def test_silence_ends_in_an_error_that_names_the_endpoint_and_nothing_is_deliver
                     return [envelope.type for envelope in server.received]
 
     assert set(asyncio.run(asyncio.wait_for(run(), 120))) == {"health.get"}
+
+
+def test_a_change_of_settings_is_waited_for_longer_than_other_answers(address: str) -> None:
+    done = threading.Event()
+
+    def answer(envelope: Envelope, before: int) -> Message:
+        done.wait(60)
+        return Ok()
+
+    async def run() -> Message:
+        async with connected(address, timeout_s=0.1, attempts=1) as client:
+            threading.Timer(0.5, done.set).start()
+            return await client.request(PatchSettings({}))
+
+    with serving(address, answer, ReplyCache()) as server:
+        assert asyncio.run(run()) == Ok()
+        assert len(server.carried_out) == 1
+
+
+def test_a_change_of_settings_is_refused_soon_where_there_is_no_scheduler(address: str) -> None:
+    async def run() -> None:
+        async with connected(address) as client:
+            with pytest.raises(NoAnswerError, match=f"{address} to settings.patch; is it running"):
+                await client.request(PatchSettings({}))
+
+    asyncio.run(asyncio.wait_for(run(), 40))
 
 
 def test_an_answer_that_cannot_be_read_says_so(address: str) -> None:
