@@ -30,10 +30,10 @@ $(VENV)/.installed-test: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/warpcore demo
 
-# Files of tests side by side, more than a small host has cores, since many wait for the processes that they start. In
-# their own order: by the number of their tests, files with one long test would be the last, and run alone.
+# Files of tests side by side; tests/conftest.py says how many. In their own order: by the number of their tests, files
+# with one long test would be the last, and run alone.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow

@@ -27,6 +27,11 @@ hypothesis.settings.register_profile("busy machine", deadline=None)
 hypothesis.settings.load_profile("busy machine")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since tests wait for processes that they start; more only push each other out."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """What is imported and collected stays to the end: to look through it for garbage took a third of the time."""

@@ -6,6 +6,7 @@ ports of its own. They lie below those that Linux gives to whoever names none.
 
 from __future__ import annotations
 
+import atexit
 import socket
 from collections.abc import Iterator
 
@@ -17,7 +18,6 @@ class _Ports:
     """The ports of this process: those that were given longest ago come first."""
 
     def __init__(self) -> None:
-        self._marks: list[socket.socket] = []
         self._own: list[int] = []
 
     def given(self) -> Iterator[int]:
@@ -32,7 +32,7 @@ class _Ports:
                 self._own = self._new_block()
 
     def _new_block(self) -> list[int]:
-        """Ports of a block that no process has, marked by an address that goes with this process."""
+        """Ports of a block that no process has, marked by an address that lasts as long as this one."""
         for first in range(_FIRST, _LAST - _BLOCK, _BLOCK):
             mark = socket.socket(socket.AF_UNIX)
             try:
@@ -40,7 +40,7 @@ class _Ports:
             except OSError:
                 mark.close()
                 continue
-            self._marks.append(mark)
+            atexit.register(mark.close)
             return [*range(first, first + _BLOCK)]
         raise RuntimeError(f"no block of {_BLOCK} ports is left for the tests of this process")
 
