@@ -17,7 +17,7 @@ from typing import Any
 from tests.fuzz.decoder import ASLEEP_S, CPU_S, Decoder
 from tests.fuzz.now import last_trial, present_trial
 from tests.fuzz.resting import Rest, busy_s
-from tests.fuzz.trying import ASLEEP, SLOW, Tried
+from tests.fuzz.trying import ASLEEP, ENDED_AFTER, SLOW, Tried
 
 ROOT = Path(__file__).resolve().parents[2]
 _MOST_DEATHS = 20
@@ -202,5 +202,5 @@ def _run(plan: Plan) -> str:
 
 def _death(number: int) -> str:
     if number == signal.SIGPROF:
-        return f"{HANGS}ended after {2 * CPU_S:g} s of CPU time"
+        return f"{HANGS}ended after {ENDED_AFTER * CPU_S:g} s of CPU time"
     return f"crash: the process ended by {signal.Signals(number).name}"

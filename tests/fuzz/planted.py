@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import mmap
 import threading
+import time
+import tracemalloc
 
-from tests.fuzz.decoder import ASLEEP_S, MIB, decoder
+from tests.fuzz.decoder import ASLEEP_S, CPU_S, MIB, decoder
 
 CALLS = 5
 LENGTH = 2**16
@@ -68,6 +70,14 @@ def takes_too_much_for_its_length(data: bytes) -> None:
 def takes_long(data: bytes) -> None:
     """Without end."""
     while data == _FAULT:
+        pass
+
+
+@decoder(ValueError, seeds=seeds, calls=CALLS)
+def takes_long_while_memory_is_looked_at(data: bytes) -> None:
+    """As one does that makes very many small objects."""
+    began_s = time.process_time()
+    while data == _FAULT and tracemalloc.is_tracing() and time.process_time() < began_s + 1.1 * CPU_S:
         pass
 
 
