@@ -28,8 +28,8 @@ hypothesis.settings.load_profile("busy machine")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, since tests wait for processes that they start; more only push each other out."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores, since tests wait for processes that they start; more only push each other out."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.hookimpl(wrapper=True)

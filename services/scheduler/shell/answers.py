@@ -26,14 +26,14 @@ SOURCE = "scheduler"
 class Asked:
     """A request and where it came from. `answer` is a message, or a function that makes one after the commit.
 
-    `asking` is set where what it changes goes into the audit log; `reads` where it changes nothing.
+    `changes`: it is carried out once, and its answer is remembered. `asking` is set where what it changes goes into the
+    audit log.
     """
 
     router: Router
     identity: bytes
     envelope: Envelope
-    reads: bool = False
-    cached: bool = False
+    changes: bool = False
     asking: Asking | None = None
     answer: Message | Callable[[], Message] | None = None
 
@@ -84,7 +84,7 @@ class Answers:
         message = _answer_of(asked)
         if message is not None:
             frame = _packed(asked, message)
-            if asked.cached:
+            if asked.changes:
                 self._replies.put(*asked.key, frame)
             asked.router.send_frame(asked.identity, frame)
 

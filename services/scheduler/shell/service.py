@@ -285,8 +285,7 @@ class Service:
             self._round.ask(asked, wire.Error(code, str(error)[:1000]))
             return
         handler = HANDLERS.get(type(message))
-        asked.reads = handler is not None and handler.reads
-        asked.cached = not asked.reads
+        asked.changes = handler is None or not handler.reads
         if router is self._workers:
             self._hear_worker(asked, message)
         else:
@@ -433,10 +432,10 @@ class Service:
             self._unstored_at = time.monotonic() + STORE_AGAIN_S
             readers: list[Asked] = []
             for asked in done.asked:
-                if asked.reads and not done.again:
-                    readers.append(asked)
-                else:
+                if asked.changes or done.again:
                     self._answers.refuse(asked, error)
+                else:
+                    readers.append(asked)
             self._restore()
             if readers:
                 self._ask_again(readers)
