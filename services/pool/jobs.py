@@ -126,9 +126,9 @@ class Pool:
     `submissions` are the times of the last hour's, without those that were refused. `deaths` counts jobs in a row that
     died within a minute; `stopped` says why nothing is submitted any more, until a person resumes. `refused_until`: no
     submission before, since the batch system has refused one; `refusal` is what it said. `resumed_at`: when a person
-    has last let this process go on. `starts`: seconds from submission to registration of the last jobs. `prefix` begins
-    the ids of jobs, so that a pool whose record was lost meets no id again. `revision` is that of the limits, 0 for
-    those of the pool's file. `died` is the job that died last.
+    has last let it go on. `starts`: seconds from submission to registration of the last jobs. `prefix` begins the ids
+    of jobs, so that a pool whose record was lost meets no id again. `revision` is that of the limits, 0 for those of
+    the pool's file. `died` is the job that died last.
     """
 
     limits: Limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import sqlite3
 from contextlib import suppress
@@ -18,6 +19,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 );
 CREATE TABLE IF NOT EXISTS refused (job TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS submissions (at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS resumed (at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS pool (
     prefix TEXT NOT NULL, next_number INTEGER NOT NULL, deaths INTEGER NOT NULL, stopped TEXT NOT NULL,
     died TEXT NOT NULL, minimum INTEGER NOT NULL, maximum INTEGER NOT NULL, revision INTEGER NOT NULL
@@ -57,13 +59,15 @@ class PoolStore:
         try:
             with self._database:
                 self._database.execute("BEGIN IMMEDIATE")
-                for table in ("jobs", "refused", "submissions", "pool"):
+                for table in ("jobs", "refused", "submissions", "resumed", "pool"):
                     self._database.execute(f"DELETE FROM {table}")
                 self._database.executemany(f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks})", rows)
                 refused = [(job.id,) for job in pool.jobs.values() if job.refused]
                 self._database.executemany("INSERT INTO refused VALUES (?)", refused)
                 times = [(at + wall - now,) for at in pool.submissions]
                 self._database.executemany("INSERT INTO submissions VALUES (?)", times)
+                if math.isfinite(pool.resumed_at):
+                    self._database.execute("INSERT INTO resumed VALUES (?)", (pool.resumed_at + wall - now,))
                 limits = (pool.limits.minimum, pool.limits.maximum, pool.revision)
                 whole = (pool.prefix, pool.next_number, pool.deaths, pool.stopped, pool.died, *limits)
                 self._database.execute("INSERT INTO pool VALUES (?, ?, ?, ?, ?, ?, ?, ?)", whole)
@@ -87,6 +91,8 @@ class PoolStore:
                 pool.jobs[job].refused = True
             submissions = self._database.execute("SELECT at FROM submissions")
             pool.submissions = sorted(_monotonic(at, now, wall) or now for (at,) in submissions)
+            for (at,) in self._database.execute("SELECT at FROM resumed"):
+                pool.resumed_at = min(now, now + at - wall)
             for row in self._database.execute("SELECT * FROM pool"):
                 pool.prefix, pool.next_number, pool.deaths, pool.stopped, pool.died, *set_last = row
                 *least_and_most, pool.revision = set_last

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from warpcore.services.pool.core import decide, refused, submitted
+from warpcore.services.pool.core import TIMES_AN_HOUR, decide, problems, refused, resume, submitted
 from warpcore.services.pool.jobs import Limits, Look, Pool, QueueState, Submit, WorkerSeen
 from warpcore.services.pool.store import PoolStore, StoreError
 
@@ -49,6 +49,17 @@ def test_a_job_that_was_refused_before_a_restart_counts_in_the_hour_where_it_is_
     assert found.submissions == []
     decide(found, Look(0, 0, {"2": WorkerSeen()}, {}), 110.0)
     assert found.submissions == pytest.approx([100.0])
+
+
+def test_a_pool_that_a_person_let_go_on_does_so_after_a_restart(tmp_path: Path) -> None:
+    pool = Pool(Limits(0, 1), 60.0, submissions=[100.0] * TIMES_AN_HOUR)
+    resume(pool, 110.0)
+    store = PoolStore(tmp_path / "pool.db")
+    store.save(pool, 120.0, 1_000_120.0)
+    found = store.load(Limits(0, 1), 60.0, now=7.0, wall=1_000_130.0)
+    assert found.resumed_at == pytest.approx(-13.0)
+    assert problems(found) == []
+    assert [action for action in decide(found, Look(1, 0, {}, {}), 8.0) if isinstance(action, Submit)]
 
 
 def test_limits_that_a_person_has_set_outlast_a_restart_those_of_the_file_do_not(tmp_path: Path) -> None:
