@@ -27,6 +27,7 @@ hypothesis.settings.register_profile("busy machine", deadline=None)
 hypothesis.settings.load_profile("busy machine")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two more than there are cores, since tests wait for processes that they start; more only push each other out."""
     return (os.cpu_count() or 1) + 2

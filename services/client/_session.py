@@ -40,6 +40,7 @@ class Session(Movies, Results, Tries, Files, SessionSettings, WorkersAndPeople):
         """`token` as `warpcore tokens add` prints it. Without one: that of WARPCORE_TOKEN, that in the file named by
         WARPCORE_TOKEN_FILE, or that of your own session at this port of this host, which may start later. A request
         raises AccessError or OSError where such a file cannot be used. `ca`: a PEM file of certificates to trust too.
+        `timeout_s`: longest silence; the API itself waits up to a minute for a change of settings.
         """
         find = (lambda: own_token(url, os.environ)) if token is None else (lambda: token)
         super().__init__(Http(url, timeout_s, find, Path(ca) if ca else None))

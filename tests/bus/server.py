@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from warpcore.bus.envelope import Envelope, encode
 from warpcore.bus.guard import Guard
+from warpcore.bus.messages import Ok
 from warpcore.bus.replies import ReplyCache
 from warpcore.bus.rights import Domain
 from warpcore.bus.router import Router
@@ -17,6 +18,16 @@ from warpcore.bus.schema import Message
 
 Answer = Callable[[Envelope, int], Message | bytes | None]
 """(request, how many requests came before it) → the answer, raw bytes, or silence."""
+
+
+def ok_after(seconds: float) -> Answer:
+    """Answers that come late."""
+
+    def answer(envelope: Envelope, before: int) -> Message:
+        threading.Event().wait(seconds)
+        return Ok()
+
+    return answer
 
 
 class Server:

@@ -16,7 +16,7 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bus.server import serving
+from tests.bus.server import ok_after, serving
 from tests.waiting import wait_for_end
 from warpcore.bus.client import NoAnswerError, RefusedError, RequestClient
 from warpcore.bus.dealer import Dealer
@@ -173,15 +173,8 @@ def test_a_request_that_was_given_up_is_not_delivered_when_the_server_comes(addr
 
 
 def test_a_change_of_settings_is_waited_for_longer_than_other_answers(address: str) -> None:
-    done = threading.Event()
-
-    def answer(envelope: Envelope, before: int) -> Message:
-        done.wait(60)
-        return Ok()
-
-    with serving(address, answer, ReplyCache()) as server:
+    with serving(address, ok_after(1), ReplyCache()) as server:
         with RequestClient(address, "test", timeout_s=0.2, attempts=1) as client:
-            threading.Timer(1, done.set).start()
             assert client.request(PatchSettings({})) == Ok()
         assert len(server.carried_out) == 1
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgpack
 import pytest
 
-from tests.bus.server import serving
+from tests.bus.server import ok_after, serving
 from warpcore.bus.client import NoAnswerError, RefusedError
 from warpcore.bus.envelope import Envelope, WireError, encode
 from warpcore.bus.messages import Error, GetHealth, GetItem, Ok, PatchSettings, RetryItem, Summary
@@ -78,18 +77,11 @@ def test_a_lost_answer_is_asked_for_again_under_the_same_id(address: str) -> Non
 
 
 def test_a_first_answer_that_comes_late_is_still_taken(address: str) -> None:
-    late = threading.Event()
-
-    def answer(envelope: Envelope, before: int) -> Message:
-        late.wait(10)
-        return Ok()
-
     async def run() -> Message:
         async with connected(address, timeout_s=0.3, attempts=100) as client:
-            threading.Timer(0.4, late.set).start()
             return await client.request(GetHealth())
 
-    with serving(address, answer, ReplyCache()) as server:
+    with serving(address, ok_after(0.4), ReplyCache()) as server:
         assert asyncio.run(run()) == Ok()
         assert len(server.carried_out) == 1
 
@@ -111,18 +103,11 @@ def test_silence_ends_in_an_error_that_names_the_endpoint_and_nothing_is_deliver
 
 
 def test_a_change_of_settings_is_waited_for_longer_than_other_answers(address: str) -> None:
-    done = threading.Event()
-
-    def answer(envelope: Envelope, before: int) -> Message:
-        done.wait(60)
-        return Ok()
-
     async def run() -> Message:
         async with connected(address, timeout_s=0.1, attempts=1) as client:
-            threading.Timer(0.5, done.set).start()
             return await client.request(PatchSettings({}))
 
-    with serving(address, answer, ReplyCache()) as server:
+    with serving(address, ok_after(0.5), ReplyCache()) as server:
         assert asyncio.run(run()) == Ok()
         assert len(server.carried_out) == 1
 
